@@ -1,0 +1,66 @@
+# `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
+.PHONY: help setup run up test lint bench bench-allocation lock clean
+PYTHON ?= $(shell scripts/newest_python.sh)
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+# No telemetry from any tool, in anything that make starts.
+export DO_NOT_TRACK := 1
+export GX_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+help:
+	@echo "make run    set up, then one business day of a demo world, end to end"
+	@echo "make up     Prefect, MLflow, broker, relay, collector, factories, in the foreground"
+	@echo "make test   set up, then every test        make lint   ruff, mypy, sqlfluff"
+	@echo "make bench  every figure that README and docs quote (hours; bench-allocation is most of it and resumes)"
+	@echo "make lock   resolve requirements*.lock again"
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+run: setup
+	$(BIN)/c2m run
+
+up: setup
+	@exec $(BIN)/c2m up
+
+test: setup
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=85
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
+bench: .venv-bench/installed
+	set -e; for script in calibrate_demo_world forecast_amazon; do .venv-bench/bin/python -m benchmarks.$$script; done
+	$(MAKE) bench-allocation
+
+# Hours; done runs are kept, so it goes on where it stopped.
+bench-allocation: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.allocation
+	.venv-bench/bin/python -m benchmarks.allocation_report
+
+.venv-bench/installed: requirements-bench.lock pyproject.toml | setup
+	test -x .venv-bench/bin/python || "$(PYTHON)" -m venv .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes --compile-bytecode -r requirements-bench.lock
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra bench pyproject.toml -o requirements-bench.lock
+
+clean:
+	rm -rf .venv .venv-bench var
