@@ -1,0 +1,47 @@
+"""Time. Real by default; where settings.clock_file exists, the virtual clock of a time-lapse run that it describes.
+
+Whoever drives the run calls `set_now`; every other process only reads. Ledger and messages take their times from here.
+"""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from c2m.files import write_atomically
+from c2m.settings import settings
+
+
+def now() -> datetime:
+    """The current moment, UTC: real, or virtual = `at` + `speed` x real time passed since the clock was set."""
+    try:
+        file = json.loads(settings().clock_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return datetime.now(UTC)
+    passed = datetime.now(UTC) - datetime.fromisoformat(file["set"])
+    return datetime.fromisoformat(file["at"]) + passed * float(file["speed"])
+
+
+def set_now(moment: datetime, speed: float = 0) -> None:
+    """Sets the virtual clock of every process of this C2M_HOME; speed 0 stands still, 1 goes as fast as real time."""
+    file = {"at": moment.astimezone(UTC).isoformat(), "set": datetime.now(UTC).isoformat(), "speed": speed}
+    write_atomically(settings().clock_file, json.dumps(file).encode())
+
+
+def is_virtual() -> bool:
+    """Whether this C2M_HOME lives on a virtual clock."""
+    return settings().clock_file.exists()
+
+
+def cut_off(business_date: date) -> datetime:
+    """Start of `business_date` in the platform's zone, as UTC: the day reads only rows with known_at before it."""
+    return datetime.combine(business_date, time(), ZoneInfo(settings().timezone)).astimezone(UTC)
+
+
+def business_date(moment: datetime) -> date:
+    """The date of `moment` in the platform's zone."""
+    return moment.astimezone(ZoneInfo(settings().timezone)).date()
+
+
+def days(first: date, count: int) -> list[date]:
+    """`count` consecutive dates from `first`."""
+    return [first + timedelta(days=i) for i in range(count)]

@@ -1,0 +1,421 @@
+"""The feed contracts, and the Parquet schemas of everything else that lands. The one place where a row rule is stated.
+
+A feed is a set of CSV, JSON-lines or Parquet files with the columns of its model below. Ids match [A-Za-z0-9_-]{1,64};
+money is decimal in the row's currency; minutes are standard or paid minutes as the column says; every row has
+`known_at` in UTC: a day reads only rows known before its cut-off.
+
+* upsert: of the rows with one key, the latest known_at holds
+* snapshot: the key holds the moment, each row is what was true then
+* append: rows are added; a later known_at of the same key is a revision
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from c2m.feeds.rules import Feed, Reference, Rule, Sql, literal
+
+# Dates outside are typing errors or a foreign system's "for ever" (9999-12-31).
+_FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
+_MOST_PIECES = 10_000_000  # one order line; more is a wrong column
+_MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
+
+Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
+Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
+Currency = Annotated[str, Sql("VARCHAR", "ISO 4217"), Field(pattern=r"^[A-Z]{3}$")]
+Day = Annotated[date, Sql("DATE", "date"), Field(ge=_FIRST, lt=_END)]
+Moment = Annotated[datetime, Sql("TIMESTAMP", "UTC"), Field(ge=datetime(2000, 1, 1), lt=datetime(2100, 1, 1))]  # noqa: DTZ001
+Flag = Annotated[bool, Sql("BOOLEAN")]
+Money = Annotated[Decimal, Sql("DECIMAL(18,4)", "currency"), Field(ge=0)]
+Price = Annotated[Decimal, Sql("DECIMAL(18,4)", "currency per piece"), Field(gt=0)]
+Pieces = Annotated[int, Sql("INTEGER", "pieces"), Field(ge=0, le=_MOST_PIECES)]
+Count = Annotated[int, Sql("INTEGER"), Field(ge=1, le=1_000_000)]
+Sam = Annotated[float, Sql("DOUBLE", "standard minutes per piece"), Field(gt=0, le=600)]
+Minutes = Annotated[float, Sql("DOUBLE", "paid operator minutes"), Field(ge=0, le=_MOST_MINUTES)]
+Latitude = Annotated[float, Sql("DOUBLE", "degrees north"), Field(ge=-90, le=90)]
+Longitude = Annotated[float, Sql("DOUBLE", "degrees east"), Field(ge=-180, le=180)]
+Share = Annotated[float, Sql("DOUBLE", "share"), Field(ge=0, le=1)]
+
+
+class Row(BaseModel):
+    """What every feed has. `known_at` may be left out: then the arrival of the file counts."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    known_at: Moment = Field(description="When the platform could first know this row")
+
+
+class SalesLine(Row):
+    merchant_id: Id
+    sale_line_id: Id
+    sale_code: Label | None = Field(None, description="The channel's own order number")
+    channel: Label
+    sku_id: Id
+    style_id: Id
+    sold_on: Day = Field(description="Date of the order in the platform's zone")
+    quantity: Pieces = Field(description="Pieces asked for, cancelled or not")
+    status: Annotated[Literal["placed", "shipped", "delivered", "cancelled", "returned"], Sql("VARCHAR")]
+    amount: Money | None = Field(None, description="Of the whole line, not per piece")
+    currency: Currency
+    promotion: Flag
+    business_customer: Flag
+    region: Label | None = Field(None, description="State or province; nothing finer")
+
+
+class CatalogueRow(Row):
+    merchant_id: Id
+    sku_id: Id
+    style_id: Id
+    colour: Label
+    size: Label
+    category: Label
+    price: Price = Field(description="List price")
+    cost: Price = Field(description="Cost to make and bring in")
+    currency: Currency
+    crafts: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$")] = Field(
+        "", description="Crafts that making it needs, sorted, ';' between; may be ''"
+    )
+    sam_cut_minutes: Sam
+    sam_sew_minutes: Sam
+    sam_finish_minutes: Annotated[float, Sql("DOUBLE", "standard minutes per piece"), Field(ge=0, le=600)]
+    sam_inspect_minutes: Sam
+    sam_pack_minutes: Sam
+    released_on: Day | None = None
+    attributes: Text | None = Field(None, description="JSON object of further attributes")
+
+
+class StockRow(Row):
+    merchant_id: Id
+    sku_id: Id
+    location_id: Id
+    as_of: Moment
+    on_hand: Pieces
+
+
+class MerchantOrder(Row):
+    merchant_id: Id
+    order_id: Id
+    order_code: Label | None = Field(None, description="The merchant's own number")
+    placed_on: Day
+    release_on: Day | None = Field(None, description="Earliest day of work; else at once")
+    due_on: Day
+    currency: Currency
+    priority: Annotated[int, Sql("INTEGER", "rank, 1 first"), Field(ge=1, le=1_000)] | None = None
+    tolerance_share: Annotated[float, Sql("DOUBLE", "share"), Field(ge=0, le=0.2)] = Field(
+        description="The order is closed at quantity less this share"
+    )
+    max_factories: Annotated[int, Sql("INTEGER", "factories per lot"), Field(ge=1, le=50)] | None = None
+    destination_latitude: Latitude | None = None
+    destination_longitude: Longitude | None = None
+    status: Annotated[Literal["open", "cancelled"], Sql("VARCHAR")]
+    parent_order_id: Id | None = Field(None, description="The order that this one repeats")
+
+
+class MerchantOrderLine(Row):
+    merchant_id: Id
+    order_id: Id
+    sku_id: Id
+    quantity: Annotated[int, Sql("INTEGER", "pieces"), Field(ge=1, le=_MOST_PIECES)]
+
+
+class Factory(Row):
+    factory_id: Id
+    factory_code: Label | None = Field(None, description="The factory's own name for itself")
+    country: Annotated[str, Sql("VARCHAR", "ISO 3166 alpha-2"), Field(pattern=r"^[A-Z]{2}$")]
+    latitude: Latitude
+    longitude: Longitude
+    timezone: Annotated[str, Sql("VARCHAR", "IANA zone")]
+    currency: Currency
+    lines: Count
+    operators: Count
+    minute_cost: Money = Field(description="Per paid minute")
+    overtime_minute_cost: Money = Field(description="Per paid overtime minute")
+    setup_cost: Money = Field(description="Once per lot")
+    setup_minutes: Minutes = Field(description="Once per lot")
+    engagement_cost: Money = Field(description="Once per plan that gives it work")
+    min_lot: Annotated[int, Sql("INTEGER", "pieces"), Field(ge=1, le=_MOST_PIECES)]
+    small_order_willingness: Share
+    handling_days: Annotated[int, Sql("INTEGER", "days"), Field(ge=0, le=60)]
+    transport: Annotated[Literal["mqtt", "http"], Sql("VARCHAR")]
+    endpoint_url: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^https?://\S+$")] | None = None
+    status: Annotated[Literal["active", "paused"], Sql("VARCHAR")]
+
+
+class FactoryCapability(Row):
+    factory_id: Id
+    kind: Annotated[Literal["category", "craft"], Sql("VARCHAR")]
+    name: Label
+    efficiency: Annotated[float, Sql("DOUBLE", "standard minutes per paid minute"), Field(gt=0, le=2)]
+
+
+class FactoryDay(Row):
+    factory_id: Id
+    day: Day
+    minutes: Minutes
+    overtime_minutes: Minutes = Field(description="Most that may be added")
+    reason: Annotated[Literal["weekend", "holiday", "maintenance"], Sql("VARCHAR")] | None = None
+
+
+class DemandSignal(Row):
+    merchant_id: Id
+    style_id: Id
+    day: Day = Field(description="May lie ahead: planned livestreams and promotions")
+    signal: Annotated[Literal["views", "searches", "carts", "livestream_minutes", "promotion_depth"], Sql("VARCHAR")]
+    value: Annotated[float, Sql("DOUBLE", "count, minutes, or share of price"), Field(ge=0, le=1e12)]
+
+
+class Review(Row):
+    merchant_id: Id
+    review_id: Id
+    style_id: Id
+    reviewed_on: Day
+    rating: Annotated[int, Sql("INTEGER", "stars"), Field(ge=1, le=5)]
+    text: Text | None = None
+
+
+_ZONES = ", ".join(map(literal, sorted(available_timezones())))
+_DUE = Rule(
+    "due-before-placed",
+    ("placed_on", "due_on"),
+    "due_on >= placed_on",
+    "Give a due_on on or after the day of the order.",
+)
+_RELEASE = Rule(
+    "due-before-release", ("release_on", "due_on"), "due_on >= release_on", "Give a release_on no later than due_on."
+)
+_PLACE = Rule(
+    "half-a-destination",
+    ("destination_latitude", "destination_longitude"),
+    "(destination_latitude IS NULL) = (destination_longitude IS NULL)",
+    "Give both latitude and longitude of the destination, or neither.",
+)
+_PARENT = Rule(
+    "own-parent", ("order_id", "parent_order_id"), "parent_order_id <> order_id", "Name another order as parent."
+)
+_CRAFTS = Rule(
+    "crafts-order",
+    ("crafts",),
+    "crafts = array_to_string(list_sort(list_distinct(string_split(crafts, ';'))), ';')",
+    "Give each craft once, in alphabetical order.",
+)
+_ATTRIBUTES = Rule("attributes-json", ("attributes",), "json_valid(attributes)", "Give attributes as a JSON object.")
+_ZONE = Rule("timezone-unknown", ("timezone",), f"timezone IN ({_ZONES})", "Give an IANA zone such as Asia/Dhaka.")
+_DEPTH = Rule(
+    "promotion-depth-share",
+    ("signal", "value"),
+    "signal <> 'promotion_depth' OR value <= 1",
+    "Give promotion_depth as a share of the price, 0 to 1.",
+)
+_OF_FACTORY = (Reference(("factory_id",), "factories"),)
+
+# In the order in which they land: what a row names comes before it.
+FEEDS: dict[str, Feed] = {
+    feed.name: feed
+    for feed in (
+        Feed(
+            "catalogue", CatalogueRow, "SKU", ("merchant_id", "sku_id"), "upsert", (_CRAFTS, _ATTRIBUTES), required=True
+        ),
+        Feed("factories", Factory, "factory", ("factory_id",), "upsert", (_ZONE,), required=True),
+        Feed(
+            "factory_capabilities",
+            FactoryCapability,
+            "factory x category or craft",
+            ("factory_id", "kind", "name"),
+            "upsert",
+            references=_OF_FACTORY,
+            required=True,
+        ),
+        Feed(
+            "factory_calendar",
+            FactoryDay,
+            "factory x day",
+            ("factory_id", "day"),
+            "upsert",
+            references=_OF_FACTORY,
+            required=True,
+        ),
+        Feed(
+            "sales_lines",
+            SalesLine,
+            "line of a shopper's order, status changes included",
+            ("merchant_id", "sale_line_id"),
+            "upsert",
+            required=True,
+        ),
+        Feed("stock", StockRow, "SKU x location x time", ("merchant_id", "sku_id", "location_id", "as_of"), "snapshot"),
+        Feed(
+            "merchant_orders",
+            MerchantOrder,
+            "production order",
+            ("merchant_id", "order_id"),
+            "upsert",
+            (_DUE, _RELEASE, _PLACE, _PARENT),
+        ),
+        Feed(
+            "merchant_order_lines",
+            MerchantOrderLine,
+            "SKU of a production order",
+            ("merchant_id", "order_id", "sku_id"),
+            "upsert",
+            references=(
+                Reference(("merchant_id", "order_id"), "merchant_orders"),
+                Reference(("merchant_id", "sku_id"), "catalogue"),
+            ),
+        ),
+        Feed(
+            "demand_signals",
+            DemandSignal,
+            "style x day x signal",
+            ("merchant_id", "style_id", "day", "signal"),
+            "append",
+            (_DEPTH,),
+        ),
+        Feed("reviews", Review, "review", ("merchant_id", "review_id"), "append"),
+    )
+}
+
+# What landing adds to each row of a feed: batch, number of the record in its file (the first after the header is 1;
+# empty lines not counted), hash of the contract's columns.
+LANDED = {"_batch_id": "VARCHAR", "_record": "BIGINT", "_row_hash": "VARCHAR"}
+
+_STYLE_FORECAST = {"merchant_id": "VARCHAR", "style_id": "VARCHAR", "business_date": "DATE"}
+_LEVELS = ("05", "10", "25", "50", "75", "90", "95")
+_WINDOW_LEVELS = ("05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975")
+_MADE_BY = {"model_version": "VARCHAR", "known_at": "TIMESTAMP"}
+_SAM = {f"sam_{operation}_minutes": "DOUBLE" for operation in ("cut", "sew", "finish", "inspect", "pack")}
+
+# Parquet schemas of the other producers, DuckDB types.
+PRODUCED: dict[str, dict[str, str]] = {
+    # status: arrived (seen, not finished: the run broke off) | ok | partial | rejected (no row accepted, see problems).
+    # rows_in = accepted + quarantined; duplicates: accepted rows that had landed before, not landed again;
+    # readmitted: accepted rows that came back corrected.
+    "file_outcomes": {
+        "batch_id": "VARCHAR",
+        "feed": "VARCHAR",
+        "tenant": "VARCHAR",
+        "file": "VARCHAR",
+        "file_sha256": "VARCHAR",
+        "mapping": "VARCHAR",
+        "rows_in": "BIGINT",
+        "accepted": "BIGINT",
+        "quarantined": "BIGINT",
+        "duplicates": "BIGINT",
+        "readmitted": "BIGINT",
+        "status": "VARCHAR",
+        "problems": "VARCHAR",
+        "arrived_at": "TIMESTAMP",
+    },
+    "forecasts": {
+        **_STYLE_FORECAST,
+        "ds": "DATE",
+        "horizon_day": "INTEGER",
+        "point": "DOUBLE",
+        "mean": "DOUBLE",
+        **{f"q{level}": "DOUBLE" for level in _LEVELS},
+        **_MADE_BY,
+    },
+    "forecast_windows": {
+        **_STYLE_FORECAST,
+        "window_days": "INTEGER",
+        "mean": "DOUBLE",
+        **{f"q{level}": "DOUBLE" for level in _WINDOW_LEVELS},
+        **_MADE_BY,
+    },
+    "scans": {
+        "factory_id": "VARCHAR",
+        "scan_id": "VARCHAR",
+        "job_order_id": "VARCHAR",
+        "sku_id": "VARCHAR",
+        "operation": "VARCHAR",
+        "quantity": "INTEGER",
+        "defects": "INTEGER",
+        "line_id": "VARCHAR",
+        "bundle_id": "VARCHAR",
+        "at": "TIMESTAMP",
+        "received_at": "TIMESTAMP",
+    },
+    "ledger_orders": {
+        "order_id": "VARCHAR",
+        "merchant_id": "VARCHAR",
+        "source": "VARCHAR",
+        "parent_order_id": "VARCHAR",
+        "placed_on": "DATE",
+        "release_on": "DATE",
+        "due_on": "DATE",
+        "priority": "INTEGER",
+        "tolerance_share": "DOUBLE",
+        "max_factories": "INTEGER",
+        "currency": "VARCHAR",
+        "destination_latitude": "DOUBLE",
+        "destination_longitude": "DOUBLE",
+        "state": "VARCHAR",
+        "closed_at": "TIMESTAMP",
+        "at": "TIMESTAMP",
+        "known_at": "TIMESTAMP",
+    },
+    "ledger_lots": {
+        "lot_id": "VARCHAR",
+        "order_id": "VARCHAR",
+        "merchant_id": "VARCHAR",
+        "style_id": "VARCHAR",
+        "colour": "VARCHAR",
+        "category": "VARCHAR",
+        "crafts": "VARCHAR",
+        "quantity": "INTEGER",
+        "unit_value": "DECIMAL(18,4)",
+        "unit_cost_basis": "DECIMAL(18,4)",
+        **_SAM,
+        "sam_minutes": "DOUBLE",
+        "shipped": "INTEGER",
+        "state": "VARCHAR",
+        "at": "TIMESTAMP",
+        "known_at": "TIMESTAMP",
+    },
+    "ledger_lot_skus": {
+        "lot_id": "VARCHAR",
+        "sku_id": "VARCHAR",
+        "quantity": "INTEGER",
+        "shipped": "INTEGER",
+        "known_at": "TIMESTAMP",
+    },
+    "ledger_job_orders": {
+        "job_order_id": "VARCHAR",
+        "lot_id": "VARCHAR",
+        "order_id": "VARCHAR",
+        "merchant_id": "VARCHAR",
+        "factory_id": "VARCHAR",
+        "attempt": "INTEGER",
+        "revision": "INTEGER",
+        "quantity": "INTEGER",
+        "state": "VARCHAR",
+        "sequence": "INTEGER",
+        "accepted": "BOOLEAN",
+        "reason": "VARCHAR",
+        "accept_by": "TIMESTAMP",
+        "start_on": "DATE",
+        "due_on": "DATE",
+        "good_pieces": "INTEGER",
+        "shipped": "INTEGER",
+        "defects": "INTEGER",
+        "ended_at": "TIMESTAMP",
+        "at": "TIMESTAMP",
+        "known_at": "TIMESTAMP",
+    },
+    "ledger_job_order_skus": {
+        "job_order_id": "VARCHAR",
+        "sku_id": "VARCHAR",
+        "quantity": "INTEGER",
+        "good_pieces": "INTEGER",
+        "shipped": "INTEGER",
+        "known_at": "TIMESTAMP",
+    },
+}
+
+SCHEMAS: dict[str, dict[str, str]] = {
+    **{name: {c.name: c.type for c in feed.columns} | LANDED for name, feed in FEEDS.items()},
+    **PRODUCED,
+}

@@ -1,0 +1,106 @@
+"""The landing zone: immutable Parquet, a folder per feed and producer, an empty file in each so that a glob reads."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from c2m.feeds.contracts import FEEDS, SCHEMAS
+from c2m.feeds.rules import Feed, literal
+from c2m.files import write_with
+from c2m.settings import settings
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect()
+    # DuckDB 1.5 moves what two TRY(...) have in common out of both, where its error ends the query: one bad date would
+    # cost the whole file. Expires with the DuckDB that passes the test of it.
+    database.execute("SET disabled_optimizers = 'common_subexpressions'")
+    return database
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A session in UTC of the process's in-memory DuckDB: quick to open, its temporary tables its own."""
+    session = _database().cursor()
+    session.execute("SET TimeZone = 'UTC'")
+    return session
+
+
+def folder(name: str) -> Path:
+    """Where a feed or a producer lands."""
+    return settings().landing / name
+
+
+def source(name: str) -> str:
+    """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written."""
+    return f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))})"
+
+
+def ensure_landing() -> None:
+    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it."""
+    with connect() as connection:
+        for name, schema in SCHEMAS.items():
+            empty = folder(name) / "_empty.parquet"
+            if not empty.exists():
+                columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in schema.items())
+                write_parquet(connection.sql(f"SELECT {columns} LIMIT 0"), empty)
+
+
+def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    """Writes a relation's rows, all or nothing."""
+    write_with(path, lambda part: relation.write_parquet(str(part), compression="zstd"))
+
+
+def land(connection: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str, file: str) -> None:
+    """Lands the new rows of the table `accepted` (see split.py) as `file`.parquet, in the order of their records."""
+    columns = ", ".join(column.name for column in feed.columns)
+    rows = connection.sql(
+        f"""SELECT {columns}, $batch_id AS _batch_id, "#record" AS _record, _row_hash
+        FROM accepted WHERE NOT duplicate ORDER BY _record""",  # noqa: S608
+        params={"batch_id": batch_id},
+    )
+    if rows.limit(1).fetchall():
+        write_parquet(rows, folder(feed.name) / f"{file}.parquet")
+
+
+def records_of(connection: duckdb.DuckDBPyConnection, feed: str, batch_id: str) -> set[int]:
+    """Numbers of the records of a batch that have landed."""
+    query = f"SELECT _record FROM {source(feed)} WHERE _batch_id = $batch_id"  # noqa: S608
+    return {record for (record,) in connection.execute(query, {"batch_id": batch_id}).fetchall()}
+
+
+def is_empty(name: str) -> bool:
+    """Whether nothing of a feed or producer has landed yet."""
+    with connect() as connection:
+        return not connection.execute(f"FROM {source(name)} LIMIT 1").fetchall()
+
+
+def land_frame(name: str, frame: pd.DataFrame) -> Path:
+    """Lands a produced table under a name that follows from its content: the same rows land once."""
+    schema = SCHEMAS[name]
+    with connect() as connection:
+        columns = ", ".join(f'"{column}"::{kind} AS "{column}"' for column, kind in schema.items())
+        rows = connection.sql(f"SELECT {columns} FROM frame ORDER BY ALL")  # noqa: S608
+        digest = hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()
+        file = folder(name) / f"{digest[:32]}.parquet"
+        if not file.exists():
+            write_parquet(rows, file)
+    return file
+
+
+def read_landed(name: str, **equal: object) -> pd.DataFrame:
+    """The landed rows of a feed or producer whose columns equal the values given."""
+    wanted = " AND ".join(f'"{column}" = ${column}' for column in equal) or "true"
+    with connect() as connection:
+        return connection.execute(f"FROM {source(name)} WHERE {wanted}", dict(equal)).df()
+
+
+def latest(name: str) -> pd.DataFrame:
+    """Per key of an upsert feed, the row that was known last."""
+    keys = ", ".join(FEEDS[name].key)
+    with connect() as connection:
+        rank = f"row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, _row_hash)"
+        return connection.execute(f"FROM {source(name)} QUALIFY {rank} = 1").df()

@@ -1,0 +1,127 @@
+"""Rows that broke a rule: quarantine/<feed>/<batch_id>.parquet, one row per record and broken rule.
+
+feed, batch_id, file, record, raw (JSON of the columns that the mapping reads, nothing else of the file), rule, seen,
+advice. Beside it lies, as <batch_id>.yaml, the mapping that a foreign file was read with: corrected rows return by it.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from c2m.errors import InputError
+from c2m.feeds import landing
+from c2m.feeds.contracts import FEEDS
+from c2m.feeds.mapping import Mapping, native, parse
+from c2m.feeds.outcomes import Outcome, find
+from c2m.feeds.records import kind_of
+from c2m.feeds.rules import literal, quoted
+from c2m.files import write_atomically, write_with
+from c2m.settings import settings
+
+SCHEMA = {
+    "feed": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "file": "VARCHAR",
+    "record": "BIGINT",
+    "raw": "VARCHAR",
+    "rule": "VARCHAR",
+    "seen": "VARCHAR",
+    "advice": "VARCHAR",
+}
+
+
+def path_of(feed: str, batch_id: str) -> Path:
+    """Where the quarantined rows of a batch lie."""
+    return settings().quarantine / feed / f"{batch_id}.parquet"
+
+
+def mapping_of(outcome: Outcome) -> Mapping:
+    """The mapping that the file of a batch was read with."""
+    if not outcome.mapping:
+        return native(outcome.feed)
+    text = path_of(outcome.feed, outcome.batch_id).with_suffix(".yaml").read_text(encoding="utf-8")
+    return parse(text, outcome.mapping)
+
+
+def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outcome) -> int:
+    """Writes what the tables `broken` and `records` say (see split.py); returns how many records are in quarantine now.
+
+    Rows of the batch that lay there before and are not among `records` stay.
+    """
+    path = path_of(outcome.feed, outcome.batch_id)
+    connection.execute(
+        f"""CREATE TEMP TABLE quarantined AS
+            SELECT $feed AS feed, $batch_id AS batch_id, $file AS file, "#record" AS record,
+            {_raw(connection)} AS raw, rule, seen, advice FROM broken JOIN records USING ("#record")""",  # noqa: S608
+        {"feed": outcome.feed, "batch_id": outcome.batch_id, "file": outcome.file},
+    )
+    connection.execute(f"CREATE TEMP TABLE before AS FROM {_source([path])}")
+    connection.execute("""INSERT INTO quarantined FROM before WHERE record NOT IN (SELECT "#record" FROM records)""")
+    changed = "(FROM quarantined EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM quarantined)"
+    if connection.execute(changed).fetchone():
+        if mapping.name:
+            write_atomically(path.with_suffix(".yaml"), mapping.text.encode())
+        landing.write_parquet(connection.sql("FROM quarantined ORDER BY record, rule"), path)
+    return len(records_of(outcome))
+
+
+def records_of(outcome: Outcome) -> set[int]:
+    """Numbers of the records of a batch that lie in quarantine."""
+    query = f"SELECT record FROM {_source([path_of(outcome.feed, outcome.batch_id)])}"  # noqa: S608
+    with landing.connect() as connection:
+        return {record for (record,) in connection.execute(query).fetchall()}
+
+
+def _source(paths: Iterable[Path]) -> str:
+    """SQL that reads those of the files that there are."""
+    if files := [literal(str(path)) for path in paths if path.exists()]:
+        return f"read_parquet([{', '.join(files)}])"
+    return "(SELECT " + ", ".join(f"NULL::{kind} AS {name}" for name, kind in SCHEMA.items()) + " LIMIT 0)"
+
+
+def _raw(connection: duckdb.DuckDBPyConnection) -> str:
+    names = [name for name in connection.table("records").columns if not name.startswith("#")]
+    cells = ", ".join(f"{literal(name)}, {quoted(name)}" for name in names)
+    row = f"json_object({cells})" if cells else "JSON '{}'"
+    return f"""(CASE WHEN "#cells" IS NULL THEN {row} ELSE json_object('_cells', "#cells"::JSON) END)::VARCHAR"""
+
+
+def read(feed: str | None = None) -> pd.DataFrame:
+    """Everything in quarantine, of one feed or of all: one row per record and broken rule."""
+    files = sorted((settings().quarantine / (feed or "")).rglob("*.parquet"))
+    with landing.connect() as connection:
+        return connection.execute(f"FROM {_source(files)} ORDER BY feed, batch_id, record, rule").df()
+
+
+def export_quarantine(feed: str, file: Path) -> int:
+    """Writes a feed's quarantined records for a person to correct, as CSV or (suffix .jsonl) JSON lines; how many.
+
+    The columns are those of the files that they came in; the ones that begin with `_` say what is wrong and where the
+    row belongs. `readmit` takes the corrected file back.
+    """
+    if feed not in FEEDS:
+        raise InputError("feed-unknown", [f"no feed is called {feed!r}; the feeds are {', '.join(FEEDS)}"])
+    records = []
+    for batch_id, broken in read(feed).groupby("batch_id", sort=False):
+        outcome = find(str(batch_id))
+        names = mapping_of(outcome).wanted if outcome else ()
+        records += [_to_correct(rules, names) for _, rules in broken.groupby("record", sort=False)]
+    table = pd.DataFrame(records, dtype=object)
+    if kind_of(file) == "jsonl":
+        write_with(file, lambda part: table.to_json(part, orient="records", lines=True, force_ascii=False))
+    else:
+        write_with(file, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
+    return len(records)
+
+
+def _to_correct(broken: pd.DataFrame, names: Iterable[str]) -> dict[str, str | None]:
+    """One record with all that is said of it; a row without columns shows its cells in _seen."""
+    first, raw = broken.iloc[0], json.loads(broken.iloc[0]["raw"])
+    said = {f"_{name}": "; ".join(dict.fromkeys(broken[name].dropna())) for name in ("rule", "seen", "advice")}
+    if "_cells" in raw:
+        said["_seen"] += f": {raw['_cells']}"
+    place = {"_batch_id": str(first["batch_id"]), "_record": str(first["record"])}
+    return place | said | {name: raw.get(name) for name in names}

@@ -1,0 +1,164 @@
+"""The quarantine split: of the table `records`, rows that keep the contract go to `accepted`, broken rules to `broken`.
+
+`typed` holds the contract's columns of every record, `broken` one row per record and broken rule (what was seen, what
+to do), `accepted` the rest: every record is in exactly one of the two. Of rows with one key and known_at the first
+stands; the same row again is accepted and not landed twice (`duplicate`), other content is a conflict.
+"""
+
+# ruff: noqa: S608  identifiers are the contract's or quoted, values are bound
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from c2m.feeds import landing
+from c2m.feeds.mapping import Mapping
+from c2m.feeds.rules import Column, Feed, Reference, literal, quoted
+
+_TYPES = {
+    "INTEGER": "a whole number",
+    "DOUBLE": "a number",
+    "DATE": "a date, YYYY-MM-DD",
+    "TIMESTAMP": "a time such as 2026-06-01T09:30:00Z",
+    "BOOLEAN": "true or false",
+}
+
+
+@dataclass(frozen=True)
+class _Check:
+    """SQL: when a row is broken, by which rule, what to show as seen, and what to do."""
+
+    when: str
+    rule: str
+    seen: str
+    advice: str
+
+    def __str__(self) -> str:
+        said = f"{{'rule': {literal(self.rule)}, 'seen': {self.seen}, 'advice': {literal(self.advice)}}}"
+        return f"CASE WHEN {self.when} THEN {said} END"
+
+
+def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, own_batch: str) -> None:
+    """Makes `typed`, `broken` and `accepted`; landed rows of `own_batch` (a run that broke off) do not count."""
+    _type(connection, mapping, arrived_at)
+    connection.execute(
+        """CREATE TEMP TABLE broken AS SELECT "#record", "#fault" AS rule, "#seen" AS seen, $advice AS advice
+        FROM records WHERE "#fault" IS NOT NULL""",
+        {"advice": "Mend the record in the file, or give its columns here."},
+    )
+    _insert(connection, 'typed JOIN source USING ("#record")', [_fill(mapping, c) for c in mapping.feed.columns])
+    _insert(
+        connection,
+        "typed",
+        [_Check(f"NOT ({r.holds})", r.name, _shown(r.columns), r.advice) for r in mapping.feed.rules],
+    )
+    _insert(connection, "typed", [_refer(reference) for reference in mapping.feed.references])
+    _accept(connection, mapping.feed)
+    _stand(connection, mapping.feed, own_batch)
+
+
+def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: Sequence[str]) -> None:
+    """`broken` with every record and an empty `accepted`: for a file that cannot be used as a whole."""
+    columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in feed.columns)
+    connection.execute(
+        f"""CREATE TEMP TABLE accepted AS
+        SELECT NULL::BIGINT AS "#record", {columns}, NULL::VARCHAR AS _row_hash, NULL::BOOLEAN AS duplicate LIMIT 0"""
+    )
+    connection.execute(
+        """CREATE TEMP TABLE broken AS
+        SELECT "#record", 'file' AS rule, $seen AS seen, $advice AS advice FROM records""",
+        {"seen": "; ".join(problems), "advice": "Mend the file and bring it in again."},
+    )
+
+
+def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime) -> None:
+    present = {name.casefold() for name in connection.table("records").columns}
+    lacking = "".join(f", NULL::VARCHAR AS {quoted(n)}" for n in mapping.wanted if n.casefold() not in present)
+    connection.execute(f'CREATE TEMP VIEW source AS SELECT *{lacking} FROM records WHERE "#fault" IS NULL')
+    *columns, known_at = mapping.feed.columns
+    values = "".join(f", {mapping.value(column)} AS {column.name}" for column in columns)
+    moment = f"CASE WHEN {_filled(mapping, known_at)} THEN {mapping.value(known_at)} ELSE $arrived_at END"
+    connection.execute(
+        f'CREATE TEMP TABLE typed AS SELECT "#record"{values}, CAST({moment} AS TIMESTAMP) AS known_at FROM source',
+        {"arrived_at": arrived_at},
+    )
+
+
+def _filled(mapping: Mapping, column: Column) -> str:
+    """SQL: every column of the file behind this one holds something."""
+    names = mapping.mentioned.get(column.name, ())
+    return " AND ".join(f"source.{quoted(name)} IS NOT NULL" for name in names) or "false"
+
+
+def _fill(mapping: Mapping, column: Column) -> _Check:
+    """Null out of filled cells, or where there must be something."""
+    name, filled = column.name, _filled(mapping, column)
+    null = f"typed.{name} IS NULL"
+    when = f"{null} AND {filled}" if column.nullable else null
+    cells = [
+        f"{literal(cell + '=')} || coalesce(source.{quoted(cell)}, '(empty)')"
+        for cell in mapping.mentioned.get(name, ())
+    ]
+    seen = f"concat_ws(', ', {', '.join(cells) or literal('(empty)')})"
+    return _Check(when, f"{name}-type", seen, f"Give {name} as {_TYPES.get(column.type, 'the mapping expects it')}.")
+
+
+def _shown(columns: Iterable[str]) -> str:
+    return "concat_ws(', ', " + ", ".join(f"'{c}=' || coalesce({c}::VARCHAR, '(empty)')" for c in columns) + ")"
+
+
+def _refer(reference: Reference) -> _Check:
+    known = f"SELECT {', '.join(reference.columns)} FROM {landing.source(reference.feed)}"
+    filled = " AND ".join(f"{column} IS NOT NULL" for column in reference.columns)
+    when = f"{filled} AND ({', '.join(reference.columns)}) NOT IN ({known})"
+    advice = f"Bring in its row of {reference.feed}: this row then comes in by itself. Or correct the id."
+    return _Check(when, reference.name, _shown(reference.columns), advice)
+
+
+def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    content = ", ".join(f"coalesce({column.name}::VARCHAR, chr(30))" for column in feed.columns)
+    connection.execute(
+        f"""CREATE TEMP TABLE accepted AS SELECT *, md5(concat_ws(chr(31), {content})) AS _row_hash, false AS duplicate
+        FROM typed ANTI JOIN broken USING ("#record")"""
+    )
+
+
+def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) -> None:
+    """Which row of a key and known_at stands: the landed one, else the first of the file."""
+    key = ", ".join((*feed.key, "known_at"))
+    connection.execute(
+        f"""CREATE TEMP TABLE standing AS
+        SELECT "#record", a._row_hash AS mine,
+            coalesce(l._row_hash, first_value(a._row_hash) OVER same_key) AS standing,
+            l._row_hash IS NOT NULL OR row_number() OVER same_key > 1 AS again
+        FROM accepted AS a LEFT JOIN (
+            SELECT {key}, _row_hash FROM {landing.source(feed.name)} WHERE _batch_id <> $own_batch
+                AND known_at BETWEEN (SELECT min(known_at) FROM accepted) AND (SELECT max(known_at) FROM accepted)
+        ) AS l USING ({key})
+        WINDOW same_key AS (PARTITION BY {key} ORDER BY "#record")""",
+        {"own_batch": own_batch},
+    )
+    connection.execute(
+        f"""INSERT INTO broken SELECT "#record", 'key-conflict', {_shown((*feed.key, "known_at"))}, $advice
+        FROM accepted JOIN standing USING ("#record") WHERE mine <> standing""",
+        {"advice": "Another content of this key and known_at came before. Give a later known_at, or drop this row."},
+    )
+    connection.execute(
+        'DELETE FROM accepted WHERE "#record" IN (SELECT "#record" FROM standing WHERE mine <> standing)'
+    )
+    connection.execute(
+        'UPDATE accepted SET duplicate = true WHERE "#record" IN (SELECT "#record" FROM standing WHERE again)'
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[_Check]) -> None:
+    """Adds the broken rules of `table`; what is said of them is made only for rows that break one."""
+    if not checks:
+        return
+    said = f"list_filter([{', '.join(map(str, checks))}], lambda one: one IS NOT NULL)"
+    connection.execute(
+        f"""INSERT INTO broken SELECT "#record", unnest({said}, recursive := true)
+        FROM {table} WHERE {" OR ".join(f"({check.when})" for check in checks)}"""
+    )

@@ -1,0 +1,146 @@
+"""The published marts: Parquet behind one pointer. dbt alone writes the warehouse; everybody else reads what lies here.
+
+`current.json` names build, business_date and dbt's invocation_id, and per mart its file, rows and SHA-256. A build is a
+folder that is complete from its first moment and never changes; the last `KEPT_BUILDS` stay for readers that are still
+at them.
+"""
+
+import hashlib
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from c2m import clock
+from c2m.errors import InputError
+from c2m.files import sha256, write_atomically
+from c2m.settings import settings
+
+PROJECT = Path(__file__).parents[1] / "dbt_project"
+KEPT_BUILDS = 5
+
+
+def dbt_args(command: str, business_date: date, select: str | None = None) -> list[str]:
+    """Arguments of dbt for the warehouse as of the start of `business_date`; all that it writes lies in C2M_HOME."""
+    home = settings().home.absolute()
+    variables = {
+        "business_date": business_date.isoformat(),
+        "cut_off": f"{clock.cut_off(business_date):%Y-%m-%d %H:%M:%S}",
+        "timezone": settings().timezone,
+        "landing": str(settings().landing.absolute()),
+        "warehouse": str(settings().warehouse.absolute()),
+    }
+    return [
+        *command.split(),
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--target-path", str(home / "dbt_target"), "--log-path", str(home / "dbt_logs")),
+        *("--vars", json.dumps(variables)),
+        *(("--select", select) if select else ()),
+        *(("--exclude-resource-type", "unit_test") if command == "build" else ()),  # those judge the code, not the day
+    ]
+
+
+def publish(business_date: date) -> Path:
+    """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again."""
+    invocation_id = _good_build(business_date)
+    for unfinished in settings().published.glob(".part-*"):
+        shutil.rmtree(unfinished)
+    part = settings().published / f".part-{invocation_id}"
+    marts = _copy_marts(part)
+    digest = hashlib.sha256("".join(mart["sha256"] for mart in marts.values()).encode()).hexdigest()
+    build = settings().published / f"{business_date:%Y%m%d}-{digest[:12]}"
+    if build.exists():
+        shutil.rmtree(part)
+    else:
+        part.rename(build)
+    build.touch()
+    for mart in marts.values():
+        mart["file"] = f"{build.name}/{mart['file']}"
+    pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
+    write_atomically(_pointer(), json.dumps(pointer | {"marts": marts}, indent=1).encode())
+    _forget_old_builds()
+    return build
+
+
+def manifest() -> dict[str, Any]:
+    """What is published now."""
+    try:
+        found: dict[str, Any] = json.loads(_pointer().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fault = (
+            f"nothing is published in {settings().published}; build the marts first: c2m run, or the flow `transform`"
+        )
+        raise InputError("not-published", [fault]) from None
+    return found
+
+
+def path(name: str) -> Path:
+    """The Parquet file of a mart in the build that is published now."""
+    marts = manifest()["marts"]
+    if name not in marts:
+        raise InputError("unknown-mart", [f"no mart {name!r}; published are {', '.join(marts)}"])
+    file: Path = settings().published / marts[name]["file"]
+    return file
+
+
+def read(name: str) -> pd.DataFrame:
+    """A mart. Dates and moments (UTC, without zone) are datetime64, money is float64, text is str."""
+    with duckdb.connect() as connection:
+        mart = connection.read_parquet(str(path(name)))
+        text = [column for column, kind in zip(mart.columns, mart.types, strict=True) if kind == "VARCHAR"]
+        frame: pd.DataFrame = mart.df()
+    return frame.astype(dict.fromkeys(text, "str"))
+
+
+def keep_docs() -> Path:
+    """Puts the page that `dbt docs generate --static` made where its readers look."""
+    page = settings().home / "dbt_docs" / "index.html"
+    write_atomically(page, (settings().home / "dbt_target" / "static_index.html").read_bytes())
+    return page
+
+
+def _pointer() -> Path:
+    return settings().published / "current.json"
+
+
+def _good_build(business_date: date) -> str:
+    """dbt's last invocation; refused unless it built this day and every node and test of it passed."""
+    results = settings().home / "dbt_target" / "run_results.json"
+    if not results.exists():
+        raise InputError("no-build", [f"dbt has not run, {results} is missing; build the marts first (`transform`)"])
+    run = json.loads(results.read_text(encoding="utf-8"))
+    faults = [
+        f"dbt: {result['unique_id']} ended as {result['status']}: {result['message']}"
+        for result in run["results"]
+        if result["status"] not in ("success", "pass", "warn", "no-op")
+    ]
+    if (built := run["args"]["vars"]["business_date"]) != business_date.isoformat():
+        faults.append(f"the warehouse was built for {built}, not for {business_date}; build that day again")
+    if faults:
+        raise InputError("no-good-build", faults)
+    invocation: str = run["metadata"]["invocation_id"]
+    return invocation
+
+
+def _copy_marts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every table of the schema `marts` as Parquet, its rows in one order whatever the threads did."""
+    folder.mkdir(parents=True)
+    marts = {}
+    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+        names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1")
+        for (name,) in names.fetchall():
+            file = folder / f"{name}.parquet"
+            table = connection.table(f"marts.{name}")
+            table.order("ALL").write_parquet(str(file), compression="zstd")
+            marts[name] = {"file": file.name, "rows": table.shape[0], "sha256": sha256(file)}
+    return marts
+
+
+def _forget_old_builds() -> None:
+    builds = sorted((f for f in settings().published.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime_ns)
+    for old in builds[:-KEPT_BUILDS]:
+        shutil.rmtree(old, ignore_errors=True)

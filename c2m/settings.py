@@ -1,0 +1,190 @@
+"""Every setting of the platform, with unit and default: from the environment (prefix C2M_), then C2M_HOME/c2m.yaml.
+
+Secrets (database passwords, broker credentials) come from the environment alone.
+"""
+
+import os
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+
+class ReplenishmentPolicy(BaseModel):
+    """How much to order of what is made to sell."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lead_time_days: int = Field(
+        7, ge=1, le=60, description="Days from the plan to goods on the shelf, until the scores know better"
+    )
+    review_days: int = Field(
+        7, ge=1, le=30, description="Days between two reviews of a style; the order covers lead time plus this"
+    )
+    minimum_order_pieces: int = Field(100, ge=1, description="Smallest batch of one style-colour (pieces)")
+    salvage_share: float = Field(0.35, ge=0, le=1, description="What an unsold piece brings, as a share of its cost")
+    holding_share_per_day: float = Field(
+        0.0005, ge=0, description="Cost of holding a piece a day, as a share of its cost"
+    )
+    trigger_share: float = Field(
+        0.5, gt=0, le=1, description="Order the minimum once the need reaches this share of it"
+    )
+    tolerance_share: float = Field(
+        0.03, ge=0, le=0.2, description="Share of an order that may be missing when it closes"
+    )
+
+
+class ReleasePolicy(BaseModel):
+    """Limits under which a plan is released without a person; beyond any of them it waits for `c2m release`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    automatic: bool = True
+    max_cost: float = Field(5e7, ge=0, description="Plan objective, in the plan's currency")
+    max_unmet_share: float = Field(0.10, ge=0, le=1, description="Unmet pieces over pieces asked")
+    max_late_share: float = Field(0.15, ge=0, le=1, description="Late cost over objective")
+    max_change_share: float = Field(0.10, ge=0, le=1, description="Pieces taken from incumbents over their pieces")
+
+
+class PlanPolicy(BaseModel):
+    """How the daily instance is built and solved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    horizon_days: int = Field(21, ge=3, le=120, description="Working horizon of a plan (days)")
+    max_late_days: int = Field(5, ge=0, le=60)
+    max_factories: int = Field(4, ge=1, le=50, description="Factories that may share one lot")
+    candidate_factories: int = Field(12, ge=1, le=200, description="Cheapest capable factories kept per lot")
+    time_limit_s: float = Field(20, gt=0)
+    gap: float = Field(1e-3, ge=0, description="Relative gap at which the solver may stop")
+    node_limit: int | None = Field(
+        None, ge=1, description="Stop by branch-and-bound nodes instead of time: reproducible"
+    )
+    explanation_s: float = Field(6, gt=0, description="Time for explaining a day's plan (seconds)")
+    rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
+    accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
+    clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
+
+
+class ForecastPolicy(BaseModel):
+    """Training and scoring."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    horizon_days: int = Field(14, ge=1, le=90)
+    history_days: int = Field(400, ge=28, description="Days of demand that the model sees")
+    backtest_origins: int = Field(4, ge=1, le=60, description="Rolling origins, one horizon apart at most")
+    rounds: int = Field(100, ge=1, le=5000, description="Boosting rounds")
+    threads: int = Field(2, ge=1)
+    seed: int = 20260101
+    retrain_after_days: int = Field(28, ge=1)
+
+
+class Settings(BaseSettings):
+    """The platform's settings; one object per process, see `settings()`."""
+
+    model_config = SettingsConfigDict(env_prefix="C2M_", env_nested_delimiter="__", extra="forbid")
+
+    home: Path = Field(Path("var"), description="All state lies under this folder")
+    shared_data: Path = Field(Path("../shared/data"), description="Public data sets that mappings and tests may read")
+    timezone: str = Field("UTC", description="Zone of business_date")
+    currency: str = Field("USD", min_length=3, max_length=3, description="Currency of plans")
+    business_date: date | None = Field(None, description="First date of `c2m run` where none is given; default: today")
+    closed_on: list[date] = Field([], description="Dates without sales: an empty batch of theirs does not stop the day")
+    world: Path | None = Field(None, description="Folder of feed files; default: `world` in C2M_HOME")
+    simulation_seed: int = Field(1, ge=0, description="Seed of the simulated factories")
+
+    ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
+    mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
+
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr | None = None
+    http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
+    http_factory_url: str = Field(
+        "http://127.0.0.1:8471/{factory_id}", description="Endpoint of an HTTP factory whose feed row names none"
+    )
+    prefect_port: int = Field(4200, description="Prefect server and pages (loopback)")
+    mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
+    docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
+    answer_timeout_s: float = Field(
+        60, gt=0, description="Wall seconds after which an unanswered message is sent again"
+    )
+
+    replenishment: ReplenishmentPolicy = Field(default_factory=lambda: ReplenishmentPolicy.model_validate({}))
+    plan: PlanPolicy = Field(default_factory=lambda: PlanPolicy.model_validate({}))
+    release: ReleasePolicy = Field(default_factory=lambda: ReleasePolicy.model_validate({}))
+    forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment prevails over C2M_HOME/c2m.yaml."""
+        file = Path(os.environ.get("C2M_HOME", "var")) / "c2m.yaml"
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file)
+
+    @property
+    def landing(self) -> Path:
+        """Immutable Parquet, one folder per feed."""
+        return self.home / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rows that broke a rule, with their reason."""
+        return self.home / "quarantine"
+
+    @property
+    def warehouse(self) -> Path:
+        """DuckDB file that dbt alone writes."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """Marts as Parquet behind current.json."""
+        return self.home / "published"
+
+    @property
+    def world_folder(self) -> Path:
+        """Where the feed files lie."""
+        return self.world or self.home / "world"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per plan: instance, plan, report."""
+        return self.home / "runs"
+
+    @property
+    def clock_file(self) -> Path:
+        """Present only in a time-lapse run."""
+        return self.home / "clock"
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return (
+            self.ledger_url.get_secret_value()
+            if self.ledger_url
+            else f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+        )
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow tracking URI."""
+        return self.mlflow_uri or f"sqlite:///{(self.home / 'mlflow' / 'mlflow.db').absolute()}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process. Tests call `settings.cache_clear()` after they change the environment."""
+    return Settings()

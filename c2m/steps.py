@@ -1,0 +1,32 @@
+"""The named steps of a business day: how long each took, and a boundary behind each at which a crash can be rehearsed.
+
+Every step is idempotent. `C2M_CRASH_AFTER=<step>` ends the process right behind that step, as a power cut would; the
+tests run the day again and compare the ledgers.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from c2m import clock
+from c2m.settings import settings
+
+CRASH_EXIT_CODE = 70
+log = logging.getLogger("c2m.steps")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Appends {day, step, seconds} to C2M_HOME/steps.jsonl once the body is through, and says so in the log."""
+    started = perf_counter()
+    yield
+    seconds = round(perf_counter() - started, 2)
+    day = clock.business_date(clock.now())
+    log.info("%s  %-14s %6.2f s", day, name, seconds)
+    with (settings().home / "steps.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"day": day.isoformat(), "step": name, "seconds": seconds}) + "\n")
+    if os.environ.get("C2M_CRASH_AFTER") == name:
+        os._exit(CRASH_EXIT_CODE)
