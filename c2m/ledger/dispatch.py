@@ -1,0 +1,258 @@
+"""From a released plan to job orders: what is new, what changes, what is taken back, and the messages that say so.
+
+Invariant: the job orders of a lot that may still deliver never ask for more, together, than the lot needs; per SKU too.
+Hence a change that takes pieces from one factory to give them to another comes in two steps: they are taken back now,
+and planned anew once the factory has confirmed. What has to wait so is held.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.orm import Session
+
+from c2m.apportion import apportion
+from c2m.floor import messages
+from c2m.floor.messages import CANCEL, OPERATIONS, STORE, Cancel, Destination, RoutingStep, derive_id
+from c2m.ledger import outbox
+from c2m.ledger.outbox import Letter
+from c2m.ledger.states import LIVE, STARTED, UNFINISHED
+from c2m.ledger.store import chunks, upsert
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, PlanAllocation
+from c2m.settings import settings
+
+Pair = tuple[str, str]  # lot_id, factory_id
+Pieces = dict[str, int]  # by sku_id
+
+
+@dataclass(frozen=True)
+class Dispatched:
+    """How many job orders a release wrote. held: allocations that wait for pieces to come back."""
+
+    new: int = 0
+    revised: int = 0
+    cancelled: int = 0
+    held: int = 0
+    withheld: int = 0
+
+
+@dataclass
+class _Desk:
+    """What a release finds, and what it is going to write."""
+
+    at: datetime
+    lots: dict[str, Lot] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    rooms: dict[str, Pieces] = field(default_factory=dict)  # per lot: pieces that nobody is to deliver yet
+    skus: dict[str, Pieces] = field(default_factory=dict)  # per live job order
+    attempts: dict[Pair, int] = field(default_factory=dict)
+    cancelling: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
+    new: list[JobOrder] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    changed_skus: dict[str, Pieces] = field(default_factory=dict)
+    overtaken: list[str] = field(default_factory=list)
+
+
+def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozenset[str], at: datetime) -> Dispatched:
+    """Brings the job orders in line with the allocation; lots in `without` are left as they are."""
+    chosen = select(JobOrder).where(JobOrder.state.in_(LIVE)).order_by(JobOrder.job_order_id).with_for_update()
+    live: dict[Pair, list[JobOrder]] = defaultdict(list)
+    for job in session.scalars(chosen):
+        live[job.lot_id, job.factory_id].append(job)
+    wanted = {(pair.lot_id, pair.factory_id): pair for pair in pairs}
+    desk = _prepare(session, sorted({pair.lot_id for pair in pairs} - without), at)
+    done: Counter[str] = Counter()
+    for key in sorted(live.keys() | wanted.keys()):
+        effect = "withheld" if key[0] in without else _bring_in_line(desk, live.get(key, []), wanted.get(key))
+        if pair := wanted.get(key):
+            pair.withheld = effect in ("withheld", "held")
+            done[effect] += 1
+        else:
+            done["cancelled"] += effect == "cancelled"
+    _write(session, desk)
+    return Dispatched(**{each.name: done[each.name] for each in fields(Dispatched)})
+
+
+def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
+    desk = _Desk(at, cancelling=outbox.unanswered(session, CANCEL), unanswered=outbox.unanswered(session, STORE))
+    for some in chunks(lot_ids):
+        desk.lots |= {lot.lot_id: lot for lot in session.scalars(select(Lot).where(Lot.lot_id.in_(some)))}
+        of_lots = select(Lot.order_id).where(Lot.lot_id.in_(some))
+        orders = session.scalars(select(Order).where(Order.order_id.in_(of_lots)))
+        desk.orders |= {order.order_id: order for order in orders}
+        desk.rooms |= _rooms(session, some)
+        desk.skus |= _live_skus(session, some)
+        pairs = select(JobOrder.lot_id, JobOrder.factory_id, func.count()).where(JobOrder.lot_id.in_(some))
+        counts = session.execute(pairs.group_by(JobOrder.lot_id, JobOrder.factory_id))
+        desk.attempts |= {(lot_id, factory_id): count for lot_id, factory_id, count in counts}
+    return desk
+
+
+def _rooms(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
+    """Per lot and SKU what is neither shipped nor asked of anyone; negative where more was shipped than ordered."""
+    asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
+    taken = (
+        select(
+            JobOrder.lot_id,
+            JobOrderSku.sku_id,
+            func.sum(case((JobOrder.counted, JobOrderSku.shipped), else_=asked)).label("pieces"),
+        )
+        .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+        .where(JobOrder.lot_id.in_(lot_ids))
+        .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
+        .subquery()
+    )
+    left = LotSku.quantity - func.coalesce(taken.c.pieces, 0)
+    same = and_(taken.c.lot_id == LotSku.lot_id, taken.c.sku_id == LotSku.sku_id)
+    rooms: dict[str, Pieces] = defaultdict(dict)
+    chosen = select(LotSku.lot_id, LotSku.sku_id, left).outerjoin(taken, same).where(LotSku.lot_id.in_(lot_ids))
+    for lot_id, sku_id, pieces in session.execute(chosen.order_by(LotSku.lot_id, LotSku.sku_id)):
+        rooms[lot_id][sku_id] = int(pieces)
+    return rooms
+
+
+def _live_skus(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
+    skus: dict[str, Pieces] = defaultdict(dict)
+    chosen = (
+        select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)
+        .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+        .where(JobOrder.lot_id.in_(lot_ids), JobOrder.state.in_(LIVE))
+    )
+    for job_order_id, sku_id, pieces in session.execute(chosen.order_by(JobOrderSku.sku_id)):
+        skus[job_order_id][sku_id] = pieces
+    return skus
+
+
+def _bring_in_line(desk: _Desk, jobs: Sequence[JobOrder], pair: PlanAllocation | None) -> str:
+    """Started work goes on unchanged; the rest of the pair's pieces are one more job order, which may still change."""
+    started = sum(job.to_make for job in jobs if job.state in STARTED)
+    waiting = next((job for job in jobs if job.state not in STARTED), None)
+    pieces = pair.quantity - started if pair else 0
+    if waiting is None:
+        return _open(desk, pair, pieces) if pair and pieces > 0 else "left"
+    cancelling, unanswered = (waiting.job_order_id in asked for asked in (desk.cancelling, desk.unanswered))
+    if pieces == waiting.requested and not cancelling:
+        return "left"
+    # One question at a time: of two open ones nobody could tell which one a refusal answers. Only a first offer may be
+    # cancelled while it is unanswered, because a factory cannot have begun with it.
+    if cancelling or (unanswered and (pieces > 0 or waiting.confirmed_revision > 0)):
+        return "held" if pieces > 0 else "left"
+    return _revise(desk, waiting, pair, pieces) if pair and pieces > 0 else _take_back(desk, waiting)
+
+
+def _open(desk: _Desk, pair: PlanAllocation, pieces: int) -> str:
+    skus = _reserve(desk, pair.lot_id, pieces)
+    if skus is None:
+        return "held"
+    lot, attempt = desk.lots[pair.lot_id], desk.attempts.get((pair.lot_id, pair.factory_id), 0) + 1
+    job = JobOrder(
+        job_order_id=derive_id(pair.lot_id, pair.factory_id, attempt),
+        lot_id=pair.lot_id,
+        order_id=lot.order_id,
+        merchant_id=lot.merchant_id,
+        factory_id=pair.factory_id,
+        attempt=attempt,
+        revision=0,
+        quantity=pieces,
+        state="Released",
+        answered_revision=0,
+        sequence=0,
+        confirmed_revision=0,
+        reason="",
+        good_pieces=0,
+        shipped=0,
+        defects=0,
+        counted=False,
+    )
+    desk.new.append(job)
+    desk.changed_skus[job.job_order_id] = skus
+    _offer(desk, job, pair, skus)
+    return "new"
+
+
+def _revise(desk: _Desk, job: JobOrder, pair: PlanAllocation, pieces: int) -> str:
+    """More is reserved at once; less holds only when the factory agrees."""
+    skus, more = desk.skus[job.job_order_id], pieces - job.quantity
+    if more > 0:
+        added = _reserve(desk, job.lot_id, more)
+        if added is None:
+            return "held"
+        skus = {sku_id: skus.get(sku_id, 0) + added.get(sku_id, 0) for sku_id in sorted(skus.keys() | added.keys())}
+        job.quantity = pieces
+        desk.changed_skus[job.job_order_id] = skus
+    else:
+        skus = _share(pieces, skus)
+    desk.overtaken.append(job.job_order_id)
+    _offer(desk, job, pair, skus)
+    return "revised"
+
+
+def _take_back(desk: _Desk, job: JobOrder) -> str:
+    desk.overtaken.append(job.job_order_id)
+    cancel = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason="no longer in the plan")
+    desk.letters.append(Letter(job.factory_id, cancel))
+    return "cancelled"
+
+
+def _reserve(desk: _Desk, lot_id: str, pieces: int) -> Pieces | None:
+    """Takes pieces of a lot out of its room, SKU by SKU in proportion; None where there is not enough."""
+    room = desk.rooms.get(lot_id, {})
+    if desk.lots[lot_id].state not in UNFINISHED or sum(room.values()) < pieces:
+        return None
+    skus = _share(pieces, {sku_id: left for sku_id, left in room.items() if left > 0})
+    for sku_id, share in skus.items():
+        room[sku_id] -= share
+    return skus
+
+
+def _share(pieces: int, over: Pieces) -> Pieces:
+    shares = apportion(pieces, list(over.values()))
+    return {sku_id: int(share) for sku_id, share in zip(over, shares, strict=True)}
+
+
+def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> None:
+    """The next revision of a job order."""
+    job.revision, job.requested, job.at = job.revision + 1, sum(skus.values()), desk.at
+    job.start_on, job.due_on = pair.start_on, pair.finish_on
+    job.accept_by = desk.at + timedelta(hours=settings().plan.accept_within_hours)
+    lot = desk.lots[job.lot_id]
+    order = desk.orders[lot.order_id]
+    minutes = {name: getattr(lot, f"sam_{name}_minutes", 0.0) for name in OPERATIONS}  # shipping takes no line time
+    offer = messages.JobOrder(
+        job_order_id=job.job_order_id,
+        revision=job.revision,
+        order_id=lot.order_id,
+        merchant_id=lot.merchant_id,
+        style_id=lot.style_id,
+        category=lot.category,
+        quantity=job.requested,
+        quantity_by_sku={sku_id: share for sku_id, share in skus.items() if share},
+        start_on=pair.start_on,
+        due_on=pair.finish_on,
+        accept_by=job.accept_by,
+        operations=tuple(RoutingStep(name=name, sam_minutes=sam) for name, sam in minutes.items()),
+        destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
+    )
+    desk.letters.append(Letter(job.factory_id, offer))
+
+
+def _write(session: Session, desk: _Desk) -> None:
+    session.add_all(desk.new)
+    session.flush()
+    write_skus(session, desk.changed_skus)
+    outbox.void(session, desk.overtaken)
+    outbox.put(session, desk.letters, desk.at)
+
+
+def write_skus(session: Session, skus: Mapping[str, Pieces]) -> None:
+    """Sets the pieces per SKU of job orders; what was made of them stays."""
+    made = {"good_pieces": 0, "shipped": 0}
+    rows = [
+        {"job_order_id": job_order_id, "sku_id": sku_id, "quantity": quantity} | made
+        for job_order_id, pieces in skus.items()
+        for sku_id, quantity in pieces.items()
+    ]
+    upsert(session, JobOrderSku, rows, keep=tuple(made))

@@ -1,0 +1,120 @@
+"""Job orders as planning and tracking see them: what is live, what came back, what was made."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pandas as pd
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from c2m.ledger import orders, outbox
+from c2m.ledger.states import LIVE
+from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
+from c2m.ledger.tables import JobOrder, JobOrderSku
+from c2m.settings import settings
+
+GOOD_AT = "inspect"  # a piece is good once it has passed inspection
+SHIPPED_AT = "ship"
+OVERVIEW = [
+    "job_order_id",
+    "factory_id",
+    "order_id",
+    "lot_id",
+    "merchant_id",
+    "state",
+    "quantity",
+    "good_pieces",
+    "shipped",
+    "defects",
+    "start_on",
+    "due_on",
+    "revision",
+    "attempt",
+    "reason",
+    "ended_at",
+]
+
+
+def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision."""
+    remaining = JobOrder.to_make.label("remaining")
+    columns = (JobOrder.job_order_id, JobOrder.lot_id, JobOrder.factory_id, JobOrder.quantity, remaining)
+    more = (JobOrder.state, JobOrder.accepted, JobOrder.attempt, JobOrder.revision)
+    chosen = select(*columns, *more).where(JobOrder.state.in_(LIVE), *scope.conditions(JobOrder))
+    return frame(session, chosen.order_by(JobOrder.job_order_id))
+
+
+def overview(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """Every job order, for people: who makes how much of what, how far it is, and why it stopped."""
+    columns = (getattr(JobOrder, name) for name in OVERVIEW)
+    chosen = select(*columns).where(*scope.conditions(JobOrder))
+    return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.due_on, JobOrder.job_order_id))
+
+
+def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
+    """lot_id, factory_id of job orders refused or never answered (since then)."""
+    pairs = select(JobOrder.lot_id, JobOrder.factory_id).where(JobOrder.state.in_(("Refused", "Expired"))).distinct()
+    if since is not None:
+        pairs = pairs.where(JobOrder.ended_at >= since)
+    return frame(session, pairs.order_by(JobOrder.lot_id, JobOrder.factory_id))
+
+
+def expire(session: Session, now: datetime) -> int:
+    """Gives up job orders that nobody answered in time, clock skew allowed; their quantity is free again."""
+    limit = now - timedelta(seconds=settings().plan.clock_skew_s)
+    silent = select(JobOrder.job_order_id).where(JobOrder.state == "Released", JobOrder.accept_by < limit)
+    job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update()).all()
+    ended = {"state": "Expired", "reason": "no answer", "ended_at": now, "counted": True, "at": now}
+    for some in chunks(job_order_ids):
+        session.execute(update(JobOrder).where(JobOrder.job_order_id.in_(some)).values(ended))
+    outbox.void(session, job_order_ids)
+    return len(job_order_ids)
+
+
+def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> int:
+    """Takes over what was made; returns how many job orders changed. Pieces never go down.
+
+    progress: job_order_id, sku_id, operation, good_pieces, defects, from every scan made before `at`: what a job order
+    that ended by then did not ship is free for planning. Rows of unknown job orders or SKUs are left out.
+    """
+    ended = select(JobOrder.job_order_id).where(JobOrder.counted.is_(False), JobOrder.ended_at <= at)
+    concerned = sorted(set(progress["job_order_id"]) | set(session.scalars(ended)))
+    changed: list[JobOrder] = []
+    for some in chunks(concerned):
+        known = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
+        jobs = session.scalars(known.with_for_update()).all()
+        made = _raise_skus(session, [job.job_order_id for job in jobs], progress)
+        defects = progress.groupby("job_order_id")["defects"].sum()
+        changed += [job for job in jobs if _raise(job, made.get(job.job_order_id), defects, at)]
+    session.flush()
+    orders.settle(session, sorted({job.lot_id for job in changed}), at)
+    return len(changed)
+
+
+def _raise_skus(session: Session, job_order_ids: Sequence[str], progress: pd.DataFrame) -> dict[str, pd.Series]:
+    """Raises the pieces per SKU; returns good_pieces and shipped per job order."""
+    chosen = select(*JobOrderSku.__table__.columns).where(JobOrderSku.job_order_id.in_(job_order_ids))
+    skus = frame(session, chosen).set_index(["job_order_id", "sku_id"])
+    counts = progress.groupby(["job_order_id", "sku_id", "operation"])["good_pieces"].sum()
+    raised = skus.copy()
+    for column, operation in (("good_pieces", GOOD_AT), ("shipped", SHIPPED_AT)):
+        of_operation = counts[counts.index.get_level_values("operation") == operation].droplevel("operation")
+        raised[column] = of_operation.reindex(skus.index).fillna(0).astype(int).clip(lower=skus[column])
+    changed = raised[(raised != skus).any(axis=1)].reset_index()
+    if len(changed):
+        key = ["job_order_id", "sku_id"]
+        session.execute(update(JobOrderSku), rows(JobOrderSku, changed, [*key, "good_pieces", "shipped"]))
+    sums = raised.groupby("job_order_id")[["good_pieces", "shipped"]].sum()
+    return {str(job_order_id): made for job_order_id, made in sums.iterrows()}
+
+
+def _raise(job: JobOrder, made: pd.Series | None, defects: pd.Series, at: datetime) -> bool:
+    before = (job.good_pieces, job.shipped, job.defects, job.counted)
+    if made is not None:
+        job.good_pieces, job.shipped = int(made["good_pieces"]), int(made["shipped"])
+    job.defects = max(job.defects, int(defects.get(job.job_order_id, 0)))
+    job.counted = job.counted or (job.ended_at is not None and job.ended_at <= at)
+    changed = before != (job.good_pieces, job.shipped, job.defects, job.counted)
+    if changed:
+        job.at = at
+    return changed

@@ -1,0 +1,216 @@
+"""Orders and their lots: recorded from the order book, moved by what factories ship.
+
+open -> in_production -> closed, or cancelled. A lot is closed when its shipped good pieces reach its quantity less the
+order's tolerance; an order when all its lots that were not cancelled are.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from c2m.errors import InputError
+from c2m.ledger.states import LIVE, UNFINISHED
+from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order
+
+ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
+LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
+PLANNING = [  # what open_lots tells of a lot's order
+    "source",
+    "parent_order_id",
+    "placed_on",
+    "release_on",
+    "due_on",
+    "priority",
+    "tolerance_share",
+    "max_factories",
+    "currency",
+    "destination_latitude",
+    "destination_longitude",
+]
+
+
+def record(session: Session, orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame, at: datetime) -> None:
+    """Takes over the order book; the same rows change nothing.
+
+    An order comes with all its lots, a lot with all its SKUs: what is no longer there is cancelled, or zero.
+    `orders.state` may be absent; `cancelled` in it cancels.
+    """
+    _refuse_inconsistent(orders, lots, lot_skus)
+    serialise(session, "order book")
+    fresh = {"state": "open", "at": at}
+    order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, orders, ORDER)]
+    upsert(session, Order, order_rows, keep=("state", "closed_at"))
+    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, lots, LOT)]
+    upsert(session, Lot, lot_rows, keep=("state", "shipped"))
+    sku_rows = [row | {"shipped": 0} for row in rows(LotSku, lot_skus, ["lot_id", "sku_id", "quantity"])]
+    upsert(session, LotSku, sku_rows + _vanished_skus(session, lot_skus), keep=("shipped",))
+    cancelled = set(orders.loc[orders["state"] == "cancelled", "order_id"]) if "state" in orders else set()
+    _cancel(session, set(orders["order_id"]), set(lots["lot_id"]), cancelled, at)
+
+
+def _refuse_inconsistent(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> None:
+    faults = []
+    for name, table, key in (
+        ("orders", orders, ["order_id"]),
+        ("lots", lots, ["lot_id"]),
+        ("lot_skus", lot_skus, ["lot_id", "sku_id"]),
+    ):
+        twice = table.loc[table.duplicated(key), key]
+        faults += [f"{name} {', '.join(row)}: given twice, expected once" for row in twice.itertuples(index=False)]
+    strangers = lots[~lots["order_id"].isin(orders["order_id"])]
+    faults += [f"lot {row.lot_id}: its order {row.order_id} is not among the orders" for row in strangers.itertuples()]
+    total = lots["lot_id"].map(lot_skus.groupby("lot_id")["quantity"].sum()).fillna(0)
+    faults += [
+        f"lot {lot_id}: its SKUs sum to {total:g} pieces, expected its quantity {quantity}"
+        for lot_id, quantity, total in zip(lots["lot_id"], lots["quantity"], total, strict=True)
+        if total != quantity
+    ]
+    if faults:
+        raise InputError("order-book-inconsistent", faults)
+
+
+def _vanished_skus(session: Session, lot_skus: pd.DataFrame) -> list[dict[str, object]]:
+    given = set(zip(lot_skus["lot_id"], lot_skus["sku_id"], strict=True))
+    vanished: list[dict[str, object]] = []
+    for some in chunks(sorted(set(lot_skus["lot_id"]))):
+        held = session.execute(select(LotSku.lot_id, LotSku.sku_id).where(LotSku.lot_id.in_(some)))
+        gone = sorted(set(map(tuple, held)) - given)
+        vanished += [{"lot_id": lot_id, "sku_id": sku_id, "quantity": 0, "shipped": 0} for lot_id, sku_id in gone]
+    return vanished
+
+
+def _cancel(session: Session, order_ids: set[str], lot_ids: set[str], cancelled: set[str], at: datetime) -> None:
+    change = {"state": "cancelled", "at": at}
+    gone = []
+    for some in chunks(sorted(order_ids)):
+        unfinished = select(Lot.lot_id, Lot.order_id).where(Lot.order_id.in_(some), Lot.state.in_(UNFINISHED))
+        gone += [lot for lot, order in session.execute(unfinished) if lot not in lot_ids or order in cancelled]
+    for some in chunks(sorted(cancelled)):
+        unfinished_orders = (Order.order_id.in_(some), Order.state.in_(UNFINISHED))
+        session.execute(update(Order).where(*unfinished_orders).values(change))
+    for some in chunks(gone):
+        session.execute(update(Lot).where(Lot.lot_id.in_(some)).values(change))
+
+
+def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """Lots with pieces to be made: their columns, their order's (PLANNING), `remaining` and `committed` pieces.
+
+    remaining: quantity - shipped - what is good and not shipped yet, or may still come of job orders that ended;
+    committed: the part of it that live job orders are to make. Values per piece are floats here: planning reckons so.
+    """
+    owed = case((JobOrder.quantity > JobOrder.shipped, JobOrder.quantity - JobOrder.shipped), else_=0)
+    live = JobOrder.state.in_(LIVE)
+    held = (
+        select(
+            JobOrder.lot_id,
+            func.sum(case((live, JobOrder.to_make), else_=0)).label("committed"),
+            func.sum(case((live, owed - JobOrder.to_make), else_=owed)).label("uncounted"),
+        )
+        .where(JobOrder.counted.is_(False))
+        .group_by(JobOrder.lot_id)
+        .subquery()
+    )
+    remaining = Lot.quantity - Lot.shipped - func.coalesce(held.c.uncounted, 0)
+    statement = (
+        select(
+            *Lot.__table__.columns,
+            *(getattr(Order, name) for name in PLANNING),
+            remaining.label("remaining"),
+            func.coalesce(held.c.committed, 0).label("committed"),
+        )
+        .join(Order, Order.order_id == Lot.order_id)
+        .outerjoin(held, held.c.lot_id == Lot.lot_id)
+        .where(Lot.state.in_(UNFINISHED), remaining > 0, *scope.conditions(Lot))
+        .order_by(Lot.lot_id)
+    )
+    lots = frame(session, statement)
+    return lots.astype({"unit_value": float, "unit_cost_basis": float, "remaining": np.int64, "committed": np.int64})
+
+
+def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
+    """order_id, style_id, colour, due_on, lot_id: what people know lots by, finished ones too."""
+    columns = (Lot.order_id, Lot.style_id, Lot.colour, Order.due_on, Lot.lot_id)
+    parts = [
+        frame(session, select(*columns).join(Order, Order.order_id == Lot.order_id).where(Lot.lot_id.in_(some)))
+        for some in chunks(lot_ids)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[c.key for c in columns])
+
+
+def last_of_style(session: Session, before: date) -> pd.DataFrame:
+    """merchant_id, style_id, colour, order_id of the newest replenishment order of each style-colour before a day."""
+    newest = func.row_number().over(
+        partition_by=(Lot.merchant_id, Lot.style_id, Lot.colour), order_by=(Order.placed_on.desc(), Order.order_id)
+    )
+    ranked = (
+        select(Lot.merchant_id, Lot.style_id, Lot.colour, Lot.order_id, newest.label("age"))
+        .join(Order, Order.order_id == Lot.order_id)
+        .where(Order.source == "replenishment", Order.placed_on < before, Lot.state != "cancelled")
+        .subquery()
+    )
+    columns = (ranked.c.merchant_id, ranked.c.style_id, ranked.c.colour, ranked.c.order_id)
+    return frame(session, select(*columns).where(ranked.c.age == 1).order_by(*columns))
+
+
+def begin(session: Session, order_id: str, lot_id: str, at: datetime) -> None:
+    """Work on a lot has begun."""
+    change = {"state": "in_production", "at": at}
+    session.execute(update(Order).where(Order.order_id == order_id, Order.state == "open").values(change))
+    session.execute(update(Lot).where(Lot.lot_id == lot_id, Lot.state == "open").values(change))
+
+
+def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
+    """Sums what the job orders of these lots shipped, and moves lots and orders on."""
+    order_ids: set[str] = set()
+    for some in chunks(lot_ids):
+        concerned = select(Lot.order_id).where(Lot.lot_id.in_(some))
+        order_ids |= set(session.scalars(concerned))
+        # Orders before lots, as everywhere, so that two transactions cannot wait for each other.
+        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update())
+        _settle_lots(session, some, at)
+    for some in chunks(sorted(order_ids)):
+        _settle_orders(session, some, at)
+
+
+def _settle_lots(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
+    shipped = frame(
+        session,
+        select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.shipped).label("shipped"))
+        .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+        .where(JobOrder.lot_id.in_(lot_ids))
+        .group_by(JobOrder.lot_id, JobOrderSku.sku_id),
+    )
+    if shipped.empty:
+        return
+    session.execute(update(LotSku), rows(LotSku, shipped, ["lot_id", "sku_id", "shipped"]))
+    total = shipped.groupby("lot_id")["shipped"].sum()
+    lots = frame(
+        session,
+        select(Lot.lot_id, Lot.quantity, Lot.shipped, Lot.state, Order.tolerance_share)
+        .join(Order, Order.order_id == Lot.order_id)
+        .where(Lot.lot_id.in_(lot_ids)),
+    ).assign(before=lambda lots: lots["state"], total=lambda lots: lots["lot_id"].map(total).fillna(0).astype(int))
+    enough = np.ceil(lots["quantity"] * (1 - lots["tolerance_share"]) - 1e-9)
+    unfinished = lots["state"].isin(UNFINISHED)
+    lots.loc[unfinished & (lots["total"] > 0), "state"] = "in_production"
+    lots.loc[unfinished & (lots["total"] >= enough), "state"] = "closed"
+    changed = lots[(lots["state"] != lots["before"]) | (lots["total"] != lots["shipped"])]
+    if len(changed):
+        new = changed.drop(columns="shipped").rename(columns={"total": "shipped"}).assign(at=at)
+        session.execute(update(Lot), [row | {"at": at} for row in rows(Lot, new, ["lot_id", "shipped", "state"])])
+
+
+def _settle_orders(session: Session, order_ids: Sequence[str], at: datetime) -> None:
+    of_order = select(func.count()).where(Lot.order_id == Order.order_id).correlate(Order)
+    unfinished_lots = of_order.where(Lot.state.in_(UNFINISHED)).scalar_subquery()
+    begun_lots = of_order.where(Lot.state.in_(("in_production", "closed"))).scalar_subquery()
+    chosen = update(Order).where(Order.order_id.in_(order_ids)).execution_options(synchronize_session=False)
+    begun = chosen.where(Order.state == "open", begun_lots > 0)
+    session.execute(begun.values(state="in_production", at=at))
+    done = chosen.where(Order.state.in_(UNFINISHED), unfinished_lots == 0, begun_lots > 0)
+    session.execute(done.values(state="closed", closed_at=at, at=at))

@@ -1,0 +1,160 @@
+"""Plans and the decisions on them: proposed, then released or rejected, later superseded."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+import pandas as pd
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from c2m.errors import InputError
+from c2m.floor.messages import derive_id
+from c2m.ledger import dispatch
+from c2m.ledger.dispatch import Dispatched
+from c2m.ledger.states import Decided
+from c2m.ledger.store import insert_missing, rows, serialise
+from c2m.ledger.tables import Decision, Plan, PlanAllocation
+
+ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProposedPlan:
+    """A solved and verified plan. allocation: ALLOCATION; quantity in good pieces still to be shipped."""
+
+    business_date: date
+    round: int
+    objective: float | Decimal
+    bound: float | Decimal
+    gap: float
+    status: str
+    instance_sha256: str
+    model_version: str | None
+    folder: str
+    allocation: pd.DataFrame
+    unmet_pieces: int
+    at: datetime
+
+    @property
+    def plan_id(self) -> str:
+        """Follows from the day, the round and the instance."""
+        return derive_id(self.business_date.isoformat(), self.round, self.instance_sha256)
+
+
+def propose(session: Session, plan: ProposedPlan) -> str:
+    """Records a plan and supersedes what was proposed before it; the same plan again changes nothing."""
+    serialise(session, "plans")
+    if session.get(Plan, plan.plan_id):
+        return plan.plan_id
+    before = or_(
+        Plan.business_date < plan.business_date,
+        and_(Plan.business_date == plan.business_date, Plan.round <= plan.round),
+    )
+    session.execute(update(Plan).where(Plan.state == "proposed", before).values(state="superseded"))
+    session.add(_row(plan))
+    session.flush()
+    pairs = [row | {"plan_id": plan.plan_id, "withheld": False} for row in _pairs(plan.allocation)]
+    insert_missing(session, PlanAllocation, pairs)
+    return plan.plan_id
+
+
+def of_round(session: Session, business_date: date, round: int) -> str | None:
+    """The newest plan of a day and round, whatever was decided of it; one that was rejected counts no more."""
+    chosen = select(Plan.plan_id).where(Plan.business_date == business_date, Plan.round == round)
+    return session.scalar(chosen.where(Plan.state != "rejected").order_by(Plan.at.desc(), Plan.plan_id).limit(1))
+
+
+def _row(plan: ProposedPlan) -> Plan:
+    return Plan(
+        plan_id=plan.plan_id,
+        business_date=plan.business_date,
+        round=plan.round,
+        state="proposed",
+        objective=plan.objective,
+        bound=plan.bound,
+        gap=plan.gap,
+        status=plan.status,
+        split_orders=int((plan.allocation.groupby("lot_id").size() > 1).sum()),
+        unmet_pieces=plan.unmet_pieces,
+        instance_sha256=plan.instance_sha256,
+        model_version=plan.model_version,
+        folder=plan.folder,
+        at=plan.at,
+    )
+
+
+def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
+    twice = allocation[allocation.duplicated(["lot_id", "factory_id"])]
+    faults = [f"lot {row.lot_id} at factory {row.factory_id}: allocated twice" for row in twice.itertuples()]
+    none = allocation[~(allocation["quantity"] > 0)]
+    faults += [
+        f"lot {row.lot_id} at factory {row.factory_id}: {row.quantity} pieces, expected 1 or more"
+        for row in none.itertuples()
+    ]
+    if faults:
+        raise InputError("allocation-broken", faults)
+    return rows(PlanAllocation, allocation, ALLOCATION)
+
+
+def release(
+    session: Session, plan_id: str, actor: str, reason: str, without: Collection[str], at: datetime
+) -> Dispatched:
+    """Decides for the plan and dispatches it, but for the lots in `without`; nothing, if it was released before."""
+    serialise(session, "plans")
+    plan = _get(session, plan_id)
+    if session.get(Decision, _decision_id(plan_id, "released")):
+        return Dispatched()
+    if plan.state != "proposed":
+        raise _not_open(plan)
+    chosen = select(PlanAllocation).where(PlanAllocation.plan_id == plan_id)
+    pairs = session.scalars(chosen.order_by(PlanAllocation.lot_id, PlanAllocation.factory_id)).all()
+    if unknown := sorted(set(without) - {pair.lot_id for pair in pairs}):
+        raise InputError("unknown-lot", [f"lot {lot_id} is not in plan {plan_id}: name its lots" for lot_id in unknown])
+    session.execute(update(Plan).where(Plan.state == "released").values(state="superseded"))
+    plan.state = "released"
+    session.add(_decision(plan_id, "released", actor, reason, without, at))
+    return dispatch.dispatch(session, pairs, frozenset(without), at)
+
+
+def reject(session: Session, plan_id: str, actor: str, reason: str, at: datetime) -> None:
+    """Decides against the plan; nothing is dispatched."""
+    serialise(session, "plans")
+    plan = _get(session, plan_id)
+    if plan.state == "rejected":
+        return
+    if plan.state != "proposed":
+        raise _not_open(plan)
+    plan.state = "rejected"
+    session.add(_decision(plan_id, "rejected", actor, reason, (), at))
+
+
+def _get(session: Session, plan_id: str) -> Plan:
+    plan = session.get(Plan, plan_id, with_for_update=True)
+    if plan is None:
+        raise InputError("unknown-plan", [f"plan {plan_id} is not in the ledger: see `c2m status` for the latest one"])
+    return plan
+
+
+def _not_open(plan: Plan) -> InputError:
+    seen = f"plan {plan.plan_id} of {plan.business_date}, round {plan.round}, is {plan.state}"
+    return InputError("plan-not-open", [f"{seen}, expected proposed: decide on the latest plan, see `c2m status`"])
+
+
+def _decision_id(plan_id: str, decision: Decided) -> str:
+    return derive_id(plan_id, decision)
+
+
+def _decision(
+    plan_id: str, decision: Decided, actor: str, reason: str, without: Collection[str], at: datetime
+) -> Decision:
+    return Decision(
+        decision_id=_decision_id(plan_id, decision),
+        plan_id=plan_id,
+        decision=decision,
+        actor=actor,
+        reason=reason,
+        without_lots=sorted(without),
+        at=at,
+    )

@@ -1,0 +1,59 @@
+"""What the ledger says of the whole: the part of `c2m status` that it owns, and how far each factory has reported."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from c2m.ledger.states import LIVE
+from c2m.ledger.store import frame, upsert
+from c2m.ledger.tables import DeadLetter, FactoryStatus, JobOrder, Order, Outbox, Plan
+
+PLAN = ["plan_id", "business_date", "round", "state", "objective", "bound", "gap", "split_orders", "unmet_pieces"]
+
+
+def summary(session: Session) -> dict[str, Any]:
+    """Counts by state, and the latest plan (None before the first)."""
+    latest = select(*(getattr(Plan, name) for name in PLAN))
+    newest = latest.order_by(Plan.business_date.desc(), Plan.round.desc(), Plan.at.desc(), Plan.plan_id).limit(1)
+    plan = session.execute(newest).first()
+    return {
+        "orders": _count_by(session, Order.state),
+        "job_orders": _count_by(session, JobOrder.state),
+        "outbox": _count_by(session, Outbox.state),
+        "dead_letters": session.scalar(select(func.count()).select_from(DeadLetter)),
+        "plan": {name: _plain(value) for name, value in zip(PLAN, plan, strict=True)} if plan else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows neither dates nor decimals."""
+    return value.isoformat() if isinstance(value, date) else float(value) if isinstance(value, Decimal) else value
+
+
+def _count_by(session: Session, state: InstrumentedAttribute[Any]) -> dict[str, int]:
+    counts = select(state, func.count()).group_by(state).order_by(state)
+    return dict(session.execute(counts).all())
+
+
+def report(session: Session, factory_id: str, online: bool, through: datetime | None, at: datetime) -> None:
+    """Records a factory's status. `through` never goes back: the last will of a lost connection carries none."""
+    known = session.scalar(select(FactoryStatus.through).where(FactoryStatus.factory_id == factory_id))
+    furthest = max((moment for moment in (known, through) if moment), default=None)
+    row = {"factory_id": factory_id, "online": online, "through": furthest, "at": at}
+    upsert(session, FactoryStatus, [row])
+
+
+def factories_behind(session: Session, moment: datetime) -> list[str]:
+    """Factories with live job orders that have not reported all that fell due up to `moment`."""
+    reported = select(FactoryStatus.factory_id).where(FactoryStatus.through >= moment)
+    busy = select(JobOrder.factory_id).where(JobOrder.state.in_(LIVE), JobOrder.factory_id.not_in(reported))
+    return list(session.scalars(busy.distinct().order_by(JobOrder.factory_id)))
+
+
+def factories(session: Session) -> pd.DataFrame:
+    """factory_id, online, through, at."""
+    return frame(session, select(*FactoryStatus.__table__.columns).order_by(FactoryStatus.factory_id))

@@ -1,0 +1,171 @@
+"""The ledger's database: engine, transactions, migrations, and the few statements that every repository module needs.
+
+SQLite (WAL) by default, PostgreSQL by URL (`C2M_LEDGER_URL`). docs/architecture.md describes the tables.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, create_engine, event, make_url, or_, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from c2m.ledger.tables import TABLES, Base
+from c2m.settings import settings
+
+BUSY_TIMEOUT_S = 60
+IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
+MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
+
+# Wall-clock, transport and arrival-order columns: two ledgers that hold the same facts may differ in them.
+INCIDENTAL = {
+    "outbox": {"position", "attempts", "next_attempt_at", "at"},
+    "inbox": {"at"},
+    "dead_letters": {"at"},
+    "factory_status": {"online", "at"},
+}
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose rows a caller may see; empty means all."""
+
+    merchant_id: str | None = None
+    factory_id: str | None = None
+
+    def conditions(self, table: type[Any]) -> list[ColumnElement[bool]]:
+        """For `where(*...)`; a table without the column cannot be asked for by it."""
+        asked = {"merchant_id": self.merchant_id, "factory_id": self.factory_id}
+        return [getattr(table, column) == value for column, value in asked.items() if value is not None]
+
+
+EVERYONE = Scope()
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on an error."""
+    with Session(engine(settings().ledger), expire_on_commit=False) as transaction, transaction.begin():
+        yield transaction
+
+
+@lru_cache(maxsize=8)
+def engine(url: str) -> Engine:
+    """The connection pool of this process for `url`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "begin", _begin_immediate)
+    return made
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # else the driver begins by itself, and DDL escapes the transaction
+    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Takes the write lock first: a transaction that reads, then writes could otherwise fail as busy half-way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate() -> None:
+    """Brings the ledger to the newest version; any number of processes may call it at once, any number of times."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    with engine(settings().ledger).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def upsert(transaction: Session, table: type[Base], new: Sequence[Row], keep: Sequence[str] = ()) -> None:
+    """Inserts; in a row that exists, updates all but `keep`. `at` alone is no difference."""
+    if not new:
+        return
+    insert = _insert(transaction, table)
+    keys = _keys(table)
+    changing = [name for name in new[0] if name not in {*keys, *keep}]
+    differs = [getattr(table, name).is_distinct_from(insert.excluded[name]) for name in changing if name != "at"]
+    statement = insert.on_conflict_do_update(
+        index_elements=keys, set_={name: insert.excluded[name] for name in changing}, where=or_(*differs)
+    )
+    transaction.execute(statement, list(new))
+
+
+def insert_missing(transaction: Session, table: type[Base], new: Sequence[Row]) -> None:
+    """Inserts the rows whose key is not there yet."""
+    if new:
+        transaction.execute(_insert(transaction, table).on_conflict_do_nothing(index_elements=_keys(table)), list(new))
+
+
+def serialise(transaction: Session, key: str) -> None:
+    """Until this transaction ends, no other that names the same key goes on. SQLite has one writer anyway."""
+    if transaction.get_bind().dialect.name == "postgresql":
+        transaction.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
+
+
+def frame(transaction: Session, statement: Executable) -> pd.DataFrame:
+    """The result as a table, with its columns even where it is empty."""
+    result = transaction.execute(statement)
+    columns = list(result.keys())
+    return pd.DataFrame.from_records([tuple(row) for row in result], columns=columns)
+
+
+def rows(table: type[Base], source: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows for the database, each value in its column's Python type; NaN, NaT and NA become None."""
+    values = {}
+    for name in columns:
+        kind = table.__table__.columns[name].type.python_type
+        filled = source[name].notna()
+        values[name] = [
+            _as(kind, value) if is_filled else None for value, is_filled in zip(source[name], filled, strict=True)
+        ]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def _as(kind: type[Any], value: Any) -> Any:
+    if kind is date:
+        return value.date() if isinstance(value, datetime) else value
+    return kind(value) if kind in (int, float, bool, str) else value
+
+
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Pieces that fit into one IN (...)."""
+    for start in range(0, len(values), IN_CHUNK):
+        yield values[start : start + IN_CHUNK]
+
+
+def snapshot(transaction: Session) -> dict[str, pd.DataFrame]:
+    """Every business column of every table, sorted by key: equal for two ledgers that hold the same facts."""
+    tables = {}
+    for name, table in TABLES.items():
+        columns = [c for c in table.__table__.columns if c.name not in INCIDENTAL.get(name, ())]
+        held = frame(transaction, select(*columns))
+        tables[name] = held.sort_values(_keys(table), ignore_index=True)
+    return tables
+
+
+def _keys(table: type[Base]) -> list[str]:
+    return [column.name for column in table.__table__.primary_key]
+
+
+def _insert(transaction: Session, table: type[Base]) -> Any:
+    return (sqlite if transaction.get_bind().dialect.name == "sqlite" else postgresql).insert(table)

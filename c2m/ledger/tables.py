@@ -1,0 +1,301 @@
+"""The ledger's tables. What each column means stands in docs/architecture.md; quantities are good pieces."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, get_args
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    case,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from c2m.ledger import states
+from c2m.ledger.types import Moment, Money
+
+Id = Annotated[str, mapped_column(String(64))]
+Key = Annotated[str, mapped_column(String(64), primary_key=True)]
+LongText = Annotated[str, mapped_column(Text)]
+
+
+def _one_of(words: object, name: str) -> Enum:
+    """Words instead of a native enum: adding one is then an ordinary migration on both databases."""
+    return Enum(*get_args(words), name=name, native_enum=False, length=20, create_constraint=True)
+
+
+class Base(DeclarativeBase):
+    """Names for every constraint, so that a later migration can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        str: String(200),
+        datetime: Moment,
+        Decimal: Money,
+        states.OrderState: _one_of(states.OrderState, "state"),
+        states.PlanState: _one_of(states.PlanState, "state"),
+        states.Delivery: _one_of(states.Delivery, "state"),
+        states.JobState: _one_of(states.JobState, "state"),
+        states.Source: _one_of(states.Source, "source"),
+        states.Decided: _one_of(states.Decided, "decision"),
+    }
+
+
+class Order(Base):
+    """A merchant's or a replenishment order."""
+
+    __tablename__ = "orders"
+    order_id: Mapped[Key]
+    merchant_id: Mapped[Id] = mapped_column(index=True)
+    source: Mapped[states.Source]
+    parent_order_id: Mapped[Id | None]
+    placed_on: Mapped[date]
+    release_on: Mapped[date | None]
+    due_on: Mapped[date]
+    priority: Mapped[int | None]
+    tolerance_share: Mapped[float]
+    max_factories: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3))
+    destination_latitude: Mapped[float | None]
+    destination_longitude: Mapped[float | None]
+    state: Mapped[states.OrderState]
+    closed_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class Lot(Base):
+    """One style-colour of one order: the planning unit."""
+
+    __tablename__ = "lots"
+    __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
+    lot_id: Mapped[Key]
+    order_id: Mapped[Id] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    merchant_id: Mapped[Id]
+    style_id: Mapped[Id]
+    colour: Mapped[str]
+    category: Mapped[str]
+    crafts: Mapped[str]
+    quantity: Mapped[int]
+    unit_value: Mapped[Decimal]
+    unit_cost_basis: Mapped[Decimal]
+    sam_cut_minutes: Mapped[float]
+    sam_sew_minutes: Mapped[float]
+    sam_finish_minutes: Mapped[float]
+    sam_inspect_minutes: Mapped[float]
+    sam_pack_minutes: Mapped[float]
+    sam_minutes: Mapped[float]
+    shipped: Mapped[int]
+    state: Mapped[states.OrderState] = mapped_column(index=True)
+    at: Mapped[datetime]
+
+
+class LotSku(Base):
+    """A lot's pieces per SKU."""
+
+    __tablename__ = "lot_skus"
+    __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
+    lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
+    sku_id: Mapped[Key]
+    quantity: Mapped[int]
+    shipped: Mapped[int]
+
+
+class Plan(Base):
+    """A joint-factory plan, proposed for a decision."""
+
+    __tablename__ = "plans"
+    plan_id: Mapped[Key]
+    business_date: Mapped[date] = mapped_column(index=True)
+    round: Mapped[int]
+    state: Mapped[states.PlanState]
+    objective: Mapped[Decimal]
+    bound: Mapped[Decimal]
+    gap: Mapped[float]
+    status: Mapped[str]
+    split_orders: Mapped[int]
+    unmet_pieces: Mapped[int]
+    instance_sha256: Mapped[Id]
+    model_version: Mapped[str | None]
+    folder: Mapped[LongText]
+    at: Mapped[datetime]
+
+
+class PlanAllocation(Base):
+    """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released."""
+
+    __tablename__ = "plan_allocations"
+    plan_id: Mapped[Key] = mapped_column(ForeignKey("plans.plan_id"))
+    lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
+    factory_id: Mapped[Key]
+    quantity: Mapped[int]
+    start_on: Mapped[date]
+    finish_on: Mapped[date]
+    withheld: Mapped[bool]
+
+
+class Decision(Base):
+    """Who released or rejected a plan, and why."""
+
+    __tablename__ = "decisions"
+    decision_id: Mapped[Key]
+    plan_id: Mapped[Id] = mapped_column(ForeignKey("plans.plan_id"))
+    decision: Mapped[states.Decided]
+    actor: Mapped[str]
+    reason: Mapped[LongText]
+    without_lots: Mapped[list[str]] = mapped_column(JSON)
+    at: Mapped[datetime]
+
+
+class JobOrder(Base):
+    """One lot's pieces at one factory, one attempt.
+
+    quantity: what the factory may have to deliver, the most of what it agreed to and what it is asked for;
+    requested: what the latest revision asks for. A quantity falls only when the factory agrees.
+    answered_revision, sequence: of the factory's newest word. confirmed_revision: the newest one that it accepted.
+    counted: ended, and its shipped pieces are final; what it did not ship is open for planning again.
+    """
+
+    __tablename__ = "job_orders"
+    __table_args__ = (
+        UniqueConstraint("lot_id", "factory_id", "attempt"),
+        Index(None, "factory_id", "state"),
+        CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),
+    )
+    job_order_id: Mapped[Key]
+    lot_id: Mapped[Id] = mapped_column(ForeignKey("lots.lot_id"))
+    order_id: Mapped[Id] = mapped_column(ForeignKey("orders.order_id"))
+    merchant_id: Mapped[Id]
+    factory_id: Mapped[Id]
+    attempt: Mapped[int]
+    revision: Mapped[int]
+    quantity: Mapped[int]
+    requested: Mapped[int]
+    state: Mapped[states.JobState] = mapped_column(index=True)
+    answered_revision: Mapped[int]
+    sequence: Mapped[int]
+    confirmed_revision: Mapped[int]
+    accepted: Mapped[bool | None]
+    reason: Mapped[LongText]
+    accept_by: Mapped[datetime]
+    start_on: Mapped[date]
+    due_on: Mapped[date]
+    good_pieces: Mapped[int]
+    shipped: Mapped[int]
+    defects: Mapped[int]
+    ended_at: Mapped[datetime | None]
+    counted: Mapped[bool]
+    at: Mapped[datetime]
+
+    @hybrid_property
+    def to_make(self) -> int:
+        """Pieces that are not good yet: what has passed inspection and waits to be shipped needs no more line time."""
+        return max(0, self.quantity - max(self.good_pieces, self.shipped))
+
+    @to_make.inplace.expression
+    @classmethod
+    def _to_make(cls) -> ColumnElement[int]:
+        made = case((cls.good_pieces > cls.shipped, cls.good_pieces), else_=cls.shipped)
+        return case((cls.quantity > made, cls.quantity - made), else_=0)
+
+
+class JobOrderSku(Base):
+    """A job order's pieces per SKU; the quantities sum to the job order's."""
+
+    __tablename__ = "job_order_skus"
+    __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
+    job_order_id: Mapped[Key] = mapped_column(ForeignKey("job_orders.job_order_id"))
+    sku_id: Mapped[Key]
+    quantity: Mapped[int]
+    good_pieces: Mapped[int]
+    shipped: Mapped[int]
+
+
+class Outbox(Base):
+    """Messages to factories. payload: the envelope, sent with the same bytes each time.
+
+    attempts and next_attempt_at belong to the transport and run on wall-clock time.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("factory_id", "position"), Index(None, "state", "next_attempt_at"))
+    message_id: Mapped[Key]
+    factory_id: Mapped[Id]
+    job_order_id: Mapped[Id] = mapped_column(ForeignKey("job_orders.job_order_id"), index=True)
+    revision: Mapped[int]
+    type: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    position: Mapped[int]
+    state: Mapped[states.Delivery]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class Inbox(Base):
+    """Job responses received, and what each did."""
+
+    __tablename__ = "inbox"
+    source: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(String(40))
+    factory_id: Mapped[Id]
+    effect: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]
+
+
+class DeadLetter(Base):
+    """A message that could not be obeyed, with the reason."""
+
+    __tablename__ = "dead_letters"
+    letter_id: Mapped[Key]
+    factory_id: Mapped[str]
+    topic: Mapped[LongText]
+    payload: Mapped[LongText]
+    reason: Mapped[LongText]
+    at: Mapped[datetime]
+
+
+class FactoryStatus(Base):
+    """What a factory last said of itself."""
+
+    __tablename__ = "factory_status"
+    factory_id: Mapped[Key]
+    online: Mapped[bool]
+    through: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+TABLES: dict[str, type[Base]] = {
+    table.__tablename__: table
+    for table in (
+        Order,
+        Lot,
+        LotSku,
+        Plan,
+        PlanAllocation,
+        Decision,
+        JobOrder,
+        JobOrderSku,
+        Outbox,
+        Inbox,
+        DeadLetter,
+        FactoryStatus,
+    )
+}
