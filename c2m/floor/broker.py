@@ -1,0 +1,70 @@
+"""The MQTT broker of one machine: Mosquitto where it is installed, else the embedded amqtt (MQTT 3.1.1); loopback only.
+
+Production points `mqtt_host` and `mqtt_port` at its own broker (TLS, a credential and an ACL per factory), starts none.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from c2m.files import write_atomically
+from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.settings import settings
+
+Engine = Literal["mosquitto", "amqtt"]
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running broker."""
+
+    engine: Engine
+    port: int
+    pid: int
+
+
+@contextmanager
+def start(port: int | None = None, engine: Engine | None = None) -> Iterator[Broker]:
+    """Runs a broker on `port` (default: a free one) until the block ends. Mosquitto keeps its sessions on disk."""
+    port = port or free_port()
+    mosquitto = mosquitto_path()
+    engine = engine or ("mosquitto" if mosquitto else "amqtt")
+    command = (
+        [mosquitto or "mosquitto", "-c", str(_mosquitto_config(port))]
+        if engine == "mosquitto"
+        else [sys.executable, "-m", "c2m.floor.embedded", str(port)]
+    )
+    with child("broker", command) as process:
+        await_ready("broker", process, lambda: listens(port))
+        yield Broker(engine, port, process.pid)
+
+
+def mosquitto_path() -> str | None:
+    """The Mosquitto binary; Debian puts it where the PATH of ordinary users does not lead."""
+    return shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+
+
+def _mosquitto_config(port: int) -> Path:
+    """Queues without a limit: a consumer that is down loses nothing (by default what exceeds 1,000 messages)."""
+    folder = (settings().home / "broker").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"listener {port} {LOOPBACK}",
+        "allow_anonymous true",
+        "user root",  # only heeded when started as root: Mosquitto would turn into a user who cannot write here
+        "persistence true",
+        f"persistence_location {folder}/",
+        "autosave_interval 1",
+        "autosave_on_changes false",
+        "max_queued_messages 0",
+        "max_inflight_messages 500",
+        "log_type error",
+        "log_type warning",
+    ]
+    write_atomically(folder / "mosquitto.conf", ("\n".join(lines) + "\n").encode())
+    return folder / "mosquitto.conf"

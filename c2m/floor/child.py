@@ -1,0 +1,91 @@
+"""Child processes that cannot outlive us: logs in C2M_HOME/logs, stopped by pid, by the kernel where we are killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from c2m.errors import C2MError
+from c2m.settings import settings
+
+LOOPBACK = "127.0.0.1"
+_STOP_TIMEOUT_S = 10.0
+_READY_TIMEOUT_S = 30.0
+
+# Asks the kernel for SIGTERM when the *thread* that started it ends (prctl 1 = PR_SET_PDEATHSIG), then becomes the
+# command: same pid, and no code of ours between fork and exec. The parent may have died before: hence getppid.
+_LEASH = (
+    "import ctypes, os, sys;"
+    f"ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)});"
+    "os.getppid() == int(sys.argv[1]) or sys.exit(1);"
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
+@contextmanager
+def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs `command` beside us until the block ends, in an own session: Ctrl-C reaches us, we stop it in order."""
+    leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())] if sys.platform == "linux" else []
+    log = log_file(name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*leash, *command],
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Asks the process to end, insists after a while, and reaps it."""
+    process.terminate()
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def await_ready(
+    name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], timeout_s: float = _READY_TIMEOUT_S
+) -> None:
+    """Returns once `ready()`; a process that ends before, or stays silent, raises with the end of its log."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(0.02)
+    seen = f"ended with exit code {process.returncode}" if process.poll() is not None else "is not ready"
+    tail = log_file(name).read_text(errors="replace").splitlines()[-5:]
+    raise C2MError("service-not-ready", [f"{name} {seen}; the end of {log_file(name)} reads:", *tail])
+
+
+def log_file(name: str) -> Path:
+    """Where a child writes what it has to say."""
+    return settings().home / "logs" / f"{name}.log"
+
+
+def listens(port: int) -> bool:
+    """Whether someone accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,85 @@
+"""Letters to factories or to the platform, each addressee's in order, over whatever carries them.
+
+A carrier takes one factory's letters and yields each once its arrival is acknowledged; it raises NotDeliveredError at
+the first that is not. The letters behind that one count as not delivered and go again: receivers know letters by id.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from c2m.floor.messages import Kind
+
+
+class NotDeliveredError(Exception):
+    """The other side, or the broker between, did not take a letter."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message ready to go. `key` is how its owner knows it."""
+
+    key: str
+    factory_id: str
+    kind: Kind
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one factory's letters: the keys of those delivered, and the error that stopped the others."""
+
+    factory_id: str
+    delivered: list[str]
+    error: str
+
+
+Carrier = Callable[[Sequence[Letter]], Iterator[Letter]]
+_PAUSE_S = (0.1, 5.0)  # first and longest
+
+log = logging.getLogger(__name__)
+
+
+class Pauses:
+    """Addressees to whom nothing is sent for a while after an error, twice as long each time."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, float]] = {}  # factory -> (end in monotonic seconds, length)
+
+    def now(self) -> set[str]:
+        """The factories that pause now."""
+        moment = time.monotonic()
+        return {factory_id for factory_id, (end, _) in self._until.items() if end > moment}
+
+    def note(self, receipt: Receipt) -> bool:
+        """Begins, lengthens or forgets a pause. Whether it is as long as pauses get: the error lasts."""
+        if not receipt.error:
+            self._until.pop(receipt.factory_id, None)
+            return False
+        log.warning("%s: not delivered: %s", receipt.factory_id, receipt.error)
+        _, length = self._until.get(receipt.factory_id, (0.0, _PAUSE_S[0] / 2))
+        length = min(2 * length, _PAUSE_S[1])
+        self._until[receipt.factory_id] = time.monotonic() + length, length
+        return length == _PAUSE_S[1]
+
+
+def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
+    """Delivers the letters, factories side by side, those of one factory in the given order."""
+    by_factory = attrgetter("factory_id")
+    batches = [list(batch) for _, batch in groupby(sorted(letters, key=by_factory), by_factory)]
+    return list(pool.map(lambda batch: _deliver_batch(batch, carrier_of), batches))
+
+
+def _deliver_batch(batch: list[Letter], carrier_of: Callable[[str], Carrier]) -> Receipt:
+    factory_id = batch[0].factory_id
+    delivered: list[str] = []
+    try:
+        for letter in carrier_of(factory_id)(batch):
+            delivered.append(letter.key)  # noqa: PERF401  # what was delivered before an error counts
+    except NotDeliveredError as error:
+        return Receipt(factory_id, delivered, str(error))
+    return Receipt(factory_id, delivered, "")

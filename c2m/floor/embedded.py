@@ -1,0 +1,48 @@
+"""`python -m c2m.floor.embedded PORT`: the embedded broker, amqtt, on loopback. MQTT 3.1.1; sessions live in memory."""
+
+import asyncio
+import sys
+
+import amqtt.broker
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.session import OutgoingApplicationMessage
+
+from c2m.floor.child import LOOPBACK
+
+
+class PatientHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt is not typed
+    """Keeps a QoS 1 message until it is acknowledged, over reconnections too.
+
+    amqtt 0.12 drops it when the subscriber takes more than 5 s or loses its connection: at most once.
+    """
+
+    async def _handle_qos1_message_flow(self, app_message: OutgoingApplicationMessage) -> None:
+        if not isinstance(app_message, OutgoingApplicationMessage):
+            await super()._handle_qos1_message_flow(app_message)
+            return
+        self.session.inflight_out[app_message.packet_id] = app_message
+        again = app_message.publish_packet is not None
+        app_message.publish_packet = app_message.build_publish_packet(dup=again)
+        acknowledged = asyncio.get_running_loop().create_future()
+        self._puback_waiters[app_message.packet_id] = acknowledged
+        try:
+            await self._send_packet(app_message.publish_packet)
+            app_message.puback_packet = await acknowledged
+            self.session.inflight_out.pop(app_message.packet_id, None)
+        finally:
+            self._puback_waiters.pop(app_message.packet_id, None)
+
+
+async def serve(port: int) -> None:
+    """Admits everyone, but not without a name: only sessions of named users survive a disconnection in amqtt."""
+    amqtt.broker.BrokerProtocolHandler = PatientHandler
+    config = {
+        "listeners": {"default": {"type": "tcp", "bind": f"{LOOPBACK}:{port}"}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}},
+    }
+    await amqtt.broker.Broker(config).start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

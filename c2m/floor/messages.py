@@ -1,0 +1,290 @@
+"""What travels between platform and factory: CloudEvents 1.0, structured JSON, the same over MQTT and HTTP.
+
+This file is the contract; every limit below is part of it. The rules of the conversation:
+
+* `store` offers a job order, or a new quantity of it (revision + 1). The factory answers by one job-response with
+  `accepted`; it refuses what arrives after `accept_by`. It begins only after `start`.
+* Every job-response carries the latest revision that the factory has seen and a `sequence` that grows with each.
+* `accepted: false` with state NotAllowedToStart or Aborted refuses the whole job order. With AllowedToStart, Running,
+  Interrupted or Ended it refuses only what was last asked (a new quantity, a cancel): the earlier agreement stands.
+* `cancel` is confirmed by state Aborted, also by a factory that does not know the job order. A `store` that comes after
+  its cancel is refused.
+* A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
+  sends that same answer again.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Literal, get_args
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import to_json
+
+MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
+MAX_SCANS = 5_000
+PLATFORM = "c2m/platform"
+
+STORE = "c2m.job-order.store"
+START = "c2m.job-order.start"
+CANCEL = "c2m.job-order.cancel"
+RESPONSE = "c2m.job-response"
+SCANS = "c2m.scans"
+STATUS = "c2m.status"
+
+Operation = Literal["cut", "sew", "finish", "inspect", "pack", "ship"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+Kind = Literal["job-orders", "job-responses", "scans", "status"]
+KIND_OF_TYPE: dict[str, Kind] = {
+    STORE: "job-orders",
+    START: "job-orders",
+    CANCEL: "job-orders",
+    RESPONSE: "job-responses",
+    SCANS: "scans",
+    STATUS: "status",
+}
+FactoryState = Literal["NotAllowedToStart", "AllowedToStart", "Running", "Interrupted", "Ended", "Aborted"]
+
+ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
+Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+# No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
+Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Pieces = Annotated[int, Field(ge=0, le=100_000_000)]
+Counter = Annotated[int, Field(ge=1, le=2_000_000_000)]
+# Bounds, because the last hours of year 9999 have no UTC equivalent in Python.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    AfterValidator(lambda moment: moment.astimezone(UTC)),
+]
+
+
+class _Data(BaseModel):
+    """Payloads take no unknown field and coerce nothing: a misspelt field is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RoutingStep(_Data):
+    """One operation of a job order and its standard minutes per piece."""
+
+    name: Operation
+    sam_minutes: float = Field(ge=0, le=100_000, allow_inf_nan=False)
+
+
+class Destination(_Data):
+    """Where the goods go; empty where the order names no place."""
+
+    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
+    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+
+
+class JobOrder(_Data):
+    """Store: pieces of one lot for one factory. `due_on` is the day of arrival at the destination."""
+
+    job_order_id: Id
+    revision: Counter
+    order_id: Id
+    merchant_id: Id
+    style_id: Id
+    category: Name
+    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
+    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=1000)
+    start_on: date
+    due_on: date
+    accept_by: Moment
+    operations: tuple[RoutingStep, ...] = Field(min_length=1, max_length=50)
+    destination: Destination = Destination()
+
+    @model_validator(mode="after")
+    def _skus_make_the_quantity(self) -> "JobOrder":
+        if (total := sum(self.quantity_by_sku.values())) != self.quantity:
+            raise ValueError(f"quantity_by_sku sums to {total}, expected quantity = {self.quantity}")
+        return self
+
+
+class Start(_Data):
+    """Leave to begin."""
+
+    job_order_id: Id
+    revision: Counter
+
+
+class Cancel(_Data):
+    """Take back what was asked; the quantity returns to planning once the factory confirms."""
+
+    job_order_id: Id
+    revision: Counter
+    reason: Text = ""
+
+
+class JobResponse(_Data):
+    """A factory's word on one job order."""
+
+    job_order_id: Id
+    revision: Counter
+    sequence: Counter
+    state: FactoryState
+    accepted: bool | None = None
+    reason: Text = ""
+
+
+class Scan(_Data):
+    """One scan on the line: increments, not totals."""
+
+    scan_id: Id
+    job_order_id: Id
+    sku_id: Id
+    operation: Operation
+    quantity: Pieces
+    defects: Pieces = 0
+    line_id: Id | None = None
+    bundle_id: Id | None = None
+    at: Moment
+
+
+class Status(_Data):
+    """Whether a factory is reachable; `through`: all that was due up to this (virtual) time has been sent."""
+
+    online: bool
+    through: Moment | None = None
+
+
+class _Envelope(BaseModel):
+    """CloudEvents attributes; unknown ones are extensions, which the standard allows."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Name
+    source: Name
+    subject: Name | None = None
+    time: Moment
+    datacontenttype: Literal["application/json"] = "application/json"
+
+    @property
+    def factory_id(self) -> str | None:
+        """The factory that speaks, by its source; None for anyone else."""
+        match = re.fullmatch(f"c2m/factory/({ID_PATTERN})", self.source)
+        return match[1] if match else None
+
+    def body(self) -> bytes:
+        """The bytes on the wire."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class StoreMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.store"] = "c2m.job-order.store"
+    data: JobOrder
+
+
+class StartMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.start"] = "c2m.job-order.start"
+    data: Start
+
+
+class CancelMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.cancel"] = "c2m.job-order.cancel"
+    data: Cancel
+
+
+class ResponseMessage(_Envelope):
+    """factory -> platform."""
+
+    type: Literal["c2m.job-response"] = "c2m.job-response"
+    data: JobResponse
+
+
+class ScansMessage(_Envelope):
+    """factory -> platform, a batch."""
+
+    type: Literal["c2m.scans"] = "c2m.scans"
+    data: list[Scan] = Field(min_length=1, max_length=MAX_SCANS)
+
+
+class StatusMessage(_Envelope):
+    """factory -> platform, retained; also the last will."""
+
+    type: Literal["c2m.status"] = "c2m.status"
+    data: Status
+
+
+Envelope = StoreMessage | StartMessage | CancelMessage | ResponseMessage | ScansMessage | StatusMessage
+_BY_TYPE = Field(discriminator="type")
+Payload = JobOrder | Start | Cancel | JobResponse | list[Scan] | Status
+_ENVELOPES: dict[type, tuple[type[Envelope], str]] = {
+    JobOrder: (StoreMessage, STORE),
+    Start: (StartMessage, START),
+    Cancel: (CancelMessage, CANCEL),
+    JobResponse: (ResponseMessage, RESPONSE),
+    list: (ScansMessage, SCANS),
+    Status: (StatusMessage, STATUS),
+}
+
+
+@cache
+def adapter() -> TypeAdapter[Envelope]:
+    """Validates any message, and gives the JSON schema of all of them."""
+    return TypeAdapter(Annotated[Envelope, _BY_TYPE])
+
+
+def parse(body: bytes) -> Envelope | str:
+    """The message, or in words what is wrong with it."""
+    if len(body) > MAX_BYTES:
+        return f"message of {len(body)} bytes, expected at most {MAX_BYTES}: send smaller batches"
+    try:
+        return adapter().validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        words = [f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}" for fault in faults[:20]]
+        return _printable("; ".join(words))[:2000]
+
+
+def compose(data: Payload, source: str, time: datetime, id: str | None = None) -> Envelope:
+    """The envelope for `data`; its id derives from source, time and content where none is given."""
+    envelope, type_ = _ENVELOPES[type(data)]
+    derived = id or derive_id(type_, source, time.astimezone(UTC).isoformat(), to_json(data).decode())
+    return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
+
+
+def derive_id(*parts: object) -> str:
+    """An identifier that follows from content: the same parts give the same id everywhere."""
+    return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))
+
+
+def factory_source(factory_id: str) -> str:
+    """CloudEvents source of a factory."""
+    return f"c2m/factory/{factory_id}"
+
+
+def topic(factory_id: str, kind: Kind) -> str:
+    """MQTT topic; `+` as factory_id subscribes to all factories."""
+    return f"c2m/v1/{factory_id}/{kind}"
+
+
+def parse_topic(name: str) -> tuple[str, Kind] | None:
+    """(factory_id, kind) of a topic, None where it is not one of ours."""
+    match = re.fullmatch(f"c2m/v1/({ID_PATTERN})/({'|'.join(get_args(Kind))})", name)
+    return (match[1], match[2]) if match else None  # type: ignore[return-value]  # the pattern admits kinds alone
+
+
+def _printable(text: str) -> str:
+    """Without control characters, and encodable: field names of a foreign message end up in the reason."""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text).encode("utf-8", "replace").decode()

@@ -1,0 +1,177 @@
+"""MQTT connections: QoS 1, persistent sessions, acknowledged by us once a message is safe, reopened when they break.
+
+A message that is not acknowledged comes again after a restart of either side: every receiver must bear repetition.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Self
+
+from paho.mqtt.client import (
+    Client,
+    MQTTMessage,
+    MQTTv5,
+    MQTTv311,
+)
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from c2m.floor.delivery import Letter, NotDeliveredError
+from c2m.floor.messages import topic
+from c2m.settings import settings
+
+QOS = 1
+_NO_SUBSCRIBER = 0x10  # MQTT 5 reason code of a PUBACK: the broker took the message and has nobody to give it to
+_SESSION_EXPIRY_S = 7 * 24 * 3600
+_IN_FLIGHT = 500  # messages under way unacknowledged, either direction: the back-pressure of a slow receiver
+_KEEPALIVE_S = 30
+_ACKNOWLEDGE_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as received."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    session: int  # number of the connection that it came over; its packet id means nothing on a later one
+
+
+@dataclass(frozen=True)
+class Will:
+    """What the broker says, retained, when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on."""
+
+    def __init__(
+        self,
+        client_id: str,
+        topics: Iterable[str] = (),
+        on_message: Callable[[Message], object] | None = None,
+        will: Will | None = None,
+    ) -> None:
+        self._topics = [(name, QOS) for name in topics]
+        self._on_message = on_message
+        self._acknowledged: dict[int, Future[None]] = {}
+        self._session = 0
+        self.ready = threading.Event()  # connected, and subscribed where there is something to subscribe to
+        self._client = _client(client_id)
+        self._client.on_connect = self._connected
+        self._client.on_disconnect = self._disconnected
+        self._client.on_message = self._received
+        self._client.on_publish = self._published
+        self._client.on_subscribe = lambda *_: self.ready.set()
+        if will:
+            self._client.will_set(will.topic, will.payload, QOS, retain=True)
+
+    def __enter__(self) -> Self:
+        """Starts to connect, in the background, for as long as it takes."""
+        options: dict[str, Any] = {}
+        if settings().mqtt_version == "5":
+            options = {"clean_start": False, "properties": _session_properties()}
+        self._client.connect_async(settings().mqtt_host, settings().mqtt_port, _KEEPALIVE_S, **options)
+        self._client.loop_start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leaves in order: no last will, the session stays with the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic_name: str, payload: bytes, retain: bool = False) -> "Future[None]":
+        """Sends; the future ends with the broker's acknowledgement or a NotDeliveredError.
+
+        Raises
+        ------
+        NotDeliveredError
+            There is no connection now: nothing was sent, nothing is queued.
+        """
+        if not self._client.is_connected():
+            raise NotDeliveredError(f"no connection to the broker at {settings().mqtt_host}:{settings().mqtt_port}")
+        mid = self._client.publish(topic_name, payload, QOS, retain).mid
+        # The acknowledgement may be here already; whoever comes first makes the future (setdefault is atomic).
+        future = self._acknowledged.setdefault(mid, Future())
+        future.add_done_callback(lambda _: self._acknowledged.pop(mid, None))
+        return future
+
+    def carry(self, letters: Sequence[Letter]) -> Iterator[Letter]:
+        """Publishes all the letters, then waits for each; status alone is retained."""
+        futures = [
+            self.publish(topic(letter.factory_id, letter.kind), letter.body, retain=letter.kind == "status")
+            for letter in letters
+        ]
+        for letter, future in zip(letters, futures, strict=True):
+            try:
+                future.result(_ACKNOWLEDGE_TIMEOUT_S)
+            except TimeoutError as error:
+                raise NotDeliveredError(f"no acknowledgement within {_ACKNOWLEDGE_TIMEOUT_S} s") from error
+            yield letter
+
+    def acknowledge(self, message: Message) -> None:
+        """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then."""
+        if message.session == self._session:
+            self._client.ack(message.mid, QOS)
+
+    def _connected(self, client: Client, userdata: object, flags: object, reason: ReasonCode, *_: object) -> None:
+        if reason.is_failure:
+            return
+        self._session += 1
+        if self._topics:
+            client.subscribe(self._topics)
+        else:
+            self.ready.set()
+
+    def _disconnected(self, *_: object) -> None:
+        self._session += 1
+        self.ready.clear()
+
+    def _received(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+        if self._on_message:
+            self._on_message(Message(message.topic, bytes(message.payload), message.mid, self._session))
+
+    def _published(self, client: Client, userdata: object, mid: int, reason: ReasonCode, *_: object) -> None:
+        future = self._acknowledged.setdefault(mid, Future())
+        if reason.value == _NO_SUBSCRIBER or reason.is_failure:
+            future.set_exception(NotDeliveredError(str(reason)))
+        else:
+            future.set_result(None)
+
+
+def _client(client_id: str) -> Client:
+    version5 = settings().mqtt_version == "5"
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        clean_session=None if version5 else False,
+        protocol=MQTTv5 if version5 else MQTTv311,
+        manual_ack=True,
+    )
+    password = settings().mqtt_password
+    client.username_pw_set(settings().mqtt_username or client_id, password.get_secret_value() if password else None)
+    client.reconnect_delay_set(0.1, 5)  # type: ignore[arg-type]  # seconds; fractions work
+    client.max_inflight_messages_set(_IN_FLIGHT)
+    client.on_socket_open = _no_delay
+    return client
+
+
+def _no_delay(client: Client, userdata: object, connection: Any) -> None:
+    """Small packets go at once instead of waiting for the acknowledgement of the one before."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _session_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+    properties.ReceiveMaximum = _IN_FLIGHT
+    return properties

@@ -1,0 +1,134 @@
+"""The factory floor of one machine as child processes: broker, collector, simulated factories, relay.
+
+They meet on free loopback ports, which C2M_HOME/floor.json states; their logs lie in C2M_HOME/logs. They end with the
+block, and with us where we are killed.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from c2m.errors import C2MError
+from c2m.files import write_atomically
+from c2m.floor import broker
+from c2m.floor.child import LOOPBACK, await_ready, child, free_port, log_file
+from c2m.floor.service import READY
+from c2m.ledger import outbox, status, store
+from c2m.settings import settings
+
+_SETTLE_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Where the processes are found. `factory_http_port`: of the simulated HTTP factories."""
+
+    engine: broker.Engine
+    mqtt_port: int
+    http_port: int
+    factory_http_port: int
+    pids: Mapping[str, int]
+
+
+@contextmanager
+def floor(
+    factories: Path | None,
+    seed: int = 0,
+    mqtt_port: int | None = None,
+    http_port: int | None = None,
+    engine: broker.Engine | None = None,
+) -> Iterator[Floor]:
+    """Runs the floor until the block ends, with the simulated factories of a file (`write_factories`) if there is one.
+
+    Ports that are not given are free ones.
+    """
+    with ExitStack() as stack:
+        running = stack.enter_context(broker.start(mqtt_port, engine))
+        http_port, factory_http_port = http_port or free_port(), free_port()
+        env = _environment(running, http_port, factory_http_port)
+        # Who is spoken to listens before the speaker starts: MQTT 3.1.1 does not say when nobody does.
+        modules = {"collector": ["c2m.floor.collect"]}
+        if factories:
+            simulate = ["c2m.floor.sim", "--factories", str(factories), "--seed", str(seed)]
+            simulate += ["--state", str(settings().home / "sim"), "--http-port", str(factory_http_port)]
+            modules["factories"] = simulate
+        modules["relay"] = ["c2m.floor.relay"]
+        children = {name: stack.enter_context(service(name, module, env)) for name, module in modules.items()}
+        pids = {"broker": running.pid} | {name: process.pid for name, process in children.items()}
+        found = Floor(running.engine, running.port, http_port, factory_http_port, pids)
+        write_atomically(settings().home / "floor.json", json.dumps(asdict(found), indent=1).encode())
+        yield found
+        for process in children.values():
+            process.terminate()  # all at once; then the stack waits for one after another, and stops the broker last
+
+
+def _environment(running: broker.Broker, http_port: int, factory_http_port: int) -> dict[str, str]:
+    """What the services must know of where they meet."""
+    return {
+        "C2M_HOME": str(settings().home.absolute()),
+        "C2M_MQTT_HOST": LOOPBACK,
+        "C2M_MQTT_PORT": str(running.port),
+        "C2M_MQTT_VERSION": "5" if running.engine == "mosquitto" else "3.1.1",
+        "C2M_HTTP_PORT": str(http_port),
+        "C2M_HTTP_FACTORY_URL": f"http://{LOOPBACK}:{factory_http_port}/{{factory_id}}",
+    }
+
+
+@contextmanager
+def service(name: str, module: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a module that says when it is ready (c2m/floor/service.py); yields its process then."""
+    log = log_file(name)
+    said_before = log.stat().st_size if log.exists() else 0
+    with child(name, [sys.executable, "-m", *module], env) as process:
+        await_ready(name, process, lambda: READY in log.read_text(errors="replace")[said_before:])
+        yield process
+
+
+def write_factories(path: Path, factories: pd.DataFrame, capabilities: pd.DataFrame, calendar: pd.DataFrame) -> None:
+    """The file that the simulated factories read, from the marts (or feeds) of these names."""
+    skills = _by_factory(capabilities[["factory_id", "kind", "name", "efficiency"]])
+    days = calendar[["factory_id", "day", "minutes", "overtime_minutes"]].copy()
+    days["day"] = pd.to_datetime(days["day"]).dt.strftime("%Y-%m-%d")
+    entries = _by_factory(days)
+    rows = [
+        {**row, "capabilities": skills.get(row["factory_id"], []), "calendar": entries.get(row["factory_id"], [])}
+        for row in _plain(factories)
+    ]
+    write_atomically(path, json.dumps(rows, default=str).encode())
+
+
+def settle(factory_ids: set[str], moment: datetime, timeout_s: float = 120) -> None:
+    """Waits until all is said: no message without its answer, and each factory has told everything up to `moment`."""
+    deadline = time.monotonic() + timeout_s
+    while behind := _behind(factory_ids, moment):
+        if time.monotonic() > deadline:
+            raise C2MError("floor-not-settled", [f"after {timeout_s} s: {fault}" for fault in behind])
+        time.sleep(_SETTLE_POLL_S)
+
+
+def _behind(factory_ids: set[str], moment: datetime) -> list[str]:
+    with store.session() as session:
+        open_messages = status.summary(session)["outbox"]
+        reports = status.factories(session)
+    through = dict(zip(reports["factory_id"], reports["through"], strict=True))
+    late = sorted(name for name in factory_ids if not (through.get(name) and through[name] >= moment))
+    unanswered = sum(open_messages.get(state, 0) for state in outbox.OPEN)
+    faults = [f"factory {name} has reported up to {through.get(name)}, expected {moment}" for name in late]
+    return faults + ([f"{unanswered} messages to factories have no answer"] if unanswered else [])
+
+
+def _by_factory(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    return {str(name): _plain(group.drop(columns="factory_id")) for name, group in frame.groupby("factory_id")}
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]

@@ -1,0 +1,126 @@
+"""The relay: takes what is due from the ledger's outbox to the factories, each over its transport; expires offers.
+
+A long-lived service; it keeps nothing but pauses in memory. Killed between a delivery and its record it delivers again:
+factories know a message by its id.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from threading import Event
+
+import duckdb
+from sqlalchemy.exc import SQLAlchemyError
+
+from c2m import clock, published
+from c2m.errors import InputError
+from c2m.floor import http
+from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, deliver
+from c2m.floor.mqtt import Connection
+from c2m.floor.service import announce, stop_on_signal
+from c2m.ledger import job_orders, outbox, store
+from c2m.settings import settings
+
+POLL_S = 0.05
+_EXPIRE_EVERY_S = 1.0
+_LEDGER_PAUSE_S = 1.0
+_SENDERS = 16
+
+log = logging.getLogger(__name__)
+
+
+def run(stop: Event | None = None) -> None:
+    """Relays until `stop`, without one until a signal."""
+    stop = stop or stop_on_signal()
+    with ThreadPoolExecutor(_SENDERS) as pool, http.client() as client, Connection("c2m-relay") as connection:
+        relay = _Relay(_Route(connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
+        announce([connection])
+        while not stop.wait(POLL_S):
+            try:
+                relay.turn()
+            except SQLAlchemyError as error:
+                log.warning("no ledger, trying again: %s", error)
+                stop.wait(_LEDGER_PAUSE_S)
+
+
+def addresses() -> Mapping[str, str | None]:
+    """Endpoint URL of each published factory, None where it speaks MQTT."""
+    try:
+        return _addresses_of(published.manifest()["build_id"])
+    except (InputError, OSError, duckdb.Error) as error:
+        raise NotDeliveredError(f"the published factories cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _addresses_of(_build_id: str) -> dict[str, str | None]:
+    factories = published.read("factories")
+    columns = (factories["factory_id"], factories["transport"], factories["endpoint_url"])
+    return {str(row[0]): _address(*row) for row in zip(*columns, strict=True)}
+
+
+def _address(factory_id: str, transport: str, endpoint_url: object) -> str | None:
+    if transport == "mqtt":
+        return None
+    return endpoint_url if isinstance(endpoint_url, str) else settings().http_factory_url.format(factory_id=factory_id)
+
+
+@dataclass(frozen=True)
+class _Route:
+    """Which carrier takes the letters of a factory."""
+
+    over_mqtt: Carrier
+    over_http: Callable[[str], Carrier]
+
+    def __call__(self, factory_id: str) -> Carrier:
+        known = addresses()
+        if factory_id not in known:
+            raise NotDeliveredError(f"factory {factory_id} is not among the published factories")
+        url = known[factory_id]
+        return self.over_http(url) if url else self.over_mqtt
+
+
+@dataclass
+class _Relay:
+    route: _Route
+    pool: Executor
+    pauses: Pauses = field(default_factory=Pauses)
+    expired_at: float = float("-inf")  # monotonic seconds
+
+    def turn(self) -> None:
+        """Delivers what is due now."""
+        if time.monotonic() - self.expired_at >= _EXPIRE_EVERY_S:
+            with store.session() as session:
+                job_orders.expire(session, clock.now())
+            self.expired_at = time.monotonic()
+        letters = self.due()
+        receipts = deliver(letters, self.route, self.pool)
+        if receipts:
+            self.record(letters, receipts)
+
+    def due(self) -> list[Letter]:
+        """What the outbox has for factories that do not pause."""
+        with store.session() as session:
+            messages = outbox.due(session, datetime.now(UTC))
+        pausing = self.pauses.now()
+        return [
+            Letter(message.message_id, message.factory_id, "job-orders", message.body)
+            for message in messages
+            if message.factory_id not in pausing
+        ]
+
+    def record(self, letters: Iterable[Letter], receipts: Iterable[Receipt]) -> None:
+        """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
+        sent = {key for receipt in receipts for key in receipt.delivered}
+        lasting = {receipt.factory_id for receipt in receipts if self.pauses.note(receipt)}
+        wall = datetime.now(UTC)
+        with store.session() as session:
+            outbox.mark_sent(session, sorted(sent), wall)
+            outbox.postpone(session, [x.key for x in letters if x.factory_id in lasting and x.key not in sent], wall)
+
+
+if __name__ == "__main__":
+    run()

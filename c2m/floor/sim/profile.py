@@ -1,0 +1,86 @@
+"""What a simulated factory is: a row of the factories feed with its capabilities and calendar, from a JSON file."""
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from c2m.errors import InputError
+
+SHIFT_BEGINS = time(8)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One factory. `calendar`: day -> (regular, overtime) paid operator minutes."""
+
+    factory_id: str
+    timezone: str
+    operators: int
+    lines: int
+    setup_minutes: float
+    min_lot: int
+    small_order_willingness: float
+    transport: Literal["mqtt", "http"]
+    efficiency_by_category: dict[str, float]
+    calendar: dict[date, tuple[float, float]]
+
+    def draws(self, seed: int, *about: object) -> random.Random:
+        """Random numbers that depend on the seed, this factory and what they are about, and on nothing else."""
+        return random.Random(":".join(map(str, (seed, self.factory_id, *about))))  # noqa: S311
+
+    def capacity(self, day: date) -> tuple[float, float]:
+        """(regular, overtime) minutes of a day; past the calendar's end, the mean of that weekday."""
+        if day in self.calendar or (self.calendar and day < max(self.calendar)):
+            return self.calendar.get(day, (0.0, 0.0))
+        return self._weekdays[day.weekday()]
+
+    @cached_property
+    def _weekdays(self) -> list[tuple[float, float]]:
+        of = [[minutes for day, minutes in self.calendar.items() if day.weekday() == weekday] for weekday in range(7)]
+        return [tuple(sum(column) / len(column) for column in zip(*rows, strict=True)) or (0.0, 0.0) for rows in of]
+
+    def first_day(self, moment: datetime) -> date:
+        """The first day whose shift has not begun at `moment`."""
+        local = moment.astimezone(ZoneInfo(self.timezone))
+        return local.date() if local.time() <= SHIFT_BEGINS else local.date() + timedelta(days=1)
+
+    def clock_time(self, day: date, share: float, minutes: float) -> datetime:
+        """When `share` of a day with that many operator minutes has been worked."""
+        begin = datetime.combine(day, SHIFT_BEGINS, ZoneInfo(self.timezone))
+        shift_minutes = min(max(minutes / self.operators, 60.0), 15 * 60.0)
+        return begin + timedelta(seconds=int(share * shift_minutes * 60))
+
+
+def read(file: Path) -> dict[str, Profile]:
+    """The factories of a file: a list of feed rows, each with `capabilities` and `calendar` as lists of feed rows."""
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        return {row["factory_id"]: _profile(row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        advice = "expected a JSON list of factory rows with capabilities and calendar"
+        raise InputError("factories-file", [f"{file}: {type(error).__name__} {error}; {advice}"]) from error
+
+
+def _profile(row: dict[str, Any]) -> Profile:
+    return Profile(
+        factory_id=row["factory_id"],
+        timezone=row["timezone"],
+        operators=int(row["operators"]),
+        lines=int(row["lines"]),
+        setup_minutes=float(row["setup_minutes"]),
+        min_lot=int(row["min_lot"]),
+        small_order_willingness=float(row["small_order_willingness"]),
+        transport=row["transport"],
+        efficiency_by_category={
+            skill["name"]: float(skill["efficiency"]) for skill in row["capabilities"] if skill["kind"] == "category"
+        },
+        calendar={
+            date.fromisoformat(entry["day"]): (float(entry["minutes"]), float(entry["overtime_minutes"]))
+            for entry in row["calendar"]
+        },
+    )
