@@ -1,0 +1,16 @@
+-- The state of each job order, with the moments of its release and of the factory's answer out of the change log.
+select
+    job_order_id,
+    lot_id,
+    order_id,
+    merchant_id,
+    factory_id,
+    quantity,
+    state,
+    accepted,
+    due_on,
+    ended_at,
+    min(changed_at) over (partition by job_order_id) as released_at,
+    min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at
+from {{ ref('stg_ledger_job_orders') }}
+qualify {{ latest('job_order_id', tie='revision desc, sequence') }}

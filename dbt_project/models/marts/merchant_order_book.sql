@@ -1,0 +1,22 @@
+select
+    o.merchant_id,
+    o.order_id,
+    l.sku_id,
+    s.style_id,
+    s.colour,
+    s.category,
+    l.quantity,
+    o.placed_on,
+    o.release_on,
+    o.due_on,
+    o.priority,
+    o.tolerance_share,
+    o.max_factories,
+    o.currency,
+    o.destination_latitude,
+    o.destination_longitude,
+    o.status,
+    o.parent_order_id
+from {{ ref('stg_merchant_orders') }} as o
+inner join {{ ref('stg_merchant_order_lines') }} as l on o.merchant_id = l.merchant_id and o.order_id = l.order_id
+inner join {{ ref('skus') }} as s on l.merchant_id = s.merchant_id and l.sku_id = s.sku_id

@@ -1,0 +1,8 @@
+select
+    order_id,
+    merchant_id,
+    source,
+    state
+from {{ source('landing', 'ledger_orders') }}
+where known_at < {{ cut_off() }}
+qualify {{ latest('order_id', tie='state') }}
