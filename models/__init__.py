@@ -1,0 +1,7 @@
+"""Demand forecasts: features, baselines, training, evaluation, registry."""
+
+import os
+
+# XGBoost's threads spin at their barriers by default: beside one other busy process on two cores, training took 73 s
+# instead of 5. Read when the OpenMP runtime is loaded, hence before the first import of xgboost.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,0 +1,171 @@
+"""The features of the forecast, declared once, for training and for scoring alike.
+
+A row is a cell: series i, origin t (last period known), target u > t. A feature reads observations and past-only
+columns of periods <= t, and known-ahead columns up to u; nothing else. Everything is computed as matrix operations over
+(series, periods). Features in units of demand are divided by the row's `scale`, the recent level of its series, so that
+one model serves fast and slow series; `tests/unit/test_models_features.py` recomputes them in SQL.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from models.panel import Floats, Ints, Panel
+
+SCALE_WINDOW = 28  # periods of the level that demand is divided by
+LEVEL_WINDOWS = (3, 7, 14, 28, 56)  # periods
+GIANT = 100  # times the median level
+SEASONS_BACK = 4  # same-season observations that are averaged
+LONGEST_IDLE = 56  # periods at which idle time is cut
+# Age is cut early: where most series begin with the panel, a longer age is a clock, and trees learn the calendar of a
+# short history by heart. So does a trend or season that all series share; only their level is a feature.
+OLDEST = 28
+MAX_LEVELS = 100  # rarer levels of a category share the reserved one
+UNSEEN = "(unseen)"  # the reserved level, also of what training did not meet
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows to compute: series, origin and target columns of the panel, one entry per row."""
+
+    series: Ints
+    origin: Ints
+    target: Ints
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+class History:
+    """Causal statistics of observations (N, T): column t uses columns <= t, nan left out."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+        self.seen = ~np.isnan(values)
+        self._sum = np.cumsum(np.where(self.seen, values, 0.0), axis=1)
+        self._count = np.cumsum(self.seen, axis=1, dtype=np.float64)
+
+    def total(self, window: int) -> Floats:
+        """Sum over the last `window` periods."""
+        return _windowed(self._sum, window)
+
+    def count(self, window: int) -> Floats:
+        """Observations in the last `window` periods."""
+        return _windowed(self._count, window)
+
+    def mean(self, window: int) -> Floats:
+        """Mean over the last `window` periods, nan without an observation."""
+        return ratio(self.total(window), self.count(window))
+
+    def since(self, event: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> Floats:
+        """Periods since `event` was last true, at most LONGEST_IDLE; nan before the first time."""
+        periods = np.arange(self.values.shape[1], dtype=np.float64)
+        latest = np.maximum.accumulate(np.where(event, periods, -np.inf), axis=1)
+        return np.where(np.isinf(latest), np.nan, np.minimum(periods - latest, LONGEST_IDLE))
+
+    def age(self) -> Floats:
+        """Periods since the first observation, at most OLDEST; nan before it."""
+        return np.where(self._count > 0, np.minimum(np.cumsum(self._count > 0, axis=1) - 1, OLDEST), np.nan)
+
+    def same_season(self, cells: Cells, season: int, back: int) -> Floats:
+        """(rows, back): the last observations whose period is a whole number of seasons before the target's."""
+        latest = cells.target - season * -(-(cells.target - cells.origin) // season)
+        columns = latest[:, None] - season * np.arange(back)
+        return np.where(columns >= 0, self.values[cells.series[:, None], np.maximum(columns, 0)], np.nan)
+
+
+def _windowed(cumulated: Floats, window: int) -> Floats:
+    """Cumulated sums to sums over the last `window` columns."""
+    sums = cumulated.copy()
+    sums[:, window:] -= cumulated[:, :-window]
+    return sums
+
+
+def ratio(above: Floats, below: Floats) -> Floats:
+    """above / below, nan where there is nothing to divide by."""
+    quotient: Floats = np.full(np.broadcast(above, below).shape, np.nan)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
+
+
+def mean_seen(values: Floats) -> Floats:
+    """Mean of each row's observations, nan without any."""
+    return ratio(np.nansum(values, axis=1), (~np.isnan(values)).sum(axis=1).astype(np.float64))
+
+
+def scale_of(panel: Panel) -> Floats:
+    """(N, T): the recent level of each series, drawn by one observation towards the usual level of all; > 0."""
+    history = History(panel.y)
+    levels = history.mean(SCALE_WINDOW)
+    # One giant among the series must not set the usual level.
+    usual = np.array([_mean_without_giants(column) for column in levels.T])
+    scale: Floats = (history.total(SCALE_WINDOW) + usual) / (history.count(SCALE_WINDOW) + 1)
+    return scale
+
+
+def _mean_without_giants(levels: Floats) -> float:
+    """Mean of the levels, each counted up to GIANT times the median of those above zero; 1 where none is."""
+    levels = levels[~np.isnan(levels)]
+    above = levels[levels > 0]
+    return float(np.minimum(levels, GIANT * np.median(above)).mean()) if len(above) else 1.0
+
+
+def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
+    """One row per cell, one column per feature: doubles and, for categories, text. `scale` comes first."""
+    scale = scale_of(panel)[cells.series, cells.origin]
+    columns = {"scale": scale, **dict(_plain(panel, cells)), **dict(_groups(panel, cells, scale))}
+    columns |= {name: values / scale for name, values in _levels(panel, cells)}
+    return pd.DataFrame(columns)
+
+
+def _levels(panel: Panel, cells: Cells) -> Iterator[tuple[str, Floats]]:
+    """Features in units of demand."""
+    history, at = History(panel.y), (cells.series, cells.origin)
+    for window in LEVEL_WINDOWS:
+        yield f"mean_{window}", history.mean(window)[at]
+    yield "last", panel.y[at]
+    yield "spread_28", np.sqrt(np.maximum(History(panel.y**2).mean(28) - history.mean(28) ** 2, 0))[at]
+    if panel.season:
+        same = history.same_season(cells, panel.season, SEASONS_BACK)
+        yield "same_season_last", same[:, 0]
+        yield "same_season_mean", mean_seen(same)
+
+
+def _plain(panel: Panel, cells: Cells) -> Iterator[tuple[str, "Floats | np.ndarray[tuple[int], np.dtype[np.object_]]"]]:
+    """Features without a unit, and the known-ahead columns as they are at the target."""
+    history, at, ahead = History(panel.y), (cells.series, cells.origin), (cells.series, cells.target)
+    yield "horizon", (cells.target - cells.origin).astype(float)
+    if panel.season:
+        yield "season", (cells.target % panel.season).astype(float)
+    yield "age", history.age()[at]
+    yield "since_sale", history.since(panel.y > 0)[at]
+    yield "share_sold_28", History(np.where(history.seen, panel.y > 0, np.nan)).mean(28)[at]
+    for name, values in panel.numbers.items():
+        yield name, values[ahead]
+        yield f"{name}_to_usual", ratio(values[ahead], History(values).mean(28)[at])
+    for name, values in panel.past.items():
+        yield f"{name}_trend", ratio(History(values).mean(7)[at], History(values).mean(28)[at])
+    for name, category in panel.categories.items():
+        yield name, np.array([*category.levels, UNSEEN], dtype=object)[category.codes[ahead]]
+
+
+def _groups(panel: Panel, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
+    """Trend, level and season of all series together and of each category's members: what neighbours tell."""
+    groups = {"all": np.zeros(len(panel.ids), dtype=np.int64)}
+    groups |= {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
+    for name, codes in groups.items():
+        group, members = np.unique(codes, return_inverse=True)
+        sums = np.zeros((len(group), panel.y.shape[1]))
+        np.add.at(sums, members, np.nan_to_num(panel.y))
+        counts = np.zeros_like(sums)
+        np.add.at(counts, members, panel.seen)
+        history = History(np.where(counts > 0, ratio(sums, counts), np.nan))
+        of = Cells(members[cells.series], cells.origin, cells.target)
+        usual = history.mean(28)[of.series, of.origin]
+        yield f"{name}_level", usual / scale
+        if name != "all":
+            yield f"{name}_trend", ratio(history.mean(7)[of.series, of.origin], usual)
+        if name != "all" and panel.season:
+            yield f"{name}_season", ratio(mean_seen(history.same_season(of, panel.season, SEASONS_BACK)), usual)

@@ -1,0 +1,114 @@
+"""Forecasts: of a panel file (`c2m forecast`) and of the daily run, by one engine.
+
+Output per asked cell: series_id, ds, point (best for the metric), mean, q05 .. q95.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from c2m import clock
+from c2m.errors import InputError
+from c2m.files import write_with
+from c2m.settings import settings
+from models.features import Cells, matrix
+from models.panel import Absent, Floats, Panel, read_panel
+from models.scorer import Scorer, quantile_name
+from models.train import QUANTILE_LEVELS, train
+
+if TYPE_CHECKING:
+    from models.registry import Champion
+
+Metric = Literal["wape", "mape", "rmse"]
+QUANTILES = [quantile_name(level) for level in QUANTILE_LEVELS]
+
+
+class Model(Protocol):
+    """What turns feature rows into mean and quantiles: a fresh `Scorer` or the champion."""
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Columns mean, q05 .. q95."""
+
+
+def forecast_file(panel_path: Path, out: Path, metric: Metric = "wape", absent: Absent = "missing") -> pd.DataFrame:
+    """Forecasts what a panel file asks for, with a model trained on the file itself; writes CSV or Parquet by name."""
+    frame = forecast(read_panel(panel_path, absent), metric)
+    write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
+    return frame
+
+
+def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) -> pd.DataFrame:
+    """Forecasts of the asked cells, ordered by series and ds; without a model, one is trained on the panel."""
+    cells = asked_cells(panel)
+    if not len(cells):
+        fault = "no row has an empty y after its series' last observation; add one for each period to forecast"
+        raise InputError("nothing-asked", [fault])
+    if model is None:
+        longest = int((cells.target - cells.origin).max())
+        model = train(panel, settings().forecast.model_copy(update={"horizon_days": longest})).scorer()
+    frame = model.predict(matrix(panel, cells)).reset_index(drop=True)
+    frame.insert(0, "point", point(frame, metric))
+    frame.insert(0, "ds", panel.ds[cells.target])
+    frame.insert(0, "series_id", panel.ids[cells.series])
+    return frame
+
+
+def forecast_daily(
+    panel: Panel, champion: "Champion", business_date: date, window_days: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of landing/forecasts and landing/forecast_windows: per style and day, and of the total over the window."""
+    days = forecast(panel, "wape", champion)
+    totals = windows(days, champion.scorer, window_days)
+    days["horizon_day"] = (days["ds"] - pd.Timestamp(business_date)).dt.days.astype("int32") + 1
+    days["ds"] = days["ds"].dt.date
+    return _landed(days, champion, business_date), _landed(totals, champion, business_date)
+
+
+def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFrame:
+    """Per series: mean and quantiles of the total over the next `window_days`, from a forecast of at least a season.
+
+    Past the forecast's end, demand stays at the mean of its last seven periods.
+    """
+    mean = days.set_index(["series_id", "ds"])["mean"].unstack("ds")
+    beyond = max(0, window_days - mean.shape[1]) * mean.iloc[:, -7:].mean(axis=1)
+    total = mean.iloc[:, :window_days].sum(axis=1) + beyond
+    frame = scorer.totals(total.to_numpy(), window_days)
+    frame.insert(0, "mean", total.to_numpy())
+    frame.insert(0, "window_days", np.int32(window_days))
+    frame.insert(0, "series_id", total.index)
+    return frame
+
+
+def _landed(frame: pd.DataFrame, champion: "Champion", business_date: date) -> pd.DataFrame:
+    """With the style in place of the series, and by whom and when it was made."""
+    names = frame.pop("series_id").str.split("/", n=1)
+    frame.insert(0, "merchant_id", names.str[0])
+    frame.insert(1, "style_id", names.str[1])
+    frame.insert(2, "business_date", business_date)
+    return frame.assign(model_version=champion.version, known_at=clock.now().replace(tzinfo=None))
+
+
+def asked_cells(panel: Panel) -> Cells:
+    """The cells to forecast, each from the last observation of its series, or of any series where it has none."""
+    series, target = np.nonzero(panel.asked)
+    last = panel.last[series]
+    return Cells(series, np.where(last >= 0, last, np.minimum(panel.end, target - 1)), target)
+
+
+def point(frame: pd.DataFrame, metric: Metric) -> Floats:
+    """What of a forecast is best for the metric: its median, its mean, or its median weighed by 1 / y."""
+    if metric == "rmse":
+        return frame["mean"].to_numpy()
+    if metric == "wape":
+        return frame["q50"].to_numpy()
+    levels = np.linspace(0.005, 0.995, 100)  # beyond the outer quantiles, their values
+    place = np.interp(levels, QUANTILE_LEVELS, np.arange(len(QUANTILES)))
+    below = np.floor(place).astype(int).clip(max=len(QUANTILES) - 2)
+    known = frame[QUANTILES].to_numpy()
+    values = known[:, below] + (place - below) * (known[:, below + 1] - known[:, below])
+    weights = np.where(values > 0, 1 / np.maximum(values, 1e-9), 0).cumsum(axis=1)
+    middle = (weights >= weights[:, -1:] / 2).argmax(axis=1)
+    return np.take_along_axis(values, middle[:, None], axis=1)[:, 0]

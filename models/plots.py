@@ -1,0 +1,37 @@
+"""Pictures of a backtest, for the MLflow run."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from models.evaluate import OURS, score
+
+
+def fan(cells: pd.DataFrame, series: int = 6) -> Figure:
+    """The strongest series: quantiles of ours as a fan, what came as dots."""
+    ours = cells[cells["method"] == OURS]
+    strongest = ours.groupby("series_id")["y"].sum().nlargest(series).index
+    figure = Figure(figsize=(11, 2.2 * -(-len(strongest) // 2)), layout="constrained")
+    axes = figure.subplots(-(-len(strongest) // 2), 2, squeeze=False, sharex=True).ravel()
+    for axis, name in zip(axes, strongest, strict=False):
+        one = ours[ours["series_id"] == name].sort_values("ds")
+        for low, high in (("q05", "q95"), ("q10", "q90"), ("q25", "q75")):
+            axis.fill_between(one["ds"], one[low], one[high], color="tab:blue", alpha=0.2, linewidth=0)
+        axis.plot(one["ds"], one["q50"], color="tab:blue")
+        axis.plot(one["ds"], one["y"], "k.", markersize=4)
+        axis.set_title(str(name), fontsize=9)
+        axis.tick_params(axis="x", rotation=30, labelsize=8)
+    figure.suptitle("Demand (dots) and its forecast: median, 50 %, 80 % and 90 % intervals (pieces a day)")
+    return figure
+
+
+def error_by_horizon(cells: pd.DataFrame) -> Figure:
+    """WAPE of every method by days ahead."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axis = figure.subplots()
+    for method, group in cells.groupby("method", sort=False):
+        wape = group.groupby("horizon_day").apply(lambda ahead: score(ahead)["wape"])
+        axis.plot(wape.index, wape, marker="o", label=str(method))
+    axis.set(xlabel="days ahead", ylabel="WAPE", xticks=np.unique(cells["horizon_day"]))
+    axis.legend()
+    return figure

@@ -1,0 +1,214 @@
+"""Models in MLflow: logged with their figures and lineage, registered as `c2m-demand`, the champion found by its alias.
+
+A version carries the fingerprint of its training (data, parameters, library), so that training the same again finds the
+version that is there. Promotion moves the alias `champion`; rolling back is moving it back, here or in MLflow's page.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from shutil import copy
+from typing import Any, Literal, overload
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from mlflow.tracking import MlflowClient
+
+from c2m import published
+from c2m.errors import InputError
+from c2m.settings import settings
+from models import plots
+from models.evaluate import OURS, Backtest
+from models.features import Cells, matrix
+from models.panel import Panel
+from models.scorer import Scorer
+from models.train import HALF_LIFE, TREES, Trained
+
+NAME = "c2m-demand"
+ALIAS = "champion"
+EXPERIMENT = "demand"
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model of the daily run; `predict` goes through MLflow, with its check of the columns."""
+
+    version: str
+    trained_for: date  # the business date whose data it learned from
+    pyfunc: Any
+    scorer: Scorer
+    tags: dict[str, str]
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Columns mean, q05 .. q95."""
+        frame: pd.DataFrame = self.pyfunc.predict(features[self.scorer.spec["features"]])
+        return frame
+
+    def wape(self, method: str = OURS) -> float | None:
+        """WAPE of a method in the backtest that came with this model; None where history was too short for one."""
+        known = self.tags.get(f"{method}.wape")
+        return float(known) if known else None
+
+    def age_days(self, day: date) -> int:
+        """Days since its training data ended."""
+        return (day - self.trained_for).days
+
+
+def _client() -> MlflowClient:
+    """MLflow on the platform's store; the folder and the experiment are made at the first call."""
+    (settings().home / "mlflow").mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(settings().mlflow)
+    client = MlflowClient()
+    if client.get_experiment_by_name(EXPERIMENT) is None:
+        own = settings().mlflow_uri is None
+        artifacts = (settings().home / "mlflow" / "artifacts").absolute().as_uri() if own else None
+        client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    return client
+
+
+def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage: Mapping[str, Any]) -> str:
+    """Logs the training with its backtest and registers it; the same training again gives the version that is there.
+
+    lineage: the manifest of the published build (build_id, invocation_id, business_date, marts with their hashes).
+    """
+    client = _client()
+    known = _version_of(client, trained.spec["fingerprint"])
+    if known:
+        return known
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=f"demand {lineage['business_date']}"):
+        mlflow.log_params(_params(trained))
+        mlflow.set_tags({"fingerprint": trained.spec["fingerprint"], "invocation_id": lineage["invocation_id"]})
+        _log_dataset(lineage)
+        _log_backtest(backtest)
+        uri = _log_model(trained, panel)
+    tags = {"fingerprint": trained.spec["fingerprint"], "business_date": str(lineage["business_date"])}
+    tags |= {f"{method}.wape": f"{row['wape']:.4f}" for method, row in backtest.scores.iterrows()}
+    return str(mlflow.register_model(uri, NAME, tags=tags).version)
+
+
+def _version_of(client: MlflowClient, fingerprint: str) -> str | None:
+    """The version with this fingerprint."""
+    for found in client.search_model_versions(f"name = '{NAME}'"):
+        if found.tags.get("fingerprint") == fingerprint and found.status == "READY":
+            return str(found.version)
+    return None
+
+
+def _params(trained: Trained) -> dict[str, Any]:
+    """What a data scientist compares runs by."""
+    spec = trained.spec
+    return {
+        **TREES,
+        **{key: spec[key] for key in ("rounds", "seed", "horizon", "rows", "series", "periods", "xgboost", "threads")},
+        "half_life": HALF_LIFE,
+        "features": len(spec["features"]),
+    }
+
+
+def _log_dataset(lineage: Mapping[str, Any]) -> None:
+    """The published mart as the run's dataset: where it lies, its hash, and dbt's invocation that built it."""
+    mart = lineage["marts"]["demand_daily"]
+    source = LocalArtifactDatasetSource(published.path("demand_daily").absolute().as_uri())
+    dataset = MetaDataset(source, name="demand_daily", digest=mart["sha256"][:36])
+    tags = {"invocation_id": lineage["invocation_id"], "sha256": mart["sha256"]}
+    mlflow.log_input(dataset, context="training", tags=tags)
+
+
+def _log_backtest(backtest: Backtest) -> None:
+    """Figures of ours in the run, of each baseline in a run below it, for MLflow's comparison; pictures beside ours."""
+    if backtest.scores.empty:
+        return
+    experiment_id = mlflow.active_run().info.experiment_id
+    for method, row in backtest.scores.iterrows():
+        name = str(method)
+        rival = {"experiment_id": experiment_id, "run_name": name, "nested": True}
+        with nullcontext() if name == OURS else mlflow.start_run(**rival):
+            mlflow.log_metrics({str(name): float(value) for name, value in row.items()})
+    mlflow.log_text(backtest.scores.to_csv(index_label="method"), "backtest/scores.csv")
+    mlflow.log_figure(plots.fan(backtest.cells), "backtest/fan.png")
+    mlflow.log_figure(plots.error_by_horizon(backtest.cells), "backtest/error_by_horizon.png")
+
+
+def _log_model(trained: Trained, panel: Panel) -> str:
+    """Logs the model from code, boosters as UBJSON beside it; returns its URI."""
+    example = matrix(panel, Cells(*(np.array([at] * 2) for at in (0, panel.end - 1, panel.end))))
+    with tempfile.TemporaryDirectory() as folder:
+        trained.save(Path(folder, "model"))
+        code = Path(folder, "models")  # what the model imports travels with it, under the name by which it is imported
+        code.mkdir()
+        for file in ("__init__.py", "scorer.py"):
+            copy(HERE / file, code / file)
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(HERE / "predictor.py"),
+            artifacts={"model": str(Path(folder, "model"))},
+            code_paths=[str(code)],
+            signature=infer_signature(example, trained.scorer().predict(example)),
+            input_example=example,
+            # Named by hand: MLflow would load the model in another process to find them.
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "xgboost")],
+        )
+    return str(logged.model_uri)
+
+
+def promote(number: str) -> None:
+    """Makes a version the champion that the next run uses."""
+    _client().set_registered_model_alias(NAME, ALIAS, number)
+
+
+def champion_version() -> str | None:
+    """The version that bears the alias, without loading it."""
+    found = _champion()
+    return str(found.version) if found else None
+
+
+def _champion() -> ModelVersion | None:
+    try:
+        return _client().get_model_version_by_alias(NAME, ALIAS)
+    except MlflowException:
+        return None
+
+
+@overload
+def champion(required: Literal[True]) -> Champion: ...
+@overload
+def champion(required: bool = False) -> Champion | None: ...
+def champion(required: bool = False) -> Champion | None:
+    """The model that bears the alias; None, or an error where it is required, when no model does."""
+    found = _champion()
+    if found is None:
+        if required:
+            fault = f"no version of {NAME} bears the alias {ALIAS}; train a model, or set the alias in MLflow"
+            raise InputError("no-champion", [fault])
+        return None
+    pyfunc = mlflow.pyfunc.load_model(f"models:/{NAME}/{found.version}")
+    scorer = pyfunc.unwrap_python_model().scorer
+    _refuse_other_library(str(found.version), scorer.spec["xgboost"])
+    return Champion(str(found.version), date.fromisoformat(found.tags["business_date"]), pyfunc, scorer, found.tags)
+
+
+def _refuse_other_library(number: str, made_with: str) -> None:
+    """XGBoost loads models of other releases and quietly scores otherwise (quantiles changed in 3.4)."""
+    if made_with.split(".")[:2] != xgb.__version__.split(".")[:2]:
+        raise InputError("model-of-another-library", [
+            f"{NAME} version {number} was trained with XGBoost {made_with}, and {xgb.__version__} is installed; "
+            f"train again, or move the alias {ALIAS} to a version of this library, or install xgboost=={made_with}"
+        ])  # fmt: skip

@@ -1,0 +1,87 @@
+"""A trained model at work: feature rows in, mean and quantiles of demand out.
+
+Reads what `models.train.Trained.save` wrote (mean.ubj, quantiles.ubj, spec.json). Imports nothing of the project,
+because this file also travels inside the registered model, where only NumPy, pandas and XGBoost stand beside it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+FORMAT = 1  # of the saved model; raised when an older scorer could not read a newer model
+UNSEEN = "(unseen)"  # the reserved level of every category
+
+
+def quantile_name(level: float) -> str:
+    """0.05 -> q05, 0.975 -> q975: the column that holds this quantile."""
+    return "q" + f"{level:.3f}"[2:].removesuffix("0")
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Boosters and what is needed to use them."""
+
+    mean: xgb.Booster
+    quantiles: xgb.Booster
+    spec: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Scorer":
+        """The model saved in a folder."""
+        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        if spec["format"] != FORMAT:
+            raise ValueError(
+                f"model format {spec['format']}, this code reads {FORMAT}: use the code saved with the model"
+            )
+        return cls.of((folder / "mean.ubj").read_bytes(), (folder / "quantiles.ubj").read_bytes(), spec)
+
+    @classmethod
+    def of(cls, mean: bytes, quantiles: bytes, spec: dict[str, Any]) -> "Scorer":
+        """The model of boosters as UBJSON."""
+        threads = {"nthread": spec["threads"]}
+        first, second = (xgb.Booster(threads, model_file=bytearray(raw)) for raw in (mean, quantiles))
+        return cls(first, second, spec)
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Columns mean, q05 .. q95 in the units of demand: never negative, never crossing, never nan."""
+        scale = features["scale"].to_numpy(dtype=np.float64)
+        doubles = encoded(features, self.spec["levels"], self.spec["features"])
+        rows = xgb.DMatrix(doubles, feature_types=self.spec["types"])
+        mean = self.mean.predict(rows).astype(np.float64) * scale
+        spread = np.sort(np.maximum(self.quantiles.predict(rows) * scale[:, None], 0), axis=1)
+        names = [quantile_name(level) for level in self.spec["quantile_levels"]]
+        frame = pd.DataFrame(self._whole(spread), columns=names, index=features.index)
+        frame.insert(0, "mean", np.maximum(mean, 0))
+        return frame
+
+    def totals(self, mean: Floats, window: int) -> pd.DataFrame:
+        """Quantiles of the total over a window whose expected total is `mean`; from the ratios seen in the backtest."""
+        table = min(self.spec["windows"], key=lambda known: abs(np.log(known["window"] / window)))
+        at = np.log(np.maximum(mean, 1e-9))
+        ratios = [np.interp(at, np.log(table["means"]), ratios) for ratios in table["ratios"]]
+        totals = np.sort(np.stack(ratios, axis=1) * mean[:, None], axis=1)
+        return pd.DataFrame(self._whole(totals), columns=[quantile_name(level) for level in self.spec["window_levels"]])
+
+    def _whole(self, quantiles: Floats) -> Floats:
+        """Where demand comes in whole pieces, so do its quantiles."""
+        return np.rint(quantiles) if self.spec["whole"] else quantiles
+
+
+def encoded(features: pd.DataFrame, levels: dict[str, list[str]], names: list[str]) -> Floats:
+    """The rows as doubles; a category becomes its place among the levels, an unknown one the reserved place 0."""
+    return np.column_stack([
+        _places(features[name], levels[name]) if name in levels else features[name].to_numpy(dtype=np.float64)
+        for name in names
+    ])  # fmt: skip
+
+
+def _places(column: "pd.Series[str]", levels: list[str]) -> Floats:
+    return np.maximum(pd.Index(levels).get_indexer(pd.Index(column.astype(str))), 0).astype(np.float64)
