@@ -1,0 +1,106 @@
+"""The exact regime: an instance over some of its pairs is stated, compiled and searched by branch and bound."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimization import model as statement
+from optimization.highs import Floats, Limits, Program, Progress, compile_model, limited
+from optimization.pairs import Pairs
+from optimization.plan import PAIR
+from optimization.problem import Instance
+from optimization.search import best, better, exactly, frozen_alone
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found: pieces (order_id, factory_id, quantity), minutes of work, their cost.
+
+    `work` is by span (order_id, factory_id, span, minutes) or, where the search tells days apart, a plan's schedule.
+    `bound` is proven for the pairs searched; None where the time did not even suffice for the relaxation.
+    """
+
+    allocation: pd.DataFrame
+    work: pd.DataFrame
+    cost: float
+    bound: float | None
+    bound_by: str  # lp | mip | lagrangian
+    rows: int
+    columns: int
+    integers: int
+    nodes: int
+    lp_iterations: int
+    prices: pd.DataFrame | None = None
+
+
+def solved(
+    instance: Instance,
+    reduced: Pairs,
+    limits: Limits,
+    progress: Callable[[Progress], None] | None = None,
+    engaged: tuple[int, int] | None = None,
+    known: pd.DataFrame | None = None,
+) -> Outcome | None:
+    """The best found within the limits; None where frozen work does not fit.
+
+    `engaged`: the fewest and most factories to look at plans of, among those that there is a choice about.
+    `known`: the allocation of a plan over some of these pairs, to start from.
+    """
+    model = statement.state(instance, reduced)
+    program = compile_model(model)
+    start = frozen_alone(program)
+    if start is None:
+        return None
+    if known is not None:
+        start = better(program, start, exactly(program, _point(program, model, known)))
+    if engaged:
+        program = _counted(program, model, *engaged)
+    found = best(program, program.columns(model.quantity)[1], start, limits, progress)
+    return Outcome(
+        allocation=allocation(program, model, found.values),
+        work=work(program, model, found.values),
+        cost=program.value(found.values),
+        bound=found.bound,
+        bound_by=found.bound_by,
+        rows=len(program.row_lower),
+        columns=len(program.cost),
+        integers=int(program.integer.sum()),
+        nodes=found.nodes,
+        lp_iterations=found.lp_iterations,
+    )
+
+
+def _point(program: Program, model: Any, allocation: pd.DataFrame) -> Floats:
+    """The integer columns of an allocation; no work waits."""
+    pieces = allocation.set_index(PAIR)["quantity"].to_dict()
+    engaging = set(allocation["factory_id"])
+    values = program.lower.copy()
+    for variable, value in (
+        (model.quantity, lambda pair: pieces.get(pair, 0)),
+        (model.used, lambda pair: pair in pieces),
+        (model.engaged, lambda factory_id: factory_id in engaging),
+    ):
+        keys, columns = program.columns(variable)
+        values[columns] = [value(key) for key in keys]
+    return values
+
+
+def _counted(program: Program, model: Any, fewest: int, most: int) -> Program:
+    _, columns = program.columns(model.engaged)
+    return limited(program, columns, min(fewest, len(columns)), most)
+
+
+def allocation(program: Program, model: Any, values: Floats) -> pd.DataFrame:
+    """Pieces of the pairs that make any: order_id, factory_id, quantity."""
+    keys, columns = program.columns(model.quantity)
+    table = pd.DataFrame(keys, columns=PAIR).assign(quantity=np.rint(values[columns]).astype("int64"))
+    return table[table["quantity"] > 0].sort_values(PAIR, ignore_index=True)
+
+
+def work(program: Program, model: Any, values: Floats) -> pd.DataFrame:
+    """Minutes of work by span, setup included: order_id, factory_id, span, minutes."""
+    keys, columns = program.columns(model.work)
+    return pd.DataFrame(keys, columns=[*PAIR, "span"]).assign(minutes=np.maximum(0.0, values[columns]))

@@ -1,0 +1,51 @@
+"""SKU lines of orders -> lots (one style-colour of one order, the planning unit) with its SKUs, in ledger columns.
+
+In: lines (merchant_id, order_id, sku_id, quantity in pieces) and the mart `skus`. Minutes are standard, per piece.
+"""
+
+import numpy as np
+import pandas as pd
+
+from c2m.errors import InputError
+from c2m.floor.messages import derive_id
+
+SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes"]
+LOT = ["order_id", "merchant_id", "style_id", "colour"]
+PER_PIECE = {"unit_value": "price", "unit_cost_basis": "cost", **{name: name for name in [*SAM, "sam_minutes"]}}
+
+
+def make_lots(lines: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs."""
+    known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", *PER_PIECE.values()]
+    rows = lines[["merchant_id", "order_id", "sku_id", "quantity"]].merge(
+        skus[known], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
+    )
+    _refuse_unknown(rows)
+    rows["lot_id"] = [derive_id(*key) for key in rows[LOT].itertuples(index=False)]
+    by_lot = rows.groupby("lot_id", sort=False)
+    lots = by_lot[[*LOT, "category"]].first()
+    lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))
+    lots["quantity"] = by_lot["quantity"].sum().astype(np.int64)
+    for column, per_piece in PER_PIECE.items():
+        total = (rows[per_piece].astype(float) * rows["quantity"]).groupby(rows["lot_id"], sort=False).sum()
+        lots[column] = total / lots["quantity"]
+    lots = lots.assign(shipped=0, state="open").reset_index()
+    lot_skus = rows.groupby(["lot_id", "sku_id"], sort=False, as_index=False)["quantity"].sum().assign(shipped=0)
+    return lots, lot_skus
+
+
+def _union(lists: pd.Series) -> list[str]:
+    return sorted({craft for crafts in lists.dropna().unique() for craft in crafts.split(";") if craft})
+
+
+def _refuse_unknown(rows: pd.DataFrame) -> None:
+    unknown = rows[rows["style_id"].isna()]
+    if len(unknown):
+        raise InputError(
+            "order-of-unknown-sku",
+            [
+                f"merchant {row.merchant_id}, order {row.order_id}: SKU {row.sku_id} is not in the catalogue; "
+                "send its catalogue row or correct the order line, then run the day again"
+                for row in unknown.itertuples()
+            ],
+        )

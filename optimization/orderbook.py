@@ -1,0 +1,215 @@
+"""The order book of lots: merchants' orders as lots, and all open lots as the planning instance of one day.
+
+In: marts and ledger frames (docs/architecture.md). Out: frames for `ledger.orders.record`, and an `Instance`.
+The rules and the assumed rates are told in docs/operations.md.
+"""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from c2m.errors import InputError
+from c2m.ledger.states import STARTED
+from c2m.settings import PlanPolicy
+from optimization.arcs import arcs
+from optimization.lots import make_lots
+from optimization.problem import Instance
+
+Floats = NDArray[np.float64]
+
+DESTINATION = ["destination_latitude", "destination_longitude"]
+HEADER = [
+    *["merchant_id", "parent_order_id", "placed_on", "release_on", "due_on", "priority", "tolerance_share"],
+    *["max_factories", "currency", *DESTINATION],
+]
+PAIR = ["order_id", "factory_id"]
+
+# Assumed rates, as shares of a piece's price or cost, so that they hold in any currency.
+LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
+MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
+CHANGE_SHARE = 0.10  # of the cost: cloth moved and work lost when a job order is taken back
+
+
+def merchant_lots(book: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(orders, lots, lot_skus) of the mart merchant_order_book: one lot per style-colour of an order."""
+    headers = book.drop_duplicates(["merchant_id", "order_id"])
+    _refuse_shared_ids(headers)
+    lots, lot_skus = make_lots(book, skus)
+    cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
+    orders = headers[["order_id", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    orders, lots = (
+        frame.assign(state=np.where(frame["order_id"].isin(cancelled), "cancelled", "open")) for frame in (orders, lots)
+    )
+    return orders, lots, lot_skus
+
+
+def build_instance(
+    lots: pd.DataFrame,
+    live: pd.DataFrame,
+    refusals: pd.DataFrame,
+    factories: pd.DataFrame,
+    capabilities: pd.DataFrame,
+    calendar: pd.DataFrame,
+    scores: pd.DataFrame,
+    policy: PlanPolicy,
+    business_date: date,
+) -> Instance | None:
+    """The instance of the day after `business_date`; None where there is nothing to plan.
+
+    That is: no open lot, no working day ahead, or no factory for any lot. A lot that no factory can make stays in
+    `orders` without an arc, so that the plan reports it as unmet. Live job orders enter as incumbents: they alone keep
+    their pair whatever happened to the factory since.
+    """
+    day_1 = first_working_day(calendar, business_date)
+    held = _held(live, lots)
+    lots = _to_plan(lots, held)
+    if day_1 is None or lots.empty:
+        return None
+    currency = _one_currency(lots, factories)
+    factories = factories.sort_values("factory_id", ignore_index=True)
+    orders = _orders(lots, day_1, policy)
+    capacity = _capacity(calendar, factories, day_1, policy.horizon_days)
+    running = _running_minutes(capacity, factories, policy.horizon_days)
+    offered = arcs(
+        lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["order_id", "quantity"]),
+        *(factories, capabilities, scores),
+        held,
+        refusals.rename(columns={"lot_id": "order_id"}),
+        running,
+        policy.candidate_factories,
+    )
+    if offered.empty:
+        return None
+    used = factories[factories["factory_id"].isin(offered["factory_id"])]
+    tables = {
+        "orders": orders,
+        "arcs": offered,
+        "capacity": capacity[capacity["factory_id"].isin(used["factory_id"])],
+        "factories": used[["factory_id", "engagement_cost"]],
+        "incumbent": _incumbents(held, lots, offered, capacity),
+    }
+    return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
+    """The first day after `business_date` on which any factory has paid minutes."""
+    days = pd.to_datetime(calendar["day"])
+    ahead = days[(calendar["minutes"] > 0) & (days > pd.Timestamp(business_date))]
+    return None if ahead.empty else ahead.min().date()
+
+
+def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
+    """order_id, factory_id, quantity, accepted, setup_done: what live job orders still have to make of these lots."""
+    rows = live[live["lot_id"].isin(lots["lot_id"]) & (live["remaining"] > 0)]
+    rows = rows.rename(columns={"lot_id": "order_id"}).assign(
+        accepted=rows["accepted"].fillna(False).astype(bool), setup_done=rows["state"].isin(STARTED)
+    )
+    facts = {"quantity": ("remaining", "sum"), "accepted": ("accepted", "any"), "setup_done": ("setup_done", "any")}
+    return rows.groupby(PAIR, as_index=False).agg(**facts)
+
+
+def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """Lots under the instance's order_id, with `to_place` (held by no job order) and `quantity` (all open pieces)."""
+    held_pieces = held.groupby("order_id")["quantity"].sum()
+    rows = lots.drop(columns="order_id").rename(columns={"lot_id": "order_id"}).sort_values("order_id")
+    rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
+    # Replenishment names no destination: it goes where the merchant's other open orders go.
+    rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
+    rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
+    rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
+    return rows[rows["quantity"] > 0].reset_index(drop=True)
+
+
+def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
+    """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made."""
+    release, due = ((pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on"])
+    orders = lots[["order_id", "quantity"]].assign(
+        release_day=release.fillna(1).astype(np.int64),
+        due_day=due.astype(np.int64),
+        max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
+        max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
+        late_cost=LATE_SHARE_PER_DAY * lots["unit_value"],
+        priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
+    )
+    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
+
+
+def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":
+    """Price less the material saved, and never below the cost: no order taken is dropped to save its making.
+
+    Where the lot's window runs past the horizon, unmet means left for a later plan, and only the share of the window
+    that lies within the horizon is charged: the price of waiting.
+    """
+    cost = lots["unit_cost_basis"]
+    lost = (lots["unit_value"] - (1 - MAKING_SHARE) * cost).clip(lower=cost)
+    first = orders["release_day"].clip(lower=1)
+    last = (orders["due_day"] + orders["max_late_days"]).clip(lower=first)
+    return lost * ((horizon_days - first + 1) / (last - first + 1)).clip(0, 1)
+
+
+def _capacity(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
+    """Working days of the horizon. Unit costs carry every minute's wage already: overtime adds its premium alone."""
+    rows = calendar.assign(day=(pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days + 1)
+    rows = rows[rows["day"].between(1, horizon_days) & (rows["minutes"] + rows["overtime_minutes"] > 0)]
+    rows = rows.merge(factories[["factory_id", "minute_cost", "overtime_minute_cost"]], on="factory_id")
+    rows["overtime_cost"] = (rows["overtime_minute_cost"] - rows["minute_cost"]).clip(lower=0).astype(float)
+    return rows[["factory_id", "day", "minutes", "overtime_minutes", "overtime_cost"]]
+
+
+def _running_minutes(capacity: pd.DataFrame, factories: pd.DataFrame, horizon_days: int) -> Floats:
+    """(F, H + 1) minutes and overtime of each factory up to and with each day; 0 on day 0."""
+    minutes = np.zeros((len(factories), horizon_days + 1))
+    factory = pd.Index(factories["factory_id"]).get_indexer(capacity["factory_id"])
+    minutes[factory, capacity["day"]] = capacity["minutes"] + capacity["overtime_minutes"]
+    return minutes.cumsum(axis=1)
+
+
+def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, capacity: pd.DataFrame) -> pd.DataFrame:
+    """Held pairs. What a factory accepted is frozen, unless it can no longer make all that it accepted.
+
+    Its work may then move, at change_cost, instead of leaving the whole day without a plan; such a plan is over the
+    release policy's limit on change when the move is large, and waits for a person.
+    """
+    rows = held.merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR, how="left")
+    rows = rows.merge(lots[["order_id", "unit_cost_basis"]], on="order_id")
+    needed = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
+    load = needed.where(rows["accepted"], 0).groupby(rows["factory_id"]).sum()
+    room = capacity.set_index("factory_id")[["minutes", "overtime_minutes"]].sum(axis=1).groupby(level=0).sum()
+    fits = rows["factory_id"].map(load <= room.reindex(load.index, fill_value=0))
+    frozen = rows["accepted"] & fits & rows["minutes_per_piece"].notna()
+    return rows[[*PAIR, "quantity", "setup_done"]].assign(
+        frozen=frozen, change_cost=CHANGE_SHARE * rows["unit_cost_basis"]
+    )
+
+
+def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:
+    """The currency of the plan; refused where lots or active factories count in different ones."""
+    active = factories[factories["status"] == "active"]
+    named = pd.concat(
+        [
+            pd.DataFrame({"who": "lot " + lots["order_id"], "currency": lots["currency"]}),
+            pd.DataFrame({"who": "factory " + active["factory_id"], "currency": active["currency"]}),
+        ]
+    )
+    expected = str(lots["currency"].mode().iloc[0])
+    others = named[named["currency"] != expected]
+    if len(others):
+        advice = f"a plan has one currency, here {expected}; convert in the mapping of the feed"
+        faults = [f"{row.who} counts in {row.currency}; {advice}" for row in others.itertuples()]
+        raise InputError("mixed-currencies", faults)
+    return expected
+
+
+def _refuse_shared_ids(headers: pd.DataFrame) -> None:
+    shared = headers[headers.duplicated("order_id", keep=False)]
+    if len(shared):
+        raise InputError(
+            "order-id-shared",
+            [
+                f"order {order_id} is used by merchants {', '.join(sorted(rows['merchant_id']))}; the ledger needs ids "
+                "that differ between merchants: prefix them in the mapping and keep the merchant's own as order_code"
+                for order_id, rows in shared.groupby("order_id")
+            ],
+        )

@@ -1,0 +1,345 @@
+"""The planning instance: lots, the factories that could make them, capacity, commitments. Contract of `c2m allocate`.
+
+A folder of tables, CSV or Parquet. `order_id` names a lot; a pair is one lot at one factory; days are integers 1..H;
+money is in one currency. * = optional column.
+
+instance.json  (optional) horizon_days H (else the largest capacity day), day_1 (date), currency
+orders         order_id; quantity (good pieces); release_day; due_day; max_late_days; max_factories;
+               late_cost (per piece and day); unmet_cost (per piece); priority* (1 first; not in the cost)
+arcs           order_id, factory_id; unit_cost (per piece); minutes_per_piece (yield included);
+               setup_cost, setup_minutes (once per pair); min_lot, max_lot (pieces); transit_days;
+               release_day* (material there, else the order's); max_minutes_per_day* (else no limit)
+capacity       factory_id, day; minutes; overtime_minutes; overtime_cost (per minute). A missing row is zero
+factories      (optional) factory_id; engagement_cost*; target_minutes*; shortfall_cost* (per minute below the target)
+incumbent      (optional) order_id, factory_id; quantity (remaining pieces); change_cost (per piece taken away);
+               frozen (the pair keeps at least this quantity); setup_done*
+
+Every fault of an instance is found in one pass and raised as one InputError.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+
+from c2m.errors import InputError
+from c2m.files import write_atomically
+
+LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
+_SHOWN = 20  # offending rows named per rule
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_REQUIRED: Any = object()
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: what it holds, the least it may be, and what stands in for an empty cell where it is optional."""
+
+    name: str
+    kind: str  # id | whole | number | flag
+    least: float = 0
+    default: Any = _REQUIRED
+
+    @property
+    def expected(self) -> str:
+        """The column's domain in words."""
+        words = {"id": "1 to 64 of A-Z a-z 0-9 _ -", "flag": "true or false", "whole": "a whole number"}
+        text = words.get(self.kind, "a finite number")
+        if self.kind == "whole" and np.isfinite(self.least):
+            return f"{text} >= {self.least:g}"
+        return f"{text} {'>= 0' if self.least == 0 else '> 0'}" if self.kind == "number" else text
+
+
+_ANY = -np.inf
+_ABOVE_ZERO = np.nextafter(0, 1)
+_KEYS = {
+    "orders": ["order_id"],
+    "arcs": ["order_id", "factory_id"],
+    "capacity": ["factory_id", "day"],
+    "factories": ["factory_id"],
+    "incumbent": ["order_id", "factory_id"],
+}
+_COLUMNS = {
+    "orders": [
+        _Column("order_id", "id"),
+        _Column("quantity", "whole", 1),
+        _Column("release_day", "whole", _ANY),
+        _Column("due_day", "whole", _ANY),
+        _Column("max_late_days", "whole"),
+        _Column("max_factories", "whole", 1),
+        _Column("late_cost", "number"),
+        _Column("unmet_cost", "number"),
+        _Column("priority", "whole", _ANY, 1),
+    ],
+    "arcs": [
+        _Column("order_id", "id"),
+        _Column("factory_id", "id"),
+        _Column("unit_cost", "number"),
+        _Column("minutes_per_piece", "number", _ABOVE_ZERO),
+        _Column("setup_cost", "number"),
+        _Column("setup_minutes", "number"),
+        _Column("min_lot", "whole"),
+        _Column("max_lot", "whole"),
+        _Column("transit_days", "whole"),
+        _Column("release_day", "whole", _ANY, None),
+        _Column("max_minutes_per_day", "number", 0, np.inf),
+    ],
+    "capacity": [
+        _Column("factory_id", "id"),
+        _Column("day", "whole", 1),
+        _Column("minutes", "number"),
+        _Column("overtime_minutes", "number"),
+        _Column("overtime_cost", "number"),
+    ],
+    "factories": [
+        _Column("factory_id", "id"),
+        _Column("engagement_cost", "number", 0, 0.0),
+        _Column("target_minutes", "number", 0, 0.0),
+        _Column("shortfall_cost", "number", 0, 0.0),
+    ],
+    "incumbent": [
+        _Column("order_id", "id"),
+        _Column("factory_id", "id"),
+        _Column("quantity", "whole"),
+        _Column("change_cost", "number"),
+        _Column("frozen", "flag"),
+        _Column("setup_done", "flag", 0, False),
+    ],
+}
+_OPTIONAL = {"factories", "incumbent"}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A valid instance: every column of the contract present and typed, rows sorted by key.
+
+    An arc's release_day is filled in from its order; no limit a day is `inf`.
+    """
+
+    orders: pd.DataFrame
+    arcs: pd.DataFrame
+    capacity: pd.DataFrame
+    factories: pd.DataFrame
+    incumbent: pd.DataFrame
+    horizon_days: int
+    day_1: date | None = None
+    currency: str | None = None
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Mapping[str, pd.DataFrame],
+        horizon_days: int | None = None,
+        day_1: date | None = None,
+        currency: str | None = None,
+    ) -> "Instance":
+        """Checks and types the tables (factories and incumbent may be absent); raises every fault at once."""
+        return _checked(dict(tables), {"horizon_days": horizon_days, "day_1": day_1, "currency": currency}, [])
+
+    @cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the content: equal however the rows were ordered and whatever the file format."""
+        digest = hashlib.sha256()
+        for name, content in _files(self).items():
+            digest.update(name.encode() + b"\0" + content)
+        return digest.hexdigest()
+
+
+def read(folder: Path) -> Instance:
+    """The instance in a folder; raises InputError with every fault, unreadable files included."""
+    faults: list[str] = []
+    if not folder.is_dir():
+        raise InputError("instance-missing", [f"{folder}: no such folder; expected one with orders, arcs and capacity"])
+    tables = {name: table for name in _COLUMNS if (table := _read_table(folder, name, faults)) is not None}
+    return _checked(tables, _read_header(folder / "instance.json", faults), faults)
+
+
+def write(instance: Instance, folder: Path) -> None:
+    """Writes the instance as CSV; the same instance gives the same bytes."""
+    for name, content in _files(instance).items():
+        write_atomically(folder / name, content)
+
+
+def rows(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows as named tuples (their field types are known to the column, not to the type checker)."""
+    return iter(table.itertuples(index=False))
+
+
+def _files(instance: Instance) -> dict[str, bytes]:
+    day_1 = instance.day_1.isoformat() if instance.day_1 else None
+    header = {"horizon_days": instance.horizon_days, "day_1": day_1, "currency": instance.currency}
+    files = {"instance.json": (json.dumps(header, indent=1, sort_keys=True) + "\n").encode()}
+    for name in _COLUMNS:
+        table: pd.DataFrame = getattr(instance, name)
+        text = table.replace({np.inf: np.nan}).to_csv(index=False, lineterminator="\n")
+        files[f"{name}.csv"] = text.encode()
+    return files
+
+
+def _read_table(folder: Path, name: str, faults: list[str]) -> pd.DataFrame | None:
+    files = [file for suffix in ("csv", "parquet") if (file := folder / f"{name}.{suffix}").is_file()]
+    if len(files) > 1:
+        faults.append(f"{name}: both {name}.csv and {name}.parquet are there; keep one")
+    elif not files and name not in _OPTIONAL:
+        faults.append(f"{name}: neither {name}.csv nor {name}.parquet is in {folder}")
+    if len(files) != 1:
+        return None
+    try:
+        return _read_csv(files[0]) if files[0].suffix == ".csv" else pa_parquet.read_table(files[0]).to_pandas()
+    except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
+        faults.append(f"{files[0].name}: cannot be read ({error}); expected UTF-8 CSV with a header, or Parquet")
+        return None
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """All cells as text: what a number is, the column decides."""
+    with file.open(encoding="utf-8-sig") as lines:
+        names = lines.readline().strip().split(",")
+    if len(set(names)) < len(names):
+        raise ValueError("a column stands twice in the header")
+    types = dict.fromkeys((name.strip('"') for name in names), pa.string())
+    table = pa_csv.read_csv(file, convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=False))
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _read_header(file: Path, faults: list[str]) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        faults.append(f"instance.json: cannot be read ({error}); expected a JSON object")
+        return {}
+    if not isinstance(header, dict):
+        faults.append("instance.json: expected a JSON object with horizon_days, day_1, currency")
+        return {}
+    try:
+        header["day_1"] = date.fromisoformat(header["day_1"]) if header.get("day_1") else None
+    except (TypeError, ValueError):
+        faults.append(f"instance.json: day_1 is {header['day_1']!r}, expected a date such as 2026-03-02")
+    return header
+
+
+def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: list[str]) -> Instance:
+    whole_tables = {name for name in _COLUMNS if name in tables or name in _OPTIONAL}
+    typed = {name: _typed(name, tables.get(name), faults) for name in _COLUMNS}
+    horizon_days = _horizon(header.get("horizon_days"), typed["capacity"], faults)
+    if whole_tables == set(_COLUMNS):
+        _check_references(typed, "factories" in tables, faults)
+    if faults:
+        raise InputError("instance-invalid", faults)
+    arcs = typed["arcs"]
+    order_release = arcs["order_id"].map(typed["orders"].set_index("order_id")["release_day"])
+    arcs["release_day"] = arcs["release_day"].fillna(order_release).astype("int64")
+    ordered = {name: table.sort_values(_KEYS[name], ignore_index=True) for name, table in typed.items()}
+    return Instance(**ordered, horizon_days=horizon_days, day_1=header.get("day_1"), currency=header.get("currency"))
+
+
+def _typed(name: str, table: pd.DataFrame | None, faults: list[str]) -> pd.DataFrame:
+    """The table's columns in their types; cells that break their column's domain become faults."""
+    if table is None:
+        table = pd.DataFrame({column.name: pd.Series(dtype="object") for column in _COLUMNS[name]})
+    result = {}
+    for column in _COLUMNS[name]:
+        if column.name not in table and column.default is _REQUIRED:
+            faults.append(f"{name}: column {column.name} is missing; expected {column.expected}")
+        cells = table.get(column.name, pd.Series(np.nan, index=table.index, dtype="object"))
+        result[column.name] = _typed_column(name, column, cells.reset_index(drop=True), column.name in table, faults)
+    typed = pd.DataFrame(result)
+    _name_rows(faults, name, typed[_KEYS[name]], typed.duplicated(_KEYS[name]), "stands twice; keep one row per key")
+    return typed
+
+
+def _typed_column(table: str, column: _Column, cells: "pd.Series[Any]", present: bool, faults: list[str]) -> Any:
+    text = cells.astype("str").str.strip()
+    empty = cells.isna() | (text == "")
+    values, wrong = _PARSERS[column.kind](column, cells, text)
+    wrong = wrong & ~empty if column.default is not _REQUIRED else (wrong | empty) & present
+    _name_rows(faults, table, cells.to_frame(), wrong, f"expected {column.expected}")
+    if column.default is not _REQUIRED and column.default is not None:
+        values = values.mask(empty, column.default)
+    if column.kind == "whole" and column.default is not None:
+        return values.mask(wrong | values.isna(), 1).astype("int64")
+    return values.astype(bool) if column.kind == "flag" else values
+
+
+def _parse_id(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
+    return text, ~text.str.fullmatch(_NAME.pattern).astype(bool)
+
+
+def _parse_flag(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
+    values = text.str.lower().map(_FLAGS)
+    return values.astype("object").where(values.notna(), False), values.isna()
+
+
+def _parse_number(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
+    values = pd.to_numeric(text, errors="coerce").astype("float64")
+    unlimited = values == column.default  # infinity, where it says that there is no limit
+    return values, ~(((values >= column.least) & (values.abs() <= LARGEST)) | unlimited)
+
+
+def _parse_whole(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
+    values, wrong = _parse_number(column, cells, text)
+    return values, wrong | (values % 1 != 0)
+
+
+_PARSERS: dict[str, Callable[[_Column, Any, Any], tuple[Any, Any]]] = {
+    "id": _parse_id,
+    "flag": _parse_flag,
+    "number": _parse_number,
+    "whole": _parse_whole,
+}
+
+
+def _name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
+    """One fault per offending row, the first ones by name and the rest by count."""
+    rows = cells[wrong.to_numpy(dtype=bool)]
+    for row in rows.head(_SHOWN).itertuples():
+        seen = ", ".join(f"{name}={value!s}" for name, value in zip(cells.columns, row[1:], strict=True))
+        faults.append(f"{table} row {int(str(row[0])) + 1}: {seen}; {what}")
+    if len(rows) > _SHOWN:
+        faults.append(f"{table}: {len(rows) - _SHOWN} more rows of that kind")
+
+
+def _horizon(given: int | None, capacity: pd.DataFrame, faults: list[str]) -> int:
+    if given is None:
+        if capacity.empty:
+            faults.append("instance: no capacity row and no horizon_days; expected at least one of them")
+        return int(capacity["day"].max()) if len(capacity) else 1
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        faults.append(f"instance.json: horizon_days is {given!r}, expected a whole number >= 1")
+        return 1
+    _name_rows(faults, "capacity", capacity[["factory_id", "day"]], capacity["day"] > given, f"days end at {given}")
+    return given
+
+
+def _check_references(tables: dict[str, pd.DataFrame], factories_listed: bool, faults: list[str]) -> None:
+    orders, arcs, incumbent = tables["orders"], tables["arcs"], tables["incumbent"]
+    if arcs.empty:
+        faults.append("arcs: no row; expected at least one factory for one order")
+    for name, table in (("arcs", arcs), ("incumbent", incumbent)):
+        unknown = ~table["order_id"].isin(orders["order_id"])
+        _name_rows(faults, name, table[["order_id"]], unknown, "is not in orders")
+    if factories_listed:  # without that table a factory that has no capacity row is one with zero capacity
+        known = pd.concat([tables["factories"]["factory_id"], tables["capacity"]["factory_id"]])
+        unknown = ~arcs["factory_id"].isin(known)
+        _name_rows(faults, "arcs", arcs[["factory_id"]], unknown, "is neither in factories nor in capacity")
+    lots = arcs[["min_lot", "max_lot"]]
+    _name_rows(faults, "arcs", lots, lots["min_lot"] > lots["max_lot"], "expected min_lot <= max_lot")
+    pairs = pd.MultiIndex.from_frame(arcs[["order_id", "factory_id"]])
+    held = pd.MultiIndex.from_frame(incumbent[["order_id", "factory_id"]])
+    stray = pd.Series(incumbent["frozen"].to_numpy(bool) & ~held.isin(pairs), dtype=bool)
+    _name_rows(faults, "incumbent", incumbent[["order_id", "factory_id"]], stray, "is frozen but has no arc")

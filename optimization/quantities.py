@@ -1,0 +1,167 @@
+"""How much to make of what is sold from stock: newsvendor order-up-to levels, size curve, minimum batch.
+
+In: quantiles of each style's total demand over lead time plus review period (pieces), stock on hand and on order, price
+and cost. Out: orders, lots and lot SKUs in the ledger's columns (docs/architecture.md).
+The rules are told in docs/operations.md.
+"""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from c2m.apportion import apportion_within
+from c2m.errors import InputError
+from c2m.floor.messages import derive_id
+from c2m.settings import ReplenishmentPolicy
+from optimization.lots import make_lots
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STYLE = ["merchant_id", "style_id"]
+BATCH = [*STYLE, "colour"]
+QUANTILES = {
+    f"q{digits}": float(f"0.{digits}")
+    for digits in ["05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975"]
+}
+# Beyond one stock-out in a thousand windows the extrapolated tail says nothing any more.
+RATIO_LIMITS = (0.001, 0.999)
+
+
+def replenish(
+    windows: pd.DataFrame,
+    stock: pd.DataFrame,
+    styles: pd.DataFrame,
+    skus: pd.DataFrame,
+    last_orders: pd.DataFrame,
+    policy: ReplenishmentPolicy,
+    business_date: date,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(orders, lots, lot_skus): one order of one lot per style-colour that is short of its level.
+
+    A style that the marts `styles` and `skus` do not know cannot be made and is left out.
+    """
+    levels = order_up_to_levels(windows, styles, policy, business_date)
+    lines = refill(levels, stock, skus, policy)
+    keys = lines[BATCH].itertuples(index=False)
+    lines["order_id"] = [derive_id("replenishment", *key, business_date) for key in keys]
+    lots, lot_skus = make_lots(lines, skus)
+    return _orders(lines, styles, last_orders, policy, business_date), lots, lot_skus
+
+
+def order_up_to_levels(
+    windows: pd.DataFrame, styles: pd.DataFrame, policy: ReplenishmentPolicy, business_date: date
+) -> pd.DataFrame:
+    """merchant_id, style_id, level: pieces that should be on hand or on order after today's orders."""
+    window_days = policy.lead_time_days + policy.review_days
+    rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, "price", "cost"]], on=STYLE)
+    price, cost = (rows[column].to_numpy(dtype=float) for column in ["price", "cost"])
+    overage = cost * (1 - policy.salvage_share + policy.holding_share_per_day * window_days)
+    ratio = critical_ratio(price - cost, overage)
+    return rows[STYLE].assign(level=quantile_at(rows[list(QUANTILES)].to_numpy(dtype=float), ratio))
+
+
+def critical_ratio(underage: Floats, overage: Floats) -> Floats:
+    """Probability of meeting all demand at the best level: underage / (underage + overage), both money per piece.
+
+    0 where a missing piece costs nothing (price at or below cost): such a style is not made for stock.
+    """
+    gain = np.maximum(underage, 0.0)
+    return np.divide(gain, gain + overage, out=np.zeros_like(gain), where=gain > 0)
+
+
+def quantile_at(quantiles: Floats, ratio: Floats) -> Floats:
+    """Demand (pieces) at probability `ratio` (N,), from its `quantiles` (N, 12) at QUANTILES; 0 at ratio 0.
+
+    Linear between neighbours on the scale of the standard normal score: exact for a normal total, and sums over many
+    days are near to one. Beyond the outer quantiles the outer pieces go on: a normal tail with the spread that the
+    forecast shows last, so that skew at the edge is kept. Never negative.
+    """
+    grid = ndtri(list(QUANTILES.values()))
+    score = ndtri(np.clip(ratio, *RATIO_LIMITS))
+    left = np.clip(np.searchsorted(grid, score) - 1, 0, len(grid) - 2)
+    low, high = (np.take_along_axis(quantiles, at[:, None], axis=1)[:, 0] for at in (left, left + 1))
+    level = low + (high - low) * (score - grid[left]) / (grid[left + 1] - grid[left])
+    return np.where(ratio > 0, np.maximum(level, 0.0), 0.0)
+
+
+def refill(levels: pd.DataFrame, stock: pd.DataFrame, skus: pd.DataFrame, policy: ReplenishmentPolicy) -> pd.DataFrame:
+    """merchant_id, style_id, colour, sku_id, quantity: what a style lacks, in batches, to the SKUs that are short."""
+    rows = skus[[*BATCH, "sku_id", "size_share"]].query("size_share > 0").merge(levels, on=STYLE)
+    rows = rows.merge(stock[["merchant_id", "sku_id", "on_hand", "on_order"]], on=["merchant_id", "sku_id"], how="left")
+    rows = rows.sort_values([*BATCH, "sku_id"], ignore_index=True)
+    position = rows[["on_hand", "on_order"]].fillna(0).sum(axis=1).to_numpy(dtype=float)
+    share = rows["size_share"].to_numpy(dtype=float)
+    style, batch = (rows.groupby(keys).ngroup().to_numpy().astype(np.int64) for keys in (STYLE, BATCH))
+    lack = np.maximum(rows.groupby(style)["level"].first().to_numpy() - np.bincount(style, position), 0.0)
+    need = np.bincount(batch, water_fill(lack, share, position, style))
+    pieces = batch_pieces(need, policy)
+    wanted = water_fill(pieces, share, position, batch)
+    rows["quantity"] = apportion_within(pieces, wanted, batch)
+    return rows.loc[rows["quantity"] > 0, [*BATCH, "sku_id", "quantity"]].reset_index(drop=True)
+
+
+def batch_pieces(need: Floats, policy: ReplenishmentPolicy) -> Ints:
+    """Whole pieces to order per style-colour: none below the trigger, else the need or the minimum if that is more."""
+    whole = np.ceil(np.round(need, 6)).astype(np.int64)
+    least = policy.minimum_order_pieces
+    return np.where(need >= policy.trigger_share * least, np.maximum(whole, least), 0)
+
+
+def water_fill(totals: Floats | Ints, share: Floats, position: Floats, group: Ints) -> Floats:
+    """Pour `totals` (G,) pieces into the SKUs (N,) of each group, the emptiest first (position / share levelled).
+
+    Group by group, SKU i gets max(0, share_i x level - position_i), with the one level at which these sum to the total:
+    the least, over the k emptiest SKUs, of the level that they would reach alone.
+    """
+    emptiest = np.lexsort((position / share, group))
+    poured = pd.DataFrame({"group": group, "share": share, "position": position}).iloc[emptiest]
+    running = poured.groupby("group")[["share", "position"]].cumsum()
+    reached = (totals[poured["group"]] + running["position"]) / running["share"]
+    level: Floats = reached.groupby(poured["group"]).min().to_numpy(dtype=float)
+    return np.maximum(share * level[group] - position, 0.0)
+
+
+def _orders(
+    lines: pd.DataFrame,
+    styles: pd.DataFrame,
+    last_orders: pd.DataFrame,
+    policy: ReplenishmentPolicy,
+    business_date: date,
+) -> pd.DataFrame:
+    parents = last_orders.drop_duplicates(BATCH, keep="last").set_index(BATCH)["order_id"].rename("parent_order_id")
+    orders = lines[["order_id", *BATCH]].drop_duplicates("order_id").merge(styles[[*STYLE, "currency"]], on=STYLE)
+    orders = orders.join(parents, on=BATCH)
+    return orders[["order_id", "merchant_id", "parent_order_id", "currency"]].assign(
+        source="replenishment",
+        placed_on=business_date,
+        release_on=business_date + timedelta(days=1),
+        due_on=business_date + timedelta(days=policy.lead_time_days),
+        priority=np.nan,
+        tolerance_share=policy.tolerance_share,
+        max_factories=np.nan,
+        destination_latitude=np.nan,
+        destination_longitude=np.nan,
+        state="open",
+    )
+
+
+def _of_today(windows: pd.DataFrame, window_days: int, business_date: date) -> pd.DataFrame:
+    """The last forecast made today of each style for the right window; refused where missing or not a number."""
+    today = pd.to_datetime(windows["business_date"]) == pd.Timestamp(business_date)
+    rows = windows[today & (windows["window_days"] == window_days)]
+    rows = rows.sort_values([*STYLE, "known_at"]).drop_duplicates(STYLE, keep="last")
+    broken = rows[~np.isfinite(rows[list(QUANTILES)].to_numpy(dtype=float)).all(axis=1)]
+    faults = [
+        f"merchant {row.merchant_id}, style {row.style_id}: a quantile is not a number; forecast again"
+        for row in broken.itertuples()
+    ]
+    if rows.empty and len(windows):
+        seen = sorted(set(windows["window_days"]))
+        faults.append(f"no forecast of {business_date} over {window_days} days; windows seen: {seen}; forecast again")
+    if faults:
+        raise InputError("forecast-windows", faults)
+    return rows

@@ -1,0 +1,165 @@
+"""A fractional relaxation to a plan with whole pieces, whole lots and minutes by day.
+
+Slope scaling (Kim and Pardalos 1999): the relaxation is solved again with each used pair paying its setup over the
+pieces that it makes, which draws work together. Pairs that are left with less than a lot are dropped or filled, then
+pieces are made whole within each order, and the minutes of whole pieces are spread over the days.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from optimization.dense import Dense, Flags, Floats, Ints
+from optimization.draft import Draft, empty
+from optimization.linear import Blocks
+from optimization.relaxation import Relaxed, relax
+
+_ROUNDS, _FREE_ROUNDS = 8, 3  # of slope scaling; after the free ones pairs far below a lot are dropped
+_LEAST_SHARE = 0.02  # of `most`; a pair with less pays as though it made so much
+_USED = 1e-6  # pieces
+_FITS = 1e-6  # minutes; the contract's tolerance
+_TRIES = 8  # each takes pieces from pairs that still lack minutes
+_KEEP = 0.5  # of the smallest lot; a pair with less is dropped, with more is filled to the lot
+_LACK = 10.0  # cost of a missing minute, as a multiple of the dearest piece's unmet cost by the minute
+
+
+def rounded(
+    d: Dense, relaxed: Relaxed, seconds: float = np.inf, stopped: Callable[[], bool] = lambda: False
+) -> Draft | None:
+    """A plan near the relaxation; feasible, though orders may stay unmet where lots do not fit together."""
+    end = time.monotonic() + seconds
+    pieces, share, basis = relaxed.by_pair(len(d.order)), 1.0 / d.most, relaxed.basis
+    allowed = np.ones(len(d.order), dtype=bool)
+    for turn in range(_ROUNDS):
+        if stopped():
+            break
+        if turn >= _FREE_ROUNDS:
+            allowed &= (pieces <= _USED) | lots(d, pieces)
+        least = np.maximum(np.maximum(pieces, _LEAST_SHARE * d.most), 1.0)
+        share = np.where(pieces > _USED, 1.0 / least, share)
+        again = relax(d, share, allowed, end - time.monotonic(), basis)
+        if again is None:
+            break
+        pieces, basis = again.by_pair(len(d.order)), again.basis
+    return filled(d, pieces)
+
+
+def filled(d: Dense, pieces: Floats) -> Draft | None:
+    """The plan of the pairs that make lots of these pieces, each at its best."""
+    chosen = lots(d, pieces)
+    return spread(d, whole_pieces(d, _filled(d, chosen), chosen))
+
+
+def lots(d: Dense, pieces: Floats) -> Flags:
+    """Pairs that get work: those of each order with the most pieces, at most max_factories, none far below its lot."""
+    chosen = (pieces >= np.maximum(_KEEP * d.least, _USED)) | (d.kept > 0)
+    rank = _rank(d.order, np.where(chosen & ~d.frozen, pieces, -1.0))
+    chosen &= d.frozen | (rank < d.max_factories[d.order])
+    least = np.where(chosen, d.least, 0)
+    before = _cumulative(d.order, _rank(d.order, np.where(chosen, pieces, -1.0)), least)
+    return np.asarray(chosen & ((before + least <= d.quantity[d.order]) | (d.kept > 0)))
+
+
+def _rank(group: Ints, weight: Floats) -> Ints:
+    """Position of each element within its group, by falling weight."""
+    ordered = np.lexsort((-weight, group))
+    starts = np.searchsorted(group, np.arange(group[-1] + 2 if len(group) else 1))
+    rank = np.empty(len(group), dtype=np.int64)
+    rank[ordered] = np.arange(len(group)) - starts[group[ordered]]
+    return rank
+
+
+def _cumulative(group: Ints, rank: Ints, amount: Ints) -> Ints:
+    """Sum of the amounts of the elements of the same group that rank before."""
+    ordered = np.lexsort((rank, group))
+    total = np.cumsum(amount[ordered]) - amount[ordered]
+    first = np.searchsorted(group, group)
+    result = np.empty(len(group), dtype=np.int64)
+    result[ordered] = total - total[first[ordered]]
+    return result
+
+
+def _filled(d: Dense, chosen: Flags) -> Floats:
+    """Best pieces of the chosen pairs, each with its setup; fewer than a lot where there is no room for the lots."""
+    pairs = np.flatnonzero(chosen)
+    pair, day = d.slots_of(pairs)
+    row = np.full(len(d.order), -1)
+    row[pairs] = at = np.arange(len(pairs))
+    lp = Blocks()
+    w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair], upper=d.day_limit[pair])
+    q = lp.columns(d.unit_cost[pairs], upper=d.most[pairs])
+    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
+    u = lp.columns(d.unmet_cost)
+    dear = _LACK * d.unmet_cost[d.order[pairs]]
+    small, unset = lp.columns(dear), lp.columns(dear / d.pace[pairs] + 1.0)
+    orders, slots = np.arange(len(u)), np.arange(len(p))
+    lp.rows(len(u), d.quantity, d.quantity, (d.order[pairs], q, 1.0), (orders, u, 1.0))
+    lp.rows(len(pairs), d.least[pairs], np.inf, (at, q, 1.0), (at, small, 1.0))
+    setup = d.setup_minutes[pairs]
+    lp.rows(len(pairs), setup, setup, (row[pair], w, 1.0), (at, q, -d.pace[pairs]), (at, unset, 1.0))
+    lp.rows(len(p), -np.inf, d.minutes.ravel(), (d.factory[pair] * d.days + day, w, 1.0), (slots, p, -1.0))
+    solved = lp.solve()
+    assert solved is not None  # nothing made, everything unmet and lacking, is feasible
+    pieces = np.zeros(len(d.order))
+    pieces[pairs] = np.where(solved.values[unset] > _FITS, 0.0, solved.values[q])
+    return pieces
+
+
+def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
+    """Whole pieces: rounded down, the rest to the largest fractions of the order; pairs below their lot dropped."""
+    down = np.floor(pieces + _USED).astype(np.int64)
+    total = np.rint(np.bincount(d.order, pieces, minlength=len(d.quantity))).astype(np.int64)
+    left = total - np.bincount(d.order, down, minlength=len(d.quantity)).astype(np.int64)
+    room = chosen & (down < d.most)
+    up = room & (_rank(d.order, np.where(room, pieces - down, -1.0)) < left[d.order])
+    quantity = np.maximum(np.minimum(down + up, d.most), d.kept)
+    return np.where(quantity >= np.maximum(d.least, 1), quantity, d.kept)
+
+
+def spread(d: Dense, quantity: Ints) -> Draft | None:
+    """Minutes by day for whole pieces, setup first; pairs that do not fit give up pieces, or all below their lot.
+
+    None where frozen pieces alone do not fit.
+    """
+    for _ in range(_TRIES):
+        pairs = np.flatnonzero(quantity)
+        need = quantity[pairs] * d.pace[pairs] + d.setup_minutes[pairs]
+        minutes, short = _minutes(d, pairs, need)
+        if not (short > _FITS).any():
+            return _draft(d, quantity, pairs, minutes)
+        fewer = quantity[pairs] - np.ceil((short - _FITS) / d.pace[pairs]).astype(np.int64).clip(min=0)
+        quantity = quantity.copy()
+        quantity[pairs] = np.where(fewer >= np.maximum(d.least, 1)[pairs], fewer, d.kept[pairs])
+    return None
+
+
+def _minutes(d: Dense, pairs: Ints, need: Floats) -> tuple[Floats, Floats]:
+    """Minutes (pairs, days) at least cost, and the minutes that find no room."""
+    pair, day = d.slots_of(pairs)
+    row = np.full(len(d.order), -1)
+    row[pairs] = np.arange(len(pairs))
+    lp = Blocks()
+    # an hour earlier is worth a little: slack for surprises
+    w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair] + 1e-6 * day, upper=d.day_limit[pair])
+    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
+    lack = lp.columns(_LACK * d.unmet_cost[d.order[pairs]] / d.pace[pairs] + 1.0)
+    lp.rows(len(pairs), need, need, (row[pair], w, 1.0), (np.arange(len(pairs)), lack, 1.0))
+    slot = d.factory[pair] * d.days + day
+    lp.rows(len(p), -np.inf, d.minutes.ravel(), (slot, w, 1.0), (np.arange(len(p)), p, -1.0))
+    solved = lp.solve()
+    assert solved is not None  # everything lacking is feasible
+    minutes = np.zeros((len(pairs), d.days))
+    minutes[row[pair], day] = np.maximum(0.0, solved.values[w])
+    return minutes, np.maximum(0.0, solved.values[lack])
+
+
+def _draft(d: Dense, quantity: Ints, pairs: Ints, minutes: Floats) -> Draft:
+    draft = empty(d)
+    draft.quantity[:] = quantity
+    need = quantity[pairs] * d.pace[pairs] + d.setup_minutes[pairs]
+    minutes = minutes * (need / minutes.sum(axis=1))[:, None]  # takes out the solver's tolerance
+    done = np.minimum(np.cumsum(minutes, axis=1), d.setup_minutes[pairs][:, None])
+    draft.setup[pairs] = np.diff(done, axis=1, prepend=0.0)
+    draft.run[pairs] = np.maximum(0.0, minutes - draft.setup[pairs])
+    return draft
