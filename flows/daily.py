@@ -1,0 +1,34 @@
+"""Daily: the whole business day, from feed files to answered job orders."""
+
+from prefect import flow
+
+from c2m import clock
+from c2m.ledger import job_orders
+from c2m.ledger.store import session
+from c2m.settings import settings
+from flows.dispatch import dispatch
+from flows.forecast import forecast
+from flows.ingest import ingest
+from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, Track, Train
+from flows.plan import plan
+from flows.track import track
+from flows.train import train
+from flows.transform import transform
+
+
+@flow(name="daily")
+def daily(parameters: Daily) -> None:
+    """Runs each flow of the day; all of them are idempotent: a day that broke off is completed by running it again."""
+    today = parameters.part(Daily)
+    ingest(today.part(Ingest))
+    transform(today.part(Day))
+    track(Track(business_date=today.day, rebuild=False))
+    train(today.part(Train))
+    forecast(today.part(Day))
+    for number in range(1, settings().plan.rounds + 1):
+        if not plan(today.part(Plan).model_copy(update={"round": number})):
+            break
+        dispatch(today.part(Dispatch))
+        with session() as s:
+            if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
+                break

@@ -1,0 +1,39 @@
+"""Serves the Data Docs, the dbt docs and the files of each plan, and nothing else of C2M_HOME."""
+
+from datetime import date
+
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from c2m.settings import settings
+
+app = FastAPI(title="C2M documents", docs_url=None, redoc_url=None, openapi_url=None)
+FOLDERS = {"data_docs": "Data Docs: what Great Expectations found", "dbt_docs": "dbt docs: how each mart is made"}
+
+for name in FOLDERS:
+    folder = settings().home / name
+    folder.mkdir(parents=True, exist_ok=True)
+    app.mount(f"/{name}", StaticFiles(directory=folder, html=True), name)
+
+
+@app.get("/", response_class=HTMLResponse)
+def index() -> str:
+    """The two sites."""
+    links = "".join(f'<li><a href="/{name}/">{title}</a></li>' for name, title in FOLDERS.items())
+    return f"<!doctype html><title>C2M documents</title><h1>C2M documents</h1><ul>{links}</ul>"
+
+
+@app.get("/runs/{day}/round-{number}/", response_class=HTMLResponse)
+def run(day: date, number: int) -> str:
+    """The files of one plan: its instance, the plan, the shadow run."""
+    folder = settings().runs / day.isoformat() / f"round-{number}"
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    if not files:
+        raise HTTPException(404, "no plan of that day and round")
+    links = "".join(f'<li><a href="{file}">{file}</a></li>' for file in files)
+    return f"<!doctype html><title>Plan of {day}</title><h1>Plan of {day}, round {number}</h1><ul>{links}</ul>"
+
+
+settings().runs.mkdir(parents=True, exist_ok=True)
+app.mount("/runs", StaticFiles(directory=settings().runs), "runs")

@@ -1,0 +1,35 @@
+"""Ingest: every feed file of the world is landed or quarantined, then the batches are judged as a whole."""
+
+import pandas as pd
+from prefect import flow, task
+
+from c2m.feeds.ingest import ingest as land_files
+from c2m.feeds.world import World
+from c2m.steps import step
+from expectations.gate import Verdict, check_feeds
+from flows import reports
+from flows.parameters import Day, Ingest
+
+
+@task(retries=2, retry_delay_seconds=5)
+def land(world: World) -> pd.DataFrame:
+    """Lands what has not landed yet; a retry goes on where the last try stopped."""
+    return land_files(world)
+
+
+@task
+def judge(day: Day) -> Verdict:
+    """Great Expectations on whole batches; its findings are in the Data Docs."""
+    return check_feeds(day.day)
+
+
+@flow(name="ingest")
+def ingest(parameters: Ingest) -> None:
+    """Feed files in: landed, quarantined with reasons, judged."""
+    with step("ingest"):
+        outcomes = land(World.load(parameters.folder))
+    reports.feeds(outcomes)
+    with step("gate"):
+        verdict = judge(parameters)
+    reports.verdict("feeds", verdict)
+    verdict.require()

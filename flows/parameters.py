@@ -1,0 +1,78 @@
+"""Typed parameters of the flows: Prefect draws a form from each and refuses bad values before a run starts."""
+
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from c2m import clock
+from c2m.settings import PlanPolicy, settings
+
+Part = TypeVar("Part", bound="Day")
+
+
+class Day(BaseModel):
+    """What every flow of a business day takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    business_date: date | None = Field(None, description="Default: today by the platform's clock")
+
+    @property
+    def day(self) -> date:
+        """The business date that this run is for."""
+        return self.business_date or clock.business_date(clock.now())
+
+    def part(self, kind: type[Part]) -> Part:
+        """The fields of these parameters that a smaller flow takes, the date fixed."""
+        fields = self.model_dump(include=set(kind.model_fields)) | {"business_date": self.day}
+        return kind.model_validate(fields)
+
+
+class Ingest(Day):
+    """Which feed files to take in."""
+
+    world: Path | None = Field(None, description="Folder of feed files; default: the setting `world`")
+
+    @property
+    def folder(self) -> Path:
+        """Where the feed files lie."""
+        return self.world or settings().world_folder
+
+
+class Train(Day):
+    """When to train."""
+
+    force_training: bool = Field(False, description="Train although the champion is young enough")
+
+
+class Plan(Day):
+    """How to plan; empty fields take the platform's settings."""
+
+    round: int = Field(1, ge=1, le=9, description="Plan of the day: 2 and later take in what factories refused")
+    time_limit_s: float | None = Field(None, gt=0, le=3600, description="Seconds that the solver may take")
+    gap: float | None = Field(None, ge=0, le=1, description="Relative gap at which the solver may stop")
+    max_factories: int | None = Field(None, ge=1, le=50, description="Factories that may share one lot")
+
+    @property
+    def policy(self) -> PlanPolicy:
+        """The platform's plan policy with this run's changes."""
+        changes = self.model_dump(include={"time_limit_s", "gap", "max_factories"}, exclude_none=True)
+        return settings().plan.model_copy(update=changes)
+
+
+class Dispatch(Day):
+    """How long to wait for the factories."""
+
+    patience_s: float = Field(120, gt=0, le=3600, description="Wall seconds to wait until every factory has answered")
+
+
+class Track(Day):
+    """What to bring up to date."""
+
+    rebuild: bool = Field(True, description="Build the progress marts first; not needed right after a transform")
+
+
+class Daily(Ingest, Train, Plan, Dispatch):
+    """A whole business day."""

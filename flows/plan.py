@@ -1,0 +1,137 @@
+"""Plan: orders and lots, the joint-factory plan, its verification, and the policy that releases it or asks a person."""
+
+from datetime import date
+from pathlib import Path
+
+from prefect import flow, task
+
+from c2m import clock
+from c2m.errors import C2MError
+from c2m.feeds.landing import read_landed
+from c2m.files import write_atomically
+from c2m.ledger import changelog, job_orders, orders, plans
+from c2m.ledger.store import session
+from c2m.published import read
+from c2m.settings import PlanPolicy, settings
+from c2m.steps import step
+from flows import reports
+from flows.parameters import Plan
+from models.registry import champion_version
+from optimization.explain import summary
+from optimization.greedy import greedy
+from optimization.orderbook import build_instance, merchant_lots
+from optimization.plan import read_plan
+from optimization.problem import Instance, write
+from optimization.problem import read as read_instance
+from optimization.proposal import breaches, dated_allocation
+from optimization.quantities import replenish
+from optimization.solve import solve
+from optimization.verify import verify
+
+
+@task
+def record_orders(day: date) -> None:
+    """Merchants' orders and our own replenishment become orders and lots in the ledger."""
+    skus, windows = read("skus"), read_landed("forecast_windows", business_date=day)
+    with session() as s:
+        policy, last = settings().replenishment, orders.last_of_style(s, before=day)
+        made = replenish(windows, read("stock_position"), read("styles"), skus, last, policy, day)
+        for book in (merchant_lots(read("merchant_order_book"), skus), made):
+            orders.record(s, *book, clock.now())
+
+
+def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
+    """Open lots, commitments, capable factories and their calendars in the format of the planning contract."""
+    with session() as s:
+        lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
+    factories, capabilities, calendar = read("factories"), read("factory_capabilities"), read("factory_calendar")
+    scores = read("factory_scores")
+    return build_instance(lots, live, refusals, factories, capabilities, calendar, scores, policy, day)
+
+
+@task
+def solve_and_verify(instance: Instance, folder: Path, policy: PlanPolicy) -> None:
+    """Writes instance and plan in the contract's format; a plan that does not verify is an error of ours."""
+    write(instance, folder / "instance")
+    progress = reports.Progress(policy.time_limit_s)
+    plan = solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
+    progress.end(plan)
+    plan.write(folder / "plan")
+    report = verify(folder / "instance", folder / "plan")
+    if not report.ok:
+        raise C2MError("plan-does-not-verify", [str(broken) for broken in report.broken])
+
+
+@task
+def look_at(folder: Path, policy: PlanPolicy) -> None:
+    """Beside the plan: what the rule of common planning tools makes of the day, and why the plan is as it is."""
+    instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
+    if not (folder / "shadow" / "report.json").exists():
+        greedy(instance).write(folder / "shadow")
+    if not (folder / "explanation.md").exists():
+        write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s).encode())
+
+
+@task
+def propose(day: date, number: int, folder: Path) -> str:
+    """Enters the plan of a folder into the ledger; the same plan again is the plan that is there."""
+    instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
+    proposed = plans.ProposedPlan(
+        business_date=day,
+        round=number,
+        objective=plan.report["objective"],
+        bound=plan.report["bound"],
+        gap=plan.report["gap"],
+        status=plan.report["status"],
+        unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
+        instance_sha256=instance.sha256,
+        model_version=champion_version(),
+        folder=str(folder.relative_to(settings().home)),
+        allocation=dated_allocation(instance, plan.allocation, plan.schedule),
+        at=clock.now(),
+    )
+    with session() as s:
+        return plans.propose(s, proposed)
+
+
+@task
+def release_within_limits(plan_id: str, folder: Path) -> list[str]:
+    """Releases the plan by policy; or the limits that it breaks, and then it waits for `c2m release`."""
+    instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
+    over = breaches(instance, plan.allocation, plan.report, settings().release)
+    if not over:
+        with session() as s:
+            plans.release(s, plan_id, "policy", "within every limit of the release policy", [], clock.now())
+    return over
+
+
+@flow(name="plan")
+def plan(parameters: Plan) -> bool:
+    """Proposes the day's plan and releases it if it is within limits; whether it stands released.
+
+    A plan proposed before for this day and round is kept: what is being reviewed does not change under a person.
+    """
+    day, number = parameters.day, parameters.round
+    folder = settings().runs / day.isoformat() / f"round-{number}"
+    with session() as s:
+        plan_id = plans.of_round(s, day, number)
+    if plan_id is None:
+        with step("orders"):
+            record_orders(day)
+        instance = instance_of(day, parameters.policy)
+        if instance is None:
+            reports.page("plan", "Joint-factory plan", "Nothing to plan: no open lot that a factory could make.")
+            return False
+        with step("solve"):
+            solve_and_verify(instance, folder, parameters.policy)
+        with step("propose"):
+            plan_id = propose(day, number, folder)
+    with step("release"):
+        over = release_within_limits(plan_id, folder)
+        changelog.export()
+    look_at(folder, parameters.policy)
+    lots = set(read_plan(folder / "plan").allocation["order_id"])
+    with session() as s:
+        labels = orders.labels(s, sorted(lots))
+    reports.plan(plan_id, folder, labels, over)
+    return not over

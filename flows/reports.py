@@ -1,0 +1,221 @@
+"""The artifacts that operations read first: Markdown with tables and plots, one key a kind so that versions line up."""
+
+import base64
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+
+from c2m.settings import settings
+from c2m.terminal import in_words
+from expectations.gate import Verdict
+from optimization.highs import Progress as Search
+from optimization.plan import Plan, read_plan
+from optimization.problem import read
+from optimization.proposal import dated_allocation, load_by_factory
+
+
+def markdown_table(frame: pd.DataFrame, most_rows: int = 200) -> str:
+    """A frame as a Markdown table; says how many rows it left out."""
+    if frame.empty:
+        return "_none_\n"
+    lines = [_row(frame.columns), _row("---:" if pd.api.types.is_numeric_dtype(t) else "---" for t in frame.dtypes)]
+    lines += [_row(map(_cell, row)) for row in frame.head(most_rows).itertuples(index=False)]
+    if len(frame) > most_rows:
+        lines.append(f"\n_{len(frame) - most_rows:,} more rows are in the run folder._")
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[Any]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None or value is pd.NaT else str(value)
+
+
+def picture(draw: Callable[[Figure], None], width_in: float = 9, height_in: float = 3.2) -> str:
+    """A plot as a Markdown image that carries its own data: the page loads nothing from elsewhere."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    draw(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})\n"
+
+
+def page(key: str, title: str, *parts: str) -> None:
+    """Publishes one Markdown artifact."""
+    create_markdown_artifact("\n".join((f"# {title}", "", *parts)), key=key, description=title)
+
+
+def feeds(outcomes: pd.DataFrame) -> None:
+    """What came in, file by file, what was quarantined and why."""
+    shown = outcomes[["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]]
+    total = (
+        f"{shown.rows_in.sum():,} rows in = {shown.accepted.sum():,} accepted + {shown.quarantined.sum():,} quarantined"
+    )
+    page("feeds", "What came in", total, "", markdown_table(shown))
+
+
+def verdict(name: str, verdict: Verdict) -> None:
+    """What Great Expectations found, failures first."""
+    rows = verdict.results.sort_values(["passed", "severity"])
+    page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", markdown_table(rows))
+    create_link_artifact(f"{_pages()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
+
+
+def _pages() -> str:
+    return f"http://127.0.0.1:{settings().docs_port}"
+
+
+def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
+    """What was published, mart by mart, and what dbt did for it."""
+    rows = pd.DataFrame([{"mart": name, "rows": mart["rows"]} for name, mart in sorted(manifest["marts"].items())])
+    page(
+        "marts",
+        f"Published {manifest['build_id']}",
+        f"[dbt docs]({_pages()}/dbt_docs/)",
+        "",
+        markdown_table(rows),
+        "## dbt, slowest first",
+        markdown_table(nodes),
+    )
+
+
+def model(version: str) -> None:
+    """Where the new model's figures are."""
+    link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{version}"
+    create_link_artifact(link, key="model", link_text=f"c2m-demand version {version}")
+
+
+def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) -> None:
+    """What is expected, and how good the past forecasts were."""
+    total = daily.groupby("ds")[["mean", "q10", "q50", "q90"]].sum()
+
+    def fan(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.fill_between(total.index, total["q10"], total["q90"], alpha=0.25, label="sum of q10 to sum of q90")
+        axes.plot(total.index, total["mean"], marker="o", label="mean")
+        axes.set(ylabel="pieces a day, all styles", ylim=(0, None))
+        axes.tick_params(axis="x", labelrotation=30)
+        axes.legend()
+
+    styles = daily.groupby(["merchant_id", "style_id"], as_index=False)[["mean"]].sum()
+    top = styles.rename(columns={"mean": "pieces"}).nlargest(20, "pieces")
+    link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{model_version}"
+    page(
+        "forecast",
+        "Demand forecast",
+        f"Champion: [c2m-demand version {model_version}]({link})",
+        picture(fan),
+        "## Past forecasts against what was asked for",
+        markdown_table(accuracy.sort_values("business_date", ascending=False), 30),
+        "## Largest styles over the horizon",
+        markdown_table(top),
+    )
+
+
+class Progress:
+    """The solver's way to the optimum as a progress artifact: a bar of the time limit, cost, bound and gap in words.
+
+    At most one update every two seconds.
+    """
+
+    def __init__(self, time_limit_s: float) -> None:
+        self._time_limit_s = time_limit_s
+        self._artifact_id: Any = None
+        self._next_s = 2.0
+
+    def __call__(self, seen: Search) -> None:
+        """Shows where the search stands."""
+        if seen.seconds >= self._next_s:
+            self._next_s = seen.seconds + 2
+            percent = min(99.0, 100 * seen.seconds / self._time_limit_s)
+            self._show(percent, f"{in_words(seen)}, after {seen.seconds:.0f} s of {self._time_limit_s:.0f} s")
+
+    def end(self, plan: Plan) -> None:
+        """Fills the bar and says what came out."""
+        seen = Search(*(plan.report[name] for name in ("seconds", "bound", "objective", "gap")))
+        self._show(100.0, f"{plan.report['status']} plan: {in_words(seen)}, after {seen.seconds:.1f} s")
+
+    def _show(self, percent: float, text: str) -> None:
+        if self._artifact_id is None:
+            self._artifact_id = create_progress_artifact(percent, key="solve", description=text)
+        else:
+            update_progress_artifact(self._artifact_id, percent, description=text)
+
+
+def beside_the_rule(plan: Plan, shadow: Plan) -> pd.DataFrame:
+    """Cost by part of the plan and of the shadow run, and the money between."""
+    costs = {"plan": plan.report["cost"], "common rule": shadow.report["cost"]}
+    table = pd.DataFrame(costs).rename_axis("cost").reset_index()
+    table.loc[len(table)] = ["total", plan.report["objective"], shadow.report["objective"]]
+    return table.assign(saved=table["common rule"] - table["plan"])
+
+
+def plan(plan_id: str, folder: Path, labels: pd.DataFrame, over: list[str]) -> None:
+    """The plan of a folder by lot and by factory, why, and what it saves; what stands in the way of its release."""
+    instance, plan, shadow = read(folder / "instance"), read_plan(folder / "plan"), read_plan(folder / "shadow")
+    load = load_by_factory(instance, plan.schedule)
+    placed = dated_allocation(instance, plan.allocation, plan.schedule)
+    by_lot = labels.merge(placed, on="lot_id")
+    by_lot["lot_id"] = by_lot.pop("lot_id")  # last: only `c2m release --without` needs it
+
+    def bars(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.bar(load["factory_id"], load["load_share"] * 100)
+        axes.axhline(100, color="grey", linewidth=0.8)
+        axes.set(ylabel="% of regular minutes")
+        axes.tick_params(axis="x", labelrotation=60)
+
+    figures = {name: plan.report[name] for name in ("status", "objective", "bound", "gap", "seconds")} | plan.report[
+        "cost"
+    ]
+    saved = shadow.report["objective"] - plan.report["objective"]
+    share = saved / shadow.report["objective"] if shadow.report["objective"] else 0.0
+    waits = ["**Waits for a person**: " + "; ".join(over), "", f"    c2m release {plan_id} --reason '...'", ""]
+    page(
+        "plan",
+        f"Joint-factory plan {plan_id}",
+        *(waits if over else ["**Released** by policy."]),
+        "",
+        f"[Instance and plan]({_pages()}/{folder.relative_to(settings().home)}/) as files. "
+        f"The rule of common planning tools would cost {shadow.report['objective']:,.2f} on the same day: "
+        f"the plan saves **{saved:,.2f}** ({share:.1%}).",
+        "",
+        markdown_table(pd.DataFrame([{"figure": name, "value": _cell(value)} for name, value in figures.items()])),
+        "## Why this plan",
+        (folder / "explanation.md").read_text(encoding="utf-8"),
+        "## Beside the common rule",
+        "By priority and due date, each lot at its cheapest factory with room for all of it; split only when none has.",
+        "",
+        markdown_table(beside_the_rule(plan, shadow)),
+        "## By lot and factory",
+        markdown_table(by_lot.sort_values(["due_on", "order_id", "lot_id", "factory_id"])),
+        "## Not placed",
+        markdown_table(pd.DataFrame(plan.report["unmet"])),
+        "## Load by factory",
+        picture(bars) if len(load) else "",
+        markdown_table(load),
+    )
+
+
+def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:
+    """Job orders by factory and state."""
+    states = rows.groupby(["factory_id", "state"], as_index=False).agg(
+        job_orders=("job_order_id", "count"), pieces=("quantity", "sum")
+    )
+    page(key, title, *notes, "## By factory and state", markdown_table(states), "## Job orders", markdown_table(rows))

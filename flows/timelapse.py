@@ -1,0 +1,149 @@
+"""`c2m run`: business days in time-lapse on a folder of feed files, with real broker, relay, collector and factories.
+
+The clock stands still while a day is planned and jumps to the end of the day once every job order is answered; the
+simulated factories then send all that falls due in between. A day that is through leaves runs/<date>/done.json, its
+last act, so that the same command completes what broke off and repeats nothing.
+"""
+
+import json
+import logging
+from contextlib import ExitStack
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.logging import RichHandler
+
+from c2m import clock
+from c2m.errors import InputError
+from c2m.feeds.demo import write_world
+from c2m.feeds.ingest import ingest
+from c2m.feeds.landing import latest
+from c2m.feeds.world import World
+from c2m.files import write_atomically
+from c2m.floor.processes import floor, settle, write_factories
+from c2m.ledger import job_orders, status
+from c2m.ledger.store import migrate, session
+from c2m.settings import settings
+from c2m.steps import step
+from flows import services
+
+PLANNING_HOUR = timedelta(hours=6)  # after the cut-off; nobody is disturbed at midnight
+_LONGEST_DAYS = 90  # a job order that has not ended by then is reported, not waited for
+
+
+def adopt(folder: Path) -> World:
+    """Makes the world's zone, currency and folder the settings of this C2M_HOME; another world's home is refused."""
+    world, file = World.load(folder), settings().home / "c2m.yaml"
+    wanted = {**world.overrides, "world": str(folder.absolute())}
+    held = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else wanted
+    if held.get("world") != wanted["world"]:
+        seen = f"{settings().home} holds the state of {held.get('world')}"
+        raise InputError("home-of-another-world", [f"{seen}; set C2M_HOME to another folder, or delete it"])
+    write_atomically(file, yaml.safe_dump(wanted, sort_keys=True).encode())
+    settings.cache_clear()
+    return world
+
+
+def run(folder: Path, first: date | None, count: int, to_the_end: bool) -> None:
+    """Runs `count` business days from `first`; then, if asked, lets the factories work off every job order."""
+    world = adopt(folder)
+    first = first or settings().business_date or clock.business_date(clock.now())
+    logging.getLogger("c2m").addHandler(RichHandler(console=Console(stderr=True), show_path=False, show_level=False))
+    logging.getLogger("c2m").setLevel(logging.INFO)
+    with ExitStack() as running:
+        with step("first files"):
+            factories = prepare(world, first)
+        with step("Prefect server"):
+            running.enter_context(services.prefect_api())
+        with step("factory floor"):
+            running.enter_context(floor(factories, settings().simulation_seed))
+        with step("imports"):
+            import flows.daily  # noqa: F401 - Prefect, dbt, MLflow, XGBoost, Pyomo: paid here once
+        for day in clock.days(first, count):
+            one_day(day)
+        if to_the_end:
+            work_off(first + timedelta(days=count))
+
+
+def demo_world() -> Path:
+    """The folder of the platform's world; where none is there, a small demo world is written to it."""
+    folder = settings().world_folder
+    if not folder.exists():
+        write_world(folder, seed=1, size="small")
+    return folder
+
+
+def prepare(world: World, first: date) -> Path:
+    """Ledger, clock and what came in before `first`; returns the file that the simulated factories read."""
+    migrate()
+    go_to(end_of(first - timedelta(days=1)))
+    ingest(world)
+    feeds = ("factories", "factory_capabilities", "factory_calendar")
+    write_factories(simulated_factories(), *(latest(feed) for feed in feeds))
+    return simulated_factories()
+
+
+def simulated_factories() -> Path:
+    """The file that the simulated factories read when they start."""
+    return settings().home / "sim" / "factories.json"
+
+
+def one_day(day: date) -> None:
+    """One business day, unless it is through already."""
+    done = settings().runs / day.isoformat() / "done.json"
+    if done.exists():
+        logging.getLogger("c2m").info("%s  is through", day)
+        return
+    from flows.daily import daily
+    from flows.parameters import Daily
+
+    go_to(clock.cut_off(day) + PLANNING_HOUR)
+    daily(Daily(business_date=day))
+    with step("factories work"):
+        advance(end_of(day))
+    with session() as s:
+        write_atomically(done, json.dumps(status.summary(s), indent=1, default=str).encode())
+
+
+def work_off(day: date) -> None:
+    """Days without new orders until every job order has ended; then what was shipped is booked and orders close."""
+    from flows.parameters import Track
+    from flows.track import track
+
+    with step("work off"):
+        for today in clock.days(day, _LONGEST_DAYS):
+            with session() as s:
+                if job_orders.live(s).empty:
+                    break
+            advance(end_of(today))
+    track(Track(business_date=clock.business_date(clock.now()) + timedelta(days=1)))
+
+
+def end_of(day: date) -> datetime:
+    """The last second that the next day's run sees: its cut-off is midnight, and what comes at midnight is too late."""
+    return clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1)
+
+
+def go_to(moment: datetime) -> None:
+    """Moves the clock, never back: a run that broke off may have been further."""
+    if not clock.is_virtual() or clock.now() < moment:
+        clock.set_now(moment)
+
+
+def advance(moment: datetime) -> None:
+    """Moves the clock and returns once every simulated factory has told all that fell due until then."""
+    go_to(moment)
+    factories = json.loads(simulated_factories().read_text(encoding="utf-8"))
+    settle({factory["factory_id"] for factory in factories}, moment)
+
+
+def pass_days(count: int) -> None:
+    """Lets days pass on the virtual clock of a running platform, and then go on at the speed of real time."""
+    if not clock.is_virtual():
+        raise InputError("clock-is-real", ["this C2M_HOME lives in real time; `c2m simulate` needs one of `c2m run`"])
+    today = clock.business_date(clock.now())
+    for day in clock.days(today, count):
+        advance(end_of(day))
+    clock.set_now(clock.now(), speed=1)

@@ -1,0 +1,40 @@
+"""Track: scans become progress, progress closes lots and orders, silence and lateness are named."""
+
+from datetime import date
+
+import pandas as pd
+from prefect import flow, task
+
+from c2m import clock
+from c2m.ledger import job_orders
+from c2m.ledger.states import LIVE
+from c2m.ledger.store import session
+from c2m.published import read
+from c2m.steps import step
+from flows import reports, warehouse
+from flows.parameters import Track
+
+PROGRESS = "+job_order_progress"
+
+
+@task(retries=1, retry_delay_seconds=5)
+def apply_progress(day: date) -> pd.DataFrame:
+    """Expires what nobody answered, books what was shipped up to the marts' cut-off; returns all job orders."""
+    with session() as s:
+        job_orders.expire(s, clock.now())
+        job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day))
+        return job_orders.overview(s)
+
+
+@flow(name="track")
+def track(parameters: Track) -> None:
+    """Progress of every job order, closed orders, and what is late."""
+    if parameters.rebuild:
+        with step("progress marts"):
+            warehouse.build(parameters.day, PROGRESS)
+    with step("track"):
+        rows = apply_progress(parameters.day)
+    live = rows[rows.state.isin(LIVE)]
+    late = live[pd.to_datetime(live.due_on).dt.date < parameters.day]
+    note = f"**{len(late)} live job orders are past their due date.**" if len(late) else "No live job order is late."
+    reports.job_orders("progress", "Progress of job orders", rows, note)

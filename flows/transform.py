@@ -1,0 +1,17 @@
+"""Transform: the ledger's changes land, dbt builds and tests the warehouse, the marts are published."""
+
+from prefect import flow
+
+from c2m.steps import step
+from flows import reports, warehouse
+from flows.parameters import Day
+
+
+@flow(name="transform")
+def transform(parameters: Day) -> None:
+    """Warehouse and published marts as of the start of the business date."""
+    with step("transform"):
+        manifest = warehouse.build(parameters.day)
+    reports.marts(manifest, warehouse.nodes())
+    with step("dbt docs"):
+        warehouse.write_docs(parameters.day)

@@ -1,0 +1,67 @@
+"""`c2m up`: everything that a team uses on one machine, in the foreground, until Ctrl-C."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.table import Table
+
+from c2m import clock
+from c2m.floor.child import LOOPBACK
+from c2m.floor.processes import floor
+from c2m.settings import settings
+from flows import services, timelapse
+
+
+def up(simulate: bool) -> None:
+    """Starts the servers in the order in which they need one another, and stops them in the reverse one.
+
+    A home without a world gets the demo world. One that lives on a virtual clock goes on from where it stood, at the
+    speed of real time.
+    """
+    console, stop = Console(), Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: Thread(target=stop.set).start())  # this one may hold its lock
+    if simulate and not clock.is_virtual():
+        world = timelapse.adopt(timelapse.demo_world())
+        timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
+    if clock.is_virtual():
+        clock.set_now(clock.now(), speed=1)
+    os.environ |= services.environment(f"http://{LOOPBACK}:{settings().prefect_port}")
+    with ExitStack() as running:
+        for name, service in parts(simulate):
+            if stop.is_set():
+                return
+            with console.status(f"starting {name}"):
+                running.enter_context(service)
+        console.print(addresses(), "Ctrl-C stops everything.")
+        stop.wait()
+        console.print("stopping ...")
+
+
+def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[object]]]:
+    """Each part with the name that a person sees while it starts."""
+    yield "Prefect server", services.prefect_server(settings().prefect_port)
+    yield "MLflow server", services.mlflow_server(settings().mlflow_port)
+    yield "documents", services.documents(settings().docs_port)
+    factories = timelapse.simulated_factories() if simulate else None
+    running = floor(factories, settings().simulation_seed, settings().mqtt_port, settings().http_port)
+    yield "broker, relay, collector, factories", running
+    yield "deployments and worker", services.worker()
+
+
+def addresses() -> Table:
+    """Where everything is."""
+    table = Table(title="C2M is up", title_justify="left")
+    table.add_column("part")
+    table.add_column("address")
+    table.add_row("Prefect: flows, schedules, plans to release", f"http://{LOOPBACK}:{settings().prefect_port}")
+    table.add_row("MLflow: runs, models, champion", f"http://{LOOPBACK}:{settings().mlflow_port}")
+    table.add_row("Data Docs and dbt docs", f"http://{LOOPBACK}:{settings().docs_port}")
+    table.add_row("factory endpoint, HTTP", f"http://{LOOPBACK}:{settings().http_port}")
+    table.add_row("factory endpoint, MQTT", f"mqtt://{LOOPBACK}:{settings().mqtt_port}")
+    table.add_row("all state", str(settings().home.absolute()))
+    return table
