@@ -1,0 +1,35 @@
+"""Fixtures that every test may use: an own C2M_HOME, the public data where it lies beside the project."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from c2m.settings import settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty C2M_HOME for one test."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("C2M_HOME", str(folder))
+    settings.cache_clear()
+    yield folder
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The public data sets; the test skips, saying why, where they are absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"public data not found at {folder}")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Business days first: a worker that begins its longest file last keeps the other waiting (see the Makefile)."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_day"))

@@ -1,0 +1,121 @@
+"""Business days as a user runs them: the command line as a process, one Prefect server for a file of tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from c2m.ledger import store
+from c2m.settings import settings
+from c2m.steps import CRASH_EXIT_CODE
+
+DAYS = "2"
+ENDS = {"Ended", "Refused", "Cancelled", "Expired", "Aborted"}
+ROOT = Path(__file__).parents[1]
+FIRST_DAY_STEPS = (
+    "ingest", "gate", "transform", "track", "train", "forecast", "forecast gate", "orders", "solve", "propose",
+    "release", "dispatch", "factories work",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect server for all days of this module: each start of it costs ten seconds and more."""
+    from c2m.floor.child import LOOPBACK, free_port
+    from flows import services
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("prefect")))
+        settings.cache_clear()
+        url = f"http://{LOOPBACK}:{(port := free_port())}"
+        for name, value in services.environment(url).items():
+            patch.setenv(name, value)
+        with services.prefect_server(port):
+            yield url
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small demo world."""
+    from c2m.feeds.demo import write_world
+
+    folder = tmp_path_factory.mktemp("feeds") / "world"
+    write_world(folder, seed=1, size="small")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world: Path, tmp_path_factory: pytest.TempPathFactory, prefect_url: str) -> Path:
+    """The home of a run that nothing disturbed."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    done = run_days(world, home, prefect_url)
+    assert done.returncode == 0, done.stderr
+    (home / "status.json").write_text(done.stdout)
+    return home
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "c2m.cli", *arguments]
+
+
+def environment(home: Path, prefect_url: str, **more: str) -> dict[str, str]:
+    """Stopped by nodes, not by time: the same plan on a slow and on a fast machine."""
+    own = {
+        "C2M_HOME": str(home),
+        "C2M_PLAN__NODE_LIMIT": "200",
+        "C2M_PLAN__TIME_LIMIT_S": "600",
+        "C2M_PLAN__EXPLANATION_S": "0.2",
+        "C2M_FORECAST__ROUNDS": "20",
+        "C2M_FORECAST__BACKTEST_ORIGINS": "1",
+        "PREFECT_API_URL": f"{prefect_url}/api",
+    }
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("C2M_")}, **own, **more}
+
+
+def run_days(
+    world: Path, home: Path, prefect_url: str, days: str = DAYS, **more: str
+) -> subprocess.CompletedProcess[str]:
+    arguments = command("run", "--world", str(world), "--days", days, "--json")
+    return subprocess.run(arguments, env=environment(home, prefect_url, **more), capture_output=True, text=True)
+
+
+def ledger(home: Path) -> dict[str, pd.DataFrame]:
+    """The ledger's facts, without what depends on the wall clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_HOME", str(home))
+        settings.cache_clear()
+        with store.session() as s:
+            facts = store.snapshot(s)
+    settings.cache_clear()
+    return facts
+
+
+def assert_same_ledger(seen: Path, expected: Path) -> None:
+    a, b = ledger(seen), ledger(expected)
+    assert a.keys() == b.keys()
+    for name in a:
+        pd.testing.assert_frame_equal(a[name], b[name], obj=name)
+
+
+def assert_plans_verify(home: Path) -> None:
+    from optimization.verify import verify
+
+    plans = sorted((home / "runs").glob("*/round-*"))
+    assert plans
+    for folder in plans:
+        for plan in ("plan", "shadow"):
+            report = verify(folder / "instance", folder / plan)
+            assert report.ok, report
+
+
+def crash_behind(steps: tuple[str, ...], world: Path, home: Path, prefect_url: str) -> None:
+    """A run that crashes behind each of these steps in turn, each time a little further on, and at last ends."""
+    for name in steps:
+        done = run_days(world, home, prefect_url, C2M_CRASH_AFTER=name)
+        assert done.returncode == CRASH_EXIT_CODE, (name, done.stderr)
+    assert run_days(world, home, prefect_url).returncode == 0

@@ -1,0 +1,65 @@
+"""Good rows of every feed, and worlds made of them; what the tests of the intake build on."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from c2m.feeds.contracts import FEEDS
+
+KNOWN = "2026-01-05T00:00:00Z"
+GOOD: dict[str, dict[str, str]] = {
+    "catalogue": {
+        "merchant_id": "m1", "sku_id": "tee-red-M", "style_id": "tee", "colour": "red", "size": "M", "category": "tee",
+        "price": "20", "cost": "8.50", "currency": "EUR", "crafts": "knit;print", "sam_cut_minutes": "1",
+        "sam_sew_minutes": "9.5", "sam_finish_minutes": "0", "sam_inspect_minutes": "0.5", "sam_pack_minutes": "0.5",
+        "attributes": '{"neck": "round"}',
+    },
+    "factories": {
+        "factory_id": "f1", "country": "BD", "latitude": "23.8", "longitude": "90.4", "timezone": "Asia/Dhaka",
+        "currency": "EUR", "lines": "4", "operators": "120", "minute_cost": "0.05", "overtime_minute_cost": "0.08",
+        "setup_cost": "40", "setup_minutes": "90", "engagement_cost": "10", "min_lot": "50",
+        "small_order_willingness": "0.7", "handling_days": "2", "transport": "mqtt", "status": "active",
+    },
+    "factory_capabilities": {"factory_id": "f1", "kind": "category", "name": "tee", "efficiency": "0.8"},
+    "factory_calendar": {"factory_id": "f1", "day": "2026-01-07", "minutes": "57600", "overtime_minutes": "7200"},
+    "sales_lines": {
+        "merchant_id": "m1", "sale_line_id": "s1", "channel": "web", "sku_id": "tee-red-M", "style_id": "tee",
+        "sold_on": "2026-01-04", "quantity": "2", "status": "placed", "amount": "40.00", "currency": "EUR",
+        "promotion": "false", "business_customer": "no",
+    },
+    "stock": {"merchant_id": "m1", "sku_id": "tee-red-M", "location_id": "main", "as_of": KNOWN, "on_hand": "5"},
+    "merchant_orders": {
+        "merchant_id": "m1", "order_id": "o1", "placed_on": "2026-01-04", "due_on": "2026-02-01", "currency": "EUR",
+        "tolerance_share": "0.03", "status": "open",
+    },
+    "merchant_order_lines": {"merchant_id": "m1", "order_id": "o1", "sku_id": "tee-red-M", "quantity": "300"},
+    "demand_signals": {
+        "merchant_id": "m1", "style_id": "tee", "day": "2026-01-09", "signal": "promotion_depth", "value": "0.2",
+    },
+    "reviews": {"merchant_id": "m1", "review_id": "r1", "style_id": "tee", "reviewed_on": "2026-01-04", "rating": "4"},
+}  # fmt: skip
+
+
+def good(feed: str, **changes: str) -> dict[str, str]:
+    """A row that keeps the contract, with some cells changed."""
+    return GOOD[feed] | {"known_at": KNOWN} | changes
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str] | None = None) -> Path:
+    """A CSV file of these rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    names = columns or list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes(text.getvalue().encode())
+    return path
+
+
+def write_good_world(folder: Path) -> Path:
+    """One good row of every feed."""
+    for feed in FEEDS:
+        write_csv(folder / f"{feed}.csv", [good(feed)])
+    return folder

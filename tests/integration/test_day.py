@@ -1,0 +1,57 @@
+"""A business day end to end: real broker, database, dbt, MLflow, Prefect server, simulated factories as processes.
+
+The oracle of every crash is a day that nobody disturbed: the ledgers must hold the same facts. The crashes behind the
+steps of the day stand in two files, so that two cores share them.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+from day_kit import ENDS, FIRST_DAY_STEPS, assert_plans_verify, assert_same_ledger, crash_behind, run_days
+
+
+def test_every_row_is_accounted_for_and_every_job_order_ends(undisturbed: Path, world: Path) -> None:
+    seen = json.loads((undisturbed / "status.json").read_text())
+    assert all(rows["in"] == rows["accepted"] + rows["quarantined"] for rows in seen["rows"].values())
+    dirt = json.loads((world / "dirt.json").read_text())
+    assert sum(rows["quarantined"] for rows in seen["rows"].values()) >= len(dirt)
+    assert seen["job_orders"].get("Ended", 0) > 5
+    assert set(seen["job_orders"]) <= ENDS
+    assert seen["orders"]["closed"] > 5
+    assert seen["plan"]["bound"] <= seen["plan"]["objective"]
+
+
+def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: Path, prefect_url: str) -> None:
+    plan = json.loads((undisturbed / "status.json").read_text())["plan"]
+    assert plan["saved"] == pytest.approx(plan["common_rule_objective"] - plan["objective"])
+    asked = {"artifacts": {"key": {"any_": ["plan", "solve"]}}}
+    pages = {page["key"]: page for page in httpx.post(f"{prefect_url}/api/artifacts/latest/filter", json=asked).json()}
+    assert f"saves **{plan['saved']:,.2f}**" in pages["plan"]["data"]
+    assert f"/runs/{plan['business_date']}/round-{plan['round']}/" in pages["plan"]["data"]
+    assert "## Why this plan" in pages["plan"]["data"]
+    assert pages["solve"]["data"] == 100
+    assert f"cost {plan['objective']:,.2f}, at least {plan['bound']:,.2f}" in pages["solve"]["description"]
+
+
+def test_every_plan_verifies(undisturbed: Path) -> None:
+    assert_plans_verify(undisturbed)
+
+
+def test_the_same_command_again_changes_nothing(
+    undisturbed: Path, world: Path, tmp_path: Path, prefect_url: str
+) -> None:
+    home = tmp_path / "again"
+    shutil.copytree(undisturbed, home)
+    assert run_days(world, home, prefect_url).returncode == 0
+    assert_same_ledger(home, undisturbed)
+
+
+@pytest.mark.timeout(900)
+def test_crashes_behind_the_first_steps_and_a_second_run_give_the_same_ledger(
+    undisturbed: Path, world: Path, tmp_path: Path, prefect_url: str
+) -> None:
+    crash_behind(FIRST_DAY_STEPS[:6], world, tmp_path, prefect_url)
+    assert_same_ledger(tmp_path, undisturbed)

@@ -1,0 +1,135 @@
+"""A model's life in MLflow: logged with its lineage, registered once, found by alias, served as it is."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from mlflow.pyfunc import scoring_server
+from mlflow.tracking import MlflowClient
+from models_kit import POLICY, long_frame
+
+from c2m.errors import InputError
+from c2m.files import sha256
+from c2m.settings import settings
+from models import registry
+from models.evaluate import backtest
+from models.features import matrix
+from models.forecast import QUANTILES, asked_cells, forecast, forecast_daily
+from models.panel import Panel, panel_of
+from models.train import Trained, train
+
+SERVE = """
+import json, sys, mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+import models.scorer
+rows = pd.read_json(sys.argv[2], orient="split", dtype={"category": str}, precise_float=True)
+rows = rows.astype({column: float for column in rows if column != "category"})
+print(json.dumps([models.scorer.__file__, model.predict(rows).to_dict("list")]))
+"""
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    frame = long_frame()
+    return panel_of(frame.assign(series_id="m/" + frame["series_id"]))
+
+
+@pytest.fixture(scope="module")
+def trained(panel: Panel) -> Trained:
+    return train(panel, POLICY)
+
+
+@pytest.fixture
+def lineage(home: Path) -> dict[str, Any]:
+    """A published build with the one mart that the lineage names."""
+    file = home / "published" / "b1" / "demand_daily.parquet"
+    file.parent.mkdir(parents=True)
+    long_frame(ahead=0).to_parquet(file)
+    mart = {"file": "b1/demand_daily.parquet", "rows": 1, "sha256": sha256(file)}
+    manifest = {
+        "build_id": "b1",
+        "business_date": "2026-03-06",
+        "invocation_id": "inv-7",
+        "marts": {"demand_daily": mart},
+    }
+    (home / "published" / "current.json").write_text(json.dumps(manifest))
+    return manifest
+
+
+def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lineage: dict[str, Any]) -> None:
+    assert registry.champion() is None
+    assert registry.champion_version() is None
+    with pytest.raises(InputError, match="no version of c2m-demand bears the alias champion"):
+        registry.champion(required=True)
+
+    judged = backtest(panel, POLICY)
+    version = registry.log_and_register(trained, panel, judged, lineage)
+    assert registry.log_and_register(trained, panel, judged, lineage) == version  # a second run after a crash
+
+    client = MlflowClient()
+    run = client.get_run(client.get_model_version(registry.NAME, version).run_id)
+    assert run.data.metrics["wape"] == pytest.approx(judged.scores.loc["c2m", "wape"])
+    below = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+    rivals = {child.info.run_name: child.data.metrics["wape"] for child in below}
+    assert rivals == pytest.approx(judged.scores["wape"].drop("c2m").to_dict())
+    assert run.data.params["seed"] == str(POLICY.seed)
+    dataset = run.inputs.dataset_inputs[0]
+    assert dataset.dataset.digest == lineage["marts"]["demand_daily"]["sha256"][:36]
+    assert {tag.key: tag.value for tag in dataset.tags}["invocation_id"] == "inv-7"
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "backtest")} >= {"backtest/fan.png"}
+    assert (settings().home / "mlflow" / "artifacts").is_dir()
+
+    registry.promote(version)
+    champion = registry.champion()
+    assert champion is not None
+    assert (champion.version, registry.champion_version(), champion.age_days(date(2026, 3, 9))) == (version, version, 3)
+    pd.testing.assert_frame_equal(forecast(panel, "wape", champion), forecast(panel, "wape", trained.scorer()))
+    daily, windows = forecast_daily(panel, champion, date(2026, 3, 6), 14)
+    assert set(daily["merchant_id"]) == {"m"}
+    assert daily["horizon_day"].min() == 1
+    assert len(windows) == len(panel.ids)
+    assert set(daily["model_version"]) == {version}
+    check_elsewhere(panel, trained, version)
+
+
+def check_elsewhere(panel: Panel, trained: Trained, version: str) -> None:
+    """The model runs in a process of its own with its own code, and behind MLflow's scoring server."""
+    uri = f"models:/{registry.NAME}/{version}"
+    rows = matrix(panel, asked_cells(panel)).head(20)
+    expected = trained.scorer().predict(rows)
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri)))
+    answer = client.post("/invocations", json={"dataframe_split": json.loads(rows.to_json(orient="split"))})
+    assert answer.status_code == 200, answer.text
+    served = pd.DataFrame(answer.json()["predictions"])
+    assert list(served) == ["mean", *QUANTILES]
+    np.testing.assert_allclose(served, expected, rtol=1e-6)
+
+    elsewhere = settings().home / "elsewhere"
+    elsewhere.mkdir()
+    rows.to_json(elsewhere / "rows.json", orient="split", double_precision=15)
+    environment = {"MLFLOW_TRACKING_URI": settings().mlflow, "DO_NOT_TRACK": "true", "PATH": ""}
+    command = [sys.executable, "-c", SERVE, uri, str(elsewhere / "rows.json")]
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    code, found = json.loads(done.stdout.splitlines()[-1])
+    assert "artifacts" in code  # not the project's own file
+    np.testing.assert_allclose(pd.DataFrame(found), expected, rtol=1e-6)
+
+
+def test_a_model_of_another_library_is_refused_in_words(
+    panel: Panel, trained: Trained, lineage: dict[str, Any]
+) -> None:
+    older = replace(trained, spec=trained.spec | {"xgboost": "2.0.3"})
+    registry.promote(registry.log_and_register(older, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage))
+    with pytest.raises(InputError, match=r"was trained with XGBoost 2\.0\.3") as caught:
+        registry.champion()
+    assert "train again" in caught.value.faults[0]

@@ -1,0 +1,60 @@
+"""The floors under plans that use a pair or engage so many factories hold on tiny instances with every feature."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plan_kit import checked, optimum_unless_refused, tiny
+
+from optimization import location
+from optimization.dense import dense
+from optimization.engagement import floors
+from optimization.highs import Limits, Program, compile_model, limited, search
+from optimization.model import state
+from optimization.pairs import reduce
+from optimization.search import frozen_alone
+from optimization.solve import solve
+
+EXACT = Limits(seconds=60, gap=0, threads=1)
+
+
+def optimum(program: Program) -> float:
+    """Cost of the best point; infinite where there is none."""
+    found = search(program, program.lower, EXACT)
+    return np.inf if found.values is None else program.value(found.values)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_plan_costs_less_than_its_floor(seed: int) -> None:
+    problem = tiny(seed)
+    reduced = reduce(problem)
+    model = state(problem, reduced)
+    program = compile_model(model)
+    if frozen_alone(program) is None:
+        return
+    proven = floors(dense(problem, reduced), seconds=1)
+    assert proven.bound <= optimum(program) + 1e-6
+    _, quantity = program.columns(model.quantity)
+    for least, floor, column in zip(reduced.pairs["least"], proven.pair, quantity, strict=True):
+        lower = program.lower.copy()
+        lower[column] = max(lower[column], least)
+        assert floor <= optimum(replace(program, lower=lower)) + 1e-6
+    _, engaged = program.columns(model.engaged)
+    for count, floor in enumerate(proven.count[: len(engaged) + 1]):
+        assert floor <= optimum(limited(program, engaged, count, count)) + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_leaving_pairs_out_by_their_floors_keeps_the_optimum(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(location, "_is_location", lambda *_: True)
+    problem = tiny(seed)
+    expected = optimum_unless_refused(problem, solve)
+    if expected is None:
+        return
+    plan = solve(problem)
+    assert checked(problem, plan, tmp_path).broken == []
+    assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    assert plan.report["bound"] <= expected + 1e-6

@@ -1,0 +1,36 @@
+"""The pages of documents: each plan's files, and nothing else of C2M_HOME."""
+
+import asyncio
+import importlib
+from pathlib import Path
+
+import httpx
+
+
+def test_the_files_of_a_plan_are_listed_and_served_and_nothing_beside_them(home: Path) -> None:
+    folder = home / "runs" / "2026-03-02" / "round-1" / "plan"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text('{"status": "optimal"}')
+    (home / "ledger.db").write_text("no one's business")
+    import flows.documents
+
+    app = importlib.reload(flows.documents).app
+
+    async def get(path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            return await client.get(path)
+
+    pages = {
+        path: asyncio.run(get(path))
+        for path in (
+            "/runs/2026-03-02/round-1/",
+            "/runs/2026-03-02/round-1/plan/report.json",
+            "/runs/2026-03-03/round-1/",
+            "/runs/monday/round-1/",
+            "/runs/%2e%2e/ledger.db",
+            "/ledger.db",
+        )
+    }
+    assert [page.status_code for page in pages.values()] == [200, 200, 404, 422, 404, 404]
+    assert 'href="plan/report.json"' in pages["/runs/2026-03-02/round-1/"].text
+    assert pages["/runs/2026-03-02/round-1/plan/report.json"].json() == {"status": "optimal"}

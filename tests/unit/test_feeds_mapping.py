@@ -1,0 +1,180 @@
+"""Foreign files come in through configuration; faults of a mapping or a world are told all at once."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from feed_rows import write_good_world
+
+from c2m.errors import InputError
+from c2m.feeds import landing, quarantine
+from c2m.feeds.ingest import ingest
+from c2m.feeds.mapping import load, parse
+from c2m.feeds.quarantine import export_quarantine
+from c2m.feeds.readmit import readmit
+from c2m.feeds.world import World
+
+MAPPING = """
+feed: reviews
+files: "shop-*.txt"
+read: {format: csv, delimiter: ";", encoding: cp1252}
+columns:
+  merchant_id: "'m1'"
+  review_id: '"No."'
+  style_id: lower("Article")
+  reviewed_on: CAST(strptime("Day", '%d.%m.%Y') AS DATE)
+  rating: 'CAST("Stars" AS INTEGER) / 20'
+  text: '"Said"'
+"""
+SHOP = (
+    "No.;Article;Day;Stars;Said;Customer;City\r\n"
+    "1;TEE;03.01.2026;80;Schön;Ada L.;Ulm\r\n"
+    "2;TEE;2026-01-03;many;;Bo M.;Köln\r\n"
+    "3;TEE;04.01.2026;50;;Cy N.;Bonn;extra\r\n"
+    "4;TEE;04.01.2026;70;;Di O.;Trier\r\n"
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path, home: Path) -> Path:
+    """A good world, and one shop's foreign reviews."""
+    folder = write_good_world(tmp_path / "world")
+    (folder / "reviews.csv").unlink()
+    (folder / "shop").mkdir()
+    (folder / "shop" / "shop-1.txt").write_bytes(SHOP.encode("cp1252"))
+    (folder / "shop.yaml").write_text(MAPPING)
+    (folder / "world.yaml").write_text("timezone: Europe/Berlin\nsources: [{mapping: shop.yaml, root: shop}]\n")
+    return folder
+
+
+def test_foreign_file_lands_through_its_mapping(world: Path) -> None:
+    table = ingest(World.load(world)).set_index("feed")
+    assert tuple(table.loc["reviews", ["file", "mapping", "rows_in", "accepted"]]) == ("shop-1.txt", "shop.yaml", 4, 1)
+    row = duckdb.sql(f"FROM {landing.source('reviews')}").df().iloc[0]
+    assert (row["review_id"], row["style_id"], row["rating"], row["text"]) == ("1", "tee", 4, "Schön")
+    rules = quarantine.read("reviews").groupby("record")["rule"].agg(set).to_dict()
+    assert rules == {2: {"reviewed_on-type", "rating-type"}, 3: {"row-shape"}, 4: {"rating-type"}}
+    seen = quarantine.read("reviews").set_index(["record", "rule"])["seen"]
+    assert seen[2, "rating-type"] == "Stars=many"
+
+
+def test_what_no_mapping_mentions_goes_nowhere(world: Path, home: Path, tmp_path: Path) -> None:
+    ingest(World.load(world))
+    export_quarantine("reviews", tmp_path / "out.csv")
+    personal = ("Ada L.", "Bo M.", "Cy N.", "Di O.", "Ulm", "Köln", "Bonn", "Trier")
+    kept = [json.dumps(quarantine.read().to_dict("records"), ensure_ascii=False), (tmp_path / "out.csv").read_text()]
+    kept += [str(duckdb.sql(f"FROM '{path}'").fetchall()) for path in home.rglob("*.parquet")]
+    assert not [word for word in personal if any(word in text for text in kept)]
+
+
+def test_corrected_foreign_rows_come_back_through_the_mapping(world: Path, tmp_path: Path) -> None:
+    ingest(World.load(world))
+    exported = tmp_path / "out.jsonl"
+    export_quarantine("reviews", exported)
+    rows = [json.loads(line) for line in exported.read_text().splitlines()]
+    rows[0] |= {"Day": "03.01.2026", "Stars": "60", "City": "Köln"}
+    rows[1] |= {"No.": "3", "Article": "TEE", "Day": "04.01.2026", "Stars": "40"}
+    exported.write_text("\n".join(map(json.dumps, rows)))
+    (world / "shop.yaml").unlink()  # the batch keeps the mapping that it was read with
+    assert readmit(exported).iloc[0][["accepted", "quarantined", "readmitted"]].tolist() == [3, 1, 2]
+    landed = duckdb.sql(f"FROM {landing.source('reviews')} ORDER BY _record").df()
+    assert landed["rating"].tolist() == [4, 3, 2]
+
+
+def test_null_out_of_an_empty_cell_of_an_optional_column_is_no_fault(world: Path) -> None:
+    shop = world / "shop" / "shop-1.txt"
+    shop.write_bytes(b"No.;Article;Day;Stars;Said\n1;TEE;03.01.2026;80;\n")
+    assert ingest(World.load(world)).set_index("feed").loc["reviews", "accepted"] == 1
+
+
+def test_what_two_expressions_share_may_fail_in_both(world: Path) -> None:
+    mapping = MAPPING + """  known_at: strptime("Day", '%d.%m.%Y') + INTERVAL 1 DAY\n"""
+    (world / "shop.yaml").write_text(mapping)
+    ingest(World.load(world))
+    rules = quarantine.read("reviews").groupby("record")["rule"].agg(set)
+    assert rules[2] == {"reviewed_on-type", "known_at-type", "rating-type"}
+
+
+def test_another_mapping_of_the_same_file_is_another_batch(world: Path) -> None:
+    ingest(World.load(world))
+    (world / "shop.yaml").write_text(MAPPING.replace("%d.%m.%Y", "%Y-%m-%d").replace("/ 20", "/ 10"))
+    table = ingest(World.load(world))
+    assert table.set_index("feed").loc["reviews", "accepted"] == 0
+    assert len(duckdb.sql(f"FROM {landing.source('file_outcomes')} WHERE feed = 'reviews'").fetchall()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("- x", ["Input should be a valid dictionary"]),
+        ("feed: [", ["not YAML"]),
+        ("feed: nothing\nfiles: x\ncolumns: {}\nfilter: x", ["feed: Input should be", "filter: Extra inputs"]),
+        (
+            "feed: stock\nfiles: x\ncolumns:\n  merchant_id: (SELECT 1)\n  sku_id: max(a)\n  location_id: foo(\n"
+            "  on_hand: a) , (b\n  colour: c\n  as_of: row_number() OVER ()",
+            [
+                "columns.colour: stock has no such column",
+                "columns.merchant_id: an expression over one row may hold no subquery",
+                "columns.sku_id: Binder Error",
+                "columns.location_id: not a DuckDB expression",
+                "columns.as_of: an expression over one row may hold no window",
+                "columns.on_hand: not a DuckDB expression: expected one",
+            ],
+        ),
+        (
+            "feed: stock\nfiles: x\ncolumns: {merchant_id: a, sku_id: a, as_of: a}",
+            ["location_id: missing", "on_hand: missing"],
+        ),
+    ],
+)
+def test_faults_of_a_mapping_are_told_at_once(text: str, faults: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text, "shop.yaml")
+    assert len(caught.value.faults) == len(faults)
+    assert all(any(fault in told for told in caught.value.faults) for fault in faults)
+    assert all(told.startswith("shop.yaml: ") for told in caught.value.faults)
+
+
+def test_world_without_a_file_is_a_folder_of_feeds(tmp_path: Path) -> None:
+    world = World.load(write_good_world(tmp_path / "w"))
+    assert (world.name, world.overrides, len(world.sources())) == ("w", {}, 10)
+
+
+def test_world_overrides_settings(tmp_path: Path) -> None:
+    text = "name: x\ntimezone: Asia/Kolkata\nbusiness_date: 2022-06-01\nsettings: {plan: {horizon_days: 9}}\n"
+    (tmp_path / "world.yaml").write_text(text)
+    world = World.load(tmp_path)
+    assert world.overrides == {
+        "timezone": "Asia/Kolkata", "business_date": "2022-06-01", "plan": {"horizon_days": 9},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("timezone: Mars/Base", "no IANA zone"),
+        ("currency: rupees", "currency"),
+        ("zone: UTC", "Extra inputs"),
+        ("a: [", "not YAML"),
+        ("sources: [{mapping: none.yaml}]", "no such mapping"),
+    ],
+)
+def test_faults_of_a_world(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "world.yaml").write_text(text)
+    with pytest.raises(InputError, match=fault):
+        World.load(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        World.load(tmp_path / "nowhere")
+
+
+def test_source_without_a_file_is_named_after_the_rest_has_landed(world: Path) -> None:
+    (world / "shop" / "shop-1.txt").unlink()
+    with pytest.raises(InputError, match=r"shop.yaml: no file shop-\*.txt"):
+        ingest(World.load(world))
+    assert not landing.is_empty("sales_lines")
+
+
+@pytest.mark.parametrize("path", sorted(Path("mappings").rglob("*.yaml")), ids=str)
+def test_mappings_of_the_project_are_sound(path: Path) -> None:
+    assert load(path).expressions

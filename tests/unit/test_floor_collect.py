@@ -1,0 +1,133 @@
+"""The collector's commit: scans on disk, answers in the ledger, the rest in dead letters; repeated without effect."""
+
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from floor_world import MORNING, begin, landed_scans, release
+from sqlalchemy import select, text
+
+from c2m.floor import collect
+from c2m.floor.collect import Arrival, commit
+from c2m.floor.messages import (
+    JobResponse,
+    Payload,
+    Scan,
+    Status,
+    compose,
+    factory_source,
+    topic,
+)
+from c2m.ledger import store
+from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder
+
+LATER = MORNING + timedelta(hours=1)
+
+
+def scan(number: int) -> Scan:
+    return Scan(scan_id=f"s{number}", job_order_id="J1", sku_id="A", operation="sew", quantity=number, at=MORNING)
+
+
+def arrival(kind: str, data: Payload, factory_id: str = "F1", source: str | None = None) -> Arrival:
+    message = compose(data, factory_source(source or factory_id), MORNING)
+    return Arrival(topic(factory_id, kind), message.body(), lambda _: None)  # type: ignore[arg-type]
+
+
+def letters() -> list[tuple[str, str]]:
+    with store.session() as session:
+        return [tuple(row) for row in session.execute(select(DeadLetter.factory_id, DeadLetter.reason))]
+
+
+def job() -> JobOrder:
+    with store.session() as session:
+        return session.scalars(select(JobOrder)).one()
+
+
+@pytest.fixture(autouse=True)
+def ledger(home: Path) -> None:
+    begin()
+
+
+def test_scans_land_once_with_the_time_of_their_first_arrival() -> None:
+    group = [arrival("scans", [scan(1), scan(2)]), arrival("scans", [scan(3)], "F2")]
+    assert commit(group, MORNING) == ["", ""]
+    assert commit(group, LATER) == ["", ""]
+    landed = landed_scans().sort_values("scan_id")
+    assert landed[["factory_id", "scan_id", "quantity"]].values.tolist() == [
+        ["F1", "s1", 1],
+        ["F1", "s2", 2],
+        ["F2", "s3", 3],
+    ]
+    assert set(landed["received_at"]) == {MORNING.replace(tzinfo=None)}
+
+
+def test_two_answers_of_one_job_order_in_one_group_and_again() -> None:
+    release([("F1", 300)])
+    job_order_id = job().job_order_id
+    said = [
+        JobResponse(job_order_id=job_order_id, revision=1, sequence=1, state="NotAllowedToStart", accepted=True),
+        JobResponse(job_order_id=job_order_id, revision=1, sequence=2, state="AllowedToStart"),
+    ]
+    group = [arrival("job-responses", answer) for answer in said]
+    assert commit([*group, group[0]], MORNING) == ["", "", ""]
+    assert commit(group, MORNING) == ["", ""]
+    assert (job().state, job().accepted, job().sequence) == ("AllowedToStart", True, 2)
+    with store.session() as session:
+        assert len(session.scalars(select(Inbox)).all()) == 2
+
+
+def test_a_status_says_how_far_a_factory_has_reported() -> None:
+    commit([arrival("status", Status(online=True, through=MORNING)), arrival("status", Status(online=False))], MORNING)
+    with store.session() as session:
+        known = session.get(FactoryStatus, "F1")
+    assert known is not None
+    assert (known.online, known.through) == (False, MORNING)
+
+
+def test_bad_messages_become_dead_letters_with_their_reason_and_harm_nobody() -> None:
+    group = [
+        Arrival("c2m/v1/F1/scans", b"\xff\x00{", lambda _: None),
+        arrival("scans", [scan(1)], "F1", source="F2"),
+        arrival("status", [scan(1)]),
+        Arrival("c2m/v1/F1/else", b"{}", lambda _: None),
+        arrival("job-responses", JobResponse(job_order_id="J9", revision=1, sequence=1, state="Running")),
+        arrival("scans", [scan(2)]),
+    ]
+    reasons = commit(group, MORNING)
+    assert commit(group, MORNING) == reasons
+    assert reasons[-1] == ""
+    assert landed_scans()["scan_id"].tolist() == ["s2"]
+    found = [reason for _, reason in sorted(letters(), key=str)]
+    assert len(found) == 5
+    for words in ("Invalid JSON", "spoke for F1", "type c2m.scans on topic", "unknown topic", "unknown job order J9"):
+        assert any(words in reason for reason in found), (words, found)
+
+
+def test_a_message_that_the_ledger_cannot_take_does_not_hold_up_the_others() -> None:
+    release([("F1", 300)])
+    said = JobResponse(
+        job_order_id=job().job_order_id, revision=1, sequence=1, state="NotAllowedToStart", accepted=True
+    )
+    with store.session() as session:
+        session.execute(text("DELETE FROM outbox"))  # what was offered is gone: nothing to compare the answer with
+    group = [arrival("job-responses", said), arrival("status", Status(online=True, through=MORNING))]
+    assert ["cannot take it" in reason for reason in commit(group, MORNING)] == [True, False]
+    assert [factory_id for factory_id, _ in letters()] == ["F1"]
+
+
+def test_without_a_ledger_nothing_is_acknowledged_and_nothing_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_RETRY_S", 0.02)
+    with store.session() as session:
+        session.execute(text("ALTER TABLE factory_status RENAME TO away"))
+    done, stop = Event(), Event()
+    message = arrival("status", Status(online=True, through=MORNING))
+    waiting = [Arrival(message.topic, message.body, lambda _: done.set())]
+    thread = Thread(target=collect._commit_until_safe, args=(waiting, stop))
+    thread.start()
+    assert not done.wait(0.2)
+    with store.session() as session:
+        session.execute(text("ALTER TABLE away RENAME TO factory_status"))
+    assert done.wait(5)
+    thread.join()
+    assert letters() == []

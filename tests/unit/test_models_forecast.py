@@ -1,0 +1,151 @@
+"""Forecasts of awkward panels, the value that suits a metric, totals over windows."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from models_kit import POLICY, long_frame
+
+from c2m.errors import InputError
+from c2m.settings import settings
+from models.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
+from models.panel import panel_of
+from models.train import WINDOW_LEVELS, _assumed_spread, train
+
+
+@pytest.fixture(autouse=True)
+def quick(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rounds: these panels are small."""
+    monkeypatch.setenv("C2M_FORECAST__ROUNDS", "40")
+    monkeypatch.setenv("C2M_FORECAST__THREADS", "1")
+    settings.cache_clear()
+
+
+def sound(found: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """One row per cell asked; finite, not negative, quantiles in order."""
+    assert list(found) == ["series_id", "ds", "point", "mean", *QUANTILES]
+    assert len(found) == rows
+    numbers = found[["point", "mean", *QUANTILES]].to_numpy()
+    assert np.isfinite(numbers).all()
+    assert (numbers >= 0).all()
+    assert (np.diff(found[QUANTILES].to_numpy(), axis=1) >= 0).all()
+    return found
+
+
+def test_the_forecast_follows_level_and_promotion() -> None:
+    frame = long_frame(series=20, days=90)
+    found = sound(forecast(panel_of(frame), "rmse"), 20 * 7)
+    level = found.groupby("series_id")["mean"].mean()
+    assert level.corr(pd.Series(range(20), level.index)) > 0.98
+    asked = frame[frame["y"].isna()].merge(found, on=["series_id", "ds"])
+    relative = asked["mean"] / asked["series_id"].map(level)
+    assert relative[asked["promotion"] > 0].mean() > 1.3 * relative[asked["promotion"] == 0].mean()
+
+
+def test_the_same_panel_gives_the_same_forecast_in_any_order_of_rows() -> None:
+    frame = long_frame()
+    once = forecast(panel_of(frame))
+    pd.testing.assert_frame_equal(once, forecast(panel_of(frame.sample(frac=1, random_state=1))))
+
+
+def awkward() -> dict[str, pd.DataFrame]:
+    frame = long_frame()
+    one, future = frame["series_id"] == "s03", frame["y"].isna()
+    next_year = frame[~future].assign(ds=frame["ds"] + pd.Timedelta(days=365))
+    later = frame[future].assign(ds=frame["ds"] + pd.Timedelta(days=365))
+    return {
+        "series of length 1": frame[~one | future | (frame["ds"] == "2026-02-20")],
+        "all zeros": frame.assign(y=frame["y"] * 0),
+        "one series all zeros": frame.assign(y=frame["y"].where(~one | future, 0)),
+        "all missing in one series": frame.assign(y=frame["y"].where(~one)),
+        "a gap of a year": pd.concat([frame[~future], next_year, later]),
+        "a constant covariate": frame.assign(shops=3),
+        "a covariate missing ahead": frame.assign(promotion=frame["promotion"].where(~future)),
+        "a covariate new ahead": frame.assign(launch=np.where(future, 1.0, np.nan)),
+        "a category new ahead": frame.assign(event=np.where(future, "fair", "none")),
+        "one series of 1e9": frame.assign(y=frame["y"].where(~one | future, 1e9)),
+        "a column that XGBoost would not name": frame.rename(columns={"promotion": "price [<EUR>]"}),
+    }
+
+
+@pytest.mark.parametrize("case", list(awkward()))
+def test_awkward_panels_get_a_sound_forecast(case: str) -> None:
+    frame = awkward()[case]
+    found = forecast(panel_of(frame), "mape")
+    last = frame[frame["y"].notna()].groupby("series_id")["ds"].max()
+    asked = frame["y"].isna() & ~(frame["ds"] <= frame["series_id"].map(last))
+    sound(found, int(asked.sum()))
+
+
+def test_the_largest_series_does_not_drown_the_others() -> None:
+    frame = long_frame()
+    giant = frame["series_id"] == "s03"
+    found = forecast(panel_of(frame.assign(y=frame["y"].where(~giant | frame["y"].isna(), 1e9))), "rmse")
+    level = found.groupby("series_id")["mean"].mean()
+    assert 0.8e9 < level["s03"] < 1.2e9
+    assert 5 < level["s11"] < 30
+
+
+def test_a_single_period_is_too_short() -> None:
+    frame = pd.DataFrame({"series_id": ["a", "a"], "ds": ["2026-01-01", "2026-01-02"], "y": [3.0, None]})
+    with pytest.raises(InputError, match="at least two periods"):
+        forecast(panel_of(frame))
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_files(tmp_path: Path, name: str) -> None:
+    long_frame().to_csv(tmp_path / "panel.csv", index=False)
+    forecast_file(tmp_path / "panel.csv", tmp_path / name, "wape", "missing")
+    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+    sound(read(tmp_path / name), 12 * 7)
+
+
+def test_a_file_that_asks_for_nothing_is_refused(tmp_path: Path) -> None:
+    long_frame(ahead=0).to_csv(tmp_path / "panel.csv", index=False)
+    with pytest.raises(InputError, match="no row has an empty y"):
+        forecast_file(tmp_path / "panel.csv", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_gap_before_what_is_asked_makes_the_horizon_longer() -> None:
+    frame = long_frame()
+    first_asked = frame["ds"] == frame.loc[frame["y"].isna(), "ds"].min()
+    cells = asked_cells(panel_of(frame[~first_asked]))
+    assert (cells.target - cells.origin).min() == 2
+
+
+def test_point_is_what_the_metric_rewards() -> None:
+    """Against a brute search on a large sample of a skewed, positive distribution."""
+    sample = np.random.default_rng(5).lognormal(2, 0.8, 40_000)
+    levels = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    frame = pd.DataFrame([{"mean": sample.mean(), **dict(zip(QUANTILES, np.quantile(sample, levels), strict=True))}])
+    tries = np.linspace(0.5, 30, 600)
+    for metric, loss in {"wape": np.abs, "rmse": np.square, "mape": lambda e: np.abs(e) / sample}.items():
+        best = tries[np.argmin([loss(sample - value).mean() for value in tries])]
+        assert point(frame, metric)[0] == pytest.approx(best, rel=0.12), metric
+
+
+def test_totals_over_a_window_cover_what_comes() -> None:
+    """Trained on the first 90 days of a world that repeats itself; judged on the 7 and 14 days after."""
+    full = panel_of(long_frame(series=150, days=104, ahead=0, seed=2))
+    known = full.until(89, 14)
+    scorer = train(known, POLICY.model_copy(update={"horizon_days": 14, "rounds": 60})).scorer()
+    days = forecast(known, "wape", scorer)
+    for window in (7, 14):
+        found = windows(days, scorer, window)
+        came = full.y[:, 90 : 90 + window].sum(axis=1)
+        quantiles = found.filter(like="q").to_numpy()
+        assert (np.diff(quantiles, axis=1) >= 0).all()
+        assert found["mean"].sum() == pytest.approx(came.sum(), rel=0.1)
+        assert 0.68 < ((came >= found["q10"]) & (came <= found["q90"])).mean() < 0.92
+    longer = windows(days, scorer, 28)
+    assert longer["mean"].sum() == pytest.approx(2 * found["mean"].sum(), rel=0.05)
+
+
+def test_the_spread_assumed_for_short_histories_is_a_distribution() -> None:
+    table = _assumed_spread()
+    totals = np.array(table["ratios"]) * table["means"]
+    assert (np.diff(totals, axis=0) >= 0).all()
+    median = totals[WINDOW_LEVELS.index(0.5), -1]
+    assert 0.6 < median / table["means"][-1] < 1

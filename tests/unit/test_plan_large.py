@@ -1,0 +1,82 @@
+"""The large-scale regime on an instance that branch and bound can judge: all rules, an honest bound, a near plan."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plan_kit import checked, day_of_work
+
+from c2m.errors import InfeasibleError
+from optimization import ascent, large, prices
+from optimization.dense import dense
+from optimization.neighbourhood import Search
+from optimization.pairs import reduce
+from optimization.part import whole
+from optimization.problem import Instance
+from optimization.relaxation import relax
+from optimization.rounding import rounded
+from optimization.solve import solve
+
+SECONDS = 12.0
+
+
+@pytest.fixture(scope="module")
+def problem() -> Instance:
+    return day_of_work()
+
+
+@pytest.fixture(scope="module")
+def optimum(problem: Instance) -> float:
+    """Its cost within a thousandth, by branch and bound."""
+    return float(solve(problem, time_limit_s=60, gap=1e-3).report["objective"])
+
+
+@pytest.mark.parametrize("most_slots", [large._MOST_SLOTS, 0], ids=["by linear program", "by ascent"])
+def test_plan_keeps_every_rule_and_is_near_the_optimum(
+    problem: Instance, optimum: float, most_slots: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "_FEWEST_SLOTS", 0)
+    monkeypatch.setattr(large, "_MOST_SLOTS", most_slots)
+    plan = solve(problem, time_limit_s=SECONDS, gap=1e-3)
+    report = checked(problem, plan, tmp_path)
+    assert report.broken == []
+    assert plan.report["bound"] <= optimum * (1 + 1e-3)
+    assert optimum * (1 - 1e-3) <= plan.report["objective"] <= 1.03 * optimum
+    assert report.confirmed_bound is not None
+    assert report.confirmed_bound > 0.9 * plan.report["bound"]
+    assert [step[2] for step in plan.report["engine"]["trace"]] == sorted(
+        (step[2] for step in plan.report["engine"]["trace"]), reverse=True
+    )
+
+
+def test_rounded_plan_counts_what_the_contract_counts(problem: Instance) -> None:
+    reduced = reduce(problem)
+    d = dense(problem, reduced)
+    relaxed = relax(d)
+    assert relaxed is not None
+    draft = rounded(d, relaxed)
+    assert draft is not None
+    search = Search(whole(problem, reduced, d), draft, relaxed.prices)
+    outcome = large._outcome(search, large._Bound(relaxed.value, "lp", relaxed.prices))
+    from optimization.plan import cost_parts
+
+    assert sum(cost_parts(problem, outcome.allocation, outcome.work).values()) == pytest.approx(draft.cost())
+    assert (draft.load() <= d.room + 1e-6).all()
+
+
+def test_ascent_comes_near_the_relaxation(problem: Instance) -> None:
+    d = dense(problem, reduce(problem))
+    relaxed = relax(d)
+    assert relaxed is not None
+    ascended = ascent.ascend(d, SECONDS)
+    assert ascended.bound == prices.bound(d, ascended.prices)
+    assert 0.9 * relaxed.value <= ascended.bound <= relaxed.value * (1 + 1e-6)
+
+
+def test_frozen_work_without_room_is_refused_with_causes(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "_FEWEST_SLOTS", 0)
+    incumbent = problem.incumbent.assign(frozen=True, quantity=problem.orders["quantity"].max())
+    capacity = problem.capacity.assign(minutes=np.minimum(problem.capacity["minutes"], 1.0), overtime_minutes=0.0)
+    with pytest.raises(InfeasibleError):
+        solve(replace(problem, incumbent=incumbent, capacity=capacity), time_limit_s=SECONDS)
