@@ -46,7 +46,7 @@ class Master:
         self._box = lp.columns(np.zeros(2 * len(self._boxed)))  # minutes bought, minutes sold
         self._capacity = self._add_capacity(lp, engaged, free, z)
         self._solver = lp.solver()
-        for option, setting in (("threads", 1), ("solver", "simplex"), ("simplex_strategy", _PRIMAL)):
+        for option, setting in (("solver", "simplex"), ("simplex_strategy", _PRIMAL)):
             self._solver.setOptionValue(option, setting)
         self._known: set[tuple[int, float]] = set()
         self._mark = np.random.default_rng(0).random(d.room.size)

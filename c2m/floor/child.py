@@ -1,13 +1,14 @@
 """Child processes that cannot outlive us: logs in C2M_HOME/logs, stopped by pid, by the kernel where we are killed."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from c2m.errors import C2MError
@@ -85,7 +86,13 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody uses at the moment.
+
+    Below the ports that systems give to outgoing connections (32768 and up on Linux, 49152 elsewhere): one of those
+    could take it before whoever asked for it listens.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
