@@ -1,9 +1,14 @@
 """Business days as a user runs them: the command line as a process, one Prefect server for a file of tests."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pandas as pd
@@ -113,9 +118,57 @@ def assert_plans_verify(home: Path) -> None:
             assert report.ok, report
 
 
+@contextmanager
+def forked_days(world: Path, home: Path, prefect_url: str, **more: str) -> Iterator[ForkServerProcess]:
+    """`run_days` as a process that need not import anything: a fork of one that has imported what a day needs."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["c2m.cli", "flows.daily", "flows.timelapse"])
+    arguments = ["run", "--world", str(world), "--days", DAYS]
+    home.mkdir(exist_ok=True)
+    process = context.Process(target=_cli, args=(arguments, environment(home, prefect_url, **more), home / "cli.log"))
+    process.start()
+    yield process
+    process.join()
+
+
+def _cli(arguments: list[str], env: dict[str, str], log: Path) -> None:
+    from c2m.cli import app
+
+    os.environ.clear()
+    os.environ.update(env)
+    settings.cache_clear()
+    with log.open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    app(arguments)
+
+
+def complete(world: Path, home: Path, prefect_url: str) -> None:
+    """The run that nothing stops any more."""
+    with forked_days(world, home, prefect_url) as process:
+        pass
+    assert process.exitcode == 0, (home / "cli.log").read_text()
+
+
 def crash_behind(steps: tuple[str, ...], world: Path, home: Path, prefect_url: str) -> None:
-    """A run that crashes behind each of these steps in turn, each time a little further on, and at last ends."""
+    """Runs that crash behind each of these steps in turn, each time a little further on."""
     for name in steps:
-        done = run_days(world, home, prefect_url, C2M_CRASH_AFTER=name)
-        assert done.returncode == CRASH_EXIT_CODE, (name, done.stderr)
-    assert run_days(world, home, prefect_url).returncode == 0
+        with forked_days(world, home, prefect_url, C2M_CRASH_AFTER=name) as process:
+            pass
+        assert process.exitcode == CRASH_EXIT_CODE, (name, (home / "cli.log").read_text())
+
+
+def kill_in_the_midst(step: str, seconds: float, world: Path, home: Path, prefect_url: str) -> None:
+    """A run that is killed some time after it ended a step, hence in one of the next."""
+    steps = home / "steps.jsonl"
+    with forked_days(world, home, prefect_url) as process:
+        before = _times(steps, step)
+        while process.is_alive() and _times(steps, step) == before:
+            time.sleep(0.02)
+        time.sleep(seconds)
+        process.kill()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _times(steps: Path, step: str) -> int:
+    return steps.read_text().count(f'"{step}"') if steps.exists() else 0

@@ -14,7 +14,9 @@ RUNS = [allocation.Run("own_12x5_s1", solver, 3, 1e-4) for solver in ("c2m", "hi
 
 
 @pytest.fixture
-def done(home: Path) -> list[dict[str, object]]:
+def done(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    for module in (allocation, allocation_report):
+        monkeypatch.setattr(module, "results_folder", lambda: home / "results")
     allocation.complete(RUNS)
     return [json.loads(run.file.read_text()) for run in RUNS]
 

@@ -1,7 +1,6 @@
 """A business day end to end: real broker, database, dbt, MLflow, Prefect server, simulated factories as processes.
 
-The oracle of every crash is a day that nobody disturbed: the ledgers must hold the same facts. The crashes behind the
-steps of the day stand in two files, so that two cores share them.
+The oracle of every crash is days that nobody disturbed: the ledgers must hold the same facts.
 """
 
 import json
@@ -10,7 +9,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from day_kit import ENDS, FIRST_DAY_STEPS, assert_plans_verify, assert_same_ledger, crash_behind, run_days
+from day_kit import (
+    ENDS,
+    FIRST_DAY_STEPS,
+    assert_plans_verify,
+    assert_same_ledger,
+    complete,
+    crash_behind,
+    kill_in_the_midst,
+    run_days,
+)
 
 
 def test_every_row_is_accounted_for_and_every_job_order_ends(undisturbed: Path, world: Path) -> None:
@@ -50,8 +58,18 @@ def test_the_same_command_again_changes_nothing(
 
 
 @pytest.mark.timeout(900)
-def test_crashes_behind_the_first_steps_and_a_second_run_give_the_same_ledger(
+def test_a_crash_behind_each_step_and_a_second_run_give_the_same_ledger(
     undisturbed: Path, world: Path, tmp_path: Path, prefect_url: str
 ) -> None:
-    crash_behind(FIRST_DAY_STEPS[:6], world, tmp_path, prefect_url)
+    crash_behind(FIRST_DAY_STEPS, world, tmp_path, prefect_url)
+    complete(world, tmp_path, prefect_url)
+    assert_same_ledger(tmp_path, undisturbed)
+
+
+def test_three_kills_in_the_midst_of_steps_give_the_same_ledger(
+    undisturbed: Path, world: Path, tmp_path: Path, prefect_url: str
+) -> None:
+    for step, seconds in (("gate", 2.0), ("forecast gate", 1.0), ("release", 0.1)):
+        kill_in_the_midst(step, seconds, world, tmp_path, prefect_url)
+    complete(world, tmp_path, prefect_url)
     assert_same_ledger(tmp_path, undisturbed)
