@@ -26,6 +26,7 @@ from optimization.solve import solve
 
 _TOP = 8  # days, offers and lots that a page about the whole book names
 _SECONDS = 16.0  # for a page about the whole book; half for the book without splits, half for lots in trouble
+_FIX_S = 2.0  # a lot's cheapest fix takes about so long; where less is left, its cause alone is told
 _ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without splits
 
 
@@ -112,13 +113,14 @@ def _nothing_split(instance: Instance, plan: Plan, seconds: float) -> Against:
 
 def _in_trouble(instance: Instance, plan: Plan, end: float) -> Iterator[Explained]:
     """Lots that are short or late, those that cost most first, as many as the time allows."""
-    left = unmet_pieces(instance, plan.allocation)
+    missing = unmet_pieces(instance, plan.allocation)
     orders = instance.orders.set_index("order_id")
     late = days_late(instance, plan).reindex(orders.index, fill_value=0)
-    cost = left * orders["unmet_cost"] + late * orders["late_cost"] * orders["quantity"]
-    for order_id in cost[(left > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index[:_TOP]:
-        if time.monotonic() > end:
+    cost = missing * orders["unmet_cost"] + late * orders["late_cost"] * orders["quantity"]
+    for order_id in cost[(missing > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index[:_TOP]:
+        left = end - time.monotonic()
+        if left <= 0:
             return
-        found = short_or_late(instance, plan, str(order_id), count=1)
+        found = short_or_late(instance, plan, str(order_id), count=int(left > _FIX_S))
         if found:
             yield found

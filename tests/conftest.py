@@ -1,5 +1,6 @@
 """Fixtures that every test may use: an own C2M_HOME, the public data where it lies beside the project."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from c2m.settings import settings
 
 ROOT = Path(__file__).parents[1]
+
+# One thread each: the tests share their cores already, and OpenMP's threads wait for each other by spinning.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 @pytest.fixture
