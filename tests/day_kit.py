@@ -1,5 +1,6 @@
 """Business days as a user runs them: the command line as a process, one Prefect server for a file of tests."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -44,24 +46,49 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all workers of these tests, or of the only one."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def world(shared: Path) -> Path:
     """A small demo world."""
     from c2m.feeds.demo import write_world
 
-    folder = tmp_path_factory.mktemp("feeds") / "world"
-    write_world(folder, seed=1, size="small")
+    folder = shared / "feeds" / "world"
+    with _alone(shared / "feeds.lock"):
+        if not folder.exists():
+            write_world(folder, seed=1, size="small")
     return folder
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: Path, tmp_path_factory: pytest.TempPathFactory, prefect_url: str) -> Path:
-    """The home of a run that nothing disturbed."""
-    home = tmp_path_factory.mktemp("undisturbed")
-    done = run_days(world, home, prefect_url)
-    assert done.returncode == 0, done.stderr
-    (home / "status.json").write_text(done.stdout)
+def undisturbed(world: Path, shared: Path, prefect_url: str) -> Path:
+    """The home of a run that nothing disturbed; the first worker that asks makes it for all."""
+    home = shared / "undisturbed"
+    with _alone(shared / "undisturbed.lock"):
+        if not (status := home / "status.json").exists():
+            done = run_days(world, home, prefect_url)
+            assert done.returncode == 0, done.stderr
+            (home / "pages.json").write_text(_pages(prefect_url))
+            status.write_text(done.stdout)
     return home
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _pages(prefect_url: str) -> str:
+    """The latest artifacts of a plan, which end with the server that keeps them."""
+    asked = {"artifacts": {"key": {"any_": ["plan", "solve"]}}}
+    return httpx.post(f"{prefect_url}/api/artifacts/latest/filter", json=asked).raise_for_status().text
 
 
 def command(*arguments: str) -> list[str]:
