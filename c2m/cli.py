@@ -175,6 +175,28 @@ def forecast(
 
 
 @command()
+def promote(
+    challenger: Annotated[str | None, typer.Option(help="Version to judge; default: the one with the alias.")] = None,
+    date: Day = None,
+    again: Annotated[bool, typer.Option("--again", help="Judge although it was judged beside this champion.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge the challenger by what wrong quantities cost; where it saves money, it becomes champion."""
+    from c2m import clock
+    from models import promotion, registry
+
+    if challenger:
+        registry.challenge(challenger)
+    verdict = promotion.decide(_date(date) or clock.business_date(clock.now()), again or challenger is not None)
+    if verdict is None:
+        print("nothing to judge: no challenger, or it was judged beside this champion (--again judges anew)")
+        return
+    if not as_json:
+        _print("Cost of wrong quantities", verdict.segments, as_json)
+    _print_one("Promotion", promotion.figures(verdict), as_json)
+
+
+@command()
 def allocate(
     instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
     out: Annotated[Path, typer.Option(help="Folder for the plan.")],

@@ -83,6 +83,18 @@ class ForecastPolicy(BaseModel):
     retrain_after_days: int = Field(28, ge=1)
 
 
+class PromotionPolicy(BaseModel):
+    """When a challenger takes the champion's place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    automatic: bool = Field(True, description="Judge a new challenger in the run that trained it")
+    folds: int = Field(4, ge=1, le=60, description="Origins, a season apart, from which both must forecast")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Of the interval of the saving, which must exclude zero")
+    draws: int = Field(2000, ge=100, le=100_000, description="Bootstrap samples of series")
+    segment_limit: float = Field(0.05, ge=0, description="Share by which the cost of a segment may rise")
+
+
 class Settings(BaseSettings):
     """The platform's settings; one object per process, see `settings()`."""
 
@@ -120,6 +132,7 @@ class Settings(BaseSettings):
     plan: PlanPolicy = Field(default_factory=lambda: PlanPolicy.model_validate({}))
     release: ReleasePolicy = Field(default_factory=lambda: ReleasePolicy.model_validate({}))
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
+    promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ from datetime import date
 
 import pandas as pd
 from prefect import flow, task
+from prefect.events import emit_event
 
 from c2m.feeds.landing import land_frame
 from c2m.files import write_atomically
@@ -14,22 +15,33 @@ from c2m.steps import step
 from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day
-from flows.train import panel_of
 from models.forecast import forecast_daily
-from models.registry import Champion, champion
+from models.panel import published_panel
+from models.registry import NAME, Registered, champion
 
 
 @task
-def score(day: date, model: Champion) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score(day: date, model: Registered) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Quantiles per style and day, and of the total over lead time plus review period."""
     policy = settings().replenishment
-    return forecast_daily(panel_of(day), model, day, policy.lead_time_days + policy.review_days)
+    return forecast_daily(published_panel(day), model, day, policy.lead_time_days + policy.review_days)
+
+
+def tell_if_moved(version: str) -> None:
+    """An event where another version is champion than in the run before, whoever moved the alias and wherever."""
+    seen = settings().home / "champion"
+    before = seen.read_text() if seen.exists() else None
+    if before != version:
+        resource = {"prefect.resource.id": f"c2m.model.{NAME}", "prefect.resource.name": NAME}
+        emit_event("c2m.champion.moved", resource=resource, payload={"from": before, "to": version})
+        write_atomically(seen, version.encode())
 
 
 @flow(name="forecast")
 def forecast(parameters: Day) -> None:
     """Tomorrow's demand as a distribution, checked before anyone orders on it."""
-    model = champion(required=True)
+    model = champion()
+    tell_if_moved(model.version)
     with step("forecast"):
         daily, windows = score(parameters.day, model)
     with step("forecast gate"):

@@ -47,6 +47,13 @@ class Train(Day):
     force_training: bool = Field(False, description="Train although the champion is young enough")
 
 
+class Promote(Day):
+    """Whom to judge."""
+
+    challenger: str | None = Field(None, description="Version to make the challenger first; default: the alias")
+    again: bool = Field(False, description="Judge although this champion has been its measure before")
+
+
 class Plan(Day):
     """How to plan; empty fields take the platform's settings."""
 

@@ -16,7 +16,7 @@ from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
 from flows import reports
 from flows.parameters import Plan
-from models.registry import champion_version
+from models.registry import CHAMPION, version_of
 from optimization.explain import summary
 from optimization.greedy import greedy
 from optimization.orderbook import build_instance, merchant_lots
@@ -85,7 +85,7 @@ def propose(day: date, number: int, folder: Path) -> str:
         status=plan.report["status"],
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         instance_sha256=instance.sha256,
-        model_version=champion_version(),
+        model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
         allocation=dated_allocation(instance, plan.allocation, plan.schedule),
         at=clock.now(),

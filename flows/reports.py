@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,15 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from c2m.markdown import cell, table
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
+from models.gate import Verdict as GateVerdict
 from optimization.highs import Progress as Search
 from optimization.plan import Plan, read_plan
 from optimization.problem import read
 from optimization.proposal import dated_allocation, load_by_factory
-
-
-def markdown_table(frame: pd.DataFrame, most_rows: int = 200) -> str:
-    """A frame as a Markdown table; says how many rows it left out."""
-    if frame.empty:
-        return "_none_\n"
-    lines = [_row(frame.columns), _row("---:" if pd.api.types.is_numeric_dtype(t) else "---" for t in frame.dtypes)]
-    lines += [_row(map(_cell, row)) for row in frame.head(most_rows).itertuples(index=False)]
-    if len(frame) > most_rows:
-        lines.append(f"\n_{len(frame) - most_rows:,} more rows are in the run folder._")
-    return "\n".join(lines) + "\n"
-
-
-def _row(cells: Iterable[Any]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, int):
-        return f"{value:,}"
-    return "" if value is None or value is pd.NaT else str(value)
 
 
 def picture(draw: Callable[[Figure], None], width_in: float = 9, height_in: float = 3.2) -> str:
@@ -67,13 +46,13 @@ def feeds(outcomes: pd.DataFrame) -> None:
     total = (
         f"{shown.rows_in.sum():,} rows in = {shown.accepted.sum():,} accepted + {shown.quarantined.sum():,} quarantined"
     )
-    page("feeds", "What came in", total, "", markdown_table(shown))
+    page("feeds", "What came in", total, "", table(shown))
 
 
 def verdict(name: str, verdict: Verdict) -> None:
     """What Great Expectations found, failures first."""
     rows = verdict.results.sort_values(["passed", "severity"])
-    page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", markdown_table(rows))
+    page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", table(rows))
     create_link_artifact(f"{_pages()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
 
 
@@ -89,9 +68,9 @@ def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
         f"Published {manifest['build_id']}",
         f"[dbt docs]({_pages()}/dbt_docs/)",
         "",
-        markdown_table(rows),
+        table(rows),
         "## dbt, slowest first",
-        markdown_table(nodes),
+        table(nodes),
     )
 
 
@@ -99,6 +78,13 @@ def model(version: str) -> None:
     """Where the new model's figures are."""
     link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{version}"
     create_link_artifact(link, key="model", link_text=f"c2m-demand version {version}")
+
+
+def promotion(number: str, verdict: GateVerdict) -> None:
+    """Whether a challenger took the champion's place, and why."""
+    head = f"Version {number}: {'promoted' if verdict.promoted else 'not promoted'}"
+    page("promotion", head, *(f"* {reason}" for reason in verdict.reasons), "", table(verdict.segments))
+    model(number)
 
 
 def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) -> None:
@@ -122,9 +108,9 @@ def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) ->
         f"Champion: [c2m-demand version {model_version}]({link})",
         picture(fan),
         "## Past forecasts against what was asked for",
-        markdown_table(accuracy.sort_values("business_date", ascending=False), 30),
+        table(accuracy.sort_values("business_date", ascending=False), 30),
         "## Largest styles over the horizon",
-        markdown_table(top),
+        table(top),
     )
 
 
@@ -196,20 +182,20 @@ def plan(plan_id: str, folder: Path, labels: pd.DataFrame, over: list[str]) -> N
         f"The rule of common planning tools would cost {shadow.report['objective']:,.2f} on the same day: "
         f"the plan saves **{saved:,.2f}** ({share:.1%}).",
         "",
-        markdown_table(pd.DataFrame([{"figure": name, "value": _cell(value)} for name, value in figures.items()])),
+        table(pd.DataFrame([{"figure": name, "value": cell(value)} for name, value in figures.items()])),
         "## Why this plan",
         (folder / "explanation.md").read_text(encoding="utf-8"),
         "## Beside the common rule",
         "By priority and due date, each lot at its cheapest factory with room for all of it; split only when none has.",
         "",
-        markdown_table(beside_the_rule(plan, shadow)),
+        table(beside_the_rule(plan, shadow)),
         "## By lot and factory",
-        markdown_table(by_lot.sort_values(["due_on", "order_id", "lot_id", "factory_id"])),
+        table(by_lot.sort_values(["due_on", "order_id", "lot_id", "factory_id"])),
         "## Not placed",
-        markdown_table(pd.DataFrame(plan.report["unmet"])),
+        table(pd.DataFrame(plan.report["unmet"])),
         "## Load by factory",
         picture(bars) if len(load) else "",
-        markdown_table(load),
+        table(load),
     )
 
 
@@ -218,4 +204,4 @@ def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:
     states = rows.groupby(["factory_id", "state"], as_index=False).agg(
         job_orders=("job_order_id", "count"), pieces=("quantity", "sum")
     )
-    page(key, title, *notes, "## By factory and state", markdown_table(states), "## Job orders", markdown_table(rows))
+    page(key, title, *notes, "## By factory and state", table(states), "## Job orders", table(rows))

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from c2m.newsvendor import WINDOW_LEVELS
 from models.features import Cells, History, mean_seen, scale_of
-from models.panel import Floats, Panel
+from models.panel import Floats, Ints, Panel
 from models.scorer import quantile_name
 from models.train import QUANTILE_LEVELS
 
@@ -70,15 +71,42 @@ def past_cells(panel: Panel, cells: Cells) -> Cells:
 
 def with_quantiles(panel: Panel, cells: Cells, points: Floats, past: Cells, errors: Floats) -> pd.DataFrame:
     """Points with the empirical quantiles of past errors; never negative, whole where demand is."""
+    quantiles = _spread(panel, cells, points, past, errors, QUANTILE_LEVELS)
+    frame = pd.DataFrame(quantiles, columns=[quantile_name(level) for level in QUANTILE_LEVELS])
+    return frame.assign(point=points, mean=points)
+
+
+def _spread(
+    panel: Panel, cells: Cells, points: Floats, past: Cells, errors: Floats, levels: tuple[float, ...]
+) -> Floats:
+    """(rows, levels): points plus the quantiles of past errors of series of like speed."""
     scale = scale_of(panel)
     speed, past_speed = scale[cells.series, cells.origin], scale[past.series, past.origin]
     edges = np.quantile(past_speed, np.arange(1, CLASSES) / CLASSES)
-    by_class = (
-        pd.Series(errors).groupby(np.searchsorted(edges, past_speed)).quantile(np.array(QUANTILE_LEVELS)).unstack()
-    )
+    by_class = pd.Series(errors).groupby(np.searchsorted(edges, past_speed)).quantile(np.array(levels)).unstack()
     spread = by_class.reindex(range(CLASSES)).ffill().bfill().to_numpy()
-    quantiles = np.maximum(points[:, None] + spread[np.searchsorted(edges, speed)], 0)
-    if (panel.y[panel.seen] % 1 == 0).all():
-        quantiles = np.rint(quantiles)
-    frame = pd.DataFrame(quantiles, columns=[quantile_name(level) for level in QUANTILE_LEVELS])
-    return frame.assign(point=points, mean=points)
+    quantiles: Floats = np.maximum(points[:, None] + spread[np.searchsorted(edges, speed)], 0)
+    return np.rint(quantiles) if (panel.y[panel.seen] % 1 == 0).all() else quantiles
+
+
+def baseline_totals(name: str, panel: Panel, cells: Cells, window: int) -> Floats:
+    """(cells, levels): quantiles at WINDOW_LEVELS of the total over the `window` periods after each cell's origin."""
+    back = window * np.arange(1, PAST_ORIGINS + 1)[:, None]
+    origin = (cells.origin - back).ravel()
+    past = Cells(np.tile(cells.series, PAST_ORIGINS), origin, origin + window)
+    known = past.origin >= panel.first[past.series]
+    past = Cells(past.series[known], past.origin[known], past.target[known])
+    errors = np.nansum(panel.y[_window(past, window)], axis=1) - _total(name, panel, past, window)
+    return _spread(panel, cells, _total(name, panel, cells, window), past, errors, WINDOW_LEVELS)
+
+
+def _window(cells: Cells, window: int) -> tuple[Ints, Ints]:
+    """(rows, window) series and columns of the periods after each cell's origin."""
+    return np.broadcast_arrays(cells.series[:, None], cells.origin[:, None] + np.arange(1, window + 1))  # type: ignore[return-value]
+
+
+def _total(name: str, panel: Panel, cells: Cells, window: int) -> Floats:
+    """What a baseline expects in all of the window."""
+    series, target = (each.ravel() for each in _window(cells, window))
+    points = BASELINES[name](panel, Cells(series, np.repeat(cells.origin, window), target))
+    return np.nansum(points.reshape(-1, window), axis=1)

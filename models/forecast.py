@@ -20,7 +20,7 @@ from models.scorer import Scorer, quantile_name
 from models.train import QUANTILE_LEVELS, train
 
 if TYPE_CHECKING:
-    from models.registry import Champion
+    from models.registry import Registered
 
 Metric = Literal["wape", "mape", "rmse"]
 QUANTILES = [quantile_name(level) for level in QUANTILE_LEVELS]
@@ -57,7 +57,7 @@ def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) 
 
 
 def forecast_daily(
-    panel: Panel, champion: "Champion", business_date: date, window_days: int
+    panel: Panel, champion: "Registered", business_date: date, window_days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of landing/forecasts and landing/forecast_windows: per style and day, and of the total over the window."""
     days = forecast(panel, "wape", champion)
@@ -82,7 +82,7 @@ def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFram
     return frame
 
 
-def _landed(frame: pd.DataFrame, champion: "Champion", business_date: date) -> pd.DataFrame:
+def _landed(frame: pd.DataFrame, champion: "Registered", business_date: date) -> pd.DataFrame:
     """With the style in place of the series, and by whom and when it was made."""
     names = frame.pop("series_id").str.split("/", n=1)
     frame.insert(0, "merchant_id", names.str[0])

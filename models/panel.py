@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.errors import InputError
+from c2m.published import read
 from c2m.settings import settings
 
 Floats = NDArray[np.float64]
@@ -273,7 +274,7 @@ def daily_panel(
     day without a row is a day without demand. Asked for are the days of the forecast horizon, from `business_date` on.
     """
     day, horizon = pd.Timestamp(business_date), settings().forecast.horizon_days
-    styles = styles.assign(series_id=_style_series(styles), start=_start_of_sale(styles))
+    styles = styles.assign(series_id=style_series(styles), start=_start_of_sale(styles))
     styles = styles[styles["start"] < day].sort_values("series_id", ignore_index=True)
     if styles.empty:
         raise InputError("no-demand", [f"no style was released or sold before {business_date}; ingest sales first"])
@@ -287,6 +288,12 @@ def daily_panel(
     past = {name: np.where(grid.ahead, np.nan, values) for name, values in past.items()}
     categories = {name: _static(styles[name], y.shape) for name in ("merchant_id", "category")}
     return Panel(grid.ids, grid.ds, y, grid.ahead & np.ones(y.shape, bool), SEASONS["D"], numbers, categories, past)
+
+
+def published_panel(business_date: date) -> Panel:
+    """The panel of the daily run as known at the start of `business_date`, from the published marts."""
+    demand, styles, drivers = (read(name) for name in ("demand_daily", "styles", "demand_drivers"))
+    return daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)
 
 
 @dataclass(frozen=True)
@@ -309,7 +316,7 @@ class _Grid:
 
     def place(self, frame: pd.DataFrame, when: str, column: str, default: float = np.nan) -> Floats:
         """The column's values at their style and day, `default` elsewhere."""
-        rows = self.ids.get_indexer(pd.Index(_style_series(frame)))
+        rows = self.ids.get_indexer(pd.Index(style_series(frame)))
         days = self.ds.get_indexer(pd.DatetimeIndex(frame[when]))
         inside = (rows >= 0) & (days >= 0)
         values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[inside]
@@ -317,7 +324,7 @@ class _Grid:
         return np.where(np.isnan(matrix), default, matrix)
 
 
-def _style_series(frame: pd.DataFrame) -> "pd.Series[str]":
+def style_series(frame: pd.DataFrame) -> "pd.Series[str]":
     """The series of a style; identifiers hold no slash."""
     return frame["merchant_id"].astype(str) + "/" + frame["style_id"].astype(str)
 

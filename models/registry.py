@@ -1,7 +1,8 @@
 """Models in MLflow: logged with their figures and lineage, registered as `c2m-demand`, the champion found by its alias.
 
 A version carries the fingerprint of its training (data, parameters, library), so that training the same again finds the
-version that is there. Promotion moves the alias `champion`; rolling back is moving it back, here or in MLflow's page.
+version that is there. The alias `champion` marks the version that the daily run uses, `challenger` the one to be judged
+(`models.promotion`). Rolling back is moving the alias back, here or in MLflow's page.
 """
 
 import os
@@ -13,7 +14,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from shutil import copy
-from typing import Any, Literal, overload
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -41,20 +42,22 @@ from models.scorer import Scorer
 from models.train import HALF_LIFE, TREES, Trained
 
 NAME = "c2m-demand"
-ALIAS = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
+GATE = "gate"  # tag of a version on which the gate has spoken
 EXPERIMENT = "demand"
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model of the daily run; `predict` goes through MLflow, with its check of the columns."""
+class Registered:
+    """A version of the model; `predict` goes through MLflow, with its check of the columns."""
 
     version: str
     trained_for: date  # the business date whose data it learned from
     pyfunc: Any
     scorer: Scorer
     tags: dict[str, str]
+    run_id: str
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Columns mean, q05 .. q95."""
@@ -117,7 +120,8 @@ def _params(trained: Trained) -> dict[str, Any]:
     spec = trained.spec
     return {
         **TREES,
-        **{key: spec[key] for key in ("rounds", "seed", "horizon", "rows", "series", "periods", "xgboost", "threads")},
+        **{key: spec[key] for key in ("rows", "series", "periods", "end", "xgboost")},
+        **spec["policy"],
         "half_life": HALF_LIFE,
         "features": len(spec["features"]),
     }
@@ -170,39 +174,66 @@ def _log_model(trained: Trained, panel: Panel) -> str:
 
 
 def promote(number: str) -> None:
-    """Makes a version the champion that the next run uses."""
-    _client().set_registered_model_alias(NAME, ALIAS, number)
+    """Makes a version the champion that the next run uses; it is a challenger no longer."""
+    client = _client()
+    client.set_registered_model_alias(NAME, CHAMPION, number)
+    if version_of(CHALLENGER) == number:
+        client.delete_registered_model_alias(NAME, CHALLENGER)
 
 
-def champion_version() -> str | None:
-    """The version that bears the alias, without loading it."""
-    found = _champion()
+def challenge(number: str) -> None:
+    """Makes a version the challenger."""
+    try:
+        _client().set_registered_model_alias(NAME, CHALLENGER, number)
+    except MlflowException as error:
+        raise InputError("no-such-version", [f"{NAME} version {number}: {error.message}"]) from None
+
+
+def is_judged(number: str) -> bool:
+    """Whether the gate has spoken on a version."""
+    return GATE in _client().get_model_version(NAME, number).tags
+
+
+def note(number: str, tags: Mapping[str, str], page: str) -> None:
+    """Keeps a verdict with a version: as tags, and as the page that MLflow shows for it."""
+    client = _client()
+    for name, value in tags.items():
+        client.set_model_version_tag(NAME, number, name, value)
+    client.update_model_version(NAME, number, description=page)
+
+
+def version_of(alias: str) -> str | None:
+    """The version that bears an alias, without loading it."""
+    found = _bearer(alias)
     return str(found.version) if found else None
 
 
-def _champion() -> ModelVersion | None:
+def _bearer(alias: str) -> ModelVersion | None:
     try:
-        return _client().get_model_version_by_alias(NAME, ALIAS)
+        return _client().get_model_version_by_alias(NAME, alias)
     except MlflowException:
         return None
 
 
-@overload
-def champion(required: Literal[True]) -> Champion: ...
-@overload
-def champion(required: bool = False) -> Champion | None: ...
-def champion(required: bool = False) -> Champion | None:
-    """The model that bears the alias; None, or an error where it is required, when no model does."""
-    found = _champion()
+def registered(alias: str) -> Registered | None:
+    """The model that bears an alias."""
+    found = _bearer(alias)
     if found is None:
-        if required:
-            fault = f"no version of {NAME} bears the alias {ALIAS}; train a model, or set the alias in MLflow"
-            raise InputError("no-champion", [fault])
         return None
     pyfunc = mlflow.pyfunc.load_model(f"models:/{NAME}/{found.version}")
     scorer = pyfunc.unwrap_python_model().scorer
     _refuse_other_library(str(found.version), scorer.spec["xgboost"])
-    return Champion(str(found.version), date.fromisoformat(found.tags["business_date"]), pyfunc, scorer, found.tags)
+    day = date.fromisoformat(found.tags["business_date"])
+    return Registered(str(found.version), day, pyfunc, scorer, found.tags, str(found.run_id))
+
+
+def champion() -> Registered:
+    """The model of the daily run; an error where no version bears its alias."""
+    found = registered(CHAMPION)
+    if found is None:
+        fault = f"no version of {NAME} bears the alias {CHAMPION}; train a model, or set the alias in MLflow"
+        raise InputError("no-champion", [fault])
+    return found
 
 
 def _refuse_other_library(number: str, made_with: str) -> None:
@@ -210,5 +241,5 @@ def _refuse_other_library(number: str, made_with: str) -> None:
     if made_with.split(".")[:2] != xgb.__version__.split(".")[:2]:
         raise InputError("model-of-another-library", [
             f"{NAME} version {number} was trained with XGBoost {made_with}, and {xgb.__version__} is installed; "
-            f"train again, or move the alias {ALIAS} to a version of this library, or install xgboost=={made_with}"
+            f"train again, or move the alias to a version of this library, or install xgboost=={made_with}"
         ])  # fmt: skip

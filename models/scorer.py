@@ -30,7 +30,7 @@ class Scorer:
     """Boosters and what is needed to use them."""
 
     mean: xgb.Booster
-    quantiles: xgb.Booster
+    quantiles: xgb.Booster | None
     spec: dict[str, Any]
 
     @classmethod
@@ -41,25 +41,26 @@ class Scorer:
             raise ValueError(
                 f"model format {spec['format']}, this code reads {FORMAT}: use the code saved with the model"
             )
-        return cls.of((folder / "mean.ubj").read_bytes(), (folder / "quantiles.ubj").read_bytes(), spec)
+        mean, quantiles = folder / "mean.ubj", folder / "quantiles.ubj"
+        return cls.of(mean.read_bytes(), quantiles.read_bytes() if quantiles.exists() else None, spec)
 
     @classmethod
-    def of(cls, mean: bytes, quantiles: bytes, spec: dict[str, Any]) -> "Scorer":
+    def of(cls, mean: bytes, quantiles: bytes | None, spec: dict[str, Any]) -> "Scorer":
         """The model of boosters as UBJSON."""
-        threads = {"nthread": spec["threads"]}
-        first, second = (xgb.Booster(threads, model_file=bytearray(raw)) for raw in (mean, quantiles))
+        threads = {"nthread": spec["policy"]["threads"]}
+        first, second = (raw and xgb.Booster(threads, model_file=bytearray(raw)) for raw in (mean, quantiles))
         return cls(first, second, spec)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Columns mean, q05 .. q95 in the units of demand: never negative, never crossing, never nan."""
+        """Columns mean, q05 .. q95 (where trained) in the units of demand: never negative, never crossing, never nan."""
         scale = features["scale"].to_numpy(dtype=np.float64)
         doubles = encoded(features, self.spec["levels"], self.spec["features"])
         rows = xgb.DMatrix(doubles, feature_types=self.spec["types"])
         mean = self.mean.predict(rows).astype(np.float64) * scale
-        spread = np.sort(np.maximum(self.quantiles.predict(rows) * scale[:, None], 0), axis=1)
-        names = [quantile_name(level) for level in self.spec["quantile_levels"]]
-        frame = pd.DataFrame(self._whole(spread), columns=names, index=features.index)
-        frame.insert(0, "mean", np.maximum(mean, 0))
+        frame = pd.DataFrame({"mean": np.maximum(mean, 0)}, index=features.index)
+        if self.quantiles:
+            spread = np.sort(np.maximum(self.quantiles.predict(rows) * scale[:, None], 0), axis=1)
+            frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
         return frame
 
     def totals(self, mean: Floats, window: int) -> pd.DataFrame:

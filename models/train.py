@@ -18,13 +18,13 @@ from scipy import stats
 
 from c2m.errors import InputError
 from c2m.files import sha256
+from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
 from models.features import GIANT, MAX_LEVELS, Cells, matrix, ratio
 from models.panel import Floats, Panel
 from models.scorer import FORMAT, UNSEEN, Scorer, encoded
 
 QUANTILE_LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-WINDOW_LEVELS = (0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95, 0.975)
 WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
 CLASSES = 12  # of expected totals, equally many each
 MAX_SERIES = 2_000  # series whose totals are measured, evenly chosen
@@ -55,14 +55,15 @@ class Trained:
     """A model before it is registered: boosters as UBJSON and what is needed to use them."""
 
     mean: bytes
-    quantiles: bytes
+    quantiles: bytes | None
     spec: dict[str, Any]
 
     def save(self, folder: Path) -> None:
         """Writes what `Scorer.load` reads."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "mean.ubj").write_bytes(self.mean)
-        (folder / "quantiles.ubj").write_bytes(self.quantiles)
+        if self.quantiles is not None:
+            (folder / "quantiles.ubj").write_bytes(self.quantiles)
         (folder / "spec.json").write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
 
     def scorer(self) -> Scorer:
@@ -89,11 +90,14 @@ class Sample:
         return encoded(rows, self.levels, self.rows.columns.tolist())
 
 
-def train(panel: Panel, policy: ForecastPolicy, totals: bool = True) -> Trained:
-    """A model of the panel's observations; without the spread of `totals` it is made sooner and cannot do windows."""
+def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: bool = True) -> Trained:
+    """A model of the panel's observations.
+
+    Without the spread of `totals` it is made sooner and cannot do windows, without `quantiles` it gives the mean alone.
+    """
     sample = _sample(panel, panel.end, policy)
     mean = _boost(sample, policy, MEAN_WEIGHT, _MEAN)
-    quantiles = _boost(sample, policy, QUANTILE_WEIGHT, _QUANTILES)
+    spread = _boost(sample, policy, QUANTILE_WEIGHT, _QUANTILES) if quantiles else None
     spec = {
         "format": FORMAT,
         "xgboost": xgb.__version__,
@@ -104,16 +108,14 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True) -> Trained:
         "window_levels": WINDOW_LEVELS,
         "windows": _windows(panel, policy) if totals else [],
         "whole": bool((panel.y[panel.seen] % 1 == 0).all()),
-        "horizon": policy.horizon_days,
         "series": len(panel.ids),
         "periods": panel.end + 1,
+        "end": str(panel.ds[panel.end]),
         "rows": len(sample.rows),
-        "rounds": policy.rounds,
-        "seed": policy.seed,
-        "threads": policy.threads,
+        "policy": policy.model_dump(),
         "fingerprint": fingerprint(panel, policy),
     }
-    return Trained(bytes(mean.save_raw("ubj")), bytes(quantiles.save_raw("ubj")), spec)
+    return Trained(bytes(mean.save_raw("ubj")), bytes(spread.save_raw("ubj")) if spread else None, spec)
 
 
 _MEAN = {"objective": "count:poisson"}
@@ -189,7 +191,7 @@ def _windows(panel: Panel, policy: ForecastPolicy) -> list[dict[str, Any]]:
     start = int(panel.first.min())
     cut = panel.end - min(2 * policy.horizon_days, (panel.end - start) // 3)
     windows = [window for window in WINDOWS if window <= min(policy.horizon_days, panel.end - cut)]
-    if cut - start < 2 * len(windows):
+    if not windows or cut - start < 2 * len(windows):
         return [_assumed_spread()]
     expected, actual = _totals(panel, cut, max(windows), policy)
     return [_spread(window, expected[:, window - 1], actual[:, window - 1]) for window in windows]

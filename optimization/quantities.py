@@ -10,11 +10,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from c2m.apportion import apportion_within
 from c2m.errors import InputError
 from c2m.floor.messages import derive_id
+from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
 from optimization.lots import make_lots
 
@@ -23,12 +23,6 @@ Ints = NDArray[np.int64]
 
 STYLE = ["merchant_id", "style_id"]
 BATCH = [*STYLE, "colour"]
-QUANTILES = {
-    f"q{digits}": float(f"0.{digits}")
-    for digits in ["05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975"]
-}
-# Beyond one stock-out in a thousand windows the extrapolated tail says nothing any more.
-RATIO_LIMITS = (0.001, 0.999)
 
 
 def replenish(
@@ -58,34 +52,10 @@ def order_up_to_levels(
     """merchant_id, style_id, level: pieces that should be on hand or on order after today's orders."""
     window_days = policy.lead_time_days + policy.review_days
     rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, "price", "cost"]], on=STYLE)
-    price, cost = (rows[column].to_numpy(dtype=float) for column in ["price", "cost"])
-    overage = cost * (1 - policy.salvage_share + policy.holding_share_per_day * window_days)
-    ratio = critical_ratio(price - cost, overage)
-    return rows[STYLE].assign(level=quantile_at(rows[list(QUANTILES)].to_numpy(dtype=float), ratio))
-
-
-def critical_ratio(underage: Floats, overage: Floats) -> Floats:
-    """Probability of meeting all demand at the best level: underage / (underage + overage), both money per piece.
-
-    0 where a missing piece costs nothing (price at or below cost): such a style is not made for stock.
-    """
-    gain = np.maximum(underage, 0.0)
-    return np.divide(gain, gain + overage, out=np.zeros_like(gain), where=gain > 0)
-
-
-def quantile_at(quantiles: Floats, ratio: Floats) -> Floats:
-    """Demand (pieces) at probability `ratio` (N,), from its `quantiles` (N, 12) at QUANTILES; 0 at ratio 0.
-
-    Linear between neighbours on the scale of the standard normal score: exact for a normal total, and sums over many
-    days are near to one. Beyond the outer quantiles the outer pieces go on: a normal tail with the spread that the
-    forecast shows last, so that skew at the edge is kept. Never negative.
-    """
-    grid = ndtri(list(QUANTILES.values()))
-    score = ndtri(np.clip(ratio, *RATIO_LIMITS))
-    left = np.clip(np.searchsorted(grid, score) - 1, 0, len(grid) - 2)
-    low, high = (np.take_along_axis(quantiles, at[:, None], axis=1)[:, 0] for at in (left, left + 1))
-    level = low + (high - low) * (score - grid[left]) / (grid[left + 1] - grid[left])
-    return np.where(ratio > 0, np.maximum(level, 0.0), 0.0)
+    stakes = Stakes.of(rows["price"].to_numpy(dtype=float), rows["cost"].to_numpy(dtype=float), window_days, policy)
+    return rows[STYLE].assign(
+        level=quantile_at(rows[list(WINDOW_QUANTILES)].to_numpy(dtype=float), stakes.critical_ratio)
+    )
 
 
 def refill(levels: pd.DataFrame, stock: pd.DataFrame, skus: pd.DataFrame, policy: ReplenishmentPolicy) -> pd.DataFrame:
@@ -154,7 +124,7 @@ def _of_today(windows: pd.DataFrame, window_days: int, business_date: date) -> p
     today = pd.to_datetime(windows["business_date"]) == pd.Timestamp(business_date)
     rows = windows[today & (windows["window_days"] == window_days)]
     rows = rows.sort_values([*STYLE, "known_at"]).drop_duplicates(STYLE, keep="last")
-    broken = rows[~np.isfinite(rows[list(QUANTILES)].to_numpy(dtype=float)).all(axis=1)]
+    broken = rows[~np.isfinite(rows[list(WINDOW_QUANTILES)].to_numpy(dtype=float)).all(axis=1)]
     faults = [
         f"merchant {row.merchant_id}, style {row.style_id}: a quantile is not a number; forecast again"
         for row in broken.itertuples()

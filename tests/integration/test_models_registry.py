@@ -66,10 +66,10 @@ def lineage(home: Path) -> dict[str, Any]:
 
 
 def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lineage: dict[str, Any]) -> None:
-    assert registry.champion() is None
-    assert registry.champion_version() is None
+    assert registry.registered(registry.CHAMPION) is None
+    assert registry.version_of(registry.CHAMPION) is None
     with pytest.raises(InputError, match="no version of c2m-demand bears the alias champion"):
-        registry.champion(required=True)
+        registry.champion()
 
     judged = backtest(panel, POLICY)
     version = registry.log_and_register(trained, panel, judged, lineage)
@@ -90,8 +90,8 @@ def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lin
 
     registry.promote(version)
     champion = registry.champion()
-    assert champion is not None
-    assert (champion.version, registry.champion_version(), champion.age_days(date(2026, 3, 9))) == (version, version, 3)
+    assert (champion.version, champion.age_days(date(2026, 3, 9))) == (version, 3)
+    assert registry.version_of(registry.CHAMPION) == version
     pd.testing.assert_frame_equal(forecast(panel, "wape", champion), forecast(panel, "wape", trained.scorer()))
     daily, windows = forecast_daily(panel, champion, date(2026, 3, 6), 14)
     assert set(daily["merchant_id"]) == {"m"}

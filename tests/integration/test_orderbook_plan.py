@@ -9,13 +9,14 @@ from order_world import DAY, factory, skills, working_days
 from scipy.stats import norm
 
 from c2m.ledger import job_orders, orders, store
+from c2m.newsvendor import WINDOW_QUANTILES
 from c2m.settings import PlanPolicy, ReplenishmentPolicy
 from optimization import problem
 from optimization.lots import SAM
 from optimization.orderbook import HEADER, build_instance, merchant_lots
 from optimization.plan import Plan, read_plan
 from optimization.problem import Instance
-from optimization.quantities import BATCH, QUANTILES, replenish
+from optimization.quantities import BATCH, replenish
 from optimization.solve import solve
 from optimization.verify import verify
 
@@ -37,7 +38,7 @@ FACTORIES = [factory(f"f{i}", minute_cost=0.1 + i / 100, small_order_willingness
 
 def order_book(**mean: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Replenishment on a day on which the window forecast of each style is normal about its mean."""
-    quantiles = {name: [norm.ppf(level, m, m / 6) for m in mean.values()] for name, level in QUANTILES.items()}
+    quantiles = {name: [norm.ppf(level, m, m / 6) for m in mean.values()] for name, level in WINDOW_QUANTILES.items()}
     key = {"merchant_id": "m", "style_id": list(mean), "business_date": DAY, "window_days": 14, "known_at": NOON}
     return replenish(pd.DataFrame({**key, **quantiles}), NO_STOCK, STYLES, SKUS, NO_ORDERS, POLICY, DAY)
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from c2m import settings as kernel
@@ -32,6 +32,7 @@ def quick(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(rows=[("a", 0, 1e9, "x"), ("a", 1, 1e9, "x"), ("a", 2, None, "x")], absent="missing", dates=False)
 @given(rows=ROWS, absent=st.sampled_from(["missing", "zero"]), dates=st.booleans())
 def test_a_forecast_or_a_refusal(
     rows: list[tuple[str, int, float | None, str | None]], absent: str, dates: bool

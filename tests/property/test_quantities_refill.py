@@ -5,8 +5,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from c2m.newsvendor import WINDOW_LEVELS, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
-from optimization.quantities import QUANTILES, critical_ratio, quantile_at, refill, water_fill
+from optimization.quantities import refill, water_fill
 
 POLICY = ReplenishmentPolicy.model_validate({})
 shelf = st.lists(st.tuples(st.integers(1, 100), st.integers(0, 2_000)), min_size=1, max_size=12)
@@ -47,7 +48,7 @@ def test_more_stock_or_a_lower_level_never_orders_more(held: list[int], level: f
 
 
 @given(
-    st.lists(st.floats(0, 1e4), min_size=len(QUANTILES), max_size=len(QUANTILES)).map(sorted),
+    st.lists(st.floats(0, 1e4), min_size=len(WINDOW_LEVELS), max_size=len(WINDOW_LEVELS)).map(sorted),
     st.lists(st.floats(0, 1), min_size=2, max_size=2).map(sorted),
 )
 def test_the_level_rises_with_the_ratio_and_never_falls_below_zero(quantiles: list[float], ratios: list[float]) -> None:
@@ -57,6 +58,6 @@ def test_the_level_rises_with_the_ratio_and_never_falls_below_zero(quantiles: li
 
 @given(st.floats(-100, 100), st.floats(0, 100))
 def test_the_critical_ratio_is_a_probability(underage: float, overage: float) -> None:
-    ratio = critical_ratio(np.array([underage]), np.array([overage]))[0]
+    ratio = Stakes(np.array([underage]), np.array([overage])).critical_ratio[0]
     assert 0 <= ratio <= 1
     assert (ratio > 0) == (underage > 0) or ratio < 1e-300

@@ -8,10 +8,11 @@ import pytest
 from models_kit import POLICY, long_frame
 
 from c2m.errors import InputError
+from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import settings
 from models.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
 from models.panel import panel_of
-from models.train import WINDOW_LEVELS, _assumed_spread, train
+from models.train import _assumed_spread, train
 
 
 @pytest.fixture(autouse=True)

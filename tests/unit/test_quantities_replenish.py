@@ -8,18 +8,18 @@ import pytest
 from scipy.stats import norm
 
 from c2m.errors import InputError
+from c2m.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
 from optimization.lots import SAM
-from optimization.quantities import QUANTILES, batch_pieces, critical_ratio, quantile_at, replenish, water_fill
+from optimization.quantities import batch_pieces, replenish, water_fill
 
 DAY = date(2026, 3, 2)
 POLICY = ReplenishmentPolicy.model_validate({})
-LEVELS = list(QUANTILES.values())
 LAST = pd.DataFrame({"merchant_id": ["m"], "style_id": ["s"], "colour": ["red"], "order_id": ["earlier"]})
 
 
 def windows(mean: float = 600, sd: float = 60, style: str = "s") -> pd.DataFrame:
-    quantiles = dict(zip(QUANTILES, norm.ppf(LEVELS, mean, sd), strict=True))
+    quantiles = {name: norm.ppf(level, mean, sd) for name, level in WINDOW_QUANTILES.items()}
     key = {
         "merchant_id": "m",
         "style_id": style,
@@ -59,8 +59,8 @@ def expected_cost(order: float, underage: float, overage: float, demand: np.ndar
 
 
 def test_published_newsvendor_example() -> None:
-    ratio = critical_ratio(np.array([0.70]), np.array([0.18]))
-    order = quantile_at(norm.ppf([LEVELS], 50, 8), ratio)
+    ratio = Stakes(np.array([0.70]), np.array([0.18])).critical_ratio
+    order = quantile_at(norm.ppf([WINDOW_LEVELS], 50, 8), ratio)
     assert order == pytest.approx([56.60395592743389], rel=1e-12)
     demand = norm.ppf((np.arange(2_000_000) + 0.5) / 2_000_000, 50, 8)
     assert expected_cost(order[0], 0.70, 0.18, demand) == pytest.approx(1.9976051931766445, rel=1e-6)
@@ -70,15 +70,15 @@ def test_published_newsvendor_example() -> None:
 def test_no_other_quantity_is_cheaper_on_skewed_demand(underage: float, overage: float) -> None:
     demand = np.random.default_rng(7).gamma(4, 60, 20_000)
     costs = [expected_cost(q, underage, overage, demand) for q in range(0, 1_200, 2)]
-    ratio = critical_ratio(np.array([underage]), np.array([overage]))
-    order = quantile_at(np.quantile(demand, [LEVELS]), ratio)[0]
+    ratio = Stakes(np.array([underage]), np.array([overage])).critical_ratio
+    order = quantile_at(np.quantile(demand, [WINDOW_LEVELS]), ratio)[0]
     assert expected_cost(order, underage, overage, demand) <= min(costs) * 1.003
 
 
 def test_tail_beyond_the_last_quantile_is_the_normal_one() -> None:
-    assert quantile_at(norm.ppf([LEVELS], 50, 8), np.array([0.995])) == pytest.approx([norm.ppf(0.995, 50, 8)])
-    assert np.isfinite(quantile_at(norm.ppf([LEVELS], 50, 8), np.array([1.0])))
-    assert quantile_at(norm.ppf([LEVELS], 1, 80), np.array([0.01])) == [0.0]
+    assert quantile_at(norm.ppf([WINDOW_LEVELS], 50, 8), np.array([0.995])) == pytest.approx([norm.ppf(0.995, 50, 8)])
+    assert np.isfinite(quantile_at(norm.ppf([WINDOW_LEVELS], 50, 8), np.array([1.0])))
+    assert quantile_at(norm.ppf([WINDOW_LEVELS], 1, 80), np.array([0.01])) == [0.0]
 
 
 def test_what_loses_money_is_not_made() -> None:

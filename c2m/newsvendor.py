@@ -1,0 +1,66 @@
+"""The newsvendor: how much to have of what sells from stock, and what a wrong quantity costs.
+
+Orders are placed by it (`optimization.quantities`), and forecasts are judged by it (`models.gate`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from c2m.settings import ReplenishmentPolicy
+
+Floats = NDArray[np.float64]
+
+# Of the total demand over lead time plus review period, which an order covers.
+WINDOW_QUANTILES = {
+    f"q{digits}": float(f"0.{digits}")
+    for digits in ("05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975")
+}
+WINDOW_LEVELS = tuple(WINDOW_QUANTILES.values())
+# Beyond one stock-out in a thousand windows the extrapolated tail says nothing any more.
+RATIO_LIMITS = (0.001, 0.999)
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """Money per piece: what a piece too few and a piece too many cost. Arrays of one shape."""
+
+    underage: Floats
+    overage: Floats
+
+    @classmethod
+    def of(cls, price: Floats, cost: Floats, window_days: int, policy: ReplenishmentPolicy) -> "Stakes":
+        """A missed sale loses the margin; a piece left over its cost less salvage, and its holding over the window.
+
+        Where a missing piece costs nothing (price at or below cost) underage is 0: such a style is not made for stock.
+        """
+        held = policy.holding_share_per_day * window_days
+        return cls(np.maximum(price - cost, 0.0), cost * (1 - policy.salvage_share + held))
+
+    @property
+    def critical_ratio(self) -> Floats:
+        """Probability of meeting all demand at the best level: underage / (underage + overage)."""
+        return np.divide(
+            self.underage, self.underage + self.overage, out=np.zeros_like(self.underage), where=self.underage > 0
+        )
+
+    def regret(self, level: Floats, demand: Floats) -> Floats:
+        """Money lost against having had exactly the demand, from a level (pieces) chosen before."""
+        return self.underage * np.maximum(demand - level, 0) + self.overage * np.maximum(level - demand, 0)
+
+
+def quantile_at(quantiles: Floats, ratio: Floats) -> Floats:
+    """Demand (pieces) at probability `ratio` (N,), from its `quantiles` (N, 12) at WINDOW_LEVELS; 0 at ratio 0.
+
+    Linear between neighbours on the scale of the standard normal score: exact for a normal total, and sums over many
+    days are near to one. Beyond the outer quantiles the outer pieces go on: a normal tail with the spread that the
+    forecast shows last, so that skew at the edge is kept. Never negative.
+    """
+    grid = ndtri(WINDOW_LEVELS)
+    score = ndtri(np.clip(ratio, *RATIO_LIMITS))
+    left = np.clip(np.searchsorted(grid, score) - 1, 0, len(grid) - 2)
+    low, high = (np.take_along_axis(quantiles, at[:, None], axis=1)[:, 0] for at in (left, left + 1))
+    level = low + (high - low) * (score - grid[left]) / (grid[left + 1] - grid[left])
+    return np.where(ratio > 0, np.maximum(level, 0.0), 0.0)

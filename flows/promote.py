@@ -1,0 +1,21 @@
+"""Promote: the challenger is judged against the champion; only one that saves money takes its place."""
+
+from prefect import flow
+
+from c2m.steps import step
+from flows import reports
+from flows.parameters import Promote
+from models import registry
+from models.promotion import decide
+
+
+@flow(name="promote")
+def promote(parameters: Promote) -> None:
+    """Verdict as a page here, as tags and description in MLflow; the alias moves when the challenger passes."""
+    if parameters.challenger:
+        registry.challenge(parameters.challenger)
+    number = registry.version_of(registry.CHALLENGER)
+    with step("promote"):
+        verdict = decide(parameters.day, parameters.again)
+    if verdict and number:
+        reports.promotion(number, verdict)

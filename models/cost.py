@@ -1,0 +1,101 @@
+"""What forecasts cost the business: the order policy turns each into a level, then demand comes.
+
+From each origin a contestant forecasts the total over lead time plus review period, knowing what was known then. Of
+that the newsvendor makes a level (`c2m.newsvendor`) on an empty shelf; a piece too few and a piece too many cost money.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
+from c2m.settings import ForecastPolicy, ReplenishmentPolicy
+from models.baselines import baseline_totals
+from models.features import Cells
+from models.forecast import forecast, windows
+from models.panel import Floats, Ints, Panel, style_series
+from models.scorer import Scorer
+from models.segments import segments
+from models.train import train
+
+
+class Contestant(Protocol):
+    """Who forecasts totals."""
+
+    def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
+        """(series, levels): quantiles at WINDOW_LEVELS of the total over the `window` periods after column `origin`.
+
+        `known` hides what came after the origin and asks for the window of these series.
+        """
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A recipe, and the model that it gave once: that model where it learned from nothing after the origin.
+
+    Elsewhere, and where there is none, the recipe is trained anew on what was known then.
+    """
+
+    recipe: ForecastPolicy
+    model: Scorer | None = None
+
+    def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
+        """See `Contestant`."""
+        model = self.model
+        if model is None or pd.Timestamp(model.spec["end"]) > known.ds[origin]:
+            model = train(known, self.recipe, quantiles=False).scorer()
+        found = windows(forecast(known, "rmse", model), model, window)
+        return found[list(WINDOW_QUANTILES)].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A rival's points with the errors that its totals made just before."""
+
+    name: str
+
+    def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
+        """See `Contestant`."""
+        start = np.full(len(series), origin)
+        return baseline_totals(self.name, known, Cells(series, start, start + window), window)
+
+
+def stakes_of(panel: Panel, styles: pd.DataFrame, window: int, policy: ReplenishmentPolicy) -> Stakes:
+    """What a piece of each series of the daily panel is worth, from the mart `styles`."""
+    money = styles.set_index(style_series(styles))[["price", "cost"]].reindex(panel.ids).to_numpy(dtype=np.float64)
+    return Stakes.of(money[:, 0], money[:, 1], window, policy)
+
+
+def origins(panel: Panel, window: int, folds: int) -> list[int]:
+    """Columns of the latest origins whose window has passed, a season apart; two windows of history at least."""
+    step = panel.season or window
+    found = [panel.end - window - step * back for back in reversed(range(folds))]
+    return [origin for origin in found if origin - int(panel.first.min()) >= 2 * window]
+
+
+def costs(
+    panel: Panel, stakes: Stakes, contestants: Mapping[str, Contestant], at: Iterable[int], window: int
+) -> pd.DataFrame:
+    """Per origin and series with history there: series_id, origin, segment, came (pieces), money per contestant."""
+    folds = [_fold(panel, stakes, contestants, origin, window) for origin in at]
+    return pd.concat(folds, ignore_index=True) if folds else pd.DataFrame()
+
+
+def _fold(
+    panel: Panel, stakes: Stakes, contestants: Mapping[str, Contestant], origin: int, window: int
+) -> pd.DataFrame:
+    known = panel.until(origin, window)
+    series = np.flatnonzero(known.asked.any(axis=1))
+    came = np.nansum(panel.y[series, origin + 1 : origin + 1 + window], axis=1)
+    at_stake = Stakes(stakes.underage[series], stakes.overage[series])
+    facts = {"series_id": panel.ids[series], "origin": panel.ds[origin], "segment": segments(panel, origin)[series]}
+    losses = {
+        name: at_stake.regret(
+            quantile_at(contestant.totals(known, series, origin, window), at_stake.critical_ratio), came
+        )
+        for name, contestant in contestants.items()
+    }
+    return pd.DataFrame({**facts, "came": came, **losses})

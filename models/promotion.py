@@ -1,0 +1,75 @@
+"""Promotion: the challenger judged against the champion on published data, the verdict kept, the alias moved.
+
+The verdict is kept before the alias moves, and moving it takes the challenger's alias away: broken off anywhere and
+done again, it leaves one champion, and one that a person rolled back is not promoted again.
+"""
+
+from datetime import date
+
+from c2m import markdown
+from c2m.published import read
+from c2m.settings import ForecastPolicy, settings
+from models import cost, gate, registry
+from models.gate import CHALLENGER, CHAMPION, Verdict
+from models.panel import Panel, published_panel
+from models.registry import GATE, Registered
+
+PROMOTED = "promoted"
+
+
+def decide(business_date: date, again: bool = False) -> Verdict | None:
+    """The verdict on the challenger; None without one, or where it was judged beside this champion and not `again`."""
+    challenger = registry.registered(registry.CHALLENGER)
+    if challenger is None:
+        return None
+    champion = registry.champion()
+    judged = challenger.tags.get(f"{GATE}.champion") == champion.version and not again
+    if challenger.version == champion.version or (judged and challenger.tags[GATE] == PROMOTED):
+        registry.promote(challenger.version)  # again: it was broken off
+        return None
+    if judged:
+        return None
+    verdict = verdict_on(champion, challenger, published_panel(business_date))
+    found = figures(verdict)
+    tags = {GATE: found["verdict"], f"{GATE}.champion": champion.version}
+    tags |= {f"{GATE}.{name}": found[name] for name in ("saving", "reasons")}
+    registry.note(challenger.version, tags, page(verdict, champion, challenger))
+    if verdict.promoted:
+        registry.promote(challenger.version)
+    return verdict
+
+
+def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Verdict:
+    """The gate's verdict on both, from origins of which the window has passed."""
+    replenishment, policy = settings().replenishment, settings().promotion
+    window = replenishment.lead_time_days + replenishment.review_days
+    both = {CHAMPION: _contestant(champion), CHALLENGER: _contestant(challenger)}
+    stakes = cost.stakes_of(panel, read("styles"), window, replenishment)
+    origins = cost.origins(panel, window, policy.folds)
+    return gate.judge(cost.costs(panel, stakes, both, origins, window), policy)
+
+
+def _contestant(version: Registered) -> cost.Ours:
+    return cost.Ours(ForecastPolicy.model_validate(version.scorer.spec["policy"]), version.scorer)
+
+
+def figures(verdict: Verdict) -> dict[str, str]:
+    """The verdict in words and figures."""
+    low, high = verdict.interval
+    word = PROMOTED if verdict.promoted else "refused"
+    saving = f"{verdict.saving:.4f} ({low:.4f} to {high:.4f})"
+    return {"verdict": word, "saving": saving, "reasons": "; ".join(verdict.reasons)}
+
+
+def page(verdict: Verdict, champion: Registered, challenger: Registered) -> str:
+    """The verdict for people, in Markdown."""
+    word = "takes the place of" if verdict.promoted else "does not take the place of"
+    return "\n".join([
+        f"Version {challenger.version} **{word}** version {champion.version}.",
+        "",
+        *(f"* {reason}" for reason in verdict.reasons),
+        "",
+        "Cost of wrong quantities by segment (money, all folds):",
+        "",
+        markdown.table(verdict.segments),
+    ])  # fmt: skip

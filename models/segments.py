@@ -1,0 +1,22 @@
+"""Kinds of series that forecasts are judged apart for: new, intermittent, slow, fast."""
+
+import numpy as np
+
+from models.features import History
+from models.panel import Panel
+
+SEGMENTS = ("fast", "slow", "intermittent", "new")
+NEW = 28  # periods of history below which a series that started within the panel is new
+RARE = 0.5  # of the last 28 periods with a sale, below which a series is intermittent
+
+
+def segments(panel: Panel, origin: int) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
+    """(N,): the segment of each series as known at column `origin`; the fast sell more than the median of the rest."""
+    history = History(panel.y[:, : origin + 1])
+    sold = History(np.where(history.seen, panel.y[:, : origin + 1] > 0, np.nan)).mean(28)[:, -1]
+    new = (origin - panel.first < NEW) & (panel.first > panel.first.min())
+    rare = ~new & ~(sold >= RARE)
+    level = np.nan_to_num(history.mean(28)[:, -1])
+    steady = level[~new & ~rare]
+    fast = level > (np.median(steady) if len(steady) else 0)
+    return np.select([new, rare, fast], ["new", "intermittent", "fast"], "slow")
