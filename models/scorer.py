@@ -52,7 +52,7 @@ class Scorer:
         return cls(first, second, spec)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Columns mean, q05 .. q95 (where trained) in the units of demand: never negative, never crossing, never nan."""
+        """Columns mean and, if trained, q05 .. q95 in pieces: never negative, never crossing, never nan."""
         scale = features["scale"].to_numpy(dtype=np.float64)
         doubles = encoded(features, self.spec["levels"], self.spec["features"])
         rows = xgb.DMatrix(doubles, feature_types=self.spec["types"])
