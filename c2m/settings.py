@@ -36,6 +36,11 @@ class ReplenishmentPolicy(BaseModel):
         0.03, ge=0, le=0.2, description="Share of an order that may be missing when it closes"
     )
 
+    @property
+    def window_days(self) -> int:
+        """Days that an order covers: until the goods of the next review are on the shelf."""
+        return self.lead_time_days + self.review_days
+
 
 class ReleasePolicy(BaseModel):
     """Limits under which a plan is released without a person; beyond any of them it waits for `c2m release`."""
@@ -81,6 +86,21 @@ class ForecastPolicy(BaseModel):
     threads: int = Field(2, ge=1)
     seed: int = 20260101
     retrain_after_days: int = Field(28, ge=1)
+
+
+class DriftPolicy(BaseModel):
+    """When the champion is said to drift, and trained anew."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: int = Field(14, ge=1, description="Business days of past forecasts that are judged")
+    stability_index: float = Field(0.25, gt=0, description="Of a feature, beyond which its distribution has shifted")
+    features: int = Field(3, ge=1, description="Features that must have shifted to alarm")
+    error_rise: float = Field(0.25, ge=0, description="Share by which WAPE may exceed the backtest's")
+    bias: float = Field(0.15, gt=0, description="Of the mean, either way, as a share of demand")
+    least_coverage: float = Field(0.7, gt=0, lt=1, description="Of the 80 % interval; above 0.8 where demand is rare")
+    retrain: bool = Field(True, description="Train a challenger when the champion drifts")
+    rest_days: int = Field(7, ge=1, description="No training for drift within so many days of the last one")
 
 
 class PromotionPolicy(BaseModel):
@@ -132,6 +152,7 @@ class Settings(BaseSettings):
     plan: PlanPolicy = Field(default_factory=lambda: PlanPolicy.model_validate({}))
     release: ReleasePolicy = Field(default_factory=lambda: ReleasePolicy.model_validate({}))
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
+    drift: DriftPolicy = Field(default_factory=lambda: DriftPolicy.model_validate({}))
     promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
 
     @classmethod

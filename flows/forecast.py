@@ -23,8 +23,7 @@ from models.registry import NAME, Registered, champion
 @task
 def score(day: date, model: Registered) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Quantiles per style and day, and of the total over lead time plus review period."""
-    policy = settings().replenishment
-    return forecast_daily(published_panel(day), model, day, policy.lead_time_days + policy.review_days)
+    return forecast_daily(published_panel(day), model, day, settings().replenishment.window_days)
 
 
 def tell_if_moved(version: str) -> None:

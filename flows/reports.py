@@ -80,6 +80,27 @@ def model(version: str) -> None:
     create_link_artifact(link, key="model", link_text=f"c2m-demand version {version}")
 
 
+def drift(found: pd.DataFrame, history: pd.DataFrame, alarm: bool) -> None:
+    """Whether the champion still fits, today and on the days before."""
+    judged = history[history["check"] != "input"].pivot_table(index="day", columns="of", values="value")
+    shifted = history[history["check"] == "input"].groupby("day")["alert"].sum()
+
+    def course(figure: Figure) -> None:
+        errors, inputs = figure.subplots(1, 2)
+        for name, values in judged.items():
+            errors.plot(values.index, values, marker="o", label=str(name))
+        if len(judged):
+            errors.legend(fontsize=8)
+        errors.set(title="Past forecasts", ylabel="share")
+        inputs.bar(shifted.index, shifted)
+        inputs.set(title="Inputs that have shifted", ylabel="features")
+        for axis in (errors, inputs):
+            axis.tick_params(axis="x", labelrotation=60, labelsize=7)
+
+    head = "**The champion drifts.**" if alarm else "The champion fits."
+    page("drift", "Drift of the champion", head, "", picture(course), "## Today, alerts first", table(found, 40))
+
+
 def promotion(number: str, verdict: GateVerdict) -> None:
     """Whether a challenger took the champion's place, and why."""
     head = f"Version {number}: {'promoted' if verdict.promoted else 'not promoted'}"

@@ -1,5 +1,6 @@
 """Train: a model is trained, backtested, registered; the first of a registry becomes champion."""
 
+from dataclasses import replace
 from datetime import date
 
 from prefect import flow, task
@@ -10,9 +11,12 @@ from c2m.steps import step
 from flows import reports
 from flows.parameters import Promote, Train
 from flows.promote import promote
-from models import registry
-from models.evaluate import backtest
+from flows.watch import drifts
+from models import cost, registry
+from models.baselines import BASELINES
+from models.evaluate import OURS, backtest
 from models.panel import published_panel
+from models.registry import Registered
 from models.train import train as fit
 
 
@@ -20,16 +24,24 @@ from models.train import train as fit
 def train_and_register(day: date) -> str:
     """Trains, backtests, logs and registers; the same data and settings give the version that is already there."""
     policy, panel = settings().forecast, published_panel(day)
-    trained = fit(panel, policy)
-    return registry.log_and_register(trained, panel, backtest(panel, policy), manifest())
+    everyone: dict[str, cost.Contestant] = {OURS: cost.Ours(policy)}
+    everyone |= {name: cost.Baseline(name) for name in BASELINES}
+    judged = replace(backtest(panel, policy), costs=cost.published(panel, everyone, policy.backtest_origins))
+    return registry.log_and_register(fit(panel, policy), panel, judged, manifest())
+
+
+def is_due(day: date, current: Registered) -> bool:
+    """Whether the champion is old, or drifts and did not learn just now."""
+    policy, age_days = settings().drift, current.age_days(day)
+    due = drifts(day, current) and policy.retrain and age_days >= policy.rest_days
+    return due or age_days >= settings().forecast.retrain_after_days
 
 
 @flow(name="train")
 def train(parameters: Train) -> None:
-    """A model for the registry, unless the champion is young enough: the first is champion, later ones challenge it."""
+    """A model for the registry, unless the champion is young and fits: the first is champion, later ones challenge."""
     current = registry.registered(registry.CHAMPION)
-    young = current and current.age_days(parameters.day) < settings().forecast.retrain_after_days
-    if young and not parameters.force_training:
+    if current and not (is_due(parameters.day, current) or parameters.force_training):
         return
     with step("train"):
         version = train_and_register(parameters.day)

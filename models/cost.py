@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
-from c2m.settings import ForecastPolicy, ReplenishmentPolicy
+from c2m.published import read
+from c2m.settings import ForecastPolicy, settings
 from models.baselines import baseline_totals
 from models.features import Cells
 from models.forecast import forecast, windows
@@ -63,17 +64,20 @@ class Baseline:
         return baseline_totals(self.name, known, Cells(series, start, start + window), window)
 
 
-def stakes_of(panel: Panel, styles: pd.DataFrame, window: int, policy: ReplenishmentPolicy) -> Stakes:
-    """What a piece of each series of the daily panel is worth, from the mart `styles`."""
-    money = styles.set_index(style_series(styles))[["price", "cost"]].reindex(panel.ids).to_numpy(dtype=np.float64)
-    return Stakes.of(money[:, 0], money[:, 1], window, policy)
-
-
 def origins(panel: Panel, window: int, folds: int) -> list[int]:
     """Columns of the latest origins whose window has passed, a season apart; two windows of history at least."""
     step = panel.season or window
     found = [panel.end - window - step * back for back in reversed(range(folds))]
     return [origin for origin in found if origin - int(panel.first.min()) >= 2 * window]
+
+
+def published(panel: Panel, contestants: Mapping[str, Contestant], folds: int) -> pd.DataFrame:
+    """`costs` on the daily panel, at the prices of the published styles and the settings' lead time and review."""
+    policy = settings().replenishment
+    styles, window = read("styles"), policy.window_days
+    money = styles.set_index(style_series(styles))[["price", "cost"]].reindex(panel.ids).to_numpy(dtype=np.float64)
+    stakes = Stakes.of(money[:, 0], money[:, 1], window, policy)
+    return costs(panel, stakes, contestants, origins(panel, window, folds), window)
 
 
 def costs(

@@ -4,15 +4,17 @@ At each origin everything is trained on what was known then. Scored are the seri
 so that every fold judges the same set.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from c2m.settings import ForecastPolicy
 from models.baselines import BASELINES, baseline_frame
+from models.features import ratio
 from models.forecast import QUANTILES, asked_cells, forecast
 from models.panel import Floats, Panel
+from models.segments import segments
 from models.train import QUANTILE_LEVELS, train
 
 OURS = "c2m"
@@ -20,10 +22,14 @@ OURS = "c2m"
 
 @dataclass(frozen=True)
 class Backtest:
-    """scores: one row per method. cells: method, series_id, origin, ds, horizon_day, y, point, mean, quantiles."""
+    """scores: a row per method. cells: method, series_id, segment, origin, ds, horizon_day, y, point, mean, q05 .. q95.
+
+    costs: what wrong quantities cost with each method, by series and origin (`models.cost.costs`).
+    """
 
     scores: pd.DataFrame
     cells: pd.DataFrame
+    costs: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -> Backtest:
@@ -59,15 +65,60 @@ def at_origin(panel: Panel, origin: int, horizon: int, policy: ForecastPolicy) -
         "origin": panel.ds[cells.origin],
         "ds": panel.ds[cells.target],
         "horizon_day": cells.target - cells.origin,
+        "segment": segments(panel, origin)[cells.series],
         "y": panel.y[cells.series, cells.target],
     })  # fmt: skip
     columns = ["point", "mean", *QUANTILES]
     return pd.concat([came.assign(method=name, **frame[columns]) for name, frame in frames.items()], ignore_index=True)
 
 
-def scores(cells: pd.DataFrame) -> pd.DataFrame:
-    """Per method, in order of appearance: pieces, wape, bias of the mean, pinball (pieces), coverage_80."""
-    return pd.DataFrame({method: score(group) for method, group in cells.groupby("method", sort=False)}).T
+def scores(cells: pd.DataFrame, by: str = "method") -> pd.DataFrame:
+    """Per method (or other column), in order of appearance: pieces, wape, bias of the mean, pinball, coverage_80."""
+    return pd.DataFrame({name: score(group) for name, group in cells.groupby(by, sort=False)}).T.rename_axis(by)
+
+
+def calibration(cells: pd.DataFrame) -> pd.DataFrame:
+    """Per level: shares of cells below the quantile and at most the quantile.
+
+    Demand is discrete, so that no quantile need have exactly its level below it: a calibrated one has the level between
+    the two shares.
+    """
+    y = cells["y"].to_numpy()[:, None]
+    quantiles = cells[QUANTILES].to_numpy()
+    shares = {"below": (y < quantiles).mean(axis=0), "at_most": (y <= quantiles).mean(axis=0)}
+    return pd.DataFrame({"level": QUANTILE_LEVELS, **shares})
+
+
+def miscalibration(cells: pd.DataFrame) -> float:
+    """How far the level lies outside of its two shares, at the worst level; 0 where calibrated."""
+    found = calibration(cells)
+    outside = pd.concat([found["below"] - found["level"], found["level"] - found["at_most"]])
+    return max(0.0, float(outside.max()))
+
+
+def transform(cells: pd.DataFrame, seed: int = 0) -> Floats:
+    """The randomised probability integral transform: uniform on (0, 1) where calibrated (Czado et al. 2009).
+
+    The distribution is linear between the quantiles, from 0 below the first and to as far above the last as that is
+    above the median. A whole y is drawn from what lies between y - 1/2 and y + 1/2.
+    """
+    quantiles = cells[QUANTILES].to_numpy()
+    end = 2 * quantiles[:, -1:] - quantiles[:, [QUANTILE_LEVELS.index(0.5)]] + 1
+    knots = np.hstack([np.full((len(cells), 1), -0.5), quantiles, end])
+    levels = np.array([0.0, *QUANTILE_LEVELS, 1.0])
+    y = cells["y"].to_numpy()
+    half = 0.5 if (y % 1 == 0).all() else 0.0
+    low, high = (_level_at(y + step, knots, levels) for step in (-half, half))
+    return np.random.default_rng(seed).uniform(low, high)
+
+
+def _level_at(x: Floats, knots: Floats, levels: Floats) -> Floats:
+    """(N,): level of each x on the line through its row of knots (N, K), which never fall."""
+    rows = np.arange(len(x))
+    left = np.clip((knots <= x[:, None]).sum(axis=1) - 1, 0, len(levels) - 2)
+    low, high = knots[rows, left], knots[rows, left + 1]
+    share = np.clip(ratio(x - low, high - low), 0, 1)
+    return levels[left] + np.nan_to_num(share) * (levels[left + 1] - levels[left])
 
 
 def score(group: pd.DataFrame) -> dict[str, float]:

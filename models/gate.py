@@ -56,6 +56,18 @@ def interval(champion: Floats, challenger: Floats, policy: PromotionPolicy) -> t
     return float(low), float(high)
 
 
+def beside(costs: pd.DataFrame, ours: str, others: list[str], policy: PromotionPolicy) -> pd.DataFrame:
+    """Per method: cost, cost per piece asked for, what `ours` saves against it and the interval of that."""
+    by_series = costs.groupby("series_id")[[ours, *others]].sum()
+    rows = []
+    for name in (ours, *others):
+        theirs, own = by_series[name].to_numpy(), by_series[ours].to_numpy()
+        low, high = interval(theirs, own, policy)
+        figures = {"cost": theirs.sum(), "cost_per_piece": theirs.sum() / max(costs["came"].sum(), 1)}
+        rows.append({"method": name, **figures, "saved": 1 - own.sum() / theirs.sum(), "low": low, "high": high})
+    return pd.DataFrame(rows).set_index("method")
+
+
 def _saving(champion: Floats, challenger: Floats) -> Floats:
     """Share of the champion's cost; where that is zero, nothing can be saved."""
     saved = champion - challenger

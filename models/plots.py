@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from models.evaluate import OURS, score
+from models.evaluate import OURS, calibration, score, scores, transform
+from models.segments import SEGMENTS
 
 
 def fan(cells: pd.DataFrame, series: int = 6) -> Figure:
@@ -34,4 +35,40 @@ def error_by_horizon(cells: pd.DataFrame) -> Figure:
         axis.plot(wape.index, wape, marker="o", label=str(method))
     axis.set(xlabel="days ahead", ylabel="WAPE", xticks=np.unique(cells["horizon_day"]))
     axis.legend()
+    return figure
+
+
+def calibrated(cells: pd.DataFrame) -> Figure:
+    """Left: the share of ours below and at most each quantile, with the level between them. Right: the transform."""
+    ours = cells[cells["method"] == OURS]
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    levels, uniform = figure.subplots(1, 2)
+    found = calibration(ours)
+    levels.vlines(found["level"], found["below"], found["at_most"], color="tab:blue", linewidth=6, alpha=0.5)
+    levels.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    levels.set(xlabel="level", ylabel="share of cells below .. at most the quantile", title="Calibration")
+    uniform.hist(transform(ours), bins=20, range=(0, 1), density=True, color="tab:blue", alpha=0.5)
+    uniform.axhline(1, color="grey", linewidth=0.8)
+    uniform.set(xlabel="probability integral transform, randomised", ylabel="density", title="Flat where calibrated")
+    return figure
+
+
+def error_by_segment(cells: pd.DataFrame) -> Figure:
+    """WAPE of every method in each segment."""
+    present = [name for name in SEGMENTS if (cells["segment"] == name).any()]
+    table = pd.DataFrame({name: scores(cells[cells["segment"] == name])["wape"] for name in present})
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axis = figure.subplots()
+    table.T.plot.bar(ax=axis, rot=0)
+    axis.set(xlabel="segment", ylabel="WAPE")
+    return figure
+
+
+def importance(gain: "pd.Series[float]", most: int = 20) -> Figure:
+    """The features that the mean leans on most, by total gain."""
+    top = gain.nlargest(most).sort_values()
+    figure = Figure(figsize=(8, 0.28 * len(top) + 1), layout="constrained")
+    axis = figure.subplots()
+    axis.barh(top.index, top / gain.sum())
+    axis.set(xlabel="share of the total gain")
     return figure

@@ -7,7 +7,6 @@ done again, it leaves one champion, and one that a person rolled back is not pro
 from datetime import date
 
 from c2m import markdown
-from c2m.published import read
 from c2m.settings import ForecastPolicy, settings
 from models import cost, gate, registry
 from models.gate import CHALLENGER, CHAMPION, Verdict
@@ -41,12 +40,9 @@ def decide(business_date: date, again: bool = False) -> Verdict | None:
 
 def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Verdict:
     """The gate's verdict on both, from origins of which the window has passed."""
-    replenishment, policy = settings().replenishment, settings().promotion
-    window = replenishment.lead_time_days + replenishment.review_days
+    policy = settings().promotion
     both = {CHAMPION: _contestant(champion), CHALLENGER: _contestant(challenger)}
-    stakes = cost.stakes_of(panel, read("styles"), window, replenishment)
-    origins = cost.origins(panel, window, policy.folds)
-    return gate.judge(cost.costs(panel, stakes, both, origins, window), policy)
+    return gate.judge(cost.published(panel, both, policy.folds), policy)
 
 
 def _contestant(version: Registered) -> cost.Ours:

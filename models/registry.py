@@ -34,8 +34,9 @@ from mlflow.tracking import MlflowClient
 from c2m import published
 from c2m.errors import InputError
 from c2m.settings import settings
-from models import plots
-from models.evaluate import OURS, Backtest
+from models import gate, plots
+from models.card import card
+from models.evaluate import OURS, Backtest, scores
 from models.features import Cells, matrix
 from models.panel import Panel
 from models.scorer import Scorer
@@ -43,6 +44,7 @@ from models.train import HALF_LIFE, TREES, Trained
 
 NAME = "c2m-demand"
 CHAMPION, CHALLENGER = "champion", "challenger"
+VERDICT = "## Promotion"
 GATE = "gate"  # tag of a version on which the gate has spoken
 EXPERIMENT = "demand"
 HERE = Path(__file__).parent
@@ -101,10 +103,13 @@ def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage
         mlflow.set_tags({"fingerprint": trained.spec["fingerprint"], "invocation_id": lineage["invocation_id"]})
         _log_dataset(lineage)
         _log_backtest(backtest)
+        mlflow.log_figure(plots.importance(trained.scorer().gain()), "importance.png")
         uri = _log_model(trained, panel)
     tags = {"fingerprint": trained.spec["fingerprint"], "business_date": str(lineage["business_date"])}
     tags |= {f"{method}.wape": f"{row['wape']:.4f}" for method, row in backtest.scores.iterrows()}
-    return str(mlflow.register_model(uri, NAME, tags=tags).version)
+    number = str(mlflow.register_model(uri, NAME, tags=tags).version)
+    client.update_model_version(NAME, number, description=card(trained, backtest.scores, lineage))
+    return number
 
 
 def _version_of(client: MlflowClient, fingerprint: str) -> str | None:
@@ -141,14 +146,22 @@ def _log_backtest(backtest: Backtest) -> None:
     if backtest.scores.empty:
         return
     experiment_id = mlflow.active_run().info.experiment_id
-    for method, row in backtest.scores.iterrows():
+    table = backtest.scores
+    if not backtest.costs.empty:
+        rivals = [str(name) for name in table.index if name != OURS]
+        costs = gate.beside(backtest.costs, OURS, rivals, settings().promotion)
+        mlflow.log_text(costs.to_csv(), "backtest/costs.csv")
+        table = table.join(costs["cost_per_piece"])
+    for method, row in table.iterrows():
         name = str(method)
         rival = {"experiment_id": experiment_id, "run_name": name, "nested": True}
         with nullcontext() if name == OURS else mlflow.start_run(**rival):
             mlflow.log_metrics({str(name): float(value) for name, value in row.items()})
-    mlflow.log_text(backtest.scores.to_csv(index_label="method"), "backtest/scores.csv")
-    mlflow.log_figure(plots.fan(backtest.cells), "backtest/fan.png")
-    mlflow.log_figure(plots.error_by_horizon(backtest.cells), "backtest/error_by_horizon.png")
+    mlflow.log_text(table.to_csv(), "backtest/scores.csv")
+    by_segment = {segment: scores(cells) for segment, cells in backtest.cells.groupby("segment")}
+    mlflow.log_text(pd.concat(by_segment, names=["segment"]).to_csv(), "backtest/segments.csv")
+    for picture in (plots.fan, plots.calibrated, plots.error_by_horizon, plots.error_by_segment):
+        mlflow.log_figure(picture(backtest.cells), f"backtest/{picture.__name__}.png")
 
 
 def _log_model(trained: Trained, panel: Panel) -> str:
@@ -195,11 +208,12 @@ def is_judged(number: str) -> bool:
 
 
 def note(number: str, tags: Mapping[str, str], page: str) -> None:
-    """Keeps a verdict with a version: as tags, and as the page that MLflow shows for it."""
+    """Keeps a verdict with a version: as tags, and below the card on the page that MLflow shows for it."""
     client = _client()
     for name, value in tags.items():
         client.set_model_version_tag(NAME, number, name, value)
-    client.update_model_version(NAME, number, description=page)
+    above = (client.get_model_version(NAME, number).description or "").partition(f"\n\n{VERDICT}")[0]
+    client.update_model_version(NAME, number, description=f"{above}\n\n{VERDICT}\n\n{page}")
 
 
 def version_of(alias: str) -> str | None:

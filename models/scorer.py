@@ -63,6 +63,12 @@ class Scorer:
             frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
         return frame
 
+    def gain(self) -> "pd.Series[float]":
+        """What each feature brings to the mean: the sum of what its splits gain; 0 where none splits on it."""
+        found = self.mean.get_score(importance_type="total_gain")  # by place: names stay in the spec
+        names = self.spec["features"]
+        return pd.Series([float(found.get(f"f{place}", 0.0)) for place in range(len(names))], index=names)
+
     def totals(self, mean: Floats, window: int) -> pd.DataFrame:
         """Quantiles of the total over a window whose expected total is `mean`; from the ratios seen in the backtest."""
         table = min(self.spec["windows"], key=lambda known: abs(np.log(known["window"] / window)))

@@ -20,6 +20,7 @@ from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
+from models.drift import profile
 from models.features import GIANT, MAX_LEVELS, Cells, matrix, ratio
 from models.panel import Floats, Panel
 from models.scorer import FORMAT, UNSEEN, Scorer, encoded
@@ -104,6 +105,7 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
         "features": sample.rows.columns.tolist(),
         "types": sample.types,
         "levels": sample.levels,
+        "profile": profile(sample.rows[sample.recency >= 0.5], sample.levels),
         "quantile_levels": QUANTILE_LEVELS,
         "window_levels": WINDOW_LEVELS,
         "windows": _windows(panel, policy) if totals else [],

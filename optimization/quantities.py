@@ -50,7 +50,7 @@ def order_up_to_levels(
     windows: pd.DataFrame, styles: pd.DataFrame, policy: ReplenishmentPolicy, business_date: date
 ) -> pd.DataFrame:
     """merchant_id, style_id, level: pieces that should be on hand or on order after today's orders."""
-    window_days = policy.lead_time_days + policy.review_days
+    window_days = policy.window_days
     rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, "price", "cost"]], on=STYLE)
     stakes = Stakes.of(rows["price"].to_numpy(dtype=float), rows["cost"].to_numpy(dtype=float), window_days, policy)
     return rows[STYLE].assign(

@@ -21,7 +21,8 @@ from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.settings import settings
 from models import registry
-from models.evaluate import backtest
+from models.baselines import BASELINES
+from models.evaluate import OURS, backtest
 from models.features import matrix
 from models.forecast import QUANTILES, asked_cells, forecast, forecast_daily
 from models.panel import Panel, panel_of
@@ -71,7 +72,10 @@ def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lin
     with pytest.raises(InputError, match="no version of c2m-demand bears the alias champion"):
         registry.champion()
 
-    judged = backtest(panel, POLICY)
+    costs = pd.DataFrame(
+        {"series_id": ["a", "b"], "came": [1.0, 3.0], OURS: [2.0, 2.0], **dict.fromkeys(BASELINES, 3.0)}
+    )
+    judged = replace(backtest(panel, POLICY), costs=costs)
     version = registry.log_and_register(trained, panel, judged, lineage)
     assert registry.log_and_register(trained, panel, judged, lineage) == version  # a second run after a crash
 
@@ -85,7 +89,11 @@ def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lin
     dataset = run.inputs.dataset_inputs[0]
     assert dataset.dataset.digest == lineage["marts"]["demand_daily"]["sha256"][:36]
     assert {tag.key: tag.value for tag in dataset.tags}["invocation_id"] == "inv-7"
-    assert {file.path for file in client.list_artifacts(run.info.run_id, "backtest")} >= {"backtest/fan.png"}
+    kept = {file.path for file in client.list_artifacts(run.info.run_id, "backtest")}
+    pictures = {f"backtest/{name}.png" for name in ("fan", "calibrated", "error_by_horizon", "error_by_segment")}
+    assert kept == {"backtest/scores.csv", "backtest/segments.csv", "backtest/costs.csv", *pictures}
+    assert "cost_per_piece" in run.data.metrics
+    assert "build b1 of the marts, dbt invocation inv-7" in client.get_model_version(registry.NAME, version).description
     assert (settings().home / "mlflow" / "artifacts").is_dir()
 
     registry.promote(version)

@@ -8,14 +8,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from models_kit import POLICY, long_frame
+from scipy.stats import norm, poisson
 
 from c2m.settings import settings
 from models.baselines import BASELINES, baseline_frame, median_14, seasonal_naive
-from models.evaluate import OURS, backtest, fold, origins, pinball, score
+from models.evaluate import (
+    OURS,
+    backtest,
+    calibration,
+    fold,
+    miscalibration,
+    origins,
+    pinball,
+    score,
+    transform,
+)  # fmt: skip
 from models.forecast import QUANTILES, asked_cells
 from models.panel import Panel, panel_of
-from models.plots import error_by_horizon, fan
+from models.plots import calibrated, error_by_horizon, error_by_segment, fan, importance
 from models.train import QUANTILE_LEVELS, fingerprint, train
+
+LEVELS = dict(zip(QUANTILES, QUANTILE_LEVELS, strict=True))
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -36,8 +49,11 @@ def test_every_method_is_judged_on_the_same_cells(panel: Panel) -> None:
     assert set(found.cells["series_id"]) == set(began)
     assert np.isfinite(found.cells[["point", "mean", *QUANTILES]].to_numpy()).all()
     assert found.scores.loc[OURS, "wape"] < found.scores.loc["seasonal_naive", "wape"]
-    for figure in (fan(found.cells), error_by_horizon(found.cells)):
-        assert figure.axes[0].has_data()
+    for draw in (fan, calibrated, error_by_horizon, error_by_segment):
+        assert all(axis.has_data() for axis in draw(found.cells).axes), draw
+    gain = train(panel, POLICY).scorer().gain()
+    assert gain.idxmax() in {"promotion", "promotion_to_usual"}  # six times the demand
+    assert importance(gain).axes[0].has_data()
 
 
 def test_a_fold_knows_nothing_after_its_origin(panel: Panel) -> None:
@@ -77,6 +93,37 @@ def test_pinball_is_least_at_the_true_quantile() -> None:
 
 def test_a_history_too_short_for_a_fold_has_no_scores() -> None:
     assert backtest(panel_of(long_frame(days=12, ahead=0)), POLICY).scores.empty
+
+
+def poisson_cells(factor: float = 1.0, cells: int = 20_000) -> pd.DataFrame:
+    """Poisson demand with its true quantiles, or with those of another mean; most of it zero or one."""
+    random = np.random.default_rng(4)
+    mean = random.gamma(1, 1.5, cells)
+    quantiles = {
+        name: poisson.ppf(level, mean * factor) for name, level in zip(QUANTILES, QUANTILE_LEVELS, strict=True)
+    }
+    return pd.DataFrame({"y": random.poisson(mean).astype(float), **quantiles})
+
+
+def test_true_quantiles_of_counts_are_calibrated_and_wrong_ones_are_not() -> None:
+    assert miscalibration(poisson_cells()) < 0.005
+    assert miscalibration(poisson_cells(0.5)) > 0.05
+    assert miscalibration(poisson_cells(2.0)) > 0.05
+    found = calibration(poisson_cells())
+    cells = poisson_cells()
+    assert found["below"].iloc[3] == pytest.approx((cells["y"] < cells["q50"]).mean())
+    assert found["at_most"].iloc[3] == pytest.approx((cells["y"] <= cells["q50"]).mean())
+
+
+def test_the_transform_is_uniform_for_normal_demand_and_nearly_so_for_counts() -> None:
+    random = np.random.default_rng(2)
+    mean = random.uniform(50, 90, 20_000)
+    normal = {name: norm.ppf(level, mean, 10) for name, level in LEVELS.items()}
+    for cells, width in ((pd.DataFrame({"y": random.normal(mean, 10), **normal}), 0.2), (poisson_cells(), 0.35)):
+        density = np.histogram(transform(cells), bins=10, range=(0, 1))[0] / 2_000
+        assert np.abs(density - 1).max() < width, density
+    low = np.histogram(transform(poisson_cells(2.0)), bins=10, range=(0, 1))[0] / 2_000
+    assert low[-1] < 0.5
 
 
 def test_ours_is_ahead_on_amazon_apparel(shared_data: Path) -> None:

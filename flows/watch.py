@@ -1,0 +1,51 @@
+"""Watch: does the champion still fit? Today's inputs against its training, its past forecasts against what came."""
+
+import json
+from datetime import date
+
+import pandas as pd
+from prefect import task
+from prefect.events import emit_event
+
+from c2m.files import write_atomically
+from c2m.published import read
+from c2m.settings import settings
+from c2m.steps import step
+from flows import reports
+from models import drift
+from models.features import matrix
+from models.forecast import asked_cells
+from models.panel import published_panel
+from models.registry import NAME, Registered
+
+
+@task
+def checked(day: date, current: Registered) -> pd.DataFrame:
+    """The checks of `models.drift` on the published marts."""
+    policy, panel = settings().drift, published_panel(day)
+    moved = drift.distance(current.scorer.spec["profile"], matrix(panel, asked_cells(panel)))
+    came = drift.realised(read("forecast_accuracy"), current.version, day, policy.days)
+    return drift.checks(moved, came, current.wape(), policy)
+
+
+def drifts(day: date, current: Registered) -> bool:
+    """Whether the champion drifts; keeps the checks with the day, shows them, and sends an event where it does."""
+    with step("drift"):
+        found = checked(day, current)
+    write_atomically(settings().runs / day.isoformat() / "drift.json", found.to_json(orient="records").encode())
+    alarm = drift.alarm(found, settings().drift)
+    reports.drift(found, history(), alarm)
+    if alarm:
+        resource = {"prefect.resource.id": f"c2m.model.{NAME}", "prefect.resource.name": NAME}
+        alerts = json.loads(found[found["alert"]].to_json(orient="records"))
+        emit_event("c2m.champion.drifts", resource=resource, payload={"version": current.version, "alerts": alerts})
+    return alarm
+
+
+def history() -> pd.DataFrame:
+    """day, check, of, value, limit, alert of every day that was watched."""
+    days = [
+        pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))).assign(day=file.parent.name)
+        for file in sorted(settings().runs.glob("*/drift.json"))
+    ]
+    return pd.concat(days, ignore_index=True)
