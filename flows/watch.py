@@ -23,7 +23,8 @@ from models.registry import NAME, Registered
 def checked(day: date, current: Registered) -> pd.DataFrame:
     """The checks of `models.drift` on the published marts."""
     policy, panel = settings().drift, published_panel(day)
-    moved = drift.distance(current.scorer.spec["profile"], matrix(panel, asked_cells(panel)))
+    known, rows = current.scorer.spec["profile"], matrix(panel, asked_cells(panel))
+    moved = pd.DataFrame({"index": drift.distance(known, rows), "chance": drift.chance(known, len(panel.ids))})
     came = drift.realised(read("forecast_accuracy"), current.version, day, policy.days)
     return drift.checks(moved, came, current.wape(), policy)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from c2m.settings import DriftPolicy
 from models.panel import Floats
@@ -56,6 +57,16 @@ def _index(before: Floats, now: Floats) -> float:
     return float(((now - before) * np.log(now / before)).sum())
 
 
+def chance(known: dict[str, Any], series: int) -> "pd.Series[float]":
+    """What each feature's index stays below without drift, 999 times in 1,000, with so many series then and now.
+
+    Without drift the index over B bins is chi-square with B - 1 degrees of freedom times (1/n + 1/m) (Yurdakul 2018).
+    The rows of one series say much the same, hence they count as one.
+    """
+    degrees = {name: np.count_nonzero(of["shares"]) - 1 for name, of in known.items()}
+    return pd.Series({name: stats.chi2.ppf(0.999, max(1, many)) * 2 / series for name, many in degrees.items()})
+
+
 def realised(accuracy: pd.DataFrame, version: str, day: date, days: int) -> dict[str, float]:
     """wape, naive_wape, bias and coverage_80 of the version's forecasts of the last `days`; empty without any.
 
@@ -71,9 +82,12 @@ def realised(accuracy: pd.DataFrame, version: str, day: date, days: int) -> dict
 
 
 def checks(
-    moved: "pd.Series[float]", came: dict[str, float], backtest_wape: float | None, policy: DriftPolicy
+    moved: pd.DataFrame, came: dict[str, float], backtest_wape: float | None, policy: DriftPolicy
 ) -> pd.DataFrame:
-    """check, of, value, limit, alert: one row per feature and per figure of realised forecasts."""
+    """check, of, value, limit, alert: one row per feature and per figure of realised forecasts.
+
+    moved: by feature, the columns `index` (`distance`) and `chance`, which the limit is at least.
+    """
     rows = pd.DataFrame(
         [*_of_inputs(moved, policy), *_of_forecasts(came, backtest_wape, policy)],
         columns=["check", "of", "value", "limit", "alert"],
@@ -87,9 +101,10 @@ def alarm(found: pd.DataFrame, policy: DriftPolicy) -> bool:
     return bool((alerts["check"] == "input").sum() >= policy.features or (alerts["check"] != "input").any())
 
 
-def _of_inputs(moved: "pd.Series[float]", policy: DriftPolicy) -> Iterator[tuple[Any, ...]]:
-    for name, value in moved.items():
-        yield "input", name, value, policy.stability_index, value > policy.stability_index
+def _of_inputs(moved: pd.DataFrame, policy: DriftPolicy) -> Iterator[tuple[Any, ...]]:
+    for name, value, by_chance in moved[["index", "chance"]].itertuples():
+        limit = max(policy.stability_index, by_chance)
+        yield "input", name, value, limit, value > limit
 
 
 def _of_forecasts(

@@ -8,7 +8,7 @@ import pytest
 from models_kit import POLICY, long_frame
 
 from c2m.settings import DriftPolicy
-from models.drift import alarm, checks, distance, profile, realised
+from models.drift import alarm, chance, checks, distance, profile, realised
 from models.features import matrix
 from models.forecast import asked_cells
 from models.panel import panel_of
@@ -50,6 +50,10 @@ def test_a_model_carries_the_profile_of_its_inputs() -> None:
     assert distance(train(panel, POLICY).spec["profile"], matrix(tripled, asked_cells(tripled)))["promotion"] > 1
 
 
+def moved(by_chance: float = 0.0, **index: float) -> pd.DataFrame:
+    return pd.DataFrame({"index": index, "chance": by_chance})
+
+
 def accuracy(**columns: object) -> pd.DataFrame:
     frame = pd.DataFrame({"business_date": pd.to_datetime(["2026-02-28", "2026-03-01", "2026-01-01"])})
     facts = {"pieces": [100, 300, 900], "wape": [0.5, 0.7, 9.0], "naive_wape": 0.9, "bias": 0.02, "coverage_80": 0.85}
@@ -73,13 +77,26 @@ def test_past_forecasts_are_judged_by_their_pieces_and_only_this_versions_of_the
     ],
 )
 def test_forecasts_that_do_not_come_true_alarm(columns: dict[str, object], of: str | None) -> None:
-    still = pd.Series({"x": 0.01, "y": 0.3})
-    found = checks(still, realised(accuracy(**columns), "3", DAY, 14), 0.6, LIMITS)
+    found = checks(moved(x=0.01, y=0.3), realised(accuracy(**columns), "3", DAY, 14), 0.6, LIMITS)
     alerts = found[found["alert"] & (found["check"] != "input")]
     assert alerts["of"].tolist() == ([of] if of else [])
     assert alarm(found, LIMITS) == bool(of)
 
 
-def test_inputs_alarm_together() -> None:
-    assert not alarm(checks(pd.Series({"x": 0.3, "y": 0.3, "z": 0.1}), {}, None, LIMITS), LIMITS)
-    assert alarm(checks(pd.Series({"x": 0.3, "y": 0.3, "z": 0.4}), {}, None, LIMITS), LIMITS)
+def test_inputs_alarm_together_and_not_by_chance() -> None:
+    assert not alarm(checks(moved(x=0.3, y=0.3, z=0.1), {}, None, LIMITS), LIMITS)
+    assert alarm(checks(moved(x=0.3, y=0.3, z=0.4), {}, None, LIMITS), LIMITS)
+    assert not alarm(checks(moved(0.5, x=0.3, y=0.3, z=0.4), {}, None, LIMITS), LIMITS)
+
+
+def test_without_drift_the_index_stays_within_chance() -> None:
+    random = np.random.default_rng(5)
+    beyond = 0
+    for _ in range(300):
+        then, now = (
+            pd.DataFrame({"x": random.normal(size=60), "kind": random.choice(["a", "b"], 60)}) for _ in range(2)
+        )
+        known = profile(then, {"kind": ["a", "b"]})
+        beyond += (distance(known, now) > chance(known, 60)).sum()
+    assert beyond <= 6  # of 600; one in a thousand by the limit, a little more with so few a bin
+    assert (distance(known, now.assign(x=now["x"] + 3, kind="b")) > chance(known, 60)).all()
