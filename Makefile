@@ -37,7 +37,7 @@ COVERAGE := import sys; print('--cov --cov-report=term:skip-covered --cov-fail-u
 
 test: setup
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $$($(BIN)/python -c "$(COVERAGE)")
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $$($(BIN)/python -c "$(COVERAGE)")
 
 lint: setup
 	$(BIN)/ruff check .

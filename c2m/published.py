@@ -44,8 +44,27 @@ def dbt_args(command: str, business_date: date, select: str | None = None) -> li
     ]
 
 
-def publish(business_date: date) -> Path:
-    """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again."""
+def inputs(business_date: date, select: str | None = None) -> str:
+    """A digest of all that a build follows from: landed files with a row before its cut-off, variables, dbt project.
+
+    Landed files never change, so that their names stand for them.
+    """
+    files = f"{settings().landing.absolute()}/*/[!.]*.parquet"
+    later = """
+        SELECT file_name FROM parquet_metadata($files) WHERE path_in_schema IN ('known_at', 'received_at')
+        GROUP BY 1 HAVING min(stats_min_value::TIMESTAMP) >= $cut_off"""
+    with duckdb.connect() as connection:
+        query = f"SELECT file FROM glob($files) WHERE file NOT IN ({later}) ORDER BY 1"  # noqa: S608 - constant text
+        landed = connection.execute(query, {"files": files, "cut_off": clock.cut_off(business_date)}).fetchall()
+    code = [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
+    return hashlib.sha256(json.dumps([dbt_args("build", business_date, select), landed, code]).encode()).hexdigest()
+
+
+def publish(business_date: date, inputs: str | None = None) -> Path:
+    """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again.
+
+    inputs: what the build follows from, to be found in the manifest.
+    """
     invocation_id = _good_build(business_date)
     for unfinished in settings().published.glob(".part-*"):
         shutil.rmtree(unfinished)
@@ -61,7 +80,7 @@ def publish(business_date: date) -> Path:
     for mart in marts.values():
         mart["file"] = f"{build.name}/{mart['file']}"
     pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
-    write_atomically(_pointer(), json.dumps(pointer | {"marts": marts}, indent=1).encode())
+    write_atomically(_pointer(), json.dumps(pointer | {"inputs": inputs, "marts": marts}, indent=1).encode())
     _forget_old_builds()
     return build
 
@@ -76,6 +95,11 @@ def manifest() -> dict[str, Any]:
         )
         raise InputError("not-published", [fault]) from None
     return found
+
+
+def is_published() -> bool:
+    """Whether anything is."""
+    return _pointer().exists()
 
 
 def path(name: str) -> Path:

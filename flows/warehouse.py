@@ -10,15 +10,20 @@ from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from c2m.errors import C2MError
 from c2m.ledger import changelog
-from c2m.published import PROJECT, dbt_args, keep_docs, manifest, publish
+from c2m.published import PROJECT, dbt_args, inputs, is_published, keep_docs, manifest, publish
 from c2m.settings import settings
 
 
 def build(day: date, select: str | None = None) -> dict[str, Any]:
-    """Lands the ledger's changes, builds the selected models as of the start of `day`, publishes; the new manifest."""
+    """Lands the ledger's changes, builds the selected models as of the start of `day`, publishes; the new manifest.
+
+    Where the last build followed from the same, as on a day that is run again, it is not made again.
+    """
     changelog.export()
-    run_dbt(dbt_args("build", day, select))
-    publish(day)
+    found = inputs(day, select)
+    if not is_published() or manifest().get("inputs") != found:
+        run_dbt(dbt_args("build", day, select))
+        publish(day, found)
     return manifest()
 
 

@@ -40,7 +40,7 @@ from models.evaluate import OURS, Backtest, scores
 from models.features import Cells, matrix
 from models.panel import Panel
 from models.scorer import Scorer
-from models.train import HALF_LIFE, TREES, Trained
+from models.train import HALF_LIFE, Trained
 
 NAME = "c2m-demand"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -122,11 +122,11 @@ def _version_of(client: MlflowClient, fingerprint: str) -> str | None:
 
 def _params(trained: Trained) -> dict[str, Any]:
     """What a data scientist compares runs by."""
-    spec = trained.spec
+    spec, policy = trained.spec, dict(trained.spec["policy"])
     return {
-        **TREES,
+        **policy.pop("trees"),
+        **policy,
         **{key: spec[key] for key in ("rows", "series", "periods", "end", "xgboost")},
-        **spec["policy"],
         "half_life": HALF_LIFE,
         "features": len(spec["features"]),
     }

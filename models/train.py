@@ -37,15 +37,6 @@ MAX_ROWS = 60_000  # 120,000 take twice as long for 0.3 % of pinball
 MOST_COPIES = 3  # origins drawn per observation of a small panel
 HALF_LIFE = 28  # periods after which a training row weighs half
 WARM_UP = 14  # first origin of training, in periods from the start of the panel
-# Learning rate: 0.05 is best in May (33 days of history), 0.10 in June (61 days), each by 1 % of pinball.
-TREES = {
-    "max_depth": 5,
-    "eta": 0.07,
-    "subsample": 0.8,
-    "colsample_bytree": 0.7,
-    "min_child_weight": 5,
-    "tree_method": "hist",
-}
 # A row weighs its scale to this power. 1 is the loss in pieces, which makes the mean unbiased in total; for quantiles
 # the root also hears the slow series and lowers the pinball loss in pieces by 1 %.
 MEAN_WEIGHT, QUANTILE_WEIGHT = 1.0, 0.5
@@ -185,7 +176,8 @@ def _boost(sample: Sample, policy: ForecastPolicy, power: float, objective: dict
         sample.encoded(sample.rows), sample.relative, weight=weight / weight.mean(), feature_types=sample.types,
         nthread=policy.threads,
     )  # fmt: skip
-    return xgb.train({**TREES, **objective, "seed": policy.seed, "nthread": policy.threads}, data, policy.rounds)
+    machine = {"tree_method": "hist", "seed": policy.seed, "nthread": policy.threads}
+    return xgb.train({**policy.trees.model_dump(), **objective, **machine}, data, policy.rounds)
 
 
 def _windows(panel: Panel, policy: ForecastPolicy) -> list[dict[str, Any]]:

@@ -1,10 +1,11 @@
 """What dbt is told, and what readers are told where nothing is published."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from warehouse_world import land, moment, sale
 
 from c2m import published
 from c2m.errors import InputError
@@ -50,3 +51,17 @@ def test_publishing_before_dbt_has_run_says_what_to_do(home: Path) -> None:
     with pytest.raises(InputError, match="dbt has not run") as error:
         published.publish(DAY)
     assert error.value.reason == "no-build"
+
+
+def test_a_build_follows_from_what_was_known_when_its_day_began_and_from_nothing_later(home: Path) -> None:
+    land("sales_lines", [sale("1", date(2022, 5, 30))])
+    first = published.inputs(DAY)
+    assert published.inputs(DAY, "+styles") != first
+    land("sales_lines", [sale("2", DAY)])
+    land("scans", [{"scan_id": "s", "received_at": moment("2022-06-01 09:00")}])
+    assert published.inputs(DAY) == first
+    known = {published.inputs(DAY + timedelta(days=days)) for days in (1, 2)}
+    assert first not in known
+    assert len(known) == 2
+    land("sales_lines", [sale("3", date(2022, 5, 31))])  # late, but known before the day began
+    assert published.inputs(DAY) != first
