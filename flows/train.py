@@ -5,6 +5,7 @@ from datetime import date
 
 from prefect import flow, task
 
+from c2m.errors import InputError
 from c2m.published import manifest
 from c2m.settings import settings
 from c2m.steps import step
@@ -30,6 +31,16 @@ def train_and_register(day: date) -> str:
     return registry.log_and_register(fit(panel, policy), panel, judged, manifest())
 
 
+def usable_champion(forced: bool) -> Registered | None:
+    """The champion; None where none is, and in forced training where none can be used, so that the new model is it."""
+    try:
+        return registry.registered(registry.CHAMPION)
+    except InputError:
+        if forced:
+            return None
+        raise
+
+
 def is_due(day: date, current: Registered) -> bool:
     """Whether the champion is old, or drifts and did not learn just now."""
     policy, age_days = settings().drift, current.age_days(day)
@@ -40,7 +51,7 @@ def is_due(day: date, current: Registered) -> bool:
 @flow(name="train")
 def train(parameters: Train) -> None:
     """A model for the registry, unless the champion is young and fits: the first is champion, later ones challenge."""
-    current = registry.registered(registry.CHAMPION)
+    current = usable_champion(parameters.force_training)
     if current and not (is_due(parameters.day, current) or parameters.force_training):
         return
     with step("train"):

@@ -48,6 +48,7 @@ VERDICT = "## Promotion"
 GATE = "gate"  # tag of a version on which the gate has spoken
 EXPERIMENT = "demand"
 HERE = Path(__file__).parent
+_REMEDY = "run the flow `train` with force_training, or move the alias to a version that can be used"
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,11 @@ def registered(alias: str) -> Registered | None:
     found = _bearer(alias)
     if found is None:
         return None
-    pyfunc = mlflow.pyfunc.load_model(f"models:/{NAME}/{found.version}")
+    try:
+        pyfunc = mlflow.pyfunc.load_model(f"models:/{NAME}/{found.version}")
+    except ValueError as error:
+        fault = f"{NAME} version {found.version} was {error}; {_REMEDY}"
+        raise InputError("model-of-another-format", [fault]) from None
     scorer = pyfunc.unwrap_python_model().scorer
     _refuse_other_library(str(found.version), scorer.spec["xgboost"])
     day = date.fromisoformat(found.tags["business_date"])
@@ -255,5 +260,5 @@ def _refuse_other_library(number: str, made_with: str) -> None:
     if made_with.split(".")[:2] != xgb.__version__.split(".")[:2]:
         raise InputError("model-of-another-library", [
             f"{NAME} version {number} was trained with XGBoost {made_with}, and {xgb.__version__} is installed; "
-            f"train again, or move the alias to a version of this library, or install xgboost=={made_with}"
+            f"{_REMEDY}, or install xgboost=={made_with}"
         ])  # fmt: skip

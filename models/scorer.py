@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 1  # of the saved model; raised when an older scorer could not read a newer model
+FORMAT = 2  # of the saved model; raised when an older scorer could not read a newer model
 UNSEEN = "(unseen)"  # the reserved level of every category
 
 
@@ -38,9 +38,7 @@ class Scorer:
         """The model saved in a folder."""
         spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
         if spec["format"] != FORMAT:
-            raise ValueError(
-                f"model format {spec['format']}, this code reads {FORMAT}: use the code saved with the model"
-            )
+            raise ValueError(f"saved in format {spec['format']}, and this code reads format {FORMAT}")
         mean, quantiles = folder / "mean.ubj", folder / "quantiles.ubj"
         return cls.of(mean.read_bytes(), quantiles.read_bytes() if quantiles.exists() else None, spec)
 

@@ -20,6 +20,7 @@ from models_kit import POLICY, long_frame
 from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.settings import settings
+from flows.train import usable_champion
 from models import registry
 from models.baselines import BASELINES
 from models.evaluate import OURS, backtest
@@ -140,4 +141,19 @@ def test_a_model_of_another_library_is_refused_in_words(
     registry.promote(registry.log_and_register(older, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage))
     with pytest.raises(InputError, match=r"was trained with XGBoost 2\.0\.3") as caught:
         registry.champion()
-    assert "train again" in caught.value.faults[0]
+    assert "force_training" in caught.value.faults[0]
+
+
+def test_a_model_of_another_format_is_refused_in_words_and_replaced_by_forced_training(
+    panel: Panel, trained: Trained, lineage: dict[str, Any]
+) -> None:
+    older = replace(trained, spec=trained.spec | {"format": 1, "fingerprint": "older"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.scorer.FORMAT", 1)  # as the code that made it
+        number = registry.log_and_register(older, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage)
+    registry.promote(number)
+    with pytest.raises(InputError, match="saved in format 1, and this code reads format 2"):
+        registry.champion()
+    with pytest.raises(InputError):
+        usable_champion(forced=False)
+    assert usable_champion(forced=True) is None
