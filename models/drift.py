@@ -20,9 +20,13 @@ _LEAST_SHARE = 1e-3  # of an empty bin: one row in a thousand
 
 
 def profile(rows: pd.DataFrame, categories: dict[str, list[str]]) -> dict[str, Any]:
-    """Bins of each feature and their shares, as plain numbers and text; `distance` takes it."""
+    """Bins of each feature and their shares, as plain numbers and text; `distance` takes it.
+
+    What the members of a group share is left out: on one day it is a single number, and says nothing of a distribution.
+    """
     found: dict[str, Any] = {}
-    for name, column in rows.items():
+    shared = [f"{group}_{kind}" for group in ("all", *categories) for kind in ("level", "trend", "season")]
+    for name, column in rows.drop(columns=shared, errors="ignore").items():
         if name in categories:
             bins: list[Any] = categories[str(name)]
         else:
