@@ -68,7 +68,7 @@ class PlanPolicy(BaseModel):
     node_limit: int | None = Field(
         None, ge=1, description="Stop by branch-and-bound nodes instead of time: reproducible"
     )
-    explanation_s: float = Field(6, gt=0, description="Time for explaining a day's plan (seconds)")
+    explanation_s: float = Field(3, gt=0, description="Time for explaining a day's plan (seconds)")
     rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")

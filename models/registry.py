@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from shutil import copy
@@ -235,15 +236,20 @@ def registered(alias: str) -> Registered | None:
     found = _bearer(alias)
     if found is None:
         return None
-    try:
-        pyfunc = mlflow.pyfunc.load_model(f"models:/{NAME}/{found.version}")
-    except ValueError as error:
-        fault = f"{NAME} version {found.version} was {error}; {_REMEDY}"
-        raise InputError("model-of-another-format", [fault]) from None
+    pyfunc = _loaded(settings().mlflow, str(found.version))
     scorer = pyfunc.unwrap_python_model().scorer
     _refuse_other_library(str(found.version), scorer.spec["xgboost"])
     day = date.fromisoformat(found.tags["business_date"])
     return Registered(str(found.version), day, pyfunc, scorer, found.tags, str(found.run_id))
+
+
+@lru_cache(maxsize=2)
+def _loaded(store: str, number: str) -> Any:
+    """The model of a version, which never changes; the daily run asks for it in several flows."""
+    try:
+        return mlflow.pyfunc.load_model(f"models:/{NAME}/{number}")
+    except ValueError as error:
+        raise InputError("model-of-another-format", [f"{NAME} version {number} was {error}; {_REMEDY}"]) from None
 
 
 def champion() -> Registered:

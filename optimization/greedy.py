@@ -23,6 +23,8 @@ from optimization.schedule import setup_first
 
 Floats = NDArray[np.float64]
 
+_PATIENCE_S = 0.5  # for the days of frozen work; the last thousandth of their cost takes ten times as long
+
 
 @dataclass(frozen=True)
 class _Floor:
@@ -137,7 +139,8 @@ def _place_frozen(instance: Instance, reduced: Pairs, floor: _Floor, pairs: pd.D
         return
     over = frozen.groupby("order_id")["kept"].sum() > frozen.groupby("order_id")["order_quantity"].first()
     fits = not over.any() and (frozen["kept"] <= frozen["most"]).all()
-    days = timetable.at_best(instance, reduced, frozen[PAIR].assign(quantity=frozen["kept"])) if fits else None
+    settled = frozen[PAIR].assign(quantity=frozen["kept"])
+    days = timetable.at_best(instance, reduced, settled, _PATIENCE_S) if fits else None
     if days is None:
         raise InfeasibleError("frozen-work-does-not-fit", reasons.frozen_causes(instance, reduced))
     keys = frozen[PAIR].assign(pair=frozen.index)
