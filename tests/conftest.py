@@ -11,7 +11,7 @@ from c2m.settings import settings
 ROOT = Path(__file__).parents[1]
 
 # One thread each: the tests share their cores already, and OpenMP's threads wait for each other by spinning.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "C2M_FORECAST__THREADS"):
     os.environ.setdefault(name, "1")
 
 

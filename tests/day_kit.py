@@ -103,6 +103,7 @@ def environment(home: Path, prefect_url: str, **more: str) -> dict[str, str]:
         "C2M_PLAN__TIME_LIMIT_S": "600",
         "C2M_PLAN__EXPLANATION_S": "0.2",
         "C2M_FORECAST__ROUNDS": "20",
+        "C2M_FORECAST__THREADS": "1",
         "C2M_FORECAST__BACKTEST_ORIGINS": "1",
         "PREFECT_API_URL": f"{prefect_url}/api",
     }
@@ -177,12 +178,11 @@ def complete(world: Path, home: Path, prefect_url: str) -> None:
     assert process.exitcode == 0, (home / "cli.log").read_text()
 
 
-def crash_behind(steps: tuple[str, ...], world: Path, home: Path, prefect_url: str) -> None:
-    """Runs that crash behind each of these steps in turn, each time a little further on."""
-    for name in steps:
-        with forked_days(world, home, prefect_url, C2M_CRASH_AFTER=name) as process:
-            pass
-        assert process.exitcode == CRASH_EXIT_CODE, (name, (home / "cli.log").read_text())
+def crash_behind(step: str, world: Path, home: Path, prefect_url: str) -> None:
+    """A run that crashes behind this step."""
+    with forked_days(world, home, prefect_url, C2M_CRASH_AFTER=step) as process:
+        pass
+    assert process.exitcode == CRASH_EXIT_CODE, (step, (home / "cli.log").read_text())
 
 
 def kill_in_the_midst(step: str, seconds: float, world: Path, home: Path, prefect_url: str) -> None:
