@@ -150,7 +150,7 @@ def assert_plans_verify(home: Path) -> None:
 def forked_days(world: Path, home: Path, prefect_url: str, **more: str) -> Iterator[ForkServerProcess]:
     """`run_days` as a process that need not import anything: a fork of one that has imported what a day needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["c2m.cli", "flows.daily", "flows.timelapse"])
+    context.set_forkserver_preload(["alembic.command", "c2m.cli", "flows.daily", "flows.timelapse"])
     arguments = ["run", "--world", str(world), "--days", DAYS]
     home.mkdir(exist_ok=True)
     process = context.Process(target=_cli, args=(arguments, environment(home, prefect_url, **more), home / "cli.log"))

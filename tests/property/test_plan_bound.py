@@ -14,7 +14,7 @@ from optimization.problem import write
 from optimization.relaxation import relax
 from optimization.solve import solve
 
-SEEDS = range(40)
+SEEDS = range(24)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

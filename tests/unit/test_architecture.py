@@ -1,7 +1,6 @@
 """Who may import whom (the kernel imports none of its siblings), what `--help` costs, how long functions are."""
 
 import ast
-import re
 import statistics
 import subprocess
 import sys
@@ -78,17 +77,3 @@ def test_functions_are_short() -> None:
     }
     assert not {name: length for name, length in lengths.items() if length > 60}
     assert statistics.median(lengths.values()) <= 12
-
-
-def test_every_entry_point_imports() -> None:
-    scripts = [
-        re.sub(r"\.py$", "", str(path.relative_to(ROOT))).replace("/", ".") for part in PARTS for path in modules(part)
-    ]
-    names = [
-        name.removesuffix(".__init__")
-        for name in scripts
-        if not name.endswith("__main__") and ".migrations" not in name
-    ]
-    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
-    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
