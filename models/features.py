@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from models.panel import Floats, Ints, Panel
 
@@ -115,7 +116,8 @@ def _mean_without_giants(levels: Floats) -> float:
 def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
     """One row per cell, one column per feature: doubles and, for categories, text. `scale` comes first."""
     scale = scale_of(panel)[cells.series, cells.origin]
-    columns = {"scale": scale, **dict(_plain(panel, cells)), **dict(_groups(panel, cells, scale))}
+    columns = {"scale": scale, **dict(_plain(panel, cells)), **dict(_rivals(panel, cells))}
+    columns |= dict(_groups(panel, cells, scale))
     columns |= {name: values / scale for name, values in _levels(panel, cells)}
     return pd.DataFrame(columns)
 
@@ -151,17 +153,34 @@ def _plain(panel: Panel, cells: Cells) -> Iterator[tuple[str, "Floats | np.ndarr
         yield name, np.array([*category.levels, UNSEEN], dtype=object)[category.codes[ahead]]
 
 
+def _rivals(panel: Panel, cells: Cells) -> Iterator[tuple[str, Floats]]:
+    """Each number known ahead against its mean over the members of each category at the target: a price, say."""
+    for group, codes in _static(panel).items():
+        _, members = np.unique(codes, return_inverse=True)
+        for name, values in panel.numbers.items():
+            usual = _mean_of_members(values, members)
+            yield (
+                f"{name}_to_{group}",
+                ratio(values[cells.series, cells.target], usual[members[cells.series], cells.target]),
+            )
+
+
+def _static(panel: Panel) -> dict[str, Ints]:
+    """(N,): the level of each series in every category that does not change over time."""
+    return {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
+
+
+def _mean_of_members(values: Floats, members: Ints) -> Floats:
+    """(groups, T): mean of the members' observations (N, T), nan without any."""
+    belongs = sparse.csr_array((np.ones(len(members)), (members, np.arange(len(members)))))
+    return ratio(belongs @ np.nan_to_num(values), belongs @ (~np.isnan(values)).astype(np.float64))
+
+
 def _groups(panel: Panel, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
     """Trend, level and season of all series together and of each category's members: what neighbours tell."""
-    groups = {"all": np.zeros(len(panel.ids), dtype=np.int64)}
-    groups |= {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
-    for name, codes in groups.items():
-        group, members = np.unique(codes, return_inverse=True)
-        sums = np.zeros((len(group), panel.y.shape[1]))
-        np.add.at(sums, members, np.nan_to_num(panel.y))
-        counts = np.zeros_like(sums)
-        np.add.at(counts, members, panel.seen)
-        history = History(np.where(counts > 0, ratio(sums, counts), np.nan))
+    for name, codes in {"all": np.zeros(len(panel.ids), dtype=np.int64), **_static(panel)}.items():
+        _, members = np.unique(codes, return_inverse=True)
+        history = History(_mean_of_members(panel.y, members))
         of = Cells(members[cells.series], cells.origin, cells.target)
         usual = history.mean(28)[of.series, of.origin]
         yield f"{name}_level", usual / scale

@@ -20,7 +20,7 @@ from c2m.ledger import store
 from c2m.settings import settings
 from c2m.steps import CRASH_EXIT_CODE
 
-DAYS = "1"  # test_day_released.py runs two, on more data
+DAYS = "1"  # the test on real data runs two
 ENDS = {"Ended", "Refused", "Cancelled", "Expired", "Aborted"}
 ROOT = Path(__file__).parents[1]
 FIRST_DAY_STEPS = (

@@ -56,15 +56,21 @@ promoted AS (
     SELECT c.row, max(p.promotion) FILTER (p.day = c.u) AS promotion,
         avg(p.promotion) FILTER (p.day BETWEEN c.t - 27 AND c.t) AS usual
     FROM cell c JOIN demand p USING (series_id) GROUP BY 1
+),
+rivals AS (
+    SELECT c.row, avg(p.promotion) AS promotion
+    FROM cell c JOIN demand p ON p.category = c.category AND p.day = c.u GROUP BY 1
 )
 SELECT scale, u - t AS horizon, u % 7 AS season, age, since_sale, share_sold_28,
     promoted.promotion, promoted.promotion / nullif(promoted.usual, 0) AS promotion_to_usual, category,
+    promoted.promotion / nullif(rivals.promotion, 0) AS promotion_to_category,
     every.usual / scale AS all_level, neighbours.usual / scale AS category_level,
     neighbours.recent / neighbours.usual AS category_trend, neighbours.season / neighbours.usual AS category_season,
     mean_3 / scale AS mean_3, mean_7 / scale AS mean_7, mean_14 / scale AS mean_14, mean_28 / scale AS mean_28,
     mean_56 / scale AS mean_56, last / scale AS last, spread_28 / scale AS spread_28,
     same_season_last / scale AS same_season_last, same_season_mean / scale AS same_season_mean
 FROM cell JOIN own USING (row) JOIN neighbours USING (row) JOIN every USING (row) JOIN promoted USING (row)
+JOIN rivals USING (row)
 ORDER BY row
 """
 
