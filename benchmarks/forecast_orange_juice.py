@@ -2,9 +2,9 @@
 
     .venv-bench/bin/python -m benchmarks.forecast_orange_juice [ROUND ...]
 
-Store x brand x week. In round r weeks 40 to 135 + 2 (r - 1) are known and the two weeks after a gap of one are asked; their
-prices, deals and features are known. MAPE and WAPE over the rows that came. What of the engine was chosen by this data was
-chosen on rounds 1 to 4; rounds 5 to 8 stand apart.
+Store x brand x week. In round r weeks 40 to 135 + 2 (r - 1) are known, and the two weeks after a gap of one are asked;
+their prices, deals and features are known. MAPE and WAPE over the rows that came. What of the engine was chosen by this
+data was chosen on rounds 1 to 4; rounds 5 to 8 stand apart.
 """
 
 import subprocess
