@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 2  # of the saved model; raised when an older scorer could not read a newer model
+FORMAT = 3  # of the saved model; raised when an older scorer could not read a newer model
 UNSEEN = "(unseen)"  # the reserved level of every category
 
 
@@ -57,7 +57,9 @@ class Scorer:
         mean = self.mean.predict(rows).astype(np.float64) * scale
         frame = pd.DataFrame({"mean": np.maximum(mean, 0)}, index=features.index)
         if self.quantiles:
-            spread = np.sort(np.maximum(self.quantiles.predict(rows) * scale[:, None], 0), axis=1)
+            ratios = self.quantiles.predict(rows).astype(np.float64)
+            ratios = np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0)
+            spread = np.sort(ratios * scale[:, None], axis=1)
             frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
         return frame
 

@@ -12,7 +12,7 @@ from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import settings
 from models.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
 from models.panel import panel_of
-from models.train import _assumed_spread, train
+from models.train import QUANTILE_LEVELS, _assumed_spread, train
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +142,19 @@ def test_totals_over_a_window_cover_what_comes() -> None:
         assert 0.68 < ((came >= found["q10"]) & (came <= found["q90"])).mean() < 0.92
     longer = windows(days, scorer, 28)
     assert longer["mean"].sum() == pytest.approx(2 * found["mean"].sum(), rel=0.05)
+
+
+def test_quantiles_of_demand_that_multiplies_hold_what_comes() -> None:
+    """Lognormal demand, never zero: the outer levels lie a factor of 7 apart."""
+    random = np.random.default_rng(4)
+    level, weeks = random.lognormal(6, 1, 60), 120
+    y = level[:, None] * random.lognormal(0, 0.6, (60, weeks))
+    grid = pd.MultiIndex.from_product([[f"s{i:02d}" for i in range(60)], range(weeks)], names=["series_id", "ds"])
+    frame = pd.DataFrame({"y": y.ravel()}, index=grid).reset_index()
+    found = sound(forecast(panel_of(frame.assign(y=frame["y"].where(frame["ds"] < weeks - 10)))), 600)
+    came = y[:, -10:].reshape(-1, 1)
+    np.testing.assert_allclose((came <= found[QUANTILES]).mean(), QUANTILE_LEVELS, atol=0.06)
+    assert (found["q05"] > 0).all()
 
 
 def test_the_spread_assumed_for_short_histories_is_a_distribution() -> None:
