@@ -4,6 +4,7 @@ At each origin everything is trained on what was known then. Scored are the seri
 so that every fold judges the same set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from c2m.settings import ForecastPolicy
 from models.baselines import BASELINES, baseline_frame
-from models.features import ratio
+from models.features import Cells, ratio
 from models.forecast import QUANTILES, asked_cells, forecast
 from models.panel import Floats, Panel
 from models.segments import segments
@@ -35,10 +36,10 @@ class Backtest:
 def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -> Backtest:
     """Ours against the baselines at the policy's origins, a season apart, `horizon` (else a season) periods ahead."""
     horizon = min(horizon or panel.season or policy.horizon_days, policy.horizon_days)
-    folds = [at_origin(panel, origin, horizon, policy) for origin in origins(panel, policy, horizon)]
-    if not folds:
+    at = origins(panel, policy, horizon)
+    if not at:
         return Backtest(pd.DataFrame(), pd.DataFrame())
-    cells = pd.concat(folds, ignore_index=True)
+    cells = pd.concat((judged(panel, fold(panel, origin, horizon, at[0]), policy) for origin in at), ignore_index=True)
     return Backtest(scores(cells), cells)
 
 
@@ -54,18 +55,21 @@ def fold(panel: Panel, origin: int, horizon: int, first_origin: int) -> Panel:
     return replace(known, asked=known.asked & (panel.first <= first_origin)[:, None])
 
 
-def at_origin(panel: Panel, origin: int, horizon: int, policy: ForecastPolicy) -> pd.DataFrame:
-    """The forecasts of every method from one origin beside what came."""
-    known = fold(panel, origin, horizon, origins(panel, policy, horizon)[0])
+def judged(panel: Panel, known: Panel, policy: ForecastPolicy) -> pd.DataFrame:
+    """The forecasts of every method for what a fold asks, beside what came."""
     cells = asked_cells(known)
     frames = {OURS: forecast(known, "wape", train(known, policy, totals=False).scorer())}
-    frames |= {name: baseline_frame(name, known, cells) for name in BASELINES}
+    return compared(panel, cells, frames | {name: baseline_frame(name, known, cells) for name in BASELINES})
+
+
+def compared(panel: Panel, cells: Cells, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The forecasts of each method for cells of one origin beside what came: `Backtest.cells`."""
     came = pd.DataFrame({
         "series_id": panel.ids[cells.series],
         "origin": panel.ds[cells.origin],
         "ds": panel.ds[cells.target],
         "horizon_day": cells.target - cells.origin,
-        "segment": segments(panel, origin)[cells.series],
+        "segment": segments(panel, int(cells.origin[0]))[cells.series],
         "y": panel.y[cells.series, cells.target],
     })  # fmt: skip
     columns = ["point", "mean", *QUANTILES]
