@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -58,21 +59,21 @@ def solved(
     d = dense(instance, reduced)
     if limits.nodes is not None or len(d.slots[0]) < _FEWEST_SLOTS:
         return None
-    start = _start(d, limits)
-    if start is None:
-        return None
-    draft, bound = start
-    search = Search(whole(instance, reduced, d), draft, bound.prices)
-
-    def gap() -> float:
-        return (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
-
-    def told() -> None:
-        if progress:
-            progress(Progress(time.monotonic() - began, bound.value, search.cost, gap()))
-
+    bound, first_plan = _priced(d, limits)
     with _workers(limits.threads) as pool:
         raised = _raising(pool, d, bound, limits, began)
+        draft = first_plan()
+        if draft is None:
+            return None
+        search = Search(whole(instance, reduced, d), draft, bound.prices)
+
+        def gap() -> float:
+            return (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
+
+        def told() -> None:
+            if progress:
+                progress(Progress(time.monotonic() - began, bound.value, search.cost, gap()))
+
         told()
         while time.monotonic() < began + limits.seconds and gap() > limits.gap and not limits.stopped:
             if raised and raised.done():
@@ -83,19 +84,15 @@ def solved(
     return _outcome(search, bound)
 
 
-def _start(d: Dense, limits: Limits) -> tuple[Draft, _Bound] | None:
-    """A first plan and bound; None where frozen work does not fit."""
+def _priced(d: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft | None]]:
+    """Prices with their bound, and the way to a first plan; that one gives None where frozen work does not fit."""
     began = time.monotonic()
     relaxed = relax(d, seconds=_LP_BY * limits.seconds) if len(d.slots[0]) <= _MOST_SLOTS else None
-    if relaxed is not None:
-        bound = _Bound(relaxed.value, "lp", relaxed.prices)
-        left = _ROUND_BY * limits.seconds - (time.monotonic() - began)
-        draft = rounded(d, relaxed, left, lambda: limits.stopped)
-    else:
+    if relaxed is None:
         ascended = ascend(d, _LP_BY * limits.seconds)
-        bound = _Bound(ascended.bound, "lagrangian", ascended.prices)
-        draft = filled(d, ascended.pieces)
-    return None if draft is None else (draft, bound)
+        return _Bound(ascended.bound, "lagrangian", ascended.prices), partial(filled, d, ascended.pieces)
+    until = began + _ROUND_BY * limits.seconds
+    return _Bound(relaxed.value, "lp", relaxed.prices), partial(rounded, d, relaxed, until, lambda: limits.stopped)
 
 
 def _end_with_the_parent() -> None:
@@ -125,10 +122,10 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
 def _raising(
     pool: ProcessPoolExecutor, d: Dense, bound: _Bound, limits: Limits, began: float
 ) -> Future[tuple[float, Floats]] | None:
-    """The bound raised at its prices, and the process that raises it further; None where it would not get anywhere."""
-    bound.raise_to(patterns.value(d, bound.prices))
+    """A process that raises the bound by patterns; None where it would not get anywhere: then one look raises it."""
     seconds = _BOUND_BY * limits.seconds - (time.monotonic() - began)
     if len(d.slots[0]) > _MOST_PATTERN_SLOTS or limits.threads < 2 or seconds < 1:
+        bound.raise_to(patterns.value(d, bound.prices))
         return None
     return pool.submit(patterns.improve, d, bound.prices, seconds)
 

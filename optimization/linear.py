@@ -20,7 +20,7 @@ class Solved:
     values: Floats
     duals: Floats
     value: float
-    basis: Any
+    basis: Any  # None where there is none, as after interior points
 
 
 @dataclass
@@ -64,13 +64,13 @@ class Blocks:
             solver.setOptionValue("run_crossover", "off")
         elif basis is not None:
             solver.setBasis(basis)
-            pass
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         solution = solver.getSolution()
         value = float(solver.getInfo().objective_function_value)
-        return Solved(np.array(solution.col_value), np.array(solution.row_dual), value, solver.getBasis())
+        last = solver.getBasis()
+        return Solved(np.array(solution.col_value), np.array(solution.row_dual), value, last if last.valid else None)
 
     def solver(self) -> Any:
         """The program in HiGHS, silent, not yet solved."""
@@ -87,3 +87,10 @@ class Blocks:
         solver.setOptionValue("output_flag", False)
         solver.passModel(lp)
         return solver
+
+
+def grown(basis: Any, rows: int) -> Any:
+    """The basis for a program with that many more rows behind its own; None stays None."""
+    if basis is not None:
+        basis.row_status = [*basis.row_status, *[highspy.HighsBasisStatus.kBasic] * rows]
+    return basis

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from optimization.dense import Dense, Flags, Floats, Ints
-from optimization.linear import Blocks
+from optimization.linear import Blocks, grown
 
 _USED = 1e-6  # pieces
 _ENGAGING_ROUNDS = 5
@@ -40,7 +40,8 @@ class Relaxed:
     prices: Floats
     unmet: Floats
     value: float
-    basis: Any
+    tied: Ints  # pairs with an engaging row of their own
+    basis: Any  # None where there is none to start from
 
     def by_pair(self, pairs: int) -> Floats:
         """Pieces (pairs,)."""
@@ -52,13 +53,16 @@ def relax(
     share: Floats | None = None,
     allowed: Flags | None = None,
     seconds: float | None = None,
-    basis: Any = None,
+    start: Relaxed | None = None,
 ) -> Relaxed | None:
-    """The relaxation over the pairs allowed (all by default); None where the time did not suffice."""
+    """The relaxation over the pairs allowed (all by default); None where the time did not suffice.
+
+    `start`: a relaxation of the same pairs with other shares, from whose rows and basis this one begins.
+    """
     end = None if seconds is None else time.monotonic() + seconds
     share = 1.0 / d.most if share is None else share
     allowed = np.ones(len(d.order), dtype=bool) if allowed is None else allowed
-    tied: Ints = np.empty(0, dtype=np.int64)  # pairs with an engaging row of their own
+    tied, basis = (np.empty(0, dtype=np.int64), None) if start is None else (start.tied, start.basis)
     last = None
     for _ in range(_ENGAGING_ROUNDS):
         left = None if end is None else end - time.monotonic()
@@ -70,7 +74,7 @@ def relax(
         broken = np.setdiff1d(np.flatnonzero(used > d.most * engaged[d.factory] + _USED), tied)
         if not len(broken):
             break
-        tied, basis = np.union1d(tied, broken), None
+        tied, basis = np.append(tied, broken), grown(last.basis, len(broken))
     return last
 
 
@@ -91,16 +95,19 @@ def _solve(
     slot, places = d.factory[pair] * d.days + day, np.arange(len(p))
     capacity = lp.rows(len(p), -np.inf, d.minutes.ravel(), (slot, x, work[pair]), (places, p, -1.0))
     _add_pair_rows(lp, d, pair, x)
-    engaged = _add_engaging(lp, d, work, pair, x, tied)
+    z = _add_engaging(lp, d, work, pair, x)
     target = _add_target(lp, d, pair, x)
+    rows, at = _rows_of(tied, pair, len(d.order))  # last, so that a basis of fewer of them is a start
+    switch = np.arange(len(tied)), z[d.factory[tied]], -d.most[tied]
+    lp.rows(len(tied), -np.inf, 0.0, (rows, x[at], 1.0), switch)
     solved = lp.solve(seconds, basis, interior=basis is None and len(pair) > _LARGE)
     if solved is None:
         return None
     prices = -solved.duals[capacity].reshape(d.room.shape)
     prices -= np.where(target >= 0, solved.duals[target], 0.0)[:, None]
-    z = np.where(engaged >= 0, solved.values[engaged], 1.0)
-    relaxed = Relaxed(pair, day, solved.values[x], prices, solved.values[u], solved.value, solved.basis)
-    return relaxed, z
+    engaged = np.where(z >= 0, solved.values[z], np.inf)
+    relaxed = Relaxed(pair, day, solved.values[x], prices, solved.values[u], solved.value, tied, solved.basis)
+    return relaxed, engaged
 
 
 def _add_pair_rows(lp: Blocks, d: Dense, pair: Ints, x: Ints) -> None:
@@ -117,17 +124,14 @@ def _add_pair_rows(lp: Blocks, d: Dense, pair: Ints, x: Ints) -> None:
     lp.rows(len(held), d.held[held], np.inf, (rows, x[at], 1.0), (np.arange(len(held)), j, 1.0))
 
 
-def _add_engaging(lp: Blocks, d: Dense, work: Floats, pair: Ints, x: Ints, tied: Ints) -> Ints:
-    """engaging; returns the column of z by factory, -1 where it has none."""
+def _add_engaging(lp: Blocks, d: Dense, work: Floats, pair: Ints, x: Ints) -> Ints:
+    """engaging, a row a factory; returns the column of z by factory, -1 where it has none."""
     priced = np.flatnonzero((d.engagement_cost > 0) & ~d.always)
     z = np.full(len(d.engagement_cost), -1)
     z[priced] = lp.columns(d.engagement_cost[priced], upper=1.0)
     rows, at = _rows_of(priced, d.factory[pair], len(z))
     opened = (np.arange(len(priced)), z[priced], -d.room.sum(axis=1)[priced])
     lp.rows(len(priced), -np.inf, 0.0, (rows, x[at], work[pair[at]]), opened)
-    tied = tied[z[d.factory[tied]] >= 0]
-    rows, at = _rows_of(tied, pair, len(d.order))
-    lp.rows(len(tied), -np.inf, 0.0, (rows, x[at], 1.0), (np.arange(len(tied)), z[d.factory[tied]], -d.most[tied]))
     return z
 
 

@@ -25,11 +25,10 @@ _LACK = 10.0  # cost of a missing minute, as a multiple of the dearest piece's u
 
 
 def rounded(
-    d: Dense, relaxed: Relaxed, seconds: float = np.inf, stopped: Callable[[], bool] = lambda: False
+    d: Dense, relaxed: Relaxed, until: float = np.inf, stopped: Callable[[], bool] = lambda: False
 ) -> Draft | None:
-    """A plan near the relaxation; feasible, though orders may stay unmet where lots do not fit together."""
-    end = time.monotonic() + seconds
-    pieces, share, basis = relaxed.by_pair(len(d.order)), 1.0 / d.most, relaxed.basis
+    """A plan near the relaxation, scaled until that monotonic time; orders may stay unmet where lots do not fit."""
+    pieces, share = relaxed.by_pair(len(d.order)), 1.0 / d.most
     allowed = np.ones(len(d.order), dtype=bool)
     for turn in range(_ROUNDS):
         if stopped():
@@ -38,10 +37,10 @@ def rounded(
             allowed &= (pieces <= _USED) | lots(d, pieces)
         least = np.maximum(np.maximum(pieces, _LEAST_SHARE * d.most), 1.0)
         share = np.where(pieces > _USED, 1.0 / least, share)
-        again = relax(d, share, allowed, end - time.monotonic(), basis)
+        again = relax(d, share, allowed, until - time.monotonic(), relaxed)
         if again is None:
             break
-        pieces, basis = again.by_pair(len(d.order)), again.basis
+        relaxed, pieces = again, again.by_pair(len(d.order))
     return filled(d, pieces)
 
 
