@@ -1,14 +1,14 @@
 """The exact regime: an instance over some of its pairs is stated, compiled and searched by branch and bound."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from optimization import model as statement
-from optimization.highs import Floats, Limits, Program, Progress, compile_model, limited
+from optimization.highs import Floats, Limits, Program, Progress, compile_model, limited, search
 from optimization.pairs import Pairs
 from optimization.plan import PAIR
 from optimization.problem import Instance
@@ -55,7 +55,7 @@ def solved(
     if start is None:
         return None
     if known is not None:
-        start = better(program, start, exactly(program, _point(program, model, known)))
+        start = better(program, start, point(program, model, known))
     if engaged:
         program = _counted(program, model, *engaged)
     found = best(program, program.columns(model.quantity)[1], start, limits, progress)
@@ -73,8 +73,26 @@ def solved(
     )
 
 
-def _point(program: Program, model: Any, allocation: pd.DataFrame) -> Floats:
-    """The integer columns of an allocation; no work waits."""
+def bounded(
+    instance: Instance, reduced: Pairs, known: pd.DataFrame, limits: Limits, told: Callable[[float], None]
+) -> None:
+    """Raises the bound by branch and bound from a plan's allocation until a limit; `told` hears of each one.
+
+    Pieces and waiting need not be whole there: a fifth of the nodes, and hardly a lower bound.
+    """
+    model = statement.state(instance, reduced)
+    program = compile_model(model)
+    start = point(program, model, known)
+    if start is None:
+        return
+    integer = program.integer.copy()
+    for variable in (model.quantity, model.waiting):
+        integer[program.columns(variable)[1]] = False
+    search(replace(program, integer=integer), start, limits, lambda step: told(step.bound))
+
+
+def point(program: Program, model: Any, allocation: pd.DataFrame) -> Floats | None:
+    """The best point with the pieces of an allocation, no work waiting; None where they do not fit."""
     pieces = allocation.set_index(PAIR)["quantity"].to_dict()
     engaging = set(allocation["factory_id"])
     values = program.lower.copy()
@@ -85,7 +103,7 @@ def _point(program: Program, model: Any, allocation: pd.DataFrame) -> Floats:
     ):
         keys, columns = program.columns(variable)
         values[columns] = [value(key) for key in keys]
-    return values
+    return exactly(program, values)
 
 
 def _counted(program: Program, model: Any, fewest: int, most: int) -> Program:

@@ -1,18 +1,14 @@
 """The large-scale regime: prices of capacity, a fractional plan rounded, then parts planned anew in parallel.
 
 For instances that one MIP does not carry. A linear program gives prices and pieces where it is small enough, an ascent
-where it is not. Beside the search for better plans, one process raises the bound (optimization/patterns.py).
+where it is not. Beside the search for better plans, one process raises the bound: by branch and bound on the whole
+where that is small, by patterns where it is not.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
-from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -30,9 +26,11 @@ from optimization.part import whole
 from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.rounding import filled, rounded
+from optimization.workers import Workers
 
 _FEWEST_SLOTS = 8_000  # below, branch and bound on the whole instance searches better
 _MOST_SLOTS = 250_000  # of a linear program over all slots
+_MOST_NODE_SLOTS = 30_000  # above, patterns raise the bound sooner than branch and bound
 _MOST_PATTERN_SLOTS = 1_000_000  # above, the raising of the bound does not get anywhere in minutes
 _LP_BY, _ROUND_BY, _BOUND_BY = 0.4, 0.6, 0.5  # shares of the time
 
@@ -42,13 +40,13 @@ class _Bound:
     """The best proven bound so far, what proves it, and prices by which the verifier confirms the most of it."""
 
     value: float
-    by: str  # lp | lagrangian
+    by: str  # lp | mip | lagrangian
     prices: Floats
 
-    def raise_to(self, value: float) -> None:
-        """Takes over a better one, proven by some prices."""
+    def raise_to(self, value: float, by: str) -> None:
+        """Takes over a better one."""
         if value > self.value:
-            self.value, self.by = value, "lagrangian"
+            self.value, self.by = value, by
 
 
 def solved(
@@ -60,14 +58,22 @@ def solved(
     if limits.nodes is not None or len(d.slots[0]) < _FEWEST_SLOTS:
         return None
     bound, first_plan = _priced(d, limits)
-    with _workers(limits.threads) as pool:
-        raised = _raising(pool, d, bound, limits, began)
+    end = began + limits.seconds
+    with Workers(limits.threads) as workers:
+        by_nodes = len(d.slots[0]) <= _MOST_NODE_SLOTS
+        if not by_nodes:
+            _raise_by_patterns(workers, d, bound, began + _BOUND_BY * limits.seconds)
         draft = first_plan()
         if draft is None:
             return None
         search = Search(whole(instance, reduced, d), draft, bound.prices)
+        if by_nodes and limits.threads > 1:
+            workers.raise_by_nodes(
+                instance, reduced, search.allocation(), Limits(end - time.monotonic(), limits.gap, 1)
+            )
 
         def gap() -> float:
+            bound.raise_to(*workers.raised)
             return (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
 
         def told() -> None:
@@ -75,11 +81,8 @@ def solved(
                 progress(Progress(time.monotonic() - began, bound.value, search.cost, gap()))
 
         told()
-        while time.monotonic() < began + limits.seconds and gap() > limits.gap and not limits.stopped:
-            if raised and raised.done():
-                bound.raise_to(raised.result()[0])
-                raised = None
-            search.step(pool, limits.threads - (raised is not None), began + limits.seconds)
+        while time.monotonic() < end and gap() > limits.gap and not limits.stopped:
+            search.step(workers.pool, workers.free, end)
             told()
     return _outcome(search, bound)
 
@@ -95,56 +98,27 @@ def _priced(d: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft | None
     return _Bound(relaxed.value, "lp", relaxed.prices), partial(rounded, d, relaxed, until, lambda: limits.stopped)
 
 
-def _end_with_the_parent() -> None:
-    """In a worker: ends it once the parent is gone, however that ended."""
-
-    def watch() -> None:
-        if parent := parent_process():
-            parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes that end with the block, whatever they are at."""
-    pool = ProcessPoolExecutor(count, mp_context=get_context("forkserver"), initializer=_end_with_the_parent)
-    try:
-        yield pool
-    finally:
-        processes = list((pool._processes or {}).values())
-        for process in processes:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-
-
-def _raising(
-    pool: ProcessPoolExecutor, d: Dense, bound: _Bound, limits: Limits, began: float
-) -> Future[tuple[float, Floats]] | None:
-    """A process that raises the bound by patterns; None where it would not get anywhere: then one look raises it."""
-    seconds = _BOUND_BY * limits.seconds - (time.monotonic() - began)
-    if len(d.slots[0]) > _MOST_PATTERN_SLOTS or limits.threads < 2 or seconds < 1:
-        bound.raise_to(patterns.value(d, bound.prices))
-        return None
-    return pool.submit(patterns.improve, d, bound.prices, seconds)
+def _raise_by_patterns(workers: Workers, d: Dense, bound: _Bound, until: float) -> None:
+    """By patterns in a process of its own; where that would not get anywhere, by one look at them."""
+    seconds = until - time.monotonic()
+    if len(d.slots[0]) > _MOST_PATTERN_SLOTS or workers.count < 2 or seconds < 1:
+        bound.raise_to(patterns.value(d, bound.prices), "lagrangian")
+    else:
+        workers.raise_by_patterns(d, bound.prices, seconds)
 
 
 def _outcome(search: Search, bound: _Bound) -> Outcome:
     w, draft = search.w, search.draft
-    order_id, factory_id = w.order_ids[w.d.order].to_numpy(), w.factory_ids[w.d.factory].to_numpy()
-    used = np.flatnonzero(draft.quantity)
     pair, day = np.nonzero(draft.setup + draft.run > 0)
-    allocation = {"order_id": order_id[used], "factory_id": factory_id[used], "quantity": draft.quantity[used]}
     work = {
-        "order_id": order_id[pair],
-        "factory_id": factory_id[pair],
+        "order_id": w.order_ids[w.d.order[pair]],
+        "factory_id": w.factory_ids[w.d.factory[pair]],
         "day": day + 1,
         "setup_minutes": draft.setup[pair, day],
         "run_minutes": draft.run[pair, day],
     }
     return Outcome(
-        allocation=pd.DataFrame(allocation),
+        allocation=search.allocation(),
         work=pd.DataFrame(work),
         cost=search.cost,
         bound=bound.value,

@@ -1,11 +1,14 @@
 """Large-neighbourhood search: parts of some tens of lots are planned anew, in parallel, with the rest of the plan kept.
 
 A part grows around a lot that costs much more than the prices of capacity say it need (its regret), by the lots that
-occupy the factories it could use. While a part is under way it holds the free minutes of some of its factories; at the
-others it may use only what its own lots occupy already, at no gain for giving it up. So the results of parts fit
-together, whichever comes back first. A result is put back only where it lowers the cost.
+occupy the factories it could use. Each lot brings the pairs that it uses and the cheapest few at those prices: a part
+of few pairs a lot carries many lots, one of all pairs a lot finds the odd pair that helps. While a part is under way it
+holds the free minutes of some of its factories; at the others it may use only what its own lots occupy already, at no
+gain for giving it up. So the results of parts fit together, whichever comes back first. A result is put back only where
+it lowers the cost.
 """
 
+import itertools
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -17,18 +20,20 @@ import pandas as pd
 from optimization import exact, schedule
 from optimization import model as statement
 from optimization import prices as lagrangian
-from optimization.dense import Floats, Ints
+from optimization.dense import Flags, Floats, Ints
 from optimization.draft import Draft
-from optimization.highs import SEED, Limits, Program, compile_model, complete
+from optimization.highs import SEED, Limits, Program, compile_model
 from optimization.pairs import reduce
 from optimization.part import Others, Whole, cut, put_back
 from optimization.problem import Instance
+from optimization.rounding import rank
 from optimization.search import improved
 
-_PAIRS = 400  # of a part to begin with: some 40 lots with 10 factories each
+_BREADTHS = (2, 3, 5, 1000)  # pairs of a lot beside those that it uses, by turns
+_PAIRS = 300  # of a part to begin with
 _FEWEST, _MOST = 80, 1200
 _SECONDS = 5.0  # of one part
-_GAP = 2e-3  # of one part
+_GAP, _FINER, _FINEST = 2e-3, 0.9, 2e-4  # of one part; finer after each that closed and was not worth it
 _COOLING = 0.3  # a lot whose part brought little is that much less likely to be chosen again
 _WORTH = 1e-3  # of the cost of its lots: what a part must bring to count as worth it
 _NEAR = 8  # orders that one order brings into its part
@@ -42,7 +47,7 @@ def plan_part(part: Instance, start: pd.DataFrame, limits: Limits) -> Result | N
     reduced = reduce(part)
     model = statement.state(part, reduced)
     program = _setups_late(compile_model(model), model)
-    point = _point(program, model, start)
+    point = exact.point(program, model, start)
     if point is None:
         return None
     values, closed = improved(program, program.columns(model.quantity)[1], point, limits)
@@ -57,22 +62,6 @@ def _setups_late(program: Program, model: Any) -> Program:
     return replace(program, upper=upper)
 
 
-def _point(program: Program, model: Any, start: pd.DataFrame) -> Floats | None:
-    """The start as a point of the program: pieces and switches as given, everything else at its best."""
-    made = dict(zip(zip(start["order_id"], start["factory_id"], strict=True), start["quantity"], strict=True))
-    busy = set(start["factory_id"])
-    lower, upper = program.lower.copy(), program.upper.copy()
-    for variable, value in (
-        (model.quantity, lambda key: made.get(key, 0)),
-        (model.used, lambda key: key in made),
-        (model.engaged, lambda key: key in busy),
-        (model.waiting, lambda key: 0),
-    ):
-        keys, columns = program.columns(variable)
-        lower[columns] = upper[columns] = [float(value(key)) for key in keys]
-    return complete(replace(program, lower=lower, upper=upper, integer=np.zeros_like(program.integer)))
-
-
 @dataclass(frozen=True)
 class _Running:
     """A part under way: its orders, pairs, factories, and those of them whose free minutes it holds."""
@@ -81,6 +70,7 @@ class _Running:
     pairs: Ints
     factories: Ints
     held: Ints
+    breadth: int
 
 
 class Search:
@@ -93,9 +83,23 @@ class Search:
         self._floor = lagrangian.orders(w.d, prices)
         self._regret = self._regrets(np.arange(len(w.d.quantity)), np.arange(len(w.d.order)))
         self._heat = np.ones(len(w.d.quantity))
-        self._size = _PAIRS
+        self._rank = rank(w.d.order, -lagrangian.piece_costs(w.d, prices))
+        self._gap = _GAP
+        self._breadths = itertools.cycle(_BREADTHS)
+        self._size = dict.fromkeys(_BREADTHS, float(_PAIRS))
         self._random = np.random.default_rng(SEED)
         self._running: dict[Future[Result | None], _Running] = {}
+
+    def allocation(self, pairs: Ints | None = None) -> pd.DataFrame:
+        """order_id, factory_id and quantity of the pairs that make any; or of these."""
+        used = np.flatnonzero(self.draft.quantity) if pairs is None else pairs
+        return pd.DataFrame(
+            {
+                "order_id": self.w.order_ids[self.w.d.order[used]],
+                "factory_id": self.w.factory_ids[self.w.d.factory[used]],
+                "quantity": self.draft.quantity[used],
+            }
+        )
 
     def step(self, pool: ProcessPoolExecutor, workers: int, until: float) -> None:
         """Keeps that many workers busy and takes in what they have done, within a second."""
@@ -106,26 +110,23 @@ class Search:
             self._settle(self._running.pop(future), future.result())
 
     def _launch(self, pool: ProcessPoolExecutor, workers: int, until: float) -> bool:
-        orders = self._choose()
+        w, d, draft = self.w, self.w.d, self.draft
+        breadth = next(self._breadths)
+        near = (self._rank < breadth) | (draft.quantity > 0)
+        orders = self._choose(near, self._size[breadth])
         if not len(orders):
             return False
-        w, d, draft = self.w, self.w.d, self.draft
         pairs = w.pairs_of(orders)
+        pairs = pairs[near[pairs]]
         used = pairs[draft.quantity[pairs] > 0]
         factories = np.unique(d.factory[pairs])
         own, held = np.zeros_like(self._load), self._held(factories, workers)
         np.add.at(own, d.factory[used], draft.setup[used] + draft.run[used])
         engaged = self._lots_at > np.bincount(d.factory[used], minlength=len(own))
         part = cut(w, pairs, Others(self._load - own, engaged, ~np.isin(np.arange(len(own)), held), own))
-        start = pd.DataFrame(
-            {
-                "order_id": w.order_ids[d.order[used]],
-                "factory_id": w.factory_ids[d.factory[used]],
-                "quantity": draft.quantity[used],
-            }
-        )
-        limits = Limits(min(_SECONDS, until - time.monotonic()), _GAP, 1)
-        self._running[pool.submit(plan_part, part, start, limits)] = _Running(orders, pairs, factories, held)
+        start = self.allocation(used)
+        limits = Limits(min(_SECONDS, until - time.monotonic()), self._gap, 1)
+        self._running[pool.submit(plan_part, part, start, limits)] = _Running(orders, pairs, factories, held, breadth)
         return True
 
     def _held(self, factories: Ints, workers: int) -> Ints:
@@ -134,22 +135,23 @@ class Search:
         free = np.setdiff1d(factories, np.concatenate(others)) if others else factories
         return self._random.permutation(free)[: -(-len(self._load) // workers)]
 
-    def _choose(self) -> Ints:
-        """Orders of a part: a seed by its regret, then those that occupy the factories of the orders chosen so far."""
+    def _choose(self, near: Flags, pairs: float) -> Ints:
+        """Orders of a part of so many pairs: a seed by its regret, then those that occupy the near factories so far."""
         w, d = self.w, self.w.d
         weight = np.maximum(self._regret, 1e-6 * d.quantity * d.unmet_cost) * self._heat
         for other in self._running.values():
             weight[other.orders] = 0.0
         if not weight.any():
             return np.empty(0, dtype=np.int64)
-        width = np.diff(w.first_pair)
+        width = np.bincount(d.order, near, len(weight))
         chosen = [int(self._random.choice(len(weight), p=weight / weight.sum()))]
         count = width[chosen[0]]
         for order in chosen:  # grows while it is walked
-            if count >= self._size:
+            if count >= pairs:
                 break
             weight[order] = 0.0
-            drawn = self._drawn(self._users(d.factory[w.first_pair[order] : w.first_pair[order + 1]]), weight)
+            own = slice(w.first_pair[order], w.first_pair[order + 1])
+            drawn = self._drawn(self._users(d.factory[own][near[own]]), weight)
             chosen += drawn
             weight[drawn] = 0.0
             count += width[drawn].sum()
@@ -173,12 +175,15 @@ class Search:
     def _settle(self, part: _Running, result: Result | None) -> None:
         """Puts a part back where it lowers the cost."""
         self.tried += 1
-        gained = 0.0
+        gained, closed = 0.0, False
         if result is not None:
             allocation, days, closed = result
-            self._size = int(np.clip(self._size * (1.1 if closed else 0.8), _FEWEST, _MOST))
+            size = self._size[part.breadth] * (1.1 if closed else 0.8)
+            self._size[part.breadth] = float(np.clip(size, _FEWEST, _MOST))
             gained = self._put_back(part, allocation, days)
-        self._heat[part.orders] *= 1.0 if gained > _WORTH * self._size_cost(part) else _COOLING
+        if gained <= _WORTH * self._size_cost(part):
+            self._heat[part.orders] *= _COOLING
+            self._gap = max(_FINEST, self._gap * _FINER) if closed else self._gap
 
     def _put_back(self, part: _Running, allocation: pd.DataFrame, days: pd.DataFrame) -> float:
         draft, pairs = self.draft, part.pairs

@@ -53,14 +53,14 @@ def filled(d: Dense, pieces: Floats) -> Draft | None:
 def lots(d: Dense, pieces: Floats) -> Flags:
     """Pairs that get work: those of each order with the most pieces, at most max_factories, none far below its lot."""
     chosen = (pieces >= np.maximum(_KEEP * d.least, _USED)) | (d.kept > 0)
-    rank = _rank(d.order, np.where(chosen & ~d.frozen, pieces, -1.0))
-    chosen &= d.frozen | (rank < d.max_factories[d.order])
+    place = rank(d.order, np.where(chosen & ~d.frozen, pieces, -1.0))
+    chosen &= d.frozen | (place < d.max_factories[d.order])
     least = np.where(chosen, d.least, 0)
-    before = _cumulative(d.order, _rank(d.order, np.where(chosen, pieces, -1.0)), least)
+    before = _cumulative(d.order, rank(d.order, np.where(chosen, pieces, -1.0)), least)
     return np.asarray(chosen & ((before + least <= d.quantity[d.order]) | (d.kept > 0)))
 
 
-def _rank(group: Ints, weight: Floats) -> Ints:
+def rank(group: Ints, weight: Floats) -> Ints:
     """Position of each element within its group, by falling weight."""
     ordered = np.lexsort((-weight, group))
     starts = np.searchsorted(group, np.arange(group[-1] + 2 if len(group) else 1))
@@ -111,7 +111,7 @@ def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
     total = np.rint(np.bincount(d.order, pieces, minlength=len(d.quantity))).astype(np.int64)
     left = total - np.bincount(d.order, down, minlength=len(d.quantity)).astype(np.int64)
     room = chosen & (down < d.most)
-    up = room & (_rank(d.order, np.where(room, pieces - down, -1.0)) < left[d.order])
+    up = room & (rank(d.order, np.where(room, pieces - down, -1.0)) < left[d.order])
     quantity = np.maximum(np.minimum(down + up, d.most), d.kept)
     return np.where(quantity >= np.maximum(d.least, 1), quantity, d.kept)
 
