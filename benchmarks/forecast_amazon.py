@@ -1,35 +1,40 @@
-"""Forecast accuracy on Amazon apparel, style x day: ours, simple baselines and statsforecast on the same folds.
+"""Daily demand per style on Amazon apparel: ours, simple baselines, statsforecast, LightGBM; the same folds for all.
 
-    python benchmarks/forecast_amazon.py          (needs ../shared/data and the extra `bench`; 3 minutes)
+    .venv-bench/bin/python -m benchmarks.forecast_amazon [ORIGINS]          (needs ../shared/data; 40 minutes)
 
-Demand: pieces asked (Qty > 0, cancelled lines too), 2022-04-01 to 2022-06-28 (03-31 and 06-29 are partial days).
-Folds: 4 weekly origins, first forecast days 2022-06-01, -08, -15, -22, horizon 7 days. Series: every style sold before
-the first origin. Every rival's quantiles are its point plus the empirical quantiles of its own errors at the
-origins before, in eight classes of style speed; `wape_of_q50` takes the median of these instead of its point. "28 days"
-takes a style's own last 28 days as its distribution.
+Demand: pieces asked (Qty > 0, cancelled lines too), 2022-04-01 to 2022-06-28 (03-31 and 06-29 are partial days). Folds:
+the last 28 origins with 14 days after them, a day apart; horizons 1 to 14 days. Series: every style sold before the
+first origin. Every method is fitted anew at each origin. A rival's quantiles are its point plus the empirical quantiles
+of its own errors at the origins before, in eight classes of style speed; `wape_of_q50` takes the median of these
+instead of its point. Costs: what the order policy would lose by each forecast, at prices and costs of the mapping.
 """
 
-import os
 import sys
 import time
 import warnings
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-os.environ.setdefault("NIXTLA_ID_AS_COL", "1")
 
 import duckdb
 import numpy as np
 import pandas as pd
+import yaml
 
+from benchmarks.forecast_rivals import LEARNED, STATISTICAL, Rivals
+from c2m.newsvendor import Stakes
 from c2m.settings import settings
-from models import baselines, evaluate
-from models.features import Cells
-from models.forecast import QUANTILES, asked_cells
-from models.panel import Panel, panel_of
-from models.train import QUANTILE_LEVELS, train
+from models import cost, gate
+from models.baselines import BASELINES, Points, baseline_frame
+from models.evaluate import OURS, calibration, compared, fold, miscalibration, score, scores, transform
+from models.forecast import asked_cells, forecast
+from models.panel import Floats, Panel, panel_of
+from models.segments import SEGMENTS
+from models.train import train
 
 SALES = "amazon_india_apparel/Amazon Sale Report.csv.gz"
-HORIZON, SEASON = 7, 7
+MAPPING = Path(__file__).parents[1] / "mappings" / "amazon_india_apparel" / "catalogue.yaml"
+ORIGINS, HORIZON = 28, 14
 DEMAND = """
     SELECT "Style" AS series_id, strptime("Date", '%m-%d-%y')::DATE AS ds, sum("Qty"::INT)::DOUBLE AS y,
            arg_max("Category", "Date") AS category
@@ -46,83 +51,91 @@ def amazon(folder: Path) -> Panel:
     return panel_of(demand.assign(category=demand["series_id"].map(category)), absent="zero")
 
 
-def rivals() -> list[object]:
-    """statsforecast's models for short, seasonal or intermittent series."""
-    from statsforecast import models as m
-
-    return [
-        m.AutoETS(season_length=SEASON),
-        m.AutoTheta(season_length=SEASON),
-        m.SimpleExponentialSmoothingOptimized(),
-        m.SeasonalExponentialSmoothingOptimized(season_length=SEASON),
-        m.CrostonOptimized(),
-        m.CrostonSBA(),
-        m.TSB(alpha_d=0.1, alpha_p=0.1),
-        m.ADIDA(),
-        m.IMAPA(),
-        m.WindowAverage(window_size=28),
-    ]
+def stakes(panel: Panel) -> Stakes:
+    """What a piece too few and too many cost, by the category's price and cost in the project's mapping."""
+    columns = yaml.safe_load(MAPPING.read_text(encoding="utf-8"))["columns"]
+    category = panel.categories["category"]
+    names = pd.DataFrame({"Category": np.array(category.levels)[category.codes[:, 0]]})
+    query = f"SELECT ({columns['price']})::DOUBLE, ({columns['cost']})::DOUBLE FROM names"
+    price, piece_cost = duckdb.sql(query).fetchnumpy().values() if len(names) else ()
+    policy = settings().replenishment
+    return Stakes.of(np.asarray(price), np.asarray(piece_cost), policy.window_days, policy)
 
 
-def rival_points(panel: Panel, origin: int) -> pd.DataFrame:
-    """Every rival's points for every series with history at `origin`: index (series, target), one column per rival."""
-    from statsforecast import StatsForecast
+@dataclass(frozen=True)
+class Contest:
+    """Everyone on the same folds of one panel."""
 
-    known = panel.until(origin, HORIZON)
-    series, column = np.nonzero(known.seen)
-    long = pd.DataFrame({"unique_id": series, "ds": column, "y": known.y[series, column]})
-    enough = long.groupby("unique_id")["y"].transform("size") >= 2 * SEASON
-    engine = StatsForecast(models=rivals(), freq=1, n_jobs=1, fallback_model=_fallback())
-    points = engine.forecast(df=long[enough], h=HORIZON).set_index(["unique_id", "ds"])
-    naive = pd.Series(np.nanmean(known.y[:, max(0, origin - 27) : origin + 1], axis=1))
-    every = pd.MultiIndex.from_product([np.unique(series), range(origin + 1, origin + 1 + HORIZON)])
-    points = points.reindex(every)
-    return points.apply(lambda rival: rival.fillna(pd.Series(naive[every.get_level_values(0)].to_numpy(), every)))
+    panel: Panel
+    origins: list[int]
 
+    @cached_property
+    def others(self) -> dict[str, Points]:
+        """All but ours."""
+        window = settings().replenishment.window_days
+        return BASELINES | Rivals(self.panel, max(HORIZON, window)).points()
 
-def _fallback() -> object:
-    from statsforecast.models import Naive
+    def run(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """`evaluate.Backtest.cells` and `cost.costs` over all origins."""
+        cells, costs = zip(*(self._at(origin) for origin in self.origins), strict=True)
+        return pd.concat(cells, ignore_index=True), pd.concat(costs, ignore_index=True)
 
-    return Naive()
-
-
-def rival_frames(fold: Panel, cells: Cells, points: dict[int, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Each rival's points and quantiles for one fold, as `baselines.baseline_frame` gives them."""
-    past = baselines.past_cells(fold, cells)
-    past_points = pd.concat([points[origin] for origin in np.unique(past.origin)])
-    past_points = past_points.loc[list(zip(past.series, past.target, strict=True))]
-    now = points[int(cells.origin[0])].loc[list(zip(cells.series, cells.target, strict=True))]
-    frames = {}
-    for rival in now.columns:
-        errors = fold.y[past.series, past.target] - past_points[rival].to_numpy()
-        given = np.maximum(now[rival].to_numpy(dtype=np.float64), 0)
-        frames[rival] = baselines.with_quantiles(fold, cells, given, past, errors)
-    return frames
+    def _at(self, origin: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        policy, window = settings().forecast, settings().replenishment.window_days
+        known = fold(self.panel, origin, HORIZON, self.origins[0])
+        cells, model = asked_cells(known), train(known, policy).scorer()
+        frames = {OURS: forecast(known, "wape", model)}
+        frames |= {name: baseline_frame(points, known, cells) for name, points in self.others.items()}
+        everyone: dict[str, cost.Contestant] = {OURS: cost.Ours(policy, model)}
+        everyone |= {name: cost.Baseline(points) for name, points in self.others.items()}
+        print(f"origin {self.panel.ds[origin]:%Y-%m-%d}: {len(cells):,} cells", file=sys.stderr)
+        return compared(self.panel, cells, frames), cost.costs(
+            self.panel, stakes(self.panel), everyone, [origin], window
+        )
 
 
-def own_days(fold: Panel, cells: Cells) -> pd.DataFrame:
-    """A style's last 28 days as the distribution of each day to come."""
-    days = baselines.recent(fold, cells, 28)
-    frame = pd.DataFrame(np.nanquantile(days, QUANTILE_LEVELS, axis=1).T, columns=QUANTILES)
-    return frame.assign(point=frame["q50"], mean=np.nanmean(days, axis=1))
+def show(title: str, table: pd.DataFrame, digits: int = 3) -> None:
+    """One table under its title."""
+    print(f"\n{title}\n{table.round(digits).to_string()}")
 
 
-def compare(panel: Panel) -> pd.DataFrame:
-    """Scores of every method over all folds."""
-    policy = settings().forecast.model_copy(update={"backtest_origins": 4})
-    origins = evaluate.origins(panel, policy, HORIZON)
-    steps = range(origins[0] - HORIZON * baselines.PAST_ORIGINS, origins[-1] + 1, HORIZON)
-    points = {origin: rival_points(panel, origin) for origin in steps}
-    parts = [evaluate.backtest(panel, policy, HORIZON).cells]
-    for origin in origins:
-        fold = evaluate.fold(panel, origin, HORIZON, origins[0])
-        cells = asked_cells(fold)
-        frames = rival_frames(fold, cells, points) | {"28 days": own_days(fold, cells)}
-        came = pd.DataFrame({"y": panel.y[cells.series, cells.target]})
-        parts += [came.assign(method=name, **frame[["point", "mean", *QUANTILES]]) for name, frame in frames.items()]
-    every = pd.concat(parts)
-    medians = evaluate.scores(every.assign(point=every["q50"]))["wape"]
-    return evaluate.scores(every).assign(wape_of_q50=medians)
+def by_segment(cells: pd.DataFrame, methods: list[str], figure: str) -> pd.DataFrame:
+    """Methods x segments of one figure of `evaluate.score`."""
+    some = cells[cells["method"].isin(methods)]
+    grouped = {name: scores(group)[figure] for name, group in some.groupby("segment")}
+    return pd.DataFrame(grouped).reindex(columns=[name for name in SEGMENTS if name in grouped])
+
+
+def by_horizon(cells: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """Methods x days ahead: WAPE."""
+    some = cells[cells["method"].isin(methods)]
+    wape = some.groupby(["method", "horizon_day"], sort=False).apply(lambda group: score(group)["wape"])
+    return wape.unstack("horizon_day").loc[methods]
+
+
+def deciles(values: Floats) -> pd.DataFrame:
+    """Share of the transform in each tenth of (0, 1); 0.1 each where calibrated."""
+    counts, _ = np.histogram(values, bins=10, range=(0, 1))
+    return pd.DataFrame([counts / len(values)], columns=[f"{tenth / 10:.1f}" for tenth in range(10)], index=["share"])
+
+
+def tell(cells: pd.DataFrame, costs: pd.DataFrame) -> None:
+    """Every table."""
+    table = scores(cells).assign(wape_of_q50=scores(cells.assign(point=cells["q50"]))["wape"]).sort_values("wape")
+    show("All origins and horizons", table.drop(columns="pieces"), 4)
+    statistical = table.loc[[name for name in table.index if name in STATISTICAL]].index[0]
+    few = [OURS, "seasonal_naive", str(statistical), *LEARNED]
+    for figure in ("wape", "pinball", "bias"):
+        show(f"{figure} by segment", by_segment(cells, few, figure))
+    show("WAPE by days ahead", by_horizon(cells, few))
+    ours = cells[cells["method"] == OURS]
+    show("Calibration: share of cells below, and at most, each quantile of ours", calibration(ours).set_index("level"))
+    off = {name: miscalibration(group) for name, group in ours.groupby("segment")} | {"all": miscalibration(ours)}
+    show("How far the worst level lies outside of its two shares", pd.DataFrame([off], index=[OURS]))
+    show("Probability integral transform, randomised, by tenths", deciles(transform(ours)))
+    others = [name for name in table.index if name != OURS]
+    money = gate.beside(costs, OURS, others, settings().promotion).sort_values("cost")
+    show(f"Business cost, {settings().promotion.confidence:.0%} interval of what ours saves", money)
 
 
 def main() -> None:
@@ -130,15 +143,12 @@ def main() -> None:
     if not (folder / SALES).exists():
         sys.exit(f"{folder / SALES} is not there; this benchmark needs the public data")
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # means of styles without a day
-    panel = amazon(folder)
-    started = time.perf_counter()
-    trained = train(panel, settings().forecast)
-    seconds = time.perf_counter() - started
-    size = f"{len(panel.ids):,} styles x {panel.end + 1} days, {trained.spec['rows']:,} training rows"
-    print(f"{size}, XGBoost {trained.spec['xgboost']}")
-    print(f"training: {seconds:.1f} s")
-    table = compare(panel).sort_values("wape").round(4)
-    print(table.to_string())
+    panel, started = amazon(folder), time.perf_counter()
+    last = panel.end - HORIZON
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else ORIGINS
+    contest = Contest(panel, list(range(last - count + 1, last + 1)))
+    tell(*contest.run())
+    print(f"\n{len(panel.ids):,} styles x {panel.end + 1} days, {count} origins: {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

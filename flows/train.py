@@ -26,7 +26,7 @@ def train_and_register(day: date) -> str:
     """Trains, backtests, logs and registers; the same data and settings give the version that is already there."""
     policy, panel = settings().forecast, published_panel(day)
     everyone: dict[str, cost.Contestant] = {OURS: cost.Ours(policy)}
-    everyone |= {name: cost.Baseline(name) for name in BASELINES}
+    everyone |= {name: cost.Baseline(points) for name, points in BASELINES.items()}
     folds = -(-policy.backtest_origins // 2)  # each trains the mean twice, to see how totals spread about it
     judged = replace(backtest(panel, policy), costs=cost.published(panel, everyone, folds))
     return registry.log_and_register(fit(panel, policy), panel, judged, manifest())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.newsvendor import WINDOW_LEVELS
-from models.features import Cells, History, mean_seen, scale_of
+from models.features import Cells, History, mean_seen, scale_of, usual_level
 from models.panel import Floats, Ints, Panel
 from models.scorer import quantile_name
 from models.train import QUANTILE_LEVELS
@@ -44,16 +44,17 @@ def mean_7(panel: Panel, cells: Cells) -> Floats:
     return mean_seen(recent(panel, cells, 7))
 
 
-BASELINES: dict[str, Callable[[Panel, Cells], Floats]] = {
+Points = Callable[[Panel, Cells], Floats]  # of the cells, each from what the panel holds up to the cell's origin
+
+BASELINES: dict[str, Points] = {
     "seasonal_naive": seasonal_naive,
     "median_14": median_14,
     "mean_7": mean_7,
 }
 
 
-def baseline_frame(name: str, panel: Panel, cells: Cells) -> pd.DataFrame:
+def baseline_frame(give: Points, panel: Panel, cells: Cells) -> pd.DataFrame:
     """Columns point, mean, q05 .. q95 of one baseline for cells of one origin."""
-    give = BASELINES[name]
     past = past_cells(panel, cells)
     errors = panel.y[past.series, past.target] - give(panel, past)
     return with_quantiles(panel, cells, give(panel, cells), past, errors)
@@ -80,7 +81,8 @@ def _spread(
     panel: Panel, cells: Cells, points: Floats, past: Cells, errors: Floats, levels: tuple[float, ...]
 ) -> Floats:
     """(rows, levels): points plus the quantiles of past errors of series of like speed."""
-    scale = scale_of(panel)
+    history = History(panel.y)
+    scale = scale_of(history, usual_level(history))
     speed, past_speed = scale[cells.series, cells.origin], scale[past.series, past.origin]
     edges = np.quantile(past_speed, np.arange(1, CLASSES) / CLASSES)
     by_class = pd.Series(errors).groupby(np.searchsorted(edges, past_speed)).quantile(np.array(levels)).unstack()
@@ -89,15 +91,15 @@ def _spread(
     return np.rint(quantiles) if (panel.y[panel.seen] % 1 == 0).all() else quantiles
 
 
-def baseline_totals(name: str, panel: Panel, cells: Cells, window: int) -> Floats:
+def baseline_totals(give: Points, panel: Panel, cells: Cells, window: int) -> Floats:
     """(cells, levels): quantiles at WINDOW_LEVELS of the total over the `window` periods after each cell's origin."""
     back = window * np.arange(1, PAST_ORIGINS + 1)[:, None]
     origin = (cells.origin - back).ravel()
     past = Cells(np.tile(cells.series, PAST_ORIGINS), origin, origin + window)
     known = past.origin >= panel.first[past.series]
     past = Cells(past.series[known], past.origin[known], past.target[known])
-    errors = np.nansum(panel.y[_window(past, window)], axis=1) - _total(name, panel, past, window)
-    return _spread(panel, cells, _total(name, panel, cells, window), past, errors, WINDOW_LEVELS)
+    errors = np.nansum(panel.y[_window(past, window)], axis=1) - _total(give, panel, past, window)
+    return _spread(panel, cells, _total(give, panel, cells, window), past, errors, WINDOW_LEVELS)
 
 
 def _window(cells: Cells, window: int) -> tuple[Ints, Ints]:
@@ -105,8 +107,8 @@ def _window(cells: Cells, window: int) -> tuple[Ints, Ints]:
     return np.broadcast_arrays(cells.series[:, None], cells.origin[:, None] + np.arange(1, window + 1))  # type: ignore[return-value]
 
 
-def _total(name: str, panel: Panel, cells: Cells, window: int) -> Floats:
+def _total(give: Points, panel: Panel, cells: Cells, window: int) -> Floats:
     """What a baseline expects in all of the window."""
     series, target = (each.ravel() for each in _window(cells, window))
-    points = BASELINES[name](panel, Cells(series, np.repeat(cells.origin, window), target))
+    points = give(panel, Cells(series, np.repeat(cells.origin, window), target))
     return np.nansum(points.reshape(-1, window), axis=1)

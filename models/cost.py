@@ -14,7 +14,7 @@ import pandas as pd
 from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.published import read
 from c2m.settings import ForecastPolicy, settings
-from models.baselines import baseline_totals
+from models.baselines import Points, baseline_totals
 from models.features import Cells
 from models.forecast import forecast, windows
 from models.panel import Floats, Ints, Panel, style_series
@@ -56,12 +56,12 @@ class Ours:
 class Baseline:
     """A rival's points with the errors that its totals made just before."""
 
-    name: str
+    points: Points
 
     def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
         """See `Contestant`."""
         start = np.full(len(series), origin)
-        return baseline_totals(self.name, known, Cells(series, start, start + window), window)
+        return baseline_totals(self.points, known, Cells(series, start, start + window), window)
 
 
 def origins(panel: Panel, window: int, folds: int) -> list[int]:

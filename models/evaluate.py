@@ -59,7 +59,9 @@ def judged(panel: Panel, known: Panel, policy: ForecastPolicy) -> pd.DataFrame:
     """The forecasts of every method for what a fold asks, beside what came."""
     cells = asked_cells(known)
     frames = {OURS: forecast(known, "wape", train(known, policy, totals=False).scorer())}
-    return compared(panel, cells, frames | {name: baseline_frame(name, known, cells) for name in BASELINES})
+    return compared(
+        panel, cells, frames | {name: baseline_frame(give, known, cells) for name, give in BASELINES.items()}
+    )
 
 
 def compared(panel: Panel, cells: Cells, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ columns of periods <= t, and known-ahead columns up to u; nothing else. Everythi
 one model serves fast and slow series; `tests/unit/test_models_features.py` recomputes them in SQL.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from models.panel import Floats, Ints, Panel
 SCALE_WINDOW = 28  # periods of the level that demand is divided by
 LEVEL_WINDOWS = (3, 7, 14, 28, 56)  # periods
 GIANT = 100  # times the median level
+BLOCK = 4096  # series whose statistics are computed at once
 SEASONS_BACK = 4  # same-season observations that are averaged
 LONGEST_IDLE = 56  # periods at which idle time is cut
 # Age is cut early: where most series begin with the panel, a longer age is a clock, and trees learn the calendar of a
@@ -96,12 +97,48 @@ def mean_seen(values: Floats) -> Floats:
     return ratio(np.nansum(values, axis=1), (~np.isnan(values)).sum(axis=1).astype(np.float64))
 
 
-def scale_of(panel: Panel) -> Floats:
+@dataclass(frozen=True)
+class Shared:
+    """What the series of a panel say together.
+
+    usual: (T,), the level that a series without history is taken to have. members: (N,), the group of each series in
+    "all" and in every category that a series keeps. demand, numbers: (groups, T), means over a group's members.
+    """
+
+    usual: Floats
+    members: dict[str, Ints]
+    demand: dict[str, Floats]
+    numbers: dict[tuple[str, str], Floats]  # by number and category
+
+    @classmethod
+    def of(cls, panel: Panel) -> "Shared":
+        """Of all series."""
+        kept = {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
+        codes = {"all": np.zeros(len(panel.ids), dtype=np.int64), **kept}
+        members = {name: np.unique(of, return_inverse=True)[1] for name, of in codes.items()}
+        return cls(
+            usual_level(History(panel.y)),
+            members,
+            {name: _mean_of_members(panel.y, of) for name, of in members.items()},
+            {
+                (number, name): _mean_of_members(values, members[name])
+                for name in kept
+                for number, values in panel.numbers.items()
+            },
+        )
+
+    def some(self, rows: slice) -> "Shared":
+        """For some of the series."""
+        return replace(self, members={name: of[rows] for name, of in self.members.items()})
+
+
+def usual_level(history: History) -> Floats:
+    """(T,): mean of the series' recent levels; one giant among them must not set it."""
+    return np.array([_mean_without_giants(column) for column in history.mean(SCALE_WINDOW).T])
+
+
+def scale_of(history: History, usual: Floats) -> Floats:
     """(N, T): the recent level of each series, drawn by one observation towards the usual level of all; > 0."""
-    history = History(panel.y)
-    levels = history.mean(SCALE_WINDOW)
-    # One giant among the series must not set the usual level.
-    usual = np.array([_mean_without_giants(column) for column in levels.T])
     scale: Floats = (history.total(SCALE_WINDOW) + usual) / (history.count(SCALE_WINDOW) + 1)
     return scale
 
@@ -113,18 +150,47 @@ def _mean_without_giants(levels: Floats) -> float:
     return float(np.minimum(levels, GIANT * np.median(above)).mean()) if len(above) else 1.0
 
 
+def _mean_of_members(values: Floats, members: Ints) -> Floats:
+    """(groups, T): mean of the members' observations (N, T), nan without any."""
+    belongs = sparse.csr_array((np.ones(len(members)), (members, np.arange(len(members)))))
+    return ratio(belongs @ np.nan_to_num(values), belongs @ (~np.isnan(values)).astype(np.float64))
+
+
 def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
     """One row per cell, one column per feature: doubles and, for categories, text. `scale` comes first."""
-    scale = scale_of(panel)[cells.series, cells.origin]
-    columns = {"scale": scale, **dict(_plain(panel, cells)), **dict(_rivals(panel, cells))}
-    columns |= dict(_groups(panel, cells, scale))
-    columns |= {name: values / scale for name, values in _levels(panel, cells)}
+    return in_order(blocks(panel, cells))
+
+
+def in_order(blocks: Iterable[tuple[Ints, pd.DataFrame]]) -> pd.DataFrame:
+    """Blocks of rows as one frame, by their places."""
+    places, parts = zip(*blocks, strict=True)
+    every: pd.DataFrame = pd.concat(parts, ignore_index=True).iloc[np.argsort(np.concatenate(places))]
+    return every.reset_index(drop=True)
+
+
+def blocks(panel: Panel, cells: Cells) -> Iterator[tuple[Ints, pd.DataFrame]]:
+    """Rows of `matrix`, some series at a time so that memory stays bounded, with their places among the cells."""
+    shared, order = Shared.of(panel), np.argsort(cells.series, kind="stable")
+    starts = np.arange(0, len(panel.ids), BLOCK)
+    ends = np.searchsorted(cells.series[order], starts + BLOCK)
+    for start, at in zip(starts, np.split(order, ends[:-1]), strict=True):
+        some = slice(start, start + BLOCK)
+        own = Cells(cells.series[at] - start, cells.origin[at], cells.target[at])
+        yield at, _rows(panel.some(some), shared.some(some), own)
+
+
+def _rows(panel: Panel, shared: Shared, cells: Cells) -> pd.DataFrame:
+    history = History(panel.y)
+    scale = scale_of(history, shared.usual)[cells.series, cells.origin]
+    columns = {"scale": scale, **dict(_plain(panel, history, cells)), **dict(_rivals(panel, shared, cells))}
+    columns |= dict(_groups(panel, shared, cells, scale))
+    columns |= {name: values / scale for name, values in _levels(panel, history, cells)}
     return pd.DataFrame(columns)
 
 
-def _levels(panel: Panel, cells: Cells) -> Iterator[tuple[str, Floats]]:
+def _levels(panel: Panel, history: History, cells: Cells) -> Iterator[tuple[str, Floats]]:
     """Features in units of demand."""
-    history, at = History(panel.y), (cells.series, cells.origin)
+    at = cells.series, cells.origin
     for window in LEVEL_WINDOWS:
         yield f"mean_{window}", history.mean(window)[at]
     yield "last", panel.y[at]
@@ -135,9 +201,11 @@ def _levels(panel: Panel, cells: Cells) -> Iterator[tuple[str, Floats]]:
         yield "same_season_mean", mean_seen(same)
 
 
-def _plain(panel: Panel, cells: Cells) -> Iterator[tuple[str, "Floats | np.ndarray[tuple[int], np.dtype[np.object_]]"]]:
+def _plain(
+    panel: Panel, history: History, cells: Cells
+) -> Iterator[tuple[str, "Floats | np.ndarray[tuple[int], np.dtype[np.object_]]"]]:
     """Features without a unit, and the known-ahead columns as they are at the target."""
-    history, at, ahead = History(panel.y), (cells.series, cells.origin), (cells.series, cells.target)
+    at, ahead = (cells.series, cells.origin), (cells.series, cells.target)
     yield "horizon", (cells.target - cells.origin).astype(float)
     if panel.season:
         yield "season", (cells.target % panel.season).astype(float)
@@ -153,35 +221,18 @@ def _plain(panel: Panel, cells: Cells) -> Iterator[tuple[str, "Floats | np.ndarr
         yield name, np.array([*category.levels, UNSEEN], dtype=object)[category.codes[ahead]]
 
 
-def _rivals(panel: Panel, cells: Cells) -> Iterator[tuple[str, Floats]]:
+def _rivals(panel: Panel, shared: Shared, cells: Cells) -> Iterator[tuple[str, Floats]]:
     """Each number known ahead against its mean over the members of each category at the target: a price, say."""
-    for group, codes in _static(panel).items():
-        _, members = np.unique(codes, return_inverse=True)
-        for name, values in panel.numbers.items():
-            usual = _mean_of_members(values, members)
-            yield (
-                f"{name}_to_{group}",
-                ratio(values[cells.series, cells.target], usual[members[cells.series], cells.target]),
-            )
+    for (number, group), usual in shared.numbers.items():
+        of = shared.members[group][cells.series]
+        yield f"{number}_to_{group}", ratio(panel.numbers[number][cells.series, cells.target], usual[of, cells.target])
 
 
-def _static(panel: Panel) -> dict[str, Ints]:
-    """(N,): the level of each series in every category that does not change over time."""
-    return {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
-
-
-def _mean_of_members(values: Floats, members: Ints) -> Floats:
-    """(groups, T): mean of the members' observations (N, T), nan without any."""
-    belongs = sparse.csr_array((np.ones(len(members)), (members, np.arange(len(members)))))
-    return ratio(belongs @ np.nan_to_num(values), belongs @ (~np.isnan(values)).astype(np.float64))
-
-
-def _groups(panel: Panel, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
+def _groups(panel: Panel, shared: Shared, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
     """Trend, level and season of all series together and of each category's members: what neighbours tell."""
-    for name, codes in {"all": np.zeros(len(panel.ids), dtype=np.int64), **_static(panel)}.items():
-        _, members = np.unique(codes, return_inverse=True)
-        history = History(_mean_of_members(panel.y, members))
-        of = Cells(members[cells.series], cells.origin, cells.target)
+    for name, demand in shared.demand.items():
+        history = History(demand)
+        of = Cells(shared.members[name][cells.series], cells.origin, cells.target)
         usual = history.mean(28)[of.series, of.origin]
         yield f"{name}_level", usual / scale
         if name != "all":

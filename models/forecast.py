@@ -14,7 +14,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.files import write_with
 from c2m.settings import settings
-from models.features import Cells, matrix
+from models.features import Cells, blocks, in_order
 from models.panel import Absent, Floats, Panel, read_panel
 from models.scorer import Scorer, quantile_name
 from models.train import QUANTILE_LEVELS, train
@@ -49,7 +49,7 @@ def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) 
     if model is None:
         longest = int((cells.target - cells.origin).max())
         model = train(panel, settings().forecast.model_copy(update={"horizon_days": longest})).scorer()
-    frame = model.predict(matrix(panel, cells)).reset_index(drop=True)
+    frame = in_order((at, model.predict(rows)) for at, rows in blocks(panel, cells))
     frame.insert(0, "point", point(frame, metric))
     frame.insert(0, "ds", panel.ds[cells.target])
     frame.insert(0, "series_id", panel.ids[cells.series])

@@ -79,6 +79,18 @@ class Panel:
         """Column of the last observation of any series."""
         return int(self.last.max(initial=-1))
 
+    def some(self, rows: slice) -> "Panel":
+        """Some of the series."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            y=self.y[rows],
+            asked=self.asked[rows],
+            numbers={name: values[rows] for name, values in self.numbers.items()},
+            categories={name: Category(c.codes[rows], c.levels) for name, c in self.categories.items()},
+            past={name: values[rows] for name, values in self.past.items()},
+        )
+
     def until(self, origin: int, horizon: int) -> "Panel":
         """The panel as it stood at column `origin`: later observations are hidden, the next `horizon` of them asked."""
         periods = np.arange(self.y.shape[1])

@@ -40,8 +40,9 @@ from models.card import card
 from models.evaluate import OURS, Backtest, scores
 from models.features import Cells, matrix
 from models.panel import Panel
+from models.sample import HALF_LIFE
 from models.scorer import Scorer
-from models.train import HALF_LIFE, Trained
+from models.train import Trained
 
 NAME = "c2m-demand"
 CHAMPION, CHALLENGER = "champion", "challenger"

@@ -7,6 +7,7 @@ value is measured on the last weeks with a mean model that has not seen them, an
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ import pandas as pd
 import xgboost as xgb
 from scipy import stats
 
-from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
+from models.boosting import boosted
 from models.drift import profile
-from models.features import GIANT, MAX_LEVELS, Cells, matrix, ratio
+from models.features import Cells, blocks, ratio
 from models.panel import Floats, Panel
-from models.scorer import FORMAT, UNSEEN, Scorer, encoded
+from models.sample import Sample, sample
+from models.scorer import FORMAT, Scorer
 
 QUANTILE_LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
@@ -32,11 +34,6 @@ MAX_SERIES = 2_000  # series whose totals are measured, evenly chosen
 ASSUMED_VARIATION = 0.7  # of a total beyond Poisson, relative: median over speed classes, Amazon apparel, 7 and 14 days
 FEWEST_TOTALS = 20 * CLASSES  # observed totals below which their spread is assumed, not measured
 
-# Chosen on Amazon apparel, two sets of four weekly folds, May and June 2022. Two seeds differ by 0.5 % of pinball.
-MAX_ROWS = 60_000  # 120,000 take twice as long for 0.3 % of pinball
-MOST_COPIES = 3  # origins drawn per observation of a small panel
-HALF_LIFE = 28  # periods after which a training row weighs half
-WARM_UP = 14  # first origin of training, in periods from the start of the panel
 # A row weighs its scale to this power. 1 is the loss in pieces, which makes the mean unbiased in total; for quantiles
 # the root also hears the slow series and lowers the pinball loss in pieces by 1 %.
 MEAN_WEIGHT, QUANTILE_WEIGHT = 1.0, 0.5
@@ -66,41 +63,23 @@ class Trained:
         return Scorer.of(self.mean, self.quantiles, self.spec)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Training rows: features, demand over scale, and `recency`: 1 in the last period known, halving with age."""
-
-    rows: pd.DataFrame
-    levels: dict[str, list[str]]
-    relative: Floats
-    recency: Floats
-
-    @property
-    def types(self) -> list[str]:
-        """XGBoost's name of each column's type: category or quantity."""
-        return ["c" if name in self.levels else "q" for name in self.rows]
-
-    def encoded(self, rows: pd.DataFrame) -> Floats:
-        """Rows of features as this sample's model reads them."""
-        return encoded(rows, self.levels, self.rows.columns.tolist())
-
-
 def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: bool = True) -> Trained:
     """A model of the panel's observations.
 
     Without the spread of `totals` it is made sooner and cannot do windows, without `quantiles` it gives the mean alone.
     """
-    sample = _sample(panel, panel.end, policy)
-    mean = _boost(sample, policy, sample.relative, MEAN_WEIGHT, _MEAN)
     logarithmic = bool((panel.y[panel.seen] > 0).all())
-    spread = _spread_booster(sample, policy, logarithmic) if quantiles else None
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = sample(panel, panel.end, policy, Path(scratch))
+        mean = _mean_booster(rows, policy)
+        spread = _spread_booster(rows, policy, logarithmic) if quantiles else None
     spec = {
         "format": FORMAT,
         "xgboost": xgb.__version__,
-        "features": sample.rows.columns.tolist(),
-        "types": sample.types,
-        "levels": sample.levels,
-        "profile": profile(sample.rows[sample.recency >= 0.5], sample.levels),
+        "features": rows.names,
+        "types": rows.types,
+        "levels": rows.levels,
+        "profile": profile(rows.recent, rows.levels),
         "quantile_levels": QUANTILE_LEVELS,
         "logarithmic": logarithmic,
         "window_levels": WINDOW_LEVELS,
@@ -109,20 +88,22 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
         "series": len(panel.ids),
         "periods": panel.end + 1,
         "end": str(panel.ds[panel.end]),
-        "rows": len(sample.rows),
+        "rows": len(rows.relative),
         "policy": policy.model_dump(),
         "fingerprint": fingerprint(panel, policy),
     }
     return Trained(bytes(mean.save_raw("ubj")), bytes(spread.save_raw("ubj")) if spread else None, spec)
 
 
-_MEAN = {"objective": "count:poisson"}
 _QUANTILES = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILE_LEVELS)}
 
 
 def fingerprint(panel: Panel, policy: ForecastPolicy) -> str:
     """Follows from the data, the parameters, the library and the code: the same fingerprint, the same model."""
-    code = [sha256(Path(__file__).with_name(f"{module}.py")) for module in ("train", "features", "scorer")]
+    code = [
+        sha256(Path(__file__).with_name(f"{module}.py"))
+        for module in ("train", "sample", "features", "boosting", "scorer")
+    ]
     digest = hashlib.sha256(json.dumps([code, xgb.__version__, policy.model_dump()]).encode())
     digest.update("\n".join(map(str, [*panel.ids, *panel.ds, panel.season])).encode())
     for name, values in {**panel.numbers, **panel.past}.items():
@@ -133,65 +114,15 @@ def fingerprint(panel: Panel, policy: ForecastPolicy) -> str:
     return digest.hexdigest()
 
 
-def _sample(panel: Panel, end: int, policy: ForecastPolicy) -> Sample:
-    """Training rows whose targets lie no later than column `end`."""
-    cells = _cells(panel, end, policy)
-    rows = matrix(panel, cells)
-    levels = {name: [UNSEEN, *_frequent(rows[name])] for name in panel.categories}
-    relative = panel.y[cells.series, cells.target] / rows["scale"].to_numpy()
-    return Sample(rows, levels, relative, 0.5 ** ((end - cells.target) / HALF_LIFE))
+def _mean_booster(rows: Sample, policy: ForecastPolicy) -> xgb.Booster:
+    return boosted(rows, policy, rows.relative, rows.weight(MEAN_WEIGHT), {"objective": "count:poisson"})
 
 
-def _cells(panel: Panel, end: int, policy: ForecastPolicy) -> Cells:
-    """At most MAX_ROWS cells, the same for the same panel: every observation with one or more origins before it."""
-    start = int(panel.first.min())
-    warm = start + min(WARM_UP, (end - start) // 3)
-    series, target = np.nonzero(panel.seen[:, : end + 1])
-    horizon = min(policy.horizon_days, max(1, end - warm))
-    copies = min(horizon, MOST_COPIES, -(-MAX_ROWS // max(1, len(series))))
-    random = np.random.default_rng(policy.seed)
-    series, target = np.repeat(series, copies), np.repeat(target, copies)
-    origin = target - random.integers(1, horizon + 1, len(target))
-    # A series that starts with the panel was there before: only one that starts later has origins without a history.
-    usable = (origin >= warm) & ((origin >= panel.first[series]) | (panel.first[series] > warm))
-    chosen = np.flatnonzero(usable)
-    if not len(chosen):
-        raise InputError(
-            "short-panel",
-            [
-                f"{len(panel.ids)} series over {end - start + 1} periods hold no two observations "
-                "in sequence; a forecast needs at least two periods of history"
-            ],
-        )
-    if len(chosen) > MAX_ROWS:
-        chosen = np.sort(random.choice(chosen, MAX_ROWS, replace=False))
-    return Cells(series[chosen], origin[chosen], target[chosen])
-
-
-def _frequent(column: "pd.Series[Any]") -> list[str]:
-    """The commonest levels of a category, in order of the alphabet."""
-    return sorted(map(str, column[column != UNSEEN].value_counts().index[:MAX_LEVELS]))
-
-
-def _spread_booster(sample: Sample, policy: ForecastPolicy, logarithmic: bool) -> xgb.Booster:
+def _spread_booster(rows: Sample, policy: ForecastPolicy, logarithmic: bool) -> xgb.Booster:
     """Quantiles of the ratios, or of their logarithms."""
-    if logarithmic:
-        return _boost(sample, policy, np.log(sample.relative), LOGARITHM_WEIGHT, _QUANTILES)
-    return _boost(sample, policy, sample.relative, QUANTILE_WEIGHT, _QUANTILES)
-
-
-def _boost(
-    sample: Sample, policy: ForecastPolicy, target: Floats, power: float, objective: dict[str, Any]
-) -> xgb.Booster:
-    """Trees on a target of the sample's rows, each weighed by its scale to `power` and by its recency."""
-    scale = sample.rows["scale"].to_numpy()
-    weight = np.minimum(scale, GIANT * np.median(scale)) ** power * sample.recency
-    data = xgb.QuantileDMatrix(
-        sample.encoded(sample.rows), target, weight=weight / weight.mean(), feature_types=sample.types,
-        nthread=policy.threads,
-    )  # fmt: skip
-    machine = {"tree_method": "hist", "seed": policy.seed, "nthread": policy.threads}
-    return xgb.train({**policy.trees.model_dump(), **objective, **machine}, data, policy.rounds)
+    target = np.log(rows.relative) if logarithmic else rows.relative
+    weight = rows.weight(LOGARITHM_WEIGHT if logarithmic else QUANTILE_WEIGHT)
+    return boosted(rows, policy, target, weight, _QUANTILES)
 
 
 def _windows(panel: Panel, policy: ForecastPolicy) -> list[dict[str, Any]]:
@@ -211,17 +142,20 @@ def _totals(panel: Panel, cut: int, longest: int, policy: ForecastPolicy) -> tup
     What all series together came out above or below their expectation at an origin is taken out: a handful of weeks
     says how series spread about the common level, not how that level errs.
     """
-    sample = _sample(panel, cut, policy)
-    booster = _boost(sample, policy, sample.relative, MEAN_WEIGHT, _MEAN)
+    with tempfile.TemporaryDirectory() as scratch:
+        known = sample(panel, cut, policy, Path(scratch))
+        booster = _mean_booster(known, policy)
     cells = _blocks(panel, cut, longest)
-    rows = matrix(panel, cells)
-    data = xgb.DMatrix(sample.encoded(rows), feature_types=sample.types)
-    expected = (booster.predict(data) * rows["scale"].to_numpy()).reshape(-1, longest).cumsum(axis=1)
+    expected = np.empty(len(cells))
+    for at, rows in blocks(panel, cells):
+        data = xgb.DMatrix(known.encoded(rows), feature_types=known.types)
+        expected[at] = booster.predict(data) * rows["scale"].to_numpy()
+    summed = expected.reshape(-1, longest).cumsum(axis=1)
     reached = cells.origin + np.tile(np.arange(1, longest + 1), len(cells) // longest) <= panel.end
     actual = np.where(reached, panel.y[cells.series, cells.target], np.nan).reshape(-1, longest).cumsum(axis=1)
-    both = pd.DataFrame(np.hstack([np.where(np.isnan(actual), np.nan, expected), actual]))
+    both = pd.DataFrame(np.hstack([np.where(np.isnan(actual), np.nan, summed), actual]))
     common = both.groupby(cells.origin[::longest]).transform("sum").to_numpy()
-    return expected * ratio(common[:, longest:], common[:, :longest]), actual
+    return summed * ratio(common[:, longest:], common[:, :longest]), actual
 
 
 def _blocks(panel: Panel, cut: int, longest: int) -> Cells:

@@ -10,7 +10,7 @@ from scipy.stats import poisson
 
 from c2m.newsvendor import WINDOW_LEVELS, Stakes
 from models import cost
-from models.baselines import BASELINES, PAST_ORIGINS, baseline_totals, mean_7
+from models.baselines import BASELINES, PAST_ORIGINS, baseline_totals, mean_7, seasonal_naive
 from models.features import Cells
 from models.panel import Floats, Ints, Panel, panel_of
 from models.segments import SEGMENTS, segments
@@ -61,7 +61,7 @@ def test_who_knows_the_distribution_pays_less_than_who_guesses_and_ours_less_tha
             return np.stack([poisson.ppf(level, mean) for level in WINDOW_LEVELS], axis=1)
 
     recipe = POLICY.model_copy(update={"rounds": 60})
-    everyone = {"ours": cost.Ours(recipe), "naive": cost.Baseline("seasonal_naive"), "ten": Always(10.0)}
+    everyone = {"ours": cost.Ours(recipe), "naive": cost.Baseline(seasonal_naive), "ten": Always(10.0)}
     found = cost.costs(panel, stakes(panel), {**everyone, "knows": Knows()}, cost.origins(panel, WINDOW, 3), WINDOW)
     paid = found[["knows", "ours", "naive", "ten"]].sum()
     assert paid.is_monotonic_increasing, paid
@@ -84,10 +84,15 @@ def test_a_model_that_learned_from_the_fold_gives_way_to_its_recipe(panel: Panel
 def test_a_baselines_totals_see_nothing_of_the_future(panel: Panel, name: str) -> None:
     later = np.arange(panel.y.shape[1]) > 45
     changed = replace(panel, y=np.where(later & panel.seen, panel.y * 3 + 1, panel.y))
-    tables = [cost.costs(each, stakes(panel), {name: cost.Baseline(name)}, [45], WINDOW) for each in (panel, changed)]
+    tables = [
+        cost.costs(each, stakes(panel), {name: cost.Baseline(BASELINES[name])}, [45], WINDOW)
+        for each in (panel, changed)
+    ]
     series = np.flatnonzero(panel.first <= 45)
     cells = Cells(series, np.full(len(series), 45), np.full(len(series), 52))
-    before, after = (baseline_totals(name, each.until(45, WINDOW), cells, WINDOW) for each in (panel, changed))
+    before, after = (
+        baseline_totals(BASELINES[name], each.until(45, WINDOW), cells, WINDOW) for each in (panel, changed)
+    )
     np.testing.assert_array_equal(before, after)
     assert tables[0][name].tolist() != tables[1][name].tolist()  # what came did change
 
@@ -103,7 +108,7 @@ def test_a_baselines_median_is_its_total_and_the_median_of_its_past_errors() -> 
 
     past = [origin - WINDOW * back for back in range(1, PAST_ORIGINS + 1)]
     errors = [one.y[0, at + 1 : at + 1 + WINDOW].sum() - expected(at) for at in past]
-    found = baseline_totals("mean_7", one, cells, WINDOW)[0]
+    found = baseline_totals(mean_7, one, cells, WINDOW)[0]
     assert found[WINDOW_LEVELS.index(0.5)] == pytest.approx(np.rint(expected(origin) + np.median(errors)))
 
 

@@ -11,7 +11,7 @@ from models_kit import POLICY, long_frame
 from scipy.stats import norm, poisson
 
 from c2m.settings import settings
-from models.baselines import BASELINES, baseline_frame, median_14, seasonal_naive
+from models.baselines import BASELINES, baseline_frame, mean_7, median_14, seasonal_naive
 from models.evaluate import (
     OURS,
     backtest,
@@ -78,7 +78,7 @@ def test_baselines_are_what_their_names_say(panel: Panel) -> None:
 def test_baselines_get_quantiles_that_cover(panel: Panel) -> None:
     known = fold(panel, 50, 7, 50)
     cells = asked_cells(known)
-    frame = baseline_frame("mean_7", known, cells).assign(y=panel.y[cells.series, cells.target])
+    frame = baseline_frame(mean_7, known, cells).assign(y=panel.y[cells.series, cells.target])
     assert (np.diff(frame[QUANTILES].to_numpy(), axis=1) >= 0).all()
     assert score(frame)["coverage_80"] > 0.7
 

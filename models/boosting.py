@@ -1,0 +1,73 @@
+"""Trees on a sample: in memory, from disk where the sample is larger than that, or on a Dask cluster."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from c2m.settings import ForecastPolicy
+from models.panel import Floats
+from models.sample import Sample
+
+BATCH_ROWS = 1_000_000  # read from disk at once
+
+
+def boosted(
+    sample: Sample, policy: ForecastPolicy, target: Floats, weight: Floats, objective: dict[str, Any]
+) -> xgb.Booster:
+    """Trees that learn `target` (rows,) from the sample's features, each row with its weight."""
+    machine = {"tree_method": "hist", "seed": policy.seed, "nthread": policy.threads}
+    parameters = {**policy.trees.model_dump(), **objective, **machine}
+    if policy.dask_scheduler:
+        return _on_cluster(sample, policy, target, weight, parameters)
+    if isinstance(sample.features, np.memmap):
+        batches = _Batches(sample, target, weight)
+        data = xgb.ExtMemQuantileDMatrix(batches, nthread=policy.threads)
+    else:
+        data = xgb.QuantileDMatrix(
+            sample.features, target, weight=weight, feature_types=sample.types, nthread=policy.threads
+        )
+    return xgb.train(parameters, data, policy.rounds)
+
+
+class _Batches(xgb.DataIter):  # type: ignore[misc]
+    """The rows of a sample on disk, some at a time; XGBoost keeps their bins beside them."""
+
+    def __init__(self, sample: Sample, target: Floats, weight: Floats) -> None:
+        self.sample, self.target, self.weight, self.start = sample, target, weight, 0
+        super().__init__(cache_prefix=str(Path(str(sample.features.filename)).with_suffix("")))  # type: ignore[attr-defined]
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        """Hands over the next batch."""
+        if self.start >= len(self.target):
+            return False
+        rows = slice(self.start, self.start + BATCH_ROWS)
+        features: NDArray[np.float32] = np.array(self.sample.features[rows])
+        input_data(data=features, label=self.target[rows], weight=self.weight[rows], feature_types=self.sample.types)
+        self.start = rows.stop
+        return True
+
+    def reset(self) -> None:
+        """Back to the first batch."""
+        self.start = 0
+
+
+def _on_cluster(
+    sample: Sample, policy: ForecastPolicy, target: Floats, weight: Floats, parameters: dict[str, Any]
+) -> xgb.Booster:
+    """Every worker has some of the rows; quantiles are those of the workers' leaves, averaged."""
+    from dask import array
+    from distributed import Client
+    from xgboost import dask
+
+    with Client(policy.dask_scheduler) as client:
+        rows = -(-len(target) // max(1, len(client.scheduler_info(n_workers=-1)["workers"])))
+        features, label, weights = (
+            array.from_array(values, chunks=(rows, *values.shape[1:])) for values in (sample.features, target, weight)
+        )
+        data = dask.DaskQuantileDMatrix(client, features, label, weight=weights, feature_types=sample.types)
+        booster: xgb.Booster = dask.train(client, parameters, data, policy.rounds)["booster"]
+        return booster
