@@ -175,6 +175,26 @@ def forecast(
 
 
 @command()
+def tune(
+    minutes: Annotated[float, typer.Option(min=0.1, help="When to start no further trial.")] = 10,
+    trials: Annotated[int | None, typer.Option(min=1, help="How many trials at most.")] = None,
+    date: Day = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better trees on published demand; trials are kept in MLflow below one run."""
+    from c2m import clock
+    from c2m.settings import settings
+    from models.panel import published_panel
+    from models.tuning import tune as search
+
+    day = _date(date) or clock.business_date(clock.now())
+    found = search(published_panel(day), settings().forecast, day, minutes * 60, trials)
+    _print(f"Pinball after {found.trials} trials", found.pinball.rename_axis("settings").reset_index(), as_json)
+    if not as_json:
+        print(f"To train with the best (then the gate judges it), set:\n{found.environment}", end="")
+
+
+@command()
 def promote(
     challenger: Annotated[str | None, typer.Option(help="Version to judge; default: the one with the alias.")] = None,
     date: Day = None,

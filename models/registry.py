@@ -91,6 +91,12 @@ def _client() -> MlflowClient:
     return client
 
 
+def run(name: str, nested: bool = False) -> mlflow.ActiveRun:
+    """A new run of the platform's experiment, or one below the active one."""
+    experiment = _client().get_experiment_by_name(EXPERIMENT)
+    return mlflow.start_run(experiment_id=experiment.experiment_id, run_name=name, nested=nested)
+
+
 def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage: Mapping[str, Any]) -> str:
     """Logs the training with its backtest and registers it; the same training again gives the version that is there.
 
@@ -100,8 +106,7 @@ def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage
     known = _version_of(client, trained.spec["fingerprint"])
     if known:
         return known
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=f"demand {lineage['business_date']}"):
+    with run(f"demand {lineage['business_date']}"):
         mlflow.log_params(_params(trained))
         mlflow.set_tags({"fingerprint": trained.spec["fingerprint"], "invocation_id": lineage["invocation_id"]})
         _log_dataset(lineage)
@@ -148,7 +153,6 @@ def _log_backtest(backtest: Backtest) -> None:
     """Figures of ours in the run, of each baseline in a run below it, for MLflow's comparison; pictures beside ours."""
     if backtest.scores.empty:
         return
-    experiment_id = mlflow.active_run().info.experiment_id
     table = backtest.scores
     if not backtest.costs.empty:
         rivals = [str(name) for name in table.index if name != OURS]
@@ -156,9 +160,7 @@ def _log_backtest(backtest: Backtest) -> None:
         mlflow.log_text(costs.to_csv(), "backtest/costs.csv")
         table = table.join(costs["cost_per_piece"])
     for method, row in table.iterrows():
-        name = str(method)
-        rival = {"experiment_id": experiment_id, "run_name": name, "nested": True}
-        with nullcontext() if name == OURS else mlflow.start_run(**rival):
+        with nullcontext() if method == OURS else run(str(method), nested=True):
             mlflow.log_metrics({str(name): float(value) for name, value in row.items()})
     mlflow.log_text(table.to_csv(), "backtest/scores.csv")
     by_segment = {segment: scores(cells) for segment, cells in backtest.cells.groupby("segment")}
