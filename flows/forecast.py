@@ -8,7 +8,7 @@ from prefect import flow, task
 from prefect.events import emit_event
 
 from c2m.feeds.landing import land_frame
-from c2m.files import write_atomically
+from c2m.files import write_atomically, write_with
 from c2m.published import read
 from c2m.settings import settings
 from c2m.steps import step
@@ -16,6 +16,7 @@ from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day
 from models.forecast import forecast_daily
+from models.hierarchy import levels
 from models.panel import published_panel
 from models.registry import NAME, Registered, champion
 
@@ -50,6 +51,8 @@ def forecast(parameters: Day) -> None:
     summary = {"model_version": model.version, "wape": model.wape(), "naive_wape": model.wape("seasonal_naive")}
     folder = settings().runs / parameters.day.isoformat()
     write_atomically(folder / "forecast.json", json.dumps(summary | {"basis": "backtest"}).encode())
+    sums = levels(daily, read("skus"))
+    write_with(folder / "forecast_levels.parquet", sums.to_parquet)
     land_frame("forecasts", daily)
     land_frame("forecast_windows", windows)
-    reports.forecast(daily, read("forecast_accuracy"), model.version)
+    reports.forecast(daily, sums, read("forecast_accuracy"), model.version)

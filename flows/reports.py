@@ -108,8 +108,8 @@ def promotion(number: str, verdict: GateVerdict) -> None:
     model(number)
 
 
-def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) -> None:
-    """What is expected, and how good the past forecasts were."""
+def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) -> None:
+    """What is expected, in all and by level of the range, and how good the past forecasts were."""
     total = daily.groupby("ds")[["mean", "q10", "q50", "q90"]].sum()
 
     def fan(figure: Figure) -> None:
@@ -120,8 +120,10 @@ def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) ->
         axes.tick_params(axis="x", labelrotation=30)
         axes.legend()
 
-    styles = daily.groupby(["merchant_id", "style_id"], as_index=False)[["mean"]].sum()
-    top = styles.rename(columns={"mean": "pieces"}).nlargest(20, "pieces")
+    def largest(level: str, *keys: str) -> str:
+        pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)["mean"].sum()
+        return table(pieces.rename(columns={"mean": "pieces"}).nlargest(20, "pieces"))
+
     link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{model_version}"
     page(
         "forecast",
@@ -130,8 +132,10 @@ def forecast(daily: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) ->
         picture(fan),
         "## Past forecasts against what was asked for",
         table(accuracy.sort_values("business_date", ascending=False), 30),
-        "## Largest styles over the horizon",
-        table(top),
+        "## Over the horizon: categories, their sizes, the largest styles",
+        largest("category", "category"),
+        largest("size", "category", "size"),
+        largest("style", "style_id"),
     )
 
 
