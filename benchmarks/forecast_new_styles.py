@@ -32,7 +32,7 @@ STYLES = """
 
 def weekly(styles: pd.DataFrame) -> pd.DataFrame:
     """One row per style and week on sale: series_id, ds, y (pieces) and the attributes."""
-    sold = np.rint(np.stack(styles["sold"].to_numpy()) * PIECES)
+    sold = np.maximum(np.rint(np.stack(styles["sold"].to_numpy()) * PIECES), 0)  # 14 weeks have more returns than sales
     weeks = np.arange(SOLD_WEEKS)
     rows = styles.loc[styles.index.repeat(SOLD_WEEKS), ["series_id", "released", *ATTRIBUTES]]
     start = pd.to_datetime(rows.pop("released"))

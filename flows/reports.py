@@ -121,7 +121,7 @@ def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, mo
         axes.legend()
 
     def largest(level: str, *keys: str) -> str:
-        pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)["mean"].sum()
+        pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)[["mean"]].sum()
         return table(pieces.rename(columns={"mean": "pieces"}).nlargest(20, "pieces"))
 
     link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{model_version}"

@@ -20,6 +20,7 @@ LEVEL_WINDOWS = (3, 7, 14, 28, 56)  # periods
 GIANT = 100  # times the median level
 BLOCK = 4096  # series whose statistics are computed at once
 SEASONS_BACK = 4  # same-season observations that are averaged
+LAUNCH = 6  # first periods of a series, whose level new series are measured by
 LONGEST_IDLE = 56  # periods at which idle time is cut
 # Age is cut early: where most series begin with the panel, a longer age is a clock, and trees learn the calendar of a
 # short history by heart. So does a trend or season that all series share; only their level is a feature.
@@ -101,11 +102,14 @@ def mean_seen(values: Floats) -> Floats:
 class Shared:
     """What the series of a panel say together.
 
-    usual: (T,), the level that a series without history is taken to have. members: (N,), the group of each series in
-    "all" and in every category that a series keeps. demand, numbers: (groups, T), means over a group's members.
+    begin: first column with an observation. usual: (T,), the level that a series with little history is drawn to.
+    launch: (T,), the level that new series begin at. members: (N,), the group of each series in "all" and in every
+    category that a series keeps. demand, numbers: (groups, T), means over a group's members.
     """
 
+    begin: int
     usual: Floats
+    launch: Floats
     members: dict[str, Ints]
     demand: dict[str, Floats]
     numbers: dict[tuple[str, str], Floats]  # by number and category
@@ -116,8 +120,11 @@ class Shared:
         kept = {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
         codes = {"all": np.zeros(len(panel.ids), dtype=np.int64), **kept}
         members = {name: np.unique(of, return_inverse=True)[1] for name, of in codes.items()}
+        begin, usual = int(panel.first.min()), usual_level(History(panel.y))
         return cls(
-            usual_level(History(panel.y)),
+            begin,
+            usual,
+            _launch_level(panel, begin, usual),
             members,
             {name: _mean_of_members(panel.y, of) for name, of in members.items()},
             {
@@ -135,6 +142,17 @@ class Shared:
 def usual_level(history: History) -> Floats:
     """(T,): mean of the series' recent levels; one giant among them must not set it."""
     return np.array([_mean_without_giants(column) for column in history.mean(SCALE_WINDOW).T])
+
+
+def _launch_level(panel: Panel, begin: int, usual: Floats) -> Floats:
+    """(T,): geometric mean of what series sold in their first periods lately and ever; `usual` before the first launch.
+
+    Halfway, because a level alone carries one season into the next, and the mean of all years misses a trend.
+    """
+    sold = np.where(_on_sale(panel, begin) < LAUNCH, panel.y, np.nan)
+    history = History(_mean_of_members(sold, np.zeros(len(sold), dtype=np.int64)))
+    level = np.sqrt(history.mean(SCALE_WINDOW) * history.mean(sold.shape[1]))[0]
+    return np.where(level > 0, level, usual)
 
 
 def scale_of(history: History, usual: Floats) -> Floats:
@@ -176,13 +194,20 @@ def blocks(panel: Panel, cells: Cells) -> Iterator[tuple[Ints, pd.DataFrame]]:
     for start, at in zip(starts, np.split(order, ends[:-1]), strict=True):
         some = slice(start, start + BLOCK)
         own = Cells(cells.series[at] - start, cells.origin[at], cells.target[at])
-        yield at, _rows(panel.some(some), shared.some(some), own)
+        if len(at) or not len(cells):
+            yield at, _rows(panel.some(some), shared.some(some), own)
 
 
 def _rows(panel: Panel, shared: Shared, cells: Cells) -> pd.DataFrame:
     history = History(panel.y)
-    scale = scale_of(history, shared.usual)[cells.series, cells.origin]
-    columns = {"scale": scale, **dict(_plain(panel, history, cells)), **dict(_rivals(panel, shared, cells))}
+    at = cells.series, cells.origin
+    known = history.count(panel.y.shape[1])[at] > 0
+    scale = np.where(known, scale_of(history, shared.usual)[at], shared.launch[cells.origin])
+    columns = {
+        "scale": scale,
+        **dict(_plain(panel, history, cells, shared.begin)),
+        **dict(_rivals(panel, shared, cells)),
+    }
     columns |= dict(_groups(panel, shared, cells, scale))
     columns |= {name: values / scale for name, values in _levels(panel, history, cells)}
     return pd.DataFrame(columns)
@@ -202,7 +227,7 @@ def _levels(panel: Panel, history: History, cells: Cells) -> Iterator[tuple[str,
 
 
 def _plain(
-    panel: Panel, history: History, cells: Cells
+    panel: Panel, history: History, cells: Cells, begin: int
 ) -> Iterator[tuple[str, "Floats | np.ndarray[tuple[int], np.dtype[np.object_]]"]]:
     """Features without a unit, and the known-ahead columns as they are at the target."""
     at, ahead = (cells.series, cells.origin), (cells.series, cells.target)
@@ -210,6 +235,7 @@ def _plain(
     if panel.season:
         yield "season", (cells.target % panel.season).astype(float)
     yield "age", history.age()[at]
+    yield "on_sale", _on_sale(panel, begin)[ahead]
     yield "since_sale", history.since(panel.y > 0)[at]
     yield "share_sold_28", History(np.where(history.seen, panel.y > 0, np.nan)).mean(28)[at]
     for name, values in panel.numbers.items():
@@ -219,6 +245,13 @@ def _plain(
         yield f"{name}_trend", ratio(History(values).mean(7)[at], History(values).mean(28)[at])
     for name, category in panel.categories.items():
         yield name, np.array([*category.levels, UNSEEN], dtype=object)[category.codes[ahead]]
+
+
+def _on_sale(panel: Panel, begin: int) -> Floats:
+    """(N, T): periods since the series began, observed or asked for, at most OLDEST; nan where it was there before."""
+    asked = np.where(panel.asked.any(axis=1), panel.asked.argmax(axis=1), panel.first)
+    start = np.minimum(panel.first, asked)[:, None]
+    return np.where(start > begin, np.minimum(np.arange(panel.y.shape[1]) - start, OLDEST), np.nan)
 
 
 def _rivals(panel: Panel, shared: Shared, cells: Cells) -> Iterator[tuple[str, Floats]]:

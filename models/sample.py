@@ -20,6 +20,8 @@ from models.scorer import UNSEEN, encoded
 MOST_COPIES = 3  # origins drawn per observation of a small panel
 HALF_LIFE = 28  # periods after which a training row weighs half
 WARM_UP = 14  # first origin of training, in periods from the start of the panel
+LAUNCH_HALF_LIFE = 4 * HALF_LIFE  # launches are few, and a year ago says more of them than last week
+FEWEST_LAUNCHES = 1_000  # rows below which new series have no model of their own
 PROFILED = 60_000  # recent rows that are remembered as they were, to tell drift by
 
 
@@ -56,19 +58,45 @@ class Sample:
 
 def sample(panel: Panel, end: int, policy: ForecastPolicy, scratch: Path) -> Sample:
     """Training rows with targets up to column `end`; of more than `memory_rows` the features lie in `scratch`."""
-    cells = _cells(panel, end, policy)
+    return _sample(panel, _cells(panel, end, policy), HALF_LIFE, policy, scratch / f"{end}.npy")
+
+
+def launches(panel: Panel, policy: ForecastPolicy, scratch: Path) -> Sample | None:
+    """The first periods of series that began within the panel, as seen the period before; None where they are few.
+
+    Of the features those remain that do not need a history.
+    """
+    series, target = np.nonzero(panel.seen)
+    first = panel.first[series]
+    chosen = (first > panel.first.min()) & (target - first < policy.horizon_days)
+    cells = Cells(series[chosen], first[chosen] - 1, target[chosen])
+    if len(cells) < FEWEST_LAUNCHES:
+        return None
+    return _sample(panel, cells, LAUNCH_HALF_LIFE, policy, scratch / "launches.npy", needs_history=False)
+
+
+def _sample(
+    panel: Panel, cells: Cells, half_life: float, policy: ForecastPolicy, file: Path, needs_history: bool = True
+) -> Sample:
     levels = {name: [UNSEEN, *_frequent(category, cells)] for name, category in panel.categories.items()}
-    recency = 0.5 ** ((end - cells.target) / HALF_LIFE)
+    recency = 0.5 ** ((cells.target.max() - cells.target) / half_life)
     scale, recent, features, names = np.empty(len(cells)), [], np.empty((0, 0), dtype=np.float32), list[str]()
     profiled = _some(np.flatnonzero(recency >= 0.5), len(cells), policy)
     for at, rows in blocks(panel, cells):
         if not names:
-            names = rows.columns.tolist()
-            features = _room((len(cells), len(names)), policy, scratch / f"{end}.npy")
+            names = [name for name in map(str, rows) if needs_history or _is_timeless(name, panel)]
+            features = _room((len(cells), len(names)), policy, file)
         features[at], scale[at] = encoded(rows, levels, names), rows["scale"]
         recent.append(rows[profiled[at]])
     relative = panel.y[cells.series, cells.target] / scale
     return Sample(features, names, levels, scale, relative, recency, pd.concat(recent, ignore_index=True))
+
+
+def _is_timeless(name: str, panel: Panel) -> bool:
+    """Whether a feature of a cell is known without any history of its series."""
+    ahead = [*panel.numbers, *panel.categories]
+    ratios = [f"{number}_to_{category}" for number in panel.numbers for category in panel.categories]
+    return name in ("on_sale", "season", *ahead, *ratios)
 
 
 def _some(rows: Ints, count: int, policy: ForecastPolicy) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """A trained model at work: feature rows in, mean and quantiles of demand out.
 
-Reads what `models.train.Trained.save` wrote (mean.ubj, quantiles.ubj, spec.json). Imports nothing of the project,
+Reads what `models.train.Trained.save` wrote (boosters as UBJSON, spec.json). Imports nothing of the project,
 because this file also travels inside the registered model, where only NumPy, pandas and XGBoost stand beside it.
 """
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 3  # of the saved model; raised when an older scorer could not read a newer model
+FORMAT = 4  # of the saved model; raised when an older scorer could not read a newer model
+BOOSTERS = ("mean", "quantiles", "launch_mean", "launch_quantiles")
 UNSEEN = "(unseen)"  # the reserved level of every category
 
 
@@ -27,10 +28,9 @@ def quantile_name(level: float) -> str:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Boosters and what is needed to use them."""
+    """Boosters by name (those of launches and of quantiles may be missing) and what is needed to use them."""
 
-    mean: xgb.Booster
-    quantiles: xgb.Booster | None
+    boosters: dict[str, xgb.Booster]
     spec: dict[str, Any]
 
     @classmethod
@@ -39,25 +39,30 @@ class Scorer:
         spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
         if spec["format"] != FORMAT:
             raise ValueError(f"saved in format {spec['format']}, and this code reads format {FORMAT}")
-        mean, quantiles = folder / "mean.ubj", folder / "quantiles.ubj"
-        return cls.of(mean.read_bytes(), quantiles.read_bytes() if quantiles.exists() else None, spec)
+        files = {name: folder / f"{name}.ubj" for name in BOOSTERS}
+        return cls.of({name: file.read_bytes() for name, file in files.items() if file.exists()}, spec)
 
     @classmethod
-    def of(cls, mean: bytes, quantiles: bytes | None, spec: dict[str, Any]) -> "Scorer":
+    def of(cls, boosters: dict[str, bytes], spec: dict[str, Any]) -> "Scorer":
         """The model of boosters as UBJSON."""
         threads = {"nthread": spec["policy"]["threads"]}
-        first, second = (raw and xgb.Booster(threads, model_file=bytearray(raw)) for raw in (mean, quantiles))
-        return cls(first, second, spec)
+        return cls({name: xgb.Booster(threads, model_file=bytearray(raw)) for name, raw in boosters.items()}, spec)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Columns mean and, if trained, q05 .. q95 in pieces: never negative, never crossing, never nan."""
+        frame = self._predict("", self.spec, features)
+        new = features["age"].isna()  # no history: the learner of launches, where there is one
+        if self.spec["launch"] and new.any():
+            frame[new] = self._predict("launch_", self.spec["launch"], features[new])
+        return frame
+
+    def _predict(self, learner: str, spec: dict[str, Any], features: pd.DataFrame) -> pd.DataFrame:
         scale = features["scale"].to_numpy(dtype=np.float64)
-        doubles = encoded(features, self.spec["levels"], self.spec["features"])
-        rows = xgb.DMatrix(doubles, feature_types=self.spec["types"])
-        mean = self.mean.predict(rows).astype(np.float64) * scale
+        rows = xgb.DMatrix(encoded(features, spec["levels"], spec["features"]), feature_types=spec["types"])
+        mean = self.boosters[f"{learner}mean"].predict(rows).astype(np.float64) * scale
         frame = pd.DataFrame({"mean": np.maximum(mean, 0)}, index=features.index)
-        if self.quantiles:
-            ratios = self.quantiles.predict(rows).astype(np.float64)
+        if "quantiles" in self.boosters:
+            ratios = self.boosters[f"{learner}quantiles"].predict(rows).astype(np.float64)
             ratios = np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0)
             spread = np.sort(ratios * scale[:, None], axis=1)
             frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
@@ -65,7 +70,7 @@ class Scorer:
 
     def gain(self) -> "pd.Series[float]":
         """What each feature brings to the mean: the sum of what its splits gain; 0 where none splits on it."""
-        found = self.mean.get_score(importance_type="total_gain")  # by place: names stay in the spec
+        found = self.boosters["mean"].get_score(importance_type="total_gain")  # by place: names stay in the spec
         names = self.spec["features"]
         return pd.Series([float(found.get(f"f{place}", 0.0)) for place in range(len(names))], index=names)
 

@@ -24,7 +24,7 @@ from models.boosting import boosted
 from models.drift import profile
 from models.features import Cells, blocks, ratio
 from models.panel import Floats, Panel
-from models.sample import Sample, sample
+from models.sample import Sample, launches, sample
 from models.scorer import FORMAT, Scorer
 
 QUANTILE_LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
@@ -46,39 +46,39 @@ LOGARITHM_WEIGHT = 0.0
 class Trained:
     """A model before it is registered: boosters as UBJSON and what is needed to use them."""
 
-    mean: bytes
-    quantiles: bytes | None
+    boosters: dict[str, bytes]  # by name, `models.scorer.BOOSTERS`
     spec: dict[str, Any]
 
     def save(self, folder: Path) -> None:
         """Writes what `Scorer.load` reads."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mean.ubj").write_bytes(self.mean)
-        if self.quantiles is not None:
-            (folder / "quantiles.ubj").write_bytes(self.quantiles)
+        for name, raw in self.boosters.items():
+            (folder / f"{name}.ubj").write_bytes(raw)
         (folder / "spec.json").write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
 
     def scorer(self) -> Scorer:
         """The model at work in this process."""
-        return Scorer.of(self.mean, self.quantiles, self.spec)
+        return Scorer.of(self.boosters, self.spec)
 
 
 def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: bool = True) -> Trained:
-    """A model of the panel's observations.
+    """A model of the panel's observations; with enough launches, a second learner for series without history.
 
     Without the spread of `totals` it is made sooner and cannot do windows, without `quantiles` it gives the mean alone.
     """
     logarithmic = bool((panel.y[panel.seen] > 0).all())
     with tempfile.TemporaryDirectory() as scratch:
-        rows = sample(panel, panel.end, policy, Path(scratch))
-        mean = _mean_booster(rows, policy)
-        spread = _spread_booster(rows, policy, logarithmic) if quantiles else None
+        rows, new = sample(panel, panel.end, policy, Path(scratch)), launches(panel, policy, Path(scratch))
+        learners = {"": rows} | ({"launch_": new} if new else {})
+        boosters = {f"{name}mean": _mean_booster(known, policy) for name, known in learners.items()}
+        if quantiles:
+            spreads = {name: _spread_booster(known, policy, logarithmic) for name, known in learners.items()}
+            boosters |= {f"{name}quantiles": booster for name, booster in spreads.items()}
     spec = {
         "format": FORMAT,
         "xgboost": xgb.__version__,
-        "features": rows.names,
-        "types": rows.types,
-        "levels": rows.levels,
+        **_columns(rows),
+        "launch": _columns(new) if new else None,
         "profile": profile(rows.recent, rows.levels),
         "quantile_levels": QUANTILE_LEVELS,
         "logarithmic": logarithmic,
@@ -92,7 +92,12 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
         "policy": policy.model_dump(),
         "fingerprint": fingerprint(panel, policy),
     }
-    return Trained(bytes(mean.save_raw("ubj")), bytes(spread.save_raw("ubj")) if spread else None, spec)
+    return Trained({name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}, spec)
+
+
+def _columns(rows: Sample) -> dict[str, Any]:
+    """What a learner reads."""
+    return {"features": rows.names, "types": rows.types, "levels": rows.levels}
 
 
 _QUANTILES = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILE_LEVELS)}

@@ -1,5 +1,6 @@
 """The same training in memory, from disk and on a Dask cluster; features the same however many series at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,12 @@ def given(panel: Panel, **settings: object) -> pd.DataFrame:
 
 
 def test_a_block_of_series_has_the_rows_that_all_together_have(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = features.matrix(panel, asked_cells(panel))
+    some = replace(panel, asked=panel.asked & (np.arange(len(panel.ids)) > 11)[:, None])  # the first block has none
+    whole = forecast(some, "wape", model := train(panel, POLICY, totals=False).scorer())
+    rows = features.matrix(some, asked_cells(some))
     monkeypatch.setattr(features, "BLOCK", 6)
-    pd.testing.assert_frame_equal(features.matrix(panel, asked_cells(panel)), whole)
+    pd.testing.assert_frame_equal(features.matrix(some, asked_cells(some)), rows)
+    pd.testing.assert_frame_equal(forecast(some, "wape", model), whole)
 
 
 def test_training_from_disk_gives_the_forecast_of_training_in_memory(

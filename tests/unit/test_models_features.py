@@ -37,6 +37,7 @@ own AS (
         arg_max(d.y, d.day) FILTER (d.day = c.u - 7 * ceil((c.u - c.t) / 7.0)) AS same_season_last,
         avg(d.y) FILTER ((c.u - d.day) % 7 = 0 AND d.day > c.u - 7 * ceil((c.u - c.t) / 7.0) - 28) AS same_season_mean,
         least(c.t - min(d.day), 28) AS age,
+        CASE WHEN min(d.day) > (SELECT min(day) FROM seen) THEN least(c.u - min(d.day), 28) END AS on_sale,
         CASE WHEN max(d.y) > 0 THEN least(c.t - max(d.day) FILTER (d.y > 0), 56) END AS since_sale,
         avg((d.y > 0)::INT) FILTER (d.day > c.t - 28) AS share_sold_28
     FROM cell c JOIN every_scale e USING (row) LEFT JOIN seen d ON d.series_id = c.series_id AND d.day <= c.t
@@ -61,7 +62,7 @@ rivals AS (
     SELECT c.row, avg(p.promotion) AS promotion
     FROM cell c JOIN demand p ON p.category = c.category AND p.day = c.u GROUP BY 1
 )
-SELECT scale, u - t AS horizon, u % 7 AS season, age, since_sale, share_sold_28,
+SELECT scale, u - t AS horizon, u % 7 AS season, age, on_sale, since_sale, share_sold_28,
     promoted.promotion, promoted.promotion / nullif(promoted.usual, 0) AS promotion_to_usual, category,
     promoted.promotion / nullif(rivals.promotion, 0) AS promotion_to_category,
     every.usual / scale AS all_level, neighbours.usual / scale AS category_level,
@@ -114,6 +115,28 @@ def test_every_feature_equals_its_statement_in_sql(frame: pd.DataFrame, panel: P
             assert found[name].tolist() == expected[name].tolist()
         else:
             np.testing.assert_allclose(found[name], expected[name].astype(float), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+LAUNCH_ORACLE = """
+WITH begun AS (SELECT series_id, min(day) AS first FROM demand WHERE y IS NOT NULL GROUP BY 1),
+launched AS (
+    SELECT day, avg(y) AS y FROM demand JOIN begun USING (series_id)
+    WHERE y IS NOT NULL AND first > (SELECT min(first) FROM begun) AND day < first + 6 GROUP BY 1
+)
+SELECT sqrt(avg(y) FILTER (day > ? - 28) * avg(y)) FROM launched WHERE day <= ?
+"""
+
+
+def test_a_series_without_history_is_scaled_by_what_launches_sold(frame: pd.DataFrame, panel: Panel) -> None:
+    days = (frame["ds"] - frame["ds"].min()).dt.days
+    late = panel.ids.get_loc("s11")
+    origin = int(panel.first[late]) - 1
+    found = matrix(panel, Cells(np.array([late]), np.array([origin]), np.array([origin + 3])))
+    with duckdb.connect() as connection:
+        connection.register("demand", frame.assign(day=days).astype({"series_id": object, "category": object}))
+        (expected,) = connection.execute(LAUNCH_ORACLE, [origin, origin]).fetchone() or ()
+    assert found["scale"].item() == pytest.approx(expected)
+    assert (found["on_sale"].item(), np.isnan(found["age"].item())) == (2, True)
 
 
 def test_features_do_not_change_with_the_future(panel: Panel, cells: Cells) -> None:

@@ -50,6 +50,30 @@ def test_the_same_panel_gives_the_same_forecast_in_any_order_of_rows() -> None:
     pd.testing.assert_frame_equal(once, forecast(panel_of(frame.sample(frac=1, random_state=1))))
 
 
+def test_new_series_are_forecast_by_a_learner_of_launches() -> None:
+    random, frames = np.random.default_rng(3), []
+    for number in range(240):
+        level, start = (4, 12, 36)[number % 3], random.integers(0, 60)
+        ds = pd.date_range("2026-01-05", periods=12) + pd.Timedelta(days=int(start))
+        y = random.poisson(level * np.exp(-np.arange(12) / 6)).astype(float)
+        frames.append(pd.DataFrame({"series_id": f"s{number}", "category": f"c{number % 3}", "ds": ds, "y": y}))
+    known = pd.concat(frames)
+    ahead = pd.date_range(known["ds"].max() + pd.Timedelta(days=1), periods=6)
+    new = pd.concat(
+        pd.DataFrame({"series_id": f"new{level}", "category": f"c{level}", "ds": ahead, "y": np.nan})
+        for level in range(3)
+    )
+    panel = panel_of(pd.concat([known, new]))
+    model = train(
+        panel, settings().forecast.model_copy(update={"horizon_days": 6, "rounds": 150}), totals=False
+    ).scorer()
+    assert {"on_sale", "category"} <= set(model.spec["launch"]["features"])
+    assert "mean_7" not in model.spec["launch"]["features"]
+    found = sound(forecast(panel, "rmse", model), 18).pivot(index="series_id", columns="ds", values="mean")
+    expected = np.array([[4.0], [12.0], [36.0]]) * np.exp(-np.arange(6) / 6)
+    np.testing.assert_allclose(found, expected, rtol=0.25)
+
+
 def awkward() -> dict[str, pd.DataFrame]:
     frame = long_frame()
     one, future = frame["series_id"] == "s03", frame["y"].isna()
