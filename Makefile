@@ -53,6 +53,8 @@ bench: .venv-bench/installed
 bench-forecast: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.forecast_amazon
 	.venv-bench/bin/python -m benchmarks.forecast_orange_juice
+	.venv-bench/bin/python -m benchmarks.forecast_new_styles
+	.venv-bench/bin/python -m benchmarks.forecast_scale
 
 # Hours; done runs are kept, so it goes on where it stopped.
 bench-allocation: .venv-bench/installed

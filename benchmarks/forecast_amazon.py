@@ -143,6 +143,7 @@ def main() -> None:
     if not (folder / SALES).exists():
         sys.exit(f"{folder / SALES} is not there; this benchmark needs the public data")
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # means of styles without a day
+    warnings.filterwarnings("ignore", message="Found null values")  # of lags that go back before a style began
     panel, started = amazon(folder), time.perf_counter()
     last = panel.end - HORIZON
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ORIGINS
