@@ -22,12 +22,15 @@ app = typer.Typer(
     help="Consumer to manufacturer: feeds, forecast, joint-factory plan, job orders, factory floor.",
 )
 
+audits = typer.Typer(no_args_is_help=True, help="Who sent what when, between platform and factories.")
+app.add_typer(audits, name="audit")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs to read.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date.")]
 World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
 
 
-def command(name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a command whose `C2MError` becomes a list of faults on standard error and an exit code."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -39,7 +42,7 @@ def command(name: str | None = None) -> Callable[[Callable[..., None]], Callable
                 print(f"error: {error.reason}", *(f"  * {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
                 raise typer.Exit(error.exit_code) from None
 
-        app.command(name)(run)
+        group.command(name)(run)
         return function
 
     return register
@@ -327,6 +330,47 @@ def dispatch() -> None:
 
     waiting = await_answers(120)
     _print("Unanswered job orders", waiting, as_json=False)
+
+
+@command()
+def contract(
+    document: Annotated[Literal["asyncapi", "openapi"], typer.Argument(help="For MQTT, or for HTTP.")],
+) -> None:
+    """Print the factory messages as a document for integrators (YAML)."""
+    from c2m.floor import contract as documents
+
+    print(documents.as_yaml(documents.asyncapi() if document == "asyncapi" else documents.openapi()), end="")
+
+
+@command("verify", audits)
+def audit_verify(
+    against: Annotated[Path | None, typer.Option(help="What an earlier verification kept.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Where to keep the ends of the chains.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that no entry was changed, left out or cut off; exit code 2 names those that were."""
+    from c2m.errors import InputError
+    from c2m.files import write_atomically
+    from c2m.ledger import audit
+    from c2m.ledger.store import session
+
+    with session() as transaction:
+        found = audit.verify(transaction, audit.kept(against) if against else None)
+    if found.faults:
+        raise InputError("audit-broken", found.faults[:20])
+    if keep:
+        write_atomically(keep, json.dumps(found.ends).encode())
+    _print_one("Audit: whole", {"entries": found.entries, "factories": len(found.ends)}, as_json)
+
+
+@command("show", audits)
+def audit_show(job_order: Annotated[str, typer.Argument(help="Its identifier.")], as_json: Json = False) -> None:
+    """All that was written, sent and received about a job order."""
+    from c2m.ledger import audit
+    from c2m.ledger.store import session
+
+    with session() as transaction:
+        _print(f"Job order {job_order}", audit.history(transaction, job_order), as_json)
 
 
 @command()

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from c2m.floor.messages import KIND_OF_TYPE, Envelope, ResponseMessage, StatusMessage, derive_id, topic
-from c2m.ledger import responses, status
+from c2m.ledger import audit, responses, status
 from c2m.ledger.store import insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder
 
@@ -39,6 +39,9 @@ def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: dat
     # A factory's clock may run ahead; nothing happens later than now.
     effect = responses.answer(session, job, envelope.data, min(envelope.time, at))
     session.add(_entry(envelope, topic_factory_id, effect, at))
+    digest = audit.digest_of(envelope.body())
+    what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
+    audit.note(session, audit.Entry(topic_factory_id, "received", *what))
     session.flush()  # a later message of the same transaction reads the job order afresh
     return effect
 
@@ -64,6 +67,9 @@ def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, r
     """Keeps a message that nobody can obey; the same one again changes nothing. Returns its letter_id."""
     text = payload.decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
     letter_id = derive_id("dead-letter", topic, text, reason)
+    if session.get(DeadLetter, letter_id) is None:
+        where, digest = topic[:200], audit.digest_of(payload)
+        audit.note(session, audit.Entry(factory_id, "dead-letter", letter_id, where, where, digest, detail=reason))
     letter = {"letter_id": letter_id, "factory_id": factory_id, "topic": topic, "payload": text, "reason": reason}
     insert_missing(session, DeadLetter, [letter | {"at": at}])
     return letter_id

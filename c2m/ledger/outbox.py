@@ -3,15 +3,17 @@
 Delivery runs on wall-clock time (the `wall` of each function), so that a retry does not wait for a virtual clock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from c2m.floor.messages import CANCEL, PLATFORM, STORE, Cancel, JobOrder, Start, compose, derive_id
+from c2m.ledger import audit
 from c2m.ledger.store import chunks, insert_missing, serialise
 from c2m.ledger.tables import Outbox
 from c2m.settings import settings
@@ -42,8 +44,7 @@ class Letter:
 def put(session: Session, letters: Sequence[Letter], at: datetime) -> None:
     """Appends messages to their factories' queues; one that is already there stays as it is."""
     factories = sorted({letter.factory_id for letter in letters})
-    for factory_id in factories:
-        serialise(session, f"outbox {factory_id}")
+    serialise(session, "outbox", factories)
     position: dict[str, int] = {}
     for some in chunks(factories):
         last = select(Outbox.factory_id, func.max(Outbox.position)).where(Outbox.factory_id.in_(some))
@@ -52,7 +53,25 @@ def put(session: Session, letters: Sequence[Letter], at: datetime) -> None:
     for letter in letters:
         position[letter.factory_id] = position.get(letter.factory_id, 0) + 1
         rows.append(_row(letter, position[letter.factory_id], at))
+    known = _known(session, [str(row["message_id"]) for row in rows])
     insert_missing(session, Outbox, rows)
+    for row in rows:
+        if row["message_id"] not in known:
+            _note(session, "written", session.info.get(audit.ACTOR, PLATFORM), row)
+
+
+def _known(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Which of the messages are in the outbox already."""
+    found: set[str] = set()
+    for some in chunks(message_ids):
+        found.update(session.scalars(select(Outbox.message_id).where(Outbox.message_id.in_(some))))
+    return found
+
+
+def _note(session: Session, event: audit.Event, actor: str, row: Mapping[str, Any], detail: str = "") -> None:
+    digest = audit.digest_of(to_json(row["payload"]))
+    what = (row["message_id"], row["type"], actor, digest, row["job_order_id"], detail)
+    audit.note(session, audit.Entry(row["factory_id"], event, *what))
 
 
 def _row(letter: Letter, position: int, at: datetime) -> dict[str, object]:
@@ -97,6 +116,13 @@ def due(session: Session, wall: datetime, limit: int = 500) -> list[Message]:
 
 def mark_sent(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
     """The transport took them over; they come due again unless the factory answers in time."""
+    for some in chunks(message_ids):
+        columns = (Outbox.message_id, Outbox.factory_id, Outbox.job_order_id, Outbox.type, Outbox.payload)
+        found = session.execute(
+            select(*columns, Outbox.attempts).where(Outbox.message_id.in_(some)).order_by(Outbox.position)
+        )
+        for row in map(dict, found.mappings()):
+            _note(session, "sent", PLATFORM, row, f"attempt {row['attempts'] + 1}")
     _attempted(session, message_ids, wall, {"state": "sent"})
 
 

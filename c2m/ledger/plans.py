@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
 from c2m.floor.messages import derive_id
-from c2m.ledger import dispatch
+from c2m.ledger import audit, dispatch
 from c2m.ledger.dispatch import Dispatched
 from c2m.ledger.states import Decided
 from c2m.ledger.store import insert_missing, rows, serialise
@@ -115,6 +115,7 @@ def release(
     session.execute(update(Plan).where(Plan.state == "released").values(state="superseded"))
     plan.state = "released"
     session.add(_decision(plan_id, "released", actor, reason, without, at))
+    audit.acting(session, actor)
     return dispatch.dispatch(session, pairs, frozenset(without), at)
 
 

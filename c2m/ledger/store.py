@@ -3,13 +3,14 @@
 SQLite (WAL) by default, PostgreSQL by URL (`C2M_LEDGER_URL`). docs/architecture.md describes the tables.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, create_engine, event, make_url, or_, select, text
@@ -21,6 +22,7 @@ from c2m.settings import settings
 
 BUSY_TIMEOUT_S = 60
 IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
+LOCKS = 256  # per area
 MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
 
 # Wall-clock, transport and arrival-order columns: two ledgers that hold the same facts may differ in them.
@@ -116,10 +118,16 @@ def insert_missing(transaction: Session, table: type[Base], new: Sequence[Row]) 
         transaction.execute(_insert(transaction, table).on_conflict_do_nothing(index_elements=_keys(table)), list(new))
 
 
-def serialise(transaction: Session, key: str) -> None:
-    """Until this transaction ends, no other that names the same key goes on. SQLite has one writer anyway."""
-    if transaction.get_bind().dialect.name == "postgresql":
-        transaction.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
+def serialise(transaction: Session, area: str, keys: Iterable[str] = ("",)) -> None:
+    """Until this transaction ends, no other that names the same area and key goes on. SQLite has one writer anyway.
+
+    Keys share LOCKS locks per area, taken in one order: ten thousand of them would not fit PostgreSQL's lock table.
+    """
+    if transaction.get_bind().dialect.name != "postgresql":
+        return
+    for lock in sorted({crc32(key.encode()) % LOCKS for key in keys}):
+        statement = text("SELECT pg_advisory_xact_lock(hashtext(:area), :lock)")
+        transaction.execute(statement, {"area": area, "lock": lock})
 
 
 def frame(transaction: Session, statement: Executable) -> pd.DataFrame:

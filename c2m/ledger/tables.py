@@ -272,6 +272,26 @@ class DeadLetter(Base):
     at: Mapped[datetime]
 
 
+class AuditEntry(Base):
+    """What happened to a message between platform and factory: one chain per factory, see c2m/ledger/audit.py.
+
+    hash: over this entry and the hash before. Not in TABLES: it tells of the ledger, and is no part of the business.
+    """
+
+    __tablename__ = "audit"
+    factory_id: Mapped[Key]
+    position: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(20))
+    message_id: Mapped[str]
+    type: Mapped[str]
+    job_order_id: Mapped[Id] = mapped_column(index=True)
+    actor: Mapped[str]
+    digest: Mapped[Id]
+    detail: Mapped[LongText]
+    hash: Mapped[Id]
+
+
 class FactoryStatus(Base):
     """What a factory last said of itself."""
 
