@@ -7,11 +7,12 @@ obeyed becomes a dead letter. Whatever waits is committed together: one file, on
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event
@@ -32,10 +33,13 @@ from c2m.ledger import inbox, store
 from c2m.settings import settings
 
 _TOPICS = [topic("+", "job-responses"), topic("+", "scans"), topic("+", "status")]
-_GROUP = 500  # messages at most in one commit
+# One commit: at most so many messages, and no further one beyond so many bytes, which bounds memory (a scan as an
+# object takes five times its bytes).
+_GROUP, _GROUP_BYTES = 500, 8 * 1024 * 1024
 _POLL_S = 0.2
 _RETRY_S = 1.0
 _ARROW = {"VARCHAR": pa.string(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us")}
+_FIELDS = attrgetter(*Scan.model_fields)
 _SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in PRODUCED["scans"].items()])
 
 log = logging.getLogger(__name__)
@@ -79,8 +83,10 @@ def _next_group(arrivals: "Queue[Arrival]") -> list[Arrival]:
         group = [arrivals.get(timeout=_POLL_S)]
     except Empty:
         return []
-    while len(group) < _GROUP and not arrivals.empty():
+    size = len(group[0].body)
+    while len(group) < _GROUP and size < _GROUP_BYTES and not arrivals.empty():
         group.append(arrivals.get())
+        size += len(group[-1].body)
     return group
 
 
@@ -102,6 +108,8 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     """Makes messages durable, scans before the status behind them; returns the reason of each dead letter, else ''."""
     read = [_read(arrival) for arrival in group]
     _land({arrival.body: item for arrival, item in zip(group, read, strict=True) if isinstance(item, ScansMessage)}, at)
+    if all(isinstance(item, ScansMessage) for item in read):
+        return [""] * len(group)
     try:
         with store.session() as session:
             return [_record(session, arrival, item, at) for arrival, item in zip(group, read, strict=True)]
@@ -155,15 +163,21 @@ def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
     file = settings().landing / "scans" / f"{digest.hexdigest()[:32]}.parquet"
     if file.exists():
         return
-    scans = [(message.factory_id, scan) for message in messages.values() for scan in message.data]
-    columns: dict[str, list[object]] = {
-        name: [getattr(scan, name) for _, scan in scans] for name in _SCHEMA.names if name in Scan.model_fields
-    }
-    columns["factory_id"] = [factory_id for factory_id, _ in scans]
-    columns["at"] = [scan.at.replace(tzinfo=None) for _, scan in scans]  # UTC, as the message model makes it
-    columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(scans)
-    write_with(file, lambda part: pq.write_table(pa.table(columns, _SCHEMA), part))
+    table = _table(messages.values(), at)
+    write_with(file, lambda part: pq.write_table(table, part))
     _sync(file.parent)
+
+
+def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
+    """A row per scan; moments in UTC, as the message model makes them, without their zone."""
+    factory_ids = [message.factory_id for message in messages for _ in message.data]
+    scans = [scan for message in messages for scan in message.data]
+    values = zip(*map(_FIELDS, scans), strict=True)
+    columns: dict[str, object] = dict(zip(Scan.model_fields, values, strict=True))
+    columns["at"] = pa.array(columns["at"], pa.timestamp("us", "UTC")).cast(_ARROW["TIMESTAMP"])
+    columns["factory_id"] = factory_ids
+    columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(scans)
+    return pa.table([columns[name] for name in _SCHEMA.names], _SCHEMA)
 
 
 def _sync(folder: Path) -> None:
