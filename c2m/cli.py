@@ -53,14 +53,14 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from c2m.markdown import cell
+
     table = Table(title=title, title_justify="left")
     for column in rows[0] if rows else []:
         numeric = isinstance(rows[0][column], int | float)
         table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(
-            *(f"{v:,.3f}" if isinstance(v, float) else f"{v:,}" if isinstance(v, int) else str(v) for v in row.values())
-        )
+        table.add_row(*(f"{v:,.3f}" if isinstance(v, float) else cell(v) for v in row.values()))
     Console().print(table)
 
 
@@ -206,11 +206,9 @@ def promote(
 ) -> None:
     """Judge the challenger by what wrong quantities cost; where it saves money, it becomes champion."""
     from c2m import clock
-    from models import promotion, registry
+    from models import promotion
 
-    if challenger:
-        registry.challenge(challenger)
-    verdict = promotion.decide(_date(date) or clock.business_date(clock.now()), again or challenger is not None)
+    verdict = promotion.decide(_date(date) or clock.business_date(clock.now()), again, challenger)
     if verdict is None:
         print("nothing to judge: no challenger, or it was judged beside this champion (--again judges anew)")
         return

@@ -23,6 +23,8 @@ def _row(cells: Iterable[Any]) -> str:
 
 def cell(value: Any) -> str:
     """A number with separators and three decimals at most; nothing for what is missing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, int):

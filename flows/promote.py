@@ -12,10 +12,8 @@ from models.promotion import decide
 @flow(name="promote")
 def promote(parameters: Promote) -> None:
     """Verdict as a page here, as tags and description in MLflow; the alias moves when the challenger passes."""
-    if parameters.challenger:
-        registry.challenge(parameters.challenger)
-    number = registry.version_of(registry.CHALLENGER)
+    number = parameters.challenger or registry.version_of(registry.CHALLENGER)
     with step("promote"):
-        verdict = decide(parameters.day, parameters.again)
+        verdict = decide(parameters.day, parameters.again, parameters.challenger)
     if verdict and number:
         reports.promotion(number, verdict)

@@ -9,6 +9,10 @@ from c2m import markdown
 from models.train import Trained
 
 
+_NEW = "by a learner of their own, from attributes and the level of launches"
+_NOT_NEW = "better not; too few launches were seen to learn from"
+
+
 def card(trained: Trained, scores: pd.DataFrame, lineage: Mapping[str, Any]) -> str:
     """What the model is, what it learned from, what it is for, how it did in the backtest; Markdown."""
     spec, horizon = trained.spec, trained.spec["policy"]["horizon_days"]
@@ -18,7 +22,8 @@ def card(trained: Trained, scores: pd.DataFrame, lineage: Mapping[str, Any]) -> 
 * Learned from {seen}, {spec["rows"]:,} rows.
 * Data: build {lineage["build_id"]} of the marts, dbt invocation {lineage["invocation_id"]}.
 * For: up to {horizon} periods ahead, and totals over them.
-* Not for: styles without a day of sale, prices far from any seen.
+* Styles without a day of sale: {_NEW if spec["launch"] else _NOT_NEW}.
+* Not for: prices far from any seen.
 * Limits: it knows nothing of weather, holidays or rivals; see the error by segment in the run.
 
 {_backtest(scores)}"""

@@ -85,11 +85,13 @@ def _by_segment(costs: pd.DataFrame, limit: float) -> pd.DataFrame:
 
 def _against(saving: float, low: float, high: float, segments: pd.DataFrame, policy: PromotionPolicy) -> Iterator[str]:
     """What speaks against promotion."""
-    span = f"{policy.confidence:.0%} interval {low:.2%} to {high:.2%}"
-    if saving <= 0:
-        yield f"costs {-saving:.2%} more than the champion ({span})" if saving else "costs as much as the champion"
+    if saving < 0:
+        span = f"{policy.confidence:.0%} interval {-high:.2%} to {-low:.2%}"
+        yield f"costs {-saving:.2%} more than the champion ({span})"
+    elif saving == 0:
+        yield "costs as much as the champion"
     elif low <= 0:
-        yield f"the saving of {saving:.2%} may be chance ({span})"
+        yield f"the saving of {saving:.2%} may be chance ({policy.confidence:.0%} interval {low:.2%} to {high:.2%})"
     for row in segments[~segments["allowed"]].itertuples():
         limit = f"{policy.segment_limit:.0%} allowed"
         yield f"segment {row.segment} ({row.series} series) costs {row.rise:.1%} more; {limit}"

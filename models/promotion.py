@@ -7,6 +7,7 @@ done again, it leaves one champion, and one that a person rolled back is not pro
 from datetime import date
 
 from c2m import markdown
+from c2m.errors import InputError
 from c2m.settings import ForecastPolicy, settings
 from models import cost, gate, registry
 from models.gate import CHALLENGER, CHAMPION, Verdict
@@ -16,8 +17,14 @@ from models.registry import GATE, Registered
 PROMOTED = "promoted"
 
 
-def decide(business_date: date, again: bool = False) -> Verdict | None:
-    """The verdict on the challenger; None without one, or where it was judged beside this champion and not `again`."""
+def decide(business_date: date, again: bool = False, version: str | None = None) -> Verdict | None:
+    """The verdict on the challenger; None without one, or where it was judged beside this champion and not `again`.
+
+    version: becomes the challenger first, and is judged in any case.
+    """
+    if version:
+        _nominate(version)
+        again = True
     challenger = registry.registered(registry.CHALLENGER)
     if challenger is None:
         return None
@@ -36,6 +43,13 @@ def decide(business_date: date, again: bool = False) -> Verdict | None:
     if verdict.promoted:
         registry.promote(challenger.version)
     return verdict
+
+
+def _nominate(version: str) -> None:
+    if version == registry.version_of(registry.CHAMPION):
+        fault = f"{registry.NAME} version {version} is the champion; name another version to judge beside it"
+        raise InputError("already-champion", [fault])
+    registry.challenge(version)
 
 
 def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Verdict:
@@ -67,5 +81,7 @@ def page(verdict: Verdict, champion: Registered, challenger: Registered) -> str:
         "",
         "Cost of wrong quantities by segment (money, all folds):",
         "",
-        markdown.table(verdict.segments),
+        markdown.table(verdict.segments.assign(rise=verdict.segments["rise"].map("{:+.1%}".format)))
+        if len(verdict.segments)
+        else "",
     ])  # fmt: skip

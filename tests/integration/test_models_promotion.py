@@ -13,6 +13,7 @@ from models_kit import POLICY, long_frame
 from typer.testing import CliRunner
 
 from c2m.cli import app
+from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.published import manifest
 from models import cost, promotion, registry
@@ -115,6 +116,11 @@ def test_equal_ones_leave_the_champion(panel: Panel) -> None:
     assert verdict is not None
     assert verdict.reasons == ["costs as much as the champion"]
     assert registry.version_of(registry.CHAMPION) == first
+    assert promotion.decide(DAY) is None
+    assert promotion.decide(DAY, version=second) is not None  # asked for by name, it is judged anew
+    with pytest.raises(InputError, match="version 1 is the champion"):
+        promotion.decide(DAY, version=first)
+    assert registry.version_of(registry.CHALLENGER) == second
 
 
 @pytest.mark.parametrize("broken", ["set_registered_model_alias", "delete_registered_model_alias"])
