@@ -25,6 +25,9 @@ app = typer.Typer(
 audits = typer.Typer(no_args_is_help=True, help="Who sent what when, between platform and factories.")
 app.add_typer(audits, name="audit")
 
+factories = typer.Typer(no_args_is_help=True, help="Credentials of factories, for MQTT and HTTP.")
+app.add_typer(factories, name="factory")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs to read.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date.")]
 World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
@@ -369,6 +372,34 @@ def audit_show(job_order: Annotated[str, typer.Argument(help="Its identifier.")]
 
     with session() as transaction:
         _print(f"Job order {job_order}", audit.history(transaction, job_order), as_json)
+
+
+@command("add", factories)
+def factory_add(factory_id: str) -> None:
+    """Issue a credential, or a new one in place of the old; the key is printed this once."""
+    from c2m.floor import broker, credentials
+
+    first = not credentials.known()
+    print(credentials.issue(factory_id))
+    taken_up = broker.reload() and not first
+    print("in force now" if taken_up else "in force when the floor starts next", file=sys.stderr)
+
+
+@command("revoke", factories)
+def factory_revoke(factory_id: str) -> None:
+    """Take a factory's credential back."""
+    from c2m.floor import broker, credentials
+
+    credentials.revoke(factory_id)
+    print("in force now" if broker.reload() else "in force when the floor starts next", file=sys.stderr)
+
+
+@command("list", factories)
+def factory_list() -> None:
+    """Who has a credential."""
+    from c2m.floor import credentials
+
+    print(*(name for name in credentials.known() if name != credentials.PLATFORM), sep="\n")
 
 
 @command()

@@ -155,6 +155,10 @@ class Settings(BaseSettings):
     mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")
     mqtt_username: str | None = None
     mqtt_password: SecretStr | None = None
+    mqtt_ca_file: Path | None = Field(None, description="Certificates that vouch for the broker: connections speak TLS")
+    mqtt_cert_file: Path | None = Field(None, description="Certificate of the broker that we start (PEM)")
+    mqtt_key_file: Path | None = Field(None, description="Its private key (PEM)")
+    http_messages_per_second: float = Field(50, gt=0, description="Of one factory; more are answered by 429")
     http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
     http_factory_url: str = Field(
         "http://127.0.0.1:8471/{factory_id}", description="Endpoint of an HTTP factory whose feed row names none"

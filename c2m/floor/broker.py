@@ -1,10 +1,13 @@
 """The MQTT broker of one machine: Mosquitto where it is installed, else the embedded amqtt (MQTT 3.1.1); loopback only.
 
-Production points `mqtt_host` and `mqtt_port` at its own broker (TLS, a credential and an ACL per factory), starts none.
+Where credentials were issued (`c2m factory add`), Mosquitto takes nobody without; with `mqtt_cert_file` it speaks TLS.
+Production points `mqtt_host` and `mqtt_port` at its own broker and starts none.
 """
 
+import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from c2m.files import write_atomically
+from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
 from c2m.settings import settings
 
@@ -26,6 +30,31 @@ class Broker:
     engine: Engine
     port: int
     pid: int
+
+
+def reload() -> bool:
+    """Has the running broker of this home read credentials anew; whether there is one."""
+    floor = settings().home / "floor.json"
+    pid = json.loads(floor.read_bytes())["pids"]["broker"] if floor.exists() else None
+    if pid is None or not _is_mosquitto(pid):
+        return False
+    credentials.broker_files((settings().home / "broker").absolute())
+    os.kill(pid, signal.SIGHUP)
+    return True
+
+
+def _is_mosquitto(pid: int) -> bool:
+    """A pid of a floor that has ended may be anyone's."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "mosquitto"
+    except OSError:
+        return False
+
+
+def _tls() -> list[str]:
+    files = settings().mqtt_cert_file, settings().mqtt_key_file
+    names = ("certfile", "keyfile")
+    return [f"{name} {file.absolute()}" for name, file in zip(names, files, strict=True) if file]
 
 
 @contextmanager
@@ -55,7 +84,8 @@ def _mosquitto_config(port: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         f"listener {port} {LOOPBACK}",
-        "allow_anonymous true",
+        *_tls(),
+        *credentials.broker_files(folder),
         "user root",  # only heeded when started as root: Mosquitto would turn into a user who cannot write here
         "persistence true",
         f"persistence_location {folder}/",

@@ -26,6 +26,7 @@ from c2m import clock
 from c2m.feeds.contracts import PRODUCED
 from c2m.files import write_with
 from c2m.floor import http
+from c2m.floor.credentials import Doorkeeper
 from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
@@ -63,7 +64,7 @@ def run(stop: Event | None = None) -> None:
         arrivals.put(Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message)))
 
     connection = Connection("c2m-collector", _TOPICS, hand_on)
-    inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals))
+    inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), Doorkeeper().refusal)
     with connection, http.serve(inlet, settings().http_port):
         announce([connection])
         while not stop.is_set():

@@ -1,6 +1,6 @@
 """HTTP, both directions: letters go out by POST; what comes in is answered 2xx only once it is safe. Loopback only.
 
-Production puts its own gateway (TLS, a key per factory, rate limits) before the port.
+Where credentials were issued, each factory needs its key. Production puts its own gateway (TLS) before the port.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # (factory_id, kind, body) -> ends once the message is safe, with the reason where it was refused, else ''.
 Accept = Callable[[str, str, bytes], "Future[str]"]
+# (factory_id, Authorization header) -> HTTP status and reason where nothing of this message is read.
+Refusal = Callable[[str, str | None], tuple[int, str] | None]
 
 
 def client() -> httpx.Client:
@@ -56,12 +58,14 @@ def carrier(client: httpx.Client, url_of: Callable[[Letter], str]) -> Carrier:
     return carry
 
 
-def inlet(path: str, accept: Accept) -> FastAPI:
+def inlet(path: str, accept: Accept, refusal: Refusal = lambda *_: None) -> FastAPI:
     """An application that takes messages at `path`; the parts {factory_id} and {kind} name the addressee."""
-    app = FastAPI(title="C2M factory messages", docs_url=None, redoc_url=None)
+    app = FastAPI(title="C2M factory messages", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post(path)
     async def receive(request: Request) -> Response:
+        if refused := refusal(request.path_params["factory_id"], request.headers.get("authorization")):
+            return JSONResponse({"reason": refused[1]}, refused[0])
         body = b""
         async for part in request.stream():
             body += part

@@ -159,6 +159,8 @@ def _client(client_id: str) -> Client:
     )
     password = settings().mqtt_password
     client.username_pw_set(settings().mqtt_username or client_id, password.get_secret_value() if password else None)
+    if settings().mqtt_ca_file:
+        client.tls_set(str(settings().mqtt_ca_file))
     client.reconnect_delay_set(0.1, 5)  # type: ignore[arg-type]  # seconds; fractions work
     client.max_inflight_messages_set(_IN_FLIGHT)
     client.on_socket_open = _no_delay

@@ -19,7 +19,7 @@ import pandas as pd
 
 from c2m.errors import C2MError
 from c2m.files import write_atomically
-from c2m.floor import broker
+from c2m.floor import broker, credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, log_file
 from c2m.floor.service import READY
 from c2m.ledger import outbox, status, store
@@ -52,9 +52,10 @@ def floor(
     Ports that are not given are free ones.
     """
     with ExitStack() as stack:
+        own = _own_credential()
         running = stack.enter_context(broker.start(mqtt_port, engine))
         http_port, factory_http_port = http_port or free_port(), free_port()
-        env = _environment(running, http_port, factory_http_port)
+        env = _environment(running, http_port, factory_http_port) | own
         # Who is spoken to listens before the speaker starts: MQTT 3.1.1 does not say when nobody does.
         modules = {"collector": ["c2m.floor.collect"]}
         if factories:
@@ -69,6 +70,13 @@ def floor(
         yield found
         for process in children.values():
             process.terminate()  # all at once; then the stack waits for one after another, and stops the broker last
+
+
+def _own_credential() -> dict[str, str]:
+    """Where factories need credentials, the services do too: one for this run, known to them alone."""
+    if not credentials.known():
+        return {}
+    return {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.issue(credentials.PLATFORM)}
 
 
 def _environment(running: broker.Broker, http_port: int, factory_http_port: int) -> dict[str, str]:

@@ -1,0 +1,188 @@
+"""Credentials on a real Mosquitto and over HTTP: a factory reads and writes its own, and nothing of another's."""
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from floor_world import MORNING, begin, factory_rows, landed_scans, release, write_world
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from c2m.cli import app
+from c2m.errors import InputError
+from c2m.floor import broker, credentials
+from c2m.floor.messages import Scan, compose, factory_source
+from c2m.floor.processes import Floor, floor
+from c2m.ledger import store
+from c2m.ledger.tables import DeadLetter, Outbox
+from c2m.settings import settings
+
+pytestmark = [
+    pytest.mark.mosquitto,
+    pytest.mark.skipif(broker.mosquitto_path() is None, reason="the mosquitto broker is not installed"),
+]
+
+
+class Party:
+    """Someone at the broker, with what it heard."""
+
+    def __init__(self, running: Floor, name: str, key: str | None, ca: Path | None = None) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+        self.connected, self.refused, self.subscribed = (threading.Event() for _ in range(3))
+        self.client = Client(CallbackAPIVersion.VERSION2, f"test-{name}")
+        if key is not None:
+            self.client.username_pw_set(name, key)
+        if ca:
+            self.client.tls_set(str(ca))
+        self.client.on_message = lambda _c, _u, message: self.heard.append((message.topic, message.payload))
+        self.client.on_connect = lambda *args: (self.refused if args[3].is_failure else self.connected).set()
+        self.client.on_disconnect = lambda *_: self.refused.set()
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.connect("127.0.0.1", running.mqtt_port)
+        self.client.loop_start()
+
+    def hear(self, *topics: str) -> None:
+        assert self.connected.wait(10)
+        self.client.subscribe([(topic, 1) for topic in topics])
+        assert self.subscribed.wait(10)
+
+    def say(self, topic: str, body: bytes) -> None:
+        deadline = time.monotonic() + 10  # who wrote where it must not may have been thrown out; it comes back
+        while not self.client.is_connected():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with contextlib.suppress(RuntimeError):  # thrown out while the message was under way
+            self.client.publish(topic, body, 1).wait_for_publish(10)
+
+
+@pytest.fixture
+def keys(home: Path) -> dict[str, str]:
+    begin()
+    write_world(factory_rows(("mqtt", "mqtt")), settings().home / "factories.json")
+    return {name: credentials.issue(name) for name in ("F1", "F2")}
+
+
+@pytest.fixture
+def running(keys: dict[str, str]) -> Iterator[Floor]:
+    with floor(None, engine="mosquitto") as found:
+        yield found
+
+
+def scan_of(factory_id: str, name: str) -> bytes:
+    scan = Scan(scan_id=name, job_order_id="J", sku_id="K", operation="sew", quantity=1, at=MORNING)
+    return compose([scan], factory_source(factory_id), MORNING).body()
+
+
+def await_scan(name: str) -> None:
+    deadline = time.monotonic() + 20
+    while not list((settings().landing / "scans").glob("[!.]*.parquet")) or name not in set(landed_scans()["scan_id"]):
+        assert time.monotonic() < deadline, name
+        time.sleep(0.05)
+
+
+def test_a_factory_reads_and_writes_its_own_and_nothing_of_another(running: Floor, keys: dict[str, str]) -> None:
+    own, other = Party(running, "F1", keys["F1"]), Party(running, "F2", keys["F2"])
+    own.hear("c2m/v1/F1/job-orders")
+    other.hear("c2m/v1/+/job-orders", "c2m/v1/F1/job-orders", "#", "$SYS/#")
+    release([("F1", 100)])
+    deadline = time.monotonic() + 20
+    while not own.heard:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    other.say("c2m/v1/F1/scans", scan_of("F1", "forged"))
+    other.say("c2m/v1/F2/scans", scan_of("F1", "in-anothers-name"))
+    while not list((settings().landing / "scans").glob("[!.]*.parquet")):
+        other.say("c2m/v1/F2/scans", scan_of("F2", "honest"))
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert set(landed_scans()["scan_id"]) == {"honest"}
+    assert [topic for topic, _ in other.heard] == []
+    with store.session() as session:
+        (letter,) = session.scalars(select(DeadLetter))
+        assert (letter.factory_id, "source c2m/factory/F1 spoke for F2" in letter.reason) == ("F2", True)
+        assert session.scalars(select(Outbox.state)).all() == ["sent"]
+
+
+def test_nobody_is_taken_without_a_credential_of_today(running: Floor, keys: dict[str, str]) -> None:
+    for name, key in (("F1", None), ("F1", "wrong"), ("F1", keys["F2"]), ("F3", keys["F1"]), ("c2m-platform", "")):
+        assert Party(running, name, key).refused.wait(10), (name, key)
+    old = Party(running, "F1", keys["F1"])
+    assert old.connected.wait(10)
+    told = CliRunner().invoke(app, ["factory", "add", "F1"])
+    new = told.stdout.strip()
+    assert old.refused.wait(10) or Party(running, "F1", keys["F1"]).refused.wait(10)
+    deadline = time.monotonic() + 10  # the broker reads the new key when the signal reaches it
+    while not Party(running, "F1", new).connected.wait(0.5):
+        assert time.monotonic() < deadline
+    assert Party(running, "F1", keys["F1"]).refused.wait(10)
+    CliRunner().invoke(app, ["factory", "revoke", "F2"])
+    time.sleep(0.5)
+    assert Party(running, "F2", keys["F2"]).refused.wait(10)
+    assert CliRunner().invoke(app, ["factory", "list"]).stdout.split() == ["F1"]
+
+
+def test_http_takes_a_factory_by_its_own_key_and_at_its_rate(
+    keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C2M_HTTP_MESSAGES_PER_SECOND", "5")
+    settings.cache_clear()
+    with floor(None, engine="mosquitto") as running, httpx.Client(trust_env=False) as client:
+        url = f"http://127.0.0.1:{running.http_port}/v1/factories/F1/scans"
+
+        def post(authorization: str | None) -> int:
+            headers = {"authorization": authorization} if authorization else {}
+            return client.post(url, content=scan_of("F1", "over-http"), headers=headers).status_code
+
+        refused = (None, "Bearer", "Bearer wrong", f"Bearer {keys['F2']}", f"Basic {keys['F1']}")
+        assert [post(words) for words in refused] == [401] * 5
+        answers = [post(f"Bearer {keys['F1']}") for _ in range(40)]
+        assert set(answers) == {204, 429}
+        assert answers.count(204) >= 5
+
+
+def test_only_hashes_lie_on_disk_and_for_their_owner_alone(running: Floor, keys: dict[str, str]) -> None:
+    for file in (path for path in settings().home.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        assert not any(key.encode() in content for key in keys.values()), file
+    private = [
+        settings().home / "credentials.json",
+        *(settings().home / "broker" / name for name in ("passwords", "acl")),
+    ]
+    assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
+
+
+def test_what_is_no_factory_and_what_has_no_credential_is_named(home: Path) -> None:
+    with pytest.raises(InputError, match="no factory identifier"):
+        credentials.issue("F1/#")
+    told = CliRunner().invoke(app, ["factory", "revoke", "F9"])
+    assert (told.exit_code, "F9 has no credential" in told.output) == (2, True)
+
+
+def test_the_floor_speaks_tls_where_the_broker_has_a_certificate(
+    keys: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate, key = tmp_path / "broker.crt", tmp_path / "broker.key"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    try:
+        subprocess.run(
+            [*request, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    for name, file in {"CA_FILE": certificate, "CERT_FILE": certificate, "KEY_FILE": key}.items():
+        monkeypatch.setenv(f"C2M_MQTT_{name}", str(file))
+    settings.cache_clear()
+    with floor(None, engine="mosquitto") as running:  # relay and collector are ready: they speak TLS
+        safe = Party(running, "F1", keys["F1"], certificate)
+        safe.say("c2m/v1/F1/scans", scan_of("F1", "over-tls"))
+        await_scan("over-tls")
+        assert Party(running, "F1", keys["F1"]).refused.wait(10)
