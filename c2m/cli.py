@@ -343,6 +343,35 @@ def contract(
     print(documents.as_yaml(documents.asyncapi() if document == "asyncapi" else documents.openapi()), end="")
 
 
+@command()
+def conformance(
+    url: Annotated[str, typer.Argument(help="mqtt://HOST:PORT of the broker, or the gateway's http(s) endpoint.")],
+    factory: Annotated[str, typer.Option(help="Identifier under which the gateway speaks.")],
+    category: Annotated[str, typer.Option(help="Of the job orders that the kit offers.")] = "shirt",
+    patience: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 10,
+    port: Annotated[int, typer.Option(help="Loopback port on which a gateway over HTTP answers.")] = 8470,
+    as_json: Json = False,
+) -> None:
+    """Judge a factory's gateway by every rule of the conversation; exit code 2 names the rules that it breaks."""
+    import os
+    from urllib.parse import urlsplit
+
+    from c2m.errors import InputError
+    from c2m.settings import settings
+
+    if urlsplit(url).scheme == "mqtt":
+        os.environ |= {"C2M_MQTT_HOST": urlsplit(url).hostname or "", "C2M_MQTT_PORT": str(urlsplit(url).port or 1883)}
+        settings.cache_clear()
+    from c2m.floor.conformance import judge
+
+    found = [asdict(finding) for finding in judge(url, factory, category, patience, port)]
+    words = {True: "kept", False: "BROKEN", None: "not judged"}
+    rows = [{**row, "kept": words[row["kept"]]} for row in found]
+    print(json.dumps(found)) if as_json else _table(f"Gateway of {factory}", rows)
+    if broken := [f"{row['rule']}: {row['seen']}" for row in found if row["kept"] is False]:
+        raise InputError("not-conformant", broken)
+
+
 @command("verify", audits)
 def audit_verify(
     against: Annotated[Path | None, typer.Option(help="What an earlier verification kept.")] = None,

@@ -1,0 +1,109 @@
+"""The conformance kit: the simulated factories and the reference gateway pass; each broken rule is named."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from floor_world import begin, factory_rows, write_world
+from typer.testing import CliRunner
+
+from c2m.cli import app
+from c2m.floor import broker, conformance
+from c2m.floor.child import free_port
+from c2m.floor.conformance import Finding
+from c2m.floor.processes import service
+from c2m.settings import settings
+
+GATEWAY = Path(__file__).parents[2] / "examples" / "gateway.py"
+
+# What a careless integrator writes, and the rule that it breaks.
+MISTAKES = {
+    "answers an offer by `accepted`": ('said["accepted"] = not job["ended"] and accepts(asked)', "pass"),
+    "by the same message": ('if asked["id"] not in STATE["answers"]:', "if True:"),
+    "does not begin before it is told": (
+        'said["accepted"] = not job["ended"] and accepts(asked)',
+        'said["accepted"] = not job["ended"] and accepts(asked); job["state"] = "Running"',
+    ),
+    "begins, or says that it may": ('job["state"] = "AllowedToStart"', "pass"),
+    "answers a new quantity by its revision": ('max(job["revision"], asked["revision"])', "1"),
+    "confirms the cancel of what it does not know": ('job |= {"state": "Aborted", "ended": True}', "pass"),
+    "refuses an offer that comes after its cancel": ('not job["ended"] and accepts(asked)', "accepts(asked)"),
+    "refuses what arrives after accept_by": ("> datetime.now(UTC)", "is not None"),
+    "every message keeps the schema": ('"state")}', '"state")} | {"note": "hello"}'),
+    "speaks for itself alone": ('f"c2m/factory/{FACTORY}"', '"c2m/factory/F2"'),
+    "`sequence` grows": ('job["sequence"] + 1', "1"),
+    "retained status": ("1, retain=True),\n)", "1),\n)"),
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> broker.Engine:
+    return "mosquitto" if broker.mosquitto_path() else "amqtt"
+
+
+@pytest.fixture
+def port(home: Path, engine: broker.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    with broker.start(engine=engine) as running:
+        monkeypatch.setenv("C2M_MQTT_PORT", str(running.port))
+        monkeypatch.setenv("C2M_MQTT_VERSION", "3.1.1")
+        settings.cache_clear()
+        yield running.port
+
+
+def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Finding]:
+    """The findings on a gateway of this program."""
+    folder.mkdir()
+    (folder / "gateway.py").write_text(program)
+    command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
+    gateway = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    stack.callback(lambda: (gateway.kill(), gateway.wait()))
+    return conformance.judge(f"mqtt://127.0.0.1:{port}", "F1", "shirt", 2.0, 0)
+
+
+def test_the_reference_gateway_passes_and_has_few_lines(port: int, tmp_path: Path) -> None:
+    program = GATEWAY.read_text()
+    code = [line for line in program.split('"""', 2)[2].splitlines() if line.strip()]
+    assert len(code) <= 60
+    with ExitStack() as stack:
+        found = judged(stack, port, tmp_path / "right", program)
+    assert [finding.rule for finding in found if finding.kept is not True] == [], found
+
+
+@pytest.mark.parametrize("rule", MISTAKES)
+def test_each_broken_rule_is_named(port: int, tmp_path: Path, rule: str) -> None:
+    right, wrong = MISTAKES[rule]
+    program = GATEWAY.read_text()
+    assert right in program
+    with ExitStack() as stack:
+        found = judged(stack, port, tmp_path / "wrong", program.replace(right, wrong, 1))
+    assert any(rule in finding.rule for finding in found if finding.kept is False), found
+
+
+@pytest.mark.parametrize("transport", ["mqtt", "http"])
+def test_the_simulated_factories_pass_by_the_command(
+    port: int, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin()
+    own, theirs = free_port(), free_port()
+    monkeypatch.setenv("C2M_HTTP_PORT", str(own))
+    settings.cache_clear()
+    file = write_world(factory_rows((transport,)), settings().home / "factories.json")
+    module = ["c2m.floor.sim", "--factories", str(file), "--state", str(settings().home / "sim")]
+    with service("factories", [*module, "--http-port", str(theirs)], {}):
+        url = f"mqtt://127.0.0.1:{port}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
+        options = ["--factory", "F1", "--port", str(own), "--patience", "5", "--json"]
+        told = CliRunner().invoke(app, ["conformance", url, *options])
+    found = json.loads(told.stdout)
+    assert (told.exit_code, [each["rule"] for each in found if each["kept"] is False]) == (0, []), told.output
+    assert len(found) == 13
+
+
+def test_a_gateway_that_is_not_there_is_said_so(port: int) -> None:
+    told = CliRunner().invoke(app, ["conformance", f"mqtt://127.0.0.1:{port}", "--factory", "F9", "--patience", "0.5"])
+    assert told.exit_code == 2
+    assert re.search(r"answers an offer .*no answer", told.output)
