@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     mqtt_ca_file: Path | None = Field(None, description="Certificates that vouch for the broker: connections speak TLS")
     mqtt_cert_file: Path | None = Field(None, description="Certificate of the broker that we start (PEM)")
     mqtt_key_file: Path | None = Field(None, description="Its private key (PEM)")
+    relay_name: str = Field("c2m-relay", description="Of several relays that share the work each has its own")
     http_messages_per_second: float = Field(50, gt=0, description="Of one factory; more are answered by 429")
     http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
     http_factory_url: str = Field(

@@ -66,7 +66,7 @@ class Connection:
         self._acknowledged: dict[int, Future[None]] = {}
         self._session = 0
         self.ready = threading.Event()  # connected, and subscribed where there is something to subscribe to
-        self._client = _client(client_id)
+        self._client = _client(client_id, keeps=bool(self._topics))
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._received
@@ -79,7 +79,7 @@ class Connection:
         """Starts to connect, in the background, for as long as it takes."""
         options: dict[str, Any] = {}
         if settings().mqtt_version == "5":
-            options = {"clean_start": False, "properties": _session_properties()}
+            options = {"clean_start": not self._topics, "properties": _session_properties(bool(self._topics))}
         self._client.connect_async(settings().mqtt_host, settings().mqtt_port, _KEEPALIVE_S, **options)
         self._client.loop_start()
         return self
@@ -148,12 +148,13 @@ class Connection:
             future.set_result(None)
 
 
-def _client(client_id: str) -> Client:
+def _client(client_id: str, keeps: bool) -> Client:
+    """keeps: the broker holds the session, and what comes meanwhile, while the client is away."""
     version5 = settings().mqtt_version == "5"
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id,
-        clean_session=None if version5 else False,
+        clean_session=None if version5 else not keeps,
         protocol=MQTTv5 if version5 else MQTTv311,
         manual_ack=True,
     )
@@ -172,8 +173,8 @@ def _no_delay(client: Client, userdata: object, connection: Any) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _session_properties() -> Properties:
+def _session_properties(keeps: bool) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = _SESSION_EXPIRY_S if keeps else 0
     properties.ReceiveMaximum = _IN_FLIGHT
     return properties

@@ -1,7 +1,8 @@
 """The relay: takes what is due from the ledger's outbox to the factories, each over its transport; expires offers.
 
 A long-lived service; it keeps nothing but pauses in memory. Killed between a delivery and its record it delivers again:
-factories know a message by its id.
+factories know a message by its id. Several relays share the work, each under a name of its own: it leases the
+factories that it is at.
 """
 
 import logging
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 def run(stop: Event | None = None) -> None:
     """Relays until `stop`, without one until a signal."""
     stop = stop or stop_on_signal()
-    with ThreadPoolExecutor(_SENDERS) as pool, http.client() as client, Connection("c2m-relay") as connection:
-        relay = _Relay(_Route(connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
+    name = settings().relay_name
+    with ThreadPoolExecutor(_SENDERS) as pool, http.client() as client, Connection(name) as connection:
+        relay = _Relay(name, _Route(connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
         announce([connection])
         while not stop.wait(POLL_S):
             try:
@@ -85,6 +87,7 @@ class _Route:
 
 @dataclass
 class _Relay:
+    name: str
     route: _Route
     pool: Executor
     pauses: Pauses = field(default_factory=Pauses)
@@ -96,21 +99,14 @@ class _Relay:
             with store.session() as session:
                 job_orders.expire(session, clock.now())
             self.expired_at = time.monotonic()
-        letters = self.due()
-        receipts = deliver(letters, self.route, self.pool)
-        if receipts:
-            self.record(letters, receipts)
+        if letters := self.claim():
+            self.record(letters, deliver(letters, self.route, self.pool))
 
-    def due(self) -> list[Letter]:
-        """What the outbox has for factories that do not pause."""
+    def claim(self) -> list[Letter]:
+        """What the outbox has for factories that do not pause, and that no other relay is at."""
         with store.session() as session:
-            messages = outbox.due(session, datetime.now(UTC))
-        pausing = self.pauses.now()
-        return [
-            Letter(message.message_id, message.factory_id, "job-orders", message.body)
-            for message in messages
-            if message.factory_id not in pausing
-        ]
+            messages = outbox.claim(session, self.name, datetime.now(UTC), self.pauses.now())
+        return [Letter(message.message_id, message.factory_id, "job-orders", message.body) for message in messages]
 
     def record(self, letters: Iterable[Letter], receipts: Iterable[Receipt]) -> None:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
@@ -120,6 +116,7 @@ class _Relay:
         with store.session() as session:
             outbox.mark_sent(session, sorted(sent), wall)
             outbox.postpone(session, [x.key for x in letters if x.factory_id in lasting and x.key not in sent], wall)
+            outbox.free(session, self.name)
 
 
 if __name__ == "__main__":

@@ -3,22 +3,25 @@
 Delivery runs on wall-clock time (the `wall` of each function), so that a retry does not wait for a virtual clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from c2m.floor.messages import CANCEL, PLATFORM, STORE, Cancel, JobOrder, Start, compose, derive_id
 from c2m.ledger import audit
-from c2m.ledger.store import chunks, insert_missing, serialise
-from c2m.ledger.tables import Outbox
+from c2m.ledger.store import chunks, insert_missing, serialise, upsert
+from c2m.ledger.tables import Outbox, RelayLease
 from c2m.settings import settings
 
 OPEN = ("pending", "sent")
+LEASE = timedelta(
+    seconds=60
+)  # after which a relay that fell silent counts as dead, where it does not come back by its name
 MOST_DOUBLINGS = 6  # a factory that is silent for hours is asked again about once an hour at the default timeout
 
 
@@ -93,7 +96,26 @@ def _row(letter: Letter, position: int, at: datetime) -> dict[str, object]:
     }
 
 
-def due(session: Session, wall: datetime, limit: int = 500) -> list[Message]:
+def claim(session: Session, relay: str, wall: datetime, without: Collection[str] = ()) -> list[Message]:
+    """What is due for factories that no other relay is at; these are the relay's until it frees them or LEASE passes.
+
+    without: factories to leave alone now.
+    """
+    serialise(session, "relays")
+    theirs = select(RelayLease.factory_id).where(RelayLease.relay != relay, RelayLease.until > wall)
+    taken = {*session.scalars(theirs), *without}
+    messages = due(session, wall, without=taken)
+    mine = sorted({message.factory_id for message in messages})
+    upsert(session, RelayLease, [{"factory_id": name, "relay": relay, "until": wall + LEASE} for name in mine])
+    return messages
+
+
+def free(session: Session, relay: str) -> None:
+    """The relay is at no factory any more."""
+    session.execute(delete(RelayLease).where(RelayLease.relay == relay))
+
+
+def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[Message]:
     """What to send now, in order per factory; of one job order no message while an earlier one was never sent."""
     earlier = aliased(Outbox)
     blocked = (
@@ -104,7 +126,7 @@ def due(session: Session, wall: datetime, limit: int = 500) -> list[Message]:
     statement = (
         select(Outbox.message_id, Outbox.factory_id, Outbox.job_order_id, Outbox.type, Outbox.payload)
         .where(Outbox.state.in_(OPEN), or_(Outbox.next_attempt_at.is_(None), Outbox.next_attempt_at <= wall))
-        .where(~blocked.exists())
+        .where(~blocked.exists(), *(Outbox.factory_id.not_in(some) for some in chunks(sorted(without))))
         .order_by(Outbox.position, Outbox.factory_id)
         .limit(limit)
     )

@@ -248,6 +248,15 @@ class Outbox(Base):
     at: Mapped[datetime]
 
 
+class RelayLease(Base):
+    """Which relay is at a factory now, so that no other sends to it. Transport, not business: not in TABLES."""
+
+    __tablename__ = "relay_leases"
+    factory_id: Mapped[Key]
+    relay: Mapped[str] = mapped_column(index=True)
+    until: Mapped[datetime]
+
+
 class Inbox(Base):
     """Job responses received, and what each did."""
 

@@ -1,0 +1,67 @@
+"""Relays share the work: no factory has two at once, nothing is left to one that died."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from ledger_kit import NOW, lot_row, record, release, sku_rows
+
+from c2m.ledger import outbox, store
+
+FACTORIES = [f"F{number:02d}" for number in range(12)]
+
+
+@pytest.fixture
+def released(ledger: str) -> None:
+    lots = [lot_row(f"L{name}", 100) for name in FACTORIES]
+    skus = [row for lot in lots for row in sku_rows(str(lot["lot_id"]), (40, 30, 20, 10))]
+    record(lots=lots, skus=skus)
+    release(*((f"L{name}", name, 100) for name in FACTORIES))
+
+
+def claimed(relay: str, after: timedelta = timedelta(), without: tuple[str, ...] = ()) -> set[str]:
+    """Factories whose messages the relay takes."""
+    with store.session() as session:
+        return {message.factory_id for message in outbox.claim(session, relay, NOW + after, without)}
+
+
+def freed(relay: str) -> None:
+    with store.session() as session:
+        outbox.free(session, relay)
+
+
+@pytest.mark.usefixtures("released")
+def test_what_one_relay_is_at_no_other_takes_until_it_is_freed_or_dead() -> None:
+    assert claimed("a", without=tuple(FACTORIES[:4])) == set(FACTORIES[4:])
+    assert claimed("b") == set(FACTORIES[:4])
+    assert claimed("a") == set(FACTORIES[4:])  # it came back by its name
+    freed("a")
+    assert claimed("b") == set(FACTORIES)
+    assert claimed("a") == set()
+    assert claimed("a", outbox.LEASE * 0.99) == set()
+    assert claimed("a", outbox.LEASE * 1.01) == set(FACTORIES)
+
+
+@pytest.mark.usefixtures("released")
+def test_relays_at_once_send_every_message_once() -> None:
+    delivered: list[str] = []
+
+    def work(relay: str) -> None:
+        while True:
+            with store.session() as session:
+                messages = outbox.claim(
+                    session, relay, NOW, [name for name in FACTORIES if hash((relay, name)) % 3 == 0]
+                )
+            if not messages:
+                return
+            delivered.extend(message.message_id for message in messages)
+            with store.session() as session:
+                outbox.mark_sent(session, [message.message_id for message in messages], NOW)
+                outbox.free(session, relay)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, ["a", "b", "c", "d"]))
+    work("last")
+    work("very last")
+    assert set(Counter(delivered).values()) == {1}
