@@ -109,8 +109,9 @@ def by_segment(cells: pd.DataFrame, methods: list[str], figure: str) -> pd.DataF
 def by_horizon(cells: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     """Methods x days ahead: WAPE."""
     some = cells[cells["method"].isin(methods)]
-    wape = some.groupby(["method", "horizon_day"], sort=False).apply(lambda group: score(group)["wape"])
-    return wape.unstack("horizon_day").loc[methods]
+    grouped = some.groupby(["method", "horizon_day"], sort=False)
+    wape = pd.Series({key: score(group)["wape"] for key, group in grouped})
+    return wape.unstack().loc[methods]
 
 
 def deciles(values: Floats) -> pd.DataFrame:
