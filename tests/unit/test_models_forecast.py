@@ -187,3 +187,18 @@ def test_the_spread_assumed_for_short_histories_is_a_distribution() -> None:
     assert (np.diff(totals, axis=0) >= 0).all()
     median = totals[WINDOW_LEVELS.index(0.5), -1]
     assert 0.6 < median / table["means"][-1] < 1
+
+
+def test_a_market_that_fell_is_not_said_to_fall_on() -> None:
+    """Two months of days tell nothing of where the market goes; what one series does beside it goes on."""
+    random, days, ahead = np.random.default_rng(8), 70, 14
+    dates = pd.date_range("2026-01-05", periods=days + ahead)
+    frames = []
+    for number in range(60):
+        y = random.poisson((5 + number) * 0.985 ** np.arange(days + ahead)).astype(float)
+        frames.append(pd.DataFrame({"series_id": f"s{number:02d}", "ds": dates, "y": y}))
+    frame = pd.concat(frames)
+    panel = panel_of(frame.assign(y=frame["y"].where(frame["ds"] < dates[days])))
+    found = forecast(panel, "rmse").groupby("ds")["mean"].sum().to_numpy()
+    level = panel.y[:, days - 7 : days].sum(axis=0).mean()
+    assert found[-1] == pytest.approx(level, rel=0.06)  # 0.985 ** 14 = 0.81 of it, if the fall went on
