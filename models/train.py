@@ -32,7 +32,7 @@ WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
 CLASSES = 4  # of expected totals, equally many each
 MAX_SERIES = 2_000  # series whose totals are measured, evenly chosen
 ASSUMED_VARIATION = 0.7  # of a total beyond Poisson, relative: median over speed classes, Amazon apparel, 7 and 14 days
-FEWEST_TOTALS = 20 * CLASSES  # observed totals below which their spread is assumed, not measured
+FEWEST_TOTALS = 60 * CLASSES  # observed totals below which their spread is assumed, not measured
 
 # A row weighs its scale to this power. 1 is the loss in pieces; less also hears the slow series. Amazon apparel: the
 # mean's totals cost 1 % less to order by, quantiles lose 1 % less pinball.
