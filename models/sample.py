@@ -94,25 +94,37 @@ def _sample(
 
 
 def _common_drift(panel: Panel, cells: Cells) -> Floats:
-    """(rows,): demand of all series in the week about the target, over that in the week up to the origin.
+    """(rows,): how demand moved from the week up to the origin to the week about the target, common to all series.
 
     Taken out of what is learned where periods are days: weeks or months of days do not tell whether the market goes on
     to rise or fall, and trees would learn that it does as it last did. What a series does beside the market remains.
-    Amazon apparel: bias of the mean -0.4 % instead of -6.7 %, pinball 1.3 % less.
+    Styles that begin take demand from those that were there, or add to it; nobody knows. So the move is that of all
+    series, or of those that had begun by the origin, whichever is less, and none where the two disagree on its sign.
     """
     if panel.season != DAYS_OF_WEEK:
         return np.ones(len(cells))
     end = int(cells.target.max())
-    running = np.concatenate([[0.0], np.cumsum(np.nansum(panel.y[:, : end + 1], axis=0))])
+    sold = np.nan_to_num(panel.y[:, : end + 1])
+    every, known, drift = sold.sum(axis=0), np.zeros(end + 1), np.ones(len(cells))
+    by_first, taken = np.argsort(panel.first, kind="stable"), 0
+    for origin in np.unique(cells.origin):
+        begun = int(np.searchsorted(panel.first[by_first], origin, side="right"))
+        known += sold[by_first[taken:begun]].sum(axis=0)
+        rows, taken = np.flatnonzero(cells.origin == origin), begun
+        moves = np.stack([_move(demand, int(origin), cells.target[rows]) for demand in (every, known)])
+        least = np.take_along_axis(moves, np.abs(np.log(moves)).argmin(axis=0)[None], axis=0)[0]
+        drift[rows] = np.where((moves > 1).all(axis=0) | (moves < 1).all(axis=0), least, 1.0)
+    return drift
 
-    def level(first: Ints, last: Ints) -> Floats:
-        first, last = np.maximum(first, 0), np.minimum(last, end)
-        mean: Floats = (running[last + 1] - running[first]) / (last + 1 - first)
-        return mean
 
-    about = level(cells.target - DAYS_OF_WEEK // 2, cells.target + DAYS_OF_WEEK // 2)
-    drift = ratio(about, level(cells.origin - DAYS_OF_WEEK + 1, cells.origin))
-    return np.where(drift > 0, drift, 1.0)
+def _move(demand: Floats, origin: int, target: Ints) -> Floats:
+    """(targets,): mean demand (T,) in the week about each target over that in the week up to the origin; > 0."""
+    running, end = np.concatenate([[0.0], np.cumsum(demand)]), len(demand) - 1
+    first, last = np.maximum(target - DAYS_OF_WEEK // 2, 0), np.minimum(target + DAYS_OF_WEEK // 2, end)
+    before = running[origin + 1] - running[max(0, origin + 1 - DAYS_OF_WEEK)]
+    level = ratio(np.full(len(target), before), np.full(len(target), float(min(origin + 1, DAYS_OF_WEEK))))
+    move = ratio((running[last + 1] - running[first]) / (last + 1 - first), level)
+    return np.where(move > 0, move, 1.0)
 
 
 def _is_timeless(name: str, panel: Panel) -> bool:
