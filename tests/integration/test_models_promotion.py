@@ -62,10 +62,20 @@ def register(trained: Trained, panel: Panel, name: str) -> str:
     return registry.log_and_register(own, panel, Backtest(pd.DataFrame(), pd.DataFrame()), manifest())
 
 
-def reckless(trained: Trained) -> Trained:
-    """Orders a third of what it expects: nobody sees it in the error of its mean."""
-    windows = [w | {"ratios": (np.array(w["ratios"]) / 3).tolist()} for w in trained.spec["windows"]]
+def ordering(share: float, trained: Trained) -> Trained:
+    """Orders this share of what it should: nobody sees it in the error of its mean."""
+    windows = [w | {"ratios": (np.array(w["ratios"]) * share).tolist()} for w in trained.spec["windows"]]
     return replace(trained, spec=trained.spec | {"windows": windows})
+
+
+def reckless(trained: Trained) -> Trained:
+    """Misses most sales."""
+    return ordering(1 / 3, trained)
+
+
+def wasteful(trained: Trained) -> Trained:
+    """Is left with much."""
+    return ordering(1.5, trained)
 
 
 def rmse(trained: Trained, panel: Panel) -> float:
@@ -81,7 +91,7 @@ def tags(version: str) -> dict[str, str]:
 
 
 def test_a_challenger_of_better_rmse_and_worse_cost_is_refused_and_a_better_one_promoted(panel: Panel) -> None:
-    weak, strong = before_the_folds(panel, 3), before_the_folds(panel, 60)
+    weak, strong = wasteful(before_the_folds(panel, 3)), before_the_folds(panel, 60)
     assert rmse(reckless(strong), panel) < rmse(weak, panel)
     champion, planted = register(weak, panel, "weak"), register(reckless(strong), panel, "reckless")
     registry.promote(champion)
@@ -127,7 +137,8 @@ def test_equal_ones_leave_the_champion(panel: Panel) -> None:
 def test_a_promotion_broken_off_is_completed_and_one_rolled_back_stays_so(
     panel: Panel, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weak, better = (register(before_the_folds(panel, rounds), panel, str(rounds)) for rounds in (3, 60))
+    good = before_the_folds(panel, 60)
+    weak, better = register(wasteful(good), panel, "wasteful"), register(good, panel, "good")
     registry.promote(weak)
     registry.challenge(better)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
