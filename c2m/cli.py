@@ -408,7 +408,7 @@ def factory_add(factory_id: str) -> None:
     """Issue a credential, or a new one in place of the old; the key is printed this once."""
     from c2m.floor import broker, credentials
 
-    first = not credentials.known()
+    first = not credentials.required()
     print(credentials.issue(factory_id))
     taken_up = broker.reload() and not first
     print("in force now" if taken_up else "in force when the floor starts next", file=sys.stderr)

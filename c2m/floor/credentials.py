@@ -50,6 +50,11 @@ def _read(file: Path, _version: tuple[int, int]) -> Mapping[str, Hashes]:
     return found
 
 
+def required() -> bool:
+    """Whether a credential was ever issued: from then on nobody is taken without, also where all were taken back."""
+    return _file().exists()
+
+
 def issue(name: str) -> str:
     """A new key, which replaces the one before; it is shown this once and kept nowhere.
 
@@ -83,7 +88,7 @@ def revoke(name: str) -> None:
 def broker_files(folder: Path) -> list[str]:
     """Writes what Mosquitto checks clients by; the lines of its configuration. Without credentials, all are taken."""
     held = known()
-    if not _file().exists():
+    if not required():
         return ["allow_anonymous true"]
     passwords, acl = folder / "passwords", folder / "acl"
     _write_private(passwords, "".join(f"{name}:{hashes['mosquitto']}\n" for name, hashes in held.items()))
@@ -99,7 +104,7 @@ class Doorkeeper:
 
     def refusal(self, factory_id: str, authorization: str | None) -> tuple[int, str] | None:
         """HTTP status and reason; None for who may go in."""
-        if _file().exists():
+        if required():
             hashes = known().get(factory_id)
             scheme, _, key = (authorization or "").partition(" ")
             if (

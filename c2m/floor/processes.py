@@ -74,7 +74,7 @@ def floor(
 
 def _own_credential() -> dict[str, str]:
     """Where factories need credentials, the services do too: one for this run, known to them alone."""
-    if not credentials.known():
+    if not credentials.required():
         return {}
     return {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.issue(credentials.PLATFORM)}
 

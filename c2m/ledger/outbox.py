@@ -19,9 +19,8 @@ from c2m.ledger.tables import Outbox, RelayLease
 from c2m.settings import settings
 
 OPEN = ("pending", "sent")
-LEASE = timedelta(
-    seconds=60
-)  # after which a relay that fell silent counts as dead, where it does not come back by its name
+# After which a relay that fell silent counts as dead, where it does not come back by its name.
+LEASE = timedelta(seconds=60)
 MOST_DOUBLINGS = 6  # a factory that is silent for hours is asked again about once an hour at the default timeout
 
 
