@@ -113,7 +113,7 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
         return [""] * len(group)
     try:
         with store.session() as session:
-            return [_record(session, arrival, item, at) for arrival, item in zip(group, read, strict=True)]
+            return _record(session, group, read, at)
     except OperationalError:
         raise
     except SQLAlchemyError as error:
@@ -138,13 +138,17 @@ def _read(arrival: Arrival) -> Envelope | str:
     return message
 
 
-def _record(session: Session, arrival: Arrival, item: Envelope | str, at: datetime) -> str:
-    if isinstance(item, str):
-        return _bury(session, arrival, item, at)
-    if isinstance(item, ScansMessage):
-        return ""
-    effect = inbox.receive(session, item, str(item.factory_id), at)
-    return "cannot be obeyed, see the dead letters" if effect == inbox.DEAD else ""
+def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope | str], at: datetime) -> list[str]:
+    said = [(item, str(item.factory_id)) for item in read if not isinstance(item, str | ScansMessage)]
+    effects = iter(inbox.receive_all(session, said, at))
+    reasons = []
+    for arrival, item in zip(group, read, strict=True):
+        if isinstance(item, str):
+            reasons.append(_bury(session, arrival, item, at))
+        else:
+            dead = not isinstance(item, ScansMessage) and next(effects) == inbox.DEAD
+            reasons.append("cannot be obeyed, see the dead letters" if dead else "")
+    return reasons
 
 
 def _bury(session: Session, arrival: Arrival, reason: str, at: datetime) -> str:

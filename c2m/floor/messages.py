@@ -264,6 +264,11 @@ def compose(data: Payload, source: str, time: datetime, id: str | None = None) -
     return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
 
 
+def type_of(data: Payload) -> str:
+    """The CloudEvents type of a message with this payload."""
+    return _ENVELOPES[type(data)][1]
+
+
 def derive_id(*parts: object) -> str:
     """An identifier that follows from content: the same parts give the same id everywhere."""
     return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))

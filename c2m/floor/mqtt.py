@@ -106,11 +106,14 @@ class Connection:
         return future
 
     def carry(self, letters: Sequence[Letter]) -> Iterator[Letter]:
-        """Publishes all the letters, then waits for each; status alone is retained."""
+        """Publishes all the letters at once, then waits for each; status alone is retained."""
         futures = [
             self.publish(topic(letter.factory_id, letter.kind), letter.body, retain=letter.kind == "status")
             for letter in letters
         ]
+        return self._acknowledged_ones(letters, futures)
+
+    def _acknowledged_ones(self, letters: Sequence[Letter], futures: "Sequence[Future[None]]") -> Iterator[Letter]:
         for letter, future in zip(letters, futures, strict=True):
             try:
                 future.result(_ACKNOWLEDGE_TIMEOUT_S)
