@@ -38,8 +38,8 @@ from c2m.floor import broker
 from c2m.floor.child import free_port
 from c2m.floor.messages import START, STORE, derive_id
 from c2m.floor.processes import service
-from c2m.ledger import audit, job_orders, orders, plans, store
-from c2m.ledger.states import STARTED
+from c2m.ledger import audit, orders, plans, store
+from c2m.ledger.states import STARTED, WAITING
 from c2m.ledger.tables import AuditEntry, DeadLetter, FactoryStatus, JobOrder, Outbox
 from c2m.settings import settings
 
@@ -77,9 +77,8 @@ def release(number: int, new: Sequence[Pair]) -> None:
     """Releases a plan of new pairs, and of those that have not begun: a plan is all that is to be made."""
     now, today = clock.now(), clock.business_date(clock.now())
     with store.session() as session:
-        waiting = job_orders.live(session).query("state not in @started", local_dict={"started": STARTED})
-        pairs = [*new, *zip(waiting["lot_id"], waiting["factory_id"], strict=True)]
-        allocation = pd.DataFrame(pairs, columns=["lot_id", "factory_id"]).assign(
+        waiting = session.execute(select(JobOrder.lot_id, JobOrder.factory_id).where(JobOrder.state.in_(WAITING)))
+        allocation = pd.DataFrame([*new, *map(tuple, waiting)], columns=["lot_id", "factory_id"]).assign(
             quantity=sum(PIECES.values()), start_on=today + timedelta(days=1), finish_on=today + timedelta(days=12)
         )
         plan = plans.ProposedPlan(
@@ -241,7 +240,7 @@ def run(count: int, factories: int, steady_s: float) -> None:
         with watched(pids) as figures:
             committed = steady(pairs[count:], reader, count)
         print(pd.DataFrame(figures).T.round(0).to_string())
-    book = pd.concat([pd.read_json(file, lines=True, convert_dates=False) for file in books], ignore_index=True)
+    book = pd.concat([pd.read_json(file, lines=True, dtype=False) for file in books], ignore_index=True)
     print(latencies(committed, book).round(3).to_string())
     print(check(book), flush=True)
 
