@@ -1,19 +1,30 @@
 """What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
 
-Several messages may share a transaction. On PostgreSQL two such transactions can then wait for each other; the database
-ends one of them with an OperationalError, and it is to be repeated as a whole.
+Several messages may share a transaction, which `lock`s their job orders first: a release, and all else that takes many of
+them, locks in the same order. Where two transactions nevertheless wait for each other, PostgreSQL ends one of them with an
+OperationalError, and it is to be repeated as a whole.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from c2m.floor.messages import KIND_OF_TYPE, Envelope, ResponseMessage, StatusMessage, derive_id, topic
 from c2m.ledger import audit, responses, status
-from c2m.ledger.store import insert_missing
+from c2m.ledger.store import chunks, insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder
 
 DEAD = "dead-letter"
+
+
+def lock(session: Session, envelopes: Iterable[object]) -> None:
+    """Locks the job orders that the responses among these speak of, by id."""
+    spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
+    for some in chunks(sorted(spoken_of)):
+        concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
+        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update())
 
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
