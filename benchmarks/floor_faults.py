@@ -1,16 +1,20 @@
 """The fault matrix: what happens to job orders and scans when everything between plan and Parquet breaks.
 
-    .venv/bin/python -m benchmarks.floor_faults [--job-orders N] [--only WORD] [--ledger sqlite|postgresql] [--page FILE]
+    .venv/bin/python -m benchmarks.floor_faults [--job-orders N] [--only WORD] [--ledger sqlite|postgresql]
 
 Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own. Plans are
 released in waves through the ledger's own functions; each wave meets the fault; some of what was released is changed or
 taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with what the
-factories' journal says and with what ledger and disk hold. `--page` writes the table into docs/reliability.md.
+factories' journal says and with what ledger and disk hold. Cells that were done are kept (benchmarks/results/faults) and
+not run again; the table in docs/reliability.md is written anew from all that are there.
 """
 
 import argparse
+import json
 import os
 import random
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,7 +35,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks import floor_faults_judge as judge
 from benchmarks import floor_faults_proxy as proxy
-from benchmarks.floor_faults_factory import SCANS, Options
+from benchmarks.floor_faults_factory import Options
 from benchmarks.floor_faults_service import (
     _FORK,
     COLLECTOR_STEPS,
@@ -47,6 +52,11 @@ from c2m.floor.messages import OPERATIONS
 from c2m.ledger import job_orders, orders, plans, store
 from c2m.settings import settings
 
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+LEDGERS = ("sqlite", "postgresql")
+JOB_ORDERS = 2016
+_COUNTS = ("job_orders", "scans", "faults", "again", "lost", "doubled")
 FACTORIES = [f"F{number:02d}" for number in range(1, 11)]
 WAVES = 8
 FACTORIES_A_LOT = 2
@@ -168,7 +178,9 @@ def release(made: Site, wave: int, lots: int) -> None:
     offered = [
         (lot_id, factory_id, share)
         for lot_id, pieces in new.items()
-        for factory_id, share in zip(made.draws.sample(FACTORIES, FACTORIES_A_LOT), (pieces // 2, -(-pieces // 2)), strict=True)
+        for factory_id, share in zip(
+            made.draws.sample(FACTORIES, FACTORIES_A_LOT), (pieces // 2, -(-pieces // 2)), strict=True
+        )
     ]
     with store.session() as session:
         orders.record(session, *_order_book(wave, new), now)
@@ -256,11 +268,21 @@ def at_any_time(*names: str) -> Callable[[Site, Fault], int]:
 
 
 def kill_broker(made: Site) -> int:
-    os.kill(made.broker.pid, 9)
+    os.kill(made.broker.pid, signal.SIGKILL)
     made.close_broker()
     pause(made, 0.1, 1.0)
     made.open_broker()
     return 1
+
+
+def kill_broker_with_a_queue(made: Site, fault: Fault) -> int:
+    """The collector is away, so that what factories say lies with the broker alone when it dies."""
+    collector = made.children["collector"]
+    pause(made, 0.1, 0.8)
+    os.kill(collector.process.pid, signal.SIGSTOP)
+    pause(made, 0.2, 1.0)
+    collector.kill()
+    return 1 + kill_broker(made)
 
 
 def on_the_network(order: str, seconds: float) -> Callable[[Site, Fault], int]:
@@ -318,6 +340,7 @@ def matrix() -> list[Fault]:
     return [
         *faults,
         Fault("broker killed", "at any moment", at_any_time("broker")),
+        Fault("broker killed", "with a queue, the collector stopped", kill_broker_with_a_queue),
         Fault("ledger", "connections ended, or file held by another", cut_off_the_ledger),
         Fault("network", "cut for a second", on_the_network("cut", 1.0), network=True),
         Fault("network", "deaf for two seconds, then cut", on_the_network("deaf", 2.0), network=True),
@@ -344,7 +367,7 @@ def cell(fault: Fault, ledger: str, job_orders: int, seed: int) -> dict[str, Any
     row |= {"scans": verdict.scans, "faults": made.faults, "again": verdict.again}
     row |= {"lost": sum(verdict.lost.values()), "doubled": sum(verdict.doubled.values())}
     row |= {"audit": "whole" if not verdict.audit_faults else "broken", "audit_entries": verdict.audit_entries}
-    row |= {"seconds": time.perf_counter() - began}
+    row |= {"seconds": round(time.perf_counter() - began)}
     if not verdict.clean:
         print(f"{fault.group}, {fault.name}, {ledger}; still open: {left}", file=sys.stderr)
         print(*verdict.examples, *verdict.audit_faults[:5], sep="\n", file=sys.stderr, flush=True)
@@ -361,22 +384,56 @@ def come_to_rest(made: Site) -> dict[str, int]:
     return left
 
 
+def results_folder() -> Path:
+    """A file per cell; they are part of the project, so that each figure of the page can be looked up."""
+    return ROOT / "benchmarks" / "results" / "faults"
+
+
+def result_file(fault: Fault, ledger: str) -> Path:
+    return results_folder() / f"{re.sub('[^a-z0-9]+', '-', f'{fault.group} {fault.name}'.lower())}-{ledger}.json"
+
+
+def page() -> str:
+    """The table of docs/reliability.md, a line per fault and ledger, with the sum."""
+    files = [result_file(fault, ledger) for fault in matrix() for ledger in LEDGERS]
+    rows = [json.loads(file.read_text()) for file in files if file.exists()]
+    head = ["fault", "how", "ledger", "job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "s"]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    for row in rows:
+        counts = [f"{row[name]:,}" for name in _COUNTS]
+        words = [row["fault"], row["how"], row["ledger"], *counts, row["audit"], f"{row['seconds']:.0f}"]
+        lines.append(" | ".join(words))
+    total = [f"{sum(row[name] for row in rows):,}" for name in _COUNTS]
+    whole = "whole" if all(row["audit"] == "whole" for row in rows) else "broken"
+    lines.append(
+        " | ".join([f"**{len(rows)} cells**", "", "", *total, whole, f"{sum(row['seconds'] for row in rows):.0f}"])
+    )
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def write_page(file: Path) -> None:
+    """Puts the table between its marks."""
+    before, _, rest = file.read_text().partition(BEGIN)
+    file.write_text(f"{before}{BEGIN}\n\n{page()}\n\n{END}{rest.partition(END)[2]}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--job-orders", type=int, default=2200)
-    options.add_argument("--only", default="")
-    options.add_argument("--ledger", choices=["sqlite", "postgresql"])
-    options.add_argument("--page", type=Path)
+    options.add_argument("--job-orders", type=int, default=JOB_ORDERS, help="of each cell")
+    options.add_argument("--only", default="", help="faults whose name has this in it")
+    options.add_argument("--ledger", choices=LEDGERS)
     asked = options.parse_args()
     if broker.mosquitto_path() is None:
         sys.exit("mosquitto is not installed; this benchmark needs it")
-    ledgers = [asked.ledger] if asked.ledger else ["sqlite", "postgresql"]
-    rows = []
-    for fault in matrix():
-        if asked.only in f"{fault.group}: {fault.name}":
-            for ledger in ledgers:
-                rows.append(cell(fault, ledger, asked.job_orders, len(rows)))
-                print(" | ".join(f"{value:.0f}" if isinstance(value, float) else str(value) for value in rows[-1].values()), flush=True)
+    results_folder().mkdir(parents=True, exist_ok=True)
+    for number, (fault, ledger) in enumerate(product(matrix(), LEDGERS)):
+        file = result_file(fault, ledger)
+        if asked.only not in f"{fault.group}: {fault.name}" or asked.ledger not in (None, ledger) or file.exists():
+            continue
+        row = cell(fault, ledger, asked.job_orders, seed=number)
+        file.write_text(json.dumps(row, indent=1) + "\n")
+        print(" | ".join(str(value) for value in row.values()), flush=True)
+    write_page(ROOT / "docs" / "reliability.md")
 
 
 if __name__ == "__main__":

@@ -102,7 +102,12 @@ class Journal:
 
 def event(factory_id: str, kind: str, data: Any) -> bytes:
     """A CloudEvent of a factory."""
-    facts = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": f"c2m/factory/{factory_id}", "type": f"c2m.{kind}"}
+    facts = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": f"c2m/factory/{factory_id}",
+        "type": f"c2m.{kind}",
+    }
     now = datetime.now(UTC).isoformat()
     return json.dumps(facts | {"time": now, "datacontenttype": "application/json", "data": data}).encode()
 
@@ -111,7 +116,11 @@ def response(job: Job, accepted: bool | None = None, reason: str = "") -> bytes:
     """What a factory says of a job order, in a new sequence number."""
     job.sequence += 1
     facts = {name: getattr(job, name) for name in ("job_order_id", "revision", "sequence", "state")}
-    return event(job.factory_id, "job-response", facts | ({} if accepted is None else {"accepted": accepted}) | {"reason": reason})
+    return event(
+        job.factory_id,
+        "job-response",
+        facts | ({} if accepted is None else {"accepted": accepted}) | {"reason": reason},
+    )
 
 
 def fate(job: Job) -> int:
@@ -182,7 +191,7 @@ class Process:
 
     def run(self, ready: Callable[[], None]) -> None:
         self.journal = Journal(self.options.folder / "factories.db")
-        subscribed = {name: False for name in self.options.factory_ids}
+        subscribed = dict.fromkeys(self.options.factory_ids, False)
         for name in self.options.factory_ids:
             self.clients[name] = self._connect(name, subscribed)
         while not all(subscribed.values()):

@@ -82,7 +82,9 @@ def judge(lots: Mapping[str, int], pairs: set[tuple[str, str]], journal: Path) -
     return verdict
 
 
-def _fill(books: duckdb.DuckDBPyConnection, lots: Mapping[str, int], pairs: set[tuple[str, str]], journal: Path) -> None:
+def _fill(
+    books: duckdb.DuckDBPyConnection, lots: Mapping[str, int], pairs: set[tuple[str, str]], journal: Path
+) -> None:
     """The three books as tables: released and lots; heard, jobs, made, said; job_orders, inbox, audit, dead, landed."""
     tables: dict[str, tuple[list[str], list[tuple[object, ...]]]] = {
         "lots": (["lot_id", "quantity"], list(lots.items())),

@@ -5,11 +5,9 @@ a fuse with the harness: 0 lets it pass every step; n kills it at the n-th time 
 """
 
 import ctypes
-import logging
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +19,7 @@ from typing import Any
 
 from benchmarks import floor_faults_factory as factory
 from c2m.files import write_with
-from c2m.floor import collect, mqtt, relay, service
+from c2m.floor import collect, mqtt, relay
 from c2m.ledger import outbox, store
 from c2m.settings import settings
 

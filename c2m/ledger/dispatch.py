@@ -58,9 +58,9 @@ class _Desk:
 
 def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozenset[str], at: datetime) -> Dispatched:
     """Brings the job orders in line with the allocation; lots in `without` are left as they are."""
-    chosen = select(JobOrder).where(JobOrder.state.in_(LIVE)).order_by(JobOrder.job_order_id).with_for_update()
+    known = select(JobOrder).where(JobOrder.state.in_(LIVE)).order_by(JobOrder.job_order_id)
     live: dict[Pair, list[JobOrder]] = defaultdict(list)
-    for job in session.scalars(chosen):
+    for job in session.scalars(known.with_for_update(key_share=True)):
         live[job.lot_id, job.factory_id].append(job)
     wanted = {(pair.lot_id, pair.factory_id): pair for pair in pairs}
     desk = _prepare(session, sorted({pair.lot_id for pair in pairs} - without), at)

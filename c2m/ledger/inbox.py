@@ -1,8 +1,9 @@
 """What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
 
-Several messages may share a transaction, which `lock`s their job orders first: a release, and all else that takes many of
-them, locks in the same order. Where two transactions nevertheless wait for each other, PostgreSQL ends one of them with an
-OperationalError, and it is to be repeated as a whole.
+Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release, and
+all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL ends
+one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY UPDATE):
+whoever writes a row that refers to a job order, such as the relay, does not wait for them.
 """
 
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ def lock(session: Session, envelopes: Iterable[object]) -> None:
     spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
     for some in chunks(sorted(spoken_of)):
         concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
-        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update())
+        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
 
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
@@ -39,7 +40,7 @@ def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: dat
     if not isinstance(envelope, ResponseMessage):
         return _refuse(session, envelope, topic_factory_id, f"type {envelope.type}, expected a response or status", at)
     # The lock on the job order makes two copies of one message come one after the other.
-    job = session.get(JobOrder, envelope.data.job_order_id, with_for_update=True)
+    job = session.get(JobOrder, envelope.data.job_order_id, with_for_update={"key_share": True})
     if job is None or job.factory_id != topic_factory_id:
         return _refuse(session, envelope, topic_factory_id, f"unknown job order {envelope.data.job_order_id}", at)
     if envelope.data.revision > job.revision:

@@ -171,7 +171,7 @@ def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
         concerned = select(Lot.order_id).where(Lot.lot_id.in_(some))
         order_ids |= set(session.scalars(concerned))
         # Orders before lots, as everywhere, so that two transactions cannot wait for each other.
-        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update())
+        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update(key_share=True))
         _settle_lots(session, some, at)
     for some in chunks(sorted(order_ids)):
         _settle_orders(session, some, at)

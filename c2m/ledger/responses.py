@@ -36,7 +36,8 @@ def answer(session: Session, job: JobOrder, said: JobResponse, time: datetime) -
         job.answered_revision, job.sequence = said.revision, said.sequence
         job.reason, job.at = said.reason or job.reason, time
     if job.state not in LIVE:
-        return _after_the_end(session, job, said, time) if newer else "stale"
+        decision = _decide(session, job, said) if job.state == "Ended" else None
+        return decision or (_after_the_end(session, job, said, time) if newer else "stale")
     nothing_agreed = job.confirmed_revision == 0 or said.state in ("NotAllowedToStart", "Aborted")
     if said.accepted is False and nothing_agreed:
         return _refuse(session, job, time) if newer else "stale"
@@ -58,6 +59,8 @@ def _decide(session: Session, job: JobOrder, said: JobResponse) -> Effect | None
         outbox.mark_answered(session, job.job_order_id, CANCEL)
     if answered:
         return None if said.accepted else "kept"
+    if job.confirmed_revision == 0 and not said.accepted:
+        return None
     # Undecided, therefore the latest: a job order is not revised while its last revision waits for an answer.
     outbox.mark_answered(session, job.job_order_id, STORE, said.revision)
     if said.accepted:
@@ -104,11 +107,17 @@ def _progress(session: Session, job: JobOrder, said: FactoryState, time: datetim
 
 
 def _finish(session: Session, job: JobOrder, state: JobState, time: datetime) -> None:
-    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans."""
+    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans.
+
+    An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed to.
+    """
     job.counted = state != "Ended" and RANK[job.state] < RANK["AllowedToStart"]
     job.state, job.ended_at = state, time
     outbox.mark_answered(session, job.job_order_id, CANCEL)
-    outbox.void(session, [job.job_order_id])
+    if state == "Ended":
+        outbox.mark_answered(session, job.job_order_id, START)
+    else:
+        outbox.void(session, [job.job_order_id])
 
 
 def _after_the_end(session: Session, job: JobOrder, said: JobResponse, time: datetime) -> Effect:
