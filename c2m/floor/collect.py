@@ -9,12 +9,13 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from threading import Event
 
 import pyarrow as pa
@@ -35,8 +36,9 @@ from c2m.settings import settings
 
 _TOPICS = [topic("+", "job-responses"), topic("+", "scans"), topic("+", "status")]
 # One commit: at most so many messages, and no further one beyond so many bytes, which bounds memory (a scan as an
-# object takes five times its bytes).
-_GROUP, _GROUP_BYTES = 500, 8 * 1024 * 1024
+# object takes five times its bytes). What waits for it: so many bytes; then nothing more is read off the network.
+_GROUP, _GROUP_BYTES, _WAITING_BYTES = 500, 8 * 1024 * 1024, 16 * 1024 * 1024
+_ARRIVAL_BYTES = 1024  # of memory for a message of no bytes
 _POLL_S = 0.2
 _RETRY_S = 1.0
 _ARROW = {"VARCHAR": pa.string(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us")}
@@ -55,13 +57,40 @@ class Arrival:
     done: Callable[[str], object]
 
 
+class Waiting(Queue[Arrival]):
+    """Arrivals by their bytes: `maxsize` is in bytes of memory. `put` waits for room, and with it who reads the network.
+
+    The broker then holds back what we do not read, and a factory that speaks HTTP is told to come again: under load
+    messages wait where they are safe, instead of here.
+    """
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: Arrival) -> None:
+        super()._put(item)
+        self._bytes += _ARRIVAL_BYTES + len(item.body)
+
+    def _get(self) -> Arrival:
+        item: Arrival = super()._get()
+        self._bytes -= _ARRIVAL_BYTES + len(item.body)
+        return item
+
+
 def run(stop: Event | None = None) -> None:
     """Collects until `stop`, without one until a signal."""
     stop = stop or stop_on_signal()
-    arrivals: Queue[Arrival] = Queue()
+    arrivals = Waiting(_WAITING_BYTES)
 
     def hand_on(message: Message) -> None:
-        arrivals.put(Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message)))
+        arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message))
+        while not stop.is_set():
+            with suppress(Full):
+                return arrivals.put(arrival, timeout=_POLL_S)
 
     connection = Connection("c2m-collector", _TOPICS, hand_on)
     inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), Doorkeeper().refusal)
@@ -72,13 +101,13 @@ def run(stop: Event | None = None) -> None:
                 _commit_until_safe(group, stop)
 
 
-def _accept(arrivals: "Queue[Arrival]", factory_id: str, kind: str, body: bytes) -> "Future[str]":
+def _accept(arrivals: Waiting, factory_id: str, kind: str, body: bytes) -> "Future[str]":
     safe: Future[str] = Future()
-    arrivals.put(Arrival(f"c2m/v1/{factory_id}/{kind}", body, safe.set_result))
+    arrivals.put_nowait(Arrival(f"c2m/v1/{factory_id}/{kind}", body, safe.set_result))
     return safe
 
 
-def _next_group(arrivals: "Queue[Arrival]") -> list[Arrival]:
+def _next_group(arrivals: Waiting) -> list[Arrival]:
     """Whatever waits: a lone message is not held back, a flood is committed in large groups."""
     try:
         group = [arrivals.get(timeout=_POLL_S)]

@@ -81,7 +81,7 @@ def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder
     concerned = union_all(jobs.where(JobOrder.state.in_(WAITING)), started)
     chosen = select(JobOrder).where(JobOrder.job_order_id.in_(concerned)).order_by(JobOrder.job_order_id)
     live: dict[Pair, list[JobOrder]] = defaultdict(list)
-    for job in session.scalars(chosen.with_for_update()):
+    for job in session.scalars(chosen.with_for_update(key_share=True)):
         if job.state in LIVE:  # who held the lock may have ended it
             live[job.lot_id, job.factory_id].append(job)
     return live

@@ -1,11 +1,13 @@
 """What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
 
-Several messages may share a transaction. On PostgreSQL two such transactions can then wait for each other; the database
-ends one of them with an OperationalError, and it is to be repeated as a whole.
+Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release, and
+all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL ends
+one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY UPDATE):
+whoever writes a row that refers to a job order, such as the relay, does not wait for them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +25,14 @@ DEAD = "dead-letter"
 Said = tuple[Envelope, str]  # a message, and the factory that its topic names
 
 
+def lock(session: Session, envelopes: Iterable[object]) -> None:
+    """Locks the job orders that the responses among these speak of, by id."""
+    spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
+    for some in chunks(sorted(spoken_of)):
+        concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
+        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
+
+
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
     """Obeys a response or a status; returns its effect: `responses.Effect`, status, duplicate or dead-letter."""
     return receive_all(session, [(envelope, topic_factory_id)], at)[0]
@@ -30,6 +40,7 @@ def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: dat
 
 def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
     """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time."""
+    lock(session, [envelope for envelope, _ in said])
     return [effect for some in _apart(said) for effect in _receive(session, some, at)]
 
 
@@ -81,12 +92,11 @@ def _write(session: Session, desk: _Desk, changed_skus: Mapping[str, Pieces]) ->
 
 
 def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
-    """By job order. Its lock makes two copies of one message come one after the other."""
+    """By job order, as it stands now that it is locked: two copies of one message come one after the other."""
     cases: dict[str, Case] = {}
     for some in chunks(job_order_ids):
         chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
-        locked = chosen.with_for_update().execution_options(populate_existing=True)
-        jobs = session.scalars(locked).all()
+        jobs = session.scalars(chosen.execution_options(populate_existing=True)).all()
         messages = outbox.correspondence(session, [job.job_order_id for job in jobs])
         skus: dict[str, Pieces] = defaultdict(dict)
         held = select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)

@@ -63,7 +63,7 @@ def expire(session: Session, now: datetime) -> int:
     """Gives up job orders that nobody answered in time, clock skew allowed; their quantity is free again."""
     limit = now - timedelta(seconds=settings().plan.clock_skew_s)
     silent = select(JobOrder.job_order_id).where(JobOrder.state == "Released", JobOrder.accept_by < limit)
-    job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update()).all()
+    job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
     ended = {"state": "Expired", "reason": "no answer", "ended_at": now, "counted": True, "at": now}
     for some in chunks(job_order_ids):
         session.execute(update(JobOrder).where(JobOrder.job_order_id.in_(some)).values(ended))
@@ -82,7 +82,7 @@ def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> in
     changed: list[JobOrder] = []
     for some in chunks(concerned):
         known = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
-        jobs = session.scalars(known.with_for_update()).all()
+        jobs = session.scalars(known.with_for_update(key_share=True)).all()
         made = _raise_skus(session, [job.job_order_id for job in jobs], progress)
         defects = progress.groupby("job_order_id")["defects"].sum()
         changed += [job for job in jobs if _raise(job, made.get(job.job_order_id), defects, at)]

@@ -167,8 +167,8 @@ def _begin(
     session: Session, table: type[Order | Lot], key: InstrumentedAttribute[str], moments: Mapping[str, datetime]
 ) -> None:
     for some in chunks(sorted(moments)):
-        open_ = select(key).where(key.in_(some), table.state == "open").order_by(key).with_for_update()
-        names = session.scalars(open_).all()
+        open_ = select(key).where(key.in_(some), table.state == "open").order_by(key)
+        names = session.scalars(open_.with_for_update(key_share=True)).all()
         if names:
             change = [{key.key: name, "state": "in_production", "at": moments[name]} for name in names]
             session.execute(update(table), change)
@@ -181,7 +181,7 @@ def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
         concerned = select(Lot.order_id).where(Lot.lot_id.in_(some))
         order_ids |= set(session.scalars(concerned))
         # Orders before lots, as everywhere, so that two transactions cannot wait for each other.
-        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update())
+        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update(key_share=True))
         _settle_lots(session, some, at)
     for some in chunks(sorted(order_ids)):
         _settle_orders(session, some, at)

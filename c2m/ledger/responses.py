@@ -46,7 +46,8 @@ def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
         job.answered_revision, job.sequence = said.revision, said.sequence
         job.reason, job.at = said.reason or job.reason, time
     if job.state not in LIVE:
-        return _after_the_end(case, said, time) if newer else "stale"
+        decision = _decide(case, said) if job.state == "Ended" else None
+        return decision or (_after_the_end(case, said, time) if newer else "stale")
     nothing_agreed = job.confirmed_revision == 0 or said.state in ("NotAllowedToStart", "Aborted")
     if said.accepted is False and nothing_agreed:
         return _refuse(case, time) if newer else "stale"
@@ -69,6 +70,8 @@ def _decide(case: Case, said: JobResponse) -> Effect | None:
         case.said.answered(CANCEL)
     if answered:
         return None if said.accepted else "kept"
+    if case.job.confirmed_revision == 0 and not said.accepted:
+        return None
     # Undecided, therefore the latest: a job order is not revised while its last revision waits for an answer.
     case.said.answered(STORE, said.revision)
     if said.accepted:
@@ -114,12 +117,18 @@ def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
 
 
 def _finish(case: Case, state: JobState, time: datetime) -> None:
-    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans."""
+    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans.
+
+    An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed to.
+    """
     job = case.job
     job.counted = state != "Ended" and RANK[job.state] < RANK["AllowedToStart"]
     job.state, job.ended_at = state, time
     case.said.answered(CANCEL)
-    case.said.void()
+    if state == "Ended":
+        case.said.answered(START)
+    else:
+        case.said.void()
 
 
 def _after_the_end(case: Case, said: JobResponse, time: datetime) -> Effect:
