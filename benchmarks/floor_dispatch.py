@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -66,9 +65,17 @@ def lots_to_make(first: int, count: int) -> list[str]:
     lot |= {"quantity": sum(PIECES.values()), "unit_value": 20, "unit_cost_basis": 8, "sam_minutes": sum(SAM.values())}
     lot |= {f"sam_{name}_minutes": minutes for name, minutes in SAM.items()}
     lots = [{"lot_id": f"L{number}", "order_id": f"O{number // LOTS_PER_ORDER}"} | lot for number in numbers]
-    skus = [{"lot_id": f"L{number}", "sku_id": f"K-{size}", "quantity": n} for number in numbers for size, n in PIECES.items()]
+    skus = [
+        {"lot_id": f"L{number}", "sku_id": f"K-{size}", "quantity": n}
+        for number in numbers
+        for size, n in PIECES.items()
+    ]
     with store.session() as session:
-        frames = [pd.DataFrame([{"order_id": name} | order for name in order_ids]), pd.DataFrame(lots), pd.DataFrame(skus)]
+        frames = [
+            pd.DataFrame([{"order_id": name} | order for name in order_ids]),
+            pd.DataFrame(lots),
+            pd.DataFrame(skus),
+        ]
         orders.record(session, *frames, now)
     return [row["lot_id"] for row in lots]
 
@@ -182,14 +189,19 @@ def latencies(committed: Mapping[str, float], book: pd.DataFrame) -> pd.DataFram
         "its answer in the ledger": answered.map(lambda at: at.timestamp()),
         "leave to begin at the factory": came[START],
     }
-    late = {name: (moment.reindex(released.index) - released).quantile([0.5, 0.95, 0.99, 1]) for name, moment in moments.items()}
+    late = {
+        name: (moment.reindex(released.index) - released).quantile([0.5, 0.95, 0.99, 1])
+        for name, moment in moments.items()
+    }
     return pd.DataFrame(late).T
 
 
 def check(book: pd.DataFrame) -> str:
     """Holds the factories' books against the ledger; says what came more than once, which is allowed, and how often."""
     with store.session() as session:
-        jobs = store.frame(session, select(JobOrder.job_order_id, JobOrder.factory_id, JobOrder.quantity, JobOrder.state))
+        jobs = store.frame(
+            session, select(JobOrder.job_order_id, JobOrder.factory_id, JobOrder.quantity, JobOrder.state)
+        )
         open_ = session.scalar(select(func.count()).select_from(Outbox).where(Outbox.state != "answered"))
         dead = session.scalar(select(func.count()).select_from(DeadLetter))
         audited = audit.verify(session)
@@ -217,7 +229,9 @@ def run(count: int, factories: int, steady_s: float) -> None:
     names = [factory_id(number) for number in range(factories)]
     publish_factories(names)
     fresh = int(RATE * steady_s)
-    lots = [lot for start in range(0, count + fresh, PLAN) for lot in lots_to_make(start, min(PLAN, count + fresh - start))]
+    lots = [
+        lot for start in range(0, count + fresh, PLAN) for lot in lots_to_make(start, min(PLAN, count + fresh - start))
+    ]
     pairs = [(lot, names[number % factories]) for number, lot in enumerate(lots)]
     books = [settings().home / f"book-{number}.jsonl" for number in range(PROCESSES)]
     reader = create_engine(store.engine(settings().ledger).url)  # without the write lock of our own transactions

@@ -1,4 +1,4 @@
-"""Thousands of light factories in one process: a real MQTT connection each, one event loop for all, a book of what came.
+"""Thousands of light factories in one process: a real MQTT connection each, one event loop, a book of what came.
 
     python -m benchmarks.floor_factories FIRST COUNT BOOK
 

@@ -284,6 +284,11 @@ def topic(factory_id: str, kind: Kind) -> str:
     return f"c2m/v1/{factory_id}/{kind}"
 
 
+def shared(topic_name: str, group: str) -> str:
+    """A subscription whose messages go to one of its subscribers each."""
+    return f"$share/{group}/{topic_name}"
+
+
 def parse_topic(name: str) -> tuple[str, Kind] | None:
     """(factory_id, kind) of a topic, None where it is not one of ours."""
     match = re.fullmatch(f"c2m/v1/({ID_PATTERN})/({'|'.join(get_args(Kind))})", name)

@@ -52,7 +52,10 @@ class Will:
 
 
 class Connection:
-    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on."""
+    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on.
+
+    given_up: topics that a session kept from earlier may still hold, and that are not wanted any more.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,9 @@ class Connection:
         topics: Iterable[str] = (),
         on_message: Callable[[Message], object] | None = None,
         will: Will | None = None,
+        given_up: Iterable[str] = (),
     ) -> None:
+        self._given_up = list(given_up)
         self._topics = [(name, QOS) for name in topics]
         self._on_message = on_message
         self._acknowledged: dict[int, Future[None]] = {}
@@ -130,6 +135,8 @@ class Connection:
         if reason.is_failure:
             return
         self._session += 1
+        if self._given_up:
+            client.unsubscribe(self._given_up)
         if self._topics:
             client.subscribe(self._topics)
         else:

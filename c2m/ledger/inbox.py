@@ -1,15 +1,16 @@
 """What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
 
-Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release, and
-all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL ends
-one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY UPDATE):
-whoever writes a row that refers to a job order, such as the relay, does not wait for them.
+Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release,
+and all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL
+ends one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY
+UPDATE): whoever writes a row that refers to a job order, such as the relay, does not wait for them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
@@ -22,7 +23,14 @@ from c2m.ledger.store import chunks, insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku
 
 DEAD = "dead-letter"
-Said = tuple[Envelope, str]  # a message, and the factory that its topic names
+
+
+class Said(NamedTuple):
+    """A message, the factory that its topic names, and of several collectors the one that heard it."""
+
+    envelope: Envelope
+    factory_id: str
+    collector: str = ""
 
 
 def lock(session: Session, envelopes: Iterable[object]) -> None:
@@ -35,12 +43,12 @@ def lock(session: Session, envelopes: Iterable[object]) -> None:
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
     """Obeys a response or a status; returns its effect: `responses.Effect`, status, duplicate or dead-letter."""
-    return receive_all(session, [(envelope, topic_factory_id)], at)[0]
+    return receive_all(session, [Said(envelope, topic_factory_id)], at)[0]
 
 
 def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
     """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time."""
-    lock(session, [envelope for envelope, _ in said])
+    lock(session, [each.envelope for each in said])
     return [effect for some in _apart(said) for effect in _receive(session, some, at)]
 
 
@@ -48,12 +56,12 @@ def _apart(said: Sequence[Said]) -> Iterator[list[Said]]:
     """In their order, cut where a job order speaks again: its next answer meets what became of the one before."""
     some: list[Said] = []
     spoken: set[str] = set()
-    for envelope, factory_id in said:
-        job_order_id = envelope.data.job_order_id if isinstance(envelope, ResponseMessage) else ""
+    for each in said:
+        job_order_id = each.envelope.data.job_order_id if isinstance(each.envelope, ResponseMessage) else ""
         if job_order_id in spoken:
             yield some
             some, spoken = [], set()
-        some.append((envelope, factory_id))
+        some.append(each)
         spoken |= {job_order_id} - {""}
     yield some
 
@@ -69,10 +77,10 @@ class _Desk:
 
 
 def _receive(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
-    answers = [envelope for envelope, _ in said if isinstance(envelope, ResponseMessage)]
+    answers = [each.envelope for each in said if isinstance(each.envelope, ResponseMessage)]
     desk = _Desk(at, _cases(session, sorted(answer.data.job_order_id for answer in answers)), _known(session, answers))
     skus = {job_order_id: case.skus for job_order_id, case in desk.cases.items()}
-    effects = [_obey(session, desk, envelope, factory_id) for envelope, factory_id in said]
+    effects = [_obey(session, desk, each) for each in said]
     if desk.heard:
         _write(session, desk, {name: case.skus for name, case in desk.cases.items() if case.skus != skus[name]})
     return effects
@@ -114,12 +122,13 @@ def _known(session: Session, answers: Sequence[ResponseMessage]) -> set[tuple[st
     return {(source, message_id) for source, message_id in session.execute(found)} if keys else set()
 
 
-def _obey(session: Session, desk: _Desk, envelope: Envelope, factory_id: str) -> str:
+def _obey(session: Session, desk: _Desk, said: Said) -> str:
+    envelope, factory_id, collector = said
     at = desk.at
     if envelope.factory_id != factory_id:
         return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", at)
     if isinstance(envelope, StatusMessage):
-        status.report(session, factory_id, envelope.data.online, envelope.data.through, at)
+        status.report(session, factory_id, envelope.data.online, envelope.data.through, at, collector)
         return "status"
     if not isinstance(envelope, ResponseMessage):
         return _refuse(session, envelope, factory_id, f"type {envelope.type}, expected a response or status", at)

@@ -157,7 +157,7 @@ def last_of_style(session: Session, before: date) -> pd.DataFrame:
     return frame(session, select(*columns).where(ranked.c.age == 1).order_by(*columns))
 
 
-def begin(session: Session, begun: Mapping[tuple[str, str], datetime]) -> None:
+def begin(session: Session, begun: dict[tuple[str, str], datetime]) -> None:
     """Work on lots has begun. begun: when, by order and lot."""
     _begin(session, Order, Order.order_id, {order_id: at for (order_id, _), at in reversed(begun.items())})
     _begin(session, Lot, Lot.lot_id, {lot_id: at for (_, lot_id), at in reversed(begun.items())})

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import RowMapping, delete, func, select, update
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
@@ -79,7 +79,7 @@ def _known(session: Session, message_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _note(session: Session, event: audit.Event, actor: str, row: Mapping[str, Any], detail: str = "") -> None:
+def _note(session: Session, event: audit.Event, actor: str, row: Mapping[Any, Any], detail: str = "") -> None:
     digest = audit.digest_of(to_json(row["payload"]))
     what = (row["message_id"], row["type"], actor, digest, row["job_order_id"], detail)
     audit.note(session, audit.Entry(row["factory_id"], event, *what))
@@ -124,8 +124,8 @@ def free(session: Session, relay: str) -> None:
 def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[Message]:
     """What to send now, in order per factory; of one job order no message while an earlier one was never sent.
 
-    Asked for in three parts, each of which an index gives in its order: a hundred thousand waiting messages cost no more
-    than the few that are taken.
+    Asked for in three parts, each of which an index gives in its order: a hundred thousand that wait cost no more than
+    the few that are taken.
     """
     again = [(Outbox.state == state, Outbox.next_attempt_at <= wall) for state in OPEN]
     waiting = _first(session, [UNTRIED], (Outbox.position, Outbox.factory_id), limit, without)
@@ -140,7 +140,7 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
 
 def _first(
     session: Session, which: Iterable[Any], order: Iterable[Any], limit: int, without: Collection[str]
-) -> list[Mapping[str, Any]]:
+) -> list[RowMapping]:
     """The first messages of a kind that neither their factory nor an earlier message of their job order holds up."""
     earlier = aliased(Outbox)
     blocked = (
@@ -167,11 +167,11 @@ def postpone(session: Session, message_ids: Sequence[str], wall: datetime) -> No
 
 def _attempted(
     session: Session, message_ids: Sequence[str], wall: datetime, change: dict[str, str]
-) -> list[Mapping[str, Any]]:
+) -> list[RowMapping]:
     """Counts an attempt of what is still open; returns the messages as they were before, in their factories' order."""
     names = ("message_id", "type", "payload", "job_order_id", "factory_id", "position", "attempts")
     columns = [getattr(Outbox, name) for name in names]
-    found: list[Mapping[str, Any]] = []
+    found: list[RowMapping] = []
     for some in chunks(message_ids):
         # Locked in one order, as by those who record answers, so that neither waits for the other.
         chosen = select(*columns).where(Outbox.message_id.in_(some)).order_by(Outbox.message_id).with_for_update()

@@ -119,7 +119,8 @@ def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
 def _finish(case: Case, state: JobState, time: datetime) -> None:
     """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans.
 
-    An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed to.
+    An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed
+    to.
     """
     job = case.job
     job.counted = state != "Ended" and RANK[job.state] < RANK["AllowedToStart"]

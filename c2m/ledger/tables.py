@@ -320,6 +320,15 @@ class FactoryStatus(Base):
     at: Mapped[datetime]
 
 
+class FactoryReport(Base):
+    """Up to when one of several collectors heard a factory. Transport, not business: not in TABLES."""
+
+    __tablename__ = "factory_reports"
+    factory_id: Mapped[Key]
+    collector: Mapped[str] = mapped_column(primary_key=True)
+    through: Mapped[datetime]
+
+
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (
