@@ -58,6 +58,8 @@ bench-forecast: .venv-bench/installed
 
 bench-floor: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.floor_scans
+	$(BIN)/python -m benchmarks.floor_dispatch
+	$(BIN)/python -m benchmarks.floor_dispatch --postgresql
 
 # Hours; done runs are kept, so it goes on where it stopped.
 bench-allocation: .venv-bench/installed
