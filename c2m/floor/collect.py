@@ -28,7 +28,7 @@ from c2m.feeds.contracts import PRODUCED
 from c2m.files import write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
-from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, topic
+from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, Scan, ScansMessage, parse, parse_topic, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import inbox, store
@@ -143,14 +143,17 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     try:
         with store.session() as session:
             inbox.lock(session, read)
-            return [_record(session, arrival, item, at) for arrival, item in zip(group, read, strict=True)]
+            inbox.dead_letters(session, [_refused(*x) for x in zip(group, read, strict=True) if isinstance(x[1], str)], at)
+            return [_record(session, item, at) for item in read]
     except OperationalError:
         raise
     except SQLAlchemyError as error:
         if len(group) > 1:
             return [reason for arrival in group for reason in commit([arrival], at)]
+        reason = f"the ledger cannot take it: {error}"
         with store.session() as session:
-            return [_bury(session, group[0], f"the ledger cannot take it: {error}", at)]
+            inbox.dead_letters(session, [_refused(group[0], reason)], at)
+        return [reason]
 
 
 def _read(arrival: Arrival) -> Envelope | str:
@@ -168,20 +171,19 @@ def _read(arrival: Arrival) -> Envelope | str:
     return message
 
 
-def _record(session: Session, arrival: Arrival, item: Envelope | str, at: datetime) -> str:
+def _record(session: Session, item: Envelope | str, at: datetime) -> str:
     if isinstance(item, str):
-        return _bury(session, arrival, item, at)
+        return item
     if isinstance(item, ScansMessage):
         return ""
     effect = inbox.receive(session, item, str(item.factory_id), at)
     return "cannot be obeyed, see the dead letters" if effect == inbox.DEAD else ""
 
 
-def _bury(session: Session, arrival: Arrival, reason: str, at: datetime) -> str:
-    """A dead letter of the factory that the topic names."""
+def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
+    """A dead letter of the factory that the topic names; of what is too long, the beginning."""
     place = parse_topic(arrival.topic)
-    inbox.dead_letter(session, place[0] if place else "", arrival.topic, arrival.body, reason, at)
-    return reason
+    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body[:MAX_BYTES], reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
