@@ -119,7 +119,7 @@ def site(ledger: str, seed: int, fault: "Fault") -> Iterator[Site]:
             "C2M_LEDGER_URL": _postgresql() if ledger == "postgresql" else f"sqlite:///{home / 'ledger.db'}",
             "C2M_MQTT_PORT": str(made.ports["mqtt"]),
             "C2M_HTTP_PORT": str(made.ports["http"]),
-            "C2M_ANSWER_TIMEOUT_S": "3",
+            "C2M_ANSWER_TIMEOUT_S": "8",
         }
         settings.cache_clear()
         stack.callback(store.engine(settings().ledger).dispose)

@@ -143,7 +143,9 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     try:
         with store.session() as session:
             inbox.lock(session, read)
-            inbox.dead_letters(session, [_refused(*x) for x in zip(group, read, strict=True) if isinstance(x[1], str)], at)
+            inbox.dead_letters(
+                session, [_refused(*x) for x in zip(group, read, strict=True) if isinstance(x[1], str)], at
+            )
             return [_record(session, item, at) for item in read]
     except OperationalError:
         raise
