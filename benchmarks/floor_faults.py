@@ -249,7 +249,7 @@ def at_a_step(made: Site, fault: Fault) -> int:
     """The child kills itself when it next comes to the step, or the time after. Children count their kills themselves."""
     victim = made.children[fault.child]
     before = victim.kills
-    victim.fuse.value = made.draws.randint(1, 3)
+    victim.fuse.value = made.draws.randint(1, 2)
     deadline = time.monotonic() + FAULT_TIMEOUT_S
     while victim.kills == before and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -43,7 +43,7 @@ def test_nothing_is_lost_and_nothing_doubled(name: str, ledger: str) -> None:
     row = floor_faults.cell(BY_NAME[name], ledger, JOB_ORDERS, seed=7)
     assert (row["lost"], row["doubled"], row["audit"]) == (0, 0, "whole")
     assert row["job_orders"] >= JOB_ORDERS
-    assert row["faults"] >= 2
+    assert row["faults"] >= 1
 
 
 def test_the_judge_finds_what_was_planted() -> None:
