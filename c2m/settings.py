@@ -159,6 +159,12 @@ class Settings(BaseSettings):
     mqtt_cert_file: Path | None = Field(None, description="Certificate of the broker that we start (PEM)")
     mqtt_key_file: Path | None = Field(None, description="Its private key (PEM)")
     relay_name: str = Field("c2m-relay", description="Of several relays that share the work each has its own")
+    collectors: list[str] = Field(
+        ["c2m-collector"],
+        min_length=1,
+        description="Names of all collectors; several share the work (the broker must have shared subscriptions)",
+    )
+    collector_name: str | None = Field(None, description="Which of them this one is; default: the first")
     http_messages_per_second: float = Field(50, gt=0, description="Of one factory; more are answered by 429")
     http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
     http_factory_url: str = Field(

@@ -24,17 +24,25 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from c2m import clock
+from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
 from c2m.files import write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
-from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, Scan, ScansMessage, parse, parse_topic, topic
+from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import inbox, store
+from c2m.ledger.inbox import Said
 from c2m.settings import settings
 
-_TOPICS = [topic("+", "job-responses"), topic("+", "scans"), topic("+", "status")]
+# What several collectors share: each message goes to one of them. Scans are increments and responses carry (revision,
+# sequence), so that either may overtake another. A status may not: it says that all scans up to a moment were sent, and
+# those may lie with any of the collectors. So each hears every status, behind the scans that fell to it, and the ledger
+# believes a moment once all have heard it (c2m/ledger/status.py). Retained status and last wills reach each as they
+# would one alone.
+_SHARED = [topic("+", "job-responses"), topic("+", "scans")]
+_GROUP_NAME = "c2m-collectors"
 # One commit: at most so many messages, and no further one beyond so many bytes, which bounds memory (a scan as an
 # object takes five times its bytes). What waits for it: so many bytes; then nothing more is read off the network.
 _GROUP, _GROUP_BYTES, _WAITING_BYTES = 500, 8 * 1024 * 1024, 16 * 1024 * 1024
@@ -50,11 +58,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message as it came; `done` is called once it is safe: with '', or why it became a dead letter."""
+    """A message as it came; `done` is called once it is safe: with '', or why it became a dead letter.
+
+    collector: of several, the one that heard it. Over HTTP all that was said before is safe, whoever heard it: ''.
+    """
 
     topic: str
     body: bytes
     done: Callable[[str], object]
+    collector: str = ""
 
 
 class Waiting(Queue[Arrival]):
@@ -85,20 +97,33 @@ def run(stop: Event | None = None) -> None:
     """Collects until `stop`, without one until a signal."""
     stop = stop or stop_on_signal()
     arrivals = Waiting(_WAITING_BYTES)
+    name, several = _own_name(), len(settings().collectors) > 1
 
     def hand_on(message: Message) -> None:
-        arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message))
+        heard_by = name if several else ""
+        arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message), heard_by)
         while not stop.is_set():
             with suppress(Full):
                 return arrivals.put(arrival, timeout=_POLL_S)
 
-    connection = Connection("c2m-collector", _TOPICS, hand_on)
+    alone, together = _SHARED, [shared(name, _GROUP_NAME) for name in _SHARED]
+    wanted, given_up = (together, alone) if several else (alone, together)
+    connection = Connection(name, [*wanted, topic("+", "status")], hand_on, given_up=given_up)
     inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), Doorkeeper().refusal)
     with connection, http.serve(inlet, settings().http_port):
         announce([connection])
         while not stop.is_set():
             if group := _next_group(arrivals):
                 _commit_until_safe(group, stop)
+
+
+def _own_name() -> str:
+    """The client id: the broker keeps a session by it, so that no two collectors may have the same."""
+    known = settings().collectors
+    name = settings().collector_name or known[0]
+    if name not in known:
+        raise InputError("unknown-collector", [f"collector {name} is not among C2M_COLLECTORS {known}: name it there"])
+    return name
 
 
 def _accept(arrivals: Waiting, factory_id: str, kind: str, body: bytes) -> "Future[str]":
@@ -142,11 +167,7 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
         return [""] * len(group)
     try:
         with store.session() as session:
-            inbox.lock(session, read)
-            inbox.dead_letters(
-                session, [_refused(*x) for x in zip(group, read, strict=True) if isinstance(x[1], str)], at
-            )
-            return [_record(session, item, at) for item in read]
+            return _record(session, group, read, at)
     except OperationalError:
         raise
     except SQLAlchemyError as error:
@@ -173,19 +194,29 @@ def _read(arrival: Arrival) -> Envelope | str:
     return message
 
 
-def _record(session: Session, item: Envelope | str, at: datetime) -> str:
-    if isinstance(item, str):
-        return item
-    if isinstance(item, ScansMessage):
-        return ""
-    effect = inbox.receive(session, item, str(item.factory_id), at)
-    return "cannot be obeyed, see the dead letters" if effect == inbox.DEAD else ""
+def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope | str], at: datetime) -> list[str]:
+    pairs = list(zip(group, read, strict=True))
+    inbox.dead_letters(session, [_refused(arrival, item) for arrival, item in pairs if isinstance(item, str)], at)
+    said = [
+        Said(item, str(item.factory_id), arrival.collector)
+        for arrival, item in pairs
+        if not isinstance(item, str | ScansMessage)
+    ]
+    effects = iter(inbox.receive_all(session, said, at))
+    reasons = []
+    for item in read:
+        if isinstance(item, str):
+            reasons.append(item)
+        else:
+            dead = not isinstance(item, ScansMessage) and next(effects) == inbox.DEAD
+            reasons.append("cannot be obeyed, see the dead letters" if dead else "")
+    return reasons
 
 
 def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
-    """A dead letter of the factory that the topic names; of what is too long, the beginning."""
+    """A dead letter of the factory that the topic names."""
     place = parse_topic(arrival.topic)
-    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body[:MAX_BYTES], reason)
+    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body, reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:

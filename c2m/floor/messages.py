@@ -265,6 +265,11 @@ def compose(data: Payload, source: str, time: datetime, id: str | None = None) -
     return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
 
 
+def type_of(data: Payload) -> str:
+    """The CloudEvents type of a message with this payload."""
+    return _ENVELOPES[type(data)][1]
+
+
 def derive_id(*parts: object) -> str:
     """An identifier that follows from content: the same parts give the same id everywhere."""
     return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))
@@ -278,6 +283,11 @@ def factory_source(factory_id: str) -> str:
 def topic(factory_id: str, kind: Kind) -> str:
     """MQTT topic; `+` as factory_id subscribes to all factories."""
     return f"c2m/v1/{factory_id}/{kind}"
+
+
+def shared(topic_name: str, group: str) -> str:
+    """A subscription whose messages go to one of its subscribers each."""
+    return f"$share/{group}/{topic_name}"
 
 
 def parse_topic(name: str) -> tuple[str, Kind] | None:

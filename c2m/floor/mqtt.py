@@ -52,7 +52,10 @@ class Will:
 
 
 class Connection:
-    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on."""
+    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on.
+
+    given_up: topics that a session kept from earlier may still hold, and that are not wanted any more.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,9 @@ class Connection:
         topics: Iterable[str] = (),
         on_message: Callable[[Message], object] | None = None,
         will: Will | None = None,
+        given_up: Iterable[str] = (),
     ) -> None:
+        self._given_up = list(given_up)
         self._topics = [(name, QOS) for name in topics]
         self._on_message = on_message
         self._acknowledged: dict[int, Future[None]] = {}
@@ -106,11 +111,14 @@ class Connection:
         return future
 
     def carry(self, letters: Sequence[Letter]) -> Iterator[Letter]:
-        """Publishes all the letters, then waits for each; status alone is retained."""
+        """Publishes all the letters at once, then waits for each; status alone is retained."""
         futures = [
             self.publish(topic(letter.factory_id, letter.kind), letter.body, retain=letter.kind == "status")
             for letter in letters
         ]
+        return self._acknowledged_ones(letters, futures)
+
+    def _acknowledged_ones(self, letters: Sequence[Letter], futures: "Sequence[Future[None]]") -> Iterator[Letter]:
         for letter, future in zip(letters, futures, strict=True):
             try:
                 future.result(_ACKNOWLEDGE_TIMEOUT_S)
@@ -127,6 +135,8 @@ class Connection:
         if reason.is_failure:
             return
         self._session += 1
+        if self._given_up:
+            client.unsubscribe(self._given_up)
         if self._topics:
             client.subscribe(self._topics)
         else:

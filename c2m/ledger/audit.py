@@ -78,14 +78,14 @@ def _write(session: Session) -> None:
         return
     serialise(session, "audit", noted)
     ends, at = _ends(session, sorted(noted)), datetime.now(UTC)
+    rows = []
     for factory_id in sorted(noted):
         position, before = ends.get(factory_id, (0, ""))
-        rows = []
         for number, entry in enumerate(noted[factory_id], position + 1):
             row = {"position": number, "at": at, **vars(entry)}
             before = _seal(before, row)
             rows.append(row | {"hash": before})
-        insert_missing(session, AuditEntry, rows)
+    insert_missing(session, AuditEntry, rows)
 
 
 @event.listens_for(Session, "after_rollback")

@@ -1,24 +1,36 @@
 """What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
 
-Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release, and
-all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL ends
-one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY UPDATE):
-whoever writes a row that refers to a job order, such as the relay, does not wait for them.
+Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release,
+and all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL
+ends one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY
+UPDATE): whoever writes a row that refers to a job order, such as the relay, does not wait for them.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from c2m.floor.messages import KIND_OF_TYPE, Envelope, ResponseMessage, StatusMessage, derive_id, topic
-from c2m.ledger import audit, responses, status
+from c2m.ledger import audit, dispatch, orders, outbox, responses, status
+from c2m.ledger.dispatch import Pieces
+from c2m.ledger.responses import Case
 from c2m.ledger.store import chunks, insert_missing
-from c2m.ledger.tables import DeadLetter, Inbox, JobOrder
+from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku
 
 DEAD = "dead-letter"
+
+
+class Said(NamedTuple):
+    """A message, the factory that its topic names, and of several collectors the one that heard it."""
+
+    envelope: Envelope
+    factory_id: str
+    collector: str = ""
 
 
 def lock(session: Session, envelopes: Iterable[object]) -> None:
@@ -31,43 +43,119 @@ def lock(session: Session, envelopes: Iterable[object]) -> None:
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
     """Obeys a response or a status; returns its effect: `responses.Effect`, status, duplicate or dead-letter."""
-    if envelope.factory_id != topic_factory_id:
-        return _refuse(
-            session, envelope, topic_factory_id, f"source {envelope.source} spoke for {topic_factory_id}", at
-        )
+    return receive_all(session, [Said(envelope, topic_factory_id)], at)[0]
+
+
+def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+    """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time."""
+    lock(session, [each.envelope for each in said])
+    return [effect for some in _apart(said) for effect in _receive(session, some, at)]
+
+
+def _apart(said: Sequence[Said]) -> Iterator[list[Said]]:
+    """In their order, cut where a job order speaks again: its next answer meets what became of the one before."""
+    some: list[Said] = []
+    spoken: set[str] = set()
+    for each in said:
+        job_order_id = each.envelope.data.job_order_id if isinstance(each.envelope, ResponseMessage) else ""
+        if job_order_id in spoken:
+            yield some
+            some, spoken = [], set()
+        some.append(each)
+        spoken |= {job_order_id} - {""}
+    yield some
+
+
+@dataclass
+class _Desk:
+    """What a group of messages is about. heard: what took effect, for which factory, and its effect."""
+
+    at: datetime
+    cases: dict[str, Case]
+    known: set[tuple[str, str]]
+    heard: list[tuple[ResponseMessage, str, str]] = field(default_factory=list)
+
+
+def _receive(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+    answers = [each.envelope for each in said if isinstance(each.envelope, ResponseMessage)]
+    desk = _Desk(at, _cases(session, sorted(answer.data.job_order_id for answer in answers)), _known(session, answers))
+    skus = {job_order_id: case.skus for job_order_id, case in desk.cases.items()}
+    effects = [_obey(session, desk, each) for each in said]
+    if desk.heard:
+        _write(session, desk, {name: case.skus for name, case in desk.cases.items() if case.skus != skus[name]})
+    return effects
+
+
+def _write(session: Session, desk: _Desk, changed_skus: Mapping[str, Pieces]) -> None:
+    session.flush()
+    begun = [case.job for case in desk.cases.values() if case.begun]
+    orders.begin(session, {(job.order_id, job.lot_id): job.at for job in begun})
+    dispatch.write_skus(session, changed_skus)
+    outbox.put(session, [letter for case in desk.cases.values() for letter in case.letters])
+    session.execute(insert(Inbox), [_entry(*heard, desk.at) for heard in desk.heard])
+    for envelope, factory_id, effect in desk.heard:
+        digest = audit.digest_of(envelope.body())
+        what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
+        audit.note(session, audit.Entry(factory_id, "received", *what))
+
+
+def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
+    """By job order, as it stands now that it is locked: two copies of one message come one after the other."""
+    cases: dict[str, Case] = {}
+    for some in chunks(job_order_ids):
+        chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
+        jobs = session.scalars(chosen.execution_options(populate_existing=True)).all()
+        messages = outbox.correspondence(session, [job.job_order_id for job in jobs])
+        skus: dict[str, Pieces] = defaultdict(dict)
+        held = select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)
+        for job_order_id, sku_id, pieces in session.execute(held.where(JobOrderSku.job_order_id.in_(some))):
+            skus[job_order_id][sku_id] = pieces
+        for job in jobs:
+            cases[job.job_order_id] = Case(job, messages[job.job_order_id], skus[job.job_order_id])
+    return cases
+
+
+def _known(session: Session, answers: Sequence[ResponseMessage]) -> set[tuple[str, str]]:
+    """Source and id of those that took effect before."""
+    keys = [(answer.source, answer.id) for answer in answers]
+    found = select(Inbox.source, Inbox.message_id).where(tuple_(Inbox.source, Inbox.message_id).in_(keys))
+    return {(source, message_id) for source, message_id in session.execute(found)} if keys else set()
+
+
+def _obey(session: Session, desk: _Desk, said: Said) -> str:
+    envelope, factory_id, collector = said
+    at = desk.at
+    if envelope.factory_id != factory_id:
+        return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", at)
     if isinstance(envelope, StatusMessage):
-        status.report(session, topic_factory_id, envelope.data.online, envelope.data.through, at)
+        status.report(session, factory_id, envelope.data.online, envelope.data.through, at, collector)
         return "status"
     if not isinstance(envelope, ResponseMessage):
-        return _refuse(session, envelope, topic_factory_id, f"type {envelope.type}, expected a response or status", at)
-    # The lock on the job order makes two copies of one message come one after the other.
-    job = session.get(JobOrder, envelope.data.job_order_id, with_for_update={"key_share": True})
-    if job is None or job.factory_id != topic_factory_id:
-        return _refuse(session, envelope, topic_factory_id, f"unknown job order {envelope.data.job_order_id}", at)
-    if envelope.data.revision > job.revision:
-        asked = f"revision {envelope.data.revision}, expected at most {job.revision}"
-        return _refuse(session, envelope, topic_factory_id, asked, at)
-    if session.get(Inbox, (envelope.source, envelope.id)):
+        return _refuse(session, envelope, factory_id, f"type {envelope.type}, expected a response or status", at)
+    case = desk.cases.get(envelope.data.job_order_id)
+    if case is None or case.job.factory_id != factory_id:
+        return _refuse(session, envelope, factory_id, f"unknown job order {envelope.data.job_order_id}", at)
+    if envelope.data.revision > case.job.revision:
+        asked = f"revision {envelope.data.revision}, expected at most {case.job.revision}"
+        return _refuse(session, envelope, factory_id, asked, at)
+    if (envelope.source, envelope.id) in desk.known:
         return "duplicate"
     # A factory's clock may run ahead; nothing happens later than now.
-    effect = responses.answer(session, job, envelope.data, min(envelope.time, at))
-    session.add(_entry(envelope, topic_factory_id, effect, at))
-    digest = audit.digest_of(envelope.body())
-    what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
-    audit.note(session, audit.Entry(topic_factory_id, "received", *what))
-    session.flush()  # a later message of the same transaction reads the job order afresh
+    effect = responses.answer(case, envelope.data, min(envelope.time, at))
+    desk.known.add((envelope.source, envelope.id))
+    desk.heard.append((envelope, factory_id, effect))
     return effect
 
 
-def _entry(envelope: ResponseMessage, factory_id: str, effect: str, at: datetime) -> Inbox:
-    return Inbox(
-        source=envelope.source,
-        message_id=envelope.id,
-        type=envelope.type,
-        factory_id=factory_id,
-        effect=effect,
-        at=at,
-    )
+def _entry(envelope: ResponseMessage, factory_id: str, effect: str, at: datetime) -> dict[str, object]:
+    return {
+        "source": envelope.source,
+        "message_id": envelope.id,
+        "type": envelope.type,
+        "factory_id": factory_id,
+        "effect": effect,
+        "at": at,
+    }
 
 
 def _refuse(session: Session, envelope: Envelope, factory_id: str, reason: str, at: datetime) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     case,
+    text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -26,6 +27,8 @@ from c2m.ledger.types import Moment, Money
 Id = Annotated[str, mapped_column(String(64))]
 Key = Annotated[str, mapped_column(String(64), primary_key=True)]
 LongText = Annotated[str, mapped_column(Text)]
+# Messages that were never sent. Literally the words of an index: with a parameter in them no database would use it.
+UNTRIED = text("state = 'pending' AND next_attempt_at IS NULL")
 
 
 def _one_of(words: object, name: str) -> Enum:
@@ -176,6 +179,7 @@ class JobOrder(Base):
     __table_args__ = (
         UniqueConstraint("lot_id", "factory_id", "attempt"),
         Index(None, "factory_id", "state"),
+        Index(None, "state", "accept_by"),
         CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),
     )
     job_order_id: Mapped[Key]
@@ -187,7 +191,7 @@ class JobOrder(Base):
     revision: Mapped[int]
     quantity: Mapped[int]
     requested: Mapped[int]
-    state: Mapped[states.JobState] = mapped_column(index=True)
+    state: Mapped[states.JobState]
     answered_revision: Mapped[int]
     sequence: Mapped[int]
     confirmed_revision: Mapped[int]
@@ -234,10 +238,15 @@ class Outbox(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("factory_id", "position"), Index(None, "state", "next_attempt_at"))
+    __table_args__ = (
+        UniqueConstraint("factory_id", "position"),
+        Index(None, "state", "next_attempt_at"),
+        Index(None, "job_order_id", "state"),
+        Index("ix_outbox_untried", "position", "factory_id", sqlite_where=UNTRIED, postgresql_where=UNTRIED),
+    )
     message_id: Mapped[Key]
     factory_id: Mapped[Id]
-    job_order_id: Mapped[Id] = mapped_column(ForeignKey("job_orders.job_order_id"), index=True)
+    job_order_id: Mapped[Id] = mapped_column(ForeignKey("job_orders.job_order_id"))
     revision: Mapped[int]
     type: Mapped[str] = mapped_column(String(40))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -309,6 +318,15 @@ class FactoryStatus(Base):
     online: Mapped[bool]
     through: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class FactoryReport(Base):
+    """Up to when one of several collectors heard a factory. Transport, not business: not in TABLES."""
+
+    __tablename__ = "factory_reports"
+    factory_id: Mapped[Key]
+    collector: Mapped[str] = mapped_column(primary_key=True)
+    through: Mapped[datetime]
 
 
 TABLES: dict[str, type[Base]] = {
