@@ -26,7 +26,7 @@ from c2m.settings import settings
 _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(["benchmarks.floor_faults_service"])
 START_TIMEOUT_S = 60
-LEASE_S, LEDGER_PATIENCE_S = 5, 1
+LEASE_S = 5
 
 RELAY_STEPS = {
     "before the claim": ("before", relay._Relay, "claim"),
@@ -62,6 +62,7 @@ class Child:
     env: Mapping[str, str]
     arguments: tuple[Any, ...] = ()
     step: str = ""
+    patience_s: float = store.BUSY_TIMEOUT_S  # with a ledger that another writer holds
     kills: int = 0
     closing: bool = False
     fuse: Any = field(default_factory=lambda: _FORK.Value("i", 0))
@@ -82,7 +83,7 @@ class Child:
 
     def _start(self) -> None:
         ready = _FORK.Event()
-        options = (self.name, dict(self.env), self.run, self.step, self.fuse, ready, self.arguments)
+        options = (self.name, dict(self.env), self.run, self.step, self.patience_s, self.fuse, ready, self.arguments)
         self.process = _FORK.Process(target=_live, args=options, daemon=True)
         self.process.start()
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -105,7 +106,14 @@ class Child:
 
 
 def _live(
-    name: str, env: Mapping[str, str], run: Callable[..., None], step: str, fuse: Any, ready: Any, arguments: Any
+    name: str,
+    env: Mapping[str, str],
+    run: Callable[..., None],
+    step: str,
+    patience_s: float,
+    fuse: Any,
+    ready: Any,
+    arguments: Any,
 ) -> None:
     """In the child: the environment, the log, the wrapped step, then the service."""
     ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # ends with the server that it was forked from
@@ -115,7 +123,7 @@ def _live(
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     outbox.LEASE = outbox.timedelta(seconds=LEASE_S)
-    store.BUSY_TIMEOUT_S = LEDGER_PATIENCE_S
+    store.BUSY_TIMEOUT_S = patience_s
 
     def burn() -> None:
         if fuse.value > 0:

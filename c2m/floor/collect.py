@@ -173,8 +173,10 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     except SQLAlchemyError as error:
         if len(group) > 1:
             return [reason for arrival in group for reason in commit([arrival], at)]
+        reason = f"the ledger cannot take it: {error}"
         with store.session() as session:
-            return [_bury(session, group[0], f"the ledger cannot take it: {error}", at)]
+            inbox.dead_letters(session, [_refused(group[0], reason)], at)
+        return [reason]
 
 
 def _read(arrival: Arrival) -> Envelope | str:
@@ -193,27 +195,28 @@ def _read(arrival: Arrival) -> Envelope | str:
 
 
 def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope | str], at: datetime) -> list[str]:
+    pairs = list(zip(group, read, strict=True))
+    inbox.dead_letters(session, [_refused(arrival, item) for arrival, item in pairs if isinstance(item, str)], at)
     said = [
         Said(item, str(item.factory_id), arrival.collector)
-        for arrival, item in zip(group, read, strict=True)
+        for arrival, item in pairs
         if not isinstance(item, str | ScansMessage)
     ]
     effects = iter(inbox.receive_all(session, said, at))
     reasons = []
-    for arrival, item in zip(group, read, strict=True):
+    for item in read:
         if isinstance(item, str):
-            reasons.append(_bury(session, arrival, item, at))
+            reasons.append(item)
         else:
             dead = not isinstance(item, ScansMessage) and next(effects) == inbox.DEAD
             reasons.append("cannot be obeyed, see the dead letters" if dead else "")
     return reasons
 
 
-def _bury(session: Session, arrival: Arrival, reason: str, at: datetime) -> str:
+def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
     """A dead letter of the factory that the topic names."""
     place = parse_topic(arrival.topic)
-    inbox.dead_letter(session, place[0] if place else "", arrival.topic, arrival.body, reason, at)
-    return reason
+    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body, reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:

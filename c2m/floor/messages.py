@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
+# Besides, JSON may be nested 200 levels deep: there pydantic's parser stops, before it runs out of stack.
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
 PLATFORM = "c2m/platform"

@@ -164,13 +164,46 @@ def _refuse(session: Session, envelope: Envelope, factory_id: str, reason: str, 
     return DEAD
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A message that nobody can obey."""
+
+    factory_id: str
+    topic: str
+    payload: bytes
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """As the ledger keeps it: PostgreSQL stores no NUL."""
+        return self.payload.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+    @property
+    def letter_id(self) -> str:
+        """The same message refused for the same reason is one letter."""
+        return derive_id("dead-letter", self.topic, self.text, self.reason)
+
+
 def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, reason: str, at: datetime) -> str:
     """Keeps a message that nobody can obey; the same one again changes nothing. Returns its letter_id."""
-    text = payload.decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
-    letter_id = derive_id("dead-letter", topic, text, reason)
-    if session.get(DeadLetter, letter_id) is None:
-        where, digest = topic[:200], audit.digest_of(payload)
-        audit.note(session, audit.Entry(factory_id, "dead-letter", letter_id, where, where, digest, detail=reason))
-    letter = {"letter_id": letter_id, "factory_id": factory_id, "topic": topic, "payload": text, "reason": reason}
-    insert_missing(session, DeadLetter, [letter | {"at": at}])
-    return letter_id
+    refused = Refused(factory_id, topic, payload, reason)
+    dead_letters(session, [refused], at)
+    return refused.letter_id
+
+
+def dead_letters(session: Session, refused: Iterable[Refused], at: datetime) -> None:
+    """Keeps many at once: a flood of them must not hold up what can be obeyed."""
+    letters = {letter.letter_id: letter for letter in refused}
+    known: set[str] = set()
+    for some in chunks(list(letters)):
+        known.update(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
+    new = {letter_id: letter for letter_id, letter in letters.items() if letter_id not in known}
+    for letter_id, letter in new.items():
+        where, digest = letter.topic[:200], audit.digest_of(letter.payload)
+        what = (letter_id, where, where, digest)
+        audit.note(session, audit.Entry(letter.factory_id, "dead-letter", *what, detail=letter.reason))
+    rows = [
+        {"letter_id": letter_id, "factory_id": x.factory_id, "topic": x.topic, "payload": x.text, "reason": x.reason}
+        for letter_id, x in new.items()
+    ]
+    insert_missing(session, DeadLetter, [row | {"at": at} for row in rows])
