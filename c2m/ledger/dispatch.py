@@ -77,12 +77,11 @@ def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder
     """Live job orders, locked. Started work goes on in any case: of it only what the plan speaks of is read."""
     jobs = select(JobOrder.job_order_id)
     planned = select(PlanAllocation.lot_id).where(PlanAllocation.plan_id.in_(plan_ids))
-    started = jobs.where(JobOrder.lot_id.in_(planned), JobOrder.state.in_(STARTED))
-    concerned = union_all(jobs.where(JobOrder.state.in_(WAITING)), started)
+    concerned = union_all(jobs.where(JobOrder.state.in_(WAITING)), jobs.where(JobOrder.lot_id.in_(planned)))
     chosen = select(JobOrder).where(JobOrder.job_order_id.in_(concerned)).order_by(JobOrder.job_order_id)
     live: dict[Pair, list[JobOrder]] = defaultdict(list)
     for job in session.scalars(chosen.with_for_update(key_share=True)):
-        if job.state in LIVE:  # who held the lock may have ended it
+        if job.state in LIVE:
             live[job.lot_id, job.factory_id].append(job)
     return live
 

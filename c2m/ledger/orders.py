@@ -167,10 +167,10 @@ def _begin(
     session: Session, table: type[Order | Lot], key: InstrumentedAttribute[str], moments: Mapping[str, datetime]
 ) -> None:
     for some in chunks(sorted(moments)):
-        open_ = select(key).where(key.in_(some), table.state == "open").order_by(key)
-        names = session.scalars(open_.with_for_update(key_share=True)).all()
-        if names:
-            change = [{key.key: name, "state": "in_production", "at": moments[name]} for name in names]
+        known = select(key, table.state).where(key.in_(some)).order_by(key).with_for_update(key_share=True)
+        open_ = [name for name, state in session.execute(known) if state == "open"]
+        change = [{key.key: name, "state": "in_production", "at": moments[name]} for name in open_]
+        if change:
             session.execute(update(table), change)
 
 

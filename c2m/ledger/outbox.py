@@ -169,7 +169,7 @@ def _attempted(
     session: Session, message_ids: Sequence[str], wall: datetime, change: dict[str, str]
 ) -> list[RowMapping]:
     """Counts an attempt of what is still open; returns the messages as they were before, in their factories' order."""
-    names = ("message_id", "type", "payload", "job_order_id", "factory_id", "position", "attempts")
+    names = ("message_id", "type", "payload", "job_order_id", "factory_id", "position", "attempts", "state")
     columns = [getattr(Outbox, name) for name in names]
     found: list[RowMapping] = []
     for some in chunks(message_ids):
@@ -178,12 +178,12 @@ def _attempted(
         rows = session.execute(chosen).mappings().all()
         tried: dict[int, list[str]] = defaultdict(list)
         for row in rows:
-            tried[row["attempts"]].append(row["message_id"])
+            if row["state"] in OPEN:
+                tried[row["attempts"]].append(row["message_id"])
         for attempts, ids in tried.items():
             pause = timedelta(seconds=settings().answer_timeout_s * 2 ** min(attempts, MOST_DOUBLINGS))
             later = {"attempts": attempts + 1, "next_attempt_at": wall + pause}
-            open_ = update(Outbox).where(Outbox.message_id.in_(ids), Outbox.state.in_(OPEN))
-            session.execute(open_.values(later | change))
+            session.execute(update(Outbox).where(Outbox.message_id.in_(ids)).values(later | change))
         found += rows
     return sorted(found, key=itemgetter("position"))
 

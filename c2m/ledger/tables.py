@@ -28,7 +28,7 @@ Id = Annotated[str, mapped_column(String(64))]
 Key = Annotated[str, mapped_column(String(64), primary_key=True)]
 LongText = Annotated[str, mapped_column(Text)]
 # Messages that were never sent. Literally the words of an index: with a parameter in them no database would use it.
-UNTRIED = text("state = 'pending' AND next_attempt_at IS NULL")
+UNTRIED, TRIED = text("state = 'pending' AND next_attempt_at IS NULL"), text("next_attempt_at IS NOT NULL")
 
 
 def _one_of(words: object, name: str) -> Enum:
@@ -240,9 +240,11 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("factory_id", "position"),
-        Index(None, "state", "next_attempt_at"),
-        Index(None, "job_order_id", "state"),
+        # None that begins with the state alone: SQLite would take it, and sort a hundred thousand rows to find a few.
         Index("ix_outbox_untried", "position", "factory_id", sqlite_where=UNTRIED, postgresql_where=UNTRIED),
+        Index("ix_outbox_tried", "state", "next_attempt_at", "position", sqlite_where=TRIED, postgresql_where=TRIED),
+        Index(None, "job_order_id", "state"),
+        Index(None, "type", "state"),
     )
     message_id: Mapped[Key]
     factory_id: Mapped[Id]
