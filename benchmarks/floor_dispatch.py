@@ -20,16 +20,15 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from threading import Event, Thread
-from typing import Any
 
 import duckdb
 import pandas as pd
 import psutil
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, Select, create_engine, func, select
 
 from benchmarks.floor_factories import factory_id
 from c2m import clock
@@ -129,7 +128,8 @@ def await_begun(reader: Engine, count: int) -> None:
     until(lambda: scalar(reader, begun) == count, f"{count} job orders at work", lambda: scalar(reader, begun))
 
 
-def until(holds: Any, what: str, seen: Any) -> None:
+def until(holds: Callable[[], bool], what: str, seen: Callable[[], object]) -> None:
+    """Waits; after DEADLINE_S says what there is instead."""
     deadline = time.monotonic() + DEADLINE_S
     while not holds():
         if time.monotonic() > deadline:
@@ -137,9 +137,10 @@ def until(holds: Any, what: str, seen: Any) -> None:
         time.sleep(0.25)
 
 
-def scalar(reader: Engine, statement: Any) -> Any:
+def scalar(reader: Engine, statement: Select[tuple[int]]) -> int:
+    """One number, read beside whoever writes."""
     with reader.connect() as connection:
-        return connection.scalar(statement)
+        return int(connection.scalar(statement) or 0)
 
 
 @contextmanager
@@ -226,6 +227,7 @@ def check(book: pd.DataFrame) -> str:
 
 
 def run(count: int, factories: int, steady_s: float) -> None:
+    """Sets everything up, runs both parts, checks the books."""
     names = [factory_id(number) for number in range(factories)]
     publish_factories(names)
     fresh = int(RATE * steady_s)

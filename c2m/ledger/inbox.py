@@ -88,10 +88,11 @@ def _receive(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
 
 def _write(session: Session, desk: _Desk, changed_skus: Mapping[str, Pieces]) -> None:
     session.flush()
-    begun = [case.job for case in desk.cases.values() if case.begun]
-    orders.begin(session, {(job.order_id, job.lot_id): job.at for job in begun})
+    # In the order in which they spoke: a factory is told to start in the order in which it accepted.
+    cases = [desk.cases[envelope.data.job_order_id] for envelope, _, _ in desk.heard]
+    orders.begin(session, {(case.job.order_id, case.job.lot_id): case.job.at for case in cases if case.begun})
     dispatch.write_skus(session, changed_skus)
-    outbox.put(session, [letter for case in desk.cases.values() for letter in case.letters])
+    outbox.put(session, [letter for case in cases for letter in case.letters])
     session.execute(insert(Inbox), [_entry(*heard, desk.at) for heard in desk.heard])
     for envelope, factory_id, effect in desk.heard:
         digest = audit.digest_of(envelope.body())
