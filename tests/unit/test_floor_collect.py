@@ -16,6 +16,7 @@ from c2m.floor import collect, http
 from c2m.floor.collect import Arrival, Waiting, commit
 from c2m.floor.messages import (
     MAX_BYTES,
+    START,
     JobResponse,
     Payload,
     Scan,
@@ -25,7 +26,7 @@ from c2m.floor.messages import (
     topic,
 )
 from c2m.ledger import store
-from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder
+from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder, Outbox
 
 LATER = MORNING + timedelta(hours=1)
 
@@ -177,3 +178,14 @@ def test_who_speaks_http_is_told_to_come_again_while_there_is_no_room() -> None:
 
     answer = asyncio.run(post())
     assert (answer.status_code, answer.json()) == (503, {"reason": "not safe yet: send it again"})
+
+
+def test_starts_follow_the_order_in_which_a_factory_accepted() -> None:
+    release([("F1", 300)] * 4)
+    with store.session() as session:
+        accepted = sorted(session.scalars(select(JobOrder.job_order_id)), reverse=True)
+    said = {"revision": 1, "sequence": 1, "state": "NotAllowedToStart", "accepted": True}
+    commit([arrival("job-responses", JobResponse(job_order_id=name, **said)) for name in accepted], MORNING)
+    starts = select(Outbox.job_order_id).where(Outbox.type == START).order_by(Outbox.position)
+    with store.session() as session:
+        assert session.scalars(starts).all() == accepted
