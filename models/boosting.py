@@ -12,7 +12,29 @@ from c2m.settings import ForecastPolicy
 from models.panel import Floats
 from models.sample import Sample
 
+QUANTILE_LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+
+# A row weighs its scale to this power. 1 is the loss in pieces; less also hears the slow series. Amazon apparel: the
+# mean's totals cost 1 % less to order by, quantiles lose 1 % less pinball.
+MEAN_WEIGHT, QUANTILE_WEIGHT = 0.75, 0.5
+# Where no observation is zero, quantiles are learned of the logarithm, each row alike: what sells ten times as much in
+# one week as in the next pulls less. Orange juice, rounds 1 to 4: WAPE 41 instead of 46.
+LOGARITHM_WEIGHT = 0.0
+
 BATCH_ROWS = 1_000_000  # read from disk at once
+
+
+def mean_booster(rows: Sample, policy: ForecastPolicy) -> xgb.Booster:
+    """Trees for the mean of demand over scale."""
+    return boosted(rows, policy, rows.relative, rows.weight(MEAN_WEIGHT), {"objective": "count:poisson"})
+
+
+def quantile_booster(rows: Sample, policy: ForecastPolicy, logarithmic: bool) -> xgb.Booster:
+    """Trees for QUANTILE_LEVELS of demand over scale, or of its logarithm."""
+    target = np.log(rows.relative) if logarithmic else rows.relative
+    weight = rows.weight(LOGARITHM_WEIGHT if logarithmic else QUANTILE_WEIGHT)
+    objective = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILE_LEVELS)}
+    return boosted(rows, policy, target, weight, objective)
 
 
 def boosted(

@@ -14,10 +14,11 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.files import write_with
 from c2m.settings import settings
+from models.boosting import QUANTILE_LEVELS
 from models.features import Cells, blocks, in_order
 from models.panel import Absent, Floats, Panel, read_panel
 from models.scorer import Scorer, quantile_name
-from models.train import QUANTILE_LEVELS, train
+from models.train import train
 
 if TYPE_CHECKING:
     from models.registry import Registered

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 4  # of the saved model; raised when an older scorer could not read a newer model
+FORMAT = 5  # of the saved model; raised when an older scorer could not read a newer model
 BOOSTERS = ("mean", "quantiles", "launch_mean", "launch_quantiles")
 UNSEEN = "(unseen)"  # the reserved level of every category
 
@@ -62,10 +62,9 @@ class Scorer:
         mean = self.boosters[f"{learner}mean"].predict(rows).astype(np.float64) * scale
         frame = pd.DataFrame({"mean": np.maximum(mean, 0)}, index=features.index)
         if "quantiles" in self.boosters:
-            ratios = self.boosters[f"{learner}quantiles"].predict(rows).astype(np.float64)
-            ratios = np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0)
-            spread = np.sort(ratios * scale[:, None], axis=1)
-            frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
+            known = spread(self.boosters[f"{learner}quantiles"].predict(rows), scale, self.spec["logarithmic"])
+            corrected = np.sort(known * self.spec["conformal"], axis=1)
+            frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(corrected)
         return frame
 
     def gain(self) -> "pd.Series[float]":
@@ -85,6 +84,12 @@ class Scorer:
     def _whole(self, quantiles: Floats) -> Floats:
         """Where demand comes in whole pieces, so do its quantiles."""
         return np.rint(quantiles) if self.spec["whole"] else quantiles
+
+
+def spread(ratios: NDArray[np.float32], scale: Floats, logarithmic: bool) -> Floats:
+    """Quantiles (rows, levels) in pieces of what the trees say, which is relative to each row's scale; none crosses."""
+    positive = np.exp(ratios.astype(np.float64)) if logarithmic else np.maximum(ratios.astype(np.float64), 0)
+    return np.sort(positive * scale[:, None], axis=1)
 
 
 def encoded(features: pd.DataFrame, levels: dict[str, list[str]], names: list[str]) -> Floats:
