@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xgboost as xgb
 from scipy import stats
 
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
-from models.boosting import QUANTILE_LEVELS, mean_booster, quantile_booster
-from models.features import Cells, blocks, ratio
+from models.boosting import QUANTILE_LEVELS, learned
+from models.features import Cells, blocks, in_order, ratio
 from models.panel import Floats, Ints, Panel
 from models.sample import sample
-from models.scorer import spread
+from models.scorer import Scorer
 
 WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
 CLASSES = 4  # of expected totals, equally many each
@@ -105,14 +104,11 @@ def _predicted(
     """Mean (rows,) and quantiles (rows, levels) of the cells by a model that ends at `cut`."""
     with tempfile.TemporaryDirectory() as scratch:
         known = sample(panel, cut, policy, Path(scratch))
-        mean, quantiles = mean_booster(known, policy), quantile_booster(known, policy, logarithmic)
-    expected, found = np.empty(len(cells)), np.empty((len(cells), len(QUANTILE_LEVELS)))
-    for at, rows in blocks(panel, cells):
-        data = xgb.DMatrix(known.encoded(rows), feature_types=known.types)
-        scale = rows["scale"].to_numpy()
-        expected[at] = mean.predict(data) * scale
-        found[at] = spread(quantiles.predict(data), scale, logarithmic)
-    return expected, found
+        boosters = learned(known, policy, logarithmic)
+    facts = {"launch": None, "logarithmic": logarithmic, "quantile_levels": QUANTILE_LEVELS, "whole": False}
+    model = Scorer(boosters, {**known.columns, **facts, "conformal": ASSUMED.conformal})
+    found = in_order((at, model.predict(rows)) for at, rows in blocks(panel, cells)).to_numpy()
+    return found[:, 0], found[:, 1:]
 
 
 def _common(expected: Floats, actual: Floats, origin: Ints) -> Floats:

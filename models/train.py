@@ -1,8 +1,9 @@
 """Training: one model over all series and horizons, quantiles and mean, from a panel.
 
 A training row is a (series, origin, target) cell of `models.features`; the target is demand over the row's scale. Two
-boosters: quantiles (pinball loss) and mean (Poisson loss). How totals over several periods spread about their expected
-value, and where quantiles miss their levels, is measured on the last weeks (`models.heldout`) and kept with the model.
+boosters: quantiles (pinball loss) and mean (Poisson loss); of logarithms a third, their mean. How totals over several
+periods spread about their expected value, and where quantiles miss their levels, is measured on the last weeks
+(`models.heldout`) and kept with the model.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ import xgboost as xgb
 from c2m.files import sha256
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
-from models.boosting import QUANTILE_LEVELS, mean_booster, quantile_booster
+from models.boosting import QUANTILE_LEVELS, learned
 from models.drift import profile
 from models.heldout import ASSUMED, heldout
 from models.panel import Panel
-from models.sample import Sample, launches, sample
+from models.sample import launches, sample
 from models.scorer import FORMAT, Scorer
 
 
@@ -54,16 +55,17 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
     with tempfile.TemporaryDirectory() as scratch:
         rows, new = sample(panel, panel.end, policy, Path(scratch)), launches(panel, policy, Path(scratch))
         learners = {"": rows} | ({"launch_": new} if new else {})
-        boosters = {f"{name}mean": mean_booster(known, policy) for name, known in learners.items()}
-        if quantiles:
-            spreads = {name: quantile_booster(known, policy, logarithmic) for name, known in learners.items()}
-            boosters |= {f"{name}quantiles": booster for name, booster in spreads.items()}
+        boosters = {
+            f"{name}{booster}": trees
+            for name, known in learners.items()
+            for booster, trees in learned(known, policy, logarithmic, quantiles).items()
+        }
     measured = heldout(panel, policy, logarithmic) if totals else ASSUMED
     spec = {
         "format": FORMAT,
         "xgboost": xgb.__version__,
-        **_columns(rows),
-        "launch": _columns(new) if new else None,
+        **rows.columns,
+        "launch": new.columns if new else None,
         "profile": profile(rows.recent, rows.levels),
         "quantile_levels": QUANTILE_LEVELS,
         "logarithmic": logarithmic,
@@ -79,11 +81,6 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
         "fingerprint": fingerprint(panel, policy),
     }
     return Trained({name: bytes(booster.save_raw("ubj")) for name, booster in boosters.items()}, spec)
-
-
-def _columns(rows: Sample) -> dict[str, Any]:
-    """What a learner reads."""
-    return {"features": rows.names, "types": rows.types, "levels": rows.levels}
 
 
 def fingerprint(panel: Panel, policy: ForecastPolicy) -> str:
