@@ -51,3 +51,5 @@ def status(as_json: bool) -> None:
     table(f"Rows up to {seen['business_date']}", [{"feed": feed, **counts} for feed, counts in seen["rows"].items()])
     for name in ("orders", "job_orders", "plan", "forecast"):
         figures(name.replace("_", " ").capitalize(), seen[name], as_json=False)
+    messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
+    figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
