@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -72,6 +73,16 @@ def collect() -> None:
     from c2m.floor.collect import run as serve
 
     serve()
+
+
+@command()
+def sparkplug(
+    mapping: Annotated[Path, typer.Argument(help="YAML: which metrics mean what; see docs/factories.md.")],
+) -> None:
+    """The service that turns the counters of a site that speaks Sparkplug B into scans."""
+    from c2m.floor.sparkplug.service import run as serve
+
+    serve(mapping)
 
 
 @command()
