@@ -1,8 +1,9 @@
 """The Sparkplug adapter between a tiny edge node and the collector, on a real Mosquitto."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ from floor_world import landed_scans
 from sparkplug_kit import Node, mapping, until
 from sqlalchemy import select
 
-from c2m.floor import broker
+from c2m.floor import broker, collect
+from c2m.floor.child import free_port
 from c2m.floor.mqtt import Connection, Message
-from c2m.floor.processes import floor
 from c2m.floor.sparkplug import service
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, FactoryStatus
@@ -31,12 +32,21 @@ def ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store.migrate()
 
 
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Of a broker."""
+    with broker.start(engine="mosquitto") as running:
+        monkeypatch.setenv("C2M_MQTT_PORT", str(running.port))
+        monkeypatch.setenv("C2M_HTTP_PORT", str(free_port()))
+        settings.cache_clear()
+        yield running.port
+
+
 @contextmanager
-def adapter(port: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("C2M_MQTT_PORT", str(port))
-    settings.cache_clear()
+def beside(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """A service of the floor, in a thread."""
     stop = threading.Event()
-    thread = threading.Thread(target=service.run, args=(mapping(folder), stop))
+    thread = threading.Thread(target=run, args=(stop,))
     thread.start()
     try:
         yield
@@ -60,10 +70,11 @@ def online() -> bool | None:
     return known and known.online
 
 
-def test_from_birth_to_death_every_piece_becomes_a_scan_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with floor(None, engine="mosquitto") as running:
-        node = Node(running.mqtt_port, **{"Sewn/Good": 100})
-        with adapter(running.mqtt_port, tmp_path, monkeypatch):
+def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, tmp_path: Path) -> None:
+    adapter = partial(service.run, mapping(tmp_path))
+    with beside(collect.run):
+        node = Node(port, **{"Sewn/Good": 100})
+        with beside(adapter):
             until(lambda: node.rebirths)  # the births came before the adapter: it asks for them
             until(online)
             node.work(good=103, rejected=2)
@@ -82,11 +93,11 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(tmp_path: Path, mon
             node.work(good=6)
             until(lambda: landed() == (16, 2, 0))
         node.work(good=9)  # nobody hears it
-        with adapter(running.mqtt_port, tmp_path, monkeypatch):
+        with beside(adapter):
             until(lambda: landed() == (19, 2, 0))
             node.vanish()
             until(lambda: online() is False)
-            node = Node(running.mqtt_port, bd_seq=1, **{"Sewn/Good": 11, "Sewn/Rejected": 2})
+            node = Node(port, bd_seq=1, **{"Sewn/Good": 11, "Sewn/Rejected": 2})
             until(online)
             until(lambda: landed() == (21, 2, 0))
         node.leave()
@@ -94,13 +105,15 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(tmp_path: Path, mon
         assert session.scalars(select(DeadLetter)).all() == []
 
 
-def test_nothing_is_acknowledged_before_the_platform_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_acknowledged_before_the_platform_has_it(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     acknowledged: list[Message] = []
     tell = Connection.acknowledge
     monkeypatch.setattr(Connection, "acknowledge", lambda self, m: (acknowledged.append(m), tell(self, m)))
     heard: list[bytes] = []
-    with broker.start(engine="mosquitto") as running, adapter(running.port, tmp_path, monkeypatch):
-        node = Node(running.port)
+    with beside(partial(service.run, mapping(tmp_path))):
+        node = Node(port)
         file = settings().home / "sparkplug" / "F1.json"
         until(lambda: file.exists() and b"online" in file.read_bytes())  # written down, and nobody takes it
         node.work(good=3, qos=1)
