@@ -86,6 +86,19 @@ def sparkplug(
 
 
 @command()
+def video(
+    job_order: Annotated[str, typer.Argument(help="Its identifier.")],
+    bundle: Annotated[str | None, typer.Option(help="Only scans of this bundle.")] = None,
+    line: Annotated[str | None, typer.Option(help="Only scans of this line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the video of a job order's scans lies: a link per line, operation and time without a longer pause."""
+    from c2m.video import windows
+
+    show.rows(f"Video of {job_order}", windows(job_order, bundle, line), as_json)
+
+
+@command()
 def simulate(days: Annotated[int, typer.Option(min=1, max=400)] = 1) -> None:
     """Let days pass on the virtual clock of a running `c2m up`; returns once the simulated factories have caught up."""
     from flows.timelapse import pass_days
