@@ -198,7 +198,7 @@ class Settings(BaseSettings):
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
     camera_url: CameraTemplate | None = Field(
         None,
-        description="Where the video of a line lies; {factory_id} {line_id} {start} {end} {start_s} {end_s} are filled in",
+        description="Where the video of a line lies, with {factory_id} {line_id} {start} {end} {start_s} {end_s}",
     )
     camera_urls: dict[str, CameraTemplate] = Field({}, description="The same for single factories, by factory_id")
     camera_margin_s: float = Field(30, ge=0, description="Video before the first scan and after the last (seconds)")

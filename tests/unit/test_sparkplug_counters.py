@@ -8,7 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from sparkplug_kit import ALIASES, MAPPING, body, mapping, metric
+from typer.testing import CliRunner
 
+from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.messages import Envelope, Scan, ScansMessage, StatusMessage, parse
 from c2m.floor.sparkplug import mapping as mapped
@@ -252,6 +254,8 @@ def test_a_mapping_is_refused_by_name(tmp_path: Path, before: str, after: str, w
         load(file)
 
 
-def test_a_mapping_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
-        load(tmp_path / "none.yaml")
+def test_the_example_is_a_mapping_and_what_is_none_is_named_by_the_command(home: Path, tmp_path: Path) -> None:
+    site = load(Path(__file__).parents[2] / "examples" / "sparkplug.yaml")
+    assert [line.line_id for node in site.edge_nodes for line in node.lines] == ["L1", "L2"]
+    told = CliRunner().invoke(app, ["sparkplug", str(tmp_path / "none.yaml")])
+    assert (told.exit_code, "No such file" in told.output) == (2, True)

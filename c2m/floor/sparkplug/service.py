@@ -76,6 +76,7 @@ def run(mapping: Path, stop: Event | None = None) -> None:
             if _say(adapter, connection, stop):
                 for message in group:
                     connection.acknowledge(message)
+    adapter.write_down()  # what was said; after a kill it is said again
 
 
 def _put(heard: "Queue[Message]", message: Message) -> None:
