@@ -1,11 +1,12 @@
 """Sparkplug's births, aliases, gaps and counters, message by message; the wire is the one of tests/sparkplug_kit.py."""
 
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sparkplug_kit import ALIASES, MAPPING, body, mapping, metric
 from typer.testing import CliRunner
@@ -218,6 +219,44 @@ def test_however_readings_are_repeated_each_piece_counts_once(steps: list[tuple[
     found += [scan for reading in repeated for scan in tally.take([reading], T0 * 2)]
     assert sum(scan.quantity for scan in found) == made
     assert len({scan.scan_id for scan in found}) == len(found)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.sampled_from(["heard", "lost", "twice", "killed", "restarted"])), max_size=25
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_lost_and_repeated_messages_and_kills_anywhere_leave_each_piece_counted_once(
+    steps: list[tuple[int, str]],
+) -> None:
+    """Oracle: the pieces as the line made them. Killed: before anything was written down; restarted: after, unsaid."""
+    with tempfile.TemporaryDirectory() as folder:
+        site, good, seq, said = Site(Path(folder)), 0, 1, {}
+
+        def told() -> None:
+            said.update({scan.scan_id: scan.quantity for scan in site.scans()})
+
+        site.birth(0)
+        told()
+        for second, (pieces, fate) in enumerate(steps, 1):
+            good, seq = good + pieces, (seq + 1) % 256
+            for _ in range({"lost": 0, "twice": 2}.get(fate, 1)):
+                site.data(second, seq, good=good)
+            if fate == "killed":
+                site.again()
+                site.data(second, seq, good=good)  # with QoS 1 it comes again
+            else:
+                told()
+            if fate == "restarted":
+                site.again()
+                told()
+            if not site.in_step():
+                site.birth(second + 0.5, good=good)
+                seq = 1
+        site.birth(len(steps) + 1, good=good)
+        told()
+        assert sum(said.values()) == good
 
 
 def test_the_command_to_be_born_again_is_what_the_standard_says() -> None:
