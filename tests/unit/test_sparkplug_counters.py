@@ -226,7 +226,7 @@ def test_however_readings_are_repeated_each_piece_counts_once(steps: list[tuple[
         st.tuples(st.integers(0, 9), st.sampled_from(["heard", "lost", "twice", "killed", "restarted"])), max_size=25
     )
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_lost_and_repeated_messages_and_kills_anywhere_leave_each_piece_counted_once(
     steps: list[tuple[int, str]],
 ) -> None:
@@ -257,6 +257,38 @@ def test_lost_and_repeated_messages_and_kills_anywhere_leave_each_piece_counted_
         site.birth(len(steps) + 1, good=good)
         told()
         assert sum(said.values()) == good
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH"]),
+            st.integers(0, 3),
+            st.lists(
+                st.tuples(
+                    st.sampled_from([None, "bdSeq", "Sewn/Good", "Order/Id", "x"]),
+                    st.none() | st.booleans() | st.text(max_size=3) | st.integers(-(2**63), 2**64) | st.floats(),
+                    st.none() | st.integers(0, 2**64 - 1),
+                    st.none() | st.integers(0, 5),
+                ),
+                max_size=4,
+            ),
+            st.binary(max_size=6),
+        ),
+        max_size=8,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_nothing_that_is_said_ends_the_adapter(said: list[tuple[str, int, list[tuple], bytes]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        site.birth(0)
+        for kind, seq, metrics, noise in said:
+            topic = (NODE if kind[0] == "N" else DEVICE).format(kind)
+            wire = body(seq, T0, *(metric(*each) for each in metrics)) + noise
+            site.adapter.hear(topic, wire, datetime.fromtimestamp(T0 / 1000 + 1, UTC))
+        site.messages()
+        site.again()
 
 
 def test_the_command_to_be_born_again_is_what_the_standard_says() -> None:

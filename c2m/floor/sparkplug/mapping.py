@@ -15,6 +15,7 @@ edge_nodes:
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -56,17 +57,14 @@ class Line(_Mapped):
     sku: Metric
     counters: tuple[Count, ...] = Field(min_length=1)
 
-    @property
+    @cached_property
     def counted(self) -> dict[str, tuple[Operation, bool]]:
         """Per counter its operation, and whether what it counts is good."""
-        named = (
-            (c.good, c.operation, True) if good else (c.defects, c.operation, False)
-            for c in self.counters
-            for good in (True, False)
-        )
-        return {name: (operation, good) for name, operation, good in named if name is not None}
+        named = ((count, good) for count in self.counters for good in (True, False))
+        names = ((count.good if good else count.defects, count.operation, good) for count, good in named)
+        return {name: (operation, good) for name, operation, good in names if name is not None}
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         """Every metric that the line needs, counters as often as they are named."""
         counters = [name for count in self.counters for name in (count.good, count.defects) if name is not None]

@@ -86,8 +86,8 @@ class Session:
 
 
 def _birth_number(said: Any) -> int | None:
-    numbers = [payload.value(metric, metric.datatype) for metric in said.metrics if metric.name == "bdSeq"]
-    return int(numbers[0]) if numbers and numbers[0] is not None else None
+    numbers = (payload.value(metric, metric.datatype) for metric in said.metrics if metric.name == "bdSeq")
+    return next((number for number in numbers if isinstance(number, int)), None)
 
 
 def _readings(said: Any, meanings: list[_Told]) -> Iterator[Reading]:
