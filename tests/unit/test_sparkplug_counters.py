@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparkplug_kit import ALIASES, MAPPING, body, mapping, metric
+from sparkplug_kit import ALIASES, MAPPING, body, mapping, metric, text
 from typer.testing import CliRunner
 
 from c2m.cli import app
@@ -192,6 +192,13 @@ def test_a_device_that_died_is_read_again_after_its_birth(site: Site) -> None:
 def test_values_that_are_no_count_are_left_out(site: Site, bad: int | float | str | None) -> None:
     site.birth(0)
     site.hear(DEVICE.format("DDATA"), 1, 2, metric("Sewn/Good", bad))
+    assert (site.made(), site.in_step()) == ([], True)
+
+
+def test_text_that_is_no_text_says_nothing(site: Site) -> None:
+    site.birth(0)
+    for seq, name in enumerate((b"Sewn/Good", b"Order/Id", b"\xff"), 2):
+        site.hear(DEVICE.format("DBIRTH"), 1, seq, text(1, name) + text(15, b"\xff"))
     assert (site.made(), site.in_step()) == ([], True)
 
 

@@ -67,7 +67,9 @@ def value(metric: Any, datatype: int) -> int | float | bool | str | None:
     field = metric.WhichOneof("value")
     if field is None or metric.is_null:
         return None
-    found: int | float | bool | str = getattr(metric, field)
+    found: int | float | bool | str | bytes = getattr(metric, field)
+    if isinstance(found, bytes):  # a text that is no UTF-8
+        return None
     bits = _SIGNED_BITS.get(datatype)
     if bits and isinstance(found, int) and found >= 1 << (bits - 1):
         return found - (1 << bits)
