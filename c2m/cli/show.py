@@ -24,8 +24,9 @@ def table(title: str, records: list[dict[str, Any]]) -> None:
 
 
 def rows(title: str, frame: "pd.DataFrame", as_json: bool) -> None:
-    """A frame, row by row."""
-    records = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    """A frame, row by row; what is missing is empty, and null in JSON."""
+    filled = frame.astype(object).where(frame.notna(), None)
+    records = [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
     if as_json:
         print(json.dumps(records, default=str))
     else:
