@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,10 +82,18 @@ def letters_show(
         print(json.dumps({**facts, "whole": whole}, default=str))
         return
     show.figures(f"Dead letter {letter_id}", {name: facts[name] for name in facts if name != "payload"}, as_json)
-    print(letters.readable(letter.payload))
+    print(_laid_out(letter.payload))
     if not whole:
         kept = len(letter.payload.encode())
         print(f"kept in part or as text only: {kept} bytes of {letter.size_bytes} that came", file=sys.stderr)
+
+
+def _laid_out(payload: str) -> str:
+    from c2m.terminal import harmless
+
+    with suppress(ValueError, RecursionError):
+        payload = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    return harmless(payload)
 
 
 @command("readmit", dead_letters)

@@ -13,14 +13,15 @@ def table(title: str, records: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     from c2m.markdown import cell
+    from c2m.terminal import harmless
 
     page = Table(title=title, title_justify="left")
     for column in records[0] if records else []:
         numeric = isinstance(records[0][column], int | float)
         page.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
     for row in records:
-        page.add_row(*(f"{v:,.3f}" if isinstance(v, float) else cell(v) for v in row.values()))
-    Console().print(page)
+        page.add_row(*(f"{v:,.3f}" if isinstance(v, float) else harmless(cell(v)) for v in row.values()))
+    Console(markup=False, emoji=False).print(page)
 
 
 def rows(title: str, frame: "pd.DataFrame", as_json: bool) -> None:

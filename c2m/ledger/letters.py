@@ -1,7 +1,5 @@
 """Dead letters to look through: which there are, what one says, and what became of it."""
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,13 +76,6 @@ def require(session: Session, letter_ids: list[str]) -> None:
 def is_whole(letter: DeadLetter) -> bool:
     """Whether the text that was kept is the message as it came: not cut, and every byte of it was UTF-8."""
     return audit.digest_of(letter.payload.encode()) == letter.digest
-
-
-def readable(payload: str) -> str:
-    """A message for a terminal: JSON laid out, and nothing in it that a terminal would obey."""
-    with suppress(ValueError, RecursionError):
-        payload = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
-    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in payload)
 
 
 def newest_reason(session: Session, topic: str, digest: str) -> str:

@@ -217,6 +217,15 @@ def test_letters_are_found_by_factory_reason_and_age() -> None:
     assert "\\x1b[31m" in shown
 
 
+@pytest.mark.parametrize("level", ["[/red]", ":boom:", "\x1b[2J", "F1\n\x9b2J"])
+def test_what_a_message_says_is_shown_and_never_obeyed(level: str) -> None:
+    arrive(f"c2m/v1/{level}/scans", b'{"a": "\\u001b[2J [/red]"}')
+    (letter,) = every_letter()
+    for shown in (c2m("list"), c2m("show", letter.letter_id), c2m("readmit", letter.letter_id, code=2)):
+        assert not set(shown) & {"\x1b", "\x9b", "\N{COLLISION SYMBOL}"}
+    assert "[/red]" in c2m("show", letter.letter_id)
+
+
 def test_many_are_taken_back_by_their_reason_and_the_others_are_named(tmp_path: Path) -> None:
     for number in range(5):
         arrive("c2m/v1/F1/scan", scans(f"s{number}"))
