@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -72,6 +73,29 @@ def collect() -> None:
     from c2m.floor.collect import run as serve
 
     serve()
+
+
+@command()
+def sparkplug(
+    mapping: Annotated[Path, typer.Argument(help="YAML: which metrics mean what; see docs/factories.md.")],
+) -> None:
+    """The service that turns the counters of a site that speaks Sparkplug B into scans."""
+    from c2m.floor.sparkplug.service import run as serve
+
+    serve(mapping)
+
+
+@command()
+def video(
+    job_order: Annotated[str, typer.Argument(help="Its identifier.")],
+    bundle: Annotated[str | None, typer.Option(help="Only scans of this bundle.")] = None,
+    line: Annotated[str | None, typer.Option(help="Only scans of this line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the video of a job order's scans lies: a link per line, operation and time without a longer pause."""
+    from c2m.video import windows
+
+    show.rows(f"Video of {job_order}", windows(job_order, bundle, line), as_json)
 
 
 @command()

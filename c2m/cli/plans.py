@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Json, command
+from c2m.cli.root import Actor, Json, command
 
 
 @command()
@@ -101,7 +101,7 @@ def release(
     run: Annotated[str, typer.Argument(help="Plan to release, as `c2m status` shows it.")],
     reason: Annotated[str, typer.Option(help="Why; kept with actor and time.")],
     without: Annotated[list[str] | None, typer.Option(help="Lot to hold back; may be given several times.")] = None,
-    actor: Annotated[str, typer.Option(envvar="USER", help="Who decides.")] = "operator",
+    actor: Actor = "operator",
     reject: Annotated[bool, typer.Option("--reject", help="Reject the plan instead.")] = False,
 ) -> None:
     """Release a proposed plan to the factories, whole or without some lots, or reject it."""

@@ -19,6 +19,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs to read.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date.")]
+Actor = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
 World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
 
 
@@ -31,7 +32,10 @@ def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Call
             try:
                 function(*args, **kwargs)
             except C2MError as error:
-                print(f"error: {error.reason}", *(f"  * {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+                from c2m.terminal import harmless
+
+                faults = (f"  * {harmless(fault)}" for fault in error.faults)
+                print(f"error: {error.reason}", *faults, sep="\n", file=sys.stderr)
                 raise typer.Exit(error.exit_code) from None
 
         group.command(name)(run)

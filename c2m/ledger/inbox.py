@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import KIND_OF_TYPE, Envelope, ResponseMessage, StatusMessage, derive_id, topic
+from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, ResponseMessage, StatusMessage, derive_id, topic
 from c2m.ledger import audit, responses, status
 from c2m.ledger.store import insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder
@@ -64,12 +64,16 @@ def _refuse(session: Session, envelope: Envelope, factory_id: str, reason: str, 
 
 
 def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, reason: str, at: datetime) -> str:
-    """Keeps a message that nobody can obey; the same one again changes nothing. Returns its letter_id."""
-    text = payload.decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
-    letter_id = derive_id("dead-letter", topic, text, reason)
+    """Keeps a message that nobody can obey; the same one again changes nothing. Returns its letter_id.
+
+    Of a message that is too large for anybody to obey, what fits is kept.
+    """
+    text = payload[:MAX_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+    digest = audit.digest_of(payload)
+    letter_id = derive_id("dead-letter", topic, digest, reason)
     if session.get(DeadLetter, letter_id) is None:
-        where, digest = topic[:200], audit.digest_of(payload)
+        where = topic[:200]
         audit.note(session, audit.Entry(factory_id, "dead-letter", letter_id, where, where, digest, detail=reason))
     letter = {"letter_id": letter_id, "factory_id": factory_id, "topic": topic, "payload": text, "reason": reason}
-    insert_missing(session, DeadLetter, [letter | {"at": at}])
+    insert_missing(session, DeadLetter, [letter | {"size_bytes": len(payload), "digest": digest, "at": at}])
     return letter_id
