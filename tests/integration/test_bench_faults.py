@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from benchmarks import floor_faults, floor_faults_judge, floor_fuzz
-from benchmarks.floor_faults import Fault
 from c2m.floor import broker
 from c2m.ledger import store
 from c2m.settings import settings
