@@ -2,11 +2,11 @@
 
     .venv/bin/python -m benchmarks.floor_faults [--job-orders N] [--only WORD] [--ledger sqlite|postgresql]
 
-Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own. Plans are
-released in waves through the ledger's own functions; each wave meets the fault; some of what was released is changed or
-taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with what the
-factories' journal says and with what ledger and disk hold. Cells that were done are kept (benchmarks/results/faults) and
-not run again; the table in docs/reliability.md is written anew from all that are there.
+Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own.
+Plans are released in waves through the ledger's own functions; each wave meets the fault; some of what was released is
+changed or taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with
+what the factories' journal says and with what ledger and disk hold. Cells that were done are kept
+(benchmarks/results/faults) and not run again; the table in docs/reliability.md is written anew from all that are there.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,7 @@ def _postgresql() -> str:
 
 
 def release(made: Site, wave: int, lots: int) -> None:
-    """The next plan: what waits stays, a part of it with fewer pieces, a part taken back; and new lots, over two factories each."""
+    """The next plan: of what waits most stays, some loses pieces, some is taken back; and new lots at two factories."""
     now = datetime.now(UTC)
     new = {f"W{wave}-{number}": PIECES + made.draws.randrange(PIECES) for number in range(lots)}
     offered = [
@@ -192,8 +192,8 @@ def release(made: Site, wave: int, lots: int) -> None:
         day = now.date()
         allocation = pd.DataFrame(kept + offered, columns=["lot_id", "factory_id", "quantity"])
         plan = plans.ProposedPlan(
-            business_date=day, round=wave, objective=1, bound=1, gap=0, status="optimal", instance_sha256=f"wave {wave}",
-            model_version=None, folder="", unmet_pieces=0, at=now,
+            business_date=day, round=wave, objective=1, bound=1, gap=0, status="optimal",
+            instance_sha256=f"wave {wave}", model_version=None, folder="", unmet_pieces=0, at=now,
             allocation=allocation.assign(start_on=day, finish_on=day + timedelta(days=9)),
         )  # fmt: skip
         plans.release(session, plans.propose(session, plan), "driver", "fault matrix", (), now)
@@ -210,7 +210,7 @@ def _kept(draws: random.Random, row: Any) -> tuple[str, str, int] | None:
 
 
 def _order_book(wave: int, new: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    today = date.today()
+    today = datetime.now(UTC).date()
     order = {
         "order_id": f"W{wave}", "merchant_id": "M1", "source": "merchant", "parent_order_id": None, "placed_on": today,
         "release_on": None, "due_on": today + timedelta(days=20), "priority": None, "tolerance_share": 0.0,
@@ -246,7 +246,7 @@ def pause(made: Site, least_s: float, most_s: float) -> None:
 
 
 def at_a_step(made: Site, fault: Fault) -> int:
-    """The child kills itself when it next comes to the step, or the time after. Children count their kills themselves."""
+    """The child kills itself when it next comes to the step, or the time after; it counts its kills itself."""
     victim = made.children[fault.child]
     before = victim.kills
     victim.fuse.value = made.draws.randint(1, 2)
@@ -405,17 +405,14 @@ def page() -> str:
     files = [result_file(fault, ledger) for fault in matrix() for ledger in LEDGERS]
     rows = [json.loads(file.read_text()) for file in files if file.exists()]
     head = ["fault", "how", "ledger", "job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "s"]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    lines = [head, ["---"] * len(head)]
     for row in rows:
         counts = [f"{row[name]:,}" for name in _COUNTS]
-        words = [row["fault"], row["how"], row["ledger"], *counts, row["audit"], f"{row['seconds']:.0f}"]
-        lines.append(" | ".join(words))
+        lines.append([row["fault"], row["how"], row["ledger"], *counts, row["audit"], f"{row['seconds']:.0f}"])
     total = [f"{sum(row[name] for row in rows):,}" for name in _COUNTS]
     whole = "whole" if all(row["audit"] == "whole" for row in rows) else "broken"
-    lines.append(
-        " | ".join([f"**{len(rows)} cells**", "", "", *total, whole, f"{sum(row['seconds'] for row in rows):.0f}"])
-    )
-    return "\n".join(f"| {line} |" for line in lines)
+    lines.append([f"**{len(rows)} cells**", "", "", *total, whole, f"{sum(row['seconds'] for row in rows):.0f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def write_page(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Factories for the fault matrix. They know the contract (docs/asyncapi.yaml), none of the platform's code, and keep a journal.
+"""Factories for the fault matrix: they know docs/asyncapi.yaml, none of the platform's code, and keep a journal.
 
 The journal is a SQLite file: every message that was heard for the first time and what it did, every scan that was made,
 every letter and whether the broker acknowledged it. It is one half of what the judge compares (floor_faults_judge.py);
@@ -18,7 +18,7 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +31,13 @@ SCANS, SCANS_A_MESSAGE = 75, 25  # per job order
 OPERATIONS = ("cut", "sew", "inspect", "pack", "ship")
 RESEND_S = 5.0
 _TABLES = """
-CREATE TABLE IF NOT EXISTS heard (message_id PRIMARY KEY, factory_id, type, job_order_id, revision, quantity, did, answer);
+CREATE TABLE IF NOT EXISTS heard
+    (message_id PRIMARY KEY, factory_id, type, job_order_id, revision, quantity, did, answer);
 CREATE TABLE IF NOT EXISTS jobs (job_order_id PRIMARY KEY, document);
-CREATE TABLE IF NOT EXISTS scans (factory_id, scan_id, job_order_id, operation, quantity, PRIMARY KEY (factory_id, scan_id));
-CREATE TABLE IF NOT EXISTS letters (position INTEGER PRIMARY KEY, factory_id, kind, message_id, body, acknowledged REAL);
+CREATE TABLE IF NOT EXISTS scans
+    (factory_id, scan_id, job_order_id, operation, quantity, PRIMARY KEY (factory_id, scan_id));
+CREATE TABLE IF NOT EXISTS letters
+    (position INTEGER PRIMARY KEY, factory_id, kind, message_id, body, acknowledged REAL);
 CREATE INDEX IF NOT EXISTS open_letters ON letters (position) WHERE acknowledged IS NULL;
 """
 _REFUSE = "production has begun"
@@ -236,30 +239,34 @@ class Process:
         if self.options.disorder:
             heard = heard + heard[::2]
             random.shuffle(heard)
-        if heard:
-            self.step("heard")
-        journal = self.journal
-        journal.file.execute("BEGIN IMMEDIATE")
-        for name, _, _, body in heard:
-            self._hear(name, json.loads(body))
-        for job in [job for job in journal.jobs.values() if job.state == "AllowedToStart" and job.due <= time.time()]:
-            self._make(job)
-        arrived = _drain(self.arrived, 0)
-        journal.acknowledged(arrived)
-        journal.file.execute("COMMIT")
-        if heard:
-            self.step("journalled")
+        self._step("heard", heard)
+        self._work([(name, json.loads(body)) for name, _, _, body in heard])
+        self._step("journalled", heard)
         for name, mid, session, _ in heard:
             if session == self.sessions[name]:
                 self.clients[name].ack(mid, 1)
-        if heard:
-            self.step("acknowledged")
-        said, journal.said = journal.said, []
+        self._step("acknowledged", heard)
+        said, self.journal.said = self.journal.said, []
         self._publish(said)
-        if said:
-            self.step("published")
+        self._step("published", said)
         for name, lost_at in _drain(self.again, 0):
-            self._publish(journal.letters("factory_id = ? AND acknowledged > ?", name, lost_at - RESEND_S))
+            self._publish(self.journal.letters("factory_id = ? AND acknowledged > ?", name, lost_at - RESEND_S))
+
+    def _step(self, name: str, work: Sequence[object]) -> None:
+        """A step of the protocol, where there was something to do."""
+        if work:
+            self.step(name)
+
+    def _work(self, heard: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """One transaction of the journal: what was heard, what is due, what has arrived."""
+        self.journal.file.execute("BEGIN IMMEDIATE")
+        for name, message in heard:
+            self._hear(name, message)
+        for job in list(self.journal.jobs.values()):
+            if job.state == "AllowedToStart" and job.due <= time.time():
+                self._make(job)
+        self.journal.acknowledged(_drain(self.arrived, 0))
+        self.journal.file.execute("COMMIT")
 
     def _hear(self, name: str, message: dict[str, Any]) -> None:
         kind, data = message["type"].rsplit(".", 1)[1], message["data"]

@@ -1,5 +1,5 @@
-"""The verdict of the fault matrix, from three books that were kept apart: what was released, what the factories' journal
-says, what ledger and disk hold. SQL alone: nothing here is the code that is judged, save the check of the audit chain.
+"""The verdict of the fault matrix, from three books that were kept apart: what was released, what the factories'
+journal says, what ledger and disk hold. SQL alone: nothing here is the code that is judged, save the audit's check.
 """
 
 import json
@@ -20,7 +20,7 @@ _BACK = "'Cancelled', 'Refused'"  # what a factory, or the platform, gave back
 
 @dataclass
 class Verdict:
-    """lost, doubled: counts by what they are, zeros left out. again: deliveries beyond the first, which had no effect."""
+    """lost, doubled: counts by what they are. again: scans that came more than once, which had no effect."""
 
     job_orders: int = 0
     scans: int = 0

@@ -1,4 +1,4 @@
-"""The services of the floor as children that die at a named step. The steps are wrapped around the product from outside.
+"""The floor's services as children that die at a named step. The steps are wrapped around the product from outside.
 
 A child is forked off a server that has imported the product already: a kill costs a second, not an import. It shares
 a fuse with the harness: 0 lets it pass every step; n kills it at the n-th time that it comes to the step it is told.

@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.floor_fuzz [MESSAGES]          (default 1,000,000)
 
 Good messages of every kind are broken in their schema, their encoding, their size, their depth, their bytes and their
-topic, and given to the collector's own `commit`, in its own group sizes. What became of each is then read from disk and
-ledger: its scans, its response in the inbox, or its dead letter. A message in none of them is lost. Status messages leave one row
-per factory, whoever sent how many: that those which were taken are good is checked by hand.
+topic, and given to the collector's own `commit`, in its own group sizes. What became of each is then read from disk
+and ledger: its scans, its response in the inbox, or its dead letter. A message in none of them is lost. Status messages
+leave one row per factory, whoever sent how many: that those which were taken are good is checked by hand.
 """
 
 import hashlib

@@ -7,10 +7,39 @@ import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from string import Formatter
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
+
+from c2m.errors import InputError
+
+CAMERA_PLACEHOLDERS = ("factory_id", "line_id", "start", "end", "start_s", "end_s")
+
+
+def _camera_template(template: str) -> str:
+    """An address whose host is fixed, and in which nothing is to be filled in that we do not know."""
+    address = urlsplit(template)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f"{template!r} is no address, expected http://HOST/... or https://HOST/...")
+    if "{" in address.netloc or "@" in address.netloc:
+        raise ValueError(f"host {address.netloc!r}: neither placeholders nor passwords, which every page would show")
+    known = ", ".join(f"{{{name}}}" for name in CAMERA_PLACEHOLDERS)
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is not None and (name not in CAMERA_PLACEHOLDERS or form or conversion):
+            raise ValueError(f"placeholder {{{name}}} is unknown or formatted; known are {known}")
+    return template
+
+
+CameraTemplate = Annotated[str, AfterValidator(_camera_template)]
 
 
 class ReplenishmentPolicy(BaseModel):
@@ -173,6 +202,13 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, description="Prefect server and pages (loopback)")
     mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
+    camera_url: CameraTemplate | None = Field(
+        None,
+        description="Where the video of a line lies, with {factory_id} {line_id} {start} {end} {start_s} {end_s}",
+    )
+    camera_urls: dict[str, CameraTemplate] = Field({}, description="The same for single factories, by factory_id")
+    camera_margin_s: float = Field(30, ge=0, description="Video before the first scan and after the last (seconds)")
+    camera_pause_s: float = Field(600, gt=0, description="Seconds without a scan after which a new window begins")
     answer_timeout_s: float = Field(
         60, gt=0, description="Wall seconds after which an unanswered message is sent again"
     )
@@ -249,5 +285,17 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process. Tests call `settings.cache_clear()` after they change the environment."""
-    return Settings()
+    """The settings of this process. Tests call `settings.cache_clear()` after they change the environment.
+
+    Raises
+    ------
+    InputError
+        Names every setting that is not what it must be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"C2M_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise InputError("settings", faults) from None
+    except SettingsError as error:
+        raise InputError("settings", [str(error)]) from None

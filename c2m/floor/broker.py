@@ -94,8 +94,8 @@ def _mosquitto_config(port: int) -> Path:
         "autosave_on_changes false",
         "max_queued_messages 0",
         "max_inflight_messages 500",
-        # Who sends more is disconnected: a longer message would be an attack on the memory of whoever receives it. Up to
-        # here one that is too long becomes a dead letter, which says so.
+        # Who sends more is disconnected: it would be an attack on the memory of whoever receives it. Up to here a
+        # message that is too long becomes a dead letter, which says so.
         f"max_packet_size {2 * MAX_BYTES}",
         "log_type error",
         "log_type warning",

@@ -70,7 +70,7 @@ class Arrival:
 
 
 class Waiting(Queue[Arrival]):
-    """Arrivals by their bytes: `maxsize` is in bytes of memory. `put` waits for room, and with it who reads the network.
+    """Arrivals by their bytes, which `maxsize` bounds. `put` waits for room, and with it whoever reads the network.
 
     The broker then holds back what we do not read, and a factory that speaks HTTP is told to come again: under load
     messages wait where they are safe, instead of here.
@@ -104,7 +104,8 @@ def run(stop: Event | None = None) -> None:
         arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message), heard_by)
         while not stop.is_set():
             with suppress(Full):
-                return arrivals.put(arrival, timeout=_POLL_S)
+                arrivals.put(arrival, timeout=_POLL_S)
+                return
 
     alone, together = _SHARED, [shared(name, _GROUP_NAME) for name in _SHARED]
     wanted, given_up = (together, alone) if several else (alone, together)

@@ -11,6 +11,8 @@ This file is the contract; every limit below is part of it. The rules of the con
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
   sends that same answer again.
+* A broker that is killed forgets what it acknowledged since it last saved its queues (ours: within a second). After a
+  lost connection a factory sends again, as it was, what was acknowledged in the five seconds before.
 """
 
 import re

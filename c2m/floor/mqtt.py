@@ -94,7 +94,7 @@ class Connection:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, topic_name: str, payload: bytes, retain: bool = False) -> "Future[None]":
+    def publish(self, topic_name: str, payload: bytes, retain: bool = False, qos: int = QOS) -> "Future[None]":
         """Sends; the future ends with the broker's acknowledgement or a NotDeliveredError.
 
         Raises
@@ -104,7 +104,7 @@ class Connection:
         """
         if not self._client.is_connected():
             raise NotDeliveredError(f"no connection to the broker at {settings().mqtt_host}:{settings().mqtt_port}")
-        mid = self._client.publish(topic_name, payload, QOS, retain).mid
+        mid = self._client.publish(topic_name, payload, qos, retain).mid
         # The acknowledgement may be here already; whoever comes first makes the future (setdefault is atomic).
         future = self._acknowledged.setdefault(mid, Future())
         future.add_done_callback(lambda _: self._acknowledged.pop(mid, None))
@@ -127,8 +127,11 @@ class Connection:
             yield letter
 
     def acknowledge(self, message: Message) -> None:
-        """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then."""
-        if message.session == self._session:
+        """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then.
+
+        One that was sent with QoS 0 has no packet id: an acknowledgement would be a breach, for which brokers hang up.
+        """
+        if message.mid and message.session == self._session:
             self._client.ack(message.mid, QOS)
 
     def _connected(self, client: Client, userdata: object, flags: object, reason: ReasonCode, *_: object) -> None:

@@ -25,7 +25,7 @@ from c2m.ledger.store import chunks, frame, insert_missing, serialise
 from c2m.ledger.tables import AuditEntry, Inbox, Outbox
 
 End = tuple[int, str]
-Event = Literal["written", "sent", "received", "dead-letter"]
+Event = Literal["written", "sent", "received", "dead-letter", "readmitted"]
 _NOTED, ACTOR = "audit", "actor"  # keys of Session.info
 _BATCH = 10_000  # rows read at once
 _FACTS = ("factory_id", "position", "event", "message_id", "type", "job_order_id", "actor")

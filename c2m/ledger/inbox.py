@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import KIND_OF_TYPE, Envelope, ResponseMessage, StatusMessage, derive_id, topic
+from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, ResponseMessage, StatusMessage, derive_id, topic
 from c2m.ledger import audit, dispatch, orders, outbox, responses, status
 from c2m.ledger.dispatch import Pieces
 from c2m.ledger.responses import Case
@@ -174,15 +175,22 @@ class Refused:
     payload: bytes
     reason: str
 
-    @property
-    def text(self) -> str:
-        """As the ledger keeps it: PostgreSQL stores no NUL."""
-        return self.payload.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    @cached_property
+    def digest(self) -> str:
+        """Of the bytes as they came."""
+        return audit.digest_of(self.payload)
 
-    @property
+    @cached_property
     def letter_id(self) -> str:
         """The same message refused for the same reason is one letter."""
-        return derive_id("dead-letter", self.topic, self.text, self.reason)
+        return derive_id("dead-letter", self.topic, self.digest, self.reason)
+
+    @property
+    def row(self) -> dict[str, object]:
+        """As the ledger keeps it; of a message that is too large for anybody to obey, what fits."""
+        text = self.payload[:MAX_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+        facts = {"letter_id": self.letter_id, "factory_id": self.factory_id, "topic": self.topic, "payload": text}
+        return facts | {"reason": self.reason, "size_bytes": len(self.payload), "digest": self.digest}
 
 
 def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, reason: str, at: datetime) -> str:
@@ -198,13 +206,9 @@ def dead_letters(session: Session, refused: Iterable[Refused], at: datetime) -> 
     known: set[str] = set()
     for some in chunks(list(letters)):
         known.update(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
-    new = {letter_id: letter for letter_id, letter in letters.items() if letter_id not in known}
-    for letter_id, letter in new.items():
-        where, digest = letter.topic[:200], audit.digest_of(letter.payload)
-        what = (letter_id, where, where, digest)
+    new = [letter for letter_id, letter in letters.items() if letter_id not in known]
+    for letter in new:
+        where = letter.topic[:200]
+        what = (letter.letter_id, where, where, letter.digest)
         audit.note(session, audit.Entry(letter.factory_id, "dead-letter", *what, detail=letter.reason))
-    rows = [
-        {"letter_id": letter_id, "factory_id": x.factory_id, "topic": x.topic, "payload": x.text, "reason": x.reason}
-        for letter_id, x in new.items()
-    ]
-    insert_missing(session, DeadLetter, [row | {"at": at} for row in rows])
+    insert_missing(session, DeadLetter, [letter.row | {"at": at} for letter in new])

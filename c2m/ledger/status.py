@@ -17,7 +17,7 @@ PLAN = ["plan_id", "business_date", "round", "state", "objective", "bound", "gap
 
 
 def summary(session: Session) -> dict[str, Any]:
-    """Counts by state, and the latest plan (None before the first)."""
+    """Counts by state, dead letters that are open, and the latest plan (None before the first)."""
     latest = select(*(getattr(Plan, name) for name in PLAN))
     newest = latest.order_by(Plan.business_date.desc(), Plan.round.desc(), Plan.at.desc(), Plan.plan_id).limit(1)
     plan = session.execute(newest).first()
@@ -25,7 +25,7 @@ def summary(session: Session) -> dict[str, Any]:
         "orders": _count_by(session, Order.state),
         "job_orders": _count_by(session, JobOrder.state),
         "outbox": _count_by(session, Outbox.state),
-        "dead_letters": session.scalar(select(func.count()).select_from(DeadLetter)),
+        "dead_letters": session.scalar(select(func.count()).where(DeadLetter.readmitted_at.is_(None))),
         "plan": {name: _plain(value) for name, value in zip(PLAN, plan, strict=True)} if plan else None,
     }
 

@@ -34,7 +34,7 @@ MIGRATION_LOCK = 0x633263  # any number that only this project uses in its datab
 INCIDENTAL = {
     "outbox": {"position", "attempts", "next_attempt_at", "at"},
     "inbox": {"at"},
-    "dead_letters": {"at"},
+    "dead_letters": {"at", "readmitted_at"},
     "factory_status": {"online", "at"},
 }
 

@@ -281,15 +281,24 @@ class Inbox(Base):
 
 
 class DeadLetter(Base):
-    """A message that could not be obeyed, with the reason."""
+    """A message that could not be obeyed, with the reason.
+
+    payload: as text, the first MAX_BYTES of it; digest and size_bytes are of the whole message as it came.
+    readmitted_at: when it was taken after all; none while it is open. actor, result: of the last try.
+    """
 
     __tablename__ = "dead_letters"
     letter_id: Mapped[Key]
     factory_id: Mapped[str]
     topic: Mapped[LongText]
     payload: Mapped[LongText]
+    size_bytes: Mapped[int]
+    digest: Mapped[Id] = mapped_column(index=True)
     reason: Mapped[LongText]
     at: Mapped[datetime]
+    readmitted_at: Mapped[datetime | None]
+    actor: Mapped[str | None]
+    result: Mapped[str | None] = mapped_column(Text)
 
 
 class AuditEntry(Base):
