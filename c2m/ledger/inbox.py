@@ -21,7 +21,7 @@ from c2m.ledger import audit, dispatch, orders, outbox, responses, status
 from c2m.ledger.dispatch import Pieces
 from c2m.ledger.responses import Case
 from c2m.ledger.store import chunks, insert_missing
-from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku
+from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku, Outbox
 
 DEAD = "dead-letter"
 
@@ -35,11 +35,16 @@ class Said(NamedTuple):
 
 
 def lock(session: Session, envelopes: Iterable[object]) -> None:
-    """Locks the job orders that the responses among these speak of, by id."""
+    """Locks the job orders that the responses among these speak of, by id, then what was said about them, by id.
+
+    All at once: a transaction that locked them as it comes to them would wait for a relay that waits for it.
+    """
     spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
     for some in chunks(sorted(spoken_of)):
         concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
         session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
+        said = select(Outbox.message_id).where(Outbox.job_order_id.in_(some))
+        session.execute(said.order_by(Outbox.message_id).with_for_update())
 
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
