@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
 
+    warehouse_memory: str = Field("8GB", description="Memory that dbt's DuckDB may take before it spills to disk")
+    warehouse_threads: int = Field(2, ge=1, description="Threads of dbt's DuckDB")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = 1883
     mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")
