@@ -1,15 +1,17 @@
 """A day of scans of many factories, written by DuckDB as the collector would leave it: one file per commit.
 
-Every factory has `LINES` lines that work ten hours from an hour of its own, so that each hour of the day brings about as
-many scans. A line starts `BUNDLES` bundles an hour; six minutes apart each passes cut, sew, finish, inspect, pack and
-ship, a scan each. A job order has `JOB_BUNDLES` bundles of four SKUs in turn. Everything follows from the numbers of
-factory, line, bundle and operation: the counts can be told without reading a file.
+Every factory has `LINES` lines that work ten hours from an hour of its own, so that each hour of the day brings about
+as many scans. A line passes `BUNDLES` bundles an hour through cut, sew, finish, inspect, pack and ship, a scan each; a
+job order has `JOB_BUNDLES` bundles of four SKUs in turn. Everything follows from the numbers of factory, line, bundle
+and operation.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
+from c2m.feeds.contracts import SCHEMAS
 
 LINES, BUNDLES, HOURS, JOB_BUNDLES = 8, 21, 10, 84
 OPERATIONS = ("cut", "sew", "finish", "inspect", "pack", "ship")
@@ -77,7 +79,8 @@ def _made(factories: int) -> str:
         SELECT 'F' || lpad(f::VARCHAR, 5, '0') AS factory_id,
             md5(f || '-' || l || '-' || bundle || '-' || o) AS scan_id,
             'J' || f || '-' || l || '-' || (bundle // {JOB_BUNDLES}) AS job_order_id,
-            'S' || f || '-' || l || '-' || (bundle // {JOB_BUNDLES} % 7) || '-' || (bundle % {JOB_BUNDLES} // 21) AS sku_id,
+            'S' || f || '-' || l || '-' || (bundle // {JOB_BUNDLES} % 7) || '-' || (bundle % {JOB_BUNDLES} // 21)
+                AS sku_id,
             {list(OPERATIONS)}[o + 1] AS operation,
             10 - (draw % 50 = 0)::INTEGER AS quantity, (draw % 50 = 0)::INTEGER AS defects,
             'L' || l AS line_id, 'B' || bundle AS bundle_id, second, draw // 1000 AS more,
@@ -95,3 +98,41 @@ def _made(factories: int) -> str:
         TIMESTAMP '{DAY}' + to_seconds((arrives::BIGINT // {TICK_S} + 1) * {TICK_S} - 1),
         arrives::BIGINT // {TICK_S}
     FROM arrived"""
+
+
+def write_terms(connection: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Lands the factories with capabilities and calendar, and the ledger's lots and job orders."""
+    hours = f"range({(HOURS * BUNDLES * 3) // JOB_BUNDLES + 1})"
+    factories = f"""SELECT 'F' || lpad(f::VARCHAR, 5, '0') AS factory_id,
+        {list(_ZONES)}[f % {len(_ZONES)} + 1] AS timezone, 'EUR' AS currency, {LINES} AS lines,
+        {LINES * 20} AS operators, 'active' AS status, TIMESTAMP '2025-12-01' AS known_at
+        FROM range({world.factories}) AS factory(f)"""
+    jobs = f"""SELECT 'J' || f || '-' || l || '-' || n AS job_order_id, 'L' || f || '-' || l || '-' || n AS lot_id,
+        'O' || f || '-' || l AS order_id, 'M' || f % 100 AS merchant_id, 'F' || lpad(f::VARCHAR, 5, '0') AS factory_id,
+        1 AS revision, 1 AS sequence, {JOB_BUNDLES * 10} AS quantity, 'Running' AS state, true AS accepted,
+        DATE '{DAY}' + 5 AS due_on, TIMESTAMP '{DAY}' - INTERVAL 2 DAY AS "at",
+        TIMESTAMP '{DAY}' - INTERVAL 2 DAY AS known_at
+        FROM range({world.factories}) AS factory(f), range({LINES}) AS line(l), {hours} AS job(n)"""
+    minutes = {"cut": 0.25, "sew": 3.5, "finish": 0.5, "inspect": 0.3, "pack": 0.3}
+    sams = ", ".join(f"{value}::DOUBLE AS sam_{name}_minutes" for name, value in minutes.items())
+    tables = {
+        "factories": factories,
+        "factory_calendar": f"""SELECT factory_id, DATE '{DAY}' + (d - 1)::INTEGER AS day,
+            {LINES * 20 * HOURS * 60}::DOUBLE AS minutes, known_at FROM ({factories}), range(4) AS day(d)""",
+        "factory_capabilities": f"SELECT factory_id, 'category' AS kind, 'top' AS name, 0.8 AS efficiency, known_at "
+        f"FROM ({factories})",
+        "ledger_job_orders": jobs,
+        "ledger_lots": f"""SELECT lot_id, order_id, merchant_id, 'top' AS category, {sams}, 'in_production' AS state,
+            known_at FROM ({jobs})""",
+    }
+    for name, rows in tables.items():
+        columns = {row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
+        values = [
+            (f'"{column}"' if column in columns else "NULL") + f'::{kind} AS "{column}"'
+            for column, kind in SCHEMAS[name].items()
+        ]
+        file = world.landing / name / "world.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(
+            f"COPY (SELECT {', '.join(values)} FROM ({rows})) TO '{file}' (FORMAT parquet, COMPRESSION zstd)"
+        )

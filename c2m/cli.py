@@ -156,6 +156,15 @@ def ingest(
 
 
 @command()
+def compact(as_json: Json = False) -> None:
+    """Merge the small files of scans of past days into few large ones; safe at any time, also where it breaks off."""
+    from c2m.feeds.compact import compact as merge
+
+    made = [asdict(one) for one in merge()]
+    print(json.dumps(made, default=str)) if as_json else _table("Compacted files of scans", made)
+
+
+@command()
 def quarantine(
     feed: Annotated[str, typer.Argument(help="Feed whose quarantined rows to export.")],
     out: Annotated[Path, typer.Option(help="File to write; correct it, then `c2m ingest --readmit` it.")],

@@ -69,7 +69,7 @@ where (select max(batch) from {{ this }}) not in (select batch from {{ ref('int_
 set variable scans_done = {% if is_incremental() %}(select coalesce(max(batch), 0) from {{ this }}){% else %}0{% endif %}
 {% endmacro %}
 
-{% macro scans_done() %}coalesce(getvariable('scans_done'), 0){% endmacro %}
+{% macro scans_done() %}coalesce(cast(getvariable('scans_done') as bigint), 0){% endmacro %}
 
 {# The files of `where`, over int_scan_files as f. A list that is constant when the query is planned keeps DuckDB from
    opening any other file. #}
@@ -88,7 +88,7 @@ set variable scan_files = (
     from {{ ref('stg_scans') }} as s
     inner join {{ ref('int_scan_files') }} as f
         on s.landed_file = f.landed_file and s.received_at >= f.received_from and s.received_at < f.received_to
-    where f.replaced_by is null and coalesce(list_contains(getvariable('scan_files'), s.landed_file), true)
+    where f.replaced_by is null and coalesce(list_contains(cast(getvariable('scan_files') as varchar[]), s.landed_file), true)
 )
 {%- endmacro %}
 
@@ -115,7 +115,9 @@ set variable recounted = {% if not is_incremental() %}cast(null as varchar[]){% 
         from (
             select
                 *,
-                (job_order_id, sku_id, operation, line_id, quantity, defects, clock_ahead, scanned_at) as content,
+                (
+                    job_order_id, sku_id, operation, line_id, quantity, defects, clock_ahead, scanned_at, {{ is_late() }}
+                ) as content,
                 row_number() over (partition by factory_id, scan_id order by {{ first_received() }}) as place
             from {{ ref('int_scan_repeats') }}
             where key_hash in (
@@ -156,3 +158,8 @@ end
 
 {# A slot so long before its job order's release that the clock must be wrong. #}
 {% macro is_early(slot, released_at) %}coalesce({{ slot }} < {{ released_at }} - to_hours({{ var('scan_early_hours') }}), false){% endmacro %}
+
+{# Whether scans of the factory are counted anew, whole; see find_recounted. #}
+{% macro is_recounted() %}coalesce(list_contains(cast(getvariable('recounted') as varchar[]), factory_id), false){% endmacro %}
+
+{% macro is_late() %}received_at > scanned_at + to_minutes({{ var('scan_late_minutes') }}){% endmacro %}

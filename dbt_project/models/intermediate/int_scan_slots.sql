@@ -29,13 +29,13 @@ first_of_several as (
 ),
 
 counted as (
-    select * from alone where not coalesce(list_contains(getvariable('recounted'), factory_id), false)
+    select * from alone where not {{ is_recounted() }}
     union all
-    select * from first_of_several where not coalesce(list_contains(getvariable('recounted'), factory_id), false)
+    select * from first_of_several where not {{ is_recounted() }}
     union all
     select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
     from {{ ref('int_scans') }}
-    where coalesce(list_contains(getvariable('recounted'), factory_id), false)
+    where {{ is_recounted() }}
 )
 
 select
@@ -49,9 +49,7 @@ select
     cast(sum(defects) as integer) as defects,
     cast(count(*) as integer) as scans,
     cast(count(*) filter (where clock_ahead) as integer) as ahead_scans,
-    cast(
-        count(*) filter (where received_at > scanned_at + to_minutes({{ var('scan_late_minutes') }})) as integer
-    ) as late_scans,
+    cast(count(*) filter (where {{ is_late() }}) as integer) as late_scans,
     min(scanned_at) as first_scan_at,
     max(scanned_at) as last_scan_at,
     cast((select max(f.batch) from {{ ref('int_scan_files') }} as f) as integer) as batch
