@@ -20,7 +20,8 @@ select
 from {{ ref('int_scan_slots') }}
 {% if is_incremental() %}
     where job_order_id in (
-        select s.job_order_id from {{ ref('int_scan_slots') }} as s where s.batch > {{ scans_done() }}
+        select s.job_order_id from {{ ref('int_scan_slots') }} as s
+        where s.batch > {{ scans_done() }}
     )
 {% endif %}
 group by factory_id, job_order_id, sku_id, operation

@@ -38,7 +38,10 @@ with
                 and s.slot < {{ utc('cast(t.day + 1 as timestamp)', 't.timezone') }}
     ),
 {% else %}
-    scanned as (select * from {{ ref('int_scan_slots') }} where line_id is not null),
+    scanned as (
+        select * from {{ ref('int_scan_slots') }}
+        where line_id is not null
+    ),
 {% endif %}
 
 worked as (

@@ -32,13 +32,27 @@ found as (
     group by file_name
 ),
 
+reached as (
+    select landed_file, max(received_to) as received_to
+    from known
+    group by landed_file
+),
+
+replaced as (
+    select replaced_by, max(batch) as batch
+    from known
+    group by replaced_by
+),
+
 taken as (
     select
         f.*,
-        (select nextval('scan_batch')) as new_batch,
-        (select max(k.received_to) from known as k where k.landed_file = f.landed_file) as received_from,
-        (select max(k.batch) from known as k where k.replaced_by = f.landed_file) as old_batch
+        k.received_to as received_from,
+        r.batch as old_batch,
+        (select nextval('scan_batch')) as new_batch
     from found as f
+    left join reached as k on f.landed_file = k.landed_file
+    left join replaced as r on f.landed_file = r.replaced_by
     where f.first_received_at < {{ cut_off() }}
 )
 

@@ -16,10 +16,15 @@ with arrived as not materialized (
 ),
 
 repeated as (
-    select key_hash from arrived group by key_hash having count(*) > 1
+    select key_hash
+    from arrived
+    group by key_hash
+    having count(*) > 1
     {% if is_incremental() %}
         union
-        select key_hash from {{ this }} where key_hash in (select a.key_hash from arrived as a)
+        select key_hash
+        from {{ this }}
+        where key_hash in (select a.key_hash from arrived as a)
     {% endif %}
 )
 

@@ -17,5 +17,7 @@ select
     row_number() over (partition by factory_id, scan_id order by {{ first_received() }}) = 1 as is_first
 from {{ scans_of_files() }} as s
 where key_hash in (
-    select k.key_hash from {{ ref('int_scan_keys') }} as k where k.is_repeated and k.batch > {{ scans_done() }}
+    select k.key_hash
+    from {{ ref('int_scan_keys') }} as k
+    where k.is_repeated and k.batch > {{ scans_done() }}
 )

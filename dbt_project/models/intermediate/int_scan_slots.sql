@@ -14,7 +14,8 @@
 with alone as (
     select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
     from {{ scans_of_files() }} as s
-    where batch > {{ scans_done() }}
+    where
+        batch > {{ scans_done() }}
         and key_hash not in (select r.key_hash from {{ ref('int_scan_repeats') }} as r)
 ),
 
@@ -22,16 +23,21 @@ with alone as (
 first_of_several as (
     select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
     from {{ ref('int_scan_repeats') }}
-    where key_hash in (
-        select r.key_hash from {{ ref('int_scan_repeats') }} as r where r.batch > {{ scans_done() }}
-    )
+    where
+        key_hash in (
+            select r.key_hash
+            from {{ ref('int_scan_repeats') }} as r
+            where r.batch > {{ scans_done() }}
+        )
     qualify is_first and min(batch) over (partition by factory_id, scan_id) > {{ scans_done() }}
 ),
 
 counted as (
-    select * from alone where not {{ is_recounted() }}
+    select * from alone
+    where not {{ is_recounted() }}
     union all
-    select * from first_of_several where not {{ is_recounted() }}
+    select * from first_of_several
+    where not {{ is_recounted() }}
     union all
     select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
     from {{ ref('int_scans') }}

@@ -6,7 +6,8 @@ with pieces as (
         p.factory_id,
         {% for operation in ['cut', 'sew', 'finish', 'inspect', 'pack', 'ship'] -%}
             coalesce(sum(p.pieces) filter (where p.operation = '{{ operation }}'), 0) as {{ operation }}_good,
-            coalesce(sum(p.pieces + p.defects) filter (where p.operation = '{{ operation }}'), 0) as {{ operation }}_done,
+            coalesce(sum(p.pieces + p.defects) filter (where p.operation = '{{ operation }}'), 0)
+                as {{ operation }}_done,
         {% endfor -%}
         sum(p.defects) as defects,
         min(p.first_scan_at) filter (where p.operation = 'cut') as first_cut_at,

@@ -10,11 +10,11 @@ select
     inspect_pieces,
     pack_pieces,
     ship_pieces,
-    cut_defects + sew_defects + finish_defects + inspect_defects + pack_defects + ship_defects as defects,
     earned_minutes,
     lost_minutes,
     gap_minutes,
     first_scan_at,
-    last_scan_at
+    last_scan_at,
+    cut_defects + sew_defects + finish_defects + inspect_defects + pack_defects + ship_defects as defects
 from {{ ref('int_line_hours') }}
 where day >= {{ business_date() }} - {{ var('line_days') }}

@@ -17,16 +17,23 @@ repeats as (
     from {{ ref('int_scan_repeats') }}
     where not is_first
     group by factory_id, cast(scanned_at as date)
+),
+
+days as (
+    select factory_id, day from slots
+    union
+    select factory_id, day from repeats
 )
 
 select
-    coalesce(s.factory_id, r.factory_id) as factory_id,
-    coalesce(s.day, r.day) as day,
+    d.factory_id,
+    d.day,
     cast(coalesce(s.scans, 0) as integer) as scans,
     cast(coalesce(r.repeats, 0) as integer) as repeated_scans,
     cast(coalesce(s.late_scans, 0) as integer) as late_scans,
     cast(coalesce(s.ahead_scans, 0) as integer) as ahead_scans,
     cast(coalesce(s.early_scans, 0) as integer) as early_scans,
     cast(coalesce(s.unknown_scans, 0) as integer) as unknown_scans
-from slots as s
-full outer join repeats as r on s.factory_id = r.factory_id and s.day = r.day
+from days as d
+left join slots as s on d.factory_id = s.factory_id and d.day = s.day
+left join repeats as r on d.factory_id = r.factory_id and d.day = r.day

@@ -1,4 +1,4 @@
-{# The key of a mart. With millions of rows the index behind a primary key takes longer than everything else (5 us a row):
+{# The key of a mart. With millions of rows the index behind a primary key takes longer than all else (5 us a row):
    such marts state their key by this. #}
 {% test one_row_per(model, key) %}
 select {{ key | join(', ') }}
