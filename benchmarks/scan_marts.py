@@ -106,7 +106,7 @@ def merge(hours: str) -> None:
 
 def differences(cut_off: date, some: str) -> int:
     """Rows of progress and hours, of factories like `some`, that plain SQL over the files does not confirm."""
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{settings().warehouse}' AS warehouse (READ_ONLY)")
         connection.execute(
             f"""CREATE TABLE scans AS SELECT * FROM '{settings().landing}/scans/[!.]*.parquet'
