@@ -179,6 +179,12 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
 
+    warehouse_memory: str = Field("8GB", description="Memory that dbt's DuckDB may take before it spills to disk")
+    warehouse_threads: int = Field(2, ge=1, description="Threads of dbt's DuckDB")
+    compact_after_days: int = Field(
+        7, ge=1, description="Age of files of scans that are merged, by receipt and on disk"
+    )
+    compact_rows: int = Field(5_000_000, ge=1, description="Scans in one compacted file, about; 26 bytes each")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = 1883
     mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")

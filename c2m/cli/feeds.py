@@ -1,5 +1,6 @@
 """Feed files, and the rows of them that were not accepted."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,17 @@ def ingest(
     outcomes = feeds.readmit(readmit) if readmit else feeds.ingest(Feeds.load(world or settings().world_folder))
     shown = ["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]
     show.rows("What came in", outcomes if as_json else outcomes[shown], as_json)
+
+
+@command()
+def compact(as_json: Json = False) -> None:
+    """Merge the small files of scans of past days into few large ones; safe at any time, also where it breaks off."""
+    from dataclasses import asdict
+
+    from c2m.feeds.compact import compact as merge
+
+    made = [asdict(one) for one in merge()]
+    print(json.dumps(made, default=str)) if as_json else show.table("Compacted files of scans", made)
 
 
 @command()

@@ -6,7 +6,6 @@ obeyed becomes a dead letter. Whatever waits is committed together: one file, on
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event
 
@@ -26,7 +24,7 @@ from sqlalchemy.orm import Session
 from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
-from c2m.files import write_with
+from c2m.files import sync, write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
 from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
@@ -232,7 +230,7 @@ def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
         return
     table = _table(messages.values(), at)
     write_with(file, lambda part: pq.write_table(table, part))
-    _sync(file.parent)
+    sync(file.parent)
 
 
 def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
@@ -245,15 +243,6 @@ def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
     columns["factory_id"] = factory_ids
     columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(scans)
     return pa.table([columns[name] for name in _SCHEMA.names], _SCHEMA)
-
-
-def _sync(folder: Path) -> None:
-    """Makes the new name durable too: a file without its name is lost in a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":
