@@ -484,5 +484,19 @@ def demo_world(
     print(f"{folder}: run it with  c2m run --world {folder}")
 
 
+@command("alerts")
+def open_alerts(as_json: Json = False) -> None:
+    """Alerts of the order robot that stand, the gravest first."""
+    from c2m.alerts import SEVERITY
+    from c2m.ledger import alerts
+    from c2m.ledger.store import session
+
+    with session() as transaction:
+        standing = alerts.standing(transaction)
+    standing["severity"] = standing["severity"].map(SEVERITY)
+    shown = ["severity", "kind", "subject", "cause", "move", "opened_at"]
+    _print("Open alerts", standing if as_json else standing[shown], as_json)
+
+
 if __name__ == "__main__":
     app()

@@ -1,0 +1,6 @@
+select
+    factory_id,
+    day,
+    earned_minutes,
+    paid_minutes
+from {{ ref('int_factory_speed') }}

@@ -1,0 +1,160 @@
+"""The floor as it stands and as it will go on: a row per live job order, with its predicted finish.
+
+Inputs are the published marts, as of a moment, and the ledger's live job orders. What a factory has to do is what its
+job orders lack, in standard minutes; what it will earn is learned from its past days (`models.finish`); who gets how
+much of it first stands in `models.backlog`.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from c2m.settings import settings
+from models import backlog, finish
+from models.calendar import Calendar
+from models.floor import Floor
+
+Floats = NDArray[np.float64]
+
+OPERATIONS = ("cut", "sew", "finish", "inspect", "pack")
+PAST_DAYS, DAYS_AHEAD = 60, 120  # working days
+_RECENT_DAYS = 5  # days whose scans tell how running job orders share a factory
+_RUNNING = ("Running", "Interrupted")
+
+
+def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
+    """A row per accepted live job order, in the order in which its factory takes them up.
+
+    Adds to the ledger's columns: running, work_left and day_work (standard minutes; of the job order, of its factory),
+    level (of the factory's efficiency), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the
+    finish, NaT beyond the calendar), due_days (working days up to the end of the due day), late_chance, last_on (last
+    acceptable date), lost_chance (of missing it), short (standard minutes that will lack on the due day, expected).
+    """
+    rows = _in_order(_with_progress(live, floor))
+    line, calendar = floor.calendar.line(rows["factory_id"]), floor.calendar
+    past = _past(floor)
+    process = finish.own(finish.learn(past), past)
+    now = finish.standing(process, past)[0]
+    places, rest = calendar.ahead(DAYS_AHEAD)
+    paid = np.take_along_axis(calendar.minutes, places, axis=1) * rest
+    rows["day_work"], rows["level"] = _day_work(now.level, calendar)[line], now.level[line]
+    rows = rows.assign(line=line, begin=_until(rows["start_on"], calendar, places, paid, line) * now.level[line])
+    rows["share"] = _shares(rows, floor)
+    work = _work(rows, floor, process.change)
+    last_day = backlog.last_day(rows.assign(left=rows["work_left"]), rows["day_work"].to_numpy(), process.change)
+    due, last = (_days_until(rows[name], calendar, places, line) for name in ("due_on", "last_on"))
+    process, now = process.take(line), now.take(line)
+    found = finish.finish(process, now, work, paid[line], np.column_stack([due, last]), last_day)
+    for column, quantile in zip(("q10", "q50", "q90"), found.days.T, strict=True):
+        rows[column] = _dates(quantile, calendar.dates(places)[line])
+    by_due = (paid[line] * (np.arange(DAYS_AHEAD) < due[:, None])).sum(axis=1) * rows["level"]
+    rows["short"] = np.clip(work - by_due, 0.0, rows["work_left"])
+    rows["due_days"], rows["late_chance"], rows["lost_chance"] = due, found.late[:, 0], found.late[:, 1]
+    return rows.drop(columns=["line", "begin"])
+
+
+def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
+    """Live job orders with what their scans say."""
+    rows = live[live["state"] != "Released"].reset_index(drop=True)
+    rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
+    made = floor.progress.pivot_table(
+        index="job_order_id", columns="operation", values="good_pieces", aggfunc="sum", fill_value=0
+    )
+    made = made.reindex(index=rows["job_order_id"], columns=[*OPERATIONS, "ship"], fill_value=0).fillna(0)
+    lacking = np.maximum(rows["quantity"].to_numpy()[:, None] - made[list(OPERATIONS)].to_numpy(), 0.0)
+    minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].to_numpy(dtype=float)
+    total = rows["quantity"] * minutes.sum(axis=1)
+    rows["work_left"] = (lacking * minutes).sum(axis=1)
+    rows["done_share"] = np.where(total > 0, 1 - rows["work_left"] / total.clip(lower=1e-9), 1.0)
+    rows["pieces_left"] = (rows["quantity"] - made["ship"].to_numpy()).clip(lower=0).astype(int)
+    scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max"), first_day=("day", "min"))
+    scans = scans.reindex(rows["job_order_id"])
+    rows["lines"] = rows["factory_id"].map(floor.factories.set_index("factory_id")["lines"])
+    rows["running"] = rows["state"].isin(_RUNNING).to_numpy() | scans["last"].notna().to_numpy()
+    rows["first_day"] = scans["first_day"].to_numpy()
+    heard = pd.Series(scans["last"].to_numpy()).fillna(pd.Series(rows["at"].dt.tz_localize(None).to_numpy()))
+    rows["silent_hours"] = floor.calendar.hours_since(floor.calendar.line(rows["factory_id"]), heard)
+    late_days = pd.Timedelta(days=settings().plan.max_late_days)
+    rows["due_on"], rows["start_on"] = pd.to_datetime(rows["due_on"]), pd.to_datetime(rows["start_on"])
+    rows["last_on"] = np.maximum(pd.to_datetime(rows["order_due_on"]), rows["due_on"]) + late_days
+    return rows
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Begun ones first, then by start and due day."""
+    by = ["factory_id", "running", "start_on", "due_on", "job_order_id"]
+    return rows.sort_values(by, ascending=[True, False, True, True, True], ignore_index=True)
+
+
+def _past(floor: Floor) -> finish.Past:
+    """Efficiency on each factory's last working days."""
+    calendar, rows = floor.calendar, floor.evidence
+    days = calendar.back(PAST_DAYS)
+    grid = np.full(calendar.minutes.shape, np.nan)
+    line, place = calendar.line(rows["factory_id"]), calendar.places(rows["day"])
+    inside = (line >= 0) & (place >= 0) & (place < calendar.today)
+    grid[line[inside], place[inside]] = (rows["earned_minutes"] / rows["paid_minutes"]).to_numpy()[inside]
+    efficiency = np.where(days < 0, np.nan, np.take_along_axis(grid, np.maximum(days, 0), axis=1))
+    return finish.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
+
+
+def _day_work(level: Floats, calendar: Calendar) -> Floats:
+    """What each factory earns on a mean working day ahead."""
+    ahead = calendar.minutes[:, calendar.today :]
+    working = np.maximum((ahead > 0).sum(axis=1), 1)
+    mean: Floats = level * ahead.sum(axis=1) / working
+    return mean
+
+
+def _until(
+    days: pd.Series, calendar: Calendar, places: NDArray[np.intp], paid: Floats, line: NDArray[np.intp]
+) -> Floats:
+    """Paid minutes of a job order's factory before a day."""
+    before = places[line] < calendar.places(days)[:, None]
+    minutes: Floats = (paid[line] * before).sum(axis=1)
+    return minutes
+
+
+def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
+    """Share of its factory that a begun job order has: of what the last days earned, shrunk to equal shares."""
+    first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
+    days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
+    recent = days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
+    earned = rows["job_order_id"].map(recent).fillna(0.0).where(rows["running"], 0.0)
+    equal = rows["day_work"] / rows.groupby("factory_id")["running"].transform("sum").clip(lower=1)
+    weight = (earned + equal).where(rows["running"] & (rows["work_left"] > 0), 0.0)
+    total = weight.groupby(rows["factory_id"]).transform("sum")
+    return np.where(weight > 0, weight / total.clip(lower=1e-9), 0.0)
+
+
+def _work(rows: pd.DataFrame, floor: Floor, change: float) -> Floats:
+    """What its factory earns until a job order is finished; one that waits costs the factory's set-up first."""
+    setup = rows["factory_id"].map(floor.factories.set_index("factory_id")["setup_minutes"])
+    queue = rows.assign(left=rows["work_left"])
+    waits = (~rows["running"]).to_numpy()
+    lost = np.where(waits, setup * rows["day_work"] / _mean_paid(rows, floor), 0.0)
+    queue["left"] += np.maximum(lost, backlog.of_changes(queue, rows["day_work"].to_numpy(), change))
+    done = (rows["work_left"] <= 0).to_numpy()
+    work = np.zeros(len(rows))
+    work[~done] = backlog.work_until_finish(queue[~done])
+    return work
+
+
+def _mean_paid(rows: pd.DataFrame, floor: Floor) -> Floats:
+    ones = np.ones(len(floor.calendar.factory_ids))
+    return np.maximum(_day_work(ones, floor.calendar)[floor.calendar.line(rows["factory_id"])], 1e-9)
+
+
+def _days_until(
+    days: pd.Series, calendar: Calendar, places: NDArray[np.intp], line: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Working days up to the end of a day."""
+    return (places[line] <= calendar.places(days)[:, None]).sum(axis=1)
+
+
+def _dates(days: Floats, dates: NDArray[np.datetime64]) -> "pd.Series[pd.Timestamp]":
+    """The date of the working day on which `days` end; NaT where they never do."""
+    ends = np.isfinite(days)
+    place = np.clip(np.ceil(np.where(ends, days, 1)).astype(np.intp) - 1, 0, dates.shape[1] - 1)
+    found = pd.Series(dates[np.arange(len(days)), place].astype("datetime64[s]"))
+    return found.where(ends)
