@@ -16,8 +16,8 @@ from c2m.steps import step
 from flows import reports, warehouse
 from flows.parameters import Robot
 from models import remedy
-from models.floor import inspected, last_of_lines, offline_hours
-from models.outlook import Floor, outlook, published_floor
+from models.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
+from models.outlook import outlook
 
 FLOOR = "+job_order_progress +floor_days +factory_days"
 

@@ -63,7 +63,7 @@ class Calendar:
 
     def dates(self, places: NDArray[np.intp]) -> Days:
         """The dates of places; NaT for places below 0."""
-        return np.where(places < 0, np.datetime64("NaT"), self.first + np.maximum(places, 0))
+        return np.where(places < 0, np.datetime64("NaT", "D"), self.first + places.astype("timedelta64[D]"))
 
     def places(self, days: pd.Series) -> NDArray[np.intp]:
         """The places of dates."""
@@ -83,7 +83,7 @@ class Calendar:
 def calendar_of(factories: pd.DataFrame, days: pd.DataFrame, day: date, now: datetime, shift_begins: time) -> Calendar:
     """From the marts factories and factory_calendar, `day` being under way at the moment `now`."""
     ids = pd.Index(factories["factory_id"].to_numpy(dtype=object))
-    first = np.datetime64(day) - _PAST_DAYS
+    first = np.datetime64(day) - np.timedelta64(_PAST_DAYS, "D")
     minutes, overtime = (_grid(ids, days, first, name) for name in ("minutes", "overtime_minutes"))
     zones = {zone: _offset(now, zone) for zone in factories["timezone"].unique()}
     return Calendar(

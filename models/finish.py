@@ -27,6 +27,7 @@ Flags = NDArray[np.bool_]
 QUANTILES = (0.1, 0.5, 0.9)
 _SAMPLE = 1_000  # lines whose days the common figures are learned from; their standard errors are then below 2 %
 _EVIDENCE_DAYS = 30  # of all lines together, below which the prior stands
+_ROUNDS = 40  # of the search for the likeliest; it ends before, save where days are all alike
 # Factors of a line's own spread, and of the odds of its memory, beside what lines have in common.
 _SPREADS, _ODDS = (0.5, 0.71, 1.0, 1.41, 2.0), (0.25, 1.0, 4.0)
 
@@ -146,7 +147,8 @@ def learn(past: Past) -> Process:
     def unlikelihood(values: Floats) -> float:
         return -float(standing(_process(values), some)[1].sum()) / len(some.efficiency)
 
-    best = minimize(unlikelihood, np.append(start, np.zeros(int(changes))), method="L-BFGS-B", bounds=_BOUNDS[changes])
+    first = np.append(start, np.zeros(int(changes)))
+    best = minimize(unlikelihood, first, method="L-BFGS-B", bounds=_BOUNDS[changes], options={"maxiter": _ROUNDS})
     return _process(best.x)
 
 

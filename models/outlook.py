@@ -55,7 +55,8 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
 
 def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     """Live job orders with what their scans say."""
-    rows = live[live["state"] != "Released"].reset_index(drop=True)
+    kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in OPERATIONS}}  # an empty ledger knows none
+    rows = live[live["state"] != "Released"].astype(kinds)
     rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
     made = floor.progress.pivot_table(
         index="job_order_id", columns="operation", values="good_pieces", aggfunc="sum", fill_value=0
@@ -67,12 +68,11 @@ def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     rows["work_left"] = (lacking * minutes).sum(axis=1)
     rows["done_share"] = np.where(total > 0, 1 - rows["work_left"] / total.clip(lower=1e-9), 1.0)
     rows["pieces_left"] = (rows["quantity"] - made["ship"].to_numpy()).clip(lower=0).astype(int)
-    scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max"), first_day=("day", "min"))
-    scans = scans.reindex(rows["job_order_id"])
-    rows["lines"] = rows["factory_id"].map(floor.factories.set_index("factory_id")["lines"])
-    rows["running"] = rows["state"].isin(_RUNNING).to_numpy() | scans["last"].notna().to_numpy()
-    rows["first_day"] = scans["first_day"].to_numpy()
-    heard = pd.Series(scans["last"].to_numpy()).fillna(pd.Series(rows["at"].dt.tz_localize(None).to_numpy()))
+    scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
+    rows["lines"] = floor.factories["lines"].to_numpy()[floor.calendar.line(rows["factory_id"])]
+    rows["running"] = rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy()
+    since = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
+    heard = scans["last"].reset_index(drop=True).fillna(since)
     rows["silent_hours"] = floor.calendar.hours_since(floor.calendar.line(rows["factory_id"]), heard)
     late_days = pd.Timedelta(days=settings().plan.max_late_days)
     rows["due_on"], rows["start_on"] = pd.to_datetime(rows["due_on"]), pd.to_datetime(rows["start_on"])
@@ -120,7 +120,7 @@ def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
     first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
     days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
     recent = days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
-    earned = rows["job_order_id"].map(recent).fillna(0.0).where(rows["running"], 0.0)
+    earned = recent.reindex(rows["job_order_id"]).fillna(0.0).reset_index(drop=True).where(rows["running"], 0.0)
     equal = rows["day_work"] / rows.groupby("factory_id")["running"].transform("sum").clip(lower=1)
     weight = (earned + equal).where(rows["running"] & (rows["work_left"] > 0), 0.0)
     total = weight.groupby(rows["factory_id"]).transform("sum")
@@ -129,7 +129,7 @@ def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
 
 def _work(rows: pd.DataFrame, floor: Floor, change: float) -> Floats:
     """What its factory earns until a job order is finished; one that waits costs the factory's set-up first."""
-    setup = rows["factory_id"].map(floor.factories.set_index("factory_id")["setup_minutes"])
+    setup = floor.factories["setup_minutes"].to_numpy()[floor.calendar.line(rows["factory_id"])]
     queue = rows.assign(left=rows["work_left"])
     waits = (~rows["running"]).to_numpy()
     lost = np.where(waits, setup * rows["day_work"] / _mean_paid(rows, floor), 0.0)

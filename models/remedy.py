@@ -3,6 +3,7 @@
 A proposal for people; nothing here changes a plan.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,37 +39,43 @@ class Spare:
     """Time that factories can still give by a day, what their job orders will take set aside."""
 
     def __init__(self, floor: Floor, every: pd.DataFrame) -> None:
-        self._calendar, self._ids = floor.calendar, floor.factories["factory_id"]
+        calendar, self._ids = floor.calendar, floor.factories["factory_id"].to_numpy()
         known = every.groupby("factory_id").agg(level=("level", "first"), owed=("work_left", "sum"))
         known = known.reindex(self._ids)
-        self._level = known["level"].fillna(every["level"].mean()).to_numpy()
+        self._calendar, self._level = calendar, known["level"].fillna(every["level"].mean()).to_numpy()
         self._owed = known["owed"].fillna(0.0).to_numpy()
+        self._paid = np.cumsum(calendar.minutes, axis=1) - np.cumsum(calendar.minutes, axis=1)[:, [calendar.today]]
+        self._overtime = np.cumsum(
+            calendar.overtime * (np.arange(calendar.overtime.shape[1]) >= calendar.today), axis=1
+        )
         self._active = (floor.factories["status"] == "active").to_numpy()
         self._skills = floor.capabilities.groupby("factory_id")["name"].agg(set).reindex(self._ids)
-        self._able: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        self._able = lru_cache(maxsize=None)(self._that_can_make)
+        self._roomy = lru_cache(maxsize=None)(self._roomiest)
 
     def overtime(self, factory_id: str, day: pd.Timestamp) -> float:
         """Paid minutes of overtime that a factory may add up to a day."""
-        line = int(self._calendar.line(pd.Series([factory_id]))[0])
-        return float(self._calendar.overtime[line, self._calendar.today : self._after(day)].sum())
+        return float(self._overtime[self._calendar.factory_ids.get_loc(factory_id), self._place(day)])
 
     def room_for(self, row: Any) -> str:
         """Of the other factories that can make the job order the one with most room by its due day, '' if too little.
 
         They begin on the next day at the earliest.
         """
-        paid = self._calendar.minutes[:, self._calendar.today + 1 : self._after(row.due_on)].sum(axis=1)
-        able = self._can_make(row.category, row.crafts) & (self._ids != row.factory_id).to_numpy()
-        room = np.where(able, paid * self._level - self._owed, 0.0)
-        best = int(np.argmax(room))
-        return str(self._ids.iloc[best]) if room[best] >= row.short else ""
+        others = [pair for pair in self._roomy(row.category, row.crafts, row.due_on) if pair[0] != row.factory_id]
+        return others[0][0] if others and others[0][1] >= row.short else ""
 
-    def _after(self, day: pd.Timestamp) -> int:
-        return int(self._calendar.places(pd.Series([day]))[0]) + 1
+    def _place(self, day: pd.Timestamp) -> int:
+        return int(self._calendar.places(pd.Series([day]))[0])
 
-    def _can_make(self, category: str, crafts: str) -> NDArray[np.bool_]:
-        if (category, crafts) not in self._able:
-            needed = {category, *filter(None, crafts.split(";"))}
-            able = [isinstance(has, set) and needed <= has for has in self._skills]
-            self._able[category, crafts] = self._active & np.array(able)
-        return self._able[category, crafts]
+    def _that_can_make(self, category: str, crafts: str) -> NDArray[np.bool_]:
+        needed = {category, *filter(None, crafts.split(";"))}
+        able: NDArray[np.bool_] = self._active & [isinstance(has, set) and needed <= has for has in self._skills]
+        return able
+
+    def _roomiest(self, category: str, crafts: str, day: pd.Timestamp) -> list[tuple[str, float]]:
+        """The two factories with most room for such work: one of them is not the one that asks."""
+        room = np.where(
+            self._able(category, crafts), self._paid[:, self._place(day)] * self._level - self._owed, -np.inf
+        )
+        return [(str(self._ids[best]), float(room[best])) for best in np.argsort(-room, kind="stable")[:2]]
