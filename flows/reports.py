@@ -245,9 +245,9 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
         }
     )
     told = [
-        f"* **{SEVERITY[row.severity]}: {row.kind} {row.subject}**, since {row.opened_at:%d %b %H:%M} UTC: "
-        f"{row.cause}. _{row.move}._"
-        for row in alerts.head(_MOST_ALERTS).itertuples()
+        f"* **{SEVERITY[alert['severity']]}: {alert['kind']} {alert['subject']}**, since "
+        f"{alert['opened_at']:%d %b %H:%M} UTC: {alert['cause']}. _{alert['move']}._"
+        for alert in alerts.head(_MOST_ALERTS).to_dict("records")
     ]
     more = [f"* {len(alerts) - _MOST_ALERTS:,} more: `c2m alerts`"] if len(alerts) > _MOST_ALERTS else []
     page(
@@ -267,8 +267,9 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
 
 def bar(share: float, width: int = 10) -> str:
     """A share as a bar of text; full only when all is done."""
-    full = int(share * width)
-    return "▓" * full + "░" * (width - full) + f" {int(share * 100)} %"
+    percent = int(share * 100 + 1e-9)
+    full = percent * width // 100
+    return "▓" * full + "░" * (width - full) + f" {percent} %"
 
 
 def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
@@ -282,7 +283,7 @@ def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
     axes.plot(middle.fillna(edge), place, "o", label="median")
     axes.plot(due, place, "|", color="red", markersize=10, label="due")
     axes.set(xlabel=f"days from {start:%d %b}", yticks=list(place))
-    axes.set_yticklabels([f"{row.factory_id} {row.job_order_id[:8]}" for row in rows.itertuples()], fontsize=7)
+    axes.set_yticklabels(rows["factory_id"] + " " + rows["job_order_id"].str[:8], fontsize=7)
     axes.invert_yaxis()
     axes.legend(fontsize=8)
 

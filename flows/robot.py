@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.events import emit_event
 
 from c2m import alerts, clock, notify
-from c2m.alerts import SEVERITY, URGENT
+from c2m.alerts import ALERT, SEVERITY, URGENT
 from c2m.ledger import alerts as kept
 from c2m.ledger import job_orders, status
 from c2m.ledger.store import session
@@ -52,14 +52,12 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
 
 def emit(news: pd.DataFrame) -> bool:
     """Alerts as events for automations: c2m.alert.opened and .closed; c2m.replan.asked where no date can be held."""
-    for row in news.assign(closed=news["closed_at"].notna()).itertuples():
-        resource = {"prefect.resource.id": f"c2m.alert.{row.alert_id}", "prefect.resource.name": row.subject}
-        payload = {
-            **{name: getattr(row, name) for name in ("kind", "subject", "factory_id", "cause", "move")},
-            **{"job_order_ids": row.job_order_ids, "order_ids": row.order_ids, "severity": SEVERITY[row.severity]},
-        }
-        emit_event(f"c2m.alert.{'closed' if row.closed else 'opened'}", resource=resource, payload=payload)
-        if row.kind == "late" and row.severity >= URGENT and not row.closed:
+    for alert in news.to_dict("records"):
+        resource = {"prefect.resource.id": f"c2m.alert.{alert['alert_id']}", "prefect.resource.name": alert["subject"]}
+        payload = {name: alert[name] for name in ALERT} | {"severity": SEVERITY[alert["severity"]]}
+        over = pd.notna(alert["closed_at"])
+        emit_event(f"c2m.alert.{'closed' if over else 'opened'}", resource=resource, payload=payload)
+        if alert["kind"] == "late" and alert["severity"] >= URGENT and not over:
             emit_event("c2m.replan.asked", resource=resource, payload=payload)
     return True
 

@@ -58,18 +58,18 @@ def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in OPERATIONS}}  # an empty ledger knows none
     rows = live[live["state"] != "Released"].astype(kinds)
     rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
-    made = floor.progress.pivot_table(
-        index="job_order_id", columns="operation", values="good_pieces", aggfunc="sum", fill_value=0
-    )
-    made = made.reindex(index=rows["job_order_id"], columns=[*OPERATIONS, "ship"], fill_value=0).fillna(0)
-    lacking = np.maximum(rows["quantity"].to_numpy()[:, None] - made[list(OPERATIONS)].to_numpy(), 0.0)
+    factory = floor.factories.iloc[floor.calendar.line(rows["factory_id"])].reset_index(drop=True)
+    made = _by_operation(rows, floor.progress, "good_pieces")
+    stands = np.maximum(made - _lost_later(rows, floor.progress), 0.0)
+    lacking = np.maximum(rows["quantity"].to_numpy()[:, None] - stands, 0.0)[:, :-1]
     minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].to_numpy(dtype=float)
     total = rows["quantity"] * minutes.sum(axis=1)
-    rows["work_left"] = (lacking * minutes).sum(axis=1)
-    rows["done_share"] = np.where(total > 0, 1 - rows["work_left"] / total.clip(lower=1e-9), 1.0)
-    rows["pieces_left"] = (rows["quantity"] - made["ship"].to_numpy()).clip(lower=0).astype(int)
+    todo = (lacking * minutes).sum(axis=1)
+    rows["work_left"] = todo / factory["yield_rate"]
+    rows["done_share"] = np.where(total > 0, 1 - todo / total.clip(lower=1e-9), 1.0).clip(0, 1)
+    rows["pieces_left"] = (rows["quantity"] - made[:, -1]).clip(lower=0).astype(int)
     scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
-    rows["lines"] = floor.factories["lines"].to_numpy()[floor.calendar.line(rows["factory_id"])]
+    rows["lines"] = factory["lines"]
     rows["running"] = rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy()
     since = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
     heard = scans["last"].reset_index(drop=True).fillna(since)
@@ -78,6 +78,19 @@ def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     rows["due_on"], rows["start_on"] = pd.to_datetime(rows["due_on"]), pd.to_datetime(rows["start_on"])
     rows["last_on"] = np.maximum(pd.to_datetime(rows["order_due_on"]), rows["due_on"]) + late_days
     return rows
+
+
+def _by_operation(rows: pd.DataFrame, progress: pd.DataFrame, column: str) -> Floats:
+    """(job orders, operations): pieces in OPERATIONS, then shipped ones."""
+    pieces = progress.groupby(["job_order_id", "operation"])[column].sum().unstack(fill_value=0)
+    pieces = pieces.reindex(index=rows["job_order_id"], columns=[*OPERATIONS, "ship"]).fillna(0)
+    return pieces.to_numpy(dtype=float)
+
+
+def _lost_later(rows: pd.DataFrame, progress: pd.DataFrame) -> Floats:
+    """(job orders, operations): good pieces of an operation that a later one lost, to be made again."""
+    lost = _by_operation(rows, progress, "defects")
+    return np.cumsum(lost[:, ::-1], axis=1)[:, ::-1] - lost
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
     ids = ["F1", "F2", "F3"]
     factories = pd.DataFrame(
         {"factory_id": ids, "timezone": ["UTC", "UTC", "Asia/Shanghai"], "operators": 10, "lines": 2,
-         "setup_minutes": 0.0, "status": "active"}
+         "setup_minutes": 0.0, "yield_rate": 1.0, "status": "active"}
     )  # fmt: skip
     days = [DAY + timedelta(days=n) for n in range(-70, 14)]
     calendar = pd.DataFrame(
@@ -38,8 +38,9 @@ def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
 
 
 def progress(*rows: tuple[str, str, int]) -> pd.DataFrame:
-    """The mart job_order_progress: (job order, operation, good pieces)."""
-    return pd.DataFrame(list(rows), columns=["job_order_id", "operation", "good_pieces"]).astype({"good_pieces": int})
+    """The mart job_order_progress: (job order, operation, good pieces), a tenth of them lost in inspection."""
+    frame = pd.DataFrame(list(rows), columns=["job_order_id", "operation", "good_pieces"]).astype({"good_pieces": int})
+    return frame.assign(defects=frame["good_pieces"].where(frame["operation"] == "inspect", 0) // 10)
 
 
 def scans(*rows: tuple[str, str, str, str, float]) -> pd.DataFrame:
@@ -81,8 +82,9 @@ def test_weekends_are_no_working_days_and_the_last_week_goes_on() -> None:
 def test_what_was_made_is_made_in_every_operation() -> None:
     made = progress(("J1", "cut", 1000), ("J1", "sew", 600), ("J1", "inspect", 500), ("J1", "ship", 100))
     (job,) = outlook(floor(progress=made), live({"state": "Running"})).itertuples()
-    assert (job.work_left, job.pieces_left) == (2 * (400 + 1000 + 500 + 1000), 900)
-    assert job.done_share == pytest.approx(1 - 5800 / 10_000)
+    # 50 of the pieces that were cut and sewn are lost: those are to be made again, in every operation before.
+    assert (job.work_left, job.pieces_left) == (2 * (50 + 450 + 1000 + 500 + 1000), 900)
+    assert job.done_share == pytest.approx(1 - 6000 / 10_000)
 
 
 def test_the_rest_of_a_day_counts_in_the_factory_s_zone() -> None:
