@@ -19,7 +19,7 @@ class Floor:
     capabilities: pd.DataFrame
     progress: pd.DataFrame  # job_order_progress
     work: pd.DataFrame  # floor_days
-    evidence: pd.DataFrame  # factory_id, day, earned_minutes, paid_minutes
+    evidence: pd.DataFrame  # factory_id, day, earned_minutes, planned_minutes
 
 
 def published_floor(day: date, now: datetime) -> Floor:
@@ -31,7 +31,7 @@ def published_floor(day: date, now: datetime) -> Floor:
 
 
 def evidence() -> pd.DataFrame:
-    """factory_id, day, earned_minutes, paid_minutes: what factories earned out of what they paid, on busy days."""
+    """factory_id, day, earned_minutes, planned_minutes: what its busy lines earned, and should have as declared."""
     return read("factory_days")
 
 

@@ -1,8 +1,8 @@
 """The floor as it stands and as it will go on: a row per live job order, with its predicted finish.
 
 Inputs are the published marts, as of a moment, and the ledger's live job orders. What a factory has to do is what its
-job orders lack, in standard minutes; what it will earn is learned from its past days (`models.finish`); who gets how
-much of it first stands in `models.backlog`.
+job orders lack; what it will earn, as a share of what it declares, is learned from its past days (`models.finish`); who
+gets how much of it first stands in `models.backlog`.
 """
 
 import numpy as np
@@ -26,31 +26,32 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
     """A row per accepted live job order, in the order in which its factory takes them up.
 
     Adds to the ledger's columns: running, work_left and day_work (standard minutes; of the job order, of its factory),
-    level (of the factory's efficiency), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the
-    finish, NaT beyond the calendar), due_days (working days up to the end of the due day), late_chance, last_on (last
-    acceptable date), lost_chance (of missing it), short (standard minutes that will lack on the due day, expected).
+    pace (standard minutes that a paid minute of its factory earns in its category as declared), level (the part of it
+    that its factory earns), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the finish, NaT
+    beyond the calendar), due_days (working days up to the end of the due day), late_chance, last_on (last acceptable
+    date), lost_chance (of missing it), short (standard minutes that will lack on the due day, expected).
     """
-    rows = _in_order(_with_progress(live, floor))
-    line, calendar = floor.calendar.line(rows["factory_id"]), floor.calendar
-    past = _past(floor)
-    process = finish.own(finish.learn(past), past)
-    now = finish.standing(process, past)[0]
+    rows, calendar = _in_order(_with_progress(live, floor)), floor.calendar
+    line = calendar.line(rows["factory_id"])
     places, rest = calendar.ahead(DAYS_AHEAD)
-    paid = np.take_along_axis(calendar.minutes, places, axis=1) * rest
-    rows["day_work"], rows["level"] = _day_work(now.level, calendar)[line], now.level[line]
-    rows = rows.assign(line=line, begin=_until(rows["start_on"], calendar, places, paid, line) * now.level[line])
-    rows["share"] = _shares(rows, floor)
-    work = _work(rows, floor, process.change)
-    last_day = backlog.last_day(rows.assign(left=rows["work_left"]), rows["day_work"].to_numpy(), process.change)
-    due, last = (_days_until(rows[name], calendar, places, line) for name in ("due_on", "last_on"))
+    paid, places = (np.take_along_axis(calendar.minutes, places, axis=1) * rest)[line], places[line]
+    process, now = _learned(floor)
     process, now = process.take(line), now.take(line)
-    found = finish.finish(process, now, work, paid[line], np.column_stack([due, last]), last_day)
+    rows["level"], day_minutes = now.level, now.level * _mean_paid(calendar)[line]
+    rows["day_work"] = day_minutes * rows["pace"]
+    rows["share"] = _shares(rows, floor)
+    queue = rows[["share"]].assign(line=line, left=rows["work_left"] / rows["pace"])
+    queue["begin"] = _until(places < calendar.places(rows["start_on"])[:, None], paid) * now.level
+    last_day = backlog.last_day(queue, day_minutes, process.change)
+    work = _work(rows, queue, floor, backlog.of_changes(queue, day_minutes, process.change))
+    due, last = (places <= calendar.places(rows[name])[:, None] for name in ("due_on", "last_on"))
+    days = np.column_stack([due.sum(axis=1), last.sum(axis=1)])
+    found = finish.finish(process, now, work, paid, days, last_day)
     for column, quantile in zip(("q10", "q50", "q90"), found.days.T, strict=True):
-        rows[column] = _dates(quantile, calendar.dates(places)[line])
-    by_due = (paid[line] * (np.arange(DAYS_AHEAD) < due[:, None])).sum(axis=1) * rows["level"]
-    rows["short"] = np.clip(work - by_due, 0.0, rows["work_left"])
-    rows["due_days"], rows["late_chance"], rows["lost_chance"] = due, found.late[:, 0], found.late[:, 1]
-    return rows.drop(columns=["line", "begin"])
+        rows[column] = _dates(quantile, calendar.dates(places))
+    rows["due_days"], rows["late_chance"], rows["lost_chance"] = days[:, 0], found.late[:, 0], found.late[:, 1]
+    rows["short"] = np.clip((work - _until(due, paid) * now.level) * rows["pace"], 0.0, rows["work_left"])
+    return rows
 
 
 def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
@@ -70,6 +71,7 @@ def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     rows["pieces_left"] = (rows["quantity"] - made[:, -1]).clip(lower=0).astype(int)
     scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
     rows["lines"] = factory["lines"]
+    rows["pace"] = _pace(rows, floor)
     rows["running"] = rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy()
     since = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
     heard = scans["last"].reset_index(drop=True).fillna(since)
@@ -93,38 +95,45 @@ def _lost_later(rows: pd.DataFrame, progress: pd.DataFrame) -> Floats:
     return np.cumsum(lost[:, ::-1], axis=1)[:, ::-1] - lost
 
 
+def _pace(rows: pd.DataFrame, floor: Floor) -> Floats:
+    """Declared efficiency of each job order's factory in its category; where it declares none, in all its own."""
+    declared = floor.capabilities[floor.capabilities["kind"] == "category"]
+    of_category = declared.set_index(["factory_id", "name"])["efficiency"]
+    pace = of_category.reindex(pd.MultiIndex.from_frame(rows[["factory_id", "category"]]))
+    of_factory = declared.groupby("factory_id")["efficiency"].mean().reindex(rows["factory_id"])
+    return np.where(pace.isna(), of_factory.fillna(1.0), pace)
+
+
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Begun ones first, then by start and due day."""
     by = ["factory_id", "running", "start_on", "due_on", "job_order_id"]
     return rows.sort_values(by, ascending=[True, False, True, True, True], ignore_index=True)
 
 
-def _past(floor: Floor) -> finish.Past:
-    """Efficiency on each factory's last working days."""
+def _learned(floor: Floor) -> tuple[finish.Process, finish.Standing]:
+    """How factories move, and where they stand, out of their last working days: earned over planned minutes."""
     calendar, rows = floor.calendar, floor.evidence
     days = calendar.back(PAST_DAYS)
     grid = np.full(calendar.minutes.shape, np.nan)
     line, place = calendar.line(rows["factory_id"]), calendar.places(rows["day"])
     inside = (line >= 0) & (place >= 0) & (place < calendar.today)
-    grid[line[inside], place[inside]] = (rows["earned_minutes"] / rows["paid_minutes"]).to_numpy()[inside]
+    grid[line[inside], place[inside]] = (rows["earned_minutes"] / rows["planned_minutes"]).to_numpy()[inside]
     efficiency = np.where(days < 0, np.nan, np.take_along_axis(grid, np.maximum(days, 0), axis=1))
-    return finish.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
+    past = finish.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
+    process = finish.own(finish.learn(past), past)
+    return process, finish.standing(process, past)[0]
 
 
-def _day_work(level: Floats, calendar: Calendar) -> Floats:
-    """What each factory earns on a mean working day ahead."""
+def _mean_paid(calendar: Calendar) -> Floats:
+    """Paid minutes of each factory on a mean working day ahead."""
     ahead = calendar.minutes[:, calendar.today :]
-    working = np.maximum((ahead > 0).sum(axis=1), 1)
-    mean: Floats = level * ahead.sum(axis=1) / working
+    mean: Floats = ahead.sum(axis=1) / np.maximum((ahead > 0).sum(axis=1), 1)
     return mean
 
 
-def _until(
-    days: pd.Series, calendar: Calendar, places: NDArray[np.intp], paid: Floats, line: NDArray[np.intp]
-) -> Floats:
-    """Paid minutes of a job order's factory before a day."""
-    before = places[line] < calendar.places(days)[:, None]
-    minutes: Floats = (paid[line] * before).sum(axis=1)
+def _until(days: NDArray[np.bool_], paid: Floats) -> Floats:
+    """Paid minutes on some of the days ahead."""
+    minutes: Floats = (paid * days).sum(axis=1)
     return minutes
 
 
@@ -140,29 +149,17 @@ def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
     return np.where(weight > 0, weight / total.clip(lower=1e-9), 0.0)
 
 
-def _work(rows: pd.DataFrame, floor: Floor, change: float) -> Floats:
-    """What its factory earns until a job order is finished; one that waits costs the factory's set-up first."""
+def _work(rows: pd.DataFrame, queue: pd.DataFrame, floor: Floor, changes: Floats) -> Floats:
+    """What its factory earns until a job order is finished, in paid minutes at the declared pace, as `queue`.
+
+    One that waits costs a change of style, at least the set-up that the factory declares.
+    """
     setup = floor.factories["setup_minutes"].to_numpy()[floor.calendar.line(rows["factory_id"])]
-    queue = rows.assign(left=rows["work_left"])
-    waits = (~rows["running"]).to_numpy()
-    lost = np.where(waits, setup * rows["day_work"] / _mean_paid(rows, floor), 0.0)
-    queue["left"] += np.maximum(lost, backlog.of_changes(queue, rows["day_work"].to_numpy(), change))
-    done = (rows["work_left"] <= 0).to_numpy()
+    costs = np.maximum(np.where(rows["running"], 0.0, setup * rows["level"]), changes)
+    open_ = (rows["work_left"] > 0).to_numpy()
     work = np.zeros(len(rows))
-    work[~done] = backlog.work_until_finish(queue[~done])
+    work[open_] = backlog.work_until_finish(queue.assign(left=queue["left"] + costs)[open_])
     return work
-
-
-def _mean_paid(rows: pd.DataFrame, floor: Floor) -> Floats:
-    ones = np.ones(len(floor.calendar.factory_ids))
-    return np.maximum(_day_work(ones, floor.calendar)[floor.calendar.line(rows["factory_id"])], 1e-9)
-
-
-def _days_until(
-    days: pd.Series, calendar: Calendar, places: NDArray[np.intp], line: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Working days up to the end of a day."""
-    return (places[line] <= calendar.places(days)[:, None]).sum(axis=1)
 
 
 def _dates(days: Floats, dates: NDArray[np.datetime64]) -> "pd.Series[pd.Timestamp]":

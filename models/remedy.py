@@ -28,8 +28,8 @@ def _move(row: Any, spare: "Spare") -> str:
     due = f"{row.due_on:%d %b}"
     if row.pieces == 0:
         return f"Call {row.factory_id}: the due day hangs on an ordinary day's work"
-    if spare.overtime(row.factory_id, row.due_on) * row.level >= row.short:
-        return f"{row.short / row.level:,.0f} minutes of overtime at {row.factory_id} until {due} would do"
+    if spare.overtime(row.factory_id, row.due_on) * row.level * row.pace >= row.short:
+        return f"{row.short / row.level / row.pace:,.0f} minutes of overtime at {row.factory_id} until {due} would do"
     if other := spare.room_for(row):
         return f"Re-plan {row.pieces:,} of {row.pieces_left:,} pieces: {other} has the time for them until {due}"
     return f"Tell the merchant: {row.pieces:,} of {row.quantity:,} pieces will be late, no factory has time for them"
@@ -42,7 +42,9 @@ class Spare:
         calendar, self._ids = floor.calendar, floor.factories["factory_id"].to_numpy()
         known = every.groupby("factory_id").agg(level=("level", "first"), owed=("work_left", "sum"))
         known = known.reindex(self._ids)
-        self._calendar, self._level = calendar, known["level"].fillna(every["level"].mean()).to_numpy()
+        pace = floor.capabilities[floor.capabilities["kind"] == "category"].groupby("factory_id")["efficiency"].mean()
+        level = known["level"].fillna(every["level"].mean()) * pace.reindex(self._ids)
+        self._calendar, self._earned = calendar, level.to_numpy()  # standard minutes per paid minute
         self._owed = known["owed"].fillna(0.0).to_numpy()
         self._paid = np.cumsum(calendar.minutes, axis=1) - np.cumsum(calendar.minutes, axis=1)[:, [calendar.today]]
         self._overtime = np.cumsum(
@@ -76,6 +78,6 @@ class Spare:
     def _roomiest(self, category: str, crafts: str, day: pd.Timestamp) -> list[tuple[str, float]]:
         """The two factories with most room for such work: one of them is not the one that asks."""
         room = np.where(
-            self._able(category, crafts), self._paid[:, self._place(day)] * self._level - self._owed, -np.inf
+            self._able(category, crafts), self._paid[:, self._place(day)] * self._earned - self._owed, -np.inf
         )
         return [(str(self._ids[best]), float(room[best])) for best in np.argsort(-room, kind="stable")[:2]]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fastapi import HTTPException
 from ledger_kit import NOW, answer, job, live_to, record, release, sent
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError

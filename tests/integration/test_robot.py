@@ -45,14 +45,16 @@ def world(pieces: int) -> dict[str, pd.DataFrame]:
     return {
         "factories": pd.DataFrame([factory | {"yield_rate": 1.0, "status": "active"}]),
         "factory_calendar": calendar,
-        "factory_capabilities": pd.DataFrame([{"factory_id": "F1", "kind": "category", "name": "tops"}]),
+        "factory_capabilities": pd.DataFrame(
+            [{"factory_id": "F1", "kind": "category", "name": "tops", "efficiency": 0.75}]
+        ),
         "job_order_progress": pd.DataFrame(
             [made | {"operation": name} for name in ("cut", "sew", "finish", "inspect", "pack", "ship")]
         ),
         "floor_days": pd.DataFrame(
             [scans | {"earned_minutes": 1680.0, "good_pieces": 200, "defects": 0, "last_scan_at": last}]
         ),
-        "factory_days": worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 2400, paid_minutes=2400.0),
+        "factory_days": worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 2400, planned_minutes=0.75 * 2400),
     }
 
 

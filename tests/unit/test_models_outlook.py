@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 
 def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
-    """F1 to F3: ten operators, eight hours from Monday to Friday, at 0.7 on every day of the last ten weeks."""
+    """F1 to F3: ten operators, eight hours from Monday to Friday, at 0.7, of 0.8 declared, on all days of ten weeks."""
     ids = ["F1", "F2", "F3"]
     factories = pd.DataFrame(
         {"factory_id": ids, "timezone": ["UTC", "UTC", "Asia/Shanghai"], "operators": 10, "lines": 2,
@@ -31,8 +31,10 @@ def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
         columns=["factory_id", "day", "minutes", "overtime_minutes"],
     )
     worked = calendar[(calendar["minutes"] > 0) & (calendar["day"] < pd.Timestamp(DAY))]
-    evidence = worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 4800, paid_minutes=4800.0)
-    capabilities = pd.DataFrame({"factory_id": ids, "kind": "category", "name": ["shirt", "shirt", "coat"]})
+    evidence = worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 4800, planned_minutes=0.8 * 4800)
+    capabilities = pd.DataFrame({"factory_id": ids, "kind": "category", "name": ["shirt", "shirt", "coat"]}).assign(
+        efficiency=0.8
+    )
     parts = {"progress": progress(), "work": scans(), "evidence": evidence, "capabilities": capabilities} | changes
     return Floor(calendar_of(factories, calendar, DAY, now, time(8)), factories, **parts)
 
