@@ -49,9 +49,9 @@ class Process:
         return replace(self, **own)
 
 
-# Where there is no day to learn from, of efficiency as a share of what was planned: what `learn` finds in the 691 sewing
-# team-days of the public data set "Productivity Prediction of Garment Employees", over their mean. That factories declare
-# a tenth too much or too little is assumed.
+# Where there is no day to learn from, of efficiency as a share of what was planned: what `learn` finds in the sewing
+# team-days (691) of the public data set "Productivity Prediction of Garment Employees", over their mean. That factories
+# declare a tenth too much or too little is assumed.
 PRIOR = Process(mean=1.0, spread_of_levels=0.1, spread=0.2, memory=0.73, noise=0.05)
 
 
