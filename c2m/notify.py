@@ -67,7 +67,7 @@ def message(news: pd.DataFrame, most: int) -> tuple[str, str]:
     """Title and text of alerts, the gravest first; of more than `most` the rest is counted."""
     over = news["closed_at"].notna()
     urgent = int((news.loc[~over, "severity"] >= URGENT).sum())
-    title = f"C2M floor: {int((~over).sum())} alerts ({urgent} urgent), {int(over.sum())} over"
+    title = f"C2M floor: {int((~over).sum())} new or worse ({urgent} urgent), {int(over.sum())} over"
     lines = [_line(row) for row in news.assign(over=over).head(most).itertuples()]
     if len(news) > most:
         lines.append(f"{len(news) - most} more: c2m alerts")

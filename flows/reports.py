@@ -254,7 +254,7 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
         "floor",
         "Floor today",
         f"As scanned up to {moment:%Y-%m-%d %H:%M} UTC: {len(rows):,} job orders at {rows['factory_id'].nunique():,} "
-        f"factories, {rows['pieces_left'].sum():,} pieces left; {len(alerts):,} alerts.",
+        f"factories, {rows['pieces_left'].sum():,} pieces left. Open alerts: {len(alerts):,}.",
         "",
         "## Alerts",
         *(told + more or ["_none_"]),

@@ -144,8 +144,8 @@ def test_each_alert_is_told_once_and_its_end_too(port: int) -> None:
         notify.deliver(NOW + HOUR)
         notify.deliver(NOW + HOUR)
     assert [told["title"] for told in web.told] == [
-        "C2M floor: 2 alerts (1 urgent), 0 over",
-        "C2M floor: 0 alerts (0 urgent), 1 over",
+        "C2M floor: 2 new or worse (1 urgent), 0 over",
+        "C2M floor: 0 new or worse (0 urgent), 1 over",
     ]
     assert web.told[0]["message"].splitlines() == [
         "URGENT: late J1: no scan. Call F1. Orders: O1", "", "WARNING: silent J2: no scan. Call F1. Orders: O1",
@@ -162,7 +162,7 @@ def test_who_could_not_be_reached_is_told_by_the_next_run(port: int, caplog: pyt
         assert list(notify.deliver(NOW).values()) == [False]
         web.status = 200
         assert list(notify.deliver(NOW + HOUR).values()) == [True]
-        assert [told["title"] for told in web.told] == ["C2M floor: 1 alerts (1 urgent), 0 over"]
+        assert [told["title"] for told in web.told] == ["C2M floor: 1 new or worse (1 urgent), 0 over"]
     assert "was not reached" in caplog.text
     assert "hush-hush" not in caplog.text
     assert str(port) not in caplog.text
@@ -210,7 +210,7 @@ def test_quiet_hours_are_those_of_the_platform(
 def test_a_long_list_is_counted() -> None:
     many = found(*(("late", f"J{n}", WARNING) for n in range(30))).assign(closed_at=pd.NaT)
     title, text = notify.message(many, 20)
-    assert title == "C2M floor: 30 alerts (0 urgent), 0 over"
+    assert title == "C2M floor: 30 new or worse (0 urgent), 0 over"
     assert text.splitlines()[-1] == "10 more: c2m alerts"
     assert text.count("WARNING") == 20
 
@@ -246,7 +246,7 @@ def test_mail_goes_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     record(NOW, ("late", "J1", URGENT))
     with serving(Mail(port)) as mail:
         assert list(notify.deliver(NOW).values()) == [True]
-    assert "Subject: C2M floor: 1 alerts (1 urgent), 0 over" in mail.told[0]
+    assert "Subject: C2M floor: 1 new or worse (1 urgent), 0 over" in mail.told[0]
     assert "To: ops@c2m.test" in mail.told[0]
 
 
