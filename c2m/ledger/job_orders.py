@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from c2m.ledger import orders, outbox
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
-from c2m.ledger.tables import JobOrder, JobOrderSku
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order
 from c2m.settings import settings
 
 GOOD_AT = "inspect"  # a piece is good once it has passed inspection
@@ -33,6 +33,28 @@ OVERVIEW = [
     "reason",
     "ended_at",
 ]
+FLOOR = [
+    "job_order_id",
+    "lot_id",
+    "order_id",
+    "merchant_id",
+    "factory_id",
+    "state",
+    "quantity",
+    "start_on",
+    "due_on",
+    "at",
+]
+LOT_ON_THE_FLOOR = [
+    "style_id",
+    "category",
+    "crafts",
+    "sam_cut_minutes",
+    "sam_sew_minutes",
+    "sam_finish_minutes",
+    "sam_inspect_minutes",
+    "sam_pack_minutes",
+]
 
 
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
@@ -49,6 +71,15 @@ def overview(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     columns = (getattr(JobOrder, name) for name in OVERVIEW)
     chosen = select(*columns).where(*scope.conditions(JobOrder))
     return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.due_on, JobOrder.job_order_id))
+
+
+def on_the_floor(session: Session) -> pd.DataFrame:
+    """Live job orders with what making them takes: FLOOR, and their lot's; `order_due_on` is the merchant's date."""
+    columns = (getattr(JobOrder, name) for name in FLOOR)
+    lot = (getattr(Lot, name) for name in LOT_ON_THE_FLOOR)
+    chosen = select(*columns, *lot, Order.due_on.label("order_due_on")).where(JobOrder.state.in_(LIVE))
+    joined = chosen.join(Lot, JobOrder.lot_id == Lot.lot_id).join(Order, JobOrder.order_id == Order.order_id)
+    return frame(session, joined.order_by(JobOrder.job_order_id))
 
 
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:

@@ -340,6 +340,37 @@ class FactoryReport(Base):
     through: Mapped[datetime]
 
 
+class Alert(Base):
+    """A warning of the order robot, from the run that found it to the one that did not. Like the audit not in TABLES.
+
+    kind and subject: what it is about; of those that are open no two are about the same.
+    """
+
+    __tablename__ = "alerts"
+    alert_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str]
+    factory_id: Mapped[Id]
+    severity: Mapped[int]
+    cause: Mapped[LongText]
+    move: Mapped[LongText]
+    job_order_ids: Mapped[list[str]] = mapped_column(JSON)
+    order_ids: Mapped[list[str]] = mapped_column(JSON)
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class AlertNotice(Base):
+    """What a target has heard of an alert: the severity it was told last, 0 that it is over."""
+
+    __tablename__ = "alert_notices"
+    alert_id: Mapped[Key] = mapped_column(ForeignKey("alerts.alert_id"))
+    target: Mapped[Key]
+    severity: Mapped[int]
+    at: Mapped[datetime]
+
+
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (

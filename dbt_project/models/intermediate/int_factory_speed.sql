@@ -1,6 +1,6 @@
 -- Standard minutes earned over those planned, per factory and day, on the lines that were busy all day: days between a
--- job order's first and last scan on the line. A line that waits for work says nothing about its speed. Pieces that
--- became defects took their minutes too; the yield accounts for them.
+-- job order's first and last scan on the line. A line that waits for work says nothing about its speed. The yield
+-- accounts for defects.
 with scanned as (
     select
         s.factory_id,
@@ -39,6 +39,7 @@ select
     b.factory_id,
     b.day,
     sum(coalesce(e.minutes, 0)) as earned_minutes,
+    sum(b.paid_minutes) as paid_minutes,
     sum(b.paid_minutes * p.efficiency) as planned_minutes
 from busy as b
 left join earned as e on b.factory_id = e.factory_id and b.line_id = e.line_id and b.day = e.day
