@@ -86,7 +86,9 @@ def arcs(
             "setup_cost": factories["setup_cost"].to_numpy(dtype=float)[factory],
             "setup_minutes": setup_minutes[factory],
             "min_lot": np.where(kept > 0, np.minimum(least, kept), least),
-            "max_lot": np.maximum(np.minimum(lots["quantity"].to_numpy()[lot], offered.max_lot[chosen]), kept).astype(int),
+            "max_lot": np.maximum(np.minimum(lots["quantity"].to_numpy()[lot], offered.max_lot[chosen]), kept).astype(
+                int
+            ),
             "transit_days": offered.transit_days[chosen] + slack,
             "slack_days": slack,
         }

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from c2m.errors import InputError
 from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy
-from optimization.arcs import arcs
+from optimization.arcs import arcs, transit_days
+from optimization.chance import promises
 from optimization.lots import make_lots
 from optimization.problem import Instance
+from optimization.proposal import dates
 from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
 
 Floats = NDArray[np.float64]
@@ -85,7 +87,9 @@ def build_instance(
         return None
     used = factories["factory_id"].isin(offered["factory_id"])
     incumbents = _incumbents(held, lots, offered, capacity)
-    capacity = exposed(capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders))
+    capacity = exposed(
+        capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders)
+    )
     tables = {
         "orders": orders.assign(max_late_days=_latest(orders, offered)),
         "arcs": offered,
@@ -94,6 +98,22 @@ def build_instance(
         "incumbent": incumbents,
     }
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def promised_dates(
+    instance: Instance, schedule: pd.DataFrame, lots: pd.DataFrame, factories: pd.DataFrame, level: float
+) -> pd.DataFrame:
+    """order_id (the whole order), planned_on, promised_on, probability: when what the plan places will have arrived."""
+    if instance.day_1 is None:
+        raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
+    rows = _named(lots)
+    pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
+    transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
+    of = rows.set_index("order_id")["whole_order"]
+    found = promises(instance, schedule[schedule["order_id"].isin(of.index)], transit, factories, of, level)
+    for name in ("planned", "promised"):
+        found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
+    return found[["order_id", "planned_on", "promised_on", "probability"]]
 
 
 def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
@@ -116,13 +136,19 @@ def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
 def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Lots under the instance's order_id, with `to_place` (held by no job order) and `quantity` (all open pieces)."""
     held_pieces = held.groupby("order_id")["quantity"].sum()
+    rows = _named(lots)
+    rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
+    rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
+    return rows[rows["quantity"] > 0].reset_index(drop=True)
+
+
+def _named(lots: pd.DataFrame) -> pd.DataFrame:
+    """Lots under the instance's order_id, their order as whole_order, each with a destination if its merchant has one."""
     rows = lots.rename(columns={"order_id": "whole_order", "lot_id": "order_id"}).sort_values("order_id")
     rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
     # Replenishment names no destination: it goes where the merchant's other open orders go.
     rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
-    rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
-    rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
-    return rows[rows["quantity"] > 0].reset_index(drop=True)
+    return rows
 
 
 def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:

@@ -77,9 +77,7 @@ def exposed(capacity: pd.DataFrame, exposure: "pd.Series[float]", frozen: pd.Dat
     share = agreed + exposure.to_numpy() * (1 - agreed)
     share[(need_left > share[:, None] * room_left + 1e-6).any(axis=1)] = 1.0
     factor = share[names.get_indexer(capacity["factory_id"])]
-    return capacity.assign(
-        minutes=capacity["minutes"] * factor, overtime_minutes=capacity["overtime_minutes"] * factor
-    )
+    return capacity.assign(minutes=capacity["minutes"] * factor, overtime_minutes=capacity["overtime_minutes"] * factor)
 
 
 def _acceptance(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
@@ -88,7 +86,7 @@ def _acceptance(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFram
         scored(lots, factories, scores, f"{kind}acceptance_rate") for kind in ("", "small_", "repeat_")
     )
     is_small = _column(lots["quantity"]) <= SMALL_ORDER_PIECES
-    return np.where(_column(lots["parent_order_id"].notna()) > 0, repeat, np.where(is_small, small, rate))
+    return np.where(lots["parent_order_id"].notna().to_numpy()[:, None], repeat, np.where(is_small, small, rate))
 
 
 def _column(values: "pd.Series[float]") -> Floats:

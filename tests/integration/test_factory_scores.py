@@ -111,7 +111,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         build(DAY, *MODELS)
         with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
             names = ("factories", "factory_scores", "factory_score_components")
-            built = {name: connection.sql(f"FROM marts.{name}").df() for name in names}  # noqa: S608
+            built = {name: connection.sql(f"FROM marts.{name}").df() for name in names}
             rates = connection.sql("FROM main.int_factory_rates").df()
             components = connection.sql("FROM main.int_factory_components").df()
     return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **built}

@@ -11,7 +11,7 @@ with working_days as (
 ),
 
 numbered as (
-    select s.factory_id, s.day, s.earned_minutes / s.planned_minutes as ratio, w.number
+    select s.factory_id, s.day, w.number, s.earned_minutes / s.planned_minutes as ratio
     from {{ ref('int_factory_speed') }} as s
     inner join working_days as w on s.factory_id = w.factory_id and s.day = w.day
 ),
@@ -41,9 +41,10 @@ sums as (
         count(*) as days
     from remembered as r
     inner join {{ ref('int_score_days') }} as d on r.day < d.as_of
-    cross join lateral (
-        select {{ decay('r.day', 'd.as_of', var('efficiency_half_life_days')) }} as weight
-    ) as w
+    cross join
+        lateral (
+            select {{ decay('r.day', 'd.as_of', var('efficiency_half_life_days')) }} as weight
+        ) as w
     group by r.factory_id, d.as_of
 ),
 
@@ -62,7 +63,7 @@ levels as (
     from {{ ref('stg_factories') }} as f
     cross join {{ ref('int_score_days') }} as d
     left join sums as s on f.factory_id = s.factory_id and d.as_of = s.as_of
-    left join working_days as w on f.factory_id = w.factory_id and w.day < d.as_of
+    left join working_days as w on f.factory_id = w.factory_id and d.as_of > w.day
     group by f.factory_id, d.as_of, s.n, s.a, s.b, s.c, s.last_ratio, s.last_number, s.days
 ),
 
@@ -70,7 +71,12 @@ spread as (
     select
         *,
         sqrt(
-            (c - 2 * level * b + level * level * a + {{ var('prior_efficiency_days') }} * pow({{ var('prior_efficiency_day_sd') }}, 2))
+            (
+                c
+                - 2 * level * b
+                + level * level * a
+                + {{ var('prior_efficiency_days') }} * pow({{ var('prior_efficiency_day_sd') }}, 2)
+            )
             / (n + {{ var('prior_efficiency_days') }})
         ) as day_sd
     from levels

@@ -48,28 +48,41 @@ observed as (
     from job_orders
     where is_decided
     union all
-    select factory_id, category, decided_on, 'small_acceptance', 1, accepted::integer
+    select factory_id, category, decided_on as day, 'small_acceptance' as measure, 1 as n, accepted::integer as x
     from job_orders
     where is_decided and is_small
     union all
-    select factory_id, category, decided_on, 'repeat_acceptance', 1, accepted::integer
+    select factory_id, category, decided_on as day, 'repeat_acceptance' as measure, 1 as n, accepted::integer as x
     from job_orders
     where is_decided and is_repeat
     union all
-    select factory_id, category, answered_on, 'answer_hours', 1, answer_hours
+    select factory_id, category, answered_on as day, 'answer_hours' as measure, 1 as n, answer_hours as x
     from job_orders
     where answered_on is not null
     union all
-    select j.factory_id, j.category, j.settled_on, 'on_time', 1, (j.is_on_time and s.pieces >= j.full_pieces)::integer
+    select
+        j.factory_id,
+        j.category,
+        j.settled_on as day,
+        'on_time' as measure,
+        1 as n,
+        (j.is_on_time and s.pieces >= j.full_pieces)::integer as x
     from job_orders as j
     left join shipped as s on j.job_order_id = s.job_order_id
     where j.is_settled
     union all
-    select factory_id, category, ended_on, 'lead_ratio', 1, ln(lead_days / planned_lead_days)
+    select
+        factory_id, category, ended_on as day, 'lead_ratio' as measure, 1 as n, ln(lead_days / planned_lead_days) as x
     from job_orders
     where is_made
     union all
-    select j.factory_id, j.category, s.day, 'yield', coalesce(s.pieces, 0) + s.defects, coalesce(s.pieces, 0)
+    select
+        j.factory_id,
+        j.category,
+        s.day,
+        'yield' as measure,
+        coalesce(s.pieces, 0) + s.defects as n,
+        coalesce(s.pieces, 0) as x
     from job_orders as j
     inner join scanned as s on j.job_order_id = s.job_order_id
 )

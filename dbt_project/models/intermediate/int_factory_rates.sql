@@ -65,13 +65,13 @@ select
     as_of,
     measure,
     rate,
+    n,
+    seen,
     sqrt(
         case measure
             when 'lead_ratio' then variance
             when 'answer_hours' then null
             else greatest(rate * (1 - rate), 0) / (n + weight + 1)
         end
-    ) as sd,
-    n,
-    seen
+    ) as sd
 from shrunken

@@ -11,8 +11,8 @@ select
     start_on,
     due_on,
     ended_at,
+    changed_at,
     min(changed_at) over (partition by job_order_id) as released_at,
-    min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at,
-    changed_at
+    min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at
 from {{ ref('stg_ledger_job_orders') }}
 qualify {{ latest('job_order_id', tie='revision desc, sequence') }}

@@ -3,7 +3,7 @@ with rates as (
     select
         factory_id,
         {%- for measure in var('evidence') %}
-        max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
+            max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
         {%- endfor %}
         max(exp(rate + 1.2816 * sd)) filter (where measure = 'lead_ratio') as lead_ratio_q90,
         max(seen) filter (where measure = 'yield') as pieces
@@ -27,20 +27,20 @@ speed as (
 select
     f.*,
     r.yield::double as yield_rate,
-    greatest(v.factor, 0.2)::double as efficiency_factor,
     v.level::double as efficiency_level,
     v.level_sd::double as efficiency_level_sd,
     v.day_sd::double as efficiency_day_sd,
     v.deviation::double as efficiency_deviation,
     v.kept::double as efficiency_kept,
-    (v.level + v.deviation - 1.2816 * sqrt(
-        pow(v.level_sd * (1 - v.kept), 2) + pow(v.day_sd, 2) * (1 - v.kept * v.kept)
-    ))::double as efficiency_q10,
     r.acceptance::double as acceptance_rate,
     r.on_time::double as on_time_rate,
     r.answer_hours::double as answer_hours,
     r.lead_ratio_q90::double as lead_ratio_q90,
-    r.pieces::integer as pieces_scanned
+    r.pieces::integer as pieces_scanned,
+    greatest(v.factor, 0.2)::double as efficiency_factor,
+    (v.level + v.deviation - 1.2816 * sqrt(
+        pow(v.level_sd * (1 - v.kept), 2) + pow(v.day_sd, 2) * (1 - v.kept * v.kept)
+    ))::double as efficiency_q10
 from {{ ref('stg_factories') }} as f
 inner join rates as r on f.factory_id = r.factory_id
 inner join speed as v on f.factory_id = v.factory_id

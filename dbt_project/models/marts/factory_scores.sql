@@ -13,7 +13,9 @@ with by_day as (
         100 * sum(points) filter (where component not in {{ terms }})
         / sum(100 * weight) filter (where component not in {{ terms }}) as dynamic_score,
         string_agg(
-            format('{} {:.1f} ({}{})', component, 100 * weight - points, words, coalesce(format(', {:.0f} seen', seen), '')),
+            format(
+                '{} {:.1f} ({}{})', component, 100 * weight - points, words, coalesce(format(', {:.0f} seen', seen), '')
+            ),
             '; ' order by 100 * weight - points desc
         ) filter (where 100 * weight - points >= 2) as losses
     from {{ ref('int_factory_components') }}
@@ -38,8 +40,8 @@ rates as (
         factory_id,
         category,
         {%- for measure in var('evidence') %}
-        max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
-        max(seen) filter (where measure = '{{ measure }}') as {{ measure }}_seen,
+            max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
+            max(seen) filter (where measure = '{{ measure }}') as {{ measure }}_seen,
         {%- endfor %}
         max(rate - 1.2816 * sd) filter (where measure = 'yield') as yield_q10,
         max(exp(rate)) filter (where measure = 'lead_ratio') as lead_ratio_q50,
@@ -62,7 +64,8 @@ records as (
 ),
 
 banded as (
-    select r.*, h.* exclude (factory_id, category), case when not r.is_trial then {{ held_rank('h.scores') }} end as rank
+    select
+        r.*, h.* exclude (factory_id, category), case when not r.is_trial then {{ held_rank('h.scores') }} end as rank
     from held as h
     inner join records as r on h.factory_id = r.factory_id and h.category = r.category
 )
@@ -80,7 +83,8 @@ select
     case
         when b.is_trial
             then format('trial: {:.0f} of {} job orders settled', b.settled, {{ var('trial_job_orders') }})
-        else format('{} at {:.0f} of 100', p.band, b.score)
+        else
+            format('{} at {:.0f} of 100', p.band, b.score)
             || case b.rank - {{ band_rank('b.score') }} when 0 then '' else ', held within the margin of its border' end
     end || coalesce('; loses ' || b.losses, '') as reason,
     b.yield_seen::integer as pieces,
