@@ -179,8 +179,8 @@ def main() -> None:
         "efficiency (garment_productivity)",
         f"spread of days {lines['spread of days'] / lines['mean']:.2f} of the mean (prior_efficiency_day_sd "
         f"{given['prior_efficiency_day_sd']}); of the process: memory {sewing_lines.MEMORY} without stops "
-        f"(efficiency_memory {given['efficiency_memory']}), variance of days over lines {ratio:.1f} (prior_efficiency_days "
-        f"{given['prior_efficiency_days']})",
+        f"(efficiency_memory {given['efficiency_memory']}), variance of days over lines {ratio:.1f} "
+        f"(prior_efficiency_days {given['prior_efficiency_days']})",
         level_errors(),
     )
     section("efficiency_memory (sewing_lines)", "spread of totals over n days, over what each memory says", totals())

@@ -286,9 +286,8 @@ def main() -> None:
     print(table.assign(band=bands, of_usual=table["share"] / usual).round(3).to_string())
     lost = table.index[(table.index >= WORSE_FROM) & (table["share"] <= usual / 2)]
     back = table.index[(table.index >= WORSE_UNTIL) & (table["share"] >= usual)]
-    print(
-        f"share before {usual:.2%}; half of it lost by day {min(lost, default=None)}, regained by day {min(back, default=None)}"
-    )
+    half, whole = min(lost, default=None), min(back, default=None)
+    print(f"share before {usual:.2%}; half of it lost by day {half}, regained by day {whole}")
     draw(table, usual, asked.picture)
 
 

@@ -1,11 +1,11 @@
 """How much work lines get done over days to come, as a distribution: days remember the day before.
 
-The ratio of earned to planned work on working day k is level + x(k). x is autoregressive of order one: memory per working
-day, stationary standard deviation day_sd; the level is known up to level_sd. What is known of x is its state before the
-first day: `deviation`, remembered to the share `kept` (0: nothing is known, x is drawn from its stationary distribution).
+The ratio of earned to planned work on working day k is level + x(k). x is autoregressive of order one: memory per
+working day, stationary standard deviation day_sd; the level is known up to level_sd. What is known of x is its state
+before the first day: `deviation`, remembered to the share `kept` (0: nothing is known, x is drawn as it is on any day).
 
-Arrays are (F,) per line or (F, D) per line and day; minutes are paid ones, 0 on a day off; `step` (F, D) is the number of
-the working day, from the day of that state.
+Arrays are (F,) per line or (F, D) per line and day; minutes are paid ones, 0 on a day off; `step` (F, D) is the number
+of the working day, from the day of that state.
 """
 
 from dataclasses import dataclass

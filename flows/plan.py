@@ -64,7 +64,7 @@ def solve_and_verify(instance: Instance, folder: Path, policy: PlanPolicy) -> No
 
 @task
 def look_at(folder: Path, policy: PlanPolicy) -> None:
-    """Beside the plan: the dates to promise, what the rule of common planning tools makes of the day, and why this plan."""
+    """Beside the plan: dates to promise, what the rule of common planning tools makes of the day, why this plan."""
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
     if not (folder / "shadow" / "report.json").exists():
         greedy(instance).write(folder / "shadow")

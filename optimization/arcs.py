@@ -53,8 +53,8 @@ def arcs(
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.
 
-    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `whole_order`; `held` has
-    order_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
+    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `whole_order`; `held`
+    has order_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
     transit_days holds the days in hand (`slack_days`) with which the whole order's date keeps the promise level.
     """
     offered = offers(lots, factories, capabilities, scores)
@@ -133,7 +133,7 @@ def transit_days(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
 
 
 def order_pairs(lots: pd.DataFrame, pieces: Floats) -> Ints:
-    """(L,) into how many pairs a lot's whole order is split at least: the fewest factories that can make each lot in time."""
+    """(L,) pairs that a lot's whole order is split into at least: the fewest factories that make each lot in time."""
     made = np.cumsum(-np.sort(-pieces, axis=1), axis=1)
     fewest = 1 + (made < _column(lots["quantity"])).sum(axis=1)
     fewest = np.minimum(fewest, lots["max_factories"].to_numpy(dtype=np.int64))

@@ -1,6 +1,6 @@
 """Dates that hold at a stated rate: days kept in hand before a plan is made, promised dates of whole orders after.
 
-In: factories (F rows of the mart, with what is known of their efficiency), the paid minutes of their days, lots and plan.
+In: factories (F rows of the mart, with what is known of their efficiency), the paid minutes of their days, lots, plan.
 Days are the instance's (1 is the first working day after the business date). A factory works through its plan in the
 plan's order, on its paid minutes: being behind, it goes on the next day, and all that comes after moves. What such days
 do not tell (cloth that comes late, a line that others use) shows in its lead times: where the 90 % quantile of actual
@@ -73,8 +73,8 @@ def promises(
 ) -> pd.DataFrame:
     """order_id, planned_day, promised_day, probability: when the pieces that the plan places will have arrived.
 
-    transit: order_id (the lot), factory_id, transit_days without days in hand. promised_day is the day whose probability
-    is nearest to the level: a rate held over the book, with each order's own beside it.
+    transit: order_id (the lot), factory_id, transit_days without days in hand. promised_day is the day whose
+    probability is nearest to the level: a rate held over the book, with each order's own beside it.
     """
     arrivals: dict[str, Ints] = {}
     planned: dict[str, int] = {}

@@ -143,7 +143,7 @@ def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(lots: pd.DataFrame) -> pd.DataFrame:
-    """Lots under the instance's order_id, their order as whole_order, each with a destination if its merchant has one."""
+    """Lots under the instance's order_id, their order as whole_order, with a destination if the merchant has one."""
     rows = lots.rename(columns={"order_id": "whole_order", "lot_id": "order_id"}).sort_values("order_id")
     rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
     # Replenishment names no destination: it goes where the merchant's other open orders go.

@@ -1,7 +1,7 @@
-"""What a factory's record means for a plan: what it may get, what it is offered, what its failures are expected to cost.
+"""What a factory's record means for a plan: what it may get, what it is offered, what its failures cost.
 
-In: lots (L rows), factories (F rows) and their scores per category (docs/operations.md tells the bands). Matrices are (L, F);
-money is the plan's currency, per piece.
+In: lots (L rows), factories (F rows) and their scores per category (docs/operations.md tells the bands). Matrices are
+(L, F); money is the plan's currency, per piece.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
 MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
 INSPECTION_SHARE = 0.02  # of the cost: unpack, look at and pack one piece again
-# Days by which a late order is late: lower quartile of the late deliveries in scms, whose vendors nobody re-plans daily.
+# Days by which a late order is late: lower quartile of late deliveries in scms, whose vendors nobody re-plans daily.
 LATE_DAYS = 5.0
 REFUSED_DAYS = 1.0  # a refused or expired job order is planned again the next day
 SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
@@ -59,8 +59,8 @@ def exposures(factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
 def exposed(capacity: pd.DataFrame, exposure: "pd.Series[float]", frozen: pd.DataFrame) -> pd.DataFrame:
     """The capacity that is offered: all that frozen work needs, and of the rest the exposure's share.
 
-    `exposure` by factory_id; `frozen` has factory_id, minutes, release_day. Where frozen work that begins late would not
-    fit into a share of the last days, the factory's days stay whole: what was agreed comes before what is allowed.
+    `exposure` by factory_id; `frozen` has factory_id, minutes, release_day. Where frozen work that begins late would
+    not fit into a share of the last days, the factory's days stay whole: what was agreed comes before what is allowed.
     """
     horizon = int(capacity["day"].max())
     names = pd.Index(exposure.index)

@@ -40,7 +40,7 @@ def source(name: str) -> str:
 
 
 def ensure_landing() -> None:
-    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it, or has it of other columns."""
+    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it or has it otherwise."""
     with connect() as connection:
         for name, schema in SCHEMAS.items():
             empty = folder(name) / "_empty.parquet"

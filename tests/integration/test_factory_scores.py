@@ -88,7 +88,7 @@ def sewing(factory: str, random: np.random.Generator) -> tuple[list[dict[str, An
     row = {"factory_id": factory, "job_order_id": f"long-{factory}", "sku_id": "s", "line_id": "L1"}
     row |= {"operation": "sew", "defects": 0}
     made = [
-        row | {"scan_id": f"{factory}-{n}", "quantity": int(round(r * 100)), "at": noon(day), "received_at": noon(day)}
+        row | {"scan_id": f"{factory}-{n}", "quantity": round(r * 100), "at": noon(day), "received_at": noon(day)}
         for n, (day, r) in enumerate(zip(days, ratio, strict=True))
     ]
     return made, dict(zip(days[1:-1], ratio[1:-1], strict=True))

@@ -1,4 +1,4 @@
-"""Days in hand and promised dates: whole orders hold at the stated rate, by futures drawn and worked through in loops."""
+"""Days in hand and promised dates: whole orders hold at the stated rate, by futures worked through in loops."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""What a factory's band and record mean for the instance: caps, exposure, expected cost; the plan still keeps every rule."""
+"""What a factory's band and record mean for the instance: caps, exposure, expected cost; the plan keeps every rule."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The work that lines get done: its distribution against dense Gaussian conditioning, and drawn futures against both."""
+"""The work that lines get done: its distribution against dense Gaussian conditioning, and drawn futures."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ MEMORY, DAY_SD, LEVEL_SD, PRIOR = 0.78, 0.2, 0.05, 1.0
 
 
 def dense(ratio: list[float], at: list[int], minutes: np.ndarray, step: np.ndarray) -> tuple[float, float]:
-    """Mean and sd of the work over future days, given past ratios: one joint Gaussian, conditioned by linear algebra."""
+    """Mean and sd of the work over future days, given past ratios: a joint Gaussian, conditioned by linear algebra."""
     when = np.concatenate([at, max(at, default=0) + step])
     covariance = LEVEL_SD**2 + DAY_SD**2 * MEMORY ** np.abs(when[:, None] - when)
     n = len(at)

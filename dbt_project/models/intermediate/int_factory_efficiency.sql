@@ -1,6 +1,6 @@
--- Efficiency of a factory (earned over planned) as of a day: its level, how sure it is, and where its days stand about it.
--- Days about the level remember the day before (memory per working day). A day tells of the level what the day before did
--- not: y - m^g y' = (1 - m^g) level + noise of variance sd^2 (1 - m^2g), g working days apart. So its level is the
+-- Efficiency of a factory (earned over planned) as of a day: its level, how sure it is, where its days stand about it.
+-- Days about the level remember the day before (memory per working day). A day tells of the level what the day before
+-- did not: y - m^g y' = (1 - m^g) level + noise of variance sd^2 (1 - m^2g), g working days apart. So its level is the
 -- generalised least squares of an autoregressive process, decayed, shrunk to the prior; in closed sums.
 {% set memory = var('efficiency_memory') %}
 
@@ -28,24 +28,30 @@ remembered as (
     window by_day as (partition by factory_id order by day)
 ),
 
-sums as (
+weighted as (
     select
-        r.factory_id,
+        r.*,
         d.as_of,
-        sum(w.weight) as n,
-        sum(w.weight * pow(1 - r.kept, 2) / (1 - r.kept * r.kept)) as a,
-        sum(w.weight * (r.ratio - r.kept * r.ratio_before) * (1 - r.kept) / (1 - r.kept * r.kept)) as b,
-        sum(w.weight * pow(r.ratio - r.kept * r.ratio_before, 2) / (1 - r.kept * r.kept)) as c,
-        max_by(r.ratio, r.day) as last_ratio,
-        max(r.number) as last_number,
-        count(*) as days
+        {{ decay('r.day', 'd.as_of', var('efficiency_half_life_days')) }} as weight,
+        r.ratio - r.kept * r.ratio_before as told,
+        1 - r.kept * r.kept as noise
     from remembered as r
     inner join {{ ref('int_score_days') }} as d on r.day < d.as_of
-    cross join
-        lateral (
-            select {{ decay('r.day', 'd.as_of', var('efficiency_half_life_days')) }} as weight
-        ) as w
-    group by r.factory_id, d.as_of
+),
+
+sums as (
+    select
+        factory_id,
+        as_of,
+        sum(weight) as n,
+        sum(weight * pow(1 - kept, 2) / noise) as a,
+        sum(weight * told * (1 - kept) / noise) as b,
+        sum(weight * told * told / noise) as c,
+        max_by(ratio, day) as last_ratio,
+        max(number) as last_number,
+        count(*) as days
+    from weighted
+    group by factory_id, as_of
 ),
 
 levels as (

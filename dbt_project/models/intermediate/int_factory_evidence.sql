@@ -1,4 +1,4 @@
--- Decayed evidence of a factory in a category as of a day: n observations, their sum and sum of squares; seen: undecayed.
+-- Decayed evidence of a factory in a category as of a day: n observations, their sum, sum of squares; seen: undecayed.
 select
     e.factory_id,
     e.category,

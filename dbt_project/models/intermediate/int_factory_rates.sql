@@ -1,6 +1,6 @@
--- Rates of each factory as of a day, per category and (category null) in all. Those of a category are shrunk to those of
--- the factory, these to the platform's, these to the priors. sd: of a job order's lead ratio (logarithm); else how sure the
--- rate is.
+-- Rates of each factory as of a day, per category and (category null) in all. Those of a category are shrunk to those
+-- of the factory, these to the platform's, these to the priors. sd: of a job order's lead ratio (logarithm); else how
+-- sure the rate is.
 with platform as (
     select
         d.as_of,

@@ -1,5 +1,5 @@
--- A factory's score in a category, the band that it is in, what the band allows, and why. Bands are held (hysteresis): one
--- good or bad day at a border changes nothing.
+-- A factory's score in a category, the band that it is in, what the band allows, and why. Bands are held (hysteresis):
+-- one good or bad day at a border changes nothing.
 {% set terms = "('price', 'machines', 'audit', 'certificates')" %}
 
 with by_day as (
@@ -65,7 +65,12 @@ records as (
 
 banded as (
     select
-        r.*, h.* exclude (factory_id, category), case when not r.is_trial then {{ held_rank('h.scores') }} end as rank
+        r.*,
+        h.score,
+        h.static_score,
+        h.dynamic_score,
+        h.losses,
+        case when not r.is_trial then {{ held_rank('h.scores') }} end as rank
     from held as h
     inner join records as r on h.factory_id = r.factory_id and h.category = r.category
 )
