@@ -92,6 +92,7 @@ class PlanPolicy(BaseModel):
     max_late_days: int = Field(5, ge=0, le=60)
     max_factories: int = Field(4, ge=1, le=50, description="Factories that may share one lot")
     candidate_factories: int = Field(12, ge=1, le=200, description="Cheapest capable factories kept per lot")
+    promise_level: float = Field(0.9, ge=0.5, lt=1, description="Rate at which the date of a whole order shall hold")
     time_limit_s: float = Field(20, gt=0)
     gap: float = Field(1e-3, ge=0, description="Relative gap at which the solver may stop")
     node_limit: int | None = Field(

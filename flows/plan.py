@@ -19,7 +19,7 @@ from flows.parameters import Plan
 from models.registry import CHAMPION, version_of
 from optimization.explain import summary
 from optimization.greedy import greedy
-from optimization.orderbook import build_instance, merchant_lots
+from optimization.orderbook import build_instance, merchant_lots, promised_dates
 from optimization.plan import read_plan
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
@@ -64,10 +64,15 @@ def solve_and_verify(instance: Instance, folder: Path, policy: PlanPolicy) -> No
 
 @task
 def look_at(folder: Path, policy: PlanPolicy) -> None:
-    """Beside the plan: what the rule of common planning tools makes of the day, and why the plan is as it is."""
+    """Beside the plan: dates to promise, what the rule of common planning tools makes of the day, why this plan."""
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
     if not (folder / "shadow" / "report.json").exists():
         greedy(instance).write(folder / "shadow")
+    if not (folder / "promises.csv").exists():
+        with session() as s:
+            lots = orders.open_lots(s)
+        promised = promised_dates(instance, made.schedule, lots, read("factories"), policy.promise_level)
+        write_atomically(folder / "promises.csv", promised.to_csv(index=False, lineterminator="\n").encode())
     if not (folder / "explanation.md").exists():
         write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s).encode())
 
@@ -133,5 +138,5 @@ def plan(parameters: Plan) -> bool:
     lots = set(read_plan(folder / "plan").allocation["order_id"])
     with session() as s:
         labels = orders.labels(s, sorted(lots))
-    reports.plan(plan_id, folder, labels, over)
+    reports.plan(plan_id, folder, labels, read("factory_scores"), over)
     return not over

@@ -182,13 +182,15 @@ def beside_the_rule(plan: Plan, shadow: Plan) -> pd.DataFrame:
     return table.assign(saved=table["common rule"] - table["plan"])
 
 
-def plan(plan_id: str, folder: Path, labels: pd.DataFrame, over: list[str]) -> None:
+def plan(plan_id: str, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame, over: list[str]) -> None:
     """The plan of a folder by lot and by factory, why, and what it saves; what stands in the way of its release."""
     instance, plan, shadow = read(folder / "instance"), read_plan(folder / "plan"), read_plan(folder / "shadow")
     load = load_by_factory(instance, plan.schedule)
     placed = dated_allocation(instance, plan.allocation, plan.schedule)
     by_lot = labels.merge(placed, on="lot_id")
     by_lot["lot_id"] = by_lot.pop("lot_id")  # last: only `c2m release --without` needs it
+
+    bands = scores[scores["factory_id"].isin(load["factory_id"])].sort_values("score")
 
     def bars(figure: Figure) -> None:
         axes = figure.subplots()
@@ -221,11 +223,15 @@ def plan(plan_id: str, folder: Path, labels: pd.DataFrame, over: list[str]) -> N
         table(beside_the_rule(plan, shadow)),
         "## By lot and factory",
         table(by_lot.sort_values(["due_on", "order_id", "lot_id", "factory_id"])),
+        "## Promised dates of whole orders",
+        table(pd.read_csv(folder / "promises.csv")),
         "## Not placed",
         table(pd.DataFrame(plan.report["unmet"])),
         "## Load by factory",
         picture(bars) if len(load) else "",
         table(load),
+        "## Scores of these factories, lowest first",
+        table(bands[["factory_id", "category", "score", "band", "reason"]], 30),
     )
 
 

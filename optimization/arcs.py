@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from optimization.chance import slack_days
+from optimization.standing import failures, order_caps, scored
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -33,6 +36,7 @@ class Offers:
     minutes_per_piece: Floats
     unit_cost: Floats
     min_lot: Ints
+    max_lot: Floats
     transit_days: Ints
 
 
@@ -45,24 +49,34 @@ def arcs(
     refusals: pd.DataFrame,
     running_minutes: Floats,
     count: int,
+    promise_level: float,
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.
 
-    `lots` are instance orders joined with their product facts and `to_place` (pieces not held); `held` has order_id,
-    factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
+    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `whole_order`; `held`
+    has order_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
+    transit_days holds the days in hand (`slack_days`) with which the whole order's date keeps the promise level.
     """
     offered = offers(lots, factories, capabilities, scores)
     setup_minutes = factories["setup_minutes"].to_numpy(dtype=float)
     keep = _pairs(held, held["quantity"], lots, factories)
     refused = _pairs(refusals, 1, lots, factories) > 0
     pieces = window_pieces(offered, lots, running_minutes, setup_minutes)
+    pieces = np.minimum(pieces, offered.max_lot)
     eligible = offered.eligible & ~refused & (pieces >= offered.min_lot)
     setup_share = factories["setup_cost"].to_numpy(dtype=float) / _column(lots["quantity"])
     cost = np.where(eligible, offered.unit_cost + setup_share, np.inf)
     free = running_minutes[:, -1] - (keep * offered.minutes_per_piece).sum(axis=0)
     chosen = shortlist(cost, offered.minutes_per_piece, pieces, offered.min_lot, lots, free, count) | (keep > 0)
     lot, factory = np.nonzero(chosen)
-    least = offered.min_lot[chosen]
+    least, kept = offered.min_lot[chosen], keep[chosen]
+    slack = slack_days(
+        factories,
+        np.diff(running_minutes, axis=1),
+        _column(lots["due_day"]) - offered.transit_days,
+        order_pairs(lots, np.where(eligible, pieces, 0)),
+        promise_level,
+    )[chosen]
     return pd.DataFrame(
         {
             "order_id": lots["order_id"].to_numpy()[lot],
@@ -71,9 +85,12 @@ def arcs(
             "minutes_per_piece": offered.minutes_per_piece[chosen],
             "setup_cost": factories["setup_cost"].to_numpy(dtype=float)[factory],
             "setup_minutes": setup_minutes[factory],
-            "min_lot": np.where(keep[chosen] > 0, np.minimum(least, keep[chosen]), least),
-            "max_lot": lots["quantity"].to_numpy()[lot],
-            "transit_days": offered.transit_days[chosen],
+            "min_lot": np.where(kept > 0, np.minimum(least, kept), least),
+            "max_lot": np.maximum(np.minimum(lots["quantity"].to_numpy()[lot], offered.max_lot[chosen]), kept).astype(
+                int
+            ),
+            "transit_days": offered.transit_days[chosen] + slack,
+            "slack_days": slack,
         }
     )
 
@@ -93,18 +110,34 @@ def offers(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFra
     skill = skill_efficiency(lots, factories, capabilities)
     pace = np.nan_to_num(skill, nan=1.0) * _numbers(factories, "efficiency_factor", 1.0)
     minutes = _column(lots["sam_minutes"]) / pace / _yields(lots, factories, scores)
-    km = _distances_km(lots, factories)
-    freight = FREIGHT_SHARE_PER_KM * km * _column(lots["unit_cost_basis"])
+    freight = FREIGHT_SHARE_PER_KM * _distances_km(lots, factories) * _column(lots["unit_cost_basis"])
     min_lot = _min_lots(lots, factories)
+    max_lot = order_caps(lots, factories, scores)
     active = (factories["status"] == "active").to_numpy(dtype=bool)
-    handling = factories["handling_days"].to_numpy(dtype=np.int64)
     return Offers(
-        eligible=~np.isnan(skill) & active & (min_lot <= _column(lots["quantity"])),
+        eligible=~np.isnan(skill) & active & (min_lot <= np.minimum(_column(lots["quantity"]), max_lot)),
         minutes_per_piece=minutes,
-        unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes + freight,
+        unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes
+        + freight
+        + failures(lots, factories, scores),
         min_lot=min_lot,
-        transit_days=handling + np.ceil(km / TRANSIT_KM_PER_DAY).astype(np.int64),
+        max_lot=max_lot,
+        transit_days=transit_days(lots, factories),
     )
+
+
+def transit_days(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
+    """(L, F) days from the last piece to the destination: handling, then by road."""
+    road = np.ceil(_distances_km(lots, factories) / TRANSIT_KM_PER_DAY).astype(np.int64)
+    return np.asarray(factories["handling_days"].to_numpy(dtype=np.int64) + road)
+
+
+def order_pairs(lots: pd.DataFrame, pieces: Floats) -> Ints:
+    """(L,) pairs that a lot's whole order is split into at least: the fewest factories that make each lot in time."""
+    made = np.cumsum(-np.sort(-pieces, axis=1), axis=1)
+    fewest = 1 + (made < _column(lots["quantity"])).sum(axis=1)
+    fewest = np.minimum(fewest, lots["max_factories"].to_numpy(dtype=np.int64))
+    return np.asarray(pd.Series(fewest).groupby(lots["whole_order"].to_numpy()).transform("sum"), dtype=np.int64)
 
 
 def skill_efficiency(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame) -> Floats:
@@ -186,8 +219,7 @@ def _min_lots(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
 
 def _yields(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
     """(L, F) good pieces per piece begun: of the category where it is scored, else of the factory."""
-    scored = scores.pivot(index="category", columns="factory_id", values="yield_rate").astype(float)
-    by_category = scored.reindex(index=lots["category"], columns=factories["factory_id"]).to_numpy()
+    by_category = scored(lots, factories, scores, "yield_rate")
     return np.where(np.isnan(by_category), _numbers(factories, "yield_rate", 1.0), by_category)
 
 

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from c2m.errors import InputError
 from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy
-from optimization.arcs import arcs
+from optimization.arcs import arcs, transit_days
+from optimization.chance import promises
 from optimization.lots import make_lots
 from optimization.problem import Instance
+from optimization.proposal import dates
+from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
 
 Floats = NDArray[np.float64]
 
@@ -26,9 +29,7 @@ HEADER = [
 ]
 PAIR = ["order_id", "factory_id"]
 
-# Assumed rates, as shares of a piece's price or cost, so that they hold in any currency.
-LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
-MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
+# Assumed rate, as a share of a piece's cost like those in standing.py.
 CHANGE_SHARE = 0.10  # of the cost: cloth moved and work lost when a job order is taken back
 
 
@@ -71,7 +72,8 @@ def build_instance(
     factories = factories.sort_values("factory_id", ignore_index=True)
     orders = _orders(lots, day_1, policy)
     capacity = _capacity(calendar, factories, day_1, policy.horizon_days)
-    running = _running_minutes(capacity, factories, policy.horizon_days)
+    exposure = exposures(factories, scores)
+    running = _running_minutes(capacity, factories, policy.horizon_days) * exposure[:, None]
     offered = arcs(
         lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["order_id", "quantity"]),
         *(factories, capabilities, scores),
@@ -79,18 +81,39 @@ def build_instance(
         refusals.rename(columns={"lot_id": "order_id"}),
         running,
         policy.candidate_factories,
+        policy.promise_level,
     )
     if offered.empty:
         return None
-    used = factories[factories["factory_id"].isin(offered["factory_id"])]
+    used = factories["factory_id"].isin(offered["factory_id"])
+    incumbents = _incumbents(held, lots, offered, capacity)
+    capacity = exposed(
+        capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders)
+    )
     tables = {
-        "orders": orders,
+        "orders": orders.assign(max_late_days=_latest(orders, offered)),
         "arcs": offered,
-        "capacity": capacity[capacity["factory_id"].isin(used["factory_id"])],
-        "factories": used[["factory_id", "engagement_cost"]],
-        "incumbent": _incumbents(held, lots, offered, capacity),
+        "capacity": capacity[capacity["factory_id"].isin(factories.loc[used, "factory_id"])],
+        "factories": factories.loc[used, ["factory_id", "engagement_cost"]],
+        "incumbent": incumbents,
     }
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def promised_dates(
+    instance: Instance, schedule: pd.DataFrame, lots: pd.DataFrame, factories: pd.DataFrame, level: float
+) -> pd.DataFrame:
+    """order_id (the whole order), planned_on, promised_on, probability: when what the plan places will have arrived."""
+    if instance.day_1 is None:
+        raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
+    rows = _named(lots)
+    pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
+    transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
+    of = rows.set_index("order_id")["whole_order"]
+    found = promises(instance, schedule[schedule["order_id"].isin(of.index)], transit, factories, of, level)
+    for name in ("planned", "promised"):
+        found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
+    return found[["order_id", "planned_on", "promised_on", "probability"]]
 
 
 def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
@@ -113,13 +136,19 @@ def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
 def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Lots under the instance's order_id, with `to_place` (held by no job order) and `quantity` (all open pieces)."""
     held_pieces = held.groupby("order_id")["quantity"].sum()
-    rows = lots.drop(columns="order_id").rename(columns={"lot_id": "order_id"}).sort_values("order_id")
-    rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
-    # Replenishment names no destination: it goes where the merchant's other open orders go.
-    rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
+    rows = _named(lots)
     rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
     rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
     return rows[rows["quantity"] > 0].reset_index(drop=True)
+
+
+def _named(lots: pd.DataFrame) -> pd.DataFrame:
+    """Lots under the instance's order_id, their order as whole_order, with a destination if the merchant has one."""
+    rows = lots.rename(columns={"order_id": "whole_order", "lot_id": "order_id"}).sort_values("order_id")
+    rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
+    # Replenishment names no destination: it goes where the merchant's other open orders go.
+    rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
+    return rows
 
 
 def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
@@ -182,6 +211,20 @@ def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, c
     return rows[[*PAIR, "quantity", "setup_done"]].assign(
         frozen=frozen, change_cost=CHANGE_SHARE * rows["unit_cost_basis"]
     )
+
+
+def _frozen_work(incumbents: pd.DataFrame, offered: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
+    """factory_id, minutes, release_day of the commitments that stay where they are."""
+    rows = incumbents[incumbents["frozen"]].merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR)
+    rows = rows.merge(orders[["order_id", "release_day"]], on="order_id")
+    minutes = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
+    return rows[["factory_id", "release_day"]].assign(minutes=minutes)
+
+
+def _latest(orders: pd.DataFrame, offered: pd.DataFrame) -> "pd.Series[int]":
+    """max_late_days with the days in hand: they make a date surer, they do not shorten the window of a lot."""
+    in_hand = offered.groupby("order_id")["slack_days"].max()
+    return orders["max_late_days"] + orders["order_id"].map(in_hand).fillna(0).astype(np.int64)
 
 
 def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:

@@ -20,12 +20,13 @@ def dated_allocation(instance: Instance, allocation: pd.DataFrame, schedule: pd.
         raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
     span = schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), last=("day", "max"))
     rows = allocation.merge(span, on=PAIR).merge(instance.arcs[[*PAIR, "transit_days"]], on=PAIR)
-    rows["start_on"] = _dates(rows["first"], instance.day_1)
-    rows["finish_on"] = _dates(rows["last"] + rows["transit_days"], instance.day_1)
+    rows["start_on"] = dates(rows["first"], instance.day_1)
+    rows["finish_on"] = dates(rows["last"] + rows["transit_days"], instance.day_1)
     return rows.rename(columns={"order_id": "lot_id"})[["lot_id", "factory_id", "quantity", "start_on", "finish_on"]]
 
 
-def _dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
+def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
+    """The dates of days of an instance."""
     return [day_1 + timedelta(days=int(day) - 1) for day in days]
 
 

@@ -12,6 +12,9 @@ from optimization.problem import Instance
 DAY = date(2026, 3, 6)  # a Friday
 POLICY = PlanPolicy.model_validate({})
 EVERYONE = PlanPolicy.model_validate({"candidate_factories": 200})
+# What the mart says of a factory whose days are all alike: no date needs days in hand.
+CERTAIN = {"efficiency_level": 1.0, "efficiency_level_sd": 0.0, "efficiency_day_sd": 0.0, "efficiency_deviation": 0.0}
+CERTAIN |= {"efficiency_kept": 0.0, "lead_ratio_q90": 1.0}
 MUMBAI, DELHI = (19.076, 72.8777), (28.6139, 77.209)
 
 
@@ -20,6 +23,7 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
         "lot_id": lot_id,
         "order_id": f"order-{lot_id}",
         "merchant_id": "m",
+        "parent_order_id": None,
         "category": "shirt",
         "crafts": "",
         "quantity": 500,
@@ -42,8 +46,16 @@ def factory(factory_id: str, **changes: Any) -> dict[str, Any]:
         **place,
         "yield_rate": 1.0,
         "efficiency_factor": 1.0,
+        **CERTAIN,
         **changes,
     }
+
+
+def score(factory_id: str, **changes: Any) -> dict[str, Any]:
+    """A factory's row of factory_scores, without a fault."""
+    rates = ("yield_rate", "on_time_rate", "acceptance_rate", "small_acceptance_rate", "repeat_acceptance_rate")
+    bounds = {"exposure_share": 1.0, "inspection_share": 0.0, "order_cap_pieces": None, "answer_hours": 0.0}
+    return {"factory_id": factory_id, "category": "shirt", **bounds, **dict.fromkeys(rates, 1.0), **changes}
 
 
 def skills(**by_factory: dict[str, float]) -> pd.DataFrame:
@@ -79,7 +91,7 @@ def build(
     refusals: list[tuple[str, str]] | None = None,
     policy: PlanPolicy = EVERYONE,
     calendar: pd.DataFrame | None = None,
-    scores: list[tuple[str, str, float]] | None = None,
+    scores: list[dict[str, Any]] | None = None,
 ) -> Instance | None:
     ids = [row["factory_id"] for row in factories]
     return build_instance(
@@ -89,7 +101,7 @@ def build(
         pd.DataFrame(factories),
         skills(**{f: {"shirt": 0.8} for f in ids}) if capabilities is None else capabilities,
         working_days(ids) if calendar is None else calendar,
-        pd.DataFrame(scores or [], columns=["factory_id", "category", "yield_rate"]),
+        pd.DataFrame(scores or [], columns=list(score(""))),
         policy,
         DAY,
     )

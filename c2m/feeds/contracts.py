@@ -23,6 +23,7 @@ _FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
 _MOST_PIECES = 10_000_000  # one order line; more is a wrong column
 _MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
 
+_LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
 Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
@@ -76,7 +77,7 @@ class CatalogueRow(Row):
     price: Price = Field(description="List price")
     cost: Price = Field(description="Cost to make and bring in")
     currency: Currency
-    crafts: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$")] = Field(
+    crafts: Annotated[str, Sql("VARCHAR"), Field(pattern=_LIST)] = Field(
         "", description="Crafts that making it needs, sorted, ';' between; may be ''"
     )
     sam_cut_minutes: Sam
@@ -140,6 +141,12 @@ class Factory(Row):
     min_lot: Annotated[int, Sql("INTEGER", "pieces"), Field(ge=1, le=_MOST_PIECES)]
     small_order_willingness: Share
     handling_days: Annotated[int, Sql("INTEGER", "days"), Field(ge=0, le=60)]
+    audit_score: Annotated[float, Sql("DOUBLE", "share", added=True), Field(ge=0, le=1)] | None = Field(
+        None, description="Result of its last audit, 1 = without a finding"
+    )
+    certificates: Annotated[str, Sql("VARCHAR", added=True), Field(pattern=_LIST)] | None = Field(
+        None, description="Certificates that it holds, sorted, ';' between; may be ''"
+    )
     transport: Annotated[Literal["mqtt", "http"], Sql("VARCHAR")]
     endpoint_url: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^https?://\S+$")] | None = None
     status: Annotated[Literal["active", "paused"], Sql("VARCHAR")]

@@ -36,15 +36,15 @@ def folder(name: str) -> Path:
 
 def source(name: str) -> str:
     """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written."""
-    return f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))})"
+    return f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))}, union_by_name = true)"
 
 
 def ensure_landing() -> None:
-    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it."""
+    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it or has it otherwise."""
     with connect() as connection:
         for name, schema in SCHEMAS.items():
             empty = folder(name) / "_empty.parquet"
-            if not empty.exists():
+            if not empty.exists() or connection.read_parquet(str(empty)).columns != list(schema):
                 columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in schema.items())
                 write_parquet(connection.sql(f"SELECT {columns} LIMIT 0"), empty)
 

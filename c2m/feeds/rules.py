@@ -20,6 +20,7 @@ class Sql:
 
     type: str
     unit: str = ""
+    added: bool = False  # rows had landed before the contract had it
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Column:
     description: str
     nullable: bool  # an empty cell is allowed
     default: str | None  # what an empty cell means, where it means something
+    added: bool = False  # left out of a row's hash where it is empty: rows landed before stay what they were
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Feed:
 def _column(name: str, info: FieldInfo) -> Column:
     sql = next(m for m in _metadata(info) if isinstance(m, Sql))
     default = None if info.is_required() else info.default
-    return Column(name, sql.type, sql.unit, info.description or "", not info.is_required() and default is None, default)
+    nullable = not info.is_required() and default is None
+    return Column(name, sql.type, sql.unit, info.description or "", nullable, default, sql.added)
 
 
 def _metadata(info: FieldInfo) -> Iterator[Any]:

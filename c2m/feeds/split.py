@@ -118,7 +118,10 @@ def _refer(reference: Reference) -> _Check:
 
 
 def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    content = ", ".join(f"coalesce({column.name}::VARCHAR, chr(30))" for column in feed.columns)
+    content = ", ".join(
+        f"'{column.name}=' || {column.name}::VARCHAR" if column.added else f"coalesce({column.name}::VARCHAR, chr(30))"
+        for column in feed.columns
+    )
     connection.execute(
         f"""CREATE TEMP TABLE accepted AS SELECT *, md5(concat_ws(chr(31), {content})) AS _row_hash, false AS duplicate
         FROM typed ANTI JOIN broken USING ("#record")"""

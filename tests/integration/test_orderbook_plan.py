@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from order_world import DAY, factory, skills, working_days
+from order_world import DAY, factory, score, skills, working_days
 from scipy.stats import norm
 
 from c2m.ledger import job_orders, orders, store
@@ -54,7 +54,7 @@ def instance_of_the_day(accepted: pd.DataFrame | None = None) -> Instance:
         lots["committed"] = lots["lot_id"].map(live.groupby("lot_id")["remaining"].sum()).fillna(0)
     ids = [row["factory_id"] for row in FACTORIES]
     capabilities, calendar = skills(**{f: {"shirt": 0.8} for f in ids}), working_days(ids, minutes=4_800)
-    scores = pd.DataFrame(columns=["factory_id", "category", "yield_rate"])
+    scores = pd.DataFrame(columns=list(score("")))
     policy, factories = PlanPolicy.model_validate({}), pd.DataFrame(FACTORIES)
     instance = build_instance(lots, live, refusals, factories, capabilities, calendar, scores, policy, DAY)
     assert instance is not None

@@ -5,14 +5,15 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from order_world import DAY, DELHI, POLICY, build, built, factory, job_order, lot, pairs, skills, working_days
+from order_world import DAY, DELHI, POLICY, build, built, factory, job_order, lot, pairs, score, skills, working_days
 from scipy.optimize import linprog
 
 from c2m.errors import InputError
 from c2m.settings import PlanPolicy
 from optimization.arcs import FREIGHT_SHARE_PER_KM
-from optimization.orderbook import CHANGE_SHARE, LATE_SHARE_PER_DAY, MAKING_SHARE
+from optimization.orderbook import CHANGE_SHARE
 from optimization.problem import Instance
+from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE
 
 DELHI_TO_MUMBAI_KM = 1148  # published great-circle distance
 
@@ -54,11 +55,13 @@ def test_cost_pace_and_transit_of_a_pair() -> None:
         [lot(crafts="print;wash")],
         [maker],
         skills(f={"shirt": 0.8, "print": 0.6, "wash": 0.7}),
-        scores=[("f", "shirt", 0.96)],
+        scores=[score("f", yield_rate=0.96)],
     ).arcs.iloc[0]
     minutes = 12 / (0.6 * 0.9) / 0.96
     assert arc["minutes_per_piece"] == pytest.approx(minutes)
-    assert arc["unit_cost"] == pytest.approx(0.1 * minutes + FREIGHT_SHARE_PER_KM * DELHI_TO_MUMBAI_KM * 8, rel=1e-3)
+    spoiled = (1 / 0.96 - 1) * (1 - MAKING_SHARE) * 8
+    freight = FREIGHT_SHARE_PER_KM * DELHI_TO_MUMBAI_KM * 8
+    assert arc["unit_cost"] == pytest.approx(0.1 * minutes + freight + spoiled, rel=1e-3)
     assert arc["transit_days"] == 1 + 3
     assert (arc["setup_cost"], arc["setup_minutes"], arc["min_lot"], arc["max_lot"]) == (40, 300, 50, 500)
 

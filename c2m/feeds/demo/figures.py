@@ -86,6 +86,7 @@ MIN_LOTS = (50, 100, 200, 300)  # assumed, with their shares
 MIN_LOT_SHARE = (0.35, 0.40, 0.15, 0.10)
 HTTP_EVERY = 6  # every sixth factory takes job orders over HTTP
 PAUSED_EVERY = 20
+CERTIFICATES, CERTIFIED_SHARE = ("iso-9001", "oeko-tex-100", "sa8000"), 0.4
 GENERALIST_EVERY = 5  # every fifth factory has all skills
 HOME_SHARE = 0.66  # of factories in the home country, at least: China's share of all clusters below
 SKILL_SHARE = 0.62  # chance of each skill for the others

@@ -102,6 +102,10 @@ def _factories(
     frame["min_lot"] = min_lot
     frame["small_order_willingness"] = np.clip(1.05 - min_lot / 500 + rng.normal(0, 0.08, count), 0.2, 0.98).round(2)
     frame["handling_days"] = rng.integers(1, 3, count)
+    audits = rng.spawn(1)[0]  # of its own, so that all else is drawn as it was
+    frame["audit_score"] = np.clip(audits.normal(0.8, 0.1, count), 0, 1).round(2)
+    holds = audits.random((count, len(figures.CERTIFICATES))) < figures.CERTIFIED_SHARE
+    frame["certificates"] = [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds]
     frame["transport"] = np.where(number % figures.HTTP_EVERY == 0, "http", "mqtt")
     frame["endpoint_url"] = None
     frame["status"] = np.where(number % figures.PAUSED_EVERY == 0, "paused", "active")

@@ -8,8 +8,10 @@ select
     quantity,
     state,
     accepted,
+    start_on,
     due_on,
     ended_at,
+    changed_at,
     min(changed_at) over (partition by job_order_id) as released_at,
     min(known_at) over (partition by job_order_id) as known_since,
     min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at

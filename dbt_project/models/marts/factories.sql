@@ -1,35 +1,46 @@
--- The feed's columns, and what the factory has shown, shrunk to the priors of dbt_project.yml.
-with evidence as (
+-- The feed's columns, and what the factory has shown in all its categories, decayed and shrunk.
+with rates as (
     select
         factory_id,
-        sum(pieces) as pieces,
-        sum(defects) as defects,
-        sum(accepted) as accepted,
-        sum(refused) as refused,
-        sum(due) as due,
-        sum(on_time) as on_time,
-        sum(answers) as answers,
-        sum(answer_hours) as answer_hours
-    from {{ ref('int_factory_evidence') }}
+        {%- for measure in var('evidence') %}
+            max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
+        {%- endfor %}
+        max(exp(rate + 1.2816 * sd)) filter (where measure = 'lead_ratio') as lead_ratio_q90,
+        max(seen) filter (where measure = 'yield') as pieces
+    from {{ ref('int_factory_rates') }}
+    where category is null and as_of = {{ business_date() }}
     group by factory_id
 ),
 
+{# Mean over the next days of what is left of a deviation: m + m^2 + .. over their number. #}
+{% set days = var('efficiency_days_ahead') %}
 speed as (
-    select factory_id, sum(earned_minutes / planned_minutes) as ratio, count(*) as days
-    from {{ ref('int_factory_speed') }}
-    group by factory_id
+    select
+        *,
+        level + deviation * {{ var('efficiency_memory') }}
+        * (1 - pow({{ var('efficiency_memory') }}, {{ days }})) / (1 - {{ var('efficiency_memory') }}) / {{ days }}
+            as factor
+    from {{ ref('int_factory_efficiency') }}
+    where as_of = {{ business_date() }}
 )
 
 select
     f.*,
-    {{ shrunk('e.pieces', 'e.pieces + e.defects', var('prior_yield'), var('prior_yield_pieces')) }} as yield_rate,
-    {{ shrunk('v.ratio', 'v.days', var('prior_efficiency'), var('prior_efficiency_days')) }} as efficiency_factor,
-    {{ shrunk('e.accepted', 'e.accepted + e.refused', var('prior_acceptance'), var('prior_acceptance_job_orders')) }}
-        as acceptance_rate,
-    {{ shrunk('e.on_time', 'e.due', var('prior_on_time'), var('prior_on_time_job_orders')) }} as on_time_rate,
-    {{ shrunk('e.answer_hours', 'e.answers', var('prior_answer_hours'), var('prior_acceptance_job_orders')) }}
-        as answer_hours,
-    cast(coalesce(e.pieces, 0) as integer) as pieces_scanned
+    r.yield::double as yield_rate,
+    v.level::double as efficiency_level,
+    v.level_sd::double as efficiency_level_sd,
+    v.day_sd::double as efficiency_day_sd,
+    v.deviation::double as efficiency_deviation,
+    v.kept::double as efficiency_kept,
+    r.acceptance::double as acceptance_rate,
+    r.on_time::double as on_time_rate,
+    r.answer_hours::double as answer_hours,
+    r.lead_ratio_q90::double as lead_ratio_q90,
+    r.pieces::integer as pieces_scanned,
+    greatest(v.factor, 0.2)::double as efficiency_factor,
+    (v.level + v.deviation - 1.2816 * sqrt(
+        pow(v.level_sd * (1 - v.kept), 2) + pow(v.day_sd, 2) * (1 - v.kept * v.kept)
+    ))::double as efficiency_q10
 from {{ ref('stg_factories') }} as f
-left join evidence as e on f.factory_id = e.factory_id
-left join speed as v on f.factory_id = v.factory_id
+inner join rates as r on f.factory_id = r.factory_id
+inner join speed as v on f.factory_id = v.factory_id

@@ -16,6 +16,8 @@ select
     min_lot,
     small_order_willingness,
     handling_days,
+    audit_score,
+    certificates,
     transport,
     endpoint_url,
     status

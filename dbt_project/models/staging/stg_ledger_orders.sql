@@ -2,6 +2,8 @@ select
     order_id,
     merchant_id,
     source,
+    parent_order_id,
+    tolerance_share,
     state
 from {{ source('landing', 'ledger_orders') }}
 where known_at < {{ cut_off() }}

@@ -1,0 +1,69 @@
+"""How much work lines get done over days to come, as a distribution: days remember the day before.
+
+The ratio of earned to planned work on working day k is level + x(k). x is autoregressive of order one: memory per
+working day, stationary standard deviation day_sd; the level is known up to level_sd. What is known of x is its state
+before the first day: `deviation`, remembered to the share `kept` (0: nothing is known, x is drawn as it is on any day).
+
+Arrays are (F,) per line or (F, D) per line and day; minutes are paid ones, 0 on a day off; `step` (F, D) is the number
+of the working day, from the day of that state.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LOWEST_RATIO = 0.05  # a line that stands all day is no line at work; keeps every job finite
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What is known of the efficiency of F lines, as ratios of earned to planned work."""
+
+    level: Floats
+    level_sd: Floats
+    day_sd: Floats
+    deviation: Floats
+    kept: Floats
+    memory: float
+
+    def work(self, minutes: Floats, step: Ints) -> tuple[Floats, Floats]:
+        """(F, D) mean and standard deviation of the work done up to and with each day, in planned minutes."""
+        remembered = self.memory**step
+        mean = np.cumsum(minutes * (self.level[:, None] + self.deviation[:, None] * remembered), axis=1)
+        of_level = np.cumsum(minutes * (1 - self.kept[:, None] * remembered), axis=1) * self.level_sd[:, None]
+        variance, before = np.zeros_like(mean), np.zeros(len(mean))
+        total, faded, of_state = before.copy(), before.copy(), before.copy()
+        for day in range(minutes.shape[1]):
+            gap = step[:, day] - (step[:, day - 1] if day else 0)
+            faded *= self.memory**gap
+            kept_here = self.kept**2 * remembered[:, day]
+            now = minutes[:, day]
+            total += now**2 * (1 - kept_here * remembered[:, day]) + 2 * now * (faded - kept_here * of_state)
+            faded += now
+            of_state += now * remembered[:, day]
+            variance[:, day] = total
+        return mean, np.sqrt(np.maximum(variance, 0) * self.day_sd[:, None] ** 2 + of_level**2)
+
+    def quantile(self, minutes: Floats, step: Ints, z: float) -> Floats:
+        """(F, D) work that is done up to and with each day or more, with the probability of a normal z."""
+        mean, sd = self.work(minutes, step)
+        return np.maximum.accumulate(np.maximum(mean - z * sd, 0), axis=1)
+
+    def paths(self, random: np.random.Generator, count: int, line: int, step: Ints) -> Floats:
+        """(count, D) drawn ratios of one line on days with their `step` (D,)."""
+        about = random.normal(0, self.level_sd[line], count)
+        kept = self.kept[line]
+        spread = self.day_sd[line]
+        state = self.deviation[line] - kept * about + random.normal(0, spread * np.sqrt(1 - kept**2), count)
+        found = np.empty((count, len(step)))
+        before = 0
+        for day, now in enumerate(step):
+            faded = self.memory ** (now - before)
+            state = faded * state + random.normal(0, spread * np.sqrt(1 - faded**2), count)
+            found[:, day] = self.level[line] + about + state
+            before = now
+        return np.maximum(found, LOWEST_RATIO)

@@ -1,0 +1,85 @@
+{{ config(materialized='table') }}
+
+-- The components of a factory's score in a category as of a day: value 0 to 1, weight in the category's profile, points
+-- of 100, observations behind it (null where it is a term, not a record), and what was found in words.
+with rates as (
+    select
+        factory_id,
+        category,
+        as_of,
+        {%- for measure in var('evidence') %}
+            max(rate) filter (where measure = '{{ measure }}') as {{ measure }},
+            max(seen) filter (where measure = '{{ measure }}') as {{ measure }}_seen,
+        {%- endfor %}
+        max(100 * exp(rate + 1.2816 * sd)) filter (where measure = 'lead_ratio') as lead_ratio_q90_percent
+    from {{ ref('int_factory_rates') }}
+    where category is not null
+    group by factory_id, category, as_of
+),
+
+terms as (
+    select
+        c.factory_id,
+        c.name as category,
+        f.lines,
+        coalesce(f.audit_score, {{ var('prior_audit') }}) as audit,
+        coalesce(len(string_split(nullif(f.certificates, ''), ';')), 0) as certificates,
+        f.minute_cost / c.efficiency as cost,
+        median(f.minute_cost / c.efficiency) over (partition by c.name) as usual_cost
+    from {{ ref('stg_factory_capabilities') }} as c
+    inner join {{ ref('stg_factories') }} as f on c.factory_id = f.factory_id
+    where c.kind = 'category'
+),
+
+speed as (
+    select factory_id, as_of, days, level + deviation as efficiency
+    from {{ ref('int_factory_efficiency') }}
+)
+
+select
+    r.factory_id,
+    r.category,
+    r.as_of,
+    v.component,
+    w.weight,
+    v.seen,
+    v.words,
+    greatest(0, least(1, v.value)) as value,
+    100 * w.weight * greatest(0, least(1, v.value)) as points
+from rates as r
+inner join terms as t on r.factory_id = t.factory_id and r.category = t.category
+inner join speed as e on r.factory_id = e.factory_id and r.as_of = e.as_of
+cross join
+    lateral (
+        values
+        ('on_time', 2 * r.on_time - 1, r.on_time_seen, format('{:.0f} % on time and in full', 100 * r.on_time)),
+        ('quality', 1 - (1 - r.yield) / 0.08, r.yield_seen, format('{:.1f} % defects', 100 * (1 - r.yield))),
+        (
+            'small', r.small_acceptance, r.small_acceptance_seen,
+            format('takes {:.0f} % of small orders', 100 * r.small_acceptance)
+        ),
+        (
+            'repeat', r.repeat_acceptance, r.repeat_acceptance_seen,
+            format('takes {:.0f} % of repeat orders', 100 * r.repeat_acceptance)
+        ),
+        ('response', 1 - r.answer_hours / 12, r.answer_hours_seen, format('answers in {:.1f} hours', r.answer_hours)),
+        (
+            'lead_time', 2 - r.lead_ratio_q90_percent / 100, r.lead_ratio_seen,
+            format('9 of 10 orders within {:.0f} % of the planned days', r.lead_ratio_q90_percent)
+        ),
+        ('efficiency', 2 * e.efficiency - 1, e.days, format('{:.0f} % of the planned efficiency', 100 * e.efficiency)),
+        (
+            'price', 1.5 - t.cost / t.usual_cost, null,
+            format('{:.0f} % of the usual cost of a standard minute', 100 * t.cost / t.usual_cost)
+        ),
+        ('machines', ln(1 + t.lines) / ln(51), null, format('{} lines', t.lines)),
+        ('audit', t.audit, null, format('audit {:.2f} of 1', t.audit)),
+        (
+            'certificates',
+            t.certificates / {{ var('certificates_counted') }},
+            null,
+            format('{} certificates', t.certificates)
+        )
+    ) as v (component, value, seen, words)
+inner join {{ score_weights() }} as w (profile, component, weight)
+    on v.component = w.component and w.profile = {{ score_profile('r.category') }}

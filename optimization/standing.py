@@ -1,0 +1,93 @@
+"""What a factory's record means for a plan: what it may get, what it is offered, what its failures cost.
+
+In: lots (L rows), factories (F rows) and their scores per category (docs/operations.md tells the bands). Matrices are
+(L, F); money is the plan's currency, per piece.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# Assumed rates, as shares of a piece's price or cost, so that they hold in any currency.
+LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
+MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
+INSPECTION_SHARE = 0.02  # of the cost: unpack, look at and pack one piece again
+# Days by which a late order is late: lower quartile of late deliveries in scms, whose vendors nobody re-plans daily.
+LATE_DAYS = 5.0
+REFUSED_DAYS = 1.0  # a refused or expired job order is planned again the next day
+SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
+
+
+def scored(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, column: str) -> Floats:
+    """(L, F) a column of the scores in the lot's category; NaN where the factory is not scored in it."""
+    found = scores.pivot(index="category", columns="factory_id", values=column).astype(float)
+    return found.reindex(index=lots["category"], columns=factories["factory_id"]).to_numpy()
+
+
+def failures(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(L, F) expected cost per piece of defects, inspection, lateness, refusals and slow answers.
+
+    (1 / yield - 1) x material + inspection share x cost of inspecting
+    + late cost a day x ((1 - on time) x LATE_DAYS + (1 - acceptance) x REFUSED_DAYS + answer hours / 24)
+    """
+    cost, price = (_column(lots[name]) for name in ("unit_cost_basis", "unit_value"))
+    spoiled = 1 / scored(lots, factories, scores, "yield_rate") - 1
+    inspected = scored(lots, factories, scores, "inspection_share")
+    late_days = (1 - scored(lots, factories, scores, "on_time_rate")) * LATE_DAYS
+    late_days += (1 - _acceptance(lots, factories, scores)) * REFUSED_DAYS
+    late_days += scored(lots, factories, scores, "answer_hours") / 24
+    expected = cost * (spoiled * (1 - MAKING_SHARE) + inspected * INSPECTION_SHARE)
+    return np.nan_to_num(expected + price * LATE_SHARE_PER_DAY * late_days, nan=0.0)
+
+
+def order_caps(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(L, F) pieces of a lot that the factory's band allows; inf where it sets no limit."""
+    return np.nan_to_num(scored(lots, factories, scores, "order_cap_pieces"), nan=np.inf)
+
+
+def exposures(factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(F,) share of its free minutes that a factory is offered: that of its best band.
+
+    Its minutes are one pool; what a weaker category may get is bounded by that category's order cap and cost.
+    """
+    best = scores.groupby("factory_id")["exposure_share"].max().astype(float)
+    return np.asarray(best.reindex(factories["factory_id"]).fillna(1.0), dtype=np.float64)
+
+
+def exposed(capacity: pd.DataFrame, exposure: "pd.Series[float]", frozen: pd.DataFrame) -> pd.DataFrame:
+    """The capacity that is offered: all that frozen work needs, and of the rest the exposure's share.
+
+    `exposure` by factory_id; `frozen` has factory_id, minutes, release_day. Where frozen work that begins late would
+    not fit into a share of the last days, the factory's days stay whole: what was agreed comes before what is allowed.
+    """
+    horizon = int(capacity["day"].max())
+    names = pd.Index(exposure.index)
+    room, need = np.zeros((len(names), horizon + 1)), np.zeros((len(names), horizon + 1))
+    np.add.at(
+        room,
+        (names.get_indexer(capacity["factory_id"]), capacity["day"]),
+        capacity["minutes"] + capacity["overtime_minutes"],
+    )
+    begins = frozen["release_day"].clip(1, horizon).astype(np.int64)
+    np.add.at(need, (names.get_indexer(frozen["factory_id"]), begins), frozen["minutes"])
+    room_left, need_left = (np.cumsum(table[:, ::-1], axis=1)[:, ::-1] for table in (room, need))
+    agreed = np.minimum(need_left[:, 0] / np.maximum(room_left[:, 0], 1e-9), 1)
+    share = agreed + exposure.to_numpy() * (1 - agreed)
+    share[(need_left > share[:, None] * room_left + 1e-6).any(axis=1)] = 1.0
+    factor = share[names.get_indexer(capacity["factory_id"])]
+    return capacity.assign(minutes=capacity["minutes"] * factor, overtime_minutes=capacity["overtime_minutes"] * factor)
+
+
+def _acceptance(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(L, F) the rate that fits the lot: a repeat's, else a small order's, else that of all."""
+    rate, small, repeat = (
+        scored(lots, factories, scores, f"{kind}acceptance_rate") for kind in ("", "small_", "repeat_")
+    )
+    is_small = _column(lots["quantity"]) <= SMALL_ORDER_PIECES
+    return np.where(lots["parent_order_id"].notna().to_numpy()[:, None], repeat, np.where(is_small, small, rate))
+
+
+def _column(values: "pd.Series[float]") -> Floats:
+    return np.asarray(values, dtype=np.float64)[:, None]

@@ -1,0 +1,275 @@
+"""Scores of factories: rates, efficiency, points and bands out of landed evidence, recomputed in plain Python."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from warehouse_world import build, land, moment
+
+from c2m.published import PROJECT
+from c2m.settings import settings
+from optimization import chance, standing
+
+DAY, LONG_AGO = date(2022, 6, 1), date(2022, 3, 1)
+VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+EVIDENCE = VARS["evidence"]
+FACTORIES, CATEGORIES = ["f0", "f1", "f2", "f3", "new"], ["kurta", "uniform"]
+MODELS = ("--select", "+factories", "+factory_scores", "+factory_score_components", "--indirect-selection", "cautious")
+Job = dict[str, Any]
+
+
+def noon(day: date, hours: float = 12) -> datetime:
+    return datetime.combine(day, time()) + timedelta(hours=hours)
+
+
+def job_order(random: np.random.Generator, number: int) -> Job:
+    """A job order of a factory: asked, answered or not, made or not, on time or late, in full or not."""
+    released = DAY - timedelta(days=int(random.integers(3, 50)))
+    outcome = random.choice(["Ended", "Running", "Refused", "Expired"], p=[0.7, 0.15, 0.1, 0.05])
+    days = int(random.integers(2, 12))
+    factory = str(random.choice(FACTORIES[:-1]))
+    ended = released + timedelta(days=int(random.integers(1, 16)))
+    if outcome == "Ended" and ended >= DAY:
+        outcome = "Running"
+    return {
+        "job_order_id": f"j{number}",
+        "factory_id": factory,
+        "category": CATEGORIES[number % 2],
+        "quantity": int(random.choice([100, 400])),
+        "is_repeat": bool(random.random() < 0.3),
+        "outcome": outcome,
+        "released": released,
+        "due_on": released + timedelta(days=days),
+        "answer_hours": float(random.integers(1, 30)),
+        "ended": ended if outcome == "Ended" else None,
+        "is_full": bool(random.random() < 0.9),
+        "defects": int(random.integers(0, 20)),
+    }
+
+
+def changes(job: Job) -> list[dict[str, Any]]:
+    """The job order's rows in the ledger's change log."""
+    row = {name: job[name] for name in ("job_order_id", "factory_id", "quantity", "due_on")}
+    row |= {"lot_id": f"l-{job['job_order_id']}", "order_id": f"o-{job['job_order_id']}", "merchant_id": "m"}
+    row |= {"start_on": job["released"], "attempt": 1, "revision": 1, "accepted": None, "ended_at": None}
+    told: list[tuple[datetime, dict[str, Any]]] = [(noon(job["released"], 0), {"state": "Released"})]
+    answered = noon(job["released"], job["answer_hours"])
+    if job["outcome"] == "Expired":
+        told.append((answered, {"state": "Expired"}))
+    else:
+        told.append((answered, {"state": "AllowedToStart", "accepted": job["outcome"] != "Refused"}))
+        told.append((answered + timedelta(hours=1), {"state": job["outcome"], "accepted": job["outcome"] != "Refused"}))
+    if job["ended"]:
+        told[-1] = (max(noon(job["ended"]), told[-1][0]), told[-1][1] | {"ended_at": noon(job["ended"])})
+    return [row | told_row | {"sequence": n, "at": at, "known_at": at} for n, (at, told_row) in enumerate(told)]
+
+
+def scans(job: Job) -> list[dict[str, Any]]:
+    if not job["ended"]:
+        return []
+    row = {"factory_id": job["factory_id"], "job_order_id": job["job_order_id"], "sku_id": "s", "line_id": None}
+    at = noon(job["ended"])
+    done = {"inspect": (job["quantity"], job["defects"]), "ship": (job["quantity"] - (0 if job["is_full"] else 50), 0)}
+    return [
+        row | {"scan_id": f"{job['job_order_id']}-{name}", "operation": name, "quantity": pieces, "defects": bad}
+        | {"at": at, "received_at": at}
+        for name, (pieces, bad) in done.items()
+    ]  # fmt: skip
+
+
+def sewing(factory: str, random: np.random.Generator) -> tuple[list[dict[str, Any]], dict[date, float]]:
+    """Scans of one long job order on the factory's line, and what they say of the efficiency of its busy days."""
+    days = [day for day in working_days() if DAY - timedelta(days=40) <= day < DAY]
+    ratio = np.round(np.clip(0.9 + random.normal(0, 0.2, len(days)), 0.3, 1.3), 2)
+    row = {"factory_id": factory, "job_order_id": f"long-{factory}", "sku_id": "s", "line_id": "L1"}
+    row |= {"operation": "sew", "defects": 0}
+    made = [
+        row | {"scan_id": f"{factory}-{n}", "quantity": round(r * 100), "at": noon(day), "received_at": noon(day)}
+        for n, (day, r) in enumerate(zip(days, ratio, strict=True))
+    ]
+    return made, dict(zip(days[1:-1], ratio[1:-1], strict=True))
+
+
+def working_days() -> list[date]:
+    days = [DAY - timedelta(days=60) + timedelta(days=n) for n in range(90)]
+    return [day for day in days if day.weekday() != 4]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Random evidence, landed and built; what the models made of it."""
+    random = np.random.default_rng(5)
+    jobs = [job_order(random, n) for n in range(160)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("scores")))
+        settings.cache_clear()
+        speeds = land_world(jobs, random)
+        build(DAY, *MODELS)
+        with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+            names = ("factories", "factory_scores", "factory_score_components")
+            built = {name: connection.sql(f"FROM marts.{name}").df() for name in names}
+            rates = connection.sql("FROM main.int_factory_rates").df()
+            components = connection.sql("FROM main.int_factory_components").df()
+    return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **built}
+
+
+def land_world(jobs: list[Job], random: np.random.Generator) -> dict[str, dict[date, float]]:
+    known, long_ago = {"known_at": moment("2022-01-01")}, noon(LONG_AGO, 0)
+    facts = {"country": "IN", "latitude": 1, "longitude": 1, "timezone": "UTC", "currency": "EUR", "operators": 40}
+    facts |= {"minute_cost": 0.1, "overtime_minute_cost": 0.15, "setup_cost": 1, "setup_minutes": 1, "min_lot": 10}
+    facts |= {"engagement_cost": 1, "small_order_willingness": 1, "handling_days": 1, "transport": "mqtt"}
+    facts |= {"lines": 1, "status": "active", "audit_score": 0.9, "certificates": "a;b"}
+    land("factories", [facts | known | {"factory_id": factory} for factory in FACTORIES])
+    skill = {"kind": "category", "efficiency": 1.0} | known
+    land("factory_capabilities", [skill | {"factory_id": f, "name": name} for f in FACTORIES for name in CATEGORIES])
+    open_day = {"minutes": 1000, "overtime_minutes": 0} | known
+    land("factory_calendar", [open_day | {"factory_id": f, "day": day} for f in FACTORIES for day in working_days()])
+    long = {"merchant_id": "m", "quantity": 10**6, "state": "Running", "accepted": True, "due_on": DAY + timedelta(60)}
+    long |= {"at": long_ago, "known_at": long_ago, "start_on": long_ago.date(), "attempt": 1, "revision": 1}
+    long |= {"sequence": 0, "lot_id": "l-long", "order_id": "o-long"}
+    orders = [row for job in jobs for row in changes(job)]
+    ids = {f: f"long-{f}" for f in FACTORIES[:-1]}
+    land("ledger_job_orders", [*orders, *(long | {"factory_id": f, "job_order_id": name} for f, name in ids.items())])
+    sam = {f"sam_{name}_minutes": 10 for name in ("cut", "sew", "finish", "inspect", "pack")}
+    lot = {"merchant_id": "m", "state": "open", **sam, "at": long_ago, "known_at": long_ago}
+    lots = [lot | {"lot_id": f"l-{j['job_order_id']}", "category": j["category"]} for j in jobs]
+    land("ledger_lots", [*lots, lot | {"lot_id": "l-long", "category": "kurta"}])
+    order = {"merchant_id": "m", "tolerance_share": 0.03, "at": long_ago, "known_at": long_ago, "state": "open"}
+    parent = [{"parent_order_id": "o" if j["is_repeat"] else None, "order_id": f"o-{j['job_order_id']}"} for j in jobs]
+    land("ledger_orders", [order | row for row in parent])
+    sewn = {factory: sewing(factory, random) for factory in FACTORIES[:-1]}
+    land("scans", [*(row for job in jobs for row in scans(job)), *(row for made, _ in sewn.values() for row in made)])
+    return {factory: speeds for factory, (_, speeds) in sewn.items()}
+
+
+def observations(job: Job) -> list[tuple[str, date, float, float]]:
+    """measure, day, how many, their sum."""
+    answered = noon(job["released"], job["answer_hours"])
+    accepted = float(job["outcome"] in ("Ended", "Running"))
+    # A job order that never answered is decided when the ledger says so, the same moment in this world.
+    found = [("acceptance", answered.date(), 1.0, accepted)]
+    if job["quantity"] <= VARS["small_order_pieces"]:
+        found.append(("small_acceptance", answered.date(), 1.0, accepted))
+    if job["is_repeat"]:
+        found.append(("repeat_acceptance", answered.date(), 1.0, accepted))
+    if job["outcome"] != "Expired":
+        found.append(("answer_hours", answered.date(), 1.0, job["answer_hours"]))
+    if accepted and (job["ended"] or job["due_on"] < DAY):
+        on_time = bool(job["ended"]) and job["ended"] <= job["due_on"] and job["is_full"]
+        found.append(("on_time", min(job["ended"] or job["due_on"], job["due_on"]), 1.0, float(on_time)))
+    if job["ended"]:
+        took, planned = ((job[name] - job["released"]).days + 1 for name in ("ended", "due_on"))
+        found.append(("lead_ratio", job["ended"], 1.0, float(np.log(took / planned))))
+        found.append(("yield", job["ended"], float(job["quantity"] + job["defects"]), float(job["quantity"])))
+    return found
+
+
+def expected_rates(jobs: list[Job], as_of: date) -> dict[tuple[str, str | None, str], float]:
+    """Decayed and shrunk: category to factory to platform to prior."""
+    sums: dict[tuple[str | None, str | None, str], list[float]] = {}
+    asked = {"category": "kurta", "quantity": 10**6, "is_repeat": False, "outcome": "Running", "released": LONG_AGO}
+    asked |= {"answer_hours": 0.0, "due_on": DAY + timedelta(days=60), "ended": None}
+    for job in [*jobs, *(asked | {"factory_id": factory} for factory in FACTORIES[:-1])]:
+        for measure, day, n, x in observations(job):
+            if day < as_of:
+                weight = 0.5 ** (((as_of - day).days - 1) / EVIDENCE[measure]["half_life_days"])
+                for key in ((None, None), (job["factory_id"], None), (job["factory_id"], job["category"])):
+                    total = sums.setdefault((*key, measure), [0.0, 0.0])
+                    total[0] += weight * n
+                    total[1] += weight * x
+    rates = {}
+    for measure, given in EVIDENCE.items():
+
+        def shrunk(key: tuple[str | None, str | None], prior: float, measure: str = measure) -> float:
+            n, x = sums.get((*key, measure), (0.0, 0.0))
+            return float((x + prior * EVIDENCE[measure]["weight"]) / (n + EVIDENCE[measure]["weight"]))
+
+        platform = shrunk((None, None), given["prior"])
+        for factory in FACTORIES:
+            rates[factory, None, measure] = in_all = shrunk((factory, None), platform)
+            for category in CATEGORIES:
+                rates[factory, category, measure] = shrunk((factory, category), in_all)
+    return rates
+
+
+@pytest.mark.parametrize("days_ago", [0, 5, 13])
+def test_rates_are_decayed_and_shrunk_as_of_any_of_the_last_days(world: dict[str, Any], days_ago: int) -> None:
+    as_of = DAY - timedelta(days=days_ago)
+    rates = world["rates"][world["rates"]["as_of"] == pd.Timestamp(as_of)]
+    keys = [(r.factory_id, r.category if isinstance(r.category, str) else None, r.measure) for r in rates.itertuples()]
+    expected = expected_rates(world["jobs"], as_of)
+    assert len(keys) == len(expected) == 5 * 3 * 7
+    assert rates["rate"].tolist() == pytest.approx([expected[key] for key in keys], abs=1e-9)
+
+
+def test_the_level_of_efficiency_is_that_of_generalised_least_squares(world: dict[str, Any]) -> None:
+    factories = world["factories"].set_index("factory_id")
+    number = {day: n for n, day in enumerate(working_days())}
+    weight, prior = VARS["prior_efficiency_days"], VARS["prior_efficiency"]
+    for factory, speeds in world["speeds"].items():
+        at, ratio = np.array([number[day] for day in speeds]), np.array(list(speeds.values()))
+        white = np.linalg.inv(np.linalg.cholesky(VARS["efficiency_memory"] ** np.abs(at[:, None] - at)))
+        ages = np.array([(DAY - day).days - 1 for day in speeds])
+        decay = 0.5 ** (ages / VARS["efficiency_half_life_days"])
+        ones, seen = white @ np.ones(len(at)), white @ ratio
+        information = (decay * ones**2).sum() + weight
+        level = ((decay * ones * seen).sum() + prior * weight) / information
+        squares = (decay * (seen - level * ones) ** 2).sum() + weight * VARS["prior_efficiency_day_sd"] ** 2
+        day_sd = np.sqrt(squares / (decay.sum() + weight))
+        kept = VARS["efficiency_memory"] ** (number[DAY - timedelta(1)] - at[-1])
+        ahead = VARS["efficiency_memory"] ** np.arange(1, VARS["efficiency_days_ahead"] + 1)
+        row = factories.loc[factory]
+        assert row["efficiency_level"] == pytest.approx(level, abs=1e-9)
+        assert row["efficiency_day_sd"] == pytest.approx(day_sd, abs=1e-9)
+        assert row["efficiency_level_sd"] == pytest.approx(day_sd / np.sqrt(information), abs=1e-9)
+        assert row["efficiency_deviation"] == pytest.approx((ratio[-1] - level) * kept, abs=1e-9)
+        assert row["efficiency_factor"] == pytest.approx(level + (ratio[-1] - level) * kept * ahead.mean(), abs=1e-9)
+    new = factories.loc["new"]
+    assert (new["efficiency_factor"], new["efficiency_kept"], new["efficiency_deviation"]) == (1, 0, 0)
+
+
+def test_a_score_is_the_sum_of_its_points_by_the_profile_of_the_category(world: dict[str, Any]) -> None:
+    parts = world["factory_score_components"]
+    scores = world["factory_scores"].set_index(["factory_id", "category"])
+    for (factory, category), rows in parts.groupby(["factory_id", "category"]):
+        weights = VARS["score_weights"][VARS["score_profile"].get(category, "apparel")]
+        assert rows.set_index("component")["weight"].to_dict() == pytest.approx(
+            {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        )
+        assert scores.loc[(factory, category), "score"] == pytest.approx((100 * rows["weight"] * rows["value"]).sum())
+    rates = expected_rates(world["jobs"], DAY)
+    on_time = parts[parts["component"] == "on_time"]
+    expected = [np.clip(2 * rates[r.factory_id, r.category, "on_time"] - 1, 0, 1) for r in on_time.itertuples()]
+    assert on_time["value"].tolist() == pytest.approx(expected)
+
+
+def test_bands_are_held_within_their_margin_and_a_new_factory_is_on_trial(world: dict[str, Any]) -> None:
+    borders = [VARS["bands"][name]["score"] for name in "CBA"]
+
+    def rank(score: float) -> int:
+        return sum(score >= border for border in borders)
+
+    daily = world["all_components"].groupby(["factory_id", "category", "as_of"])["points"].sum()
+    for row in world["factory_scores"].itertuples():
+        if row.factory_id == "new":
+            assert row.band == "trial"
+            assert row.reason.startswith("trial: 0 of 3 job orders settled")
+            assert row.order_cap_pieces == VARS["bands"]["trial"]["order_cap_pieces"]
+            continue
+        scores = daily[row.factory_id, row.category].sort_index().tolist()
+        held = rank(scores[0])
+        for score in scores[1:]:
+            held = max(rank(score - VARS["band_margin"]), min(held, rank(score + VARS["band_margin"])))
+        assert len(scores) == VARS["band_days"]
+        assert row.band == "DCBA"[held]
+        assert row.exposure_share == VARS["bands"][row.band]["exposure_share"]
+        assert row.reason.startswith(f"{row.band} at {row.score:.0f} of 100")
+
+
+def test_python_and_dbt_mean_the_same_by_a_small_order_and_by_memory() -> None:
+    assert VARS["small_order_pieces"] == standing.SMALL_ORDER_PIECES
+    assert VARS["efficiency_memory"] == chance.MEMORY
