@@ -8,6 +8,7 @@ same answer to the same message after a restart.
 import json
 import sys
 import uuid
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 FACTORY, HOST, PORT, KEY = [*sys.argv[1:], None][:4]
 FILE = Path(f"{FACTORY}.json")
+RECENT = deque(maxlen=100)  # more than is said in five seconds: said again after a lost connection
 STATE = json.loads(FILE.read_text()) if FILE.exists() else {"answers": {}, "jobs": {}}
 
 
@@ -53,17 +55,20 @@ def heard(client, _, message):
     if asked["id"] not in STATE["answers"]:
         STATE["answers"][asked["id"]] = answer(asked["type"].rsplit(".", 1)[1], asked["data"])
         FILE.write_text(json.dumps(STATE))
-    client.publish(f"c2m/v1/{FACTORY}/job-responses", json.dumps(STATE["answers"][asked["id"]]), 1)
+    RECENT.append(json.dumps(STATE["answers"][asked["id"]]))
+    client.publish(RESPONSES, RECENT[-1], 1)
     client.ack(message.mid, message.qos)
 
 
 client = Client(CallbackAPIVersion.VERSION2, FACTORY, clean_session=False, manual_ack=True)
 client.username_pw_set(FACTORY, KEY)
+RESPONSES = f"c2m/v1/{FACTORY}/job-responses"
 status = f"c2m/v1/{FACTORY}/status"
 client.will_set(status, json.dumps(event("status", {"online": False})), 1, retain=True)
 client.on_connect = lambda *_: (
     client.subscribe(f"c2m/v1/{FACTORY}/job-orders", 1),
     client.publish(status, json.dumps(event("status", {"online": True})), 1, retain=True),
+    [client.publish(RESPONSES, body, 1) for body in RECENT],
 )
 client.on_message = heard
 client.connect(HOST, int(PORT))

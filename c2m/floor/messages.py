@@ -45,6 +45,8 @@ RESPONSE = "c2m.job-response"
 SCANS = "c2m.scans"
 STATUS = "c2m.status"
 
+REMEMBERED_S = 5  # see above: what a factory sends again after a lost connection
+
 Operation = Literal["cut", "sew", "finish", "inspect", "pack", "ship"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Kind = Literal["job-orders", "job-responses", "scans", "status"]

@@ -5,6 +5,8 @@ A message that is not acknowledged comes again after a restart of either side: e
 
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -55,6 +57,8 @@ class Connection:
     """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on.
 
     given_up: topics that a session kept from earlier may still hold, and that are not wanted any more.
+    remembers_s: after a lost connection letters are sent again that were acknowledged within so many seconds before. A
+    broker that is killed forgets what it acknowledged since it last saved its queues.
     """
 
     def __init__(
@@ -64,7 +68,10 @@ class Connection:
         on_message: Callable[[Message], object] | None = None,
         will: Will | None = None,
         given_up: Iterable[str] = (),
+        remembers_s: float = 0,
     ) -> None:
+        self._remembers_s = remembers_s
+        self._recent: deque[tuple[float, str, bytes]] = deque()  # acknowledged at (monotonic), topic, payload
         self._given_up = list(given_up)
         self._topics = [(name, QOS) for name in topics]
         self._on_message = on_message
@@ -112,11 +119,28 @@ class Connection:
 
     def carry(self, letters: Sequence[Letter]) -> Iterator[Letter]:
         """Publishes all the letters at once, then waits for each; status alone is retained."""
-        futures = [
-            self.publish(topic(letter.factory_id, letter.kind), letter.body, retain=letter.kind == "status")
-            for letter in letters
-        ]
-        return self._acknowledged_ones(letters, futures)
+        return self._acknowledged_ones(letters, [self._send(letter) for letter in letters])
+
+    def _send(self, letter: Letter) -> "Future[None]":
+        name = topic(letter.factory_id, letter.kind)
+        if letter.kind == "status":
+            return self.publish(name, letter.body, retain=True)
+        return self._memorable(name, letter.body)
+
+    def _memorable(self, name: str, payload: bytes) -> "Future[None]":
+        future = self.publish(name, payload)
+        if self._remembers_s:
+            future.add_done_callback(lambda done: self._remember(done, name, payload))
+        return future
+
+    def _remember(self, done: "Future[None]", name: str, payload: bytes) -> None:
+        if done.exception() is None:
+            self._recent.append((time.monotonic(), name, payload))
+            self._forget()
+
+    def _forget(self) -> None:
+        while self._recent and time.monotonic() - self._recent[0][0] > self._remembers_s:
+            self._recent.popleft()
 
     def _acknowledged_ones(self, letters: Sequence[Letter], futures: "Sequence[Future[None]]") -> Iterator[Letter]:
         for letter, future in zip(letters, futures, strict=True):
@@ -138,6 +162,8 @@ class Connection:
         if reason.is_failure:
             return
         self._session += 1
+        for _at, name, payload in [self._recent.popleft() for _ in range(len(self._recent))]:
+            self._memorable(name, payload)
         if self._given_up:
             client.unsubscribe(self._given_up)
         if self._topics:
@@ -148,6 +174,7 @@ class Connection:
     def _disconnected(self, *_: object) -> None:
         self._session += 1
         self.ready.clear()
+        self._forget()
 
     def _received(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         if self._on_message:

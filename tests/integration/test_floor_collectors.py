@@ -1,6 +1,8 @@
 """Several collectors on one broker: they share scans and responses, and believe a factory's word once all have it."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -17,7 +19,7 @@ from c2m.errors import InputError
 from c2m.floor import broker, collect
 from c2m.floor.child import free_port, stop
 from c2m.floor.delivery import Letter
-from c2m.floor.messages import JobResponse, Kind, Payload, Scan, Status, compose, factory_source
+from c2m.floor.messages import REMEMBERED_S, JobResponse, Kind, Payload, Scan, Status, compose, factory_source
 from c2m.floor.mqtt import Connection
 from c2m.floor.processes import service
 from c2m.ledger import status, store
@@ -150,3 +152,27 @@ def test_a_collector_that_nobody_knows_does_not_start(home: Path, monkeypatch: p
     settings.cache_clear()
     with pytest.raises(InputError, match="c2m-collector-3 is not among"):
         collect.run()
+
+
+@pytest.mark.parametrize("engine", [mosquitto])
+def test_what_a_killed_broker_acknowledged_and_forgot_is_sent_again(
+    engine: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin()
+    monkeypatch.setenv("C2M_MQTT_PORT", str(port := free_port()))
+    settings.cache_clear()
+    scan = Scan(scan_id="s1", job_order_id="J1", sku_id="A", operation="sew", quantity=1, at=MORNING)
+    saved = settings().home / "broker" / "mosquitto.db"
+    with ExitStack() as stack:
+        with broker.start(port, engine="mosquitto") as first:
+            with service("collector", ["c2m.floor.collect"], collector(NAMES[0])):
+                await_that(lambda: saved.exists() and NAMES[0].encode() in saved.read_bytes())
+            before = saved.read_bytes()
+            factory = stack.enter_context(Connection("factory", remembers_s=REMEMBERED_S))
+            assert factory.ready.wait(20)
+            say(factory, "scans", "F1", [scan])
+            os.kill(first.pid, signal.SIGKILL)
+        saved.write_bytes(before)
+        stack.enter_context(broker.start(port, engine="mosquitto"))
+        stack.enter_context(service("collector", ["c2m.floor.collect"], collector(NAMES[0])))
+        await_that(lambda: landed() == (1, 1))

@@ -11,7 +11,7 @@ from c2m import clock
 from c2m.floor import http
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
-from c2m.floor.messages import topic
+from c2m.floor.messages import REMEMBERED_S, topic
 from c2m.floor.mqtt import Connection, Message, Will
 from c2m.floor.service import announce, stop_on_signal
 from c2m.floor.sim import profile
@@ -64,7 +64,9 @@ def _connect(factory: Factory, engine: Engine) -> Connection:
         engine.inbox.put(Incoming(factory_id, message.payload, lambda _: connection.acknowledge(message)))
 
     will = Will(topic(factory_id, "status"), factory.farewell(clock.now()))
-    connection = Connection(f"c2m-factory-{factory_id}", [topic(factory_id, "job-orders")], hand_on, will)
+    connection = Connection(
+        f"c2m-factory-{factory_id}", [topic(factory_id, "job-orders")], hand_on, will, remembers_s=REMEMBERED_S
+    )
     return connection
 
 

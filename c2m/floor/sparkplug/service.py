@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from c2m import clock
 from c2m.files import write_atomically
 from c2m.floor.delivery import Letter, NotDeliveredError
-from c2m.floor.messages import MAX_SCANS, Kind, Scan, Status, compose, factory_source
+from c2m.floor.messages import MAX_SCANS, REMEMBERED_S, Kind, Scan, Status, compose, factory_source
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.floor.sparkplug import payload
@@ -64,7 +64,8 @@ def run(mapping: Path, stop: Event | None = None) -> None:
     stop = stop or stop_on_signal()
     heard: Queue[Message] = Queue(_MOST_WAITING)
     adapter = Adapter(site, settings().home / "sparkplug" / f"{site.group}.json")
-    with Connection(f"c2m-sparkplug-{site.group}", list(topics(site)), partial(_put, heard)) as connection:
+    name, hand_on = f"c2m-sparkplug-{site.group}", partial(_put, heard)
+    with Connection(name, list(topics(site)), hand_on, remembers_s=REMEMBERED_S) as connection:
         announce([connection])
         while not stop.is_set():
             adapter.ask(connection)
