@@ -27,7 +27,7 @@ from c2m.feeds.contracts import PRODUCED
 from c2m.files import sync, write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
-from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
+from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import inbox, store
@@ -215,7 +215,7 @@ def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope 
 def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
     """A dead letter of the factory that the topic names; of what is too long, the beginning."""
     place = parse_topic(arrival.topic)
-    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body[:MAX_BYTES], reason)
+    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body, reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:

@@ -76,9 +76,10 @@ def landed() -> tuple[int, int]:
 
 
 def believed() -> set[datetime | None]:
-    """Up to when the ledger takes the factories' scans as complete."""
+    """Up to when the ledger takes the factories' scans as complete; None for one that it has not heard."""
     with store.session() as session:
-        return set(status.factories(session)["through"])
+        through = status.factories(session).set_index("factory_id")["through"].to_dict()
+    return {through.get(factory_id) for factory_id in FACTORIES}
 
 
 def heard(collector_name: str) -> set[datetime]:

@@ -171,7 +171,7 @@ def test_nothing_is_acknowledged_before_the_platform_has_it(
         until(lambda: file.exists() and b"online" in file.read_bytes())  # written down, and nobody takes it
         node.work(good=3, qos=1)
         with pytest.raises(AssertionError):
-            until(lambda: acknowledged, 1.5)
+            until(lambda: any(m.mid for m in acknowledged), 1.5)
         with Connection("platform", ["c2m/v1/+/scans", "c2m/v1/+/status"], lambda m: heard.append(m.payload)):
             until(lambda: any(m.mid for m in acknowledged))  # the messages with QoS 0 have no packet id
             until(lambda: any(b'"quantity":3' in body for body in heard))
