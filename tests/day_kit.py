@@ -86,8 +86,8 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _pages(prefect_url: str) -> str:
-    """The latest artifacts of a plan, which end with the server that keeps them."""
-    asked = {"artifacts": {"key": {"any_": ["plan", "solve"]}}}
+    """The latest artifacts of a plan and of the floor, which end with the server that keeps them."""
+    asked = {"artifacts": {"key": {"any_": ["plan", "solve", "floor"]}}}
     return httpx.post(f"{prefect_url}/api/artifacts/latest/filter", json=asked).raise_for_status().text
 
 
