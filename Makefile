@@ -1,5 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test lint bench bench-allocation bench-forecast bench-floor bench-scores lock clean
+.PHONY: help setup run up test lint bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
+  lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
@@ -48,7 +49,7 @@ lint: setup
 # The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.calibrate_demo_world
-	$(MAKE) bench-floor bench-scores bench-forecast bench-allocation
+	$(MAKE) bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
 
 bench-forecast: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.forecast_amazon
@@ -58,6 +59,19 @@ bench-forecast: .venv-bench/installed
 
 bench-floor: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.floor_scans
+	$(BIN)/python -m benchmarks.floor_dispatch
+	$(BIN)/python -m benchmarks.floor_dispatch --postgresql
+
+# Done cells are kept, so it goes on where it stopped; docs/reliability.md is its report.
+bench-faults: setup
+	$(BIN)/python -m benchmarks.floor_faults
+	$(BIN)/python -m benchmarks.floor_fuzz
+
+bench-marts: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.scan_marts
+
+bench-finish: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.finish_prediction
 
 bench-scores: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.calibrate_scores

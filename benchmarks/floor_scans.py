@@ -1,6 +1,7 @@
 """Scans from a broker to Parquet on disk, acknowledged: how many a second, and in how much memory.
 
     .venv-bench/bin/python -m benchmarks.floor_scans [SECONDS]          (needs mosquitto; default 60 per row)
+    .venv-bench/bin/python -m benchmarks.floor_scans --flat [SECONDS]   (default 600: memory every 30 s, batches of 100)
 
 Mosquitto, the collector and the load generator share the machine, a process each. Four connections publish with QoS 1
 as fast as the broker takes it, at most 200 messages under way each, so that what is measured is what the collector
@@ -31,7 +32,7 @@ from c2m.settings import settings
 
 BATCHES = (1, 10, 100, 1000)
 CONNECTIONS, UNDER_WAY = 4, 200
-DEADLINE_S = 600
+DEADLINE_S, SAMPLE_S = 600, 0.5
 _SCAN = (
     '{{"scan_id":"{id}","job_order_id":"4f1c1e0e-7a51-5f0e-9c55-0d5d4c3f6a11","sku_id":"S-12-M","operation":"sew",'
     '"quantity":9,"defects":1,"line_id":"line-2","bundle_id":"b-17","at":"2026-01-05T12:00:00Z"}}'
@@ -73,8 +74,8 @@ def _client(name: str, port: int, room: Semaphore) -> Client:
     return client
 
 
-def measured(batch: int, seconds: float) -> dict[str, Any]:
-    """One row: everything starts anew."""
+def measured(batch: int, seconds: float, watch: bool = False) -> dict[str, Any]:
+    """One row: everything starts anew. watch: print the collector's memory as time goes by."""
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
         os.environ |= {"C2M_HOME": home, "C2M_MQTT_VERSION": "5", "C2M_HTTP_PORT": str(free_port())}
         settings.cache_clear()
@@ -86,10 +87,12 @@ def measured(batch: int, seconds: float) -> dict[str, Any]:
         log, began = Path(home) / "logs" / "load.log", time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.floor_scans", "--load", str(running.port), str(batch)]
         with child("load", [*command, str(seconds)]) as generator:
-            memory = []
+            memory: list[float] = []
             while generator.poll() is None:
                 memory.append(seen.memory_info().rss / 2**20)
-                time.sleep(0.5)
+                if watch and len(memory) % (30 / SAMPLE_S) == 1:
+                    print(f"{len(memory) * SAMPLE_S:6.0f} s {memory[-1]:8.0f} MiB", flush=True)
+                time.sleep(SAMPLE_S)
         sent = json.loads(log.read_text().splitlines()[-1])
         while landed() < sent * batch:
             if time.perf_counter() - began > seconds + DEADLINE_S:
@@ -117,8 +120,11 @@ def main() -> None:
         return
     if broker.mosquitto_path() is None:
         sys.exit("mosquitto is not installed; this benchmark needs it")
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    print(pd.DataFrame([measured(batch, seconds) for batch in BATCHES]).round(1).to_string(index=False))
+    flat = sys.argv[1:2] == ["--flat"]
+    given = [float(word) for word in sys.argv[1 + flat :]]
+    seconds = given[0] if given else 600.0 if flat else 60.0
+    rows = [measured(100, seconds, watch=True)] if flat else [measured(batch, seconds) for batch in BATCHES]
+    print(pd.DataFrame(rows).round(1).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ instead of its point. Costs: what the order policy would lose by each forecast, 
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,14 +27,17 @@ from c2m.settings import settings
 from models import cost, gate
 from models.baselines import BASELINES, Points, baseline_frame
 from models.evaluate import OURS, calibration, compared, fold, miscalibration, score, scores, transform
+from models.features import Cells, in_order, matrix
 from models.forecast import asked_cells, forecast
 from models.panel import Floats, Panel, panel_of
+from models.scorer import Scorer
 from models.segments import SEGMENTS
 from models.train import train
 
 SALES = "amazon_india_apparel/Amazon Sale Report.csv.gz"
 MAPPING = Path(__file__).parents[1] / "mappings" / "amazon_india_apparel" / "catalogue.yaml"
 ORIGINS, HORIZON = 28, 14
+RECURSIVE = "c2m_recursive"  # the same model, day by day: why the engine is direct
 DEMAND = """
     SELECT "Style" AS series_id, strptime("Date", '%m-%d-%y')::DATE AS ds, sum("Qty"::INT)::DOUBLE AS y,
            arg_max("Category", "Date") AS category
@@ -84,7 +87,7 @@ class Contest:
         policy, window = settings().forecast, settings().replenishment.window_days
         known = fold(self.panel, origin, HORIZON, self.origins[0])
         cells, model = asked_cells(known), train(known, policy).scorer()
-        frames = {OURS: forecast(known, "wape", model)}
+        frames = {OURS: forecast(known, "wape", model), RECURSIVE: recursive(known, model)}
         frames |= {name: baseline_frame(points, known, cells) for name, points in self.others.items()}
         everyone: dict[str, cost.Contestant] = {OURS: cost.Ours(policy, model)}
         everyone |= {name: cost.Baseline(points) for name, points in self.others.items()}
@@ -92,6 +95,18 @@ class Contest:
         return compared(self.panel, cells, frames), cost.costs(
             self.panel, stakes(self.panel), everyone, [origin], window
         )
+
+
+def recursive(known: Panel, model: Scorer) -> pd.DataFrame:
+    """The forecasts of a fold when each day is forecast from the day before, whose mean stands in for its demand."""
+    cells, y, found = asked_cells(known), known.y.copy(), []
+    for target in np.unique(cells.target):
+        at = np.flatnonzero(cells.target == target)
+        series = cells.series[at]
+        day = Cells(series, cells.target[at] - 1, cells.target[at])
+        found.append((at, model.predict(matrix(replace(known, y=y), day))))
+        y[series, target] = found[-1][1]["mean"]
+    return in_order(found).assign(point=lambda frame: frame["q50"])
 
 
 def show(title: str, table: pd.DataFrame, digits: int = 3) -> None:
@@ -125,7 +140,7 @@ def tell(cells: pd.DataFrame, costs: pd.DataFrame) -> None:
     table = scores(cells).assign(wape_of_q50=scores(cells.assign(point=cells["q50"]))["wape"]).sort_values("wape")
     show("All origins and horizons", table.drop(columns="pieces"), 4)
     statistical = table.loc[[name for name in table.index if name in STATISTICAL]].index[0]
-    few = [OURS, "seasonal_naive", str(statistical), *LEARNED]
+    few = [OURS, RECURSIVE, "seasonal_naive", str(statistical), *LEARNED]
     for figure in ("wape", "pinball", "bias"):
         show(f"{figure} by segment", by_segment(cells, few, figure))
     show("WAPE by days ahead", by_horizon(cells, few))
@@ -134,7 +149,7 @@ def tell(cells: pd.DataFrame, costs: pd.DataFrame) -> None:
     off = {name: miscalibration(group) for name, group in ours.groupby("segment")} | {"all": miscalibration(ours)}
     show("How far the worst level lies outside of its two shares", pd.DataFrame([off], index=[OURS]))
     show("Probability integral transform, randomised, by tenths", deciles(transform(ours)))
-    others = [name for name in table.index if name != OURS]
+    others = [name for name in table.index if name not in (OURS, RECURSIVE)]
     money = gate.beside(costs, OURS, others, settings().promotion).sort_values("cost")
     show(f"Business cost, {settings().promotion.confidence:.0%} interval of what ours saves", money)
 

@@ -25,7 +25,7 @@ FIRST_END, STEP, GAP, ASKED = 135, 2, 1, 2  # weeks
 ROUNDS = range(1, 9)
 # Chosen on rounds 1 to 4. Asked are the weeks two and three ahead, so that nearer ones are not drawn more often.
 CONFIGURATION = {
-    "C2M_FORECAST__ROUNDS": "300",
+    "C2M_FORECAST__ROUNDS": "400",
     "C2M_FORECAST__NEARNESS": "0",
     "C2M_FORECAST__TREES__MAX_DEPTH": "5",
 }

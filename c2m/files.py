@@ -24,6 +24,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_with(path, lambda part: part.write_bytes(content))
 
 
+def sync(folder: Path) -> None:
+    """Makes names in a folder durable too: a file without its name is lost in a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's content, read in blocks."""
     with path.open("rb") as file:

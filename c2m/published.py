@@ -33,6 +33,9 @@ def dbt_args(command: str, business_date: date, select: str | None = None) -> li
         "timezone": settings().timezone,
         "landing": str(settings().landing.absolute()),
         "warehouse": str(settings().warehouse.absolute()),
+        "memory": settings().warehouse_memory,
+        "threads": settings().warehouse_threads,
+        "scan_skew_seconds": settings().plan.clock_skew_s,
     }
     return [
         *command.split(),

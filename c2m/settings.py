@@ -4,13 +4,42 @@ Secrets (database passwords, broker credentials) come from the environment alone
 """
 
 import os
-from datetime import date
+from datetime import date, time
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from string import Formatter
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
+
+from c2m.errors import InputError
+
+CAMERA_PLACEHOLDERS = ("factory_id", "line_id", "start", "end", "start_s", "end_s")
+
+
+def _camera_template(template: str) -> str:
+    """An address whose host is fixed, and in which nothing is to be filled in that we do not know."""
+    address = urlsplit(template)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f"{template!r} is no address, expected http://HOST/... or https://HOST/...")
+    if "{" in address.netloc or "@" in address.netloc:
+        raise ValueError(f"host {address.netloc!r}: neither placeholders nor passwords, which every page would show")
+    known = ", ".join(f"{{{name}}}" for name in CAMERA_PLACEHOLDERS)
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is not None and (name not in CAMERA_PLACEHOLDERS or form or conversion):
+            raise ValueError(f"placeholder {{{name}}} is unknown or formatted; known are {known}")
+    return template
+
+
+CameraTemplate = Annotated[str, AfterValidator(_camera_template)]
 
 
 class ReplenishmentPolicy(BaseModel):
@@ -134,6 +163,39 @@ class PromotionPolicy(BaseModel):
     segment_limit: float = Field(0.05, ge=0, description="Share by which the cost of a segment may rise")
 
 
+class RobotPolicy(BaseModel):
+    """When the order robot warns, and whom it tells."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Of the pairs tried (`python -m benchmarks.finish_prediction --tune`), the one that warns of most late job orders
+    # while at most 8 % of its warnings are false.
+    late_chance: float = Field(0.95, gt=0, le=1, description="Warn from this chance of a finish past the due day")
+    near_chance: float = Field(0.6, gt=0, le=1, description="The same on the due day and the working day before it")
+    relief_chance: float = Field(0.3, ge=0, lt=1, description="The warning ends when the chance falls below this")
+    hold_chance: float = Field(0.2, ge=0, le=1, description="Ask for a re-plan below this chance of the last date")
+    silent_hours: float = Field(4, gt=0, description="Working hours without a scan of a running job order or line")
+    offline_hours: float = Field(2, gt=0, description="Working hours that a factory with job orders may be offline")
+    yield_days: int = Field(3, ge=1, description="Days of inspected pieces that are held against those before")
+    yield_past_days: int = Field(56, ge=7, description="Days before these that make a factory's own level")
+    yield_fall: float = Field(0.02, gt=0, lt=1, description="Share of pieces by which yield must have fallen")
+    yield_chance: float = Field(1e-3, gt=0, lt=1, description="Chance of such a fall by itself, at most")
+    shift_begins: time = Field(time(8), description="Local time at which a factory's working day begins")
+    urls: list[SecretStr] = Field([], description="Where alerts go: Apprise URLs; from the environment alone")
+    quiet_from: time | None = Field(None, description="Nobody is told from this time on, in the platform's zone")
+    quiet_until: time | None = Field(None, description="until this one")
+    urgent_passes: bool = Field(True, description="Urgent alerts are told in quiet hours too")
+    most_told: int = Field(20, ge=1, description="Alerts in one message; the rest are counted")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RobotPolicy":
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("robot.quiet_from and robot.quiet_until: give both or neither")
+        if not self.relief_chance < min(self.near_chance, self.late_chance):
+            raise ValueError("robot.relief_chance must lie below near_chance and late_chance, or alerts would flicker")
+        return self
+
+
 class Settings(BaseSettings):
     """The platform's settings; one object per process, see `settings()`."""
 
@@ -151,6 +213,12 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
 
+    warehouse_memory: str = Field("8GB", description="Memory that dbt's DuckDB may take before it spills to disk")
+    warehouse_threads: int = Field(2, ge=1, description="Threads of dbt's DuckDB")
+    compact_after_days: int = Field(
+        7, ge=1, description="Age of files of scans that are merged, by receipt and on disk"
+    )
+    compact_rows: int = Field(5_000_000, ge=1, description="Scans in one compacted file, about; 26 bytes each")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = 1883
     mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")
@@ -160,6 +228,12 @@ class Settings(BaseSettings):
     mqtt_cert_file: Path | None = Field(None, description="Certificate of the broker that we start (PEM)")
     mqtt_key_file: Path | None = Field(None, description="Its private key (PEM)")
     relay_name: str = Field("c2m-relay", description="Of several relays that share the work each has its own")
+    collectors: list[str] = Field(
+        ["c2m-collector"],
+        min_length=1,
+        description="Names of all collectors; several share the work (the broker must have shared subscriptions)",
+    )
+    collector_name: str | None = Field(None, description="Which of them this one is; default: the first")
     http_messages_per_second: float = Field(50, gt=0, description="Of one factory; more are answered by 429")
     http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
     http_factory_url: str = Field(
@@ -168,6 +242,13 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, description="Prefect server and pages (loopback)")
     mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
+    camera_url: CameraTemplate | None = Field(
+        None,
+        description="Where the video of a line lies, with {factory_id} {line_id} {start} {end} {start_s} {end_s}",
+    )
+    camera_urls: dict[str, CameraTemplate] = Field({}, description="The same for single factories, by factory_id")
+    camera_margin_s: float = Field(30, ge=0, description="Video before the first scan and after the last (seconds)")
+    camera_pause_s: float = Field(600, gt=0, description="Seconds without a scan after which a new window begins")
     answer_timeout_s: float = Field(
         60, gt=0, description="Wall seconds after which an unanswered message is sent again"
     )
@@ -178,6 +259,7 @@ class Settings(BaseSettings):
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
     drift: DriftPolicy = Field(default_factory=lambda: DriftPolicy.model_validate({}))
     promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
+    robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
 
     @classmethod
     def settings_customise_sources(
@@ -244,5 +326,17 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process. Tests call `settings.cache_clear()` after they change the environment."""
-    return Settings()
+    """The settings of this process. Tests call `settings.cache_clear()` after they change the environment.
+
+    Raises
+    ------
+    InputError
+        Names every setting that is not what it must be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"C2M_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise InputError("settings", faults) from None
+    except SettingsError as error:
+        raise InputError("settings", [str(error)]) from None

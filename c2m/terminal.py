@@ -1,4 +1,4 @@
-"""What a person at the terminal sees of a long search, and how Ctrl-C ends it. All on standard error.
+"""What a person at the terminal sees of a long search and of foreign text, and how Ctrl-C ends it. On standard error.
 
 On a terminal one line that is rewritten; elsewhere plain lines, at most one every five seconds.
 """
@@ -50,6 +50,11 @@ def _plain_lines() -> Callable[[str, Seen], None]:
             print(f"{label}  {seen.seconds:.1f} s  {in_words(seen)}", file=sys.stderr, flush=True)
 
     return show
+
+
+def harmless(text: str) -> str:
+    """Text from elsewhere, without anything that a terminal would obey."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def until_interrupted(work: Callable[[Event], Result]) -> Result:

@@ -9,8 +9,9 @@ from c2m.settings import settings
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
-from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, Track, Train
+from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, Robot, Track, Train
 from flows.plan import plan
+from flows.robot import robot
 from flows.track import track
 from flows.train import train
 from flows.transform import transform
@@ -23,6 +24,7 @@ def daily(parameters: Daily) -> None:
     ingest(today.part(Ingest))
     transform(today.part(Day))
     track(Track(business_date=today.day, rebuild=False))
+    robot(Robot(business_date=today.day, rebuild=False))
     train(today.part(Train))
     forecast(today.part(Day))
     for number in range(1, settings().plan.rounds + 1):

@@ -1,11 +1,14 @@
-"""Serves the Data Docs, the dbt docs and the files of each plan, and nothing else of C2M_HOME."""
+"""Serves the Data Docs, the dbt docs, the files of each plan and the life of a job order; nothing else of C2M_HOME."""
 
+import html
 from datetime import date
 
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from c2m.ledger import audit
+from c2m.ledger.store import session
 from c2m.settings import settings
 
 app = FastAPI(title="C2M documents", docs_url=None, redoc_url=None, openapi_url=None)
@@ -33,6 +36,17 @@ def run(day: date, number: int) -> str:
         raise HTTPException(404, "no plan of that day and round")
     links = "".join(f'<li><a href="{file}">{file}</a></li>' for file in files)
     return f"<!doctype html><title>Plan of {day}</title><h1>Plan of {day}, round {number}</h1><ul>{links}</ul>"
+
+
+@app.get("/job-orders/{job_order_id}", response_class=HTMLResponse)
+def job_order(job_order_id: str) -> str:
+    """All that was written, sent and received about a job order."""
+    with session() as transaction:
+        said = audit.history(transaction, job_order_id)
+    if said.empty:
+        raise HTTPException(404, "no job order of that name")
+    title = f"Job order {html.escape(job_order_id)}"
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1>{said.to_html(index=False)}"
 
 
 settings().runs.mkdir(parents=True, exist_ok=True)

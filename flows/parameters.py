@@ -81,5 +81,11 @@ class Track(Day):
     rebuild: bool = Field(True, description="Build the progress marts first; not needed right after a transform")
 
 
+class Robot(Day):
+    """What the robot looks at."""
+
+    rebuild: bool = Field(True, description="Build the floor's marts first, from what was scanned up to now")
+
+
 class Daily(Ingest, Train, Plan, Dispatch):
     """A whole business day."""

@@ -3,9 +3,11 @@
 import base64
 import io
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from prefect.artifacts import (
@@ -15,6 +17,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from c2m.alerts import SEVERITY, when
 from c2m.markdown import cell, table
 from c2m.settings import settings
 from c2m.terminal import in_words
@@ -24,6 +27,8 @@ from optimization.highs import Progress as Search
 from optimization.plan import Plan, read_plan
 from optimization.problem import read
 from optimization.proposal import dated_allocation, load_by_factory
+
+_MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
 
 
 def picture(draw: Callable[[Figure], None], width_in: float = 9, height_in: float = 3.2) -> str:
@@ -228,6 +233,65 @@ def plan(plan_id: str, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame,
         "## Scores of these factories, lowest first",
         table(bands[["factory_id", "category", "score", "band", "reason"]], 30),
     )
+
+
+def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
+    """Floor today: every job order with its predicted finish, what is likely to be late first, and the open alerts."""
+    rows = rows.sort_values(["late_chance", "due_on", "job_order_id"], ascending=[False, True, True])
+    shown = pd.DataFrame(
+        {
+            "job order": [f"[{one[:8]}]({_pages()}/job-orders/{one})" for one in rows["job_order_id"]],
+            "factory": rows["factory_id"],
+            "made": [bar(share) for share in rows["done_share"]],
+            "pieces left": rows["pieces_left"],
+            "due": [when(day) for day in rows["due_on"]],
+            "finish": [when(day) for day in rows["q50"]],
+            "80 % range": [f"{when(a)} to {when(b)}" for a, b in zip(rows["q10"], rows["q90"], strict=True)],
+            "late": [f"{chance:.0%}" for chance in rows["late_chance"]],
+        }
+    )
+    told = [
+        f"* **{SEVERITY[alert['severity']]}: {alert['kind']} {alert['subject']}**, since "
+        f"{alert['opened_at']:%d %b %H:%M} UTC: {alert['cause']}. _{alert['move']}._"
+        for alert in alerts.head(_MOST_ALERTS).to_dict("records")
+    ]
+    more = [f"* {len(alerts) - _MOST_ALERTS:,} more: `c2m alerts`"] if len(alerts) > _MOST_ALERTS else []
+    page(
+        "floor",
+        "Floor today",
+        f"As scanned up to {moment:%Y-%m-%d %H:%M} UTC: {len(rows):,} job orders at {rows['factory_id'].nunique():,} "
+        f"factories, {rows['pieces_left'].sum():,} pieces left. Open alerts: {len(alerts):,}.",
+        "",
+        "## Alerts",
+        *(told + more or ["_none_"]),
+        "",
+        "## Predicted finish",
+        picture(lambda figure: _ranges(figure, rows.head(_MOST_RANGES), moment)) if len(rows) else "",
+        table(shown),
+    )
+
+
+def bar(share: float, width: int = 10) -> str:
+    """A share as a bar of text; full only when all is done."""
+    percent = int(share * 100 + 1e-9)
+    full = percent * width // 100
+    return "▓" * full + "░" * (width - full) + f" {percent} %"
+
+
+def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
+    """Each job order's range, median and due day; those beyond the calendar end at its edge."""
+    axes = figure.subplots()
+    start = pd.Timestamp(moment).tz_localize(None).normalize()
+    low, middle, high, due = ((rows[name] - start).dt.days for name in ("q10", "q50", "q90", "due_on"))
+    edge = max(float(np.nanmax([high.max(), due.max(), 1])), 1.0) + 1
+    place = range(len(rows))
+    axes.hlines(place, low.fillna(edge), high.fillna(edge), linewidth=4, alpha=0.35, label="80 % range")
+    axes.plot(middle.fillna(edge), place, "o", label="median")
+    axes.plot(due, place, "|", color="red", markersize=10, label="due")
+    axes.set(xlabel=f"days from {start:%d %b}", yticks=list(place))
+    axes.set_yticklabels(rows["factory_id"] + " " + rows["job_order_id"].str[:8], fontsize=7)
+    axes.invert_yaxis()
+    axes.legend(fontsize=8)
 
 
 def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:

@@ -1,11 +1,11 @@
 """Track: scans become progress, progress closes lots and orders, silence and lateness are named."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 from prefect import flow, task
 
-from c2m import clock
+from c2m import clock, video
 from c2m.ledger import job_orders
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
@@ -37,4 +37,16 @@ def track(parameters: Track) -> None:
     live = rows[rows.state.isin(LIVE)]
     late = live[pd.to_datetime(live.due_on).dt.date < parameters.day]
     note = f"**{len(late)} live job orders are past their due date.**" if len(late) else "No live job order is late."
+    if video.is_set():
+        rows = with_video(rows, parameters.day)
     reports.job_orders("progress", "Progress of job orders", rows, note)
+
+
+def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Job orders with a link to where the last day before `day` saw their last scan."""
+    until = clock.cut_off(day)
+    seen = video.latest(until - timedelta(days=1), until).dropna(subset="video")
+    label = seen["line_id"].fillna("last scan") + " " + seen["last"].dt.strftime("%Y-%m-%d %H:%M")
+    seen = seen.assign(video="[" + label + "](" + seen["video"] + ")")
+    key = ["job_order_id", "factory_id"]
+    return rows.merge(seen[[*key, "video"]], "left", on=key).fillna({"video": ""})

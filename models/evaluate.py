@@ -12,11 +12,12 @@ import pandas as pd
 
 from c2m.settings import ForecastPolicy
 from models.baselines import BASELINES, baseline_frame
+from models.boosting import QUANTILE_LEVELS
 from models.features import Cells, ratio
 from models.forecast import QUANTILES, asked_cells, forecast
 from models.panel import Floats, Panel
 from models.segments import segments
-from models.train import QUANTILE_LEVELS, train
+from models.train import train
 
 OURS = "c2m"
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from c2m import clock
 from c2m.errors import InputError
 from c2m.files import write_with
 from c2m.settings import settings
-from models.features import Cells, blocks, in_order
+from models.boosting import QUANTILE_LEVELS
+from models.features import Cells, blocks, in_order, ratio
 from models.panel import Absent, Floats, Panel, read_panel
 from models.scorer import Scorer, quantile_name
-from models.train import QUANTILE_LEVELS, train
+from models.train import train
 
 if TYPE_CHECKING:
     from models.registry import Registered
@@ -99,16 +101,16 @@ def asked_cells(panel: Panel) -> Cells:
 
 
 def point(frame: pd.DataFrame, metric: Metric) -> Floats:
-    """What of a forecast is best for the metric: its median, its mean, or its median weighed by 1 / y."""
+    """What of a forecast is best for the metric: its median, its mean, or its median weighed by 1 / y.
+
+    The last is, of a lognormal distribution, the median times exp(-variance of the logarithm); where q10 is zero, the
+    lower side is taken to mirror the upper one.
+    """
     if metric == "rmse":
         return frame["mean"].to_numpy()
+    low, median, high = (frame[name].to_numpy() for name in ("q10", "q50", "q90"))
     if metric == "wape":
-        return frame["q50"].to_numpy()
-    levels = np.linspace(0.005, 0.995, 100)  # beyond the outer quantiles, their values
-    place = np.interp(levels, QUANTILE_LEVELS, np.arange(len(QUANTILES)))
-    below = np.floor(place).astype(int).clip(max=len(QUANTILES) - 2)
-    known = frame[QUANTILES].to_numpy()
-    values = known[:, below] + (place - below) * (known[:, below + 1] - known[:, below])
-    weights = np.where(values > 0, 1 / np.maximum(values, 1e-9), 0).cumsum(axis=1)
-    middle = (weights >= weights[:, -1:] / 2).argmax(axis=1)
-    return np.take_along_axis(values, middle[:, None], axis=1)[:, 0]
+        return median
+    low = np.where(low > 0, low, ratio(median**2, high))
+    deviation = np.log(np.maximum(ratio(high, low), 1)) / (stats.norm.ppf(0.9) - stats.norm.ppf(0.1))
+    return np.where(median > 0, median * np.exp(-(deviation**2)), 0.0)

@@ -64,6 +64,11 @@ class Panel:
         return ~np.isnan(self.y)
 
     @cached_property
+    def whole(self) -> bool:
+        """Whether demand comes in whole pieces."""
+        return bool((self.y[self.seen] % 1 == 0).all())
+
+    @cached_property
     def first(self) -> Ints:
         """Column of each series' first observation; T where it has none."""
         return np.where(self.seen.any(axis=1), self.seen.argmax(axis=1), self.y.shape[1])

@@ -5,6 +5,7 @@ A row is a (series, origin, target) cell of `models.features`; what is learned i
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,9 +48,10 @@ class Sample:
         """XGBoost's name of each column's type: category or quantity."""
         return ["c" if name in self.levels else "q" for name in self.names]
 
-    def encoded(self, rows: pd.DataFrame) -> Floats:
-        """Rows of features as this sample's model reads them."""
-        return encoded(rows, self.levels, self.names)
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a learner of these rows reads, as `models.scorer` needs to know it."""
+        return {"features": self.names, "types": self.types, "levels": self.levels}
 
     def weight(self, power: float) -> Floats:
         """Each row's scale to `power`, but no more than a giant's, times its recency; 1 on average."""

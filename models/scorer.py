@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 4  # of the saved model; raised when an older scorer could not read a newer model
-BOOSTERS = ("mean", "quantiles", "launch_mean", "launch_quantiles")
+FORMAT = 5  # of the saved model; raised when an older scorer could not read a newer model
+BOOSTERS = ("mean", "quantiles", "centre", "launch_mean", "launch_quantiles", "launch_centre")
 UNSEEN = "(unseen)"  # the reserved level of every category
 
 
@@ -62,11 +62,20 @@ class Scorer:
         mean = self.boosters[f"{learner}mean"].predict(rows).astype(np.float64) * scale
         frame = pd.DataFrame({"mean": np.maximum(mean, 0)}, index=features.index)
         if "quantiles" in self.boosters:
-            ratios = self.boosters[f"{learner}quantiles"].predict(rows).astype(np.float64)
-            ratios = np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0)
-            spread = np.sort(ratios * scale[:, None], axis=1)
-            frame[[quantile_name(level) for level in self.spec["quantile_levels"]]] = self._whole(spread)
+            known = np.sort(self._relative(learner, rows) * scale[:, None], axis=1) * self.spec["conformal"]
+            names = [quantile_name(level) for level in self.spec["quantile_levels"]]
+            frame[names] = self._whole(np.sort(known, axis=1))
         return frame
+
+    def _relative(self, learner: str, rows: xgb.DMatrix) -> Floats:
+        """(rows, levels): quantiles of demand over scale."""
+        ratios: Floats = self.boosters[f"{learner}quantiles"].predict(rows).astype(np.float64)
+        if not self.spec["logarithmic"]:
+            return np.maximum(ratios, 0.0, out=ratios)
+        centre = self.boosters[f"{learner}centre"].predict(rows).astype(np.float64)
+        median = ratios[:, self.spec["quantile_levels"].index(0.5)]
+        halfway: Floats = np.exp(ratios + (centre - median)[:, None] / 2)
+        return halfway
 
     def gain(self) -> "pd.Series[float]":
         """What each feature brings to the mean: the sum of what its splits gain; 0 where none splits on it."""

@@ -18,6 +18,7 @@ from typing import Literal
 from c2m.files import write_atomically
 from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.floor.messages import MAX_BYTES
 from c2m.settings import settings
 
 Engine = Literal["mosquitto", "amqtt"]
@@ -93,6 +94,9 @@ def _mosquitto_config(port: int) -> Path:
         "autosave_on_changes false",
         "max_queued_messages 0",
         "max_inflight_messages 500",
+        # Who sends more is disconnected: it would be an attack on the memory of whoever receives it. Up to here a
+        # message that is too long becomes a dead letter, which says so.
+        f"max_packet_size {2 * MAX_BYTES}",
         "log_type error",
         "log_type warning",
     ]

@@ -6,15 +6,14 @@ obeyed becomes a dead letter. Whatever waits is committed together: one file, on
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from threading import Event
 
 import pyarrow as pa
@@ -23,20 +22,29 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from c2m import clock
+from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
-from c2m.files import write_with
+from c2m.files import sync, write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
-from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, topic
+from c2m.floor.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import inbox, store
+from c2m.ledger.inbox import Said
 from c2m.settings import settings
 
-_TOPICS = [topic("+", "job-responses"), topic("+", "scans"), topic("+", "status")]
+# What several collectors share: each message goes to one of them. Scans are increments and responses carry (revision,
+# sequence), so that either may overtake another. A status may not: it says that all scans up to a moment were sent, and
+# those may lie with any of the collectors. So each hears every status, behind the scans that fell to it, and the ledger
+# believes a moment once all have heard it (c2m/ledger/status.py). Retained status and last wills reach each as they
+# would one alone.
+_SHARED = [topic("+", "job-responses"), topic("+", "scans")]
+_GROUP_NAME = "c2m-collectors"
 # One commit: at most so many messages, and no further one beyond so many bytes, which bounds memory (a scan as an
-# object takes five times its bytes).
-_GROUP, _GROUP_BYTES = 500, 8 * 1024 * 1024
+# object takes five times its bytes). What waits for it: so many bytes; then nothing more is read off the network.
+_GROUP, _GROUP_BYTES, _WAITING_BYTES = 500, 8 * 1024 * 1024, 16 * 1024 * 1024
+_ARRIVAL_BYTES = 1024  # of memory for a message of no bytes
 _POLL_S = 0.2
 _RETRY_S = 1.0
 _ARROW = {"VARCHAR": pa.string(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us")}
@@ -48,22 +56,58 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message as it came; `done` is called once it is safe: with '', or why it became a dead letter."""
+    """A message as it came; `done` is called once it is safe: with '', or why it became a dead letter.
+
+    collector: of several, the one that heard it. Over HTTP all that was said before is safe, whoever heard it: ''.
+    """
 
     topic: str
     body: bytes
     done: Callable[[str], object]
+    collector: str = ""
+
+
+class Waiting(Queue[Arrival]):
+    """Arrivals by their bytes, which `maxsize` bounds. `put` waits for room, and with it whoever reads the network.
+
+    The broker then holds back what we do not read, and a factory that speaks HTTP is told to come again: under load
+    messages wait where they are safe, instead of here.
+    """
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: Arrival) -> None:
+        super()._put(item)
+        self._bytes += _ARRIVAL_BYTES + len(item.body)
+
+    def _get(self) -> Arrival:
+        item: Arrival = super()._get()
+        self._bytes -= _ARRIVAL_BYTES + len(item.body)
+        return item
 
 
 def run(stop: Event | None = None) -> None:
     """Collects until `stop`, without one until a signal."""
     stop = stop or stop_on_signal()
-    arrivals: Queue[Arrival] = Queue()
+    arrivals = Waiting(_WAITING_BYTES)
+    name, several = _own_name(), len(settings().collectors) > 1
 
     def hand_on(message: Message) -> None:
-        arrivals.put(Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message)))
+        heard_by = name if several else ""
+        arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message), heard_by)
+        while not stop.is_set():
+            with suppress(Full):
+                arrivals.put(arrival, timeout=_POLL_S)
+                return
 
-    connection = Connection("c2m-collector", _TOPICS, hand_on)
+    alone, together = _SHARED, [shared(name, _GROUP_NAME) for name in _SHARED]
+    wanted, given_up = (together, alone) if several else (alone, together)
+    connection = Connection(name, [*wanted, topic("+", "status")], hand_on, given_up=given_up)
     inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), Doorkeeper().refusal)
     with connection, http.serve(inlet, settings().http_port):
         announce([connection])
@@ -72,13 +116,22 @@ def run(stop: Event | None = None) -> None:
                 _commit_until_safe(group, stop)
 
 
-def _accept(arrivals: "Queue[Arrival]", factory_id: str, kind: str, body: bytes) -> "Future[str]":
+def _own_name() -> str:
+    """The client id: the broker keeps a session by it, so that no two collectors may have the same."""
+    known = settings().collectors
+    name = settings().collector_name or known[0]
+    if name not in known:
+        raise InputError("unknown-collector", [f"collector {name} is not among C2M_COLLECTORS {known}: name it there"])
+    return name
+
+
+def _accept(arrivals: Waiting, factory_id: str, kind: str, body: bytes) -> "Future[str]":
     safe: Future[str] = Future()
-    arrivals.put(Arrival(f"c2m/v1/{factory_id}/{kind}", body, safe.set_result))
+    arrivals.put_nowait(Arrival(f"c2m/v1/{factory_id}/{kind}", body, safe.set_result))
     return safe
 
 
-def _next_group(arrivals: "Queue[Arrival]") -> list[Arrival]:
+def _next_group(arrivals: Waiting) -> list[Arrival]:
     """Whatever waits: a lone message is not held back, a flood is committed in large groups."""
     try:
         group = [arrivals.get(timeout=_POLL_S)]
@@ -113,14 +166,16 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
         return [""] * len(group)
     try:
         with store.session() as session:
-            return [_record(session, arrival, item, at) for arrival, item in zip(group, read, strict=True)]
+            return _record(session, group, read, at)
     except OperationalError:
         raise
     except SQLAlchemyError as error:
         if len(group) > 1:
             return [reason for arrival in group for reason in commit([arrival], at)]
+        reason = f"the ledger cannot take it: {error}"
         with store.session() as session:
-            return [_bury(session, group[0], f"the ledger cannot take it: {error}", at)]
+            inbox.dead_letters(session, [_refused(group[0], reason)], at)
+        return [reason]
 
 
 def _read(arrival: Arrival) -> Envelope | str:
@@ -138,20 +193,29 @@ def _read(arrival: Arrival) -> Envelope | str:
     return message
 
 
-def _record(session: Session, arrival: Arrival, item: Envelope | str, at: datetime) -> str:
-    if isinstance(item, str):
-        return _bury(session, arrival, item, at)
-    if isinstance(item, ScansMessage):
-        return ""
-    effect = inbox.receive(session, item, str(item.factory_id), at)
-    return "cannot be obeyed, see the dead letters" if effect == inbox.DEAD else ""
+def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope | str], at: datetime) -> list[str]:
+    pairs = list(zip(group, read, strict=True))
+    inbox.dead_letters(session, [_refused(arrival, item) for arrival, item in pairs if isinstance(item, str)], at)
+    said = [
+        Said(item, str(item.factory_id), arrival.collector)
+        for arrival, item in pairs
+        if not isinstance(item, str | ScansMessage)
+    ]
+    effects = iter(inbox.receive_all(session, said, at))
+    reasons = []
+    for item in read:
+        if isinstance(item, str):
+            reasons.append(item)
+        else:
+            dead = not isinstance(item, ScansMessage) and next(effects) == inbox.DEAD
+            reasons.append("cannot be obeyed, see the dead letters" if dead else "")
+    return reasons
 
 
-def _bury(session: Session, arrival: Arrival, reason: str, at: datetime) -> str:
-    """A dead letter of the factory that the topic names."""
+def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
+    """A dead letter of the factory that the topic names; of what is too long, the beginning."""
     place = parse_topic(arrival.topic)
-    inbox.dead_letter(session, place[0] if place else "", arrival.topic, arrival.body, reason, at)
-    return reason
+    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body[:MAX_BYTES], reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
@@ -166,7 +230,7 @@ def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
         return
     table = _table(messages.values(), at)
     write_with(file, lambda part: pq.write_table(table, part))
-    _sync(file.parent)
+    sync(file.parent)
 
 
 def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
@@ -179,15 +243,6 @@ def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
     columns["factory_id"] = factory_ids
     columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(scans)
     return pa.table([columns[name] for name in _SCHEMA.names], _SCHEMA)
-
-
-def _sync(folder: Path) -> None:
-    """Makes the new name durable too: a file without its name is lost in a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":

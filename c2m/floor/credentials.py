@@ -30,6 +30,7 @@ pattern read c2m/v1/%u/job-orders
 pattern write c2m/v1/%u/job-responses
 pattern write c2m/v1/%u/scans
 pattern readwrite c2m/v1/%u/status
+pattern readwrite spBv1.0/%u/#
 """
 
 Hashes = dict[str, str]  # scheme (sha256, mosquitto): hash

@@ -2,6 +2,8 @@
 
 A carrier takes one factory's letters and yields each once its arrival is acknowledged; it raises NotDeliveredError at
 the first that is not. The letters behind that one count as not delivered and go again: receivers know letters by id.
+What a carrier can send without waiting, it sends when it is called: a broker then has the letters to all factories at
+once, and not a round trip after the other.
 """
 
 import logging
@@ -70,15 +72,20 @@ class Pauses:
 def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
     """Delivers the letters, factories side by side, those of one factory in the given order."""
     by_factory = attrgetter("factory_id")
-    batches = [list(batch) for _, batch in groupby(sorted(letters, key=by_factory), by_factory)]
-    return list(pool.map(lambda batch: _deliver_batch(batch, carrier_of), batches))
+    under_way: list[tuple[str, Iterator[Letter]]] = []
+    refused: list[Receipt] = []
+    for factory_id, some in groupby(sorted(letters, key=by_factory), by_factory):
+        try:
+            under_way.append((factory_id, carrier_of(factory_id)(list(some))))
+        except NotDeliveredError as error:
+            refused.append(Receipt(factory_id, [], str(error)))
+    return refused + list(pool.map(lambda each: _receipt(*each), under_way))
 
 
-def _deliver_batch(batch: list[Letter], carrier_of: Callable[[str], Carrier]) -> Receipt:
-    factory_id = batch[0].factory_id
+def _receipt(factory_id: str, arriving: Iterator[Letter]) -> Receipt:
     delivered: list[str] = []
     try:
-        for letter in carrier_of(factory_id)(batch):
+        for letter in arriving:
             delivered.append(letter.key)  # noqa: PERF401  # what was delivered before an error counts
     except NotDeliveredError as error:
         return Receipt(factory_id, delivered, str(error))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from queue import Full
 
 import httpx
 import uvicorn
@@ -27,7 +28,8 @@ _TRY_AGAIN = (401, 403, 404, 408, 425, 429)  # refusals that are about the momen
 
 log = logging.getLogger(__name__)
 
-# (factory_id, kind, body) -> ends once the message is safe, with the reason where it was refused, else ''.
+# (factory_id, kind, body) -> ends once the message is safe, with the reason where it was refused, else ''; raises Full
+# where there is no room for it now.
 Accept = Callable[[str, str, bytes], "Future[str]"]
 # (factory_id, Authorization header) -> HTTP status and reason where nothing of this message is read.
 Refusal = Callable[[str, str | None], tuple[int, str] | None]
@@ -72,10 +74,10 @@ def inlet(path: str, accept: Accept, refusal: Refusal = lambda *_: None) -> Fast
             if len(body) > MAX_BYTES:
                 return JSONResponse({"reason": f"more than {MAX_BYTES} bytes: send smaller batches"}, 413)
         names = request.path_params
-        future = accept(names["factory_id"], names.get("kind", ""), body)
         try:
+            future = accept(names["factory_id"], names.get("kind", ""), body)
             reason = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _SAFE_TIMEOUT_S)
-        except TimeoutError:
+        except (Full, TimeoutError):
             return JSONResponse({"reason": "not safe yet: send it again"}, 503)
         return JSONResponse({"reason": reason}, 422) if reason else Response(status_code=204)
 

@@ -11,6 +11,8 @@ This file is the contract; every limit below is part of it. The rules of the con
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
   sends that same answer again.
+* A broker that is killed forgets what it acknowledged since it last saved its queues (ours: within a second). After a
+  lost connection a factory sends again, as it was, what was acknowledged in the five seconds before.
 """
 
 import re
@@ -31,6 +33,7 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
+# Besides, JSON may be nested 200 levels deep: there pydantic's parser stops, before it runs out of stack.
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
 PLATFORM = "c2m/platform"
@@ -264,6 +267,11 @@ def compose(data: Payload, source: str, time: datetime, id: str | None = None) -
     return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
 
 
+def type_of(data: Payload) -> str:
+    """The CloudEvents type of a message with this payload."""
+    return _ENVELOPES[type(data)][1]
+
+
 def derive_id(*parts: object) -> str:
     """An identifier that follows from content: the same parts give the same id everywhere."""
     return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))
@@ -277,6 +285,11 @@ def factory_source(factory_id: str) -> str:
 def topic(factory_id: str, kind: Kind) -> str:
     """MQTT topic; `+` as factory_id subscribes to all factories."""
     return f"c2m/v1/{factory_id}/{kind}"
+
+
+def shared(topic_name: str, group: str) -> str:
+    """A subscription whose messages go to one of its subscribers each."""
+    return f"$share/{group}/{topic_name}"
 
 
 def parse_topic(name: str) -> tuple[str, Kind] | None:

@@ -52,7 +52,10 @@ class Will:
 
 
 class Connection:
-    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on."""
+    """One client; use as context manager. `on_message` runs in the network thread and must only hand the message on.
+
+    given_up: topics that a session kept from earlier may still hold, and that are not wanted any more.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,9 @@ class Connection:
         topics: Iterable[str] = (),
         on_message: Callable[[Message], object] | None = None,
         will: Will | None = None,
+        given_up: Iterable[str] = (),
     ) -> None:
+        self._given_up = list(given_up)
         self._topics = [(name, QOS) for name in topics]
         self._on_message = on_message
         self._acknowledged: dict[int, Future[None]] = {}
@@ -89,7 +94,7 @@ class Connection:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, topic_name: str, payload: bytes, retain: bool = False) -> "Future[None]":
+    def publish(self, topic_name: str, payload: bytes, retain: bool = False, qos: int = QOS) -> "Future[None]":
         """Sends; the future ends with the broker's acknowledgement or a NotDeliveredError.
 
         Raises
@@ -99,18 +104,21 @@ class Connection:
         """
         if not self._client.is_connected():
             raise NotDeliveredError(f"no connection to the broker at {settings().mqtt_host}:{settings().mqtt_port}")
-        mid = self._client.publish(topic_name, payload, QOS, retain).mid
+        mid = self._client.publish(topic_name, payload, qos, retain).mid
         # The acknowledgement may be here already; whoever comes first makes the future (setdefault is atomic).
         future = self._acknowledged.setdefault(mid, Future())
         future.add_done_callback(lambda _: self._acknowledged.pop(mid, None))
         return future
 
     def carry(self, letters: Sequence[Letter]) -> Iterator[Letter]:
-        """Publishes all the letters, then waits for each; status alone is retained."""
+        """Publishes all the letters at once, then waits for each; status alone is retained."""
         futures = [
             self.publish(topic(letter.factory_id, letter.kind), letter.body, retain=letter.kind == "status")
             for letter in letters
         ]
+        return self._acknowledged_ones(letters, futures)
+
+    def _acknowledged_ones(self, letters: Sequence[Letter], futures: "Sequence[Future[None]]") -> Iterator[Letter]:
         for letter, future in zip(letters, futures, strict=True):
             try:
                 future.result(_ACKNOWLEDGE_TIMEOUT_S)
@@ -119,14 +127,19 @@ class Connection:
             yield letter
 
     def acknowledge(self, message: Message) -> None:
-        """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then."""
-        if message.session == self._session:
+        """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then.
+
+        One that was sent with QoS 0 has no packet id: an acknowledgement would be a breach, for which brokers hang up.
+        """
+        if message.mid and message.session == self._session:
             self._client.ack(message.mid, QOS)
 
     def _connected(self, client: Client, userdata: object, flags: object, reason: ReasonCode, *_: object) -> None:
         if reason.is_failure:
             return
         self._session += 1
+        if self._given_up:
+            client.unsubscribe(self._given_up)
         if self._topics:
             client.subscribe(self._topics)
         else:

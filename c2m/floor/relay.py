@@ -7,11 +7,11 @@ factories that it is at.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Event
 
 import duckdb
@@ -39,7 +39,7 @@ def run(stop: Event | None = None) -> None:
     stop = stop or stop_on_signal()
     name = settings().relay_name
     with ThreadPoolExecutor(_SENDERS) as pool, http.client() as client, Connection(name) as connection:
-        relay = _Relay(name, _Route(connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
+        relay = _Relay(name, partial(_Route, connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
         announce([connection])
         while not stop.wait(POLL_S):
             try:
@@ -76,19 +76,19 @@ class _Route:
 
     over_mqtt: Carrier
     over_http: Callable[[str], Carrier]
+    known: Mapping[str, str | None]
 
     def __call__(self, factory_id: str) -> Carrier:
-        known = addresses()
-        if factory_id not in known:
+        if factory_id not in self.known:
             raise NotDeliveredError(f"factory {factory_id} is not among the published factories")
-        url = known[factory_id]
+        url = self.known[factory_id]
         return self.over_http(url) if url else self.over_mqtt
 
 
 @dataclass
 class _Relay:
     name: str
-    route: _Route
+    route: Callable[[Mapping[str, str | None]], Callable[[str], Carrier]]  # by the addresses of now
     pool: Executor
     pauses: Pauses = field(default_factory=Pauses)
     expired_at: float = float("-inf")  # monotonic seconds
@@ -100,7 +100,14 @@ class _Relay:
                 job_orders.expire(session, clock.now())
             self.expired_at = time.monotonic()
         if letters := self.claim():
-            self.record(letters, deliver(letters, self.route, self.pool))
+            self.record(letters, self.deliver(letters))
+
+    def deliver(self, letters: Sequence[Letter]) -> list[Receipt]:
+        """Delivers to where the published factories are now."""
+        try:
+            return deliver(letters, self.route(addresses()), self.pool)
+        except NotDeliveredError as error:
+            return [Receipt(name, [], str(error)) for name in sorted({letter.factory_id for letter in letters})]
 
     def claim(self) -> list[Letter]:
         """What the outbox has for factories that do not pause, and that no other relay is at."""

@@ -25,7 +25,7 @@ from c2m.ledger.store import chunks, frame, insert_missing, serialise
 from c2m.ledger.tables import AuditEntry, Inbox, Outbox
 
 End = tuple[int, str]
-Event = Literal["written", "sent", "received", "dead-letter"]
+Event = Literal["written", "sent", "received", "dead-letter", "readmitted"]
 _NOTED, ACTOR = "audit", "actor"  # keys of Session.info
 _BATCH = 10_000  # rows read at once
 _FACTS = ("factory_id", "position", "event", "message_id", "type", "job_order_id", "actor")
@@ -78,14 +78,14 @@ def _write(session: Session) -> None:
         return
     serialise(session, "audit", noted)
     ends, at = _ends(session, sorted(noted)), datetime.now(UTC)
+    rows = []
     for factory_id in sorted(noted):
         position, before = ends.get(factory_id, (0, ""))
-        rows = []
         for number, entry in enumerate(noted[factory_id], position + 1):
             row = {"position": number, "at": at, **vars(entry)}
             before = _seal(before, row)
             rows.append(row | {"hash": before})
-        insert_missing(session, AuditEntry, rows)
+    insert_missing(session, AuditEntry, rows)
 
 
 @event.listens_for(Session, "after_rollback")

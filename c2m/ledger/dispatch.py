@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, select, union_all
 from sqlalchemy.orm import Session
 
 from c2m.apportion import apportion
@@ -18,7 +18,7 @@ from c2m.floor import messages
 from c2m.floor.messages import CANCEL, OPERATIONS, STORE, Cancel, Destination, RoutingStep, derive_id
 from c2m.ledger import outbox
 from c2m.ledger.outbox import Letter
-from c2m.ledger.states import LIVE, STARTED, UNFINISHED
+from c2m.ledger.states import LIVE, STARTED, UNFINISHED, WAITING
 from c2m.ledger.store import chunks, upsert
 from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, PlanAllocation
 from c2m.settings import settings
@@ -58,10 +58,7 @@ class _Desk:
 
 def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozenset[str], at: datetime) -> Dispatched:
     """Brings the job orders in line with the allocation; lots in `without` are left as they are."""
-    chosen = select(JobOrder).where(JobOrder.state.in_(LIVE)).order_by(JobOrder.job_order_id).with_for_update()
-    live: dict[Pair, list[JobOrder]] = defaultdict(list)
-    for job in session.scalars(chosen):
-        live[job.lot_id, job.factory_id].append(job)
+    live = _live(session, sorted({pair.plan_id for pair in pairs}))
     wanted = {(pair.lot_id, pair.factory_id): pair for pair in pairs}
     desk = _prepare(session, sorted({pair.lot_id for pair in pairs} - without), at)
     done: Counter[str] = Counter()
@@ -74,6 +71,19 @@ def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozens
             done["cancelled"] += effect == "cancelled"
     _write(session, desk)
     return Dispatched(**{each.name: done[each.name] for each in fields(Dispatched)})
+
+
+def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder]]:
+    """Live job orders, locked. Started work goes on in any case: of it only what the plan speaks of is read."""
+    jobs = select(JobOrder.job_order_id)
+    planned = select(PlanAllocation.lot_id).where(PlanAllocation.plan_id.in_(plan_ids))
+    concerned = union_all(jobs.where(JobOrder.state.in_(WAITING)), jobs.where(JobOrder.lot_id.in_(planned)))
+    chosen = select(JobOrder).where(JobOrder.job_order_id.in_(concerned)).order_by(JobOrder.job_order_id)
+    live: dict[Pair, list[JobOrder]] = defaultdict(list)
+    for job in session.scalars(chosen.with_for_update(key_share=True)):
+        if job.state in LIVE:
+            live[job.lot_id, job.factory_id].append(job)
+    return live
 
 
 def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
@@ -193,7 +203,7 @@ def _revise(desk: _Desk, job: JobOrder, pair: PlanAllocation, pieces: int) -> st
 def _take_back(desk: _Desk, job: JobOrder) -> str:
     desk.overtaken.append(job.job_order_id)
     cancel = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason="no longer in the plan")
-    desk.letters.append(Letter(job.factory_id, cancel))
+    desk.letters.append(Letter(job.factory_id, cancel, desk.at))
     return "cancelled"
 
 
@@ -236,7 +246,7 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         operations=tuple(RoutingStep(name=name, sam_minutes=sam) for name, sam in minutes.items()),
         destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
     )
-    desk.letters.append(Letter(job.factory_id, offer))
+    desk.letters.append(Letter(job.factory_id, offer, desk.at))
 
 
 def _write(session: Session, desk: _Desk) -> None:
@@ -244,7 +254,7 @@ def _write(session: Session, desk: _Desk) -> None:
     session.flush()
     write_skus(session, desk.changed_skus)
     outbox.void(session, desk.overtaken)
-    outbox.put(session, desk.letters, desk.at)
+    outbox.put(session, desk.letters)
 
 
 def write_skus(session: Session, skus: Mapping[str, Pieces]) -> None:

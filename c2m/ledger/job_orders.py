@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from c2m.ledger import orders, outbox
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
-from c2m.ledger.tables import JobOrder, JobOrderSku
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order
 from c2m.settings import settings
 
 GOOD_AT = "inspect"  # a piece is good once it has passed inspection
@@ -33,6 +33,28 @@ OVERVIEW = [
     "reason",
     "ended_at",
 ]
+FLOOR = [
+    "job_order_id",
+    "lot_id",
+    "order_id",
+    "merchant_id",
+    "factory_id",
+    "state",
+    "quantity",
+    "start_on",
+    "due_on",
+    "at",
+]
+LOT_ON_THE_FLOOR = [
+    "style_id",
+    "category",
+    "crafts",
+    "sam_cut_minutes",
+    "sam_sew_minutes",
+    "sam_finish_minutes",
+    "sam_inspect_minutes",
+    "sam_pack_minutes",
+]
 
 
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
@@ -51,6 +73,15 @@ def overview(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.due_on, JobOrder.job_order_id))
 
 
+def on_the_floor(session: Session) -> pd.DataFrame:
+    """Live job orders with what making them takes: FLOOR, and their lot's; `order_due_on` is the merchant's date."""
+    columns = (getattr(JobOrder, name) for name in FLOOR)
+    lot = (getattr(Lot, name) for name in LOT_ON_THE_FLOOR)
+    chosen = select(*columns, *lot, Order.due_on.label("order_due_on")).where(JobOrder.state.in_(LIVE))
+    joined = chosen.join(Lot, JobOrder.lot_id == Lot.lot_id).join(Order, JobOrder.order_id == Order.order_id)
+    return frame(session, joined.order_by(JobOrder.job_order_id))
+
+
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
     """lot_id, factory_id of job orders refused or never answered (since then)."""
     pairs = select(JobOrder.lot_id, JobOrder.factory_id).where(JobOrder.state.in_(("Refused", "Expired"))).distinct()
@@ -63,7 +94,7 @@ def expire(session: Session, now: datetime) -> int:
     """Gives up job orders that nobody answered in time, clock skew allowed; their quantity is free again."""
     limit = now - timedelta(seconds=settings().plan.clock_skew_s)
     silent = select(JobOrder.job_order_id).where(JobOrder.state == "Released", JobOrder.accept_by < limit)
-    job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update()).all()
+    job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
     ended = {"state": "Expired", "reason": "no answer", "ended_at": now, "counted": True, "at": now}
     for some in chunks(job_order_ids):
         session.execute(update(JobOrder).where(JobOrder.job_order_id.in_(some)).values(ended))
@@ -82,7 +113,7 @@ def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> in
     changed: list[JobOrder] = []
     for some in chunks(concerned):
         known = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
-        jobs = session.scalars(known.with_for_update()).all()
+        jobs = session.scalars(known.with_for_update(key_share=True)).all()
         made = _raise_skus(session, [job.job_order_id for job in jobs], progress)
         defects = progress.groupby("job_order_id")["defects"].sum()
         changed += [job for job in jobs if _raise(job, made.get(job.job_order_id), defects, at)]

@@ -4,13 +4,13 @@ open -> in_production -> closed, or cancelled. A lot is closed when its shipped 
 order's tolerance; an order when all its lots that were not cancelled are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import case, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
 from c2m.ledger.states import LIVE, UNFINISHED
@@ -157,11 +157,21 @@ def last_of_style(session: Session, before: date) -> pd.DataFrame:
     return frame(session, select(*columns).where(ranked.c.age == 1).order_by(*columns))
 
 
-def begin(session: Session, order_id: str, lot_id: str, at: datetime) -> None:
-    """Work on a lot has begun."""
-    change = {"state": "in_production", "at": at}
-    session.execute(update(Order).where(Order.order_id == order_id, Order.state == "open").values(change))
-    session.execute(update(Lot).where(Lot.lot_id == lot_id, Lot.state == "open").values(change))
+def begin(session: Session, begun: dict[tuple[str, str], datetime]) -> None:
+    """Work on lots has begun. begun: when, by order and lot."""
+    _begin(session, Order, Order.order_id, {order_id: at for (order_id, _), at in reversed(begun.items())})
+    _begin(session, Lot, Lot.lot_id, {lot_id: at for (_, lot_id), at in reversed(begun.items())})
+
+
+def _begin(
+    session: Session, table: type[Order | Lot], key: InstrumentedAttribute[str], moments: Mapping[str, datetime]
+) -> None:
+    for some in chunks(sorted(moments)):
+        known = select(key, table.state).where(key.in_(some)).order_by(key).with_for_update(key_share=True)
+        open_ = [name for name, state in session.execute(known) if state == "open"]
+        change = [{key.key: name, "state": "in_production", "at": moments[name]} for name in open_]
+        if change:
+            session.execute(update(table), change)
 
 
 def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
@@ -171,7 +181,7 @@ def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
         concerned = select(Lot.order_id).where(Lot.lot_id.in_(some))
         order_ids |= set(session.scalars(concerned))
         # Orders before lots, as everywhere, so that two transactions cannot wait for each other.
-        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update())
+        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update(key_share=True))
         _settle_lots(session, some, at)
     for some in chunks(sorted(order_ids)):
         _settle_orders(session, some, at)

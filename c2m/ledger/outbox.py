@@ -3,19 +3,22 @@
 Delivery runs on wall-clock time (the `wall` of each function), so that a retry does not wait for a virtual clock.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import RowMapping, delete, func, select, update
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
-from c2m.floor.messages import CANCEL, PLATFORM, STORE, Cancel, JobOrder, Start, compose, derive_id
+from c2m.floor.messages import CANCEL, PLATFORM, STORE, Cancel, JobOrder, Start, compose, derive_id, type_of
 from c2m.ledger import audit
 from c2m.ledger.store import chunks, insert_missing, serialise, upsert
-from c2m.ledger.tables import Outbox, RelayLease
+from c2m.ledger.tables import UNTRIED, Outbox, RelayLease
 from c2m.settings import settings
 
 OPEN = ("pending", "sent")
@@ -41,9 +44,15 @@ class Letter:
 
     factory_id: str
     data: JobOrder | Start | Cancel
+    at: datetime
+
+    @property
+    def message_id(self) -> str:
+        """Under which it is known, however often it is written or sent."""
+        return derive_id(self.data.job_order_id, self.data.revision, type_of(self.data))
 
 
-def put(session: Session, letters: Sequence[Letter], at: datetime) -> None:
+def put(session: Session, letters: Sequence[Letter]) -> None:
     """Appends messages to their factories' queues; one that is already there stays as it is."""
     factories = sorted({letter.factory_id for letter in letters})
     serialise(session, "outbox", factories)
@@ -54,7 +63,7 @@ def put(session: Session, letters: Sequence[Letter], at: datetime) -> None:
     rows = []
     for letter in letters:
         position[letter.factory_id] = position.get(letter.factory_id, 0) + 1
-        rows.append(_row(letter, position[letter.factory_id], at))
+        rows.append(_row(letter, position[letter.factory_id]))
     known = _known(session, [str(row["message_id"]) for row in rows])
     insert_missing(session, Outbox, rows)
     for row in rows:
@@ -70,28 +79,26 @@ def _known(session: Session, message_ids: Sequence[str]) -> set[str]:
     return found
 
 
-def _note(session: Session, event: audit.Event, actor: str, row: Mapping[str, Any], detail: str = "") -> None:
+def _note(session: Session, event: audit.Event, actor: str, row: Mapping[Any, Any], detail: str = "") -> None:
     digest = audit.digest_of(to_json(row["payload"]))
     what = (row["message_id"], row["type"], actor, digest, row["job_order_id"], detail)
     audit.note(session, audit.Entry(row["factory_id"], event, *what))
 
 
-def _row(letter: Letter, position: int, at: datetime) -> dict[str, object]:
-    job_order_id, revision = letter.data.job_order_id, letter.data.revision
-    envelope = compose(letter.data, PLATFORM, at)
-    message_id = derive_id(job_order_id, revision, envelope.type)
+def _row(letter: Letter, position: int) -> dict[str, object]:
+    envelope = compose(letter.data, PLATFORM, letter.at, letter.message_id)
     return {
-        "message_id": message_id,
+        "message_id": envelope.id,
         "factory_id": letter.factory_id,
-        "job_order_id": job_order_id,
-        "revision": revision,
+        "job_order_id": letter.data.job_order_id,
+        "revision": letter.data.revision,
         "type": envelope.type,
-        "payload": envelope.model_copy(update={"id": message_id}).model_dump(mode="json", exclude_none=True),
+        "payload": envelope.model_dump(mode="json", exclude_none=True),
         "position": position,
         "state": "pending",
         "attempts": 0,
         "next_attempt_at": None,
-        "at": at,
+        "at": letter.at,
     }
 
 
@@ -115,36 +122,42 @@ def free(session: Session, relay: str) -> None:
 
 
 def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[Message]:
-    """What to send now, in order per factory; of one job order no message while an earlier one was never sent."""
+    """What to send now, in order per factory; of one job order no message while an earlier one was never sent.
+
+    Asked for in three parts, each of which an index gives in its order: a hundred thousand that wait cost no more than
+    the few that are taken.
+    """
+    again = [(Outbox.state == state, Outbox.next_attempt_at <= wall) for state in OPEN]
+    waiting = _first(session, [UNTRIED], (Outbox.position, Outbox.factory_id), limit, without)
+    for which in again:
+        waiting += _first(session, which, (Outbox.next_attempt_at, Outbox.position), limit, without)
+    waiting.sort(key=itemgetter("position", "factory_id"))
+    return [
+        Message(row["message_id"], row["factory_id"], row["job_order_id"], row["type"], to_json(row["payload"]))
+        for row in waiting[:limit]
+    ]
+
+
+def _first(
+    session: Session, which: Iterable[Any], order: Iterable[Any], limit: int, without: Collection[str]
+) -> list[RowMapping]:
+    """The first messages of a kind that neither their factory nor an earlier message of their job order holds up."""
     earlier = aliased(Outbox)
     blocked = (
         select(earlier.message_id)
         .where(earlier.job_order_id == Outbox.job_order_id, earlier.position < Outbox.position)
         .where(earlier.state == "pending")
     )
-    statement = (
-        select(Outbox.message_id, Outbox.factory_id, Outbox.job_order_id, Outbox.type, Outbox.payload)
-        .where(Outbox.state.in_(OPEN), or_(Outbox.next_attempt_at.is_(None), Outbox.next_attempt_at <= wall))
-        .where(~blocked.exists(), *(Outbox.factory_id.not_in(some) for some in chunks(sorted(without))))
-        .order_by(Outbox.position, Outbox.factory_id)
-        .limit(limit)
-    )
-    return [
-        Message(row.message_id, row.factory_id, row.job_order_id, row.type, to_json(row.payload))
-        for row in session.execute(statement)
-    ]
+    columns = (Outbox.message_id, Outbox.factory_id, Outbox.job_order_id, Outbox.type, Outbox.payload, Outbox.position)
+    elsewhere = (Outbox.factory_id.not_in(some) for some in chunks(sorted(without)))
+    statement = select(*columns).where(*which, ~blocked.exists(), *elsewhere).order_by(*order).limit(limit)
+    return list(session.execute(statement).mappings())
 
 
 def mark_sent(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
     """The transport took them over; they come due again unless the factory answers in time."""
-    for some in chunks(message_ids):
-        columns = (Outbox.message_id, Outbox.factory_id, Outbox.job_order_id, Outbox.type, Outbox.payload)
-        found = session.execute(
-            select(*columns, Outbox.attempts).where(Outbox.message_id.in_(some)).order_by(Outbox.position)
-        )
-        for row in map(dict, found.mappings()):
-            _note(session, "sent", PLATFORM, row, f"attempt {row['attempts'] + 1}")
-    _attempted(session, message_ids, wall, {"state": "sent"})
+    for row in _attempted(session, message_ids, wall, {"state": "sent"}):
+        _note(session, "sent", PLATFORM, row, f"attempt {row['attempts'] + 1}")
 
 
 def postpone(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
@@ -152,48 +165,85 @@ def postpone(session: Session, message_ids: Sequence[str], wall: datetime) -> No
     _attempted(session, message_ids, wall, {})
 
 
-def _attempted(session: Session, message_ids: Sequence[str], wall: datetime, change: dict[str, str]) -> None:
+def _attempted(
+    session: Session, message_ids: Sequence[str], wall: datetime, change: dict[str, str]
+) -> list[RowMapping]:
+    """Counts an attempt of what is still open; returns the messages as they were before, in their factories' order."""
+    names = ("message_id", "type", "payload", "job_order_id", "factory_id", "position", "attempts", "state")
+    columns = [getattr(Outbox, name) for name in names]
+    found: list[RowMapping] = []
     for some in chunks(message_ids):
-        chosen = (Outbox.message_id.in_(some), Outbox.state.in_(OPEN))
-        for attempts in session.scalars(select(Outbox.attempts).where(*chosen).distinct()).all():
+        # Locked in one order, as by those who record answers, so that neither waits for the other.
+        chosen = select(*columns).where(Outbox.message_id.in_(some)).order_by(Outbox.message_id).with_for_update()
+        rows = session.execute(chosen).mappings().all()
+        tried: dict[int, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["state"] in OPEN:
+                tried[row["attempts"]].append(row["message_id"])
+        for attempts, ids in tried.items():
             pause = timedelta(seconds=settings().answer_timeout_s * 2 ** min(attempts, MOST_DOUBLINGS))
             later = {"attempts": attempts + 1, "next_attempt_at": wall + pause}
-            session.execute(update(Outbox).where(*chosen, Outbox.attempts == attempts).values(later | change))
+            session.execute(update(Outbox).where(Outbox.message_id.in_(ids)).values(later | change))
+        found += rows
+    return sorted(found, key=itemgetter("position"))
 
 
-def mark_answered(session: Session, job_order_id: str, type: str, revision: int | None = None) -> None:
-    """The factory answered what we said of this type (and revision): it is not sent again."""
-    statement = update(Outbox).where(Outbox.job_order_id == job_order_id, Outbox.type == type)
-    if revision is not None:
-        statement = statement.where(Outbox.revision == revision)
-    session.execute(statement.values(state="answered"))
+@dataclass
+class Correspondence:
+    """All that was said to a factory about one job order, locked; what changes is written as the session flushes."""
+
+    messages: list[Outbox] = field(default_factory=list)
+
+    def unanswered(self, type: str) -> bool:
+        """Whether the factory owes us an answer to a message of this type."""
+        return any(message.type == type and message.state in OPEN for message in self.messages)
+
+    def answered(self, type: str, revision: int | None = None) -> None:
+        """The factory answered what we said of this type (and revision): it is not sent again."""
+        for message in self.messages:
+            if message.type == type and revision in (None, message.revision):
+                message.state = "answered"
+
+    def void(self) -> None:
+        """What is still open is overtaken: not sent again. Cancels go on until they are confirmed."""
+        for message in self.messages:
+            if message.type != CANCEL and message.state in OPEN:
+                message.state = "void"
+
+    def offered(self, revision: int) -> tuple[JobOrder, bool]:
+        """What a revision asked of the factory, and whether the factory has answered it."""
+        for message in self.messages:
+            if (message.type, message.revision) == (STORE, revision):
+                return JobOrder.model_validate_json(to_json(message.payload["data"])), message.state == "answered"
+        raise NoResultFound(f"revision {revision} of the job order was never offered")
+
+    def reopen(self, message_id: str) -> bool:
+        """Sends a message once more that was answered already; whether there is such a message."""
+        for message in self.messages:
+            if message.message_id == message_id:
+                if message.state not in OPEN:
+                    message.state, message.next_attempt_at = "pending", None
+                return True
+        return False
+
+
+def correspondence(session: Session, job_order_ids: Sequence[str]) -> dict[str, Correspondence]:
+    """By job order."""
+    found: dict[str, Correspondence] = defaultdict(Correspondence)
+    for some in chunks(job_order_ids):
+        chosen = select(Outbox).where(Outbox.job_order_id.in_(some)).order_by(Outbox.message_id).with_for_update()
+        for message in session.scalars(chosen.execution_options(populate_existing=True)):
+            found[message.job_order_id].messages.append(message)
+    return found
 
 
 def void(session: Session, job_order_ids: Iterable[str]) -> None:
-    """What is still open of these job orders is overtaken: not sent again. Cancels go on until they are confirmed."""
+    """As of a `Correspondence`, of many job orders."""
     for some in chunks(sorted(job_order_ids)):
         open_ = (Outbox.job_order_id.in_(some), Outbox.state.in_(OPEN), Outbox.type != CANCEL)
         session.execute(update(Outbox).where(*open_).values(state="void"))
 
 
-def cancel_again(session: Session, letter: Letter, at: datetime) -> None:
-    """Writes a cancel; one that was answered already is sent once more."""
-    put(session, [letter], at)
-    message = Outbox.message_id == derive_id(letter.data.job_order_id, letter.data.revision, CANCEL)
-    reopened = {"state": "pending", "next_attempt_at": None}
-    session.execute(update(Outbox).where(message, Outbox.state.not_in(OPEN)).values(reopened))
-
-
-def unanswered(session: Session, type: str, job_order_id: str | None = None) -> set[str]:
+def unanswered(session: Session, type: str) -> set[str]:
     """Job orders that owe us an answer to a message of this type."""
-    statement = select(Outbox.job_order_id).where(Outbox.type == type, Outbox.state.in_(OPEN))
-    if job_order_id is not None:
-        statement = statement.where(Outbox.job_order_id == job_order_id)
-    return set(session.scalars(statement))
-
-
-def offered(session: Session, job_order_id: str, revision: int) -> tuple[JobOrder, bool]:
-    """What a revision asked of the factory, and whether the factory has answered it."""
-    wanted = select(Outbox.payload, Outbox.state).where(Outbox.message_id == derive_id(job_order_id, revision, STORE))
-    message = session.execute(wanted).one()
-    return JobOrder.model_validate_json(to_json(message.payload["data"])), message.state == "answered"
+    return set(session.scalars(select(Outbox.job_order_id).where(Outbox.type == type, Outbox.state.in_(OPEN))))

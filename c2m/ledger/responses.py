@@ -2,20 +2,18 @@
 
 A response carries up to two things: a decision on a revision (`accepted`), which counts once per revision whenever it
 arrives, and the state of the work, which counts only if (revision, sequence) is newer than all heard before.
+Nothing here touches the database: c2m/ledger/inbox.py reads a `Case`, and writes what has become of it.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from c2m.floor import messages
 from c2m.floor.messages import CANCEL, START, STORE, Cancel, FactoryState, JobResponse, Start
-from c2m.ledger import dispatch, orders, outbox
-from c2m.ledger.outbox import Letter
+from c2m.ledger.outbox import Correspondence, Letter
 from c2m.ledger.states import GIVEN_BACK, LIVE, RANK, STARTED, JobState, advance
-from c2m.ledger.tables import JobOrder, JobOrderSku
+from c2m.ledger.tables import JobOrder
 
 Effect = Literal[
     "accepted",  # agreed to a revision
@@ -29,96 +27,122 @@ Effect = Literal[
 ]
 
 
-def answer(session: Session, job: JobOrder, said: JobResponse, time: datetime) -> Effect:
-    """Applies one response to a locked job order."""
+@dataclass
+class Case:
+    """A job order, locked, as an answer finds it; and what follows from the answer beyond the job order."""
+
+    job: JobOrder
+    said: Correspondence  # to the factory
+    skus: dict[str, int]  # pieces
+    letters: list[Letter] = field(default_factory=list)
+    begun: bool = False  # work on its lot
+
+
+def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
+    """Applies one response."""
+    job = case.job
     newer = (said.revision, said.sequence) > (job.answered_revision, job.sequence)
     if newer:
         job.answered_revision, job.sequence = said.revision, said.sequence
         job.reason, job.at = said.reason or job.reason, time
     if job.state not in LIVE:
-        return _after_the_end(session, job, said, time) if newer else "stale"
+        decision = _decide(case, said) if job.state == "Ended" else None
+        return decision or (_after_the_end(case, said, time) if newer else "stale")
     nothing_agreed = job.confirmed_revision == 0 or said.state in ("NotAllowedToStart", "Aborted")
     if said.accepted is False and nothing_agreed:
-        return _refuse(session, job, time) if newer else "stale"
-    decision = _decide(session, job, said)
-    if _waits_for_start(session, job, said, newer):
-        outbox.put(session, [Letter(job.factory_id, Start(job_order_id=job.job_order_id, revision=job.revision))], time)
+        return _refuse(case, time) if newer else "stale"
+    decision = _decide(case, said)
+    if _waits_for_start(case, said, newer):
+        start = Start(job_order_id=job.job_order_id, revision=job.revision)
+        case.letters.append(Letter(job.factory_id, start, time))
     if not newer:
         return decision or "stale"
-    moved = _progress(session, job, said.state, time)
+    moved = _progress(case, said.state, time)
     return decision or moved or "recorded"
 
 
-def _decide(session: Session, job: JobOrder, said: JobResponse) -> Effect | None:
+def _decide(case: Case, said: JobResponse) -> Effect | None:
     """Settles what the factory was asked: a revision, or a cancel that it refuses."""
     if said.accepted is None:
         return None
-    offer, answered = outbox.offered(session, job.job_order_id, said.revision)
+    offer, answered = case.said.offered(said.revision)
     if answered and said.accepted is False:
-        outbox.mark_answered(session, job.job_order_id, CANCEL)
+        case.said.answered(CANCEL)
     if answered:
         return None if said.accepted else "kept"
+    if case.job.confirmed_revision == 0 and not said.accepted:
+        return None
     # Undecided, therefore the latest: a job order is not revised while its last revision waits for an answer.
-    outbox.mark_answered(session, job.job_order_id, STORE, said.revision)
+    case.said.answered(STORE, said.revision)
     if said.accepted:
-        job.accepted, job.confirmed_revision = True, said.revision
+        case.job.accepted, case.job.confirmed_revision = True, said.revision
     else:
-        offer, _ = outbox.offered(session, job.job_order_id, job.confirmed_revision)
-    _commit_to(session, job, offer)
+        offer, _ = case.said.offered(case.job.confirmed_revision)
+    _commit_to(case, offer)
     return "accepted" if said.accepted else "kept"
 
 
-def _commit_to(session: Session, job: JobOrder, agreed: messages.JobOrder) -> None:
+def _commit_to(case: Case, agreed: messages.JobOrder) -> None:
     """The agreed quantity holds, per SKU too."""
-    job.quantity = job.requested = agreed.quantity
-    known = select(JobOrderSku.sku_id).where(JobOrderSku.job_order_id == job.job_order_id)
-    skus = dict.fromkeys(session.scalars(known), 0) | agreed.quantity_by_sku
-    dispatch.write_skus(session, {job.job_order_id: skus})
+    case.job.quantity = case.job.requested = agreed.quantity
+    case.skus = dict.fromkeys(case.skus, 0) | agreed.quantity_by_sku
 
 
-def _waits_for_start(session: Session, job: JobOrder, said: JobResponse, newer: bool) -> bool:
+def _waits_for_start(case: Case, said: JobResponse, newer: bool) -> bool:
+    job = case.job
     waiting = said.accepted is True and said.state == "NotAllowedToStart" and said.revision == job.revision
     overtaken = not newer and RANK[job.state] > RANK["NotAllowedToStart"]
-    return waiting and not overtaken and not outbox.unanswered(session, CANCEL, job.job_order_id)
+    return waiting and not overtaken and not case.said.unanswered(CANCEL)
 
 
-def _refuse(session: Session, job: JobOrder, time: datetime) -> Effect:
-    job.accepted = False
-    outbox.mark_answered(session, job.job_order_id, STORE, job.answered_revision)
-    _finish(session, job, "Refused", time)
+def _refuse(case: Case, time: datetime) -> Effect:
+    case.job.accepted = False
+    case.said.answered(STORE, case.job.answered_revision)
+    _finish(case, "Refused", time)
     return "refused"
 
 
-def _progress(session: Session, job: JobOrder, said: FactoryState, time: datetime) -> Effect | None:
+def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
     """Moves the state forward; None where it stays."""
+    job = case.job
     if said in ("Ended", "Aborted"):
-        cancelled = said == "Aborted" and outbox.unanswered(session, CANCEL, job.job_order_id)
-        _finish(session, job, "Cancelled" if cancelled else said, time)
+        cancelled = said == "Aborted" and case.said.unanswered(CANCEL)
+        _finish(case, "Cancelled" if cancelled else said, time)
         return "finished"
     if RANK[said] >= RANK["AllowedToStart"]:
-        outbox.mark_answered(session, job.job_order_id, START)
-    if said in STARTED:
-        orders.begin(session, job.order_id, job.lot_id, time)
+        case.said.answered(START)
+    case.begun = said in STARTED
     before, job.state = job.state, advance(job.state, said)
     return "progressed" if job.state != before else None
 
 
-def _finish(session: Session, job: JobOrder, state: JobState, time: datetime) -> None:
-    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans."""
+def _finish(case: Case, state: JobState, time: datetime) -> None:
+    """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans.
+
+    An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed
+    to.
+    """
+    job = case.job
     job.counted = state != "Ended" and RANK[job.state] < RANK["AllowedToStart"]
     job.state, job.ended_at = state, time
-    outbox.mark_answered(session, job.job_order_id, CANCEL)
-    outbox.void(session, [job.job_order_id])
+    case.said.answered(CANCEL)
+    if state == "Ended":
+        case.said.answered(START)
+    else:
+        case.said.void()
 
 
-def _after_the_end(session: Session, job: JobOrder, said: JobResponse, time: datetime) -> Effect:
+def _after_the_end(case: Case, said: JobResponse, time: datetime) -> Effect:
     """A factory that goes on with what it, or its silence, gave back is told to stop."""
+    job = case.job
     if job.state not in GIVEN_BACK or said.accepted is False:
         return "recorded"
     if said.state == "Aborted":
-        outbox.mark_answered(session, job.job_order_id, CANCEL)
+        case.said.answered(CANCEL)
         return "recorded"
     if said.state != "Ended":
         stop = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=f"already {job.state}")
-        outbox.cancel_again(session, Letter(job.factory_id, stop), time)
+        letter = Letter(job.factory_id, stop, time)
+        if not case.said.reopen(letter.message_id):
+            case.letters.append(letter)
     return "conflict"

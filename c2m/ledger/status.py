@@ -9,14 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.ledger.states import LIVE
-from c2m.ledger.store import frame, upsert
-from c2m.ledger.tables import DeadLetter, FactoryStatus, JobOrder, Order, Outbox, Plan
+from c2m.ledger.store import frame, serialise, upsert
+from c2m.ledger.tables import DeadLetter, FactoryReport, FactoryStatus, JobOrder, Order, Outbox, Plan
+from c2m.settings import settings
 
 PLAN = ["plan_id", "business_date", "round", "state", "objective", "bound", "gap", "split_orders", "unmet_pieces"]
 
 
 def summary(session: Session) -> dict[str, Any]:
-    """Counts by state, and the latest plan (None before the first)."""
+    """Counts by state, dead letters that are open, and the latest plan (None before the first)."""
     latest = select(*(getattr(Plan, name) for name in PLAN))
     newest = latest.order_by(Plan.business_date.desc(), Plan.round.desc(), Plan.at.desc(), Plan.plan_id).limit(1)
     plan = session.execute(newest).first()
@@ -24,7 +25,7 @@ def summary(session: Session) -> dict[str, Any]:
         "orders": _count_by(session, Order.state),
         "job_orders": _count_by(session, JobOrder.state),
         "outbox": _count_by(session, Outbox.state),
-        "dead_letters": session.scalar(select(func.count()).select_from(DeadLetter)),
+        "dead_letters": session.scalar(select(func.count()).where(DeadLetter.readmitted_at.is_(None))),
         "plan": {name: _plain(value) for name, value in zip(PLAN, plan, strict=True)} if plan else None,
     }
 
@@ -39,12 +40,28 @@ def _count_by(session: Session, state: InstrumentedAttribute[Any]) -> dict[str, 
     return dict(session.execute(counts).all())
 
 
-def report(session: Session, factory_id: str, online: bool, through: datetime | None, at: datetime) -> None:
-    """Records a factory's status. `through` never goes back: the last will of a lost connection carries none."""
+def report(
+    session: Session, factory_id: str, online: bool, through: datetime | None, at: datetime, collector: str = ""
+) -> None:
+    """Records a factory's status. `through` never goes back: the last will of a lost connection carries none.
+
+    collector: of several that share the scans, the one that heard it.
+    """
+    if collector and through:
+        through = _heard_by_all(session, factory_id, through, collector)
     known = session.scalar(select(FactoryStatus.through).where(FactoryStatus.factory_id == factory_id))
     furthest = max((moment for moment in (known, through) if moment), default=None)
     row = {"factory_id": factory_id, "online": online, "through": furthest, "at": at}
     upsert(session, FactoryStatus, [row])
+
+
+def _heard_by_all(session: Session, factory_id: str, through: datetime, collector: str) -> datetime | None:
+    """Up to when every collector has the factory's word, and with it the scans that fell to it; None before that."""
+    serialise(session, "status", [factory_id])
+    upsert(session, FactoryReport, [{"factory_id": factory_id, "collector": collector, "through": through}])
+    named = FactoryReport.collector.in_(settings().collectors)
+    heard = session.scalars(select(FactoryReport.through).where(FactoryReport.factory_id == factory_id, named)).all()
+    return min(heard) if len(heard) == len(settings().collectors) else None
 
 
 def factories_behind(session: Session, moment: datetime) -> list[str]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     case,
+    text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -26,6 +27,8 @@ from c2m.ledger.types import Moment, Money
 Id = Annotated[str, mapped_column(String(64))]
 Key = Annotated[str, mapped_column(String(64), primary_key=True)]
 LongText = Annotated[str, mapped_column(Text)]
+# Messages that were never sent. Literally the words of an index: with a parameter in them no database would use it.
+UNTRIED, TRIED = text("state = 'pending' AND next_attempt_at IS NULL"), text("next_attempt_at IS NOT NULL")
 
 
 def _one_of(words: object, name: str) -> Enum:
@@ -176,6 +179,7 @@ class JobOrder(Base):
     __table_args__ = (
         UniqueConstraint("lot_id", "factory_id", "attempt"),
         Index(None, "factory_id", "state"),
+        Index(None, "state", "accept_by"),
         CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),
     )
     job_order_id: Mapped[Key]
@@ -187,7 +191,7 @@ class JobOrder(Base):
     revision: Mapped[int]
     quantity: Mapped[int]
     requested: Mapped[int]
-    state: Mapped[states.JobState] = mapped_column(index=True)
+    state: Mapped[states.JobState]
     answered_revision: Mapped[int]
     sequence: Mapped[int]
     confirmed_revision: Mapped[int]
@@ -234,10 +238,17 @@ class Outbox(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("factory_id", "position"), Index(None, "state", "next_attempt_at"))
+    __table_args__ = (
+        UniqueConstraint("factory_id", "position"),
+        # None that begins with the state alone: SQLite would take it, and sort a hundred thousand rows to find a few.
+        Index("ix_outbox_untried", "position", "factory_id", sqlite_where=UNTRIED, postgresql_where=UNTRIED),
+        Index("ix_outbox_tried", "state", "next_attempt_at", "position", sqlite_where=TRIED, postgresql_where=TRIED),
+        Index(None, "job_order_id", "state"),
+        Index(None, "type", "state"),
+    )
     message_id: Mapped[Key]
     factory_id: Mapped[Id]
-    job_order_id: Mapped[Id] = mapped_column(ForeignKey("job_orders.job_order_id"), index=True)
+    job_order_id: Mapped[Id] = mapped_column(ForeignKey("job_orders.job_order_id"))
     revision: Mapped[int]
     type: Mapped[str] = mapped_column(String(40))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -270,15 +281,24 @@ class Inbox(Base):
 
 
 class DeadLetter(Base):
-    """A message that could not be obeyed, with the reason."""
+    """A message that could not be obeyed, with the reason.
+
+    payload: as text, the first MAX_BYTES of it; digest and size_bytes are of the whole message as it came.
+    readmitted_at: when it was taken after all; none while it is open. actor, result: of the last try.
+    """
 
     __tablename__ = "dead_letters"
     letter_id: Mapped[Key]
     factory_id: Mapped[str]
     topic: Mapped[LongText]
     payload: Mapped[LongText]
+    size_bytes: Mapped[int]
+    digest: Mapped[Id] = mapped_column(index=True)
     reason: Mapped[LongText]
     at: Mapped[datetime]
+    readmitted_at: Mapped[datetime | None]
+    actor: Mapped[str | None]
+    result: Mapped[str | None] = mapped_column(Text)
 
 
 class AuditEntry(Base):
@@ -308,6 +328,46 @@ class FactoryStatus(Base):
     factory_id: Mapped[Key]
     online: Mapped[bool]
     through: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class FactoryReport(Base):
+    """Up to when one of several collectors heard a factory. Transport, not business: not in TABLES."""
+
+    __tablename__ = "factory_reports"
+    factory_id: Mapped[Key]
+    collector: Mapped[str] = mapped_column(primary_key=True)
+    through: Mapped[datetime]
+
+
+class Alert(Base):
+    """A warning of the order robot, from the run that found it to the one that did not. Like the audit not in TABLES.
+
+    kind and subject: what it is about; of those that are open no two are about the same.
+    """
+
+    __tablename__ = "alerts"
+    alert_id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str]
+    factory_id: Mapped[Id]
+    severity: Mapped[int]
+    cause: Mapped[LongText]
+    move: Mapped[LongText]
+    job_order_ids: Mapped[list[str]] = mapped_column(JSON)
+    order_ids: Mapped[list[str]] = mapped_column(JSON)
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class AlertNotice(Base):
+    """What a target has heard of an alert: the severity it was told last, 0 that it is over."""
+
+    __tablename__ = "alert_notices"
+    alert_id: Mapped[Key] = mapped_column(ForeignKey("alerts.alert_id"))
+    target: Mapped[Key]
+    severity: Mapped[int]
     at: Mapped[datetime]
 
 

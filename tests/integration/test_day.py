@@ -37,6 +37,11 @@ def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: 
     assert f"cost {plan['objective']:,.2f}, at least {plan['bound']:,.2f}" in pages["solve"]["description"]
 
 
+def test_each_day_shows_its_floor(undisturbed: Path) -> None:
+    pages = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}
+    assert pages["floor"]["data"].startswith("# Floor today")
+
+
 def test_every_plan_verifies(undisturbed: Path) -> None:
     assert_plans_verify(undisturbed)
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fastapi import HTTPException
 from ledger_kit import NOW, answer, job, live_to, record, release, sent
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
@@ -131,3 +132,19 @@ def test_the_command_proves_and_keeps(lived: str, tmp_path: Path) -> None:
     assert broken.exit_code == 2
     assert "entries 4 to 4 were cut off" in broken.output
     assert CliRunner().invoke(app, ["audit", "verify", "--against", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_the_life_of_a_job_order_is_a_page_on_which_text_stays_text(sqlite_ledger: str) -> None:
+    record()
+    release(("L1", "F1", 400))
+    job_order_id = job().job_order_id
+    with store.session() as session:
+        entry = audit.Entry("F1", "received", "m", "c2m.job-response", "F1", "", job_order_id, "<b>no</b>")
+        audit.note(session, entry)
+    from flows import documents
+
+    page = documents.job_order(job_order_id)
+    assert "c2m.job-order.store" in page
+    assert "&lt;b&gt;no&lt;/b&gt;" in page
+    with pytest.raises(HTTPException, match="404"):
+        documents.job_order("unknown")

@@ -18,6 +18,8 @@ from ledger_kit import (
     shipped,
     sku_rows,
 )
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from c2m.floor.messages import (
     PLATFORM,
@@ -197,6 +199,40 @@ def test_what_ended_holds_its_pieces_until_its_scans_are_counted() -> None:
             [500],
             [400],
         )
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(("accepted", "pieces"), [(True, 100), (False, 600)])
+def test_an_offer_that_is_open_when_the_work_ends_is_asked_about_until_it_is_decided(
+    accepted: bool, pieces: int
+) -> None:
+    live_to("AllowedToStart")
+    release(("L1", "F1", 100), ("L1", "F2", 400), round=2)
+    answer(job(), 6, "Ended", revision=2)
+    assert queue("pending sent") == [("store", 2, "pending"), ("store", 1, "pending")]
+    assert (job().state, job().quantity, job().confirmed_revision) == ("Ended", 600, 1)
+    assert answer(job(), 5, "AllowedToStart", accepted, revision=2) == ("accepted" if accepted else "kept")
+    assert (job().state, job().quantity, job().requested) == ("Ended", pieces, pieces)
+    assert answer(job(), 7, "Ended", accepted, revision=2) in ("recorded", "kept")
+    assert queue() == [("store", 1, "pending")], "F2 has not answered"
+
+
+@pytest.mark.usefixtures("released")
+def test_who_refers_to_a_job_order_does_not_wait_for_who_moves_it(ledger: str) -> None:
+    if ledger.startswith("sqlite"):
+        pytest.skip("one writer at a time")
+    said = JobResponse(
+        job_order_id=job().job_order_id, revision=1, sequence=1, state="NotAllowedToStart", accepted=True
+    )
+    with store.session() as session, store.session() as other:
+        inbox.lock(session, [compose(said, factory_source("F1"), NOW)])
+        other.execute(text("SET LOCAL lock_timeout = '1s'"))
+        refers = "SELECT count(*) FROM (SELECT 1 FROM job_orders FOR KEY SHARE) rows"  # what a foreign key does
+        assert other.execute(text(refers)).scalar_one() == 2
+        moves = text("SELECT 1 FROM job_orders WHERE job_order_id = :id FOR NO KEY UPDATE")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            other.execute(moves, {"id": job().job_order_id})
+        other.rollback()
 
 
 @pytest.mark.usefixtures("released")

@@ -3,9 +3,11 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from ledger_kit import NOW, lot_row, record, release, sku_rows
+from sqlalchemy import event
 
 from c2m.ledger import outbox, store
 
@@ -65,3 +67,23 @@ def test_relays_at_once_send_every_message_once() -> None:
     work("last")
     work("very last")
     assert set(Counter(delivered).values()) == {1}
+
+
+def test_what_is_due_is_found_by_indexes_that_hold_it_in_order(sqlite_ledger: str) -> None:
+    """Else each turn of the relay would sort all that waits. PostgreSQL decides by its statistics."""
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "FROM outbox" in statement:
+            told = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append(" ".join(row[3] for row in told))
+
+    event.listen(store.engine(sqlite_ledger), "before_cursor_execute", explain)
+    with store.session() as session:
+        outbox.due(session, NOW, without=["F1"])
+    assert [next(word for word in plan.split() if word.startswith("ix_")) for plan in plans] == [
+        "ix_outbox_untried",
+        "ix_outbox_tried",
+        "ix_outbox_tried",
+    ]
+    assert not any("TEMP B-TREE" in plan for plan in plans)

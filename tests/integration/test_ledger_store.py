@@ -3,16 +3,18 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from ledger_kit import NOW, new_postgresql_database, record
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 from c2m.ledger import status, store
@@ -114,3 +116,33 @@ def test_status_remembers_how_far_a_factory_reported(ledger: str) -> None:
         seen = status.factories(session)
     assert seen[["factory_id", "online"]].to_numpy().tolist() == [["F1", True]]
     assert seen["through"][0] == NOW
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="turns are file locks of POSIX")
+def test_who_waits_to_write_comes_before_who_asks_later(sqlite_ledger: str) -> None:
+    import fcntl
+
+    came = []
+
+    def write(name: str) -> None:
+        with store.session() as session:
+            session.execute(text("SELECT 1"))
+            came.append(name)
+
+    def waits() -> bool:
+        with Path(f"{make_url(sqlite_ledger).database}-turn").open("ab") as turn:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    other = Thread(target=write, args=("other",))
+    with store.session() as session:
+        session.execute(text("SELECT 1"))
+        other.start()
+        while not waits():
+            time.sleep(0.01)
+    write("again")
+    other.join()
+    assert came == ["other", "again"]

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,3 +33,10 @@ def test_any_json_is_read_or_refused_in_printable_words(envelope: dict, kind: st
         assert "\x00" not in seen
     else:
         assert parse(seen.body()) == seen
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
+def test_however_deep_a_message_is_nested_it_is_refused_in_words(opened: str, closed: str) -> None:
+    for depth in (300, 10_000, 400_000):
+        for body in (f"{opened * depth}1{closed * depth}", opened * depth):
+            assert "recursion limit exceeded" in str(parse(body.encode()))

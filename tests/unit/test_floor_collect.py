@@ -1,16 +1,22 @@
 """The collector's commit: scans on disk, answers in the ledger, the rest in dead letters; repeated without effect."""
 
+import asyncio
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
+from queue import Full
 from threading import Event, Thread
 
+import httpx
 import pytest
 from floor_world import MORNING, begin, landed_scans, release
 from sqlalchemy import select, text
 
-from c2m.floor import collect
-from c2m.floor.collect import Arrival, commit
+from c2m.floor import collect, http
+from c2m.floor.collect import Arrival, Waiting, commit
 from c2m.floor.messages import (
+    MAX_BYTES,
+    START,
     JobResponse,
     Payload,
     Scan,
@@ -20,7 +26,7 @@ from c2m.floor.messages import (
     topic,
 )
 from c2m.ledger import store
-from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder
+from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder, Outbox
 
 LATER = MORNING + timedelta(hours=1)
 
@@ -131,3 +137,55 @@ def test_without_a_ledger_nothing_is_acknowledged_and_nothing_lost(monkeypatch: 
     assert done.wait(5)
     thread.join()
     assert letters() == []
+
+
+def test_a_message_that_is_too_long_is_kept_by_its_beginning() -> None:
+    long = Arrival(topic("F1", "scans"), b"{" + b" " * MAX_BYTES, lambda _: None)
+    assert commit([long], MORNING)[0].startswith(f"message of {MAX_BYTES + 1} bytes, expected at most {MAX_BYTES}")
+    with store.session() as session:
+        assert len(session.scalars(select(DeadLetter.payload)).one()) == MAX_BYTES
+
+
+def test_a_flood_of_refused_messages_is_kept_once_each() -> None:
+    noise = [Arrival(topic("F1", "status"), b"%d" % (number % 700), lambda _: None) for number in range(1000)]
+    good = arrival("status", Status(online=True, through=MORNING))
+    assert commit([*noise, good], MORNING)[-1] == ""
+    commit(noise, LATER)
+    assert len(letters()) == 700
+
+
+def test_what_waits_is_bounded_by_its_bytes_and_goes_on_once_there_is_room() -> None:
+    waiting, kilobytes = Waiting(10_000), Arrival("t", b"x" * 4_000, lambda _: None)
+    waiting.put_nowait(kilobytes)
+    waiting.put_nowait(kilobytes)
+    with pytest.raises(Full):
+        waiting.put_nowait(kilobytes)
+    for _ in range(2):
+        assert waiting.get_nowait() == kilobytes
+    assert waiting.empty()
+    waiting.put_nowait(Arrival("t", b"x" * 50_000, lambda _: None))
+    assert waiting.qsize() > 50_000, "one message always fits, however long"
+
+
+def test_who_speaks_http_is_told_to_come_again_while_there_is_no_room() -> None:
+    def accept(*_: object) -> Future[str]:
+        raise Full
+
+    async def post() -> httpx.Response:
+        inlet = httpx.ASGITransport(http.inlet("/{factory_id}/{kind}", accept))
+        async with httpx.AsyncClient(transport=inlet, base_url="http://collector") as client:
+            return await client.post("/F1/scans", content=b"{}")
+
+    answer = asyncio.run(post())
+    assert (answer.status_code, answer.json()) == (503, {"reason": "not safe yet: send it again"})
+
+
+def test_starts_follow_the_order_in_which_a_factory_accepted() -> None:
+    release([("F1", 300)] * 4)
+    with store.session() as session:
+        accepted = sorted(session.scalars(select(JobOrder.job_order_id)), reverse=True)
+    said = {"revision": 1, "sequence": 1, "state": "NotAllowedToStart", "accepted": True}
+    commit([arrival("job-responses", JobResponse(job_order_id=name, **said)) for name in accepted], MORNING)
+    starts = select(Outbox.job_order_id).where(Outbox.type == START).order_by(Outbox.position)
+    with store.session() as session:
+        assert session.scalars(starts).all() == accepted

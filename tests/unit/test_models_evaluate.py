@@ -12,6 +12,7 @@ from scipy.stats import norm, poisson
 
 from c2m.settings import settings
 from models.baselines import BASELINES, baseline_frame, mean_7, median_14, seasonal_naive
+from models.boosting import QUANTILE_LEVELS
 from models.evaluate import (
     OURS,
     backtest,
@@ -26,7 +27,7 @@ from models.evaluate import (
 from models.forecast import QUANTILES, asked_cells
 from models.panel import Panel, panel_of
 from models.plots import calibrated, error_by_horizon, error_by_segment, fan, importance
-from models.train import QUANTILE_LEVELS, fingerprint, train
+from models.train import fingerprint, train
 
 LEVELS = dict(zip(QUANTILES, QUANTILE_LEVELS, strict=True))
 

@@ -10,9 +10,11 @@ from models_kit import POLICY, long_frame
 from c2m.errors import InputError
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import settings
+from models.boosting import QUANTILE_LEVELS
 from models.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
+from models.heldout import assumed_spread
 from models.panel import panel_of
-from models.train import QUANTILE_LEVELS, _assumed_spread, train
+from models.train import train
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +184,7 @@ def test_quantiles_of_demand_that_multiplies_hold_what_comes() -> None:
 
 
 def test_the_spread_assumed_for_short_histories_is_a_distribution() -> None:
-    table = _assumed_spread()
+    table = assumed_spread()
     totals = np.array(table["ratios"]) * table["means"]
     assert (np.diff(totals, axis=0) >= 0).all()
     median = totals[WINDOW_LEVELS.index(0.5), -1]

@@ -3,11 +3,11 @@
 with scanned as (
     select
         s.job_order_id,
-        {{ local_date('s.scanned_at') }} as day,
-        sum(s.quantity) filter (where s.operation = 'inspect') as pieces,
+        {{ local_date('s.slot') }} as day,
+        sum(s.pieces) filter (where s.operation = 'inspect') as pieces,
         sum(s.defects) as defects,
-        sum(s.quantity) filter (where s.operation = 'ship') as shipped
-    from {{ ref('int_scans') }} as s
+        sum(s.pieces) filter (where s.operation = 'ship') as shipped
+    from {{ ref('int_scan_slots') }} as s
     group by s.job_order_id, day
 ),
 

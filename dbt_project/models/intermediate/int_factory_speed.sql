@@ -1,27 +1,20 @@
 -- Standard minutes earned over those planned, per factory and day, on the lines that were busy all day: days between a
--- job order's first and last scan on the line. A line that waits for work says nothing about its speed. Pieces that
--- became defects took their minutes too; the yield accounts for them.
+-- job order's first and last scan on the line. A line that waits for work says nothing about its speed. The yield
+-- accounts for defects.
 with scanned as (
     select
         s.factory_id,
         s.line_id,
         s.job_order_id,
         l.category,
-        cast(s.scanned_at at time zone 'UTC' at time zone f.timezone as date) as day,
+        cast({{ wall_clock('s.slot', 'f.timezone') }} as date) as day,
         f.lines,
-        (s.quantity + s.defects) * case s.operation
-            when 'cut' then l.sam_cut_minutes
-            when 'sew' then l.sam_sew_minutes
-            when 'finish' then l.sam_finish_minutes
-            when 'inspect' then l.sam_inspect_minutes
-            when 'pack' then l.sam_pack_minutes
-            else 0
-        end as minutes
-    from {{ ref('int_scans') }} as s
+        (s.pieces + s.defects) * {{ sam_minutes('s.operation', 'l') }} as minutes
+    from {{ ref('int_scan_slots') }} as s
     inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id and s.factory_id = j.factory_id
     inner join {{ ref('stg_ledger_lots') }} as l on j.lot_id = l.lot_id
     inner join {{ ref('stg_factories') }} as f on s.factory_id = f.factory_id
-    where s.line_id is not null
+    where s.line_id is not null and not {{ is_early('s.slot', 'j.released_at') }}
 ),
 
 busy as (
@@ -46,6 +39,7 @@ select
     b.factory_id,
     b.day,
     sum(coalesce(e.minutes, 0)) as earned_minutes,
+    sum(b.paid_minutes) as paid_minutes,
     sum(b.paid_minutes * p.efficiency) as planned_minutes
 from busy as b
 left join earned as e on b.factory_id = e.factory_id and b.line_id = e.line_id and b.day = e.day

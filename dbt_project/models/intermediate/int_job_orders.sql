@@ -13,6 +13,7 @@ select
     ended_at,
     changed_at,
     min(changed_at) over (partition by job_order_id) as released_at,
+    min(known_at) over (partition by job_order_id) as known_since,
     min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at
 from {{ ref('stg_ledger_job_orders') }}
 qualify {{ latest('job_order_id', tie='revision desc, sequence') }}

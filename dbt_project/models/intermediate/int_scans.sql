@@ -1,13 +1,22 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='merge',
-    unique_key=['factory_id', 'scan_id'],
-    merge_update_condition='DBT_INTERNAL_SOURCE.received_at < DBT_INTERNAL_DEST.received_at',
-    on_schema_change='fail',
-    pre_hook="{{ forget_replayed('received_at') }}",
-) }}
-
--- A scan may be delivered more than once, with the same content; the first delivery counts.
+-- Each scan once. A key whose hash never came again stands alone; the few whose hash did are told apart by their text.
+select
+    s.factory_id,
+    s.scan_id,
+    s.job_order_id,
+    s.sku_id,
+    s.operation,
+    s.quantity,
+    s.defects,
+    s.line_id,
+    s.clock_ahead,
+    s.scanned_at,
+    s.received_at,
+    s.landed_file
+from {{ ref('stg_scans') }} as s
+inner join {{ ref('int_scan_files') }} as f
+    on s.landed_file = f.landed_file and s.received_at >= f.received_from and s.received_at < f.received_to
+where f.replaced_by is null and s.key_hash not in (select r.key_hash from {{ ref('int_scan_repeats') }} as r)
+union all
 select
     factory_id,
     scan_id,
@@ -17,11 +26,9 @@ select
     quantity,
     defects,
     line_id,
+    clock_ahead,
     scanned_at,
     received_at,
     landed_file
-from {{ ref('stg_scans') }}
-{% if is_incremental() %}
-    where {{ not_built('received_at') }}
-{% endif %}
-qualify row_number() over (partition by factory_id, scan_id order by received_at, scanned_at, quantity, defects) = 1
+from {{ ref('int_scan_repeats') }}
+where is_first

@@ -1,0 +1,5 @@
+"""`python -m c2m.cli`"""
+
+from c2m.cli import app
+
+app()

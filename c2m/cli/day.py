@@ -1,0 +1,49 @@
+"""Business days and the services around them."""
+
+from typing import Annotated
+
+import typer
+
+from c2m.cli import show
+from c2m.cli.root import Day, Json, World, command, date_of
+
+
+@command()
+def run(
+    world: World = None,
+    date: Day = None,
+    days: Annotated[int, typer.Option(min=1, max=400, help="Business days, one after the other.")] = 1,
+    to_the_end: Annotated[
+        bool, typer.Option(help="Then let the factories work until every job order has ended.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Business days in time-lapse: real broker, relay and collector, simulated factories. Default: a demo world."""
+    from flows import timelapse
+
+    timelapse.run(world or timelapse.demo_world(), date_of(date), days, to_the_end)
+    show.status(as_json)
+    if not as_json:
+        _print_where_to_look()
+
+
+@command()
+def up(
+    simulate: Annotated[bool, typer.Option(help="Simulated factories on the floor.")] = True,
+) -> None:
+    """Prefect, MLflow, documents, broker, relay, collector, factories in the foreground; Ctrl-C stops everything."""
+    from flows.up import up as start
+
+    start(simulate)
+
+
+def _print_where_to_look() -> None:
+    from c2m.settings import settings
+
+    home = settings().home
+    print("Where to look:")
+    print("  make up                              Prefect (steps, reports), MLflow (models), Data Docs, dbt docs")
+    print(f"  {home}/runs/<date>/round-<n>/plan    the plan: allocation, schedule, report")
+    print(f"  {home}/published/current.json        the marts, as Parquet")
+    print(f"  {home}/quarantine                    rows that were not accepted; c2m quarantine FEED --out FILE")
+    print("  c2m status                           all this again")

@@ -1,0 +1,49 @@
+"""Feed files, and the rows of them that were not accepted."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from c2m.cli import show
+from c2m.cli.root import Json, World, command
+
+
+@command()
+def ingest(
+    world: World = None,
+    readmit: Annotated[Path | None, typer.Option(help="Corrected rows of a quarantine export to take back.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take feed files in: land what is good, quarantine what is not, once."""
+    from c2m.feeds import ingest as feeds
+    from c2m.feeds.world import World as Feeds
+    from c2m.settings import settings
+
+    outcomes = feeds.readmit(readmit) if readmit else feeds.ingest(Feeds.load(world or settings().world_folder))
+    shown = ["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]
+    show.rows("What came in", outcomes if as_json else outcomes[shown], as_json)
+
+
+@command()
+def compact(as_json: Json = False) -> None:
+    """Merge the small files of scans of past days into few large ones; safe at any time, also where it breaks off."""
+    from dataclasses import asdict
+
+    from c2m.feeds.compact import compact as merge
+
+    made = [asdict(one) for one in merge()]
+    print(json.dumps(made, default=str)) if as_json else show.table("Compacted files of scans", made)
+
+
+@command()
+def quarantine(
+    feed: Annotated[str, typer.Argument(help="Feed whose quarantined rows to export.")],
+    out: Annotated[Path, typer.Option(help="File to write; correct it, then `c2m ingest --readmit` it.")],
+) -> None:
+    """Export quarantined rows, with the rule that each broke, for correction."""
+    from c2m.feeds.quarantine import export_quarantine
+
+    rows = export_quarantine(feed, out)
+    print(f"{rows} rows in {out}; correct them, then: c2m ingest --readmit {out}")

@@ -1,0 +1,106 @@
+"""The factory floor: its services, its messages, gateways judged by them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from c2m.cli import show
+from c2m.cli.root import Json, command
+
+
+@command()
+def dispatch() -> None:
+    """Wait until the relay service (`c2m up`, `c2m relay`) has sent the outbox and the factories have answered."""
+    from flows.dispatch import await_answers
+
+    waiting = await_answers(120)
+    show.rows("Unanswered job orders", waiting, as_json=False)
+
+
+@command()
+def contract(
+    document: Annotated[Literal["asyncapi", "openapi"], typer.Argument(help="For MQTT, or for HTTP.")],
+) -> None:
+    """Print the factory messages as a document for integrators (YAML)."""
+    from c2m.floor import contract as documents
+
+    print(documents.as_yaml(documents.asyncapi() if document == "asyncapi" else documents.openapi()), end="")
+
+
+@command()
+def conformance(
+    url: Annotated[str, typer.Argument(help="mqtt://HOST:PORT of the broker, or the gateway's http(s) endpoint.")],
+    factory: Annotated[str, typer.Option(help="Identifier under which the gateway speaks.")],
+    category: Annotated[str, typer.Option(help="Of the job orders that the kit offers.")] = "shirt",
+    patience: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 10,
+    port: Annotated[int, typer.Option(help="Loopback port on which a gateway over HTTP answers.")] = 8470,
+    as_json: Json = False,
+) -> None:
+    """Judge a factory's gateway by every rule of the conversation; exit code 2 names the rules that it breaks."""
+    import os
+    from urllib.parse import urlsplit
+
+    from c2m.errors import InputError
+    from c2m.settings import settings
+
+    if urlsplit(url).scheme == "mqtt":
+        os.environ |= {"C2M_MQTT_HOST": urlsplit(url).hostname or "", "C2M_MQTT_PORT": str(urlsplit(url).port or 1883)}
+        settings.cache_clear()
+    from c2m.floor.conformance import judge
+
+    found = [asdict(finding) for finding in judge(url, factory, category, patience, port)]
+    words = {True: "kept", False: "BROKEN", None: "not judged"}
+    rows = [{**row, "kept": words[row["kept"]]} for row in found]
+    print(json.dumps(found)) if as_json else show.table(f"Gateway of {factory}", rows)
+    if broken := [f"{row['rule']}: {row['seen']}" for row in found if row["kept"] is False]:
+        raise InputError("not-conformant", broken)
+
+
+@command()
+def relay() -> None:
+    """The service that sends job orders from the outbox to the factories."""
+    from c2m.floor.relay import run as serve
+
+    serve()
+
+
+@command()
+def collect() -> None:
+    """The service that takes in answers and scans of the factories, by MQTT and HTTP."""
+    from c2m.floor.collect import run as serve
+
+    serve()
+
+
+@command()
+def sparkplug(
+    mapping: Annotated[Path, typer.Argument(help="YAML: which metrics mean what; see docs/factories.md.")],
+) -> None:
+    """The service that turns the counters of a site that speaks Sparkplug B into scans."""
+    from c2m.floor.sparkplug.service import run as serve
+
+    serve(mapping)
+
+
+@command()
+def video(
+    job_order: Annotated[str, typer.Argument(help="Its identifier.")],
+    bundle: Annotated[str | None, typer.Option(help="Only scans of this bundle.")] = None,
+    line: Annotated[str | None, typer.Option(help="Only scans of this line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the video of a job order's scans lies: a link per line, operation and time without a longer pause."""
+    from c2m.video import windows
+
+    show.rows(f"Video of {job_order}", windows(job_order, bundle, line), as_json)
+
+
+@command()
+def simulate(days: Annotated[int, typer.Option(min=1, max=400)] = 1) -> None:
+    """Let days pass on the virtual clock of a running `c2m up`; returns once the simulated factories have caught up."""
+    from flows.timelapse import pass_days
+
+    pass_days(days)

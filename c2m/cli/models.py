@@ -1,0 +1,62 @@
+"""Forecasts, and the models behind them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from c2m.cli import show
+from c2m.cli.root import Day, Json, command, date_of
+
+
+@command()
+def forecast(
+    panel: Annotated[Path, typer.Argument(help="CSV or Parquet: series_id, ds, y, covariates known ahead.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
+    metric: Annotated[Literal["wape", "mape", "rmse"], typer.Option(help="What `point` is best for.")] = "wape",
+    absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
+) -> None:
+    """Forecast the rows of a panel that have no y after their series' last observation."""
+    from models.forecast import forecast_file
+
+    forecast_file(panel, out, metric, absent)
+
+
+@command()
+def tune(
+    minutes: Annotated[float, typer.Option(min=0.1, help="When to start no further trial.")] = 10,
+    trials: Annotated[int | None, typer.Option(min=1, help="How many trials at most.")] = None,
+    date: Day = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better trees on published demand; trials are kept in MLflow below one run."""
+    from c2m import clock
+    from c2m.settings import settings
+    from models.panel import published_panel
+    from models.tuning import tune as search
+
+    day = date_of(date) or clock.business_date(clock.now())
+    found = search(published_panel(day), settings().forecast, day, minutes * 60, trials)
+    show.rows(f"Pinball after {found.trials} trials", found.pinball.rename_axis("settings").reset_index(), as_json)
+    if not as_json:
+        print(f"To train with the best (then the gate judges it), set:\n{found.environment}", end="")
+
+
+@command()
+def promote(
+    challenger: Annotated[str | None, typer.Option(help="Version to judge; default: the one with the alias.")] = None,
+    date: Day = None,
+    again: Annotated[bool, typer.Option("--again", help="Judge although it was judged beside this champion.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge the challenger by what wrong quantities cost; where it saves money, it becomes champion."""
+    from c2m import clock
+    from models import promotion
+
+    verdict = promotion.decide(date_of(date) or clock.business_date(clock.now()), again, challenger)
+    if verdict is None:
+        print("nothing to judge: no challenger, or it was judged beside this champion (--again judges anew)")
+        return
+    if not as_json:
+        show.rows("Cost of wrong quantities", verdict.segments, as_json)
+    show.figures("Promotion", promotion.figures(verdict), as_json)

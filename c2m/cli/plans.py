@@ -1,0 +1,117 @@
+"""Plans: made, questioned, explained, checked, released."""
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from c2m.cli import show
+from c2m.cli.root import Actor, Json, command
+
+
+@command()
+def allocate(
+    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
+    out: Annotated[Path, typer.Option(help="Folder for the plan.")],
+    time_limit: Annotated[float, typer.Option(min=0, help="Seconds.")] = 300,
+    gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-6,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """Split orders over factories: the joint-factory plan with its proven bound; Ctrl-C ends with the best so far."""
+    from c2m.terminal import progress_line, until_interrupted
+    from optimization.solve import allocate as plan
+
+    with progress_line() as progress:
+        report = until_interrupted(
+            lambda stop: plan(instance, out, time_limit, gap, threads, progress=partial(progress, "plan"), stop=stop)
+        )
+    show.figures("Plan", report, as_json)
+
+
+@command("what-if")
+def what_if(
+    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
+    scenarios: Annotated[list[Path], typer.Argument(help="YAML files, a scenario each: see docs/operations.md.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the instances, plans and comparison.json.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="Running plan: moving its pieces has a price.")] = None,
+    change_cost: Annotated[
+        float | None, typer.Option(min=0, help="With --plan: price per piece moved; default: the instance's.")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(min=0, help="Seconds for each plan.")] = 60,
+    gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-4,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """What a scenario costs: factory down, more capacity, more demand, a rush order, other minimum lots, no splits."""
+    from c2m.terminal import progress_line
+    from optimization import scenario_runs as runs
+
+    with progress_line() as progress:
+        limits = runs.Limits(time_limit, gap, threads, progress)
+        cases = runs.what_if(instance, scenarios, out, plan, change_cost, limits)
+    if as_json:
+        print(json.dumps([asdict(case) for case in cases]))
+        return
+    show.table("What if", runs.in_columns(cases))
+    for case in cases[1:]:
+        show.table(case.headline, [asdict(delay) for delay in case.delayed[:20]])
+
+
+@command()
+def explain(
+    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
+    plan: Annotated[Path, typer.Argument(help="Folder with its plan.")],
+    order: Annotated[str | None, typer.Option(help="Why this lot is made where it is.")] = None,
+    factory: Annotated[
+        str | None,
+        typer.Option(help="What this factory's days are worth; with --order: why the lot is not made there."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Why this plan: splits, prices of minutes and overtime, lots that are short or late with their cheapest fixes."""
+    from optimization.explain import explain as answer
+
+    found = answer(instance, plan, order, factory)
+    if as_json:
+        print(json.dumps({"title": found.title, **found.figures}, default=str))
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(found.text))
+
+
+@command()
+def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
+    """Check a plan against every rule, independently of the solver; exit code 1 where one is broken."""
+    from optimization.verify import verify as check
+
+    report = check(instance, plan)
+    show.figures("Verification", report.as_dict(), as_json)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@command()
+def release(
+    run: Annotated[str, typer.Argument(help="Plan to release, as `c2m status` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with actor and time.")],
+    without: Annotated[list[str] | None, typer.Option(help="Lot to hold back; may be given several times.")] = None,
+    actor: Actor = "operator",
+    reject: Annotated[bool, typer.Option("--reject", help="Reject the plan instead.")] = False,
+) -> None:
+    """Release a proposed plan to the factories, whole or without some lots, or reject it."""
+    from c2m import clock
+    from c2m.ledger import plans
+    from c2m.ledger.store import session
+
+    with session() as s:
+        if reject:
+            plans.reject(s, run, actor, reason, clock.now())
+        else:
+            plans.release(s, run, actor, reason, without or [], clock.now())
+    print(f"{run}: {'rejected' if reject else 'released'} by {actor}")

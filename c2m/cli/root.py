@@ -1,0 +1,49 @@
+"""The root of the command line, how a command is registered, and the options that several share."""
+
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from c2m.errors import C2MError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Consumer to manufacturer: feeds, forecast, joint-factory plan, job orders, factory floor.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs to read.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date.")]
+Actor = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
+World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
+
+
+def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a command whose `C2MError` becomes a list of faults on standard error and an exit code."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except C2MError as error:
+                from c2m.terminal import harmless
+
+                faults = (f"  * {harmless(fault)}" for fault in error.faults)
+                print(f"error: {error.reason}", *faults, sep="\n", file=sys.stderr)
+                raise typer.Exit(error.exit_code) from None
+
+        group.command(name)(run)
+        return function
+
+    return register
+
+
+def date_of(day: datetime | None) -> date | None:
+    """The date that an option gave."""
+    return day.date() if day else None

@@ -1,0 +1,32 @@
+"""Worlds to begin with."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from c2m.cli.root import command, date_of
+
+
+@command("demo-world")
+def demo_world(
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    size: Annotated[Literal["small", "city", "nation"], typer.Option()] = "small",
+    over: Annotated[
+        Path | None, typer.Option(help="World with a mapped catalogue: write only the supply side for it.")
+    ] = None,
+    opening_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --over: date of the stock.")
+    ] = None,
+    cover_days: Annotated[float, typer.Option(min=0, help="With --over: opening stock, days of average demand.")] = 10,
+) -> None:
+    """Write a believable world as feed files."""
+    from c2m.feeds import demo
+
+    if over:
+        demo.write_supply(folder, seed, size, over, date_of(opening_on), cover_days)
+    else:
+        demo.write_world(folder, seed, size)
+    print(f"{folder}: run it with  c2m run --world {folder}")

@@ -1,0 +1,63 @@
+"""Alerts as they come, last and go, and who has been told of them.
+
+An alert is open from the run that found it first until the first run that does not find it; found again later it is
+another one. Notices keep what each target has heard, so that nobody is told the same twice, and that a target that
+could not be reached is told in the next run.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+import pandas as pd
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from c2m.alerts import ALERT
+from c2m.ledger.store import frame, rows, serialise, upsert
+from c2m.ledger.tables import Alert, AlertNotice
+
+OVER = 0  # severity of a notice that the alert is over
+
+
+def record(session: Session, found: pd.DataFrame, at: datetime) -> None:
+    """Opens what is new, brings up to date what lasts, closes what was not found again. found: columns ALERT."""
+    serialise(session, "alerts")
+    open_ = session.scalars(select(Alert).where(Alert.closed_at.is_(None))).all()
+    gone = {(alert.kind, alert.subject): alert for alert in open_}
+    for values in rows(Alert, found, ALERT):
+        about = (values["kind"], values["subject"])
+        alert = gone.pop(about, None)
+        if alert is None:
+            alert = Alert(alert_id=str(uuid5(NAMESPACE_URL, "/".join((*about, at.isoformat())))), opened_at=at)
+            session.add(alert)
+        for name, value in (values | {"seen_at": at}).items():
+            setattr(alert, name, value)
+    for alert in gone.values():
+        alert.closed_at = at
+
+
+def standing(session: Session) -> pd.DataFrame:
+    """Open alerts, the gravest and then the oldest first."""
+    chosen = select(*Alert.__table__.columns).where(Alert.closed_at.is_(None))
+    return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
+
+
+def untold(session: Session, target: str) -> pd.DataFrame:
+    """What a target has not heard: open alerts that are new to it or graver now, and those it knows that are over."""
+    told = AlertNotice.severity
+    news = or_(
+        and_(Alert.closed_at.is_(None), or_(told.is_(None), told < Alert.severity)),
+        and_(Alert.closed_at.is_not(None), told > OVER),
+    )
+    heard = and_(AlertNotice.alert_id == Alert.alert_id, AlertNotice.target == target)
+    chosen = select(*Alert.__table__.columns).outerjoin(AlertNotice, heard).where(news)
+    return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
+
+
+def note(session: Session, target: str, told: pd.DataFrame, at: datetime) -> None:
+    """Remembers that a target has heard of these rows of `untold`."""
+    severity = told["severity"].where(told["closed_at"].isna(), OVER)
+    pairs: Sequence[tuple[str, int]] = list(zip(told["alert_id"], severity, strict=True))
+    notices = [{"alert_id": one, "target": target, "severity": int(grade), "at": at} for one, grade in pairs]
+    upsert(session, AlertNotice, notices)

@@ -1,0 +1,83 @@
+"""Robot: when each job order will be finished, what stands in its way, and who must hear of it."""
+
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+from prefect import flow, task
+from prefect.events import emit_event
+
+from c2m import alerts, clock, notify
+from c2m.alerts import ALERT, SEVERITY, URGENT
+from c2m.ledger import alerts as kept
+from c2m.ledger import job_orders, status
+from c2m.ledger.store import session
+from c2m.settings import settings
+from c2m.steps import step
+from flows import reports, warehouse
+from flows.parameters import Robot
+from models import remedy
+from models.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
+from models.outlook import outlook
+
+FLOOR = "+job_order_progress +floor_days +factory_days"
+
+
+@task
+def look(day: date, moment: datetime) -> tuple[Floor, pd.DataFrame]:
+    """The floor at a moment, and the outlook of every job order on it."""
+    floor = published_floor(day, moment)
+    with session() as s:
+        live = job_orders.on_the_floor(s)
+    return floor, outlook(floor, live)
+
+
+@task
+def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """Applies every rule, keeps the alerts in the ledger; those that stand."""
+    policy = settings().robot
+    with session() as s:
+        factories, standing = status.factories(s), kept.standing(s)
+    late = set(standing.loc[standing["kind"] == "late", "subject"])
+    found = alerts.all_of(
+        alerts.offline(offline_hours(floor, factories), rows, policy),
+        alerts.silent(rows, policy),
+        alerts.stalled(last_of_lines(floor), rows, policy),
+        alerts.yield_drop(inspected(floor, policy), rows, policy),
+        alerts.late(rows, late, policy, remedy.moves(rows[rows["late_chance"] >= policy.relief_chance], floor, rows)),
+    )
+    with session() as s:
+        kept.record(s, found, now)
+        return kept.standing(s)
+
+
+def emit(news: pd.DataFrame) -> bool:
+    """Alerts as events for automations: c2m.alert.opened and .closed; c2m.replan.asked where no date can be held."""
+    for alert in news.to_dict("records"):
+        resource = {"prefect.resource.id": f"c2m.alert.{alert['alert_id']}", "prefect.resource.name": alert["subject"]}
+        payload = {name: alert[name] for name in ALERT} | {"severity": SEVERITY[alert["severity"]]}
+        over = pd.notna(alert["closed_at"])
+        emit_event(f"c2m.alert.{'closed' if over else 'opened'}", resource=resource, payload=payload)
+        if alert["kind"] == "late" and alert["severity"] >= URGENT and not over:
+            emit_event("c2m.replan.asked", resource=resource, payload=payload)
+    return True
+
+
+@flow(name="robot")
+def robot(parameters: Robot) -> None:
+    """Predicts, warns, tells, and shows the floor.
+
+    With `rebuild`, from what was scanned up to now: the marts as of tomorrow's start, which the next day's run builds
+    anew from its own cut-off. Without, as of the start of the day.
+    """
+    day, moment = parameters.day, clock.cut_off(parameters.day)
+    if parameters.rebuild:
+        moment = clock.now()
+        with step("floor marts"):
+            warehouse.build(day + timedelta(days=1), FLOOR)
+    with step("robot"):
+        floor, rows = look(day, moment)
+        standing = warn(floor, rows, clock.now())
+    with step("tell"):
+        notify.tell("prefect", emit, clock.now())
+        notify.deliver(clock.now())
+    reports.floor(rows, standing, moment)

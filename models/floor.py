@@ -1,0 +1,65 @@
+"""What is known of the factory floor at a moment, out of the published marts and what factories say of themselves."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+
+from c2m.published import read
+from c2m.settings import RobotPolicy, settings
+from models.calendar import Calendar, calendar_of
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What is known of the floor at a moment. The frames are the marts of these names."""
+
+    calendar: Calendar
+    factories: pd.DataFrame
+    capabilities: pd.DataFrame
+    progress: pd.DataFrame  # job_order_progress
+    work: pd.DataFrame  # floor_days
+    evidence: pd.DataFrame  # factory_id, day, earned_minutes, planned_minutes
+
+
+def published_floor(day: date, now: datetime) -> Floor:
+    """The floor out of the published marts."""
+    factories = read("factories")
+    calendar = calendar_of(factories, read("factory_calendar"), day, now, settings().robot.shift_begins)
+    capabilities, progress, work = (read(name) for name in ("factory_capabilities", "job_order_progress", "floor_days"))
+    return Floor(calendar, factories, capabilities, progress, work, evidence())
+
+
+def evidence() -> pd.DataFrame:
+    """factory_id, day, earned_minutes, planned_minutes: what its busy lines earned, and should have as declared."""
+    return read("factory_days")
+
+
+def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
+    """factory_id, offline_hours: working hours since a factory went offline. said: factory_id, online, at."""
+    gone = said[~said["online"].astype(bool) & (floor.calendar.line(said["factory_id"]) >= 0)].reset_index(drop=True)
+    since = pd.to_datetime(gone["at"], utc=True).dt.tz_localize(None)
+    hours = floor.calendar.hours_since(floor.calendar.line(gone["factory_id"]), since)
+    return gone.loc[:, ["factory_id"]].assign(offline_hours=hours)
+
+
+def last_of_lines(floor: Floor) -> pd.DataFrame:
+    """factory_id, line_id, job_order_id, silent_hours of each line's last scan."""
+    last = floor.work.sort_values("last_scan_at").drop_duplicates(["factory_id", "line_id"], keep="last")
+    last = last[floor.calendar.line(last["factory_id"]) >= 0].reset_index(drop=True)
+    hours = floor.calendar.hours_since(floor.calendar.line(last["factory_id"]), last["last_scan_at"])
+    return last.loc[:, ["factory_id", "line_id", "job_order_id"]].assign(silent_hours=hours)
+
+
+def inspected(floor: Floor, policy: RobotPolicy) -> pd.DataFrame:
+    """factory_id, recent_good, recent_defects, past_good, past_defects: pieces of the last days and of those before."""
+    today = pd.Timestamp(floor.calendar.first) + pd.Timedelta(days=floor.calendar.today)
+    age = (today - floor.work["day"]).dt.days
+    recent = age <= policy.yield_days
+    past = ~recent & (age <= policy.yield_days + policy.yield_past_days)
+    counts = [
+        floor.work[some].groupby("factory_id")[["good_pieces", "defects"]].sum().set_axis(names, axis=1)
+        for some, names in ((recent, ["recent_good", "recent_defects"]), (past, ["past_good", "past_defects"]))
+    ]
+    both: pd.DataFrame = pd.concat(counts, axis=1, join="inner").rename_axis("factory_id").reset_index()
+    return both

@@ -1,0 +1,170 @@
+"""The floor as it stands and as it will go on: a row per live job order, with its predicted finish.
+
+Inputs are the published marts, as of a moment, and the ledger's live job orders. What a factory has to do is what its
+job orders lack; what it will earn, as a share of what it declares, is learned from its past days (`models.finish`); who
+gets how much of it first stands in `models.backlog`.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from c2m.settings import settings
+from models import backlog, finish
+from models.calendar import Calendar
+from models.floor import Floor
+
+Floats = NDArray[np.float64]
+
+OPERATIONS = ("cut", "sew", "finish", "inspect", "pack")
+PAST_DAYS, DAYS_AHEAD = 60, 120  # working days
+_RECENT_DAYS = 5  # days whose scans tell how running job orders share a factory
+_RUNNING = ("Running", "Interrupted")
+
+
+def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
+    """A row per accepted live job order, in the order in which its factory takes them up.
+
+    Adds to the ledger's columns: running, work_left and day_work (standard minutes; of the job order, of its factory),
+    pace (standard minutes that a paid minute of its factory earns in its category as declared), level (the part of it
+    that its factory earns), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the finish, NaT
+    beyond the calendar), due_days (working days up to the end of the due day), late_chance, last_on (last acceptable
+    date), lost_chance (of missing it), short (standard minutes that will lack on the due day, expected).
+    """
+    rows, calendar = _in_order(_with_progress(live, floor)), floor.calendar
+    line = calendar.line(rows["factory_id"])
+    places, rest = calendar.ahead(DAYS_AHEAD)
+    paid, places = (np.take_along_axis(calendar.minutes, places, axis=1) * rest)[line], places[line]
+    process, now = _learned(floor)
+    process, now = process.take(line), now.take(line)
+    rows["level"], day_minutes = now.level, now.level * _mean_paid(calendar)[line]
+    rows["day_work"] = day_minutes * rows["pace"]
+    rows["share"] = _shares(rows, floor)
+    queue = rows[["share"]].assign(line=line, left=rows["work_left"] / rows["pace"])
+    queue["begin"] = _until(places < calendar.places(rows["start_on"])[:, None], paid) * now.level
+    last_day = backlog.last_day(queue, day_minutes, process.change)
+    work = _work(rows, queue, floor, backlog.of_changes(queue, day_minutes, process.change))
+    due, last = (places <= calendar.places(rows[name])[:, None] for name in ("due_on", "last_on"))
+    days = np.column_stack([due.sum(axis=1), last.sum(axis=1)])
+    found = finish.finish(process, now, work, paid, days, last_day)
+    for column, quantile in zip(("q10", "q50", "q90"), found.days.T, strict=True):
+        rows[column] = _dates(quantile, calendar.dates(places))
+    rows["due_days"], rows["late_chance"], rows["lost_chance"] = days[:, 0], found.late[:, 0], found.late[:, 1]
+    rows["short"] = np.clip((work - _until(due, paid) * now.level) * rows["pace"], 0.0, rows["work_left"])
+    return rows
+
+
+def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
+    """Live job orders with what their scans say."""
+    kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in OPERATIONS}}  # an empty ledger knows none
+    rows = live[live["state"] != "Released"].astype(kinds)
+    rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
+    factory = floor.factories.iloc[floor.calendar.line(rows["factory_id"])].reset_index(drop=True)
+    made = _by_operation(rows, floor.progress, "good_pieces")
+    stands = np.maximum(made - _lost_later(rows, floor.progress), 0.0)
+    lacking = np.maximum(rows["quantity"].to_numpy()[:, None] - stands, 0.0)[:, :-1]
+    minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].to_numpy(dtype=float)
+    total = rows["quantity"] * minutes.sum(axis=1)
+    todo = (lacking * minutes).sum(axis=1)
+    rows["work_left"] = todo / factory["yield_rate"]
+    rows["done_share"] = np.where(total > 0, 1 - todo / total.clip(lower=1e-9), 1.0).clip(0, 1)
+    rows["pieces_left"] = (rows["quantity"] - made[:, -1]).clip(lower=0).astype(int)
+    scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
+    rows["lines"] = factory["lines"]
+    rows["pace"] = _pace(rows, floor)
+    rows["running"] = rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy()
+    since = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
+    heard = scans["last"].reset_index(drop=True).fillna(since)
+    rows["silent_hours"] = floor.calendar.hours_since(floor.calendar.line(rows["factory_id"]), heard)
+    late_days = pd.Timedelta(days=settings().plan.max_late_days)
+    rows["due_on"], rows["start_on"] = pd.to_datetime(rows["due_on"]), pd.to_datetime(rows["start_on"])
+    rows["last_on"] = np.maximum(pd.to_datetime(rows["order_due_on"]), rows["due_on"]) + late_days
+    return rows
+
+
+def _by_operation(rows: pd.DataFrame, progress: pd.DataFrame, column: str) -> Floats:
+    """(job orders, operations): pieces in OPERATIONS, then shipped ones."""
+    pieces = progress.groupby(["job_order_id", "operation"])[column].sum().unstack(fill_value=0)
+    pieces = pieces.reindex(index=rows["job_order_id"], columns=[*OPERATIONS, "ship"]).fillna(0)
+    return pieces.to_numpy(dtype=float)
+
+
+def _lost_later(rows: pd.DataFrame, progress: pd.DataFrame) -> Floats:
+    """(job orders, operations): good pieces of an operation that a later one lost, to be made again."""
+    lost = _by_operation(rows, progress, "defects")
+    return np.cumsum(lost[:, ::-1], axis=1)[:, ::-1] - lost
+
+
+def _pace(rows: pd.DataFrame, floor: Floor) -> Floats:
+    """Declared efficiency of each job order's factory in its category; where it declares none, in all its own."""
+    declared = floor.capabilities[floor.capabilities["kind"] == "category"]
+    of_category = declared.set_index(["factory_id", "name"])["efficiency"]
+    pace = of_category.reindex(pd.MultiIndex.from_frame(rows[["factory_id", "category"]]))
+    of_factory = declared.groupby("factory_id")["efficiency"].mean().reindex(rows["factory_id"])
+    return np.where(pace.isna(), of_factory.fillna(1.0), pace)
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Begun ones first, then by start and due day."""
+    by = ["factory_id", "running", "start_on", "due_on", "job_order_id"]
+    return rows.sort_values(by, ascending=[True, False, True, True, True], ignore_index=True)
+
+
+def _learned(floor: Floor) -> tuple[finish.Process, finish.Standing]:
+    """How factories move, and where they stand, out of their last working days: earned over planned minutes."""
+    calendar, rows = floor.calendar, floor.evidence
+    days = calendar.back(PAST_DAYS)
+    grid = np.full(calendar.minutes.shape, np.nan)
+    line, place = calendar.line(rows["factory_id"]), calendar.places(rows["day"])
+    inside = (line >= 0) & (place >= 0) & (place < calendar.today)
+    grid[line[inside], place[inside]] = (rows["earned_minutes"] / rows["planned_minutes"]).to_numpy()[inside]
+    efficiency = np.where(days < 0, np.nan, np.take_along_axis(grid, np.maximum(days, 0), axis=1))
+    past = finish.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
+    process = finish.own(finish.learn(past), past)
+    return process, finish.standing(process, past)[0]
+
+
+def _mean_paid(calendar: Calendar) -> Floats:
+    """Paid minutes of each factory on a mean working day ahead."""
+    ahead = calendar.minutes[:, calendar.today :]
+    mean: Floats = ahead.sum(axis=1) / np.maximum((ahead > 0).sum(axis=1), 1)
+    return mean
+
+
+def _until(days: NDArray[np.bool_], paid: Floats) -> Floats:
+    """Paid minutes on some of the days ahead."""
+    minutes: Floats = (paid * days).sum(axis=1)
+    return minutes
+
+
+def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
+    """Share of its factory that a begun job order has: of what the last days earned, shrunk to equal shares."""
+    first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
+    days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
+    recent = days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
+    earned = recent.reindex(rows["job_order_id"]).fillna(0.0).reset_index(drop=True).where(rows["running"], 0.0)
+    equal = rows["day_work"] / rows.groupby("factory_id")["running"].transform("sum").clip(lower=1)
+    weight = (earned + equal).where(rows["running"] & (rows["work_left"] > 0), 0.0)
+    total = weight.groupby(rows["factory_id"]).transform("sum")
+    return np.where(weight > 0, weight / total.clip(lower=1e-9), 0.0)
+
+
+def _work(rows: pd.DataFrame, queue: pd.DataFrame, floor: Floor, changes: Floats) -> Floats:
+    """What its factory earns until a job order is finished, in paid minutes at the declared pace, as `queue`.
+
+    One that waits costs a change of style, at least the set-up that the factory declares.
+    """
+    setup = floor.factories["setup_minutes"].to_numpy()[floor.calendar.line(rows["factory_id"])]
+    costs = np.maximum(np.where(rows["running"], 0.0, setup * rows["level"]), changes)
+    open_ = (rows["work_left"] > 0).to_numpy()
+    work = np.zeros(len(rows))
+    work[open_] = backlog.work_until_finish(queue.assign(left=queue["left"] + costs)[open_])
+    return work
+
+
+def _dates(days: Floats, dates: NDArray[np.datetime64]) -> "pd.Series[pd.Timestamp]":
+    """The date of the working day on which `days` end; NaT where they never do."""
+    ends = np.isfinite(days)
+    place = np.clip(np.ceil(np.where(ends, days, 1)).astype(np.intp) - 1, 0, dates.shape[1] - 1)
+    found = pd.Series(dates[np.arange(len(days)), place].astype("datetime64[s]"))
+    return found.where(ends)
