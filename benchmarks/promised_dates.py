@@ -113,13 +113,14 @@ def _worked(instance: Instance, chunks: pd.DataFrame, efficiency: Floats) -> lis
         work = pieces * SAM_MINUTES  # standard minutes; without defects yield counts for nothing
         while True:
             if left <= 0:
-                day += 1 + (left < 0)
-                left, changed = 0.0, False
+                day += 1
                 while (day + 1) % 7 == 0:  # day 1 is the date after DAY, day n is DAY + n
                     day += 1
-                left = PAID_MINUTES * next(of_day)
+                left = whole = PAID_MINUTES * next(of_day)
+                changed = False
             if row.order_id not in begun and not changed:
-                left, changed = left * sewing_lines.CHANGE_RATIO, True
+                # The ratio is that of whole days with a change, at whichever hour: not a share of what is left of one.
+                work, changed = work + (1 - sewing_lines.CHANGE_RATIO) * whole, True
             begun.add(row.order_id)
             if work <= left:
                 left -= work
@@ -164,7 +165,8 @@ def run(worlds: int, level: float, seed: int) -> pd.DataFrame:
     factories = book["factories"].sort_values("factory_id", ignore_index=True)
     parts = [slice(n * FACTORIES, (n + 1) * FACTORIES) for n in range(worlds)]
     return pd.concat(
-        world(random, factories[part].reset_index(drop=True), book, days[part, HISTORY + 1 :], level) for part in parts
+        world(random, factories[part].reset_index(drop=True), book, days[part, HISTORY + 1 :], level).assign(world=n)
+        for n, part in enumerate(parts)
     )
 
 
@@ -177,7 +179,11 @@ def table(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     )
     shown = {"orders": ("came", "size"), "stated": ("probability", "mean"), "promise_held": ("promise_held", "mean")}
     shown |= {"naive_held": ("naive_held", "mean"), "days_added": ("days_added", "mean")}
-    return rows.groupby(by).agg(**shown).round(3)
+    found = rows.groupby(by)
+    off = rows["promise_held"] - found["promise_held"].transform("mean")
+    of_world = off.groupby([rows[by], rows["world"]]).sum()  # orders of a world share its factories
+    error = np.sqrt((of_world**2).groupby(by).sum()) / found.size()
+    return found.agg(**shown).assign(standard_error=error).round(3)
 
 
 def main() -> None:

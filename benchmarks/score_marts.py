@@ -21,8 +21,8 @@ _MODELS += ["int_factory_efficiency", "int_factory_components", "factories", "fa
 
 # What the models read of the ledger and the floor, where a world has none of it.
 NOTHING = {
-    "int_scans": "factory_id varchar, job_order_id varchar, operation varchar, quantity int, defects int, "
-    "line_id varchar, scanned_at timestamp",
+    "int_scan_slots": "factory_id varchar, job_order_id varchar, operation varchar, pieces int, defects int, "
+    "line_id varchar, slot timestamp",
     "int_job_orders": "job_order_id varchar, lot_id varchar, order_id varchar, factory_id varchar, quantity int, "
     "state varchar, accepted boolean, start_on date, due_on date, ended_at timestamp, released_at timestamp, "
     "answered_at timestamp, changed_at timestamp",

@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 # Per working day, of a sewing line's days with the stopped ones; as efficiency_memory in dbt_project.yml.
 MEMORY = 0.76
 DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
+MISSED_AT_MOST = 3  # times as often as the level allows: no order gets a bolder date for the sake of the others
 DAYS_BEYOND = 3  # a future is that many horizons long
 
 
@@ -73,8 +74,10 @@ def promises(
 ) -> pd.DataFrame:
     """order_id, planned_day, promised_day, probability: when the pieces that the plan places will have arrived.
 
-    transit: order_id (the lot), factory_id, transit_days without days in hand. promised_day is the day whose
-    probability is nearest to the level: a rate held over the book, with each order's own beside it.
+    transit: order_id (the lot), factory_id, transit_days without days in hand. A date is a
+    whole day, whose probability is above or below the level: rounding each order by itself states too much on average,
+    most where a day is long (small and split orders). So what an order is promised beyond the level is taken from the
+    next, in the order of their ids: the mean of the probabilities is the level, and each stands beside its date.
     """
     arrivals: dict[str, Ints] = {}
     planned: dict[str, int] = {}
@@ -83,15 +86,21 @@ def promises(
         order, days = order_of_lot[lot_id], int(days_of[lot_id, factory_id])
         arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
         planned[order] = max(planned.get(order, 0), last_day + days)
-    rows = [(order, planned[order], *_nearest(days, level)) for order, days in sorted(arrivals.items())]
+    rows, owed = [], 0.0
+    for order, days in sorted(arrivals.items()):
+        day, share = _promised(days, level, owed)
+        rows.append((order, planned[order], day, share))
+        owed += level - share
     return pd.DataFrame(rows, columns=["order_id", "planned_day", "promised_day", "probability"])
 
 
-def _nearest(days: Ints, level: float) -> tuple[int, float]:
-    """The day by which so many of the draws have arrived as is nearest to the level, and their share."""
+def _promised(days: Ints, level: float, owed: float) -> tuple[int, float]:
+    """Of the days about the level in the draws, the one that leaves the least owed to the book; and its share."""
     day, count = np.unique(days, return_counts=True)
     share = np.cumsum(count) / len(days)
-    best = int(np.argmin(np.abs(share - level)))
+    sure = int(np.searchsorted(share, level))
+    bold = sure - 1 if sure and 1 - share[sure - 1] <= MISSED_AT_MOST * (1 - level) else sure
+    best = min(sure, bold, key=lambda at: abs(owed + level - share[at]))
     return int(day[best]), float(share[best])
 
 

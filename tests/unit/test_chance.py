@@ -116,6 +116,51 @@ def test_promised_dates_of_whole_orders_hold_as_often_as_stated() -> None:
         assert found.loc[order, "probability"] == pytest.approx(0.9, abs=0.08)
 
 
+Book = tuple[Instance, pd.DataFrame, pd.DataFrame, "pd.Series[str]", pd.DataFrame]
+
+
+def book(orders: int, minutes: float, seed: int) -> Book:
+    """Instance, schedule, transit, order of each lot, factories; each order is alone at a factory, for 3 to 8 days."""
+    random, ids = np.random.default_rng(seed), [f"o{n:03d}" for n in range(orders)]
+    factories = pd.DataFrame([factory(f"f{n:03d}", **UNSURE) for n in range(orders)])
+    pairs = pd.DataFrame({"order_id": ids, "factory_id": factories["factory_id"]})
+    arcs = pairs.assign(unit_cost=1.0, minutes_per_piece=1.0, setup_cost=0.0, setup_minutes=0.0)
+    arcs = arcs.assign(min_lot=1, max_lot=10**6, transit_days=9)
+    wanted = pd.DataFrame({"order_id": ids, "quantity": 3_000, "release_day": 1, "due_day": 20, "max_late_days": 5})
+    wanted = wanted.assign(max_factories=4, late_cost=1.0, unmet_cost=9.0)
+    days = pd.MultiIndex.from_product([factories["factory_id"], range(1, 15)], names=["factory_id", "day"])
+    capacity = days.to_frame(index=False).assign(minutes=minutes, overtime_minutes=0.0, overtime_cost=0.0)
+    rows = [
+        (order, maker, day, 0.0, minutes * random.uniform(0.3, 1))
+        for order, maker in zip(ids, factories["factory_id"], strict=True)
+        for day in range(1, random.integers(4, 10))
+    ]
+    schedule = pd.DataFrame(rows, columns=["order_id", "factory_id", "day", "setup_minutes", "run_minutes"])
+    tables = {"orders": wanted, "arcs": arcs, "capacity": capacity}
+    transit = pairs.assign(transit_days=1)
+    instance = Instance.from_tables(tables, 14, date(2026, 3, 2), "USD")
+    return instance, schedule, transit, pd.Series(ids, ids), factories
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+def test_the_book_holds_at_the_level_where_days_are_too_long_for_each_order(level: float) -> None:
+    instance, schedule, transit, orders, factories = book(120, 500.0, seed=4)
+    found = promises(instance, schedule, transit, factories, orders, level).set_index("order_id")
+    assert found["probability"].mean() == pytest.approx(level, abs=0.01)
+    assert found["probability"].min() >= 1 - 3 * (1 - level)  # nobody pays for the others
+    pace, step, random = pace_of(factories), steps(np.ones((1, 40)))[0], np.random.default_rng(77)
+    held, a_day_less = [], []
+    for number, (order, rows) in enumerate(schedule.groupby("order_id")):
+        ratios = pace.paths(random, 1_000, number, step) / float(factories["efficiency_factor"].iloc[number])
+        came = 1 + np.array([worked_in_loops(rows, 500.0, ratio)[str(order)] for ratio in ratios])
+        held.append(np.mean(came <= found.loc[order, "promised_day"]))
+        a_day_less.append(np.mean(came <= found.loc[order, "promised_day"] - 1))
+    assert np.mean(held) == pytest.approx(level, abs=0.015)
+    # Each date is one of the two about the level: the sure one would do with a day less only by missing the level.
+    sure = np.array(held) > level + 0.03
+    assert (np.array(a_day_less)[sure] < level + 0.03).all()
+
+
 def test_dates_to_promise_stand_beside_the_plan() -> None:
     rows = [lot("l1", order_id="o", quantity=3_000), lot("l2", order_id="o", quantity=2_000), lot("l3", quantity=500)]
     makers = [factory(f"f{n}", **UNSURE) for n in range(3)]
