@@ -87,8 +87,8 @@ def promises(
         arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
         planned[order] = max(planned.get(order, 0), last_day + days)
     rows, owed = [], 0.0
-    for order, days in sorted(arrivals.items()):
-        day, share = _promised(days, level, owed)
+    for order, arrived in sorted(arrivals.items()):
+        day, share = _promised(arrived, level, owed)
         rows.append((order, planned[order], day, share))
         owed += level - share
     return pd.DataFrame(rows, columns=["order_id", "planned_day", "promised_day", "probability"])
