@@ -87,17 +87,17 @@ def promises(
         arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
         planned[order] = max(planned.get(order, 0), last_day + days)
     rows, owed = [], 0.0
-    for order, arrived in sorted(arrivals.items()):
-        day, share = _promised(arrived, level, owed)
+    for order, came in sorted(arrivals.items()):
+        day, share = _promised(came, level, owed)
         rows.append((order, planned[order], day, share))
         owed += level - share
     return pd.DataFrame(rows, columns=["order_id", "planned_day", "promised_day", "probability"])
 
 
-def _promised(days: Ints, level: float, owed: float) -> tuple[int, float]:
+def _promised(came: Ints, level: float, owed: float) -> tuple[int, float]:
     """Of the days about the level in the draws, the one that leaves the least owed to the book; and its share."""
-    day, count = np.unique(days, return_counts=True)
-    share = np.cumsum(count) / len(days)
+    day, count = np.unique(came, return_counts=True)
+    share = np.cumsum(count) / len(came)
     sure = int(np.searchsorted(share, level))
     bold = sure - 1 if sure and 1 - share[sure - 1] <= MISSED_AT_MOST * (1 - level) else sure
     best = min(sure, bold, key=lambda at: abs(owed + level - share[at]))
