@@ -6,7 +6,7 @@ On a terminal one line that is rewritten; elsewhere plain lines, at most one eve
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from threading import Event
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 Seen = Any  # optimization.highs.Progress: seconds, bound, incumbent, gap; the kernel imports no sibling
 
+_WAKE_S = 0.5
 _PLAIN_EVERY_S = 5.0
 
 
@@ -78,6 +79,9 @@ def until_interrupted(work: Callable[[Event], Result]) -> Result:
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         with ThreadPoolExecutor(max_workers=1) as pool:
-            return pool.submit(masked).result()
+            future = pool.submit(masked)
+            while not wait([future], _WAKE_S).done:
+                pass  # where another thread took the signal, its handler runs when this one wakes
+            return future.result()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -37,7 +37,7 @@ MISTAKES = {
     "every message keeps the schema": ('"state")}', '"state")} | {"note": "hello"}'),
     "speaks for itself alone": ('f"c2m/factory/{FACTORY}"', '"c2m/factory/F2"'),
     "`sequence` grows": ('job["sequence"] + 1', "1"),
-    "retained status": ("1, retain=True),\n)", "1),\n)"),
+    "retained status": ('online": True})), 1, retain=True)', 'online": True})), 1)'),
 }
 
 
