@@ -162,8 +162,12 @@ class Connection:
         if reason.is_failure:
             return
         self._session += 1
-        for _at, name, payload in [self._recent.popleft() for _ in range(len(self._recent))]:
-            self._memorable(name, payload)
+        for _again in range(len(self._recent)):
+            _at, name, payload = self._recent.popleft()
+            try:
+                self._memorable(name, payload)
+            except NotDeliveredError:  # lost again meanwhile: the next connection's turn
+                self._recent.append((time.monotonic(), name, payload))
         if self._given_up:
             client.unsubscribe(self._given_up)
         if self._topics:
