@@ -18,6 +18,7 @@ from c2m.settings import settings
 from models.boosting import QUANTILE_LEVELS
 from models.features import Cells, blocks, in_order, ratio
 from models.panel import Absent, Floats, Panel, read_panel
+from models.response import response
 from models.scorer import Scorer, quantile_name
 from models.train import train
 
@@ -52,10 +53,23 @@ def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) 
         longest = int((cells.target - cells.origin).max())
         model = train(panel, settings().forecast.model_copy(update={"horizon_days": longest})).scorer()
     frame = in_order((at, model.predict(rows)) for at, rows in blocks(panel, cells))
+    frame = _towards(response(panel, cells), frame, panel.whole)
     frame.insert(0, "point", point(frame, metric))
     frame.insert(0, "ds", panel.ds[cells.target])
     frame.insert(0, "series_id", panel.ids[cells.series])
     return frame
+
+
+def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame:
+    """The forecast moved so that its median lies halfway to exp(expected) (rows,), where that is known.
+
+    Trees and response err differently: orange juice, rounds 1 to 4, trees alone have a MAPE of 31.6 and a WAPE of 39.9,
+    the response 30.9 and 39.0, halfway 29.7 and 37.8.
+    """
+    known = np.isfinite(expected) & (frame["q50"].to_numpy() > 0)
+    off = np.where(known, expected - np.log(np.where(known, frame["q50"], 1)), 0)
+    moved = frame.mul(np.exp(off / 2), axis=0)
+    return moved.assign(**moved[QUANTILES].round()) if whole else moved
 
 
 def forecast_daily(

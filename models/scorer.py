@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FORMAT = 5  # of the saved model; raised when an older scorer could not read a newer model
-BOOSTERS = ("mean", "quantiles", "centre", "launch_mean", "launch_quantiles", "launch_centre")
+FORMAT = 6  # of the saved model; raised when an older scorer could not read a newer model
+BOOSTERS = ("mean", "quantiles", "launch_mean", "launch_quantiles")
 UNSEEN = "(unseen)"  # the reserved level of every category
 
 
@@ -70,12 +70,7 @@ class Scorer:
     def _relative(self, learner: str, rows: xgb.DMatrix) -> Floats:
         """(rows, levels): quantiles of demand over scale."""
         ratios: Floats = self.boosters[f"{learner}quantiles"].predict(rows).astype(np.float64)
-        if not self.spec["logarithmic"]:
-            return np.maximum(ratios, 0.0, out=ratios)
-        centre = self.boosters[f"{learner}centre"].predict(rows).astype(np.float64)
-        median = ratios[:, self.spec["quantile_levels"].index(0.5)]
-        halfway: Floats = np.exp(ratios + (centre - median)[:, None] / 2)
-        return halfway
+        return np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0.0, out=ratios)
 
     def gain(self) -> "pd.Series[float]":
         """What each feature brings to the mean: the sum of what its splits gain; 0 where none splits on it."""

@@ -1,9 +1,8 @@
 """Training: one model over all series and horizons, quantiles and mean, from a panel.
 
 A training row is a (series, origin, target) cell of `models.features`; the target is demand over the row's scale. Two
-boosters: quantiles (pinball loss) and mean (Poisson loss); of logarithms a third, their mean. How totals over several
-periods spread about their expected value, and where quantiles miss their levels, is measured on the last weeks
-(`models.heldout`) and kept with the model.
+boosters: quantiles (pinball loss) and mean (Poisson loss). How totals over several periods spread about their expected
+value, and where quantiles miss their levels, is measured on the last weeks (`models.heldout`) and kept with the model.
 """
 
 import hashlib

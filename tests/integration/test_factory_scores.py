@@ -216,8 +216,10 @@ def test_the_level_of_efficiency_is_that_of_generalised_least_squares(world: dic
         ages = np.array([(DAY - day).days - 1 for day in speeds])
         decay = 0.5 ** (ages / VARS["efficiency_half_life_days"])
         ones, seen = white @ np.ones(len(at)), white @ ratio
-        information = (decay * ones**2).sum() + weight
-        level = ((decay * ones * seen).sum() + prior * weight) / information
+        estimate = (decay * ones * seen).sum() / (decay * ones**2).sum()
+        shares = decay * ones**2 / (decay * ones**2).sum()
+        information = 1 / (shares**2 / ones**2).sum()  # one over the variance of the mean
+        level = (estimate * information + prior * weight) / (information + weight)
         squares = (decay * (seen - level * ones) ** 2).sum() + weight * VARS["prior_efficiency_day_sd"] ** 2
         day_sd = np.sqrt(squares / (decay.sum() + weight))
         kept = VARS["efficiency_memory"] ** (number[DAY - timedelta(1)] - at[-1])
@@ -225,7 +227,7 @@ def test_the_level_of_efficiency_is_that_of_generalised_least_squares(world: dic
         row = factories.loc[factory]
         assert row["efficiency_level"] == pytest.approx(level, abs=1e-9)
         assert row["efficiency_day_sd"] == pytest.approx(day_sd, abs=1e-9)
-        assert row["efficiency_level_sd"] == pytest.approx(day_sd / np.sqrt(information), abs=1e-9)
+        assert row["efficiency_level_sd"] == pytest.approx(day_sd / np.sqrt(information + weight), abs=1e-9)
         assert row["efficiency_deviation"] == pytest.approx((ratio[-1] - level) * kept, abs=1e-9)
         assert row["efficiency_factor"] == pytest.approx(level + (ratio[-1] - level) * kept * ahead.mean(), abs=1e-9)
     new = factories.loc["new"]

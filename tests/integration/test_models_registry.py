@@ -152,7 +152,7 @@ def test_a_model_of_another_format_is_refused_in_words_and_replaced_by_forced_tr
         patch.setattr("models.scorer.FORMAT", 1)  # as the code that made it
         number = registry.log_and_register(older, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage)
     registry.promote(number)
-    with pytest.raises(InputError, match="saved in format 1, and this code reads format 5"):
+    with pytest.raises(InputError, match="saved in format 1, and this code reads format 6"):
         registry.champion()
     with pytest.raises(InputError):
         usable_champion(forced=False)

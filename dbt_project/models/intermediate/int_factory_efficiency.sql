@@ -1,7 +1,8 @@
 -- Efficiency of a factory (earned over planned) as of a day: its level, how sure it is, where its days stand about it.
 -- Days about the level remember the day before (memory per working day). A day tells of the level what the day before
 -- did not: y - m^g y' = (1 - m^g) level + noise of variance sd^2 (1 - m^2g), g working days apart. So its level is the
--- generalised least squares of an autoregressive process, decayed, shrunk to the prior; in closed sums.
+-- generalised least squares of an autoregressive process, decayed, shrunk to the prior; in closed sums. What decayed
+-- days know together is not their weights' sum: of a mean with weights w, the information is sum(w)^2 / sum(w^2).
 {% set memory = var('efficiency_memory') %}
 
 with working_days as (
@@ -45,6 +46,7 @@ sums as (
         as_of,
         sum(weight) as n,
         sum(weight * pow(1 - kept, 2) / noise) as a,
+        pow(sum(weight * pow(1 - kept, 2) / noise), 2) / sum(pow(weight * (1 - kept), 2) / noise) as information,
         sum(weight * told * (1 - kept) / noise) as b,
         sum(weight * told * told / noise) as c,
         max_by(ratio, day) as last_ratio,
@@ -58,7 +60,10 @@ levels as (
     select
         f.factory_id,
         d.as_of,
-        {{ shrunk('s.b', 's.a', var('prior_efficiency'), var('prior_efficiency_days')) }} as level,
+        coalesce(s.information, 0) as information,
+        {{ shrunk(
+            's.b / s.a * s.information', 's.information', var('prior_efficiency'), var('prior_efficiency_days')
+        ) }} as level,
         coalesce(s.n, 0) as n,
         coalesce(s.a, 0) as a,
         coalesce(s.b, 0) as b,
@@ -70,7 +75,7 @@ levels as (
     cross join {{ ref('int_score_days') }} as d
     left join sums as s on f.factory_id = s.factory_id and d.as_of = s.as_of
     left join working_days as w on f.factory_id = w.factory_id and d.as_of > w.day
-    group by f.factory_id, d.as_of, s.n, s.a, s.b, s.c, s.last_ratio, s.last_number, s.days
+    group by f.factory_id, d.as_of, s.n, s.a, s.information, s.b, s.c, s.last_ratio, s.last_number, s.days
 ),
 
 spread as (
@@ -92,7 +97,7 @@ select
     factory_id,
     as_of,
     level,
-    day_sd / sqrt(a + {{ var('prior_efficiency_days') }}) as level_sd,
+    day_sd / sqrt(information + {{ var('prior_efficiency_days') }}) as level_sd,
     day_sd,
     case when days > 0 then (last_ratio - level) * kept else 0 end as deviation,
     case when days > 0 then kept else 0 end as kept,
