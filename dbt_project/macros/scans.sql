@@ -102,6 +102,30 @@ where factory_id in (
 {% endif %}
 {% endmacro %}
 
+{# Slots with new scans, and those of job orders that were not known yet when their scans came. A union, not an `or`: both
+   parts then read a few of the row groups. #}
+{% macro touched_slots() -%}
+(
+    select factory_id, line_id, slot from {{ ref('int_scan_slots') }}
+    where batch > {{ scans_done() }}
+    union all
+    select s.factory_id, s.line_id, s.slot
+    from {{ ref('int_scan_slots') }} as s
+    inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id
+    where j.known_since >= (select max(t.cut_off) from {{ this }} as t)
+)
+{%- endmacro %}
+
+{# No day with a touched slot, in whichever zone, begins before `earliest`: a constant, which keeps DuckDB from reading
+   what was before. #}
+{% macro fix_earliest() %}
+set variable earliest = {% if is_incremental() %}(
+    select min(slot) - interval 2 days from {{ touched_slots() }}
+){% else %}null{% endif %}
+{% endmacro %}
+
+{% macro earliest() %}coalesce(cast(getvariable('earliest') as timestamp), timestamp '-infinity'){% endmacro %}
+
 {# Factories of which a scan was counted that is superseded now: one received earlier, with other content, landed later.
    They are counted anew, whole; collectors that share a topic and a restored file make such cases, few of them. #}
 {% macro find_recounted() %}

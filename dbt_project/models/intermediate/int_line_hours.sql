@@ -3,28 +3,20 @@
     incremental_strategy='delete+insert',
     unique_key=['factory_id', 'line_id', 'day'],
     on_schema_change='fail',
-    pre_hook=["{{ begin_batches() }}", "{{ fix_done() }}", "{{ forget_recounted() }}"],
+    pre_hook=["{{ begin_batches() }}", "{{ fix_done() }}", "{{ forget_recounted() }}", "{{ fix_earliest() }}"],
 ) }}
 -- depends_on: {{ ref('int_scan_files') }}
 
 with
 {% if is_incremental() %}
-    -- Days of a line with new scans, or with scans of a job order that was not known yet when they came.
     touched as (
         select distinct
             s.factory_id,
             s.line_id,
             f.timezone,
             cast({{ wall_clock('s.slot', 'f.timezone') }} as date) as day
-        from {{ ref('int_scan_slots') }} as s
+        from {{ touched_slots() }} as s
         inner join {{ ref('stg_factories') }} as f on s.factory_id = f.factory_id
-        where
-            s.batch > {{ scans_done() }}
-            or s.job_order_id in (
-                select j.job_order_id
-                from {{ ref('int_job_orders') }} as j
-                where j.known_since >= (select max(t.cut_off) from {{ this }} as t)
-            )
     ),
 
     scanned as (
@@ -36,6 +28,7 @@ with
                 and s.line_id = t.line_id
                 and s.slot >= {{ utc('cast(t.day as timestamp)', 't.timezone') }}
                 and s.slot < {{ utc('cast(t.day + 1 as timestamp)', 't.timezone') }}
+        where s.slot >= {{ earliest() }}
     ),
 {% else %}
     scanned as (
