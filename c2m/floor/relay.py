@@ -119,10 +119,12 @@ class _Relay:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
         sent = {key for receipt in receipts for key in receipt.delivered}
         lasting = {receipt.factory_id for receipt in receipts if self.pauses.note(receipt)}
+        late = [letter.key for letter in letters if letter.factory_id in lasting and letter.key not in sent]
         wall = datetime.now(UTC)
         with store.session() as session:
+            outbox.lock(session, [*sent, *late])
             outbox.mark_sent(session, sorted(sent), wall)
-            outbox.postpone(session, [x.key for x in letters if x.factory_id in lasting and x.key not in sent], wall)
+            outbox.postpone(session, late, wall)
             outbox.free(session, self.name)
 
 

@@ -154,6 +154,13 @@ def _first(
     return list(session.execute(statement).mappings())
 
 
+def lock(session: Session, message_ids: Iterable[str]) -> None:
+    """For this transaction. All who lock messages do it in the order of their ids, so that none waits for another."""
+    for some in chunks(sorted(message_ids)):
+        chosen = select(Outbox.message_id).where(Outbox.message_id.in_(some))
+        session.execute(chosen.order_by(Outbox.message_id).with_for_update())
+
+
 def mark_sent(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
     """The transport took them over; they come due again unless the factory answers in time."""
     for row in _attempted(session, message_ids, wall, {"state": "sent"}):
@@ -173,7 +180,6 @@ def _attempted(
     columns = [getattr(Outbox, name) for name in names]
     found: list[RowMapping] = []
     for some in chunks(message_ids):
-        # Locked in one order, as by those who record answers, so that neither waits for the other.
         chosen = select(*columns).where(Outbox.message_id.in_(some)).order_by(Outbox.message_id).with_for_update()
         rows = session.execute(chosen).mappings().all()
         tried: dict[int, list[str]] = defaultdict(list)
@@ -239,9 +245,13 @@ def correspondence(session: Session, job_order_ids: Sequence[str]) -> dict[str, 
 
 def void(session: Session, job_order_ids: Iterable[str]) -> None:
     """As of a `Correspondence`, of many job orders."""
+    found: list[str] = []
     for some in chunks(sorted(job_order_ids)):
         open_ = (Outbox.job_order_id.in_(some), Outbox.state.in_(OPEN), Outbox.type != CANCEL)
-        session.execute(update(Outbox).where(*open_).values(state="void"))
+        found += session.scalars(select(Outbox.message_id).where(*open_))
+    lock(session, found)
+    for some in chunks(found):
+        session.execute(update(Outbox).where(Outbox.message_id.in_(some), Outbox.state.in_(OPEN)).values(state="void"))
 
 
 def unanswered(session: Session, type: str) -> set[str]:

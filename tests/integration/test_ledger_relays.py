@@ -2,14 +2,20 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ledger_kit import NOW, lot_row, record, release, sku_rows
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from c2m.ledger import outbox, store
+
+
+class _TakenBackError(Exception):
+    """Rolls a transaction back, so that the next one finds the messages as they were."""
+
 
 FACTORIES = [f"F{number:02d}" for number in range(12)]
 
@@ -67,6 +73,29 @@ def test_relays_at_once_send_every_message_once() -> None:
     work("last")
     work("very last")
     assert set(Counter(delivered).values()) == {1}
+
+
+@pytest.mark.usefixtures("released")
+def test_a_plan_that_takes_back_does_not_wait_in_a_circle_with_a_relay_that_sends() -> None:
+    with store.session() as session:
+        known = session.execute(select(outbox.Outbox.message_id, outbox.Outbox.job_order_id)).all()
+    sent, late = [row[0] for row in known[::2]], [row[0] for row in known[1::2]]
+
+    def plan() -> None:
+        with suppress(_TakenBackError), store.session() as session:
+            outbox.void(session, [row[1] for row in known])
+            raise _TakenBackError
+
+    def relay() -> None:
+        with suppress(_TakenBackError), store.session() as session:
+            outbox.lock(session, [*sent, *late])
+            outbox.mark_sent(session, sent, NOW)
+            outbox.postpone(session, late, NOW)
+            raise _TakenBackError
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work) for _ in range(60) for work in (plan, relay)]:
+            done.result()
 
 
 def test_what_is_due_is_found_by_indexes_that_hold_it_in_order(sqlite_ledger: str) -> None:
