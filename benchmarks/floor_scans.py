@@ -1,11 +1,13 @@
 """Scans from a broker to Parquet on disk, acknowledged: how many a second, and in how much memory.
 
     .venv-bench/bin/python -m benchmarks.floor_scans [SECONDS]          (needs mosquitto; default 60 per row)
-    .venv-bench/bin/python -m benchmarks.floor_scans --flat [SECONDS]   (default 600: memory every 30 s, batches of 100)
+    .venv-bench/bin/python -m benchmarks.floor_scans --flat [SECONDS]   (default 600; batches of 100 at RATE)
 
 Mosquitto, the collector and the load generator share the machine, a process each. Four connections publish with QoS 1
 as fast as the broker takes it, at most 200 messages under way each, so that what is measured is what the collector
-keeps up with: a row ends once every scan lies on disk and every message is acknowledged.
+keeps up with: a row ends once every scan lies on disk and every message is acknowledged. For longer than a minute this
+cannot go on: what waits, Mosquitto saves anew every second, and it falls to a tenth once that is 2 GB. `--flat`
+therefore publishes at a rate, and prints the collector's memory every 30 s.
 """
 
 import json
@@ -32,6 +34,7 @@ from c2m.settings import settings
 
 BATCHES = (1, 10, 100, 1000)
 CONNECTIONS, UNDER_WAY = 4, 200
+RATE = 60_000  # scans a second
 DEADLINE_S, SAMPLE_S = 600, 0.5
 _SCAN = (
     '{{"scan_id":"{id}","job_order_id":"4f1c1e0e-7a51-5f0e-9c55-0d5d4c3f6a11","sku_id":"S-12-M","operation":"sew",'
@@ -49,12 +52,13 @@ def body(factory_id: str, number: int, batch: int) -> bytes:
     return _MESSAGE.format(id=f"{factory_id}-{number}", factory=factory_id, scans=scans).encode()
 
 
-def load(port: int, batch: int, seconds: float) -> None:
-    """Publishes until the time is over; prints the number of messages."""
+def load(port: int, batch: int, seconds: float, rate: float) -> None:
+    """Publishes until the time is over, at most `rate` scans a second; prints the number of messages."""
     free = {f"F{number}": Semaphore(UNDER_WAY) for number in range(CONNECTIONS)}
     clients = {name: _client(name, port, room) for name, room in free.items()}
-    until, sent = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
+    began, sent = time.monotonic(), 0
+    while (now := time.monotonic()) < began + seconds:
+        time.sleep(max(0.0, began + sent * batch / rate - now))
         for name, client in clients.items():
             free[name].acquire()
             client.publish(f"c2m/v1/{name}/scans", body(name, sent, batch), 1)
@@ -75,7 +79,7 @@ def _client(name: str, port: int, room: Semaphore) -> Client:
 
 
 def measured(batch: int, seconds: float, watch: bool = False) -> dict[str, Any]:
-    """One row: everything starts anew. watch: print the collector's memory as time goes by."""
+    """One row: everything starts anew. watch: publish at RATE, print the collector's memory as time goes by."""
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
         os.environ |= {"C2M_HOME": home, "C2M_MQTT_VERSION": "5", "C2M_HTTP_PORT": str(free_port())}
         settings.cache_clear()
@@ -86,7 +90,7 @@ def measured(batch: int, seconds: float, watch: bool = False) -> dict[str, Any]:
         seen = psutil.Process(collector.pid)
         log, began = Path(home) / "logs" / "load.log", time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.floor_scans", "--load", str(running.port), str(batch)]
-        with child("load", [*command, str(seconds)]) as generator:
+        with child("load", [*command, str(seconds), str(RATE if watch else "inf")]) as generator:
             memory: list[float] = []
             while generator.poll() is None:
                 memory.append(seen.memory_info().rss / 2**20)
@@ -116,7 +120,7 @@ def landed() -> int:
 
 def main() -> None:
     if sys.argv[1:2] == ["--load"]:
-        load(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+        load(int(sys.argv[2]), int(sys.argv[3]), *map(float, sys.argv[4:]))
         return
     if broker.mosquitto_path() is None:
         sys.exit("mosquitto is not installed; this benchmark needs it")

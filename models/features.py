@@ -126,9 +126,9 @@ class Shared:
             usual,
             _launch_level(panel, begin, usual),
             members,
-            {name: _mean_of_members(panel.y, of) for name, of in members.items()},
+            {name: mean_of_members(panel.y, of) for name, of in members.items()},
             {
-                (number, name): _mean_of_members(values, members[name])
+                (number, name): mean_of_members(values, members[name])
                 for name in kept
                 for number, values in panel.numbers.items()
             },
@@ -150,7 +150,7 @@ def _launch_level(panel: Panel, begin: int, usual: Floats) -> Floats:
     Halfway, because a level alone carries one season into the next, and the mean of all years misses a trend.
     """
     sold = np.where(_on_sale(panel, begin) < LAUNCH, panel.y, np.nan)
-    history = History(_mean_of_members(sold, np.zeros(len(sold), dtype=np.int64)))
+    history = History(mean_of_members(sold, np.zeros(len(sold), dtype=np.int64)))
     level = np.sqrt(history.mean(SCALE_WINDOW) * history.mean(sold.shape[1]))[0]
     return np.where(level > 0, level, usual)
 
@@ -168,7 +168,7 @@ def _mean_without_giants(levels: Floats) -> float:
     return float(np.minimum(levels, GIANT * np.median(above)).mean()) if len(above) else 1.0
 
 
-def _mean_of_members(values: Floats, members: Ints) -> Floats:
+def mean_of_members(values: Floats, members: Ints) -> Floats:
     """(groups, T): mean of the members' observations (N, T), nan without any."""
     belongs = sparse.csr_array((np.ones(len(members)), (members, np.arange(len(members)))))
     return ratio(belongs @ np.nan_to_num(values), belongs @ (~np.isnan(values)).astype(np.float64))

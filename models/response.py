@@ -8,11 +8,12 @@ to where their leaves have few rows; they know what is not linear.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from models.features import BLOCK, Cells, ratio
+from models.features import BLOCK, Cells, mean_of_members, ratio
 from models.panel import Floats, Ints, Panel
 
 # Chosen on orange juice, rounds 1 to 4, where anything from a third to three times of each serves alike.
@@ -32,37 +33,73 @@ def response(panel: Panel, cells: Cells) -> Floats:
     expected = np.full(len(cells), np.nan)
     if not panel.numbers or not (panel.y[panel.seen] > 0).all():
         return expected
-    scales = {name: _scale(values[panel.seen]) for name, values in panel.numbers.items()}
+    numbers = [number for number in _numbers(panel) if number.deviation > 0]
     parts = [slice(start, start + BLOCK) for start in range(0, len(panel.ids), BLOCK)]
-    within = [_within(*_observed(panel.some(part), scales)) for part in parts]
+    within = [_within(*_observed(panel, numbers, part)) for part in parts]
     effects = _effects(panel, *(np.concatenate(of) for of in zip(*within, strict=True)))
     for part in parts:
         own = np.flatnonzero((cells.series >= part.start) & (cells.series < part.stop))
-        x, logs = _observed(panel.some(part), scales)
+        x, logs = _observed(panel, numbers, part)
         of = cells.series[own] - part.start
         level = _level(logs - np.einsum("ntk,nk->nt", x, effects[part]), panel.end)
         expected[own] = level[of] + (x[of, cells.target[own]] * effects[cells.series[own]]).sum(axis=1)
     return expected
 
 
-def _scale(seen: Floats) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, least and most of a number where demand was observed; nan left out."""
-    seen = seen[np.isfinite(seen)]
-    return (float(seen.mean()), float(seen.std()), float(seen.min()), float(seen.max())) if len(seen) else (0, 0, 0, 0)
+@dataclass(frozen=True)
+class _Number:
+    """Known ahead: of series n it is values[row[n]] (T,). Mean, deviation, least, most: where demand was observed."""
+
+    values: Floats
+    row: Ints
+    mean: float
+    deviation: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, panel: Panel, values: Floats, row: Ints) -> "_Number":
+        """With what was seen of it."""
+        seen = values[row][panel.seen]
+        seen = seen[np.isfinite(seen)]
+        facts = (seen.mean(), seen.std(), seen.min(), seen.max()) if len(seen) else (0, 0, 0, 0)
+        return cls(values, row, *map(float, facts))
+
+    def standard(self, part: slice) -> Floats:
+        """(n, T) of some series, in standard deviations."""
+        values: Floats = (np.clip(self.values[self.row[part]], self.least, self.most) - self.mean) / self.deviation
+        return values
 
 
-def _observed(panel: Panel, scales: dict[str, tuple[float, float, float, float]]) -> tuple[Floats, Floats]:
-    """(N, T, K) numbers in standard deviations and seasons; (N, T) logarithm of demand, nan where not both are seen."""
-    columns = [
-        (np.clip(panel.numbers[name], least, most) - mean) / deviation
-        for name, (mean, deviation, least, most) in scales.items()
-        if deviation > 0
-    ]
-    periods = np.arange(panel.y.shape[1])
+def _numbers(panel: Panel) -> Iterator[_Number]:
+    """Each number; of those that are a series' own, also the mean over the members of each category: what others do.
+
+    A number is a series' own where no category's members have it in common, as all of a store see each rival's price.
+    """
+    each = np.arange(len(panel.ids))
+    groups = [np.unique(codes, return_inverse=True)[1] for codes in _kept(panel)]
+    for values in panel.numbers.values():
+        yield _Number.of(panel, values, each)
+        means = [mean_of_members(values, members) for members in groups]
+        pairs = list(zip(means, groups, strict=True))
+        if not any(np.allclose(mean[of][panel.seen], values[panel.seen], equal_nan=True) for mean, of in pairs):
+            yield from (_Number.of(panel, mean, of) for mean, of in pairs)
+
+
+def _kept(panel: Panel) -> Iterator[Ints]:
+    """(N,): codes of each category that series keep."""
+    return (c.codes[:, 0] for c in panel.categories.values() if (c.codes == c.codes[:, :1]).all())
+
+
+def _observed(panel: Panel, numbers: list[_Number], part: slice) -> tuple[Floats, Floats]:
+    """Of some series (n, T, K) numbers and seasons, (n, T) logarithm of demand, nan where not both are seen."""
+    y, seen = panel.y[part], panel.seen[part]
+    columns = [number.standard(part) for number in numbers]
+    periods = np.arange(y.shape[1])
     if panel.season and panel.end >= 2 * panel.season:
-        columns += [np.broadcast_to(periods % panel.season == at, panel.y.shape) for at in range(panel.season)]
-    x = np.stack(columns, axis=-1) if columns else np.empty((*panel.y.shape, 0))
-    return x, np.where(panel.seen & np.isfinite(x).all(axis=-1), np.log(np.where(panel.seen, panel.y, 1)), np.nan)
+        columns += [np.broadcast_to(periods % panel.season == at, y.shape) for at in range(panel.season)]
+    x = np.stack(columns, axis=-1) if columns else np.empty((*y.shape, 0))
+    return x, np.where(seen & np.isfinite(x).all(axis=-1), np.log(np.where(seen, y, 1)), np.nan)
 
 
 def _within(x: Floats, logs: Floats) -> tuple[Floats, Floats]:
@@ -95,8 +132,7 @@ def _groups(panel: Panel, numbers: int) -> Iterator[Ints]:
     """(N,) the group of each series: all, then each category that series keep, as many as can be solved for."""
     yield np.zeros(len(panel.ids), dtype=np.int64)
     taken = 1
-    kept = [c.codes[:, 0] for c in panel.categories.values() if (c.codes == c.codes[:, :1]).all()]
-    for codes in sorted(kept, key=lambda codes: len(np.unique(codes))):
+    for codes in sorted(_kept(panel), key=lambda codes: len(np.unique(codes))):
         levels, members = np.unique(codes, return_inverse=True)
         if (taken + len(levels)) * numbers <= MOST_EFFECTS:
             yield taken + members

@@ -1,6 +1,8 @@
 """The response model: against ridge on dummies written out, and where it has nothing to say."""
 
 from dataclasses import replace
+from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,11 @@ def sales(elasticity: float = -2.0, noise: float = 0.1, start: str | int = 0) ->
 def by_dummies(frame: pd.DataFrame) -> "pd.Series[float]":
     """Ridge on written-out columns, within series by subtracting each one's means; levels by hand."""
     seen = frame["y"].notna()
-    x = frame[["price", "deal"]]
+    x = frame[["price", "deal"]].copy()
+    for number, category in product(("price", "deal"), ("brand", "store")):
+        wide = frame.pivot(index="series_id", columns="ds", values=number).ffill(axis=1)
+        means = wide.groupby(frame.groupby("series_id")[category].first()).transform("mean").stack()
+        x[f"{number} of {category}"] = means[pd.MultiIndex.from_frame(frame[["series_id", "ds"]])].to_numpy()
     x = (x.clip(x[seen].min(), x[seen].max(), axis=1) - x[seen].mean()) / x[seen].std(ddof=0)
     parts = [x.to_numpy()]
     for column in ("brand", "store"):
@@ -46,7 +52,7 @@ def by_dummies(frame: pd.DataFrame) -> "pd.Series[float]":
     own = pd.DataFrame(design)
     centred = (own - own[seen].groupby(of[seen]).transform("mean").reindex(own.index))[seen].to_numpy()
     about = (log - log.groupby(of).transform("mean"))[seen].to_numpy()
-    belief = np.sqrt([COMMON_RIDGE] * 2 + [RIDGE] * (design.shape[1] - 2))
+    belief = np.sqrt([COMMON_RIDGE] * x.shape[1] + [RIDGE] * (design.shape[1] - x.shape[1]))
     more = np.vstack([centred, np.diag(belief)])
     effects = np.linalg.lstsq(more, np.concatenate([about, np.zeros(design.shape[1])]), rcond=None)[0]
     rest, last = log - design @ effects, frame.loc[seen, "ds"].max()
@@ -124,9 +130,15 @@ def test_where_it_has_nothing_to_say(case: str) -> None:
 
 def test_many_levels_leave_the_common_effects(monkeypatch: pytest.MonkeyPatch) -> None:
     panel = panel_of(sales())
-    monkeypatch.setattr("models.response.MOST_EFFECTS", 2 * (1 + 2))
-    without = replace(panel, categories={"brand": panel.categories["brand"]})
-    assert expected(panel) == pytest.approx(expected(without))
+    every = expected(panel)
+    monkeypatch.setattr("models.response.MOST_EFFECTS", 6 * (1 + 2))
+    without_stores = expected(panel)
+    monkeypatch.setattr("models.response.RIDGE", 1e12)
+    common = expected(panel)
+    assert np.abs(every - without_stores).max() > 1e-4
+    assert np.abs(without_stores - common).max() > 1e-4
+    monkeypatch.setattr("models.response.MOST_EFFECTS", 6)
+    assert expected(panel) == pytest.approx(common)
 
 
 def test_forecasts_lie_halfway_between_trees_and_response() -> None:
@@ -136,5 +148,9 @@ def test_forecasts_lie_halfway_between_trees_and_response() -> None:
     trees = scorer.predict(matrix(panel, asked_cells(panel)))
     halfway = np.sqrt(trees["q50"] * np.exp(expected(panel)))
     assert found["point"].to_numpy() == pytest.approx(halfway.to_numpy())
-    spread = np.log(found["q90"] / found["q10"]).to_numpy()
-    assert spread == pytest.approx(np.log(trees["q90"] / trees["q10"]).to_numpy())
+    variance, before = (
+        (np.log(frame["q90"] / frame["q10"]) / (2 * NormalDist().inv_cdf(0.9))) ** 2 for frame in (found, trees)
+    )
+    half = np.log(halfway / trees["q50"])
+    assert variance.to_numpy() == pytest.approx((before + half**2).to_numpy())
+    assert found["mean"].to_numpy() == pytest.approx((trees["mean"] * np.exp(half)).to_numpy())
