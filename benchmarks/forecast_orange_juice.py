@@ -23,8 +23,8 @@ from c2m.settings import settings
 DATA = "orange_juice/yx_to_week_152.csv.gz"
 FIRST_END, STEP, GAP, ASKED = 135, 2, 1, 2  # weeks
 ROUNDS = range(1, 9)
-# Chosen on rounds 1 to 4 and on eight like them before. Asked are the weeks two and three ahead, so that nearer ones are
-# not drawn more often.
+# Chosen on rounds 1 to 4 and on eight like them before. Asked are the weeks two and three ahead: nearer ones are
+# therefore not drawn more often.
 CONFIGURATION = {"C2M_FORECAST__ROUNDS": "400", "C2M_FORECAST__NEARNESS": "0"}
 PUBLISHED = {  # rounds 1 to 8: MAPE, WAPE (../shared/data/README.md)
     "LightGBM": (35.37, 48.71),
