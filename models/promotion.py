@@ -6,6 +6,8 @@ done again, it leaves one champion, and one that a person rolled back is not pro
 
 from datetime import date
 
+import pandas as pd
+
 from c2m import markdown
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy, settings
@@ -63,11 +65,17 @@ def _contestant(version: Registered) -> cost.Ours:
     return cost.Ours(ForecastPolicy.model_validate(version.scorer.spec["policy"]), version.scorer)
 
 
+def segments(verdict: Verdict) -> pd.DataFrame:
+    """What each segment costs, its rise in percent."""
+    rows = verdict.segments
+    return rows.assign(rise=rows["rise"].map("{:+.1%}".format)) if len(rows) else rows
+
+
 def figures(verdict: Verdict) -> dict[str, str]:
     """The verdict in words and figures."""
     low, high = verdict.interval
     word = PROMOTED if verdict.promoted else "refused"
-    saving = f"{verdict.saving:.4f} ({low:.4f} to {high:.4f})"
+    saving = f"{verdict.saving:.2%} ({low:.2%} to {high:.2%})"
     return {"verdict": word, "saving": saving, "reasons": "; ".join(verdict.reasons)}
 
 
@@ -81,7 +89,5 @@ def page(verdict: Verdict, champion: Registered, challenger: Registered) -> str:
         "",
         "Cost of wrong quantities by segment (money, all folds):",
         "",
-        markdown.table(verdict.segments.assign(rise=verdict.segments["rise"].map("{:+.1%}".format)))
-        if len(verdict.segments)
-        else "",
+        markdown.table(segments(verdict)) if len(verdict.segments) else "",
     ])  # fmt: skip

@@ -58,5 +58,5 @@ def promote(
         print("nothing to judge: no challenger, or it was judged beside this champion (--again judges anew)")
         return
     if not as_json:
-        show.rows("Cost of wrong quantities", verdict.segments, as_json)
+        show.rows("Cost of wrong quantities", promotion.segments(verdict), as_json)
     show.figures("Promotion", promotion.figures(verdict), as_json)
