@@ -16,7 +16,7 @@ from scipy import sparse
 from models.features import BLOCK, Cells, mean_of_members, ratio
 from models.panel import Floats, Ints, Panel
 
-# Chosen on orange juice, rounds up to the fourth, where anything from a third to three times of each serves alike.
+# Chosen on orange juice, rounds up to the fourth; anything from a third to three times of each serves alike.
 RIDGE = 1000  # observations' worth of belief that a level has the common effect
 COMMON_RIDGE = 1  # and that there is no effect at all: so many that solving stays possible
 LEVEL_HALF_LIFE = 8  # periods after which what a series sold beyond its usual level counts half
