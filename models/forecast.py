@@ -66,8 +66,8 @@ def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame
     """The forecast moved so that its median lies halfway to exp(expected) (rows,), where that is known.
 
     Trees and response err differently: orange juice, eight rounds up to the fourth, trees alone have a MAPE of 34.7 and
-    a WAPE of 44.1, the response 34.4 and 45.3, halfway 33.2 and 43.7. Where they disagree, less is sure: the variance of
-    two guesses about their middle is added to that of the logarithm.
+    a WAPE of 44.1, the response 34.4 and 45.3, halfway 33.2 and 43.7. Where they disagree, less is sure: the variance
+    of two guesses about their middle is added to that of the logarithm.
     """
     levels = frame[QUANTILES].to_numpy()
     known = np.isfinite(expected) & (levels[:, 0] > 0)
