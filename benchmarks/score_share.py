@@ -231,6 +231,8 @@ def course(seed: int, days: int) -> pd.DataFrame:
     name = f"F{WORSE:02d}"
     for day in range(1, days + 1):
         world.order(day)
+        if all(lot["made"] == lot["quantity"] for lot in world.lots):
+            continue  # nothing to plan, nothing to make
         instance, plan, known = world.plan(day)
         given = world.release(day, instance, plan)
         world.work(day)

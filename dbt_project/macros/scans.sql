@@ -102,6 +102,11 @@ where factory_id in (
 {% endif %}
 {% endmacro %}
 
+{# An hour is one of the wall clock of `zone`; UTC tells the two of a clock that is set back apart. #}
+{% macro hour_at(slot, zone) -%}
+{{ slot }} - to_minutes(date_part('minute', {{ wall_clock(slot, zone) }}))
+{%- endmacro %}
+
 {# Slots with new scans, and those of job orders that were not known yet when their scans came. A union, not an `or`: both
    parts then read a few of the row groups. #}
 {% macro touched_slots() -%}
@@ -112,9 +117,12 @@ where factory_id in (
     select s.factory_id, s.line_id, s.slot
     from {{ ref('int_scan_slots') }} as s
     inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id
-    where j.known_since >= (select max(t.cut_off) from {{ this }} as t)
+    where {{ is_newly_known('j') }}
 )
 {%- endmacro %}
+
+{# Whether a job order was not known yet when {{ this }} was last built. #}
+{% macro is_newly_known(job) %}{{ job }}.known_since >= (select max(t.cut_off) from {{ this }} as t){% endmacro %}
 
 {# No day with a touched slot, in whichever zone, begins before `earliest`: a constant, which keeps DuckDB from reading
    what was before. #}

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
-    unique_key=['factory_id', 'line_id', 'day'],
+    unique_key=['factory_id', 'line_id', 'hour_at'],
     on_schema_change='fail',
     pre_hook=["{{ begin_batches() }}", "{{ fix_done() }}", "{{ forget_recounted() }}", "{{ fix_earliest() }}"],
 ) }}
@@ -10,24 +10,39 @@
 with
 {% if is_incremental() %}
     touched as (
-        select distinct
+        select
             s.factory_id,
             s.line_id,
             f.timezone,
-            cast({{ wall_clock('s.slot', 'f.timezone') }} as date) as day
+            cast({{ wall_clock('s.slot', 'f.timezone') }} as date) as day,
+            min({{ hour_at('s.slot', 'f.timezone') }}) as hour_at
         from {{ touched_slots() }} as s
         inner join {{ ref('stg_factories') }} as f on s.factory_id = f.factory_id
+        group by s.factory_id, s.line_id, f.timezone, day
+    ),
+
+    -- From the hour before on: its last gap ends in the first touched one.
+    anew as (
+        select
+            t.factory_id,
+            t.line_id,
+            coalesce(max(h.hour_at), t.hour_at) as begins_at,
+            {{ utc('cast(t.day + 1 as timestamp)', 't.timezone') }} as ends_at
+        from touched as t
+        left join {{ this }} as h
+            on t.factory_id = h.factory_id and t.line_id = h.line_id and t.day = h.day and t.hour_at > h.hour_at
+        group by t.factory_id, t.line_id, t.timezone, t.day, t.hour_at
     ),
 
     scanned as (
         select s.*
         from {{ ref('int_scan_slots') }} as s
-        inner join touched as t
+        inner join anew as a
             on
-                s.factory_id = t.factory_id
-                and s.line_id = t.line_id
-                and s.slot >= {{ utc('cast(t.day as timestamp)', 't.timezone') }}
-                and s.slot < {{ utc('cast(t.day + 1 as timestamp)', 't.timezone') }}
+                s.factory_id = a.factory_id
+                and s.line_id = a.line_id
+                and s.slot >= a.begins_at
+                and s.slot < a.ends_at
         where s.slot >= {{ earliest() }}
     ),
 {% else %}
@@ -62,7 +77,7 @@ worked as (
 placed as (
     select
         w.*,
-        {{ wall_clock('w.slot', 'f.timezone') }} as wall_slot,
+        {{ hour_at('w.slot', 'f.timezone') }} as hour_at,
         cast({{ wall_clock('w.slot', 'f.timezone') }} as date) as day
     from worked as w
     inner join {{ ref('stg_factories') }} as f on w.factory_id = f.factory_id
@@ -77,12 +92,11 @@ gaps as (
     from placed
 )
 
--- An hour is one of the wall clock; UTC tells the two of a clock that is set back apart.
 select
     factory_id,
     line_id,
     day,
-    slot - to_minutes(date_part('minute', wall_slot)) as hour_at,
+    hour_at,
     min(first_scan_at) as first_scan_at,
     max(last_scan_at) as last_scan_at,
     cast(sum(scans) as integer) as scans,
