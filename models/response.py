@@ -27,13 +27,15 @@ MOST_EFFECTS = 4096  # solved for at once, a second; categories of many levels a
 def response(panel: Panel, cells: Cells) -> Floats:
     """(rows,): expected logarithm of demand; nan for a series without history and where a number is missing.
 
-    All nan where no number is known ahead, or demand was ever zero. Numbers beyond what was seen count as the furthest
-    that was.
+    All nan where no number known ahead varies, or demand was ever zero. Numbers beyond what was seen count as the
+    furthest that was.
     """
     expected = np.full(len(cells), np.nan)
-    if not panel.numbers or not (panel.y[panel.seen] > 0).all():
+    if not (panel.y[panel.seen] > 0).all():
         return expected
     numbers = [number for number in _numbers(panel) if number.deviation > 0]
+    if not numbers:
+        return expected
     parts = [slice(start, start + BLOCK) for start in range(0, len(panel.ids), BLOCK)]
     within = [_within(*_observed(panel, numbers, part)) for part in parts]
     effects = _effects(panel, *(np.concatenate(of) for of in zip(*within, strict=True)))
@@ -98,7 +100,7 @@ def _observed(panel: Panel, numbers: list[_Number], part: slice) -> tuple[Floats
     periods = np.arange(y.shape[1])
     if panel.season and panel.end >= 2 * panel.season:
         columns += [np.broadcast_to(periods % panel.season == at, y.shape) for at in range(panel.season)]
-    x = np.stack(columns, axis=-1) if columns else np.empty((*y.shape, 0))
+    x = np.stack(columns, axis=-1)
     return x, np.where(seen & np.isfinite(x).all(axis=-1), np.log(np.where(seen, y, 1)), np.nan)
 
 
