@@ -96,6 +96,8 @@ def test_a_plan_that_takes_back_does_not_wait_in_a_circle_with_a_relay_that_send
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(work) for _ in range(60) for work in (plan, relay)]:
             done.result()
+    with store.session() as session:
+        assert set(session.scalars(select(outbox.Outbox.state))) == {"pending"}  # every one of them was rolled back
 
 
 def test_what_is_due_is_found_by_indexes_that_hold_it_in_order(sqlite_ledger: str) -> None:
