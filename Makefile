@@ -59,6 +59,7 @@ bench-forecast: .venv-bench/installed
 
 bench-floor: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.floor_scans
+	.venv-bench/bin/python -m benchmarks.floor_scans --flat
 	$(BIN)/python -m benchmarks.floor_dispatch
 	$(BIN)/python -m benchmarks.floor_dispatch --postgresql
 

@@ -1,6 +1,6 @@
 """Does a factory that gets worse lose work within days, and win it back? A small world, day by day, drawn as a picture.
 
-    .venv-bench/bin/python -m benchmarks.score_share [--worlds 3] [--days 36] [--seed 1] [--picture FILE]
+    .venv-bench/bin/python -m benchmarks.score_share [--worlds 8] [--days 36] [--seed 101] [--picture FILE]
 
 8 factories of one line (days as in benchmarks/sewing_lines.py; a plan takes a factory's minutes as one pool, and with
 several lines a job order would take longer on one of them than it says), 36 days of orders. On day 10 one factory
@@ -275,9 +275,9 @@ def draw(table: pd.DataFrame, usual: float, picture: Path) -> None:
 def main() -> None:
     """Runs the worlds, prints the course and draws it."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--worlds", type=int, default=3)
+    arguments.add_argument("--worlds", type=int, default=8)
     arguments.add_argument("--days", type=int, default=36)
-    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--seed", type=int, default=101)
     arguments.add_argument("--picture", type=Path, default=PICTURE)
     asked = arguments.parse_args()
     with ProcessPoolExecutor(max_workers=2) as pool:
