@@ -117,7 +117,7 @@ class Shared:
     @classmethod
     def of(cls, panel: Panel) -> "Shared":
         """Of all series."""
-        kept = {name: c.codes[:, 0] for name, c in panel.categories.items() if (c.codes == c.codes[:, :1]).all()}
+        kept = panel.kept
         codes = {"all": np.zeros(len(panel.ids), dtype=np.int64), **kept}
         members = {name: np.unique(of, return_inverse=True)[1] for name, of in codes.items()}
         begin, usual = int(panel.first.min()), usual_level(History(panel.y))

@@ -80,6 +80,11 @@ class Panel:
         return np.where(self.seen.any(axis=1), periods - 1 - self.seen[:, ::-1].argmax(axis=1), -1)
 
     @property
+    def kept(self) -> dict[str, Ints]:
+        """(N,) codes of each category that every series keeps over all periods."""
+        return {name: c.codes[:, 0] for name, c in self.categories.items() if (c.codes == c.codes[:, :1]).all()}
+
+    @property
     def end(self) -> int:
         """Column of the last observation of any series."""
         return int(self.last.max(initial=-1))

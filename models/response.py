@@ -79,18 +79,13 @@ def _numbers(panel: Panel) -> Iterator[_Number]:
     A number is a series' own where no category's members have it in common, as all of a store see each rival's price.
     """
     each = np.arange(len(panel.ids))
-    groups = [np.unique(codes, return_inverse=True)[1] for codes in _kept(panel)]
+    groups = [np.unique(codes, return_inverse=True)[1] for codes in panel.kept.values()]
     for values in panel.numbers.values():
         yield _Number.of(panel, values, each)
         means = [mean_of_members(values, members) for members in groups]
         pairs = list(zip(means, groups, strict=True))
         if not any(np.allclose(mean[of][panel.seen], values[panel.seen], equal_nan=True) for mean, of in pairs):
             yield from (_Number.of(panel, mean, of) for mean, of in pairs)
-
-
-def _kept(panel: Panel) -> Iterator[Ints]:
-    """(N,): codes of each category that series keep."""
-    return (c.codes[:, 0] for c in panel.categories.values() if (c.codes == c.codes[:, :1]).all())
 
 
 def _observed(panel: Panel, numbers: list[_Number], part: slice) -> tuple[Floats, Floats]:
@@ -134,7 +129,7 @@ def _groups(panel: Panel, numbers: int) -> Iterator[Ints]:
     """(N,) the group of each series: all, then each category that series keep, as many as can be solved for."""
     yield np.zeros(len(panel.ids), dtype=np.int64)
     taken = 1
-    for codes in sorted(_kept(panel), key=lambda codes: len(np.unique(codes))):
+    for codes in sorted(panel.kept.values(), key=lambda codes: len(np.unique(codes))):
         levels, members = np.unique(codes, return_inverse=True)
         if (taken + len(levels)) * numbers <= MOST_EFFECTS:
             yield taken + members
