@@ -17,9 +17,11 @@ from c2m.published import PROJECT
 from c2m.settings import settings
 
 Floats = NDArray[np.float64]
+Given = dict[str, float]  # of evidence in dbt_project.yml: prior, weight, half_life_days, most_a_day
 
-HALF_LIVES = (3, 5, 10, 20, 40, 60, 90, 180, 360, 720)
+HALF_LIVES = (1, 2, 3, 5, 10, 20, 40, 60, 90, 180, 360, 720)
 ENTERED_PIECES = 20_822  # pieces of the work orders of production_log, each counted once: an event repeats them
+A_DAY = (3, 10, 30, 100, 300, 1000, 3000)  # most observations that a day counts for
 EARLY = 10  # observations of an entity before the first that is judged
 
 
@@ -32,31 +34,44 @@ def between_weight(rate_by: pd.DataFrame) -> float:
     return float(within * (n.sum() - (n**2).sum() / n.sum()) / between)
 
 
-def likelihoods(rows: pd.DataFrame, half_life_days: float, prior: float, weight: float) -> Floats:
+def likelihoods(rows: pd.DataFrame, half_life_days: float, used: Given) -> Floats:
     """Log likelihood of each row's x of n from its entity's rows before its day. rows: entity, day (number), n, x."""
     found = []
     for _, own in rows.groupby("entity"):
         day, n, x = (own[name].to_numpy(dtype=float) for name in ("day", "n", "x"))
-        seen = made = 0.0
+        told = n / (1 + n / used.get("most_a_day", np.inf))
+        sums = np.zeros(3)
         for now in range(len(own)):
             if now:
                 fade = 0.5 ** ((day[now] - day[now - 1]) / half_life_days)
-                seen, made = (seen + n[now - 1]) * fade, (made + x[now - 1]) * fade
-            rate = np.clip((made + prior * weight) / (seen + weight), 1e-6, 1 - 1e-6)
+                sums = (sums + np.array([n[now - 1], x[now - 1], told[now - 1]])) * fade
             if now >= EARLY:
+                good, trust = sums[1] / max(sums[0], 1e-300), sums[2]
+                rate = (good * trust + used["prior"] * used["weight"]) / (trust + used["weight"])
+                rate = np.clip(rate, 1e-6, 1 - 1e-6)
                 found.append(x[now] * np.log(rate) + (n[now] - x[now]) * np.log(1 - rate))
     return np.array(found)
 
 
-def half_lives(rows: pd.DataFrame, prior: float, weight: float) -> pd.DataFrame:
-    """half_life_days, likelihood (mean per row), behind (the best), error (of that difference), as_good."""
-    found = {days: likelihoods(rows, days, prior, weight) for days in HALF_LIVES}
+def compared(found: dict[float, Floats], name: str) -> pd.DataFrame:
+    """`name` (keys), likelihood (mean per row), behind (the best), error (of that difference), as_good."""
     best = max(found.values(), key=lambda values: float(values.mean()))
     table = pd.DataFrame(
-        [(days, values.mean(), (best - values).mean(), (best - values).std() / np.sqrt(len(best))) for days, values in
-         found.items()], columns=["half_life_days", "likelihood", "behind", "error"],
+        [(key, values.mean(), (best - values).mean(), (best - values).std() / np.sqrt(len(best))) for key, values in
+         found.items()], columns=[name, "likelihood", "behind", "error"],
     )  # fmt: skip
     return table.assign(as_good=table["behind"] <= table["error"])
+
+
+def half_lives(rows: pd.DataFrame, used: Given) -> pd.DataFrame:
+    """Half-lives compared."""
+    return compared({days: likelihoods(rows, days, used) for days in HALF_LIVES}, "half_life_days")
+
+
+def days_told(rows: pd.DataFrame, used: Given) -> pd.DataFrame:
+    """What a day counts for compared, a usual day weighing as much as one of the entity's own."""
+    given = {most: used | {"most_a_day": most, "weight": most} for most in A_DAY}
+    return compared({most: likelihoods(rows, used["half_life_days"], one) for most, one in given.items()}, "most_a_day")
 
 
 def deliveries() -> pd.DataFrame:
@@ -145,7 +160,7 @@ def section(title: str, told: str, table: pd.DataFrame | None = None) -> None:
 def main() -> None:
     """Prints every figure beside its constant."""
     given = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
-    evidence: dict[str, dict[str, float]] = given["evidence"]
+    evidence: dict[str, Given] = given["evidence"]
     rows = deliveries()
     daily = by_day(rows, 1.0 - rows["late"])
     weight = between_weight(daily.groupby("entity")[["n", "x"]].sum())
@@ -153,7 +168,7 @@ def main() -> None:
     section(
         "evidence.on_time (scms)",
         f"prior {1 - rows['late'].mean():.3f}, weight {weight:.1f}; used {used}",
-        half_lives(daily, used["prior"], used["weight"]),
+        half_lives(daily, used),
     )
     ratios = rows["ratio"][rows["ratio"] > 0]
     most, nearly_all = ratios.quantile(0.9), ratios.quantile(0.95)
@@ -171,8 +186,9 @@ def main() -> None:
     section(
         "evidence.yield (production_log)",
         f"prior {1 - (made['n'] - made['x']).sum() / ENTERED_PIECES:.4f}; used {used}",
-        half_lives(made, used["prior"], used["weight"]),
+        half_lives(made, used),
     )
+    section("evidence.yield.most_a_day (production_log)", f"used {used['most_a_day']}", days_told(made, used))
     lines = sewing_lines.facts(sewing_lines.measured())
     ratio = (sewing_lines.SPREAD_OF_DAYS / sewing_lines.SPREAD_OF_LINES) ** 2
     section(

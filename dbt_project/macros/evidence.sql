@@ -1,14 +1,15 @@
 {# `is mapping`: a linter that knows no variables sees one row instead. #}
 
-{# The measures of `evidence` as a table: measure, prior, weight, half_life_days. #}
+{# The measures of `evidence` as a table: measure, prior, weight, half_life_days, most_a_day (or null). #}
 {% macro measures() -%}
 (values
 {%- if var('evidence') is mapping %}
 {%- for name, given in var('evidence').items() %}
-    ('{{ name }}', {{ given.prior }}::double, {{ given.weight }}::double, {{ given.half_life_days }}::double)
+    ('{{ name }}', {{ given.prior }}::double, {{ given.weight }}::double, {{ given.half_life_days }}::double,
+     {{ given.most_a_day | default('null') }}::double)
     {{- "," if not loop.last }}
 {%- endfor %}
-{%- else %} ('yield', 1.0, 1.0, 1.0){% endif %}
+{%- else %} ('yield', 1.0, 1.0, 1.0, 1.0){% endif %}
 )
 {%- endmacro %}
 

@@ -169,18 +169,25 @@ def observations(job: Job) -> list[tuple[str, date, float, float]]:
 
 
 def expected_rates(jobs: list[Job], as_of: date) -> dict[tuple[str, str | None, str], float]:
-    """Decayed and shrunk: category to factory to platform to prior."""
-    sums: dict[tuple[str | None, str | None, str], list[float]] = {}
+    """Decayed, days cut to what they tell, shrunk: category to factory to platform to prior."""
     asked = {"category": "kurta", "quantity": 10**6, "is_repeat": False, "outcome": "Running", "released": LONG_AGO}
     asked |= {"answer_hours": 0.0, "due_on": DAY + timedelta(days=60), "ended": None}
+    days: dict[tuple[str, str, str], dict[date, list[float]]] = {}
     for job in [*jobs, *(asked | {"factory_id": factory} for factory in FACTORIES[:-1])]:
         for measure, day, n, x in observations(job):
             if day < as_of:
-                weight = 0.5 ** (((as_of - day).days - 1) / EVIDENCE[measure]["half_life_days"])
-                for key in ((None, None), (job["factory_id"], None), (job["factory_id"], job["category"])):
-                    total = sums.setdefault((*key, measure), [0.0, 0.0])
-                    total[0] += weight * n
-                    total[1] += weight * x
+                own = days.setdefault((job["factory_id"], job["category"], measure), {})
+                own[day] = [before + more for before, more in zip(own.get(day, (0, 0)), (n, x), strict=True)]
+    sums: dict[tuple[str | None, str | None, str], list[float]] = {}
+    for (factory, category, measure), own in days.items():
+        half_life, most = EVIDENCE[measure]["half_life_days"], EVIDENCE[measure].get("most_a_day", np.inf)
+        fade = {day: 0.5 ** (((as_of - day).days - 1) / half_life) for day in own}
+        rate = sum(fade[day] * x for day, (_, x) in own.items()) / sum(fade[day] * n for day, (n, _) in own.items())
+        told = sum(fade[day] / (1 / n + 1 / most) for day, (n, _) in own.items())
+        for key in ((None, None), (factory, None), (factory, category)):
+            total = sums.setdefault((*key, measure), [0.0, 0.0])
+            total[0] += told
+            total[1] += told * rate
     rates = {}
     for measure, given in EVIDENCE.items():
 

@@ -7,7 +7,7 @@ with platform as (
         m.measure,
         m.weight,
         {{ shrunk('sum(e.x)', 'sum(e.n)', 'any_value(m.prior)', 'any_value(m.weight)') }} as rate
-    from {{ measures() }} as m (measure, prior, weight, half_life_days)
+    from {{ measures() }} as m (measure, prior, weight, half_life_days, most_a_day)
     cross join {{ ref('int_score_days') }} as d
     left join {{ ref('int_factory_evidence') }} as e on m.measure = e.measure and d.as_of = e.as_of
     group by d.as_of, m.measure, m.weight
