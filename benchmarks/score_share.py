@@ -1,6 +1,6 @@
 """Does a factory that gets worse lose work within days, and win it back? A small world, day by day, drawn as a picture.
 
-    .venv-bench/bin/python -m benchmarks.score_share [--worlds 8] [--days 36] [--seed 101] [--picture FILE]
+    .venv-bench/bin/python -m benchmarks.score_share [--worlds 24] [--days 36] [--seed 501] [--picture FILE]
 
 8 factories of one line (days as in benchmarks/sewing_lines.py; a plan takes a factory's minutes as one pool, and with
 several lines a job order would take longer on one of them than it says), 36 days of orders. On day 10 one factory
@@ -267,7 +267,7 @@ def draw(table: pd.DataFrame, usual: float, picture: Path) -> None:
     beside.plot(table.index, table["score"], color="tab:green", label="its score")
     beside.set(ylabel="score", ylim=(0, 100))
     lines = [*axes.get_legend_handles_labels()[0], *beside.get_legend_handles_labels()[0]]
-    axes.legend(lines, [str(line.get_label()) for line in lines], fontsize=8, loc="upper right")
+    figure.legend(lines, [str(line.get_label()) for line in lines], fontsize=8, loc="outside lower center", ncols=3)
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, metadata={"Date": None})
 
@@ -275,9 +275,9 @@ def draw(table: pd.DataFrame, usual: float, picture: Path) -> None:
 def main() -> None:
     """Runs the worlds, prints the course and draws it."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--worlds", type=int, default=8)
+    arguments.add_argument("--worlds", type=int, default=24)
     arguments.add_argument("--days", type=int, default=36)
-    arguments.add_argument("--seed", type=int, default=101)
+    arguments.add_argument("--seed", type=int, default=501)
     arguments.add_argument("--picture", type=Path, default=PICTURE)
     asked = arguments.parse_args()
     with ProcessPoolExecutor(max_workers=2) as pool:
@@ -289,8 +289,9 @@ def main() -> None:
     bands = rows.groupby("day")["band"].agg(lambda names: "".join(name[0] for name in names))
     print(table.assign(band=bands, of_usual=table["share"] / usual).round(3).to_string())
     back = table.index[(table.index >= WORSE_UNTIL) & (table["share"] >= usual)]
-    then = table["share"].get(JUDGED, float("nan"))
+    then, last = table["share"].get(JUDGED, float("nan")), table[["mine", "all"]].tail(7).sum()
     print(f"share before {usual:.1%}, on day {JUDGED} {then:.1%}; regained by day {min(back, default=None)}")
+    print(f"in the last week {last['mine'] / last['all']:.1%}")
     draw(table, usual, asked.picture)
 
 
