@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, select, union_all
+from sqlalchemy import and_, case, func, select, union
 from sqlalchemy.orm import Session
 
 from c2m.apportion import apportion
@@ -74,15 +74,20 @@ def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozens
 
 
 def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder]]:
-    """Live job orders, locked. Started work goes on in any case: of it only what the plan speaks of is read."""
+    """Live job orders, locked. Started work goes on in any case: of it only what the plan speaks of is read.
+
+    Found first, then locked by their ids: PostgreSQL judges a row anew that changed while its lock was waited for, by
+    its own columns as they are now, by a subquery beside it as it was; so it may leave the row out.
+    """
     jobs = select(JobOrder.job_order_id)
     planned = select(PlanAllocation.lot_id).where(PlanAllocation.plan_id.in_(plan_ids))
-    concerned = union_all(jobs.where(JobOrder.state.in_(WAITING)), jobs.where(JobOrder.lot_id.in_(planned)))
-    chosen = select(JobOrder).where(JobOrder.job_order_id.in_(concerned)).order_by(JobOrder.job_order_id)
+    concerned = union(jobs.where(JobOrder.state.in_(WAITING)), jobs.where(JobOrder.lot_id.in_(planned)))
     live: dict[Pair, list[JobOrder]] = defaultdict(list)
-    for job in session.scalars(chosen.with_for_update(key_share=True)):
-        if job.state in LIVE:
-            live[job.lot_id, job.factory_id].append(job)
+    for some in chunks(sorted(session.scalars(concerned))):
+        chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
+        for job in session.scalars(chosen.with_for_update(key_share=True)):
+            if job.state in LIVE:
+                live[job.lot_id, job.factory_id].append(job)
     return live
 
 

@@ -178,10 +178,11 @@ def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
     """Sums what the job orders of these lots shipped, and moves lots and orders on."""
     order_ids: set[str] = set()
     for some in chunks(lot_ids):
-        concerned = select(Lot.order_id).where(Lot.lot_id.in_(some))
-        order_ids |= set(session.scalars(concerned))
-        # Orders before lots, as everywhere, so that two transactions cannot wait for each other.
-        session.execute(select(Order.order_id).where(Order.order_id.in_(concerned)).with_for_update(key_share=True))
+        concerned = set(session.scalars(select(Lot.order_id).where(Lot.lot_id.in_(some))))
+        order_ids |= concerned
+        # Orders before lots, by their ids, as everywhere, so that two transactions cannot wait for each other.
+        chosen = select(Order.order_id).where(Order.order_id.in_(sorted(concerned))).order_by(Order.order_id)
+        session.execute(chosen.with_for_update(key_share=True))
         _settle_lots(session, some, at)
     for some in chunks(sorted(order_ids)):
         _settle_orders(session, some, at)
