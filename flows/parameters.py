@@ -57,7 +57,9 @@ class Promote(Day):
 class Plan(Day):
     """How to plan; empty fields take the platform's settings."""
 
-    round: int = Field(1, ge=1, le=9, description="Plan of the day: 2 and later take in what factories refused")
+    round: int | None = Field(
+        1, ge=1, le=9, description="Plan of the day: 2 and later take in what has changed since; empty: the next one"
+    )
     time_limit_s: float | None = Field(None, gt=0, le=3600, description="Seconds that the solver may take")
     gap: float | None = Field(None, ge=0, le=1, description="Relative gap at which the solver may stop")
     max_factories: int | None = Field(None, ge=1, le=50, description="Factories that may share one lot")

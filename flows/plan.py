@@ -115,11 +115,16 @@ def plan(parameters: Plan) -> bool:
     """Proposes the day's plan and releases it if it is within limits; whether it stands released.
 
     A plan proposed before for this day and round is kept: what is being reviewed does not change under a person.
+    Without a round it is the next one, once the day has a plan.
     """
-    day, number = parameters.day, parameters.round
-    folder = settings().runs / day.isoformat() / f"round-{number}"
+    day = parameters.day
     with session() as s:
-        plan_id = plans.of_round(s, day, number)
+        number = parameters.round or plans.next_round(s, day)
+        plan_id = plans.of_round(s, day, number) if number else None
+    if number is None:
+        reports.page("plan", "Joint-factory plan", "The day has no plan yet; its first takes in all that is known.")
+        return False
+    folder = settings().runs / day.isoformat() / f"round-{number}"
     if plan_id is None:
         with step("orders"):
             record_orders(day)

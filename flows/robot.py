@@ -51,14 +51,19 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
 
 
 def emit(news: pd.DataFrame) -> bool:
-    """Alerts as events for automations: c2m.alert.opened and .closed; c2m.replan.asked where no date can be held."""
+    """Alerts as events for automations: c2m.alert.opened, .closed; one c2m.replan.asked for all dates that are lost.
+
+    The trigger of the deployment `plan` in prefect.yaml hears the last.
+    """
     for alert in news.to_dict("records"):
         resource = {"prefect.resource.id": f"c2m.alert.{alert['alert_id']}", "prefect.resource.name": alert["subject"]}
         payload = {name: alert[name] for name in ALERT} | {"severity": SEVERITY[alert["severity"]]}
         over = pd.notna(alert["closed_at"])
         emit_event(f"c2m.alert.{'closed' if over else 'opened'}", resource=resource, payload=payload)
-        if alert["kind"] == "late" and alert["severity"] >= URGENT and not over:
-            emit_event("c2m.replan.asked", resource=resource, payload=payload)
+    lost = news[(news["kind"] == "late") & (news["severity"] >= URGENT) & news["closed_at"].isna()]
+    if len(lost):
+        payload = {"alert_ids": list(lost["alert_id"]), "job_order_ids": list(lost["subject"])}
+        emit_event("c2m.replan.asked", resource={"prefect.resource.id": "c2m.plan"}, payload=payload)
     return True
 
 

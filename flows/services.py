@@ -15,6 +15,7 @@ from c2m.settings import settings
 
 PROJECT = Path(__file__).parents[1]
 POOL = "c2m"
+_PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # The slowest start seen on two busy cores was 35 s (Prefect, with its database migrations).
 _START_TIMEOUT_S = 120.0
 
@@ -95,13 +96,17 @@ def documents(port: int) -> AbstractContextManager[None]:
     return serving("documents", command, f"http://{LOOPBACK}:{port}/")
 
 
-@contextmanager
-def worker() -> Iterator[None]:
-    """The deployments of prefect.yaml, and a worker that runs them."""
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+def deploy() -> None:
+    """The work pool and the deployments of prefect.yaml."""
     for arguments in (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["deploy", "--all"]):
-        done = subprocess.run([*prefect, *arguments], cwd=PROJECT, capture_output=True, text=True)
+        done = subprocess.run([*_PREFECT, *arguments], cwd=PROJECT, capture_output=True, text=True)
         if done.returncode:
             raise C2MError("deploy-failed", [done.stdout[-2000:] + done.stderr[-2000:]])
-    with child("prefect-worker", [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]):
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """The deployments, and a worker that runs them."""
+    deploy()
+    with child("prefect-worker", [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]):
         yield

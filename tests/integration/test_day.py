@@ -5,13 +5,21 @@ test_day_crash.py disturbs it. The last test runs two days on real data, with a 
 
 import json
 import subprocess
+import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import httpx
+import pandas as pd
 import pytest
 from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledger, run_days
 from mlflow.tracking import MlflowClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from c2m.alerts import ALERT, URGENT, WARNING
+from flows import services
+from flows.robot import emit
 from models.registry import NAME
 
 
@@ -40,6 +48,21 @@ def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: 
 def test_each_day_shows_its_floor(undisturbed: Path) -> None:
     pages = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}
     assert pages["floor"]["data"].startswith("# Floor today")
+
+
+def test_a_date_that_is_lost_has_the_day_planned_again(prefect_url: str) -> None:
+    """By the trigger of prefect.yaml: one run for all of them, the round left to the ledger."""
+    services.deploy()
+    alert = {"kind": "late", "severity": URGENT, "closed_at": None, "alert_id": "a", "subject": "j"}
+    news = pd.DataFrame([alert, alert | {"subject": "k"}, alert | {"severity": WARNING}, alert | {"closed_at": "now"}])
+    asked = {"deployments": {"name": {"any_": ["plan"]}}}
+    runs: list[dict[str, Any]] = []
+    until = time.monotonic() + 60
+    with temporary_settings({PREFECT_API_URL: f"{prefect_url}/api"}):
+        emit(news.reindex(columns=list(news.columns.union(ALERT))))
+        while not runs and time.monotonic() < until:
+            runs = httpx.post(f"{prefect_url}/api/flow_runs/filter", json=asked).raise_for_status().json()
+    assert [run["parameters"] for run in runs] == [{"parameters": {"round": None}}]
 
 
 def test_every_plan_verifies(undisturbed: Path) -> None:
