@@ -19,9 +19,11 @@ _STOP_TIMEOUT_S = 10.0
 _READY_TIMEOUT_S = 30.0
 
 # Asks the kernel for SIGTERM when the *thread* that started it ends (prctl 1 = PR_SET_PDEATHSIG), then becomes the
-# command: same pid, and no code of ours between fork and exec. The parent may have died before: hence getppid.
+# command: same pid, and no code of ours between fork and exec. The parent may have died before: hence getppid. Signals
+# that the thread had blocked would stay blocked, and Mosquitto deaf to SIGTERM: hence the mask.
 _LEASH = (
-    "import ctypes, os, sys;"
+    "import ctypes, os, signal, sys;"
+    "signal.pthread_sigmask(signal.SIG_SETMASK, ());"
     f"ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)});"
     "os.getppid() == int(sys.argv[1]) or sys.exit(1);"
     "os.execvp(sys.argv[2], sys.argv[2:])"

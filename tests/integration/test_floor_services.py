@@ -273,7 +273,8 @@ def test_the_floor_does_not_outlive_a_killed_parent(home: Path) -> None:
     begin()
     factories = write_world(factory_rows(["mqtt"]), home / "factories.json")
     script = (
-        "import sys, time, pathlib; from c2m.floor.processes import floor\n"
+        "import signal, sys, time, pathlib; from c2m.floor.processes import floor\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"  # of which its children must know nothing
         "with floor(pathlib.Path(sys.argv[1])) as f: print(*f.pids.values(), flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(factories)], stdout=subprocess.PIPE) as parent:
