@@ -93,9 +93,9 @@ class Waiting(Queue[Arrival]):
 
 def run(stop: Event | None = None) -> None:
     """Collects until `stop`, without one until a signal."""
+    name, several = _own_name(), len(settings().collectors) > 1
     stop = stop or stop_on_signal()
     arrivals = Waiting(_WAITING_BYTES)
-    name, several = _own_name(), len(settings().collectors) > 1
 
     def hand_on(message: Message) -> None:
         heard_by = name if several else ""
