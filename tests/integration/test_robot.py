@@ -10,10 +10,12 @@ import pytest
 from ledger_kit import job, live_to, record, release
 
 from c2m import clock, notify
-from c2m.ledger import status
+from c2m.ledger import plans, status
 from c2m.ledger.store import session
 from c2m.settings import settings
 from flows import reports
+from flows.parameters import Plan
+from flows.plan import plan
 from flows.robot import look, warn
 
 TODAY = date(2026, 1, 12)  # a Monday; the plan of the kit asks for 1,000 pieces of 7.5 minutes until the 13th
@@ -121,3 +123,14 @@ def test_the_page_shows_each_job_order_and_alert(running: str, monkeypatch: pyte
     assert "![plot](data:image/png;base64," in pages["floor"]
     reports.floor(rows.iloc[:0], standing.iloc[:0], MORNING)
     assert pages["floor"].count("_none_") == 2
+
+
+def test_before_the_day_has_a_plan_there_is_nothing_to_plan_again(
+    sqlite_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: dict[str, str] = {}
+    monkeypatch.setattr(reports, "create_markdown_artifact", lambda text, key, description: pages.update({key: text}))
+    assert plan.fn(Plan(business_date=TODAY, round=None)) is False
+    assert "The day has no plan yet" in pages["plan"]
+    with session() as s:
+        assert plans.next_round(s, TODAY) is None
