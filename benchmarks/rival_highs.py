@@ -6,6 +6,7 @@ import numpy as np
 from benchmarks.textbook import SEED, Clock, Statement, plan_of, state
 from optimization.plan import Plan
 from optimization.problem import Instance
+from optimization.solver import Solver
 
 TOLERANCE = 1e-9  # the contract allows 1e-6 minutes; HiGHS' own default of 1e-6 pieces is above that
 
@@ -44,7 +45,7 @@ def _highs(model: Statement) -> highspy.Highs:
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
     lp.integrality_ = [kinds[flag] for flag in model.integer.tolist()]
-    solver = highspy.Highs()
+    solver = Solver()
     solver.resetGlobalScheduler(True)  # HiGHS refuses another number of threads than the process's first solve had
     solver.setOptionValue("log_to_console", False)
     solver.passModel(lp)

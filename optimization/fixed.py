@@ -23,6 +23,7 @@ from c2m.errors import InputError
 from optimization.pairs import reduce
 from optimization.plan import PAIR, Plan
 from optimization.problem import Instance
+from optimization.solver import Solver
 
 DAY = ["factory_id", "day"]
 _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
@@ -54,7 +55,7 @@ class Fixed:
         pairs = _pairs(instance, plan, factories)
         days = _days(instance, pairs, factories)
         self._rows, self._columns, lp = _stated(instance, pairs, days)
-        self._solver = highspy.Highs()
+        self._solver = Solver()
         self._solver.setOptionValue("output_flag", False)
         self._solver.passModel(lp)
         self._solver.run()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
+from optimization.solver import Solver
+
 Floats = NDArray[np.float64]
 
 SEED = 20260101  # the same instance and limits give the same plan
@@ -179,8 +181,7 @@ def _solver(program: Program) -> Any:
     if program.integer.any():
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[flag] for flag in program.integer.tolist()]
-    solver = highspy.Highs()
-    solver.setOptionValue("log_to_console", False)  # output_flag off would silence the progress callback too
+    solver = Solver()
     solver.setOptionValue("random_seed", SEED)
     solver.passModel(lp)
     return solver

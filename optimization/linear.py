@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from optimization.solver import Solver
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Cells = tuple[Ints, Ints, ArrayLike]  # row of the block (from 0), column, value
@@ -83,7 +85,7 @@ class Blocks:
         lp.row_lower_, lp.row_upper_ = (np.concatenate(part) for part in zip(*self._rows, strict=True))
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-        solver = highspy.Highs()
+        solver = Solver()
         solver.setOptionValue("output_flag", False)
         solver.passModel(lp)
         return solver

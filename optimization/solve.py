@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import highspy
 import numpy as np
 import pandas as pd
 
@@ -25,6 +24,7 @@ from optimization.pairs import Pairs, reduce
 from optimization.plan import Plan, cost_parts, empty_frame
 from optimization.problem import Instance
 from optimization.relaxation import relax
+from optimization.solver import Solver
 
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, or seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_S = 20_000, 10.0  # slots and seconds of the relaxation that a plan's prices come from
@@ -148,7 +148,7 @@ def _priceless_bound(instance: Instance) -> float:
 
 def _engine(found: Outcome, limits: Limits) -> dict[str, Any]:
     return {
-        "solver": f"HiGHS {highspy.Highs().version()}",
+        "solver": f"HiGHS {Solver().version()}",
         "rows": found.rows,
         "columns": found.columns,
         "integers": found.integers,

@@ -59,7 +59,7 @@ def put(session: Session, letters: Sequence[Letter]) -> None:
     position: dict[str, int] = {}
     for some in chunks(factories):
         last = select(Outbox.factory_id, func.max(Outbox.position)).where(Outbox.factory_id.in_(some))
-        position |= dict(session.execute(last.group_by(Outbox.factory_id)).all())
+        position |= dict(session.execute(last.group_by(Outbox.factory_id)).tuples().all())
     rows = []
     for letter in letters:
         position[letter.factory_id] = position.get(letter.factory_id, 0) + 1

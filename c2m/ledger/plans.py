@@ -69,8 +69,11 @@ def of_round(session: Session, business_date: date, round: int) -> str | None:
 def next_round(session: Session, business_date: date) -> int | None:
     """The round that still waits for a decision, else the one after the day's last; none before the day has a plan."""
     newest = select(Plan.round, Plan.state).where(Plan.business_date == business_date)
-    last = session.execute(newest.order_by(Plan.round.desc(), Plan.at.desc()).limit(1)).one_or_none()
-    return last and (last.round if last.state == "proposed" else last.round + 1)
+    last = session.execute(newest.order_by(Plan.round.desc(), Plan.at.desc()).limit(1)).tuples().one_or_none()
+    if last is None:
+        return None
+    number, state = last
+    return number if state == "proposed" else number + 1
 
 
 def _row(plan: ProposedPlan) -> Plan:

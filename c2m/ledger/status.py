@@ -37,7 +37,7 @@ def _plain(value: Any) -> Any:
 
 def _count_by(session: Session, state: InstrumentedAttribute[Any]) -> dict[str, int]:
     counts = select(state, func.count()).group_by(state).order_by(state)
-    return dict(session.execute(counts).all())
+    return dict(session.execute(counts).tuples().all())
 
 
 def report(

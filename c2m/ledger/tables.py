@@ -8,6 +8,7 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     ColumnElement,
+    Double,
     Enum,
     ForeignKey,
     Index,
@@ -51,6 +52,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {
         str: String(200),
         datetime: Moment,
+        float: Double(),  # SQLAlchemy 2.0 would take FLOAT
         Decimal: Money,
         states.OrderState: _one_of(states.OrderState, "state"),
         states.PlanState: _one_of(states.PlanState, "state"),

@@ -16,6 +16,11 @@ class Money(TypeDecorator[Decimal]):
     impl = Numeric
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[Decimal]:
+        """What `ledger.store.rows` converts to; SQLAlchemy 2.0 does not ask `impl`."""
+        return Decimal
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Text on SQLite."""
         return dialect.type_descriptor(String(24) if dialect.name == "sqlite" else Numeric(18, 4))
@@ -37,6 +42,11 @@ class Moment(TypeDecorator[datetime]):
 
     impl = DateTime
     cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        """As above."""
+        return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """TIMESTAMP WITH TIME ZONE on PostgreSQL; SQLite has no zone."""
