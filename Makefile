@@ -1,5 +1,5 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test lint bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
+.PHONY: help setup run up test test-long lint bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
   lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
@@ -14,7 +14,8 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 help:
 	@echo "make run    set up, then one business day of a demo world, end to end"
 	@echo "make up     Prefect, MLflow, broker, relay, collector, factories, in the foreground"
-	@echo "make test   set up, then every test        make lint   ruff, mypy, sqlfluff"
+	@echo "make test   set up, then every test that is quick        make lint   ruff, mypy, sqlfluff"
+	@echo "make test-long   the tests marked long: services left alone, kills, whole days, browsers"
 	@echo "make bench  every figure that README and docs quote (hours; bench-allocation is most of it and resumes)"
 	@echo "make lock   resolve requirements*.lock again"
 
@@ -38,7 +39,11 @@ COVERAGE := import sys; print('--cov --cov-report=term:skip-covered --cov-fail-u
 
 test: setup
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $$($(BIN)/python -c "$(COVERAGE)")
+	$(BIN)/python -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder $$($(BIN)/python -c "$(COVERAGE)")
+
+# Two at a time: these tests start servers, and measure by the wall clock what a user waits for.
+test-long: setup
+	$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile --durations 20
 
 lint: setup
 	$(BIN)/ruff check .

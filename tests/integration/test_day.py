@@ -69,6 +69,7 @@ def test_every_plan_verifies(undisturbed: Path) -> None:
     assert_plans_verify(undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_two_days_of_the_amazon_data_end_to_end(shared_data: Path, tmp_path: Path, prefect_url: str) -> None:
     from c2m.feeds.demo import write_supply
