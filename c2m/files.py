@@ -1,9 +1,16 @@
-"""Files that a crash cannot leave half-written, and names that follow from content."""
+"""Files and folders that a crash cannot leave half-written, and names that follow from content."""
 
 import hashlib
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
@@ -22,6 +29,37 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """`write_with` for bytes at hand."""
     write_with(path, lambda part: part.write_bytes(content))
+
+
+def make_folder(folder: Path, make: Callable[[Path], object]) -> None:
+    """Calls `make` on a working folder, then gives it the name `folder`: the folder is there whole, or it is not there.
+
+    A folder that is there stays as it is. Of several processes one makes it and the others wait. What `make` left when
+    it broke off stays in the hidden working folder until the next try.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    working = folder.with_name(f".{folder.name}")
+    with locked(folder.parent):
+        if folder.exists():
+            return
+        shutil.rmtree(working, ignore_errors=True)
+        working.mkdir()
+        make(working)
+        sync(working)
+        working.rename(folder)
+        sync(folder.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time; a lock of a process that died is free."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync(folder: Path) -> None:

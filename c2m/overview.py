@@ -21,7 +21,7 @@ def overview() -> dict[str, Any]:
 
 def shadow(plan: dict[str, Any]) -> dict[str, float]:
     """What the rule of common planning tools would have cost on the plan's day; empty where it was not run."""
-    file = settings().runs / str(plan["business_date"]) / f"round-{plan['round']}" / "shadow" / "report.json"
+    file = settings().home / plan["folder"] / "shadow" / "report.json"
     if not file.exists():
         return {}
     cost = json.loads(file.read_text(encoding="utf-8"))["objective"]

@@ -3,6 +3,7 @@
 Secrets (database passwords, broker credentials) come from the environment alone.
 """
 
+import json
 import os
 from datetime import date, time
 from functools import lru_cache
@@ -102,6 +103,11 @@ class PlanPolicy(BaseModel):
     rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
+
+    @property
+    def limits(self) -> str:
+        """The limits of the search, in one spelling."""
+        return json.dumps(self.model_dump(include={"time_limit_s", "gap", "node_limit"}), sort_keys=True)
 
 
 class Trees(BaseModel):

@@ -2,8 +2,9 @@
 
 import html
 from datetime import date
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Path
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -27,15 +28,15 @@ def index() -> str:
     return f"<!doctype html><title>C2M documents</title><h1>C2M documents</h1><ul>{links}</ul>"
 
 
-@app.get("/runs/{day}/round-{number}/", response_class=HTMLResponse)
-def run(day: date, number: int) -> str:
+@app.get("/runs/{day}/{plan_id}/", response_class=HTMLResponse)
+def run(day: date, plan_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]+$")]) -> str:
     """The files of one plan: its instance, the plan, the shadow run."""
-    folder = settings().runs / day.isoformat() / f"round-{number}"
+    folder = settings().runs / day.isoformat() / plan_id
     files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     if not files:
-        raise HTTPException(404, "no plan of that day and round")
+        raise HTTPException(404, "no plan of that day and name")
     links = "".join(f'<li><a href="{file}">{file}</a></li>' for file in files)
-    return f"<!doctype html><title>Plan of {day}</title><h1>Plan of {day}, round {number}</h1><ul>{links}</ul>"
+    return f"<!doctype html><title>Plan of {day}</title><h1>Plan {plan_id} of {day}</h1><ul>{links}</ul>"
 
 
 @app.get("/job-orders/{job_order_id}", response_class=HTMLResponse)

@@ -1,5 +1,6 @@
 """Plan: orders and lots, the joint-factory plan, its verification, and the policy that releases it or asks a person."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from prefect import flow, task
 from c2m import clock
 from c2m.errors import C2MError
 from c2m.feeds.landing import read_landed
-from c2m.files import write_atomically
+from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans
 from c2m.ledger.store import session
 from c2m.published import read
@@ -20,7 +21,7 @@ from models.registry import CHAMPION, version_of
 from optimization.explain import summary
 from optimization.greedy import greedy
 from optimization.orderbook import build_instance, merchant_lots, promised_dates
-from optimization.plan import read_plan
+from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
 from optimization.proposal import breaches, dated_allocation
@@ -50,53 +51,64 @@ def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
 
 
 @task
-def solve_and_verify(instance: Instance, folder: Path, policy: PlanPolicy) -> None:
-    """Writes instance and plan in the contract's format; a plan that does not verify is an error of ours."""
+def make(instance: Instance, folder: Path, policy: PlanPolicy) -> None:
+    """The folder of a plan, unless it is there: made from the instance in a working folder, then moved whole."""
+    make_folder(folder, lambda working: fill(working, instance, policy))
+
+
+def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
+    """Writes instance, plan, the search's log, the verdict, and the dates to promise.
+
+    A plan that does not verify is an error of ours.
+    """
     write(instance, folder / "instance")
     progress = reports.Progress(policy.time_limit_s)
     plan = solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
     progress.end(plan)
     plan.write(folder / "plan")
-    report = verify(folder / "instance", folder / "plan")
-    if not report.ok:
-        raise C2MError("plan-does-not-verify", [str(broken) for broken in report.broken])
+    write_atomically(folder / "solver.log", search_log(plan.report).encode())
+    verdict = verify(folder / "instance", folder / "plan")
+    write_atomically(folder / "verdict.json", (json.dumps(verdict.as_dict(), indent=1) + "\n").encode())
+    if not verdict.ok:
+        raise C2MError("plan-does-not-verify", [*map(str, verdict.broken), f"the plan lies in {folder}"])
+    with session() as s:
+        lots = orders.open_lots(s)
+    promised = promised_dates(instance, plan.schedule, lots, read("factories"), policy.promise_level)
+    write_atomically(folder / "promises.csv", promised.to_csv(index=False, lineterminator="\n").encode())
 
 
 @task
 def look_at(folder: Path, policy: PlanPolicy) -> None:
-    """Beside the plan: dates to promise, what the rule of common planning tools makes of the day, why this plan."""
+    """Beside the plan: what the rule of common planning tools makes of the day, and why this plan."""
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
     if not (folder / "shadow" / "report.json").exists():
         greedy(instance).write(folder / "shadow")
-    if not (folder / "promises.csv").exists():
-        with session() as s:
-            lots = orders.open_lots(s)
-        promised = promised_dates(instance, made.schedule, lots, read("factories"), policy.promise_level)
-        write_atomically(folder / "promises.csv", promised.to_csv(index=False, lineterminator="\n").encode())
     if not (folder / "explanation.md").exists():
         write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s).encode())
 
 
 @task
-def propose(day: date, number: int, folder: Path) -> str:
+def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPolicy) -> None:
     """Enters the plan of a folder into the ledger; the same plan again is the plan that is there."""
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
     proposed = plans.ProposedPlan(
         business_date=day,
         round=number,
+        attempt=attempt,
+        instance_sha256=instance.sha256,
+        limits=policy.limits,
         objective=plan.report["objective"],
         bound=plan.report["bound"],
         gap=plan.report["gap"],
         status=plan.report["status"],
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
-        instance_sha256=instance.sha256,
         model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
         allocation=dated_allocation(instance, plan.allocation, plan.schedule),
         at=clock.now(),
     )
     with session() as s:
-        return plans.propose(s, proposed)
+        plans.propose(s, proposed)
 
 
 @task
@@ -110,12 +122,30 @@ def release_within_limits(plan_id: str, folder: Path) -> list[str]:
     return over
 
 
+def new_plan(day: date, number: int, policy: PlanPolicy) -> str | None:
+    """Makes a plan and proposes it; its id, or None where there is nothing to plan."""
+    with step("orders"):
+        record_orders(day)
+    instance = instance_of(day, policy)
+    if instance is None:
+        return None
+    with session() as s:
+        attempt = plans.attempt(s, day, number)
+    plan_id = plans.derive_plan_id(day, number, attempt, instance.sha256, policy.limits)
+    folder = settings().runs / day.isoformat() / plan_id
+    with step("solve"):
+        make(instance, folder, policy)
+    with step("propose"):
+        propose(day, number, attempt, folder, policy)
+    return plan_id
+
+
 @flow(name="plan")
 def plan(parameters: Plan) -> bool:
-    """Proposes the day's plan and releases it if it is within limits; whether it stands released.
+    """Proposes the day's plan and releases it if it is within limits; whether its job orders have gone out.
 
     A plan proposed before for this day and round is kept: what is being reviewed does not change under a person.
-    Without a round it is the next one, once the day has a plan.
+    What a person has decided stands. Without a round it is the next one, once the day has a plan.
     """
     day = parameters.day
     with session() as s:
@@ -124,24 +154,22 @@ def plan(parameters: Plan) -> bool:
     if number is None:
         reports.page("plan", "Joint-factory plan", "The day has no plan yet; its first takes in all that is known.")
         return False
-    folder = settings().runs / day.isoformat() / f"round-{number}"
+    plan_id = plan_id or new_plan(day, number, parameters.policy)
     if plan_id is None:
-        with step("orders"):
-            record_orders(day)
-        instance = instance_of(day, parameters.policy)
-        if instance is None:
-            reports.page("plan", "Joint-factory plan", "Nothing to plan: no open lot that a factory could make.")
-            return False
-        with step("solve"):
-            solve_and_verify(instance, folder, parameters.policy)
-        with step("propose"):
-            plan_id = propose(day, number, folder)
+        reports.page("plan", "Joint-factory plan", "Nothing to plan: no open lot that a factory could make.")
+        return False
+    with session() as s:
+        standing = plans.standing(s, plan_id)
+    folder = settings().home / standing.folder
+    over: list[str] = []
     with step("release"):
-        over = release_within_limits(plan_id, folder)
+        if standing.state == "proposed":
+            over = release_within_limits(plan_id, folder)
         changelog.export()
     look_at(folder, parameters.policy)
     lots = set(read_plan(folder / "plan").allocation["order_id"])
     with session() as s:
+        standing = plans.standing(s, plan_id)
         labels = orders.labels(s, sorted(lots))
-    reports.plan(plan_id, folder, labels, read("factory_scores"), over)
-    return not over
+    reports.plan(standing, folder, labels, read("factory_scores"), over)
+    return standing.was_released

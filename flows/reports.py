@@ -18,6 +18,7 @@ from prefect.artifacts import (
 )
 
 from c2m.alerts import SEVERITY, when
+from c2m.ledger.plans import Standing
 from c2m.markdown import cell, table
 from c2m.settings import settings
 from c2m.terminal import in_words
@@ -182,7 +183,22 @@ def beside_the_rule(plan: Plan, shadow: Plan) -> pd.DataFrame:
     return table.assign(saved=table["common rule"] - table["plan"])
 
 
-def plan(plan_id: str, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame, over: list[str]) -> None:
+def decided(standing: Standing, over: list[str]) -> list[str]:
+    """How a plan stands: what was decided, by whom, when and why; else what it waits for."""
+    lines = [
+        f"**{decision.decision.capitalize()}** by {decision.actor}, {decision.at:%Y-%m-%d %H:%M} UTC: {decision.reason}"
+        + (f". Held back: {', '.join(decision.without_lots)}" if decision.without_lots else "")
+        for decision in standing.decisions
+    ]
+    if standing.state == "superseded":
+        lines.append("A later plan has taken its place." if lines else "A later plan took its place undecided.")
+    if standing.state == "proposed":
+        lines = ["**Waits for a person**: " + "; ".join(over)]
+        lines += [f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")]
+    return [part for line in lines for part in (line, "")]
+
+
+def plan(standing: Standing, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame, over: list[str]) -> None:
     """The plan of a folder by lot and by factory, why, and what it saves; what stands in the way of its release."""
     instance, plan, shadow = read(folder / "instance"), read_plan(folder / "plan"), read_plan(folder / "shadow")
     load = load_by_factory(instance, plan.schedule)
@@ -204,12 +220,10 @@ def plan(plan_id: str, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame,
     ]
     saved = shadow.report["objective"] - plan.report["objective"]
     share = saved / shadow.report["objective"] if shadow.report["objective"] else 0.0
-    waits = ["**Waits for a person**: " + "; ".join(over), "", f"    c2m release {plan_id} --reason '...'", ""]
     page(
         "plan",
-        f"Joint-factory plan {plan_id}",
-        *(waits if over else ["**Released** by policy."]),
-        "",
+        f"Joint-factory plan {standing.plan_id}",
+        *decided(standing, over),
         f"[Instance and plan]({_pages()}/{folder.relative_to(settings().home)}/) as files. "
         f"The rule of common planning tools would cost {shadow.report['objective']:,.2f} on the same day: "
         f"the plan saves **{saved:,.2f}** ({share:.1%}).",

@@ -52,6 +52,17 @@ class Plan:
         write_atomically(folder / "report.json", (json.dumps(self.report, indent=1) + "\n").encode())
 
 
+def search_log(report: dict[str, Any]) -> str:
+    """How the search went, as text: seconds, proven bound and cost of the best plan at each step, then the outcome."""
+    engine = report["engine"]
+    facts = "  ".join(f"{name} {value}" for name, value in engine.items() if name != "trace")
+    steps = (["-" if value is None else f"{value:,.2f}" for value in step] for step in engine.get("trace", []))
+    end = f"{report['status']} after {report['seconds']:,.2f} s: cost {report['objective']:,.2f}, "
+    end += f"at least {report['bound']:,.2f} ({report['bound_by']}), gap {report['gap']:.4%}"
+    head = f"{'seconds':>10}{'bound':>20}{'cost':>20}"
+    return "\n".join([facts, head, *("{:>10}{:>20}{:>20}".format(*step) for step in steps), end, ""])
+
+
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {

@@ -138,9 +138,9 @@ def assert_same_ledger(seen: Path, expected: Path) -> None:
 def assert_plans_verify(home: Path) -> None:
     from optimization.verify import verify
 
-    plans = sorted((home / "runs").glob("*/round-*"))
+    plans = sorted((home / "runs").glob("*/*/plan"))
     assert plans
-    for folder in plans:
+    for folder in (plan.parent for plan in plans):
         for plan in ("plan", "shadow"):
             report = verify(folder / "instance", folder / plan)
             assert report.ok, report

@@ -43,7 +43,7 @@ def _print_where_to_look() -> None:
     home = settings().home
     print("Where to look:")
     print("  make up                              Prefect (steps, reports), MLflow (models), Data Docs, dbt docs")
-    print(f"  {home}/runs/<date>/round-<n>/plan    the plan: allocation, schedule, report")
+    print(f"  {home}/runs/<date>/<plan>/plan       the plan: allocation, schedule, report")
     print(f"  {home}/published/current.json        the marts, as Parquet")
     print(f"  {home}/quarantine                    rows that were not accepted; c2m quarantine FEED --out FILE")
     print("  c2m status                           all this again")

@@ -1,23 +1,31 @@
 """Plans and the decisions on them: proposed, then released or rejected, later superseded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 import pandas as pd
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
 from c2m.floor.messages import derive_id
 from c2m.ledger import audit, dispatch
 from c2m.ledger.dispatch import Dispatched
-from c2m.ledger.states import Decided
+from c2m.ledger.states import Decided, PlanState
 from c2m.ledger.store import insert_missing, rows, serialise
 from c2m.ledger.tables import Decision, Plan, PlanAllocation
 
 ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
+
+
+def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha256: str, limits: str) -> str:
+    """Follows from what a plan is made from, hence is known before it is solved.
+
+    attempt: how many plans of the day and round were rejected before; limits: those of the search, in any one spelling.
+    """
+    return derive_id(business_date.isoformat(), round, attempt, instance_sha256, limits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +44,31 @@ class ProposedPlan:
     allocation: pd.DataFrame
     unmet_pieces: int
     at: datetime
+    attempt: int = 0
+    limits: str = ""
 
     @property
     def plan_id(self) -> str:
-        """Follows from the day, the round and the instance."""
-        return derive_id(self.business_date.isoformat(), self.round, self.instance_sha256)
+        """See `derive_plan_id`."""
+        return derive_plan_id(self.business_date, self.round, self.attempt, self.instance_sha256, self.limits)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A plan as it stands, and the decisions on it, oldest first."""
+
+    plan_id: str
+    business_date: date
+    round: int
+    state: PlanState
+    folder: str
+    at: datetime
+    decisions: Sequence[Decision]
+
+    @property
+    def was_released(self) -> bool:
+        """Whether its job orders went out, by policy or by a person; also after a later plan has taken its place."""
+        return any(decision.decision == "released" for decision in self.decisions)
 
 
 def propose(session: Session, plan: ProposedPlan) -> str:
@@ -64,6 +92,20 @@ def of_round(session: Session, business_date: date, round: int) -> str | None:
     """The newest plan of a day and round, whatever was decided of it; one that was rejected counts no more."""
     chosen = select(Plan.plan_id).where(Plan.business_date == business_date, Plan.round == round)
     return session.scalar(chosen.where(Plan.state != "rejected").order_by(Plan.at.desc(), Plan.plan_id).limit(1))
+
+
+def attempt(session: Session, business_date: date, round: int) -> int:
+    """How many plans of a day and round were rejected."""
+    chosen = select(func.count()).where(Plan.business_date == business_date, Plan.round == round)
+    return session.scalar(chosen.where(Plan.state == "rejected")) or 0
+
+
+def standing(session: Session, plan_id: str) -> Standing:
+    """How a plan stands and why."""
+    plan = session.get_one(Plan, plan_id)
+    chosen = select(Decision).where(Decision.plan_id == plan_id).order_by(Decision.at, Decision.decision_id)
+    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.folder, plan.at)
+    return Standing(*facts, session.scalars(chosen).all())
 
 
 def next_round(session: Session, business_date: date) -> int | None:

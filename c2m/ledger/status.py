@@ -13,7 +13,10 @@ from c2m.ledger.store import frame, serialise, upsert
 from c2m.ledger.tables import DeadLetter, FactoryReport, FactoryStatus, JobOrder, Order, Outbox, Plan
 from c2m.settings import settings
 
-PLAN = ["plan_id", "business_date", "round", "state", "objective", "bound", "gap", "split_orders", "unmet_pieces"]
+PLAN = [
+    *("plan_id", "business_date", "round", "state", "objective", "bound", "gap", "status"),
+    *("split_orders", "unmet_pieces", "folder"),
+]
 
 
 def summary(session: Session) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: 
     assert plan["saved"] == pytest.approx(plan["common_rule_objective"] - plan["objective"])
     pages = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}
     assert f"saves **{plan['saved']:,.2f}**" in pages["plan"]["data"]
-    assert f"/runs/{plan['business_date']}/round-{plan['round']}/" in pages["plan"]["data"]
+    assert f"/runs/{plan['business_date']}/{plan['plan_id']}/" in pages["plan"]["data"]
     assert "## Why this plan" in pages["plan"]["data"]
     assert pages["solve"]["data"] == 100
     assert f"cost {plan['objective']:,.2f}, at least {plan['bound']:,.2f}" in pages["solve"]["description"]

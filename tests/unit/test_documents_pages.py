@@ -8,7 +8,7 @@ import httpx
 
 
 def test_the_files_of_a_plan_are_listed_and_served_and_nothing_beside_them(home: Path) -> None:
-    folder = home / "runs" / "2026-03-02" / "round-1" / "plan"
+    folder = home / "runs" / "2026-03-02" / "0a1b-2c" / "plan"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text('{"status": "optimal"}')
     (home / "ledger.db").write_text("no one's business")
@@ -23,14 +23,15 @@ def test_the_files_of_a_plan_are_listed_and_served_and_nothing_beside_them(home:
     pages = {
         path: asyncio.run(get(path))
         for path in (
-            "/runs/2026-03-02/round-1/",
-            "/runs/2026-03-02/round-1/plan/report.json",
-            "/runs/2026-03-03/round-1/",
-            "/runs/monday/round-1/",
+            "/runs/2026-03-02/0a1b-2c/",
+            "/runs/2026-03-02/0a1b-2c/plan/report.json",
+            "/runs/2026-03-03/0a1b-2c/",
+            "/runs/monday/0a1b-2c/",
+            "/runs/2026-03-02/%2e%2e/",
             "/runs/%2e%2e/ledger.db",
             "/ledger.db",
         )
     }
-    assert [page.status_code for page in pages.values()] == [200, 200, 404, 422, 404, 404]
-    assert 'href="plan/report.json"' in pages["/runs/2026-03-02/round-1/"].text
-    assert pages["/runs/2026-03-02/round-1/plan/report.json"].json() == {"status": "optimal"}
+    assert [page.status_code for page in pages.values()] == [200, 200, 404, 422, 422, 404, 404]
+    assert 'href="plan/report.json"' in pages["/runs/2026-03-02/0a1b-2c/"].text
+    assert pages["/runs/2026-03-02/0a1b-2c/plan/report.json"].json() == {"status": "optimal"}

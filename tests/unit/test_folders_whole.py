@@ -1,0 +1,58 @@
+"""A folder that is there is whole: what broke off before is never read, and two that make the same one make it once."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from c2m.files import make_folder
+
+
+def half(folder: Path) -> None:
+    (folder / "first").write_text("1")
+    raise RuntimeError("power cut")
+
+
+def whole(folder: Path) -> None:
+    (folder / "first").write_text("1")
+    (folder / "second").write_text("2")
+
+
+def slow(folder: Path) -> None:
+    with (folder.parent / "calls").open("a") as calls:
+        calls.write("x")
+    (folder / "first").write_text("1")
+    time.sleep(0.3)
+    whole(folder)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_what_broke_off_is_not_there_and_the_next_try_begins_anew(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        make_folder(tmp_path / "day" / "plan", half)
+    assert not (tmp_path / "day" / "plan").exists()
+    make_folder(tmp_path / "day" / "plan", lambda folder: (folder / "second").write_text("2"))
+    assert names(tmp_path / "day" / "plan") == ["second"]
+    assert names(tmp_path / "day") == ["plan"]
+
+
+def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    make_folder(tmp_path / "plan", whole)
+    make_folder(tmp_path / "plan", half)
+    assert names(tmp_path / "plan") == ["first", "second"]
+
+
+def test_of_two_processes_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    makers = [context.Process(target=make_folder, args=(tmp_path / "plan", slow)) for _ in range(2)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert [maker.exitcode for maker in makers] == [0, 0]
+    assert names(tmp_path / "plan") == ["first", "second"]
+    assert (tmp_path / "calls").read_text() == "x"
