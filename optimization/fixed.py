@@ -121,8 +121,10 @@ def _pairs(instance: Instance, plan: Plan, factories: list[str] | None) -> pd.Da
 
 def _switched(pairs: pd.DataFrame) -> "pd.Series[bool]":
     """Whether the model gives the pair a binary of its own (optimization/model.py)."""
-    choices = pairs["order_id"].map(pairs[~pairs["frozen"]].groupby("order_id").size()).fillna(0)
-    shared = ~pairs["frozen"] & (choices > pairs["max_factories"])
+    of_lot = pairs["frozen"].groupby(pairs["order_id"])
+    frozen = of_lot.transform("sum").astype(int)
+    choices = of_lot.transform("size") - frozen
+    shared = ~pairs["frozen"] & (choices > pairs["max_factories"] - frozen)
     asks = (pairs["setup_cost"] > 0) | (pairs["setup_minutes"] > 0) | (pairs["least"] > 1)
     return (pairs["kept"] == 0) & (asks | shared)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from c2m.errors import InputError
 from optimization import rules
+from optimization.wording import counted, money, percent
 
 _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what stands in for an absent or empty cell)
     "orders": {
@@ -87,15 +88,35 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Report:
-    """The verdict. `confirmed_bound` is the Lagrangian bound of the plan's prices, None where it has none."""
+class Verdict:
+    """What may be believed of a plan: whether it keeps every rule, the gap that it claims, the gap that is confirmed.
 
-    status: str
+    A gap is a share of the recomputed cost, None where nothing tells it. `optimal`: confirmed within the gap asked for.
+    """
+
+    valid: bool
+    optimal: bool
+    claimed_gap: float | None
+    claimed_by: str | None
+    confirmed_gap: float | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found. `confirmed_bound` is the Lagrangian bound of the plan's prices, None where it has none.
+
+    `status` is what is confirmed (optimal | feasible | infeasible), `claimed_status` what the plan's report says.
+    """
+
+    claimed_status: str
     broken: list[Broken] = field(default_factory=list)
     cost: dict[str, float] = field(default_factory=dict)
     objective: float | None = None
     claimed_objective: float | None = None
     claimed_bound: float | None = None
+    claimed_by: str | None = None
+    asked_gap: float | None = None
     confirmed_bound: float | None = None
 
     @property
@@ -103,9 +124,26 @@ class Report:
         """Whether no rule is broken."""
         return not self.broken
 
+    @property
+    def status(self) -> str:
+        """The claimed status, but `optimal` only where the prices confirm it."""
+        if self.claimed_status == "infeasible":
+            return "infeasible"
+        return "optimal" if self.verdict.optimal else "feasible"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the plan, its words first of all that is shown."""
+        claimed, confirmed = self._gap(self.claimed_bound), self._gap(self.confirmed_bound)
+        optimal = confirmed is not None and confirmed <= (self.asked_gap or 0.0) + _MONEY
+        return Verdict(
+            self.ok, self.ok and optimal, claimed, self.claimed_by, confirmed, self._words(claimed, confirmed)
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for programs to read."""
-        return {"ok": self.ok, **asdict(self), "bound_confirmed_share": self.bound_confirmed_share}
+        judged = {"verdict": asdict(self.verdict), "ok": self.ok, "status": self.status}
+        return {**judged, **asdict(self), "bound_confirmed_share": self.bound_confirmed_share}
 
     @property
     def bound_confirmed_share(self) -> float | None:
@@ -113,6 +151,23 @@ class Report:
         if self.confirmed_bound is None or not self.claimed_bound:
             return None
         return self.confirmed_bound / self.claimed_bound
+
+    def _gap(self, bound: float | None) -> float | None:
+        if bound is None or self.objective is None:
+            return None
+        return max(0.0, self.objective - bound) / abs(self.objective) if self.objective else 0.0
+
+    def _words(self, claimed: float | None, confirmed: float | None) -> str:
+        if self.broken:
+            names = ", ".join(found.rule for found in self.broken)
+            return f"Not valid: the plan breaks {counted(len(self.broken), 'rule')} ({names})."
+        if self.objective is None:
+            return "Confirmed: there is no plan, the frozen work alone does not fit."
+        by = f" by {self.claimed_by}" if self.claimed_by else ""
+        said = f"claimed {percent(claimed or 0.0)}{by}"
+        proof = f"Gap confirmed up to {percent(confirmed)}, {said}" if confirmed is not None else f"Gap {said}"
+        without = "" if confirmed is not None else ", not confirmed: the plan has no prices.csv"
+        return f"{proof}{without}. Every rule is kept; the cost is {money(self.objective)}."
 
 
 def verify(instance_folder: Path, plan_folder: Path) -> Report:
@@ -128,8 +183,17 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
         cost = {name: float(_scalar(db, query)) for name, query in rules.COST.items()}
         broken += _unmet_claim(db, claim) + _claims(claim, cost)
         confirmed = _scalar(db, rules.LAGRANGIAN_BOUND) if _scalar(db, "select count(*) from prices") else None
-    claimed = claim.get("objective"), claim.get("bound")
-    return Report(str(claim.get("status")), broken, cost, sum(cost.values()), *claimed, confirmed)
+    return Report(
+        claimed_status=str(claim.get("status")),
+        broken=broken,
+        cost=cost,
+        objective=sum(cost.values()),
+        claimed_objective=claim.get("objective"),
+        claimed_bound=claim.get("bound"),
+        claimed_by=claim.get("bound_by"),
+        asked_gap=(claim.get("engine") or {}).get("asked_gap"),
+        confirmed_bound=confirmed,
+    )
 
 
 def _read_claim(folder: Path) -> dict[str, Any]:

@@ -4,12 +4,15 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from c2m.cli import show
 from c2m.cli.root import Actor, Json, command
+
+if TYPE_CHECKING:
+    from optimization.verify import Report
 
 
 @command()
@@ -91,9 +94,23 @@ def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
     from optimization.verify import verify as check
 
     report = check(instance, plan)
-    show.figures("Verification", report.as_dict(), as_json)
+    if as_json:
+        print(json.dumps(report.as_dict(), default=str))
+    else:
+        _show_verification(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _show_verification(report: "Report") -> None:
+    """The verdict, then the rows that break a rule, then the recomputed cost by part."""
+    print(report.verdict.words)
+    for found in report.broken:
+        shown = f"first {len(found.rows)} of {found.count:,} rows" if found.count > len(found.rows) else "rows"
+        show.table(f"Broken: {found.rule} ({shown})", found.rows)
+    if report.objective is not None:
+        parts = {**{name: amount for name, amount in report.cost.items() if amount}, "total": report.objective}
+        show.table("Cost, recomputed", [{"cost": name, "money": f"{amount:,.2f}"} for name, amount in parts.items()])
 
 
 @command()

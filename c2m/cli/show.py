@@ -1,27 +1,48 @@
 """What commands print: tables for people, JSON for programs."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_WIDEST, _FEW_COLUMNS = 10_000, 3  # characters; a table of so few columns is folded instead
+_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?")
+
 
 def table(title: str, records: list[dict[str, Any]]) -> None:
-    """Rows as a table on the terminal."""
+    """Rows as a table on the terminal; one below the other, figure by figure, where the table would be too wide."""
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
-
-    from c2m.markdown import cell
-    from c2m.terminal import harmless
 
     page = Table(title=title, title_justify="left")
     for column in records[0] if records else []:
-        numeric = isinstance(records[0][column], int | float)
-        page.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+        page.add_column(str(column), justify="right" if _numeric(records[0][column]) else "left", overflow="fold")
     for row in records:
-        page.add_row(*(f"{v:,.3f}" if isinstance(v, float) else harmless(cell(v)) for v in row.values()))
-    Console(markup=False, emoji=False).print(page)
+        page.add_row(*map(_shown, row.values()))
+    console = Console(markup=False, emoji=False)
+    wide = Measurement.get(console, console.options.update(max_width=_WIDEST), page).maximum > console.width
+    if wide and len(records[0]) > _FEW_COLUMNS:
+        console.print(f"{title}\n" + "\n".join(_in_a_line(row) for row in records), soft_wrap=True)
+    else:
+        console.print(page)
+
+
+def _in_a_line(row: dict[str, Any]) -> str:
+    return "  " + ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and bool(_NUMBER.fullmatch(value)))
+
+
+def _shown(value: Any) -> str:
+    from c2m.markdown import cell
+    from c2m.terminal import harmless
+
+    return f"{value:,.3f}" if isinstance(value, float) else harmless(cell(value))
 
 
 def rows(title: str, frame: "pd.DataFrame", as_json: bool) -> None:

@@ -105,3 +105,21 @@ def test_summary_is_quick_and_has_the_same_headings(folders: Any) -> None:
     text = summary(problem, plan)
     assert time.monotonic() - began < 30  # seconds; 3 on an idle machine
     assert "## Short or late" in text and "If no lot were split" in text
+
+
+def nothing_made(**order: Any) -> Instance:
+    """One lot whose only factory never works."""
+    return instance(
+        orders=[{"order_id": "A", "quantity": 10, "due_day": 3, "unmet_cost": 9, **order}],
+        arcs=[{"order_id": "A", "factory_id": "F"}],
+        capacity=[{"factory_id": "F", "day": day, "minutes": 0} for day in (1, 3)],
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--order", "A"], ["--factory", "F"], ["--order", "A", "--factory", "F"]])
+def test_a_book_of_which_nothing_can_be_made_is_explained(tmp_path: Path, options: list[str]) -> None:
+    problem = nothing_made()
+    write(problem, tmp_path / "instance")
+    solve(problem).write(tmp_path / "plan")
+    result = CliRunner().invoke(app, ["explain", str(tmp_path / "instance"), str(tmp_path / "plan"), *options])
+    assert result.exit_code == 0, result.output

@@ -8,11 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from plan_kit import instance
+from typer.testing import CliRunner
 
+from c2m.cli import app
 from c2m.errors import InputError
 from optimization import rules
 from optimization.problem import Instance, write
 from optimization.verify import verify
+from optimization.wording import percent
 
 Folder = tuple[Path, Path]
 
@@ -192,6 +195,39 @@ def test_prices_confirm_the_bound(folder: Folder) -> None:
     assert report.bound_confirmed_share == pytest.approx(expected / 100)
     edit(file, 0, price="nan")
     assert "finite-price" in broken(folder)
+
+
+def test_a_bound_raised_by_hand_is_called_claimed_and_what_prices_prove_confirmed(folder: Folder) -> None:
+    objective = sum(COST.values())
+    without = verify(*folder).verdict
+    assert without.confirmed_gap is None and "not confirmed: the plan has no prices.csv" in without.words
+    prices = pd.DataFrame({"factory_id": ["F"], "day": [3], "price": [0.5]})
+    prices.to_csv(folder[1] / "prices.csv", index=False)
+    claim(folder[1], bound=objective, gap=0.0, bound_by="mip", engine={"asked_gap": 1e-6})
+    report = verify(*folder)
+    assert report.ok and report.confirmed_bound is not None
+    assert (report.claimed_status, report.status) == ("optimal", "feasible")
+    confirmed = (objective - report.confirmed_bound) / objective
+    assert report.verdict.confirmed_gap == pytest.approx(confirmed)
+    assert not report.verdict.optimal
+    shown = CliRunner().invoke(app, ["verify", str(folder[0]), str(folder[1])]).output.splitlines()[0]
+    assert shown.startswith(f"Gap confirmed up to {percent(confirmed)}, claimed 0.00 % by mip.")
+
+
+def test_a_bound_that_the_prices_prove_is_confirmed(folder: Folder) -> None:
+    pd.DataFrame({"factory_id": ["F"], "day": [3], "price": [0.5]}).to_csv(folder[1] / "prices.csv", index=False)
+    claim(folder[1], engine={"asked_gap": 0.9})
+    assert verify(*folder).status == "optimal"
+
+
+def test_broken_rules_come_first_and_in_json_the_verdict_is_data(folder: Folder) -> None:
+    edit(folder[1] / ALLOCATED, 0, quantity=2)
+    command = ["verify", str(folder[0]), str(folder[1])]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert result.output.startswith("Not valid: the plan breaks")
+    verdict = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)["verdict"]
+    assert verdict["valid"] is False and "min-lot" in verdict["words"]
 
 
 def test_claim_of_infeasible_frozen_work_is_judged(folder: Folder) -> None:

@@ -1,0 +1,45 @@
+"""Figures in words: money, counts, shares and days as a person writes them. In: numbers. Out: text.
+
+Money has thousands separators and no decimals that mean nothing; days are dates where the instance has a `day_1`.
+"""
+
+import math
+from datetime import date, timedelta
+
+_CENT, _WHOLE = 0.005, 1000  # money; from `_WHOLE` on no decimals are shown
+_NOTHING = 1e-9  # share; less than this is round-off
+
+
+def money(amount: float) -> str:
+    """An amount: 59,727; 337.01; 0.0316 (of a minute)."""
+    size = abs(amount)
+    if size >= _WHOLE:
+        return f"{amount:,.0f}"
+    if size >= 1 or size == 0:
+        return f"{amount:,.2f}".removesuffix(".00")
+    return f"{amount:.4f}".rstrip("0").rstrip(".") if size >= _CENT / 100 else "0"
+
+
+def counted(number: float, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 piece, 2 pieces."""
+    return f"{number:,.0f} {noun if round(number) == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in percent with two decimals, rounded up: what is left to prove is never understated."""
+    hundredths = 0 if share <= _NOTHING else math.ceil(round(share * 1e4, 6))
+    return f"{hundredths / 100:.2f} %"
+
+
+def day(day_1: date | None, number: float) -> str:
+    """A day of an instance: its date, else its number."""
+    if day_1 is None:
+        return f"day {number:.0f}"
+    return f"{day_1 + timedelta(days=int(number) - 1):%a %-d %b}"
+
+
+def days(day_1: date | None, first: float, last: float) -> str:
+    """A span of days."""
+    if first == last:
+        return day(day_1, first)
+    return f"{day(day_1, first)} to {day(day_1, last)}" if day_1 else f"days {first:.0f} to {last:.0f}"
