@@ -4,15 +4,12 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from c2m.cli import show
 from c2m.cli.root import Actor, Json, command
-
-if TYPE_CHECKING:
-    from optimization.verify import Report
 
 
 @command()
@@ -102,7 +99,7 @@ def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _show_verification(report: "Report") -> None:
+def _show_verification(report: Any) -> None:
     """The verdict, then the rows that break a rule, then the recomputed cost by part."""
     print(report.verdict.words)
     for found in report.broken:
