@@ -2,7 +2,7 @@
 
 `current.json` names build, business_date and dbt's invocation_id, and per mart its file, rows and SHA-256. A build is a
 folder that is complete from its first moment and never changes; the last `KEPT_BUILDS` stay for readers that are still
-at them.
+at them. The manifests of all builds stay, in C2M_HOME/manifests: build_id ends with the hash over the marts' hashes.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import pandas as pd
 
 from c2m import clock
 from c2m.errors import InputError
+from c2m.feeds.contracts import FEEDS
 from c2m.files import sha256, write_atomically
 from c2m.settings import settings
 
@@ -52,21 +53,28 @@ def inputs(business_date: date, select: str | None = None) -> str:
 
     Landed files never change, so that their names stand for them.
     """
+    landed = _landed(business_date)
+    code = [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
+    return hashlib.sha256(json.dumps([dbt_args("build", business_date, select), landed, code]).encode()).hexdigest()
+
+
+def _landed(business_date: date) -> list[str]:
+    """Paths of the landed files that have a row before the day's cut-off, or none at all."""
     files = f"{settings().landing.absolute()}/*/[!.]*.parquet"
     later = """
         SELECT file_name FROM parquet_metadata($files) WHERE path_in_schema IN ('known_at', 'received_at')
         GROUP BY 1 HAVING min(stats_min_value::TIMESTAMP) >= $cut_off"""
     with duckdb.connect() as connection:
         query = f"SELECT file FROM glob($files) WHERE file NOT IN ({later}) ORDER BY 1"  # noqa: S608 - constant text
-        landed = connection.execute(query, {"files": files, "cut_off": clock.cut_off(business_date)}).fetchall()
-    code = [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
-    return hashlib.sha256(json.dumps([dbt_args("build", business_date, select), landed, code]).encode()).hexdigest()
+        found = connection.execute(query, {"files": files, "cut_off": clock.cut_off(business_date)})
+        return [file for (file,) in found.fetchall()]
 
 
-def publish(business_date: date, inputs: str | None = None) -> Path:
+def publish(business_date: date, inputs: str | None = None, whole: bool = True) -> Path:
     """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again.
 
-    inputs: what the build follows from, to be found in the manifest.
+    inputs: what the build follows from, to be found in the manifest. `whole`: all models were built; where only some
+    were, the feed files behind the others are those of the build before.
     """
     invocation_id = _good_build(business_date)
     for unfinished in settings().published.glob(".part-*"):
@@ -83,7 +91,10 @@ def publish(business_date: date, inputs: str | None = None) -> Path:
     for mart in marts.values():
         mart["file"] = f"{build.name}/{mart['file']}"
     pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
-    write_atomically(_pointer(), json.dumps(pointer | {"inputs": inputs, "marts": marts}, indent=1).encode())
+    landed = _feed_files(business_date) if whole else manifest().get("landed")
+    content = json.dumps(pointer | {"inputs": inputs, "landed": landed, "marts": marts}, indent=1).encode()
+    write_atomically(_kept(build.name), content)
+    write_atomically(_pointer(), content)
     _forget_old_builds()
     return build
 
@@ -98,6 +109,12 @@ def manifest() -> dict[str, Any]:
         )
         raise InputError("not-published", [fault]) from None
     return found
+
+
+def manifest_of(build_id: str) -> dict[str, Any] | None:
+    """The manifest of a build, also of one whose files were removed since; None where there was none of that name."""
+    kept = _kept(build_id)
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
 
 
 def is_published() -> bool:
@@ -132,6 +149,20 @@ def keep_docs() -> Path:
 
 def _pointer() -> Path:
     return settings().published / "current.json"
+
+
+def _kept(build_id: str) -> Path:
+    file: Path = settings().home / "manifests" / f"{build_id}.json"
+    return file
+
+
+def _feed_files(business_date: date) -> list[str]:
+    """Landed files of the feeds with a row before the cut-off, as feed/file."""
+    return [
+        f"{feed}/{Path(file).name}"
+        for file in _landed(business_date)
+        if (feed := Path(file).parent.name) in FEEDS and not file.endswith("_empty.parquet")
+    ]
 
 
 def _good_build(business_date: date) -> str:

@@ -7,9 +7,10 @@ import pandas as pd
 from prefect import flow, task
 from prefect.events import emit_event
 
+from c2m import origins
 from c2m.feeds.landing import land_frame
 from c2m.files import write_atomically, write_with
-from c2m.published import read
+from c2m.published import manifest, read
 from c2m.settings import settings
 from c2m.steps import step
 from expectations.gate import check_forecast
@@ -22,8 +23,8 @@ from models.registry import NAME, Registered, champion
 
 
 @task
-def score(day: date, model: Registered) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Quantiles per style and day, and of the total over lead time plus review period."""
+def score(day: date, model: Registered) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Quantiles per style and day, and of the total over lead time plus review period; the feature rows behind them."""
     return forecast_daily(published_panel(day), model, day, settings().replenishment.window_days)
 
 
@@ -43,7 +44,8 @@ def forecast(parameters: Day) -> None:
     model = champion()
     tell_if_moved(model.version)
     with step("forecast"):
-        daily, windows = score(parameters.day, model)
+        build_id = manifest()["build_id"]
+        daily, windows, features = score(parameters.day, model)
     with step("forecast gate"):
         verdict = check_forecast(daily, read("styles"), read("demand_daily"), parameters.day)
         reports.verdict("forecast", verdict)
@@ -54,5 +56,6 @@ def forecast(parameters: Day) -> None:
     sums = levels(daily, read("skus"))
     write_with(folder / "forecast_levels.parquet", sums.to_parquet)
     land_frame("forecasts", daily)
-    land_frame("forecast_windows", windows)
+    origin = summary | {"run_id": model.run_id, "fingerprint": model.tags["fingerprint"]}
+    origins.keep(parameters.day.isoformat(), land_frame("forecast_windows", windows), origin, build_id, features)
     reports.forecast(daily, sums, read("forecast_accuracy"), model.version)

@@ -12,7 +12,7 @@ from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans
 from c2m.ledger.store import session
-from c2m.published import read
+from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
 from flows import reports
@@ -37,8 +37,8 @@ def record_orders(day: date) -> None:
     with session() as s:
         policy, last = settings().replenishment, orders.last_of_style(s, before=day)
         made = replenish(windows, read("stock_position"), read("styles"), skus, last, policy, day)
-        for book in (merchant_lots(read("merchant_order_book"), skus), made):
-            orders.record(s, *book, clock.now())
+        orders.record(s, *merchant_lots(read("merchant_order_book"), skus), clock.now())
+        orders.record(s, *made[:3], clock.now(), made[3].assign(build_id=manifest()["build_id"]))
 
 
 def instance_of(day: date, policy: PlanPolicy) -> Instance | None:

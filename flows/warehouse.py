@@ -23,7 +23,7 @@ def build(day: date, select: str | None = None) -> dict[str, Any]:
     found = inputs(day, select)
     if not is_published() or manifest().get("inputs") != found:
         run_dbt(dbt_args("build", day, select))
-        publish(day, found)
+        publish(day, found, whole=select is None)
     return manifest()
 
 

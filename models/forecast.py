@@ -3,6 +3,7 @@
 Output per asked cell: series_id, ds, point (best for the metric), mean, q05 .. q95.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -17,7 +18,7 @@ from c2m.files import write_with
 from c2m.settings import settings
 from models.boosting import QUANTILE_LEVELS
 from models.features import Cells, blocks, in_order, ratio
-from models.panel import Absent, Floats, Panel, read_panel
+from models.panel import Absent, Floats, Ints, Panel, read_panel
 from models.response import response
 from models.scorer import Scorer, quantile_name
 from models.train import train
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from models.registry import Registered
 
 Metric = Literal["wape", "mape", "rmse"]
+Part = tuple[Ints, pd.DataFrame]  # rows, and their places among the asked cells
 QUANTILES = [quantile_name(level) for level in QUANTILE_LEVELS]
 _LOW, _MEDIAN, _HIGH = (QUANTILE_LEVELS.index(level) for level in (0.1, 0.5, 0.9))
 _DEVIATIONS_APART = stats.norm.ppf(0.9) - stats.norm.ppf(0.1)
@@ -45,8 +47,13 @@ def forecast_file(panel_path: Path, out: Path, metric: Metric = "wape", absent: 
     return frame
 
 
-def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) -> pd.DataFrame:
-    """Forecasts of the asked cells, ordered by series and ds; without a model, one is trained on the panel."""
+def forecast(
+    panel: Panel, metric: Metric = "wape", model: Model | None = None, seen: list[Part] | None = None
+) -> pd.DataFrame:
+    """Forecasts of the asked cells, ordered by series and ds; without a model, one is trained on the panel.
+
+    `seen` takes the feature rows that the model was given, in parts with their places.
+    """
     cells = asked_cells(panel)
     if not len(cells):
         fault = "no row has an empty y after its series' last observation; add one for each period to forecast"
@@ -54,13 +61,26 @@ def forecast(panel: Panel, metric: Metric = "wape", model: Model | None = None) 
     if model is None:
         longest = int((cells.target - cells.origin).max())
         model = train(panel, settings().forecast.model_copy(update={"horizon_days": longest})).scorer()
-    frame = in_order((at, model.predict(rows)) for at, rows in blocks(panel, cells))
+    frame = in_order(_scored(model, blocks(panel, cells), seen))
     if "q50" in frame:
         frame = _towards(response(panel, cells), frame, panel.whole)
     frame.insert(0, "point", point(frame, metric))
     frame.insert(0, "ds", panel.ds[cells.target])
     frame.insert(0, "series_id", panel.ids[cells.series])
     return frame
+
+
+def _scored(model: Model, parts: Iterator[Part], seen: list[Part] | None) -> Iterator[Part]:
+    for at, rows in parts:
+        if seen is not None:
+            seen.append((at, _narrow(rows)))
+        yield at, model.predict(rows)
+
+
+def _narrow(rows: pd.DataFrame) -> pd.DataFrame:
+    """As the trees read them: floats of 32 bits. The scale stays a double, because forecasts are multiplied by it."""
+    doubles = rows.select_dtypes("float64").columns.drop("scale")
+    return rows.astype(dict.fromkeys(doubles, np.float32))
 
 
 def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame:
@@ -83,13 +103,18 @@ def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame
 
 def forecast_daily(
     panel: Panel, champion: "Registered", business_date: date, window_days: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of landing/forecasts and landing/forecast_windows: per style and day, and of the total over the window."""
-    days = forecast(panel, "wape", champion)
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows of landing/forecasts and landing/forecast_windows, and the feature rows behind them.
+
+    Per style and day; of the total over the window; per style and day.
+    """
+    seen: list[Part] = []
+    days = forecast(panel, "wape", champion, seen)
     totals = windows(days, champion.scorer, window_days)
     days["horizon_day"] = (days["ds"] - pd.Timestamp(business_date)).dt.days.astype("int32") + 1
     days["ds"] = days["ds"].dt.date
-    return _landed(days, champion, business_date), _landed(totals, champion, business_date)
+    forecasts, over_window = (_landed(frame, champion, business_date) for frame in (days, totals))
+    return forecasts, over_window, pd.concat([forecasts[["merchant_id", "style_id", "ds"]], in_order(seen)], axis=1)
 
 
 def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFrame:

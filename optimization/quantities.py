@@ -1,7 +1,8 @@
 """How much to make of what is sold from stock: newsvendor order-up-to levels, size curve, minimum batch.
 
 In: quantiles of each style's total demand over lead time plus review period (pieces), stock on hand and on order, price
-and cost. Out: orders, lots and lot SKUs in the ledger's columns (docs/architecture.md).
+and cost. Out: orders, lots and lot SKUs in the ledger's columns, and how each quantity came about
+(docs/architecture.md).
 The rules are told in docs/operations.md.
 """
 
@@ -16,13 +17,16 @@ from c2m.errors import InputError
 from c2m.floor.messages import derive_id
 from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
-from optimization.lots import make_lots
+from optimization.lots import LOT, make_lots
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STYLE = ["merchant_id", "style_id"]
 BATCH = [*STYLE, "colour"]
+# What a level follows from: the forecast of the window, and the money that a piece too many or too few costs.
+_FORECAST = ["model_version", "known_at", "window_days", "mean", *WINDOW_QUANTILES]
+_MONEY = ["price", "cost", "currency"]
 
 
 def replenish(
@@ -33,45 +37,52 @@ def replenish(
     last_orders: pd.DataFrame,
     policy: ReplenishmentPolicy,
     business_date: date,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(orders, lots, lot_skus): one order of one lot per style-colour that is short of its level.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(orders, lots, lot_skus, quantities): one order of one lot per style-colour that is short of its level.
 
-    A style that the marts `styles` and `skus` do not know cannot be made and is left out.
+    A style that the marts `styles` and `skus` do not know cannot be made and is left out. quantities: one row per lot
+    and SKU of its style, with all that the quantity was reckoned from, in the columns of `c2m.ledger.quantities`.
     """
     levels = order_up_to_levels(windows, styles, policy, business_date)
-    lines = refill(levels, stock, skus, policy)
+    reckoned = refill(levels, stock, skus, policy)
+    lines = reckoned.loc[reckoned["quantity"] > 0, [*BATCH, "sku_id", "quantity"]].reset_index(drop=True)
     keys = lines[BATCH].itertuples(index=False)
     lines["order_id"] = [derive_id("replenishment", *key, business_date) for key in keys]
     lots, lot_skus = make_lots(lines, skus)
-    return _orders(lines, styles, last_orders, policy, business_date), lots, lot_skus
+    orders = _orders(lines, styles, last_orders, policy, business_date)
+    return orders, lots, lot_skus, _reasons(lots, reckoned, levels, policy, business_date)
 
 
 def order_up_to_levels(
     windows: pd.DataFrame, styles: pd.DataFrame, policy: ReplenishmentPolicy, business_date: date
 ) -> pd.DataFrame:
-    """merchant_id, style_id, level: pieces that should be on hand or on order after today's orders."""
+    """Per style: forecast, price, cost, critical_ratio, and level (pieces to have on hand or on order)."""
     window_days = policy.window_days
-    rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, "price", "cost"]], on=STYLE)
-    stakes = Stakes.of(rows["price"].to_numpy(dtype=float), rows["cost"].to_numpy(dtype=float), window_days, policy)
-    return rows[STYLE].assign(
-        level=quantile_at(rows[list(WINDOW_QUANTILES)].to_numpy(dtype=float), stakes.critical_ratio)
-    )
+    rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, *_MONEY]], on=STYLE)
+    price, cost = (rows[name].to_numpy(dtype=float) for name in ("price", "cost"))
+    ratio = Stakes.of(price, cost, window_days, policy).critical_ratio
+    level = quantile_at(rows[list(WINDOW_QUANTILES)].to_numpy(dtype=float), ratio)
+    return rows[[*STYLE, *_FORECAST, *_MONEY]].assign(critical_ratio=ratio, level=level)
 
 
 def refill(levels: pd.DataFrame, stock: pd.DataFrame, skus: pd.DataFrame, policy: ReplenishmentPolicy) -> pd.DataFrame:
-    """merchant_id, style_id, colour, sku_id, quantity: what a style lacks, in batches, to the SKUs that are short."""
-    rows = skus[[*BATCH, "sku_id", "size_share"]].query("size_share > 0").merge(levels, on=STYLE)
+    """What a style lacks, in batches, to the SKUs that are short: a row for every SKU of the styles that have a level.
+
+    merchant_id, style_id, colour, sku_id; size_share; on_hand, on_order; lacking (of the SKU, pieces before batches);
+    needed (the same of its style-colour); quantity (whole pieces, batches and sizes counted; 0: none).
+    """
+    rows = skus[[*BATCH, "sku_id", "size_share"]].query("size_share > 0").merge(levels[[*STYLE, "level"]], on=STYLE)
     rows = rows.merge(stock[["merchant_id", "sku_id", "on_hand", "on_order"]], on=["merchant_id", "sku_id"], how="left")
-    rows = rows.sort_values([*BATCH, "sku_id"], ignore_index=True)
-    position = rows[["on_hand", "on_order"]].fillna(0).sum(axis=1).to_numpy(dtype=float)
+    rows = rows.sort_values([*BATCH, "sku_id"], ignore_index=True).fillna({"on_hand": 0, "on_order": 0})
+    position = rows[["on_hand", "on_order"]].sum(axis=1).to_numpy(dtype=float)
     share = rows["size_share"].to_numpy(dtype=float)
     style, batch = (rows.groupby(keys).ngroup().to_numpy().astype(np.int64) for keys in (STYLE, BATCH))
-    lack = np.maximum(rows.groupby(style)["level"].first().to_numpy() - np.bincount(style, position), 0.0)
-    need = np.bincount(batch, water_fill(lack, share, position, style))
+    short = np.maximum(rows.groupby(style)["level"].first().to_numpy() - np.bincount(style, position), 0.0)
+    lacking = water_fill(short, share, position, style)
+    need = np.bincount(batch, lacking)
     pieces = batch_pieces(need, policy)
-    wanted = water_fill(pieces, share, position, batch)
-    rows["quantity"] = apportion_within(pieces, wanted, batch)
-    return rows.loc[rows["quantity"] > 0, [*BATCH, "sku_id", "quantity"]].reset_index(drop=True)
+    quantity = apportion_within(pieces, water_fill(pieces, share, position, batch), batch)
+    return rows.drop(columns="level").assign(lacking=lacking, needed=need[batch], quantity=quantity)
 
 
 def batch_pieces(need: Floats, policy: ReplenishmentPolicy) -> Ints:
@@ -93,6 +104,25 @@ def water_fill(totals: Floats | Ints, share: Floats, position: Floats, group: In
     reached = (totals[poured["group"]] + running["position"]) / running["share"]
     level: Floats = reached.groupby(poured["group"]).min().to_numpy(dtype=float)
     return np.maximum(share * level[group] - position, 0.0)
+
+
+def _reasons(
+    lots: pd.DataFrame, reckoned: pd.DataFrame, levels: pd.DataFrame, policy: ReplenishmentPolicy, business_date: date
+) -> pd.DataFrame:
+    """Every SKU of a lot's style beside the figures of the lot (`lot_quantity`: its pieces) and of the style."""
+    of_lot = lots[["lot_id", *LOT, "quantity"]].rename(columns={"quantity": "lot_quantity"})
+    rows = of_lot.merge(levels, on=STYLE).rename(columns={"known_at": "forecast_at", "mean": "forecast_mean"})
+    needs = reckoned.drop_duplicates(BATCH)[[*BATCH, "needed"]]
+    skus = reckoned.drop(columns="needed").rename(columns={"colour": "sku_colour"})
+    rows = rows.merge(needs, on=BATCH).merge(skus, on=STYLE)
+    rows["quantity"] = rows["quantity"].where(rows["sku_colour"] == rows["colour"], 0)
+    return rows.assign(
+        business_date=business_date,
+        salvage_share=policy.salvage_share,
+        holding_share_per_day=policy.holding_share_per_day,
+        minimum_order_pieces=policy.minimum_order_pieces,
+        trigger_share=policy.trigger_share,
+    )
 
 
 def _orders(

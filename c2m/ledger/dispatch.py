@@ -20,7 +20,7 @@ from c2m.ledger import outbox
 from c2m.ledger.outbox import Letter
 from c2m.ledger.states import LIVE, STARTED, UNFINISHED, WAITING
 from c2m.ledger.store import chunks, upsert
-from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, PlanAllocation
+from c2m.ledger.tables import JobOrder, JobOrderRevision, JobOrderSku, Lot, LotSku, Order, PlanAllocation
 from c2m.settings import settings
 
 Pair = tuple[str, str]  # lot_id, factory_id
@@ -54,6 +54,7 @@ class _Desk:
     letters: list[Letter] = field(default_factory=list)
     changed_skus: dict[str, Pieces] = field(default_factory=dict)
     overtaken: list[str] = field(default_factory=list)
+    revisions: list[JobOrderRevision] = field(default_factory=list)
 
 
 def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozenset[str], at: datetime) -> Dispatched:
@@ -252,11 +253,15 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
     )
     desk.letters.append(Letter(job.factory_id, offer, desk.at))
+    started = pair.quantity - job.requested  # what the plan leaves to job orders that have begun
+    of_plan = {"plan_id": pair.plan_id, "quantity": job.requested, "started": started}
+    desk.revisions.append(JobOrderRevision(job_order_id=job.job_order_id, revision=job.revision, **of_plan))
 
 
 def _write(session: Session, desk: _Desk) -> None:
     session.add_all(desk.new)
     session.flush()
+    session.add_all(desk.revisions)
     write_skus(session, desk.changed_skus)
     outbox.void(session, desk.overtaken)
     outbox.put(session, desk.letters)

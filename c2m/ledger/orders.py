@@ -13,6 +13,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
+from c2m.ledger import quantities as reasons
 from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
 from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order
@@ -34,8 +35,15 @@ PLANNING = [  # what open_lots tells of a lot's order
 ]
 
 
-def record(session: Session, orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame, at: datetime) -> None:
-    """Takes over the order book; the same rows change nothing.
+def record(
+    session: Session,
+    orders: pd.DataFrame,
+    lots: pd.DataFrame,
+    lot_skus: pd.DataFrame,
+    at: datetime,
+    quantities: pd.DataFrame | None = None,
+) -> None:
+    """Takes over the order book, and how its `quantities` came about; the same rows change nothing.
 
     An order comes with all its lots, a lot with all its SKUs: what is no longer there is cancelled, or zero.
     `orders.state` may be absent; `cancelled` in it cancels.
@@ -49,6 +57,8 @@ def record(session: Session, orders: pd.DataFrame, lots: pd.DataFrame, lot_skus:
     upsert(session, Lot, lot_rows, keep=("state", "shipped"))
     sku_rows = [row | {"shipped": 0} for row in rows(LotSku, lot_skus, ["lot_id", "sku_id", "quantity"])]
     upsert(session, LotSku, sku_rows + _vanished_skus(session, lot_skus), keep=("shipped",))
+    if quantities is not None:
+        reasons.record(session, quantities, at)
     cancelled = set(orders.loc[orders["state"] == "cancelled", "order_id"]) if "state" in orders else set()
     _cancel(session, set(orders["order_id"]), set(lots["lot_id"]), cancelled, at)
 

@@ -122,6 +122,75 @@ class LotSku(Base):
     shipped: Mapped[int]
 
 
+class OrderQuantity(Base):
+    """Why a replenishment lot has its quantity: see c2m/ledger/quantities.py."""
+
+    __tablename__ = "order_quantities"
+    lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
+    order_id: Mapped[Id]
+    merchant_id: Mapped[Id]
+    style_id: Mapped[Id]
+    colour: Mapped[str]
+    business_date: Mapped[date] = mapped_column(index=True)
+    build_id: Mapped[Id]
+    model_version: Mapped[str]
+    forecast_at: Mapped[datetime]
+    window_days: Mapped[int]
+    forecast_mean: Mapped[float]
+    q05: Mapped[float]
+    q10: Mapped[float]
+    q20: Mapped[float]
+    q30: Mapped[float]
+    q40: Mapped[float]
+    q50: Mapped[float]
+    q60: Mapped[float]
+    q70: Mapped[float]
+    q80: Mapped[float]
+    q90: Mapped[float]
+    q95: Mapped[float]
+    q975: Mapped[float]
+    price: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    salvage_share: Mapped[float]
+    holding_share_per_day: Mapped[float]
+    critical_ratio: Mapped[float]
+    level: Mapped[float]
+    needed: Mapped[float]
+    trigger_share: Mapped[float]
+    minimum_order_pieces: Mapped[int]
+    lot_quantity: Mapped[int]
+    at: Mapped[datetime]
+
+
+class OrderQuantitySku(Base):
+    """A SKU of the lot's style when the lot's quantity was reckoned; of another colour's, quantity is 0."""
+
+    __tablename__ = "order_quantity_skus"
+    lot_id: Mapped[Key] = mapped_column(ForeignKey("order_quantities.lot_id"))
+    sku_id: Mapped[Key]
+    sku_colour: Mapped[str]
+    size_share: Mapped[float]
+    on_hand: Mapped[int]
+    on_order: Mapped[int]
+    lacking: Mapped[float]
+    quantity: Mapped[int]
+
+
+class JobOrderRevision(Base):
+    """Which plan a revision of a job order came from, and what it asked for.
+
+    started: pieces of the plan's allocation that other, begun job orders of the same lot and factory had still to make.
+    """
+
+    __tablename__ = "job_order_revisions"
+    job_order_id: Mapped[Key] = mapped_column(ForeignKey("job_orders.job_order_id"))
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    plan_id: Mapped[Id] = mapped_column(ForeignKey("plans.plan_id"))
+    quantity: Mapped[int]
+    started: Mapped[int]
+
+
 class Plan(Base):
     """A joint-factory plan, proposed for a decision."""
 
@@ -379,11 +448,14 @@ TABLES: dict[str, type[Base]] = {
         Order,
         Lot,
         LotSku,
+        OrderQuantity,
+        OrderQuantitySku,
         Plan,
         PlanAllocation,
         Decision,
         JobOrder,
         JobOrderSku,
+        JobOrderRevision,
         Outbox,
         Inbox,
         DeadLetter,

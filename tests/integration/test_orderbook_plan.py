@@ -40,7 +40,9 @@ def order_book(**mean: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
     """Replenishment on a day on which the window forecast of each style is normal about its mean."""
     quantiles = {name: [norm.ppf(level, m, m / 6) for m in mean.values()] for name, level in WINDOW_QUANTILES.items()}
     key = {"merchant_id": "m", "style_id": list(mean), "business_date": DAY, "window_days": 14, "known_at": NOON}
-    return replenish(pd.DataFrame({**key, **quantiles}), NO_STOCK, STYLES, SKUS, NO_ORDERS, POLICY, DAY)
+    window = pd.DataFrame({**key, "model_version": "7", "mean": list(mean.values()), **quantiles})
+    orders, lots, lot_skus, _ = replenish(window, NO_STOCK, STYLES, SKUS, NO_ORDERS, POLICY, DAY)
+    return orders, lots, lot_skus
 
 
 def instance_of_the_day(accepted: pd.DataFrame | None = None) -> Instance:

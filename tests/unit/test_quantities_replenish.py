@@ -27,7 +27,7 @@ def windows(mean: float = 600, sd: float = 60, style: str = "s") -> pd.DataFrame
         "window_days": 14,
         "known_at": pd.Timestamp("2026-03-02 01:00"),
     }
-    return pd.DataFrame([{**key, "mean": mean, **quantiles}])
+    return pd.DataFrame([{**key, "model_version": "7", "mean": mean, **quantiles}])
 
 
 def styles(price: float = 30.0, cost: float = 12.0) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def stock(**on_hand: int) -> pd.DataFrame:
 
 
 def pieces(window: pd.DataFrame, held: pd.DataFrame, price: float = 30.0) -> "pd.Series[int]":
-    _, _, lot_skus = replenish(window, held, styles(price), skus(), LAST, POLICY, DAY)
+    _, _, lot_skus, _ = replenish(window, held, styles(price), skus(), LAST, POLICY, DAY)
     return lot_skus.set_index("sku_id")["quantity"]
 
 
@@ -134,10 +134,10 @@ def test_water_fill_levels_the_emptiest_first() -> None:
 
 
 def test_orders_carry_parent_dates_and_the_same_ids_every_time() -> None:
-    orders, lots, lot_skus = replenish(windows(), stock(), styles(), skus(), LAST, POLICY, DAY)
-    again, _, _ = replenish(windows(700), stock(), styles(), skus(), LAST, POLICY, DAY)
+    orders, lots, lot_skus, _ = replenish(windows(), stock(), styles(), skus(), LAST, POLICY, DAY)
+    again, *_ = replenish(windows(700), stock(), styles(), skus(), LAST, POLICY, DAY)
     tomorrow = windows().assign(business_date=date(2026, 3, 3))
-    later, _, _ = replenish(tomorrow, stock(), styles(), skus(), LAST, POLICY, date(2026, 3, 3))
+    later, *_ = replenish(tomorrow, stock(), styles(), skus(), LAST, POLICY, date(2026, 3, 3))
     assert orders["order_id"].tolist() == again["order_id"].tolist()
     assert not set(orders["order_id"]) & set(later["order_id"])
     by_colour = lots.set_index("order_id")["colour"]
@@ -149,8 +149,8 @@ def test_orders_carry_parent_dates_and_the_same_ids_every_time() -> None:
 
 
 def test_an_empty_day_orders_nothing() -> None:
-    orders, lots, lot_skus = replenish(windows().head(0), stock(), styles(), skus(), LAST, POLICY, DAY)
-    assert orders.empty and lots.empty and lot_skus.empty
+    orders, lots, lot_skus, quantities = replenish(windows().head(0), stock(), styles(), skus(), LAST, POLICY, DAY)
+    assert orders.empty and lots.empty and lot_skus.empty and quantities.empty
     assert {"order_id", "parent_order_id", "due_on"} <= set(orders.columns)
 
 

@@ -1,0 +1,42 @@
+"""Why each replenishment lot has its quantity: the figures that it follows from, of the lot and of its style's SKUs.
+
+Pieces, unless the name says otherwise. Of the lot: the published marts that stock and prices are of (build_id); the
+forecast of the window (model_version, forecast_at, window_days, forecast_mean, q05 to q975: the style's total demand);
+price, cost, salvage and holding (shares of the cost), the critical_ratio that they give, the level (of the style) at
+that probability; what its colour needed of what the style lacked; the smallest batch and the share of it from which one
+is ordered; the pieces ordered. Of each SKU of the style, other colours' too: its share of demand, on hand, on order,
+what it lacked, the pieces ordered.
+"""
+
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from c2m.ledger.store import chunks, rows, upsert
+from c2m.ledger.tables import OrderQuantity, OrderQuantitySku
+
+LOT = [c.name for c in OrderQuantity.__table__.columns if c.name != "at"]
+SKU = [c.name for c in OrderQuantitySku.__table__.columns]
+_GONE = {"sku_colour": "", "size_share": 0.0, "on_hand": 0, "on_order": 0, "lacking": 0.0, "quantity": 0}
+
+
+def record(session: Session, quantities: pd.DataFrame, at: datetime) -> None:
+    """Takes over how quantities came about, a row per lot and SKU of its style; the same rows change nothing."""
+    moments = pd.to_datetime(quantities["forecast_at"]).dt.tz_localize("UTC")
+    lots = quantities.assign(forecast_at=moments).drop_duplicates("lot_id")
+    upsert(session, OrderQuantity, [row | {"at": at} for row in rows(OrderQuantity, lots, LOT)])
+    upsert(session, OrderQuantitySku, rows(OrderQuantitySku, quantities, SKU) + _vanished(session, quantities))
+
+
+def _vanished(session: Session, quantities: pd.DataFrame) -> list[dict[str, object]]:
+    """SKUs that have left the style since: the lot was reckoned anew without them."""
+    given = set(zip(quantities["lot_id"], quantities["sku_id"], strict=True))
+    key = (OrderQuantitySku.lot_id, OrderQuantitySku.sku_id)
+    held = {
+        (lot_id, sku_id)
+        for some in chunks(sorted(set(quantities["lot_id"])))
+        for lot_id, sku_id in session.execute(select(*key).where(OrderQuantitySku.lot_id.in_(some)))
+    }
+    return [{"lot_id": lot_id, "sku_id": sku_id, **_GONE} for lot_id, sku_id in sorted(held - given)]

@@ -1,0 +1,41 @@
+"""What a day's forecast was made from: model version, published build, feature rows; kept beside the day for good.
+
+runs/<day>/origins/<name>.json and .parquet, under the name of the landed file of the forecast's windows, which follows
+from its content: a forecast that is made again on the same day has an origin of its own.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from c2m.files import sha256, write_atomically, write_with
+from c2m.settings import settings
+
+KEYS = ["merchant_id", "style_id", "ds"]
+
+
+def keep(day: str, windows: Path, model: dict[str, Any], build_id: str, features: pd.DataFrame) -> None:
+    """Keeps the origin of the forecast whose windows landed in a file.
+
+    features: KEYS and a column per feature, a row per style and day; demand in units of `scale` (pieces).
+    """
+    file = _folder(day) / f"{windows.stem}.parquet"
+    rows = features.sort_values(KEYS, ignore_index=True)
+    write_with(file, lambda part: rows.to_parquet(part, compression="zstd", row_group_size=20_000))
+    said = {"model": model, "build_id": build_id, "rows": len(rows), "features_sha256": sha256(file)}
+    write_atomically(file.with_suffix(".json"), json.dumps(said, indent=1).encode())
+
+
+def of(day: str, windows: Path) -> dict[str, Any] | None:
+    """What `keep` kept, with `file`, the path of the feature rows; None where nothing was kept."""
+    said = _folder(day) / f"{windows.stem}.json"
+    if not said.exists():
+        return None
+    return {**json.loads(said.read_text(encoding="utf-8")), "file": said.with_suffix(".parquet")}
+
+
+def _folder(day: str) -> Path:
+    folder: Path = settings().runs / day / "origins"
+    return folder
