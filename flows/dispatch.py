@@ -5,7 +5,8 @@ import time
 import pandas as pd
 from prefect import flow
 
-from c2m.ledger import changelog, job_orders
+from c2m import clock
+from c2m.ledger import changelog, job_orders, promises
 from c2m.ledger.store import session
 from c2m.steps import step
 from flows import reports
@@ -32,6 +33,8 @@ def dispatch(parameters: Dispatch) -> None:
     """Job orders to the factories, and their answers."""
     with step("dispatch"):
         waiting = await_answers(parameters.patience_s)
+        with session() as s:
+            promises.make(s, clock.now())
         changelog.export()
     with session() as s:
         rows = job_orders.overview(s)

@@ -4,13 +4,14 @@ import json
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 from prefect import flow, task
 
 from c2m import clock
 from c2m.errors import C2MError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
-from c2m.ledger import changelog, job_orders, orders, plans
+from c2m.ledger import changelog, job_orders, orders, plans, promises
 from c2m.ledger.store import session
 from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
@@ -28,6 +29,9 @@ from optimization.proposal import breaches, dated_allocation
 from optimization.quantities import replenish
 from optimization.solve import solve
 from optimization.verify import verify
+
+_DATED = ("promises.csv", "promise_factories.csv")  # in a plan's folder
+_DATES = {"promises.csv": ["planned_on", "promised_on"]}
 
 
 @task
@@ -73,8 +77,9 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
         raise C2MError("plan-does-not-verify", [*map(str, verdict.broken), f"the plan lies in {folder}"])
     with session() as s:
         lots = orders.open_lots(s)
-    promised = promised_dates(instance, plan.schedule, lots, read("factories"), policy.promise_level)
-    write_atomically(folder / "promises.csv", promised.to_csv(index=False, lineterminator="\n").encode())
+    dated = promised_dates(instance, plan, lots, read("factories"), policy.promise_level)
+    for name, rows in zip(_DATED, dated, strict=True):
+        write_atomically(folder / name, rows.to_csv(index=False, lineterminator="\n").encode())
 
 
 @task
@@ -107,8 +112,10 @@ def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPoli
         allocation=dated_allocation(instance, plan.allocation, plan.schedule),
         at=clock.now(),
     )
+    dated, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
     with session() as s:
-        plans.propose(s, proposed)
+        plan_id = plans.propose(s, proposed)
+        promises.record(s, plan_id, dated, makers, clock.now())
 
 
 @task

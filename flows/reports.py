@@ -20,6 +20,7 @@ from prefect.artifacts import (
 from c2m.alerts import SEVERITY, when
 from c2m.ledger.plans import Standing
 from c2m.markdown import cell, table
+from c2m.promises import summary as promise_summary
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
@@ -306,6 +307,39 @@ def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
     axes.set_yticklabels(rows["factory_id"] + " " + rows["job_order_id"].str[:8], fontsize=7)
     axes.invert_yaxis()
     axes.legend(fontsize=8)
+
+
+def promises(rows: pd.DataFrame) -> None:
+    """Promises kept: stated beside kept in all and by class; the dates that were missed, and those still open."""
+    found = promise_summary(rows)
+    figures = [{"promises": "all", **kept_in_words(found)}]
+    by = {
+        name: [{name: key, **kept_in_words(cell)} for key, cell in of.items()] for name, of in found["by"].items() if of
+    }
+    first = rows[rows["is_first"]].sort_values(["promised_on", "order_id"])
+    shown = ["order_id", "source", "pieces", "made_on", "promised_on", "arrived_on", "probability", "factories"]
+    page(
+        "promises",
+        "Promises kept",
+        "The first date that a merchant was told of an order's pieces counts, once it is past. An order has arrived "
+        "when its last piece has shipped and the days in transit are over.",
+        "",
+        table(pd.DataFrame(figures)),
+        *(part for name, cells in by.items() for part in (f"## By {name}", table(pd.DataFrame(cells)))),
+        "## Missed",
+        table(first.loc[first["state"] == "broken", shown], 50),
+        "## Open",
+        table(first.loc[first["state"] == "open", shown], 50),
+    )
+
+
+def kept_in_words(figures: dict[str, Any]) -> dict[str, str]:
+    """Rates of promises as a row of a table."""
+    if not figures["judged"]:
+        return {"judged": "0", "stated": "", "kept": "", "95 % interval": ""}
+    interval = f"{figures['kept_low']:.1%} to {figures['kept_high']:.1%}"
+    rates = {name: f"{figures[name]:.1%}" for name in ("stated", "kept")}
+    return {"judged": f"{figures['judged']:,}", **rates, "95 % interval": interval}
 
 
 def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:

@@ -23,7 +23,7 @@ from c2m.feeds.landing import latest
 from c2m.feeds.world import World
 from c2m.files import write_atomically
 from c2m.floor.processes import floor, settle, write_factories
-from c2m.ledger import job_orders, status
+from c2m.ledger import job_orders, promises, status
 from c2m.ledger.store import migrate, session
 from c2m.settings import settings
 from c2m.steps import step
@@ -108,14 +108,17 @@ def one_day(day: date) -> None:
 
 
 def work_off(day: date) -> None:
-    """Days without new orders until every job order has ended; then what was shipped is booked and orders close."""
+    """Days without new orders until every job order has ended and every promised date is past.
+
+    Then what was shipped is booked and orders close.
+    """
     from flows.parameters import Track
     from flows.track import track
 
     with step("work off"):
         for today in clock.days(day, _LONGEST_DAYS):
             with session() as s:
-                if job_orders.live(s).empty:
+                if job_orders.live(s).empty and promises.last_date(s) < today:
                     break
             advance(end_of(today))
     track(Track(business_date=clock.business_date(clock.now()) + timedelta(days=1)))

@@ -6,7 +6,7 @@ import pandas as pd
 from prefect import flow, task
 
 from c2m import clock, video
-from c2m.ledger import job_orders
+from c2m.ledger import job_orders, promises
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
 from c2m.published import read
@@ -14,7 +14,7 @@ from c2m.steps import step
 from flows import reports, warehouse
 from flows.parameters import Track
 
-PROGRESS = "+job_order_progress"
+PROGRESS = "+job_order_progress +promises"
 
 
 @task(retries=1, retry_delay_seconds=5)
@@ -23,6 +23,7 @@ def apply_progress(day: date) -> pd.DataFrame:
     with session() as s:
         job_orders.expire(s, clock.now())
         job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day))
+        promises.make(s, clock.now())
         return job_orders.overview(s)
 
 
@@ -40,6 +41,7 @@ def track(parameters: Track) -> None:
     if video.is_set():
         rows = with_video(rows, parameters.day)
     reports.job_orders("progress", "Progress of job orders", rows, note)
+    reports.promises(read("promises"))
 
 
 def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from c2m.settings import PlanPolicy
 from optimization.arcs import arcs, transit_days
 from optimization.chance import promises
 from optimization.lots import make_lots
+from optimization.plan import Plan
 from optimization.problem import Instance
 from optimization.proposal import dates
 from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
@@ -101,19 +102,31 @@ def build_instance(
 
 
 def promised_dates(
-    instance: Instance, schedule: pd.DataFrame, lots: pd.DataFrame, factories: pd.DataFrame, level: float
-) -> pd.DataFrame:
-    """order_id (the whole order), planned_on, promised_on, probability: when what the plan places will have arrived."""
+    instance: Instance, plan: Plan, lots: pd.DataFrame, factories: pd.DataFrame, level: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """When whole orders will have arrived, and who makes them, for `ledger.promises.record`.
+
+    (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days).
+    """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
     rows = _named(lots)
     pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
     of = rows.set_index("order_id")["whole_order"]
-    found = promises(instance, schedule[schedule["order_id"].isin(of.index)], transit, factories, of, level)
+    schedule, allocation = (frame[frame["order_id"].isin(of.index)] for frame in (plan.schedule, plan.allocation))
+    found = promises(instance, schedule, transit, factories, of, level)
     for name in ("planned", "promised"):
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
-    return found[["order_id", "planned_on", "promised_on", "probability"]]
+    asked, placed = (
+        frame.groupby(frame["order_id"].map(of))["quantity"].sum() for frame in (instance.orders, allocation)
+    )
+    found["unplaced"] = found["order_id"].map(asked) - found["order_id"].map(placed)
+    found["modelled"] = found["probability"]
+    makers = transit.merge(allocation[PAIR], on=PAIR)
+    makers = makers.assign(order_id=makers["order_id"].map(of)).drop_duplicates(PAIR, ignore_index=True)
+    dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
+    return found[dated], makers
 
 
 def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:

@@ -18,12 +18,14 @@ from c2m.feeds.landing import ensure_landing, folder, source, write_parquet
 from c2m.ledger import store
 from c2m.ledger.tables import TABLES
 
+# Whose `at` speaks for rows that have none.
 OWNER = {
     "lot_skus": "lots",
     "order_quantity_skus": "order_quantities",
     "job_order_skus": "job_orders",
-}  # whose `at` speaks for rows that have none
-EXPORTED = ("orders", "lots", "lot_skus", "order_quantities", "order_quantity_skus", "job_orders", "job_order_skus")
+    "promise_factories": "promises",
+}
+EXPORTED = ("orders", "lots", "order_quantities", "job_orders", "promises", *OWNER)
 ARROW = {
     "VARCHAR": pa.string(),
     "INTEGER": pa.int32(),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Double,
     Enum,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     String,
@@ -237,6 +238,38 @@ class Decision(Base):
     at: Mapped[datetime]
 
 
+class Promise(Base):
+    """The date of a whole order by a plan. made_at: when the merchant heard it; none: not yet, or never.
+
+    modelled: probability of the date before the correction that past promises taught, probability: after it, as stated.
+    pieces: what the order was for; unplaced: those that the plan gives to nobody, and then no date is promised.
+    """
+
+    __tablename__ = "promises"
+    plan_id: Mapped[Key] = mapped_column(ForeignKey("plans.plan_id"))
+    order_id: Mapped[Key] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    merchant_id: Mapped[Id]
+    pieces: Mapped[int]
+    unplaced: Mapped[int]
+    planned_on: Mapped[date]
+    promised_on: Mapped[date]
+    modelled: Mapped[float]
+    probability: Mapped[float]
+    made_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class PromiseFactory(Base):
+    """Who makes pieces of a promised order, and the days from there to its destination."""
+
+    __tablename__ = "promise_factories"
+    __table_args__ = (ForeignKeyConstraint(["plan_id", "order_id"], ["promises.plan_id", "promises.order_id"]),)
+    plan_id: Mapped[Key]
+    order_id: Mapped[Key]
+    factory_id: Mapped[Key]
+    transit_days: Mapped[int]
+
+
 class JobOrder(Base):
     """One lot's pieces at one factory, one attempt.
 
@@ -453,6 +486,8 @@ TABLES: dict[str, type[Base]] = {
         Plan,
         PlanAllocation,
         Decision,
+        Promise,
+        PromiseFactory,
         JobOrder,
         JobOrderSku,
         JobOrderRevision,

@@ -4,6 +4,7 @@ select
     merchant_id,
     style_id,
     category,
+    quantity,
     sam_cut_minutes,
     sam_sew_minutes,
     sam_finish_minutes,

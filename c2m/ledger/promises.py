@@ -1,0 +1,56 @@
+"""Promised dates of whole orders: recorded with the plan, made once every factory that they stand on has accepted.
+
+A plan that is not released promises nothing, and a factory may still refuse: so the merchant hears of a date when the
+job orders that factories have accepted cover the order. All of it is kept for ever; the mart `promises` judges.
+"""
+
+from datetime import date, datetime
+
+import pandas as pd
+from sqlalchemy import and_, case, func, select, update
+from sqlalchemy.orm import Session
+
+from c2m.ledger.states import LIVE
+from c2m.ledger.store import chunks, insert_missing, rows
+from c2m.ledger.tables import JobOrder, Lot, Order, Plan, Promise, PromiseFactory
+
+DATED = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
+MAKER = ["order_id", "factory_id", "transit_days"]
+
+
+def record(session: Session, plan_id: str, dated: pd.DataFrame, makers: pd.DataFrame, at: datetime) -> None:
+    """Keeps the dates of a plan; those that are there stay as they are. dated: DATED; makers: MAKER."""
+    orders: dict[str, tuple[str, int]] = {}
+    wanted = Lot.state != "cancelled"
+    for some in chunks(sorted(dated["order_id"])):
+        of = select(Order.order_id, Order.merchant_id, func.sum(Lot.quantity)).join(Lot, Lot.order_id == Order.order_id)
+        found = session.execute(of.where(Order.order_id.in_(some), wanted).group_by(Order.order_id, Order.merchant_id))
+        orders |= {order: (merchant, int(pieces)) for order, merchant, pieces in found}
+    new = [
+        row | {"plan_id": plan_id, "merchant_id": merchant, "pieces": pieces, "made_at": None, "at": at}
+        for row in rows(Promise, dated, DATED)
+        for merchant, pieces in [orders[row["order_id"]]]
+    ]
+    insert_missing(session, Promise, new)
+    insert_missing(session, PromiseFactory, [row | {"plan_id": plan_id} for row in rows(PromiseFactory, makers, MAKER)])
+
+
+def make(session: Session, at: datetime) -> int:
+    """Makes the promises of the released plan whose orders are covered by accepted job orders; returns how many."""
+    agreed = and_(JobOrder.state.in_(LIVE), JobOrder.accepted.is_(True))
+    taken = case((agreed, JobOrder.quantity), else_=JobOrder.shipped)
+    by_lot = select(JobOrder.lot_id, func.sum(taken).label("pieces")).group_by(JobOrder.lot_id).subquery()
+    short = (
+        select(Lot.order_id)
+        .outerjoin(by_lot, by_lot.c.lot_id == Lot.lot_id)
+        .where(Lot.state.in_(("open", "in_production")), func.coalesce(by_lot.c.pieces, 0) < Lot.quantity)
+    )
+    released = select(Plan.plan_id).where(Plan.state == "released")
+    ripe = (Promise.plan_id.in_(released), Promise.made_at.is_(None), Promise.unplaced == 0)
+    made = update(Promise).where(*ripe, Promise.order_id.not_in(short)).values(made_at=at, at=at)
+    return int(session.execute(made, execution_options={"synchronize_session": False}).rowcount)  # type: ignore[attr-defined]
+
+
+def last_date(session: Session) -> date:
+    """The last date that any merchant was told; long ago where none was."""
+    return session.scalar(select(func.max(Promise.promised_on)).where(Promise.made_at.is_not(None))) or date.min

@@ -1,0 +1,92 @@
+"""Promised dates held against what came: stated beside kept, with intervals, and what follows for dates to come.
+
+In: rows of the mart `promises`. Of an order the first date counts, and rates are of dates that are past: of dates ahead
+only those kept early are known yet. Probabilities are shares of 1.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Z = 1.96  # of a 95 % interval
+DISTANCE_DAYS = (3, 7, 14)  # borders of the classes by days ahead
+SMALL_PIECES = 300
+EDGE = 1e-4  # a probability is no nearer to 0 or 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Of some promises: how many, the mean probability stated, the share kept, and its 95 % interval."""
+
+    judged: int
+    stated: float
+    kept: float
+    low: float
+    high: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was stated lies in the interval around what was kept."""
+        return self.judged == 0 or self.low <= self.stated <= self.high
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON and tables; rates of nothing are null."""
+        rates = {"stated": self.stated, "kept": self.kept, "kept_low": self.low, "kept_high": self.high}
+        return {name: value if self.judged else None for name, value in rates.items()} | {"judged": self.judged}
+
+
+def judged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The promises that count and whose date is past."""
+    return rows[rows["is_first"] & rows["is_due"] & rows["state"].isin(["kept", "broken"])]
+
+
+def kept(rows: pd.DataFrame, column: str = "probability") -> Kept:
+    """Of judged rows. Wilson's interval, as wide as promises of the same factories fail together."""
+    count = len(rows)
+    if not count:
+        return Kept(0, np.nan, np.nan, 0.0, 1.0)
+    held = (rows["state"] == "kept").to_numpy(dtype=float)
+    share, stated = float(held.mean()), float(rows[column].mean())
+    told = count / _design_effect(held - rows[column].to_numpy(dtype=float), rows["factories"])
+    middle = (share + Z**2 / (2 * told)) / (1 + Z**2 / told)
+    half = Z / (1 + Z**2 / told) * np.sqrt(share * (1 - share) / told + Z**2 / (4 * told**2))
+    return Kept(count, stated, share, max(middle - half, 0.0), min(middle + half, 1.0))
+
+
+def _design_effect(off: "np.ndarray[Any, np.dtype[np.float64]]", factories: "pd.Series[str]") -> float:
+    """How many promises of the same factories tell as much as one of others; never less than one."""
+    off = off - off.mean()
+    alone = float((off**2).sum())
+    together = float((pd.Series(off).groupby(factories.fillna("").to_numpy()).sum() ** 2).sum())
+    return max(together / alone, 1.0) if alone > 0 else 1.0
+
+
+def summary(rows: pd.DataFrame) -> dict[str, Any]:
+    """stated, kept and its interval, judged, open; the same by kind, distance, size, month and factory."""
+    due = judged(rows)
+    open_ = rows[rows["is_first"] & ~rows["is_due"]]
+    by = {name: {str(key): kept(of).as_dict() for key, of in _groups(due, name)} for name in CLASSES}
+    return kept(due).as_dict() | {"open": len(open_), "by": by}
+
+
+def _groups(due: pd.DataFrame, name: str) -> Any:
+    classes = due.assign(**{name: CLASSES[name](due)}).explode(name)
+    return classes.groupby(name, sort=True)
+
+
+def _distance(due: pd.DataFrame) -> "pd.Series[str]":
+    first = (0, *(border + 1 for border in DISTANCE_DAYS))
+    names = [f"{low:02d}-{high:02d} days" for low, high in zip(first, DISTANCE_DAYS, strict=False)]
+    names.append(f"{first[-1]:02d} days and more")
+    return due["days_ahead"].map(lambda days: names[np.searchsorted(DISTANCE_DAYS, days)])
+
+
+CLASSES: dict[str, Any] = {
+    "kind": lambda due: due["source"],
+    "distance": _distance,
+    "size": lambda due: np.where(due["pieces"] <= SMALL_PIECES, f"up to {SMALL_PIECES} pieces", "larger"),
+    "month": lambda due: pd.to_datetime(due["promised_on"]).dt.strftime("%Y-%m"),
+    "factory": lambda due: due["factories"].fillna("").str.split(";"),
+}

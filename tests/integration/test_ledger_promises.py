@@ -1,0 +1,82 @@
+"""Promised dates in the ledger: kept with the plan, made once accepted job orders cover the order, never changed."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+from ledger_kit import DAY, HOUR, NOW, answer, job, lot_row, order_row, plan_of, record, sku_rows
+from sqlalchemy import select
+
+from c2m.ledger import plans, promises, store
+from c2m.ledger.tables import Promise
+
+PAIRS = [("L1", "F1", 600), ("L1", "F2", 400)]
+
+
+def dated(promised_on: date, unplaced: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    row = {"order_id": "O1", "unplaced": unplaced, "planned_on": promised_on, "promised_on": promised_on}
+    makers = pd.DataFrame({"order_id": "O1", "factory_id": ["F1", "F2"], "transit_days": [2, 3]})
+    return pd.DataFrame([row | {"modelled": 0.8, "probability": 0.9}]), makers
+
+
+def propose(round: int = 1, unplaced: int = 0) -> str:
+    with store.session() as session:
+        plan_id = plans.propose(session, plan_of(PAIRS, round))
+        promises.record(session, plan_id, *dated(DAY + timedelta(days=9 + round), unplaced), NOW)
+    return plan_id
+
+
+def released(round: int = 1, unplaced: int = 0) -> str:
+    plan_id = propose(round, unplaced)
+    with store.session() as session:
+        plans.release(session, plan_id, "ops", "fits", (), NOW)
+    return plan_id
+
+
+def made() -> list[tuple[str, date]]:
+    with store.session() as session:
+        promises.make(session, NOW + HOUR)
+        chosen = select(Promise.plan_id, Promise.promised_on).where(Promise.made_at.is_not(None))
+        return [tuple(row) for row in session.execute(chosen.order_by(Promise.promised_on))]
+
+
+def test_a_date_is_promised_when_accepted_job_orders_cover_the_order(ledger: str) -> None:
+    record()
+    first = propose()
+    assert made() == []
+    with store.session() as session:
+        plans.release(session, first, "ops", "fits", (), NOW)
+    assert made() == []
+    answer(job("F1"), 1, "NotAllowedToStart", True)
+    assert made() == []
+    answer(job("F2"), 1, "NotAllowedToStart", True)
+    assert made() == [(first, DAY + timedelta(days=10))]
+    second = released(round=2)
+    assert [plan_id for plan_id, _ in made()] == [first, second]
+
+
+def test_a_refused_order_and_one_that_is_not_placed_whole_hear_of_no_date(ledger: str) -> None:
+    record()
+    released()
+    answer(job("F1"), 1, "NotAllowedToStart", True)
+    answer(job("F2"), 1, "NotAllowedToStart", False)
+    assert made() == []
+    record([order_row("O2")], [lot_row("L2", order_id="O2")], sku_rows("L2"))
+    with store.session() as session:
+        plan_id = plans.propose(session, plan_of([*PAIRS, ("L2", "F1", 1000)], 2))
+        rows, makers = (frame.assign(order_id="O2") for frame in dated(DAY, unplaced=1))
+        promises.record(session, plan_id, rows, makers, NOW)
+        plans.release(session, plan_id, "ops", "fits", (), NOW)
+    answer(job("F1"), 1, "NotAllowedToStart", True)
+    assert made() == []
+
+
+def test_recording_again_changes_nothing(ledger: str) -> None:
+    record()
+    propose()
+    with store.session() as session:
+        before = store.snapshot(session)
+        promises.record(session, plan_of(PAIRS).plan_id, *dated(DAY + timedelta(days=99)), NOW + HOUR)
+        after = store.snapshot(session)
+    for name in ("promises", "promise_factories"):
+        pd.testing.assert_frame_equal(before[name], after[name])
+    assert len(after["promise_factories"]) == 2
