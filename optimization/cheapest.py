@@ -71,7 +71,7 @@ def _some_orders(d: Dense, begin: int, end: int) -> Dense:
     parts = {}
     for name in (field.name for field in fields(d)):
         table = getattr(d, name)
-        if name in ("quantity", "max_factories", "unmet_cost"):
+        if name in ("quantity", "max_factories", "max_new", "unmet_cost"):
             parts[name] = table[begin:end]
         elif np.shape(table) == np.shape(d.order):
             parts[name] = table[low:high]
@@ -97,8 +97,8 @@ class Orders:
         self._kept_up = np.minimum(d.held, d.most) * (d.change_cost > 0)
         must = d.kept > 0
         self._must, self._may = self._table(must), self._table(~must)
-        self._free = np.append(~d.frozen, True)[self._may]
-        self._limit = np.clip(d.max_factories, 1, self._may.shape[1])
+        self._free = np.append(d.kept == 0, True)[self._may]
+        self._limit = np.clip(d.max_new, 1, self._may.shape[1])
         size = (self._limit + (~self._free).sum(axis=1)).max(initial=1)
         self._last = np.full((len(d.quantity), min(size, self._may.shape[1])), len(d.order))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from optimization import exact, schedule
 from optimization.highs import Limits
+from optimization.outcome import Outcome
 from optimization.pairs import Pairs, reduce
 from optimization.plan import Plan, cost_parts, empty_frame
 from optimization.problem import Instance
@@ -23,7 +24,7 @@ class Choice:
 
     instance: Instance
     reduced: Pairs | None
-    found: exact.Outcome | None
+    found: Outcome | None
 
     @property
     def possible(self) -> bool:

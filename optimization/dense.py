@@ -43,6 +43,7 @@ class Dense:
     day_limit: Floats  # minutes of the pair a day
     quantity: Ints  # (orders,)
     max_factories: Ints
+    max_new: Ints  # pairs at most beside those with frozen pieces
     unmet_cost: Floats
     minutes: Floats  # (factories, days)
     overtime: Floats
@@ -107,6 +108,7 @@ def dense(instance: Instance, reduced: Pairs) -> Dense:
         **{name: column[name] for name in _AS_THEY_ARE},
         quantity=orders["quantity"].to_numpy(),
         max_factories=orders["max_factories"].to_numpy(),
+        max_new=np.maximum(0, orders["max_factories"].to_numpy() - _standing(pairs, orders)),
         unmet_cost=orders["unmet_cost"].to_numpy(),
         **_by_day(instance, names),
         engagement_cost=by_factory["engagement_cost"].to_numpy(),
@@ -114,6 +116,12 @@ def dense(instance: Instance, reduced: Pairs) -> Dense:
         shortfall_cost=by_factory["shortfall_cost"].to_numpy(),
         lost=float((lost["change_cost"] * lost["quantity"]).sum()),
     )
+
+
+def _standing(pairs: pd.DataFrame, orders: pd.DataFrame) -> Ints:
+    """Pairs with frozen pieces (orders,)."""
+    owners = places(pd.Index(orders["order_id"]), pairs["order_id"][pairs["kept"] > 0])
+    return np.bincount(owners, minlength=len(orders))
 
 
 def factory_names(instance: Instance, reduced: Pairs) -> "pd.Index[str]":

@@ -1,7 +1,7 @@
 """The exact regime: an instance over some of its pairs is stated, compiled and searched by branch and bound."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,31 +9,11 @@ import pandas as pd
 
 from optimization import model as statement
 from optimization.highs import Floats, Limits, Program, Progress, compile_model, limited, search
+from optimization.outcome import Outcome
 from optimization.pairs import Pairs
 from optimization.plan import PAIR
 from optimization.problem import Instance
 from optimization.search import best, better, exactly, frozen_alone
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a search found: pieces (order_id, factory_id, quantity), minutes of work, their cost.
-
-    `work` is by span (order_id, factory_id, span, minutes) or, where the search tells days apart, a plan's schedule.
-    `bound` is proven for the pairs searched; None where the time did not even suffice for the relaxation.
-    """
-
-    allocation: pd.DataFrame
-    work: pd.DataFrame
-    cost: float
-    bound: float | None
-    bound_by: str  # lp | mip | lagrangian
-    rows: int
-    columns: int
-    integers: int
-    nodes: int
-    lp_iterations: int
-    prices: pd.DataFrame | None = None
 
 
 def solved(
@@ -47,7 +27,7 @@ def solved(
     """The best found within the limits; None where frozen work does not fit.
 
     `engaged`: the fewest and most factories to look at plans of, among those that there is a choice about.
-    `known`: the allocation of a plan over some of these pairs, to start from.
+    `known`: the allocation of a plan to start from, as far as it is over these pairs.
     """
     model = statement.state(instance, reduced)
     program = compile_model(model)

@@ -121,10 +121,8 @@ def _pairs(instance: Instance, plan: Plan, factories: list[str] | None) -> pd.Da
 
 def _switched(pairs: pd.DataFrame) -> "pd.Series[bool]":
     """Whether the model gives the pair a binary of its own (optimization/model.py)."""
-    of_lot = pairs["frozen"].groupby(pairs["order_id"])
-    frozen = of_lot.transform("sum").astype(int)
-    choices = of_lot.transform("size") - frozen
-    shared = ~pairs["frozen"] & (choices > pairs["max_factories"] - frozen)
+    choices = (pairs["kept"] == 0).groupby(pairs["order_id"]).transform("sum")
+    shared = choices > pairs["max_new"]
     asks = (pairs["setup_cost"] > 0) | (pairs["setup_minutes"] > 0) | (pairs["least"] > 1)
     return (pairs["kept"] == 0) & (asks | shared)
 

@@ -1,80 +1,72 @@
 """The shadow run: the rule by which common planning tools place orders. What the plan saves is counted against it.
 
-Frozen work first. Then orders by priority and due date, each at its cheapest capable factory that has room for all of
-it. It is split only when none has: the cheapest takes what it can, and so on. What cannot be made in time is made late
-where the order allows it. Days fill forwards, regular minutes before overtime.
-In: an Instance. Out: a Plan that keeps every rule of the contract.
+Work that stands first (frozen pieces). Then orders by priority and due date, each at its cheapest capable factory that
+has room for all of it. It is split only when none has: the cheapest takes what it can, and so on. What cannot be made
+in time is made late where the order allows it. Days fill forwards, regular minutes before overtime.
+In: an Instance, or its arrays with a draft of what stands. Out: a plan that keeps every rule of the contract.
 """
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.errors import InfeasibleError
-from optimization import reasons, timetable
-from optimization.pairs import MINUTES_EPSILON, Pairs, reduce
-from optimization.plan import PAIR, Plan, cost_parts, unmet_pieces
-from optimization.problem import Instance, rows
-from optimization.schedule import setup_first
+from optimization import reasons
+from optimization.dense import Dense, dense
+from optimization.draft import Draft
+from optimization.pairs import MINUTES_EPSILON, reduce
+from optimization.part import Whole, whole
+from optimization.plan import Plan, cost_parts, unmet_pieces
+from optimization.problem import Instance
+from optimization.rounding import drafted, spread
 
 Floats = NDArray[np.float64]
-
-_PATIENCE_S = 0.5  # for the days of frozen work; the last thousandth of their cost takes ten times as long
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Floor:
-    """Minutes that are left by factory and day, and what the pairs have of them so far; day 1 is column 0.
+    """Minutes that are left by factory and day, and what the pairs have of them so far."""
 
-    first, on_time, last: bounds of a pair's window as slices of the columns.
-    """
-
+    d: Dense
     regular: Floats  # (factories, days)
     overtime: Floats  # (factories, days)
-    worked: dict[int, Floats]  # by pair: (days,)
-    pieces: NDArray[np.int64]  # by pair
-    factory: NDArray[np.int64]  # by pair
-    first: NDArray[np.int64]
-    on_time: NDArray[np.int64]
-    last: NDArray[np.int64]
-    limit: Floats  # minutes a day
-    setup: Floats  # minutes
-    per_piece: Floats  # minutes
+    worked: Floats  # (pairs, days)
+    pieces: Ints  # (pairs,)
+
+    @cached_property
+    def limited(self) -> NDArray[np.bool_]:
+        """Pairs with a limit a day."""
+        return np.isfinite(self.d.day_limit)
 
     def room(self, pair: int, end: int) -> int:
-        """Pieces that the pair can still make until a day."""
-        days = slice(self.first[pair], end)
-        minutes = self._open(pair, days).sum() - (0.0 if pair in self.worked else self.setup[pair])
-        return int(max(0.0, (minutes + MINUTES_EPSILON) / self.per_piece[pair]))
+        """Pieces that the pair can still make before a day."""
+        minutes = self._open(pair, slice(self.d.first_day[pair], end)).sum() - self._setup(pair)
+        return int(max(0.0, (minutes + MINUTES_EPSILON) / self.d.pace[pair]))
 
     def place(self, pair: int, pieces: int, end: int) -> None:
         """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""
-        days, f = slice(self.first[pair], end), self.factory[pair]
-        minutes = pieces * self.per_piece[pair] + (0.0 if pair in self.worked else self.setup[pair])
+        days, f = slice(self.d.first_day[pair], end), self.d.factory[pair]
+        minutes = pieces * self.d.pace[pair] + self._setup(pair)
         most = self._open(pair, days)
         regular = _filled(np.minimum(self.regular[f, days], most), minutes)
         overtime = _filled(np.minimum(self.overtime[f, days], most - regular), minutes - regular.sum())
-        self.take(pair, days, regular + overtime)
+        self.regular[f, days] -= regular
+        self.overtime[f, days] -= overtime
+        self.worked[pair, days] += regular + overtime
         self.pieces[pair] += pieces
 
-    def take(self, pair: int, days: Any, minutes: Floats) -> None:
-        """Books minutes of a pair on days: regular ones while they last."""
-        f = self.factory[pair]
-        regular = np.minimum(self.regular[f, days], minutes)
-        self.regular[f, days] -= regular
-        self.overtime[f, days] -= minutes - regular
-        self.worked.setdefault(pair, np.zeros(self.regular.shape[1]))[days] += minutes
+    def _setup(self, pair: int) -> float:
+        return 0.0 if self.pieces[pair] else float(self.d.setup_minutes[pair])
 
     def _open(self, pair: int, days: slice) -> Floats:
-        free: Floats = self.regular[self.factory[pair], days] + self.overtime[self.factory[pair], days]
-        if np.isinf(self.limit[pair]):
-            return free
-        left: Floats = self.limit[pair] - (self.worked[pair][days] if pair in self.worked else 0.0)
-        return np.minimum(free, left)
+        f = self.d.factory[pair]
+        free: Floats = self.regular[f, days] + self.overtime[f, days]
+        return np.minimum(free, self.d.day_limit[pair] - self.worked[pair, days]) if self.limited[pair] else free
 
 
 def _filled(room: Floats, minutes: float) -> Floats:
@@ -87,80 +79,64 @@ def greedy(instance: Instance) -> Plan:
     """The rule's plan. Raises InfeasibleError where the frozen work does not fit."""
     began = time.monotonic()
     reduced = reduce(instance)
-    pairs = _cheapest_first(reduced.pairs)
-    floor = _floor(reduced, pairs, instance.horizon_days)
-    _place_frozen(instance, reduced, floor, pairs)
-    bounds = pairs[["least", "most", "frozen"]].to_numpy(dtype=np.int64)
-    positions = {order_id: table.to_numpy() for order_id, table in pairs.groupby("order_id").groups.items()}
-    queue = instance.orders.sort_values(["priority", "due_day", "order_id"])
-    for end in (floor.on_time, floor.last):
-        for order in rows(queue[queue["order_id"].isin(positions)]):
-            _place(order, positions[order.order_id], bounds, floor, end)
-    used = np.array(sorted(floor.worked), dtype=np.int64)
-    allocation = pairs.loc[used, PAIR].assign(quantity=floor.pieces[used])
-    minutes = np.array([floor.worked[pair] for pair in used]).reshape(len(used), instance.horizon_days)
-    days = setup_first(minutes, pairs.loc[used], pd.DataFrame({"day": np.arange(instance.horizon_days) + 1}))
-    keys = [*PAIR, "day"]
-    plan = allocation.sort_values(PAIR, ignore_index=True), days.sort_values(keys, ignore_index=True)
-    return Plan(*plan, _report(instance, *plan, time.monotonic() - began))
+    w = whole(instance, reduced, dense(instance, reduced))
+    draft = by_rule(w, frozen_work(w))
+    plan = Plan(w.allocation(draft), w.schedule(draft), {})
+    plan.report.update(_report(instance, plan, time.monotonic() - began))
+    return plan
 
 
-def _cheapest_first(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs of each order by what a piece costs there; a piece that stays with its incumbent saves the change."""
-    setup = pairs["setup_cost"] / pairs["order_quantity"]
-    cost = pairs["unit_cost"] + setup - pairs["change_cost"].where(pairs["held"] > 0, 0.0)
-    return pairs.assign(cost=cost).sort_values(["order_id", "cost", "factory_id"], ignore_index=True)
+def frozen_work(w: Whole) -> Draft:
+    """The frozen pieces alone. Raises InfeasibleError where they do not fit."""
+    most = w.reduced.pairs["most"].to_numpy()
+    over = np.bincount(w.d.order, w.d.kept, len(w.d.quantity)) > w.d.quantity
+    fits = not over.any() and bool((w.d.kept <= most).all())
+    draft = spread(w.d, w.d.kept) if fits else None
+    if draft is None:
+        raise InfeasibleError("frozen-work-does-not-fit", reasons.frozen_causes(w.instance, w.reduced))
+    return draft
 
 
-def _floor(reduced: Pairs, pairs: pd.DataFrame, horizon_days: int) -> _Floor:
-    factories = pd.Index(reduced.days["factory_id"].unique())
-    at = factories.get_indexer(reduced.days["factory_id"]), reduced.days["day"].to_numpy() - 1
-    regular, overtime = np.zeros((2, len(factories), horizon_days))
-    regular[at], overtime[at] = reduced.days["minutes"], reduced.days["overtime_minutes"]
-    return _Floor(
+def by_rule(w: Whole, standing: Draft) -> Draft:
+    """What stands as it stands, and the rest of each order by the rule."""
+    d, load = w.d, standing.load()
+    regular = np.maximum(0.0, d.minutes - load)
+    floor = _Floor(
+        d,
         regular,
-        overtime,
-        worked={},
-        pieces=np.zeros(len(pairs), dtype=np.int64),
-        factory=factories.get_indexer(pairs["factory_id"]),
-        first=pairs["first_day"].to_numpy() - 1,
-        on_time=pairs[["on_time_day", "last_day"]].min(axis=1).to_numpy().clip(min=0),
-        last=pairs["last_day"].to_numpy(),
-        limit=pairs["max_minutes_per_day"].to_numpy(dtype=float),
-        setup=pairs["setup_minutes"].to_numpy(dtype=float),
-        per_piece=pairs["minutes_per_piece"].to_numpy(dtype=float),
+        overtime=np.maximum(0.0, d.room - load) - regular,
+        worked=standing.setup + standing.run,
+        pieces=standing.quantity.copy(),
     )
+    queue = w.instance.orders.sort_values(["priority", "due_day", "order_id"]).index.to_numpy()
+    cheapest = _cheapest_first(w)
+    on_time = np.minimum(d.on_time_day, d.last_day).clip(min=-1) + 1
+    for end in (on_time, d.last_day + 1):
+        for order in queue:
+            _place(order, cheapest[w.first_pair[order] : w.first_pair[order + 1]], floor, end)
+    return drafted(d, floor.pieces, floor.worked)
 
 
-def _place_frozen(instance: Instance, reduced: Pairs, floor: _Floor, pairs: pd.DataFrame) -> None:
-    """Gives the frozen pairs their days, at best: forwards, one of them could block another's window."""
-    frozen = pairs[pairs["kept"] > 0]
-    if frozen.empty:
-        return
-    over = frozen.groupby("order_id")["kept"].sum() > frozen.groupby("order_id")["order_quantity"].first()
-    fits = not over.any() and (frozen["kept"] <= frozen["most"]).all()
-    settled = frozen[PAIR].assign(quantity=frozen["kept"])
-    days = timetable.at_best(instance, reduced, settled, _PATIENCE_S) if fits else None
-    if days is None:
-        raise InfeasibleError("frozen-work-does-not-fit", reasons.frozen_causes(instance, reduced))
-    keys = frozen[PAIR].assign(pair=frozen.index)
-    work = days.assign(minutes=days["setup_minutes"] + days["run_minutes"]).merge(keys, on=PAIR)
-    for pair, table in work.groupby("pair"):
-        floor.take(int(str(pair)), table["day"].to_numpy() - 1, table["minutes"].to_numpy())
-    floor.pieces[frozen.index] = frozen["kept"]
+def _cheapest_first(w: Whole) -> Ints:
+    """The pairs of each order by what a piece costs there; a piece that stays with its incumbent saves the change."""
+    d = w.d
+    cost = d.unit_cost + d.setup_cost / d.quantity[d.order] - np.where(d.held > 0, d.change_cost, 0.0)
+    return np.lexsort((cost, d.order))
 
 
-def _place(order: Any, mine: Any, bounds: Any, floor: _Floor, end: Any) -> None:
+def _place(order: int, mine: Ints, floor: _Floor, end: Ints) -> None:
     """Gives what is left of an order to the cheapest factory with room for all of it, else to each what it takes."""
-    left = order.quantity - floor.pieces[mine].sum()
+    d = floor.d
+    left = int(d.quantity[order] - floor.pieces[mine].sum())
     while left > 0:
-        shared = order.max_factories <= ((floor.pieces[mine] > 0) & (bounds[mine, 2] == 0)).sum()
+        shared = d.max_new[order] <= ((floor.pieces[mine] > 0) & (d.kept[mine] == 0)).sum()
         offers = []
-        for pair in mine:
-            least, most, frozen = bounds[pair]
-            done = floor.pieces[pair]
-            pieces = min(left, most - done, floor.room(pair, end[pair])) if done or frozen or not shared else 0
-            if pieces > 0 and done + pieces >= least:
+        for pair in mine.tolist():
+            done = int(floor.pieces[pair])
+            if shared and not done:
+                continue
+            pieces = min(left, int(d.most[pair]) - done, floor.room(pair, end[pair]))
+            if pieces > 0 and done + pieces >= d.least[pair]:
                 offers.append((pair, pieces))
             if pieces == left:
                 break
@@ -171,9 +147,9 @@ def _place(order: Any, mine: Any, bounds: Any, floor: _Floor, end: Any) -> None:
         left -= pieces
 
 
-def _report(instance: Instance, allocation: pd.DataFrame, days: pd.DataFrame, seconds: float) -> dict[str, Any]:
+def _report(instance: Instance, plan: Plan, seconds: float) -> dict[str, Any]:
     """The report of a plan about whose quality nothing is known: no cost is below zero."""
-    cost, left = cost_parts(instance, allocation, days), unmet_pieces(instance, allocation)
+    cost, left = cost_parts(instance, plan.allocation, plan.schedule), unmet_pieces(instance, plan.allocation)
     objective = sum(cost.values())
     reason = "the rule found no room for them in the windows of its factories"
     return {

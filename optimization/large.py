@@ -10,17 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import pandas as pd
-
 from optimization import patterns
 from optimization import prices as lagrangian
 from optimization.ascent import ascend
 from optimization.dense import Dense, Floats, dense
 from optimization.draft import Draft
-from optimization.exact import Outcome
 from optimization.highs import Limits, Progress
 from optimization.neighbourhood import Search
+from optimization.outcome import Outcome
 from optimization.pairs import Pairs
 from optimization.part import whole
 from optimization.problem import Instance
@@ -49,27 +46,31 @@ class _Bound:
             self.value, self.by = value, by
 
 
+def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
+    """Whether one program does not carry the instance; not where nodes are to stop the search."""
+    return limits.nodes is None and len(dense(instance, reduced).slots[0]) >= _FEWEST_SLOTS
+
+
 def solved(
-    instance: Instance, reduced: Pairs, limits: Limits, progress: Callable[[Progress], None] | None = None
-) -> Outcome | None:
-    """The best plan found; None where the instance is small, is to be solved by nodes, or frozen work does not fit."""
+    instance: Instance,
+    reduced: Pairs,
+    limits: Limits,
+    start: Outcome,
+    progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """The best plan found, never dearer than `start`, and a proven bound."""
     began = time.monotonic()
-    d = dense(instance, reduced)
-    if limits.nodes is not None or len(d.slots[0]) < _FEWEST_SLOTS:
-        return None
+    w = whole(instance, reduced, dense(instance, reduced))
+    d, end = w.d, began + limits.seconds
     bound, first_plan = _priced(d, limits)
-    end = began + limits.seconds
     with Workers(limits.threads) as workers:
         by_nodes = len(d.slots[0]) <= _MOST_NODE_SLOTS
         if not by_nodes:
             _raise_by_patterns(workers, d, bound, began + _BOUND_BY * limits.seconds)
-        draft = first_plan()
-        if draft is None:
-            return None
-        search = Search(whole(instance, reduced, d), draft, bound.prices)
+        search = Search(w, _cheaper(w.draft(start.allocation, start.work), first_plan()), bound.prices)
         if by_nodes and limits.threads > 1:
             workers.raise_by_nodes(
-                instance, reduced, search.allocation(), Limits(end - time.monotonic(), limits.gap, 1)
+                instance, reduced, w.allocation(search.draft), Limits(end - time.monotonic(), limits.gap, 1)
             )
 
         def gap() -> float:
@@ -87,8 +88,12 @@ def solved(
     return _outcome(search, bound)
 
 
+def _cheaper(one: Draft, other: Draft | None) -> Draft:
+    return other if other and other.cost() < one.cost() else one
+
+
 def _priced(d: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft | None]]:
-    """Prices with their bound, and the way to a first plan; that one gives None where frozen work does not fit."""
+    """Prices with their bound, and the way to a first plan; that one gives None where the time did not suffice."""
     began = time.monotonic()
     relaxed = relax(d, seconds=_LP_BY * limits.seconds) if len(d.slots[0]) <= _MOST_SLOTS else None
     if relaxed is None:
@@ -109,17 +114,9 @@ def _raise_by_patterns(workers: Workers, d: Dense, bound: _Bound, until: float) 
 
 def _outcome(search: Search, bound: _Bound) -> Outcome:
     w, draft = search.w, search.draft
-    pair, day = np.nonzero(draft.setup + draft.run > 0)
-    work = {
-        "order_id": w.order_ids[w.d.order[pair]],
-        "factory_id": w.factory_ids[w.d.factory[pair]],
-        "day": day + 1,
-        "setup_minutes": draft.setup[pair, day],
-        "run_minutes": draft.run[pair, day],
-    }
     return Outcome(
-        allocation=search.allocation(),
-        work=pd.DataFrame(work),
+        allocation=w.allocation(draft),
+        work=w.schedule(draft),
         cost=search.cost,
         bound=bound.value,
         bound_by=bound.by,
@@ -127,6 +124,5 @@ def _outcome(search: Search, bound: _Bound) -> Outcome:
         columns=len(w.d.slots[0]),
         integers=len(w.d.order),
         nodes=search.tried,
-        lp_iterations=0,
         prices=lagrangian.table(w.d, w.factory_ids, bound.prices),
     )

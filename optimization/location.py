@@ -14,8 +14,8 @@ import numpy as np
 from optimization import exact
 from optimization.dense import Dense, Floats, dense
 from optimization.engagement import floors
-from optimization.exact import Outcome
 from optimization.highs import Limits, Progress
+from optimization.outcome import Outcome
 from optimization.pairs import Pairs
 from optimization.problem import Instance
 
@@ -27,36 +27,7 @@ _FLOORS_BY = 0.2  # share of the time
 _ASSUMED = (0.003, 0.01, 0.04, np.inf)
 
 
-def solved(instance: Instance, reduced: Pairs, limits: Limits, progress: OnProgress | None = None) -> Outcome | None:
-    """The best plan found and a bound proven for all pairs; None where the instance is of another kind."""
-    began = time.monotonic()
-    if not _is_location(instance, reduced):
-        return None
-    d = dense(instance, reduced)
-    proven = floors(d, np.inf if limits.nodes else _FLOORS_BY * limits.seconds)
-    found: Outcome | None = None
-    bound, bound_by = proven.bound, "lagrangian"
-    for share in _ASSUMED:
-        assumed = proven.bound + share * abs(proven.bound)
-        cutoff = min(assumed, found.cost) if found else assumed
-        left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-        counts = np.flatnonzero(proven.count <= cutoff)
-        engaged = int(counts.min()), int(counts.max())
-        pairs, known = _below(reduced, d, proven.pair, cutoff), found.allocation if found else None
-        outcome = exact.solved(instance, pairs, left, _capped(progress, cutoff), engaged, known)
-        if outcome is None:
-            return None
-        if outcome.bound is not None:
-            bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))
-        found = min(found or outcome, outcome, key=lambda one: one.cost)
-        if found.cost - bound <= limits.gap * abs(found.cost) or cutoff < assumed:
-            break  # proven, or all pairs that could better a plan have been searched
-        if left.seconds <= 0 or limits.stopped:
-            break
-    return found and replace(found, bound=bound, bound_by=bound_by)
-
-
-def _is_location(instance: Instance, reduced: Pairs) -> bool:
+def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
     """Whether there are many pairs, days need no telling apart, and there is a choice of factories to engage."""
     pairs, factories = reduced.pairs, instance.factories
     if len(pairs) <= _MANY or reduced.spans["factory_id"].duplicated().any():
@@ -64,6 +35,34 @@ def _is_location(instance: Instance, reduced: Pairs) -> bool:
     costly = factories["factory_id"][factories["engagement_cost"] > 0]
     at_choice = pairs["factory_id"].isin(costly) & ~pairs["factory_id"].isin(pairs["factory_id"][pairs["kept"] > 0])
     return bool(at_choice.any())
+
+
+def solved(
+    instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: OnProgress | None = None
+) -> Outcome:
+    """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
+    began = time.monotonic()
+    d = dense(instance, reduced)
+    proven = floors(d, np.inf if limits.nodes else _FLOORS_BY * limits.seconds)
+    found, bound, bound_by = start, proven.bound, "lagrangian"
+    for share in _ASSUMED:
+        assumed = proven.bound + share * abs(proven.bound)
+        cutoff = min(assumed, found.cost)
+        left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
+        if found.cost - bound <= limits.gap * abs(found.cost) or left.seconds <= 0 or limits.stopped:
+            break
+        counts = np.flatnonzero(proven.count <= cutoff)
+        engaged = int(counts.min(initial=0)), int(counts.max(initial=len(proven.count)))
+        pairs = _below(reduced, d, proven.pair, cutoff)
+        outcome = exact.solved(instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
+        if outcome is None:
+            break  # within the solver's tolerance frozen work does not fit
+        if outcome.bound is not None:
+            bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))
+        found = min(outcome, found, key=lambda one: one.cost)
+        if cutoff < assumed:
+            break  # all pairs that could better a plan have been searched
+    return replace(found, bound=bound, bound_by=bound_by)
 
 
 def _below(reduced: Pairs, d: Dense, floor: Floats, cutoff: float) -> Pairs:

@@ -3,12 +3,13 @@
 Sets
   o in O            orders (lots)
   f in F            factories
-  (o,f) in P        eligible pairs; X those that are not frozen
+  (o,f) in P        eligible pairs; X those without frozen pieces
   k in S(f)         spans of days of factory f with capacity (optimization/pairs.py); S(o,f) those in the pair's window
   k in T(o,f)       spans after which work of the pair costs more for being late
 
 Parameters (money in one currency, minutes of the factory, pieces)
-  D_o quantity, g_o unmet_cost, h_o late_cost (per piece and day), n_o max_factories
+  D_o quantity, g_o unmet_cost, h_o late_cost (per piece and day), n_o max_factories less the
+                    pairs with frozen pieces
   c_of unit_cost, a_of minutes_per_piece, s_of setup_cost, m_of setup_minutes
   l_of least and U_of most pieces when used; U_of = min(D_o, max_lot, what the factory can make in the window)
   C_fk minutes, V_fk overtime_minutes, v_fk overtime_cost, r_ofk daily limit over the span (minutes)
@@ -158,16 +159,16 @@ def _add_variables(m: Model, d: _Data) -> None:
 
 def _switched(d: _Data, key: Pair) -> bool:
     """Whether the pair needs a binary of its own."""
-    row, order = d.pair[key], d.order[key[0]]
+    row = d.pair[key]
     if row.kept > 0:
         return False
     if row.setup_cost > 0 or row.setup_minutes > 0 or row.least > 1:
         return True
-    return not row.frozen and len(_shared(d, key[0])) > order.max_factories
+    return len(_shared(d, key[0])) > int(row.max_new)
 
 
 def _shared(d: _Data, o: str) -> list[Pair]:
-    return [key for key in d.pairs_of.get(o, []) if not d.pair[key].frozen]
+    return [key for key in d.pairs_of.get(o, []) if d.pair[key].kept == 0]
 
 
 def _used(m: Model, o: str, f: str) -> Any:
@@ -190,7 +191,8 @@ def _add_order_rows(m: Model, d: _Data) -> None:
         return sum(m.quantity[key] for key in d.pairs_of.get(o, [])) + m.unmet[o] == d.order[o].quantity
 
     def sharing(m: Model, o: str) -> Any:
-        return sum(_used(m, *key) for key in _shared(d, o)) <= d.order[o].max_factories
+        shared = _shared(d, o)
+        return sum(_used(m, *key) for key in shared) <= d.pair[shared[0]].max_new
 
     def lot_most(m: Model, o: str, f: str) -> Any:
         return m.quantity[o, f] <= d.pair[o, f].most * _used(m, o, f)
@@ -199,7 +201,8 @@ def _add_order_rows(m: Model, d: _Data) -> None:
         return m.quantity[o, f] >= d.pair[o, f].least * m.used[o, f]
 
     m.served = pyo.Constraint(list(d.order), rule=served)
-    m.sharing = pyo.Constraint([o for o in d.order if len(_shared(d, o)) > d.order[o].max_factories], rule=sharing)
+    crowded = [o for o in d.order if (shared := _shared(d, o)) and len(shared) > d.pair[shared[0]].max_new]
+    m.sharing = pyo.Constraint(crowded, rule=sharing)
     m.lot_most = pyo.Constraint([key for key in d.pair if key in m.used or key[1] in m.engaged], rule=lot_most)
     m.lot_least = pyo.Constraint(list(m.used), rule=lot_least)
     m.taking = pyo.Constraint(list(m.taken), rule=lambda m, o, f: m.taken[o, f] >= d.pair[o, f].held - m.quantity[o, f])

@@ -90,17 +90,6 @@ class Search:
         self._random = np.random.default_rng(SEED)
         self._running: dict[Future[Result | None], _Running] = {}
 
-    def allocation(self, pairs: Ints | None = None) -> pd.DataFrame:
-        """order_id, factory_id and quantity of the pairs that make any; or of these."""
-        used = np.flatnonzero(self.draft.quantity) if pairs is None else pairs
-        return pd.DataFrame(
-            {
-                "order_id": self.w.order_ids[self.w.d.order[used]],
-                "factory_id": self.w.factory_ids[self.w.d.factory[used]],
-                "quantity": self.draft.quantity[used],
-            }
-        )
-
     def step(self, pool: ProcessPoolExecutor, workers: int, until: float) -> None:
         """Keeps that many workers busy and takes in what they have done, within a second."""
         while len(self._running) < workers and self._launch(pool, workers, until):
@@ -124,7 +113,7 @@ class Search:
         np.add.at(own, d.factory[used], draft.setup[used] + draft.run[used])
         engaged = self._lots_at > np.bincount(d.factory[used], minlength=len(own))
         part = cut(w, pairs, Others(self._load - own, engaged, ~np.isin(np.arange(len(own)), held), own))
-        start = self.allocation(used)
+        start = w.allocation(draft, used)
         limits = Limits(min(_SECONDS, until - time.monotonic()), self._gap, 1)
         self._running[pool.submit(plan_part, part, start, limits)] = _Running(orders, pairs, factories, held, breadth)
         return True

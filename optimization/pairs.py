@@ -25,7 +25,8 @@ class Pairs:
 
     pairs  order_id, factory_id (sorted), the arc's costs and minutes (none for a setup that is done), and
            first_day, last_day (days with capacity in the window), on_time_day (last day that is not late), late_cost,
-           least, most (pieces when used), kept (frozen pieces), held (incumbent pieces), change_cost, frozen
+           least, most (pieces when used), kept (frozen pieces), held (incumbent pieces), change_cost, frozen,
+           max_new (pairs that the order may have beside those with frozen pieces)
     days   factory_id, day, minutes, overtime_minutes, overtime_cost, span: days with capacity, numbered per factory
     spans  factory_id, span: first_day, last_day, days, minutes, overtime_minutes, overtime_cost
     dropped  order_id, factory_id, reason: arcs that no plan can use
@@ -96,6 +97,8 @@ def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFra
     free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - kept_elsewhere)
     arcs["least"] = arcs["min_lot"].mask(arcs["frozen"], arcs["kept"]).clip(lower=1)
     arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype("int64")
+    standing = (arcs["kept"] > 0).groupby(arcs["order_id"]).transform("sum")
+    arcs["max_new"] = (arcs["max_factories"] - standing).clip(lower=0)
     return arcs
 
 
@@ -120,6 +123,7 @@ def _why_dropped(arcs: pd.DataFrame) -> "pd.Series[Any]":
             arcs["reach"] <= 0,
             arcs["least"] > arcs["order_quantity"],
             arcs["most"] < arcs["least"],
+            arcs["max_new"] == 0,
         ],
         [
             "",
@@ -127,6 +131,7 @@ def _why_dropped(arcs: pd.DataFrame) -> "pd.Series[Any]":
             "no capacity in the window",
             "minimum lot above the quantity",
             "window too short for a lot",
+            "frozen work is at as many factories as may share it",
         ],
         default="",
     )

@@ -7,12 +7,13 @@ the whole what it costs the part and the rest.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from optimization.dense import Dense, Flags, Floats, Ints, factory_names, places
-from optimization.draft import Draft
+from optimization.draft import Draft, empty
 from optimization.pairs import Pairs
 from optimization.plan import PAIR
 from optimization.problem import Instance
@@ -49,6 +50,27 @@ class Whole:
         """Pair number of each row of a table with order_id and factory_id."""
         order, factory = places(self.order_ids, table["order_id"]), places(self.factory_ids, table["factory_id"])
         return np.asarray(np.searchsorted(self.key, order * len(self.factory_ids) + factory))
+
+    def allocation(self, draft: Draft, pairs: Ints | None = None) -> pd.DataFrame:
+        """order_id, factory_id and quantity of the pairs of a draft that make any; or of these."""
+        used = np.flatnonzero(draft.quantity) if pairs is None else pairs
+        return self._named(used, {"quantity": draft.quantity[used]})
+
+    def schedule(self, draft: Draft) -> pd.DataFrame:
+        """A draft's work as rows of a plan's schedule."""
+        pair, day = np.nonzero(draft.setup + draft.run > 0)
+        minutes = {"setup_minutes": draft.setup[pair, day], "run_minutes": draft.run[pair, day]}
+        return self._named(pair, {"day": day + 1} | minutes)
+
+    def draft(self, allocation: pd.DataFrame, schedule: pd.DataFrame) -> Draft:
+        """A plan as a draft."""
+        draft = empty(self.d)
+        put_back(self, draft, np.arange(len(self.d.order)), allocation, schedule)
+        return draft
+
+    def _named(self, pairs: Ints, columns: dict[str, Any]) -> pd.DataFrame:
+        names = {"order_id": self.order_ids[self.d.order[pairs]], "factory_id": self.factory_ids[self.d.factory[pairs]]}
+        return pd.DataFrame(names | columns)
 
     @cached_property
     def key(self) -> Ints:

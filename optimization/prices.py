@@ -6,7 +6,7 @@ apart: each factory offers the minutes that pay best, and each order takes the c
   bound(n) = sum_o order_o(n) + sum_f factory_f(n) + change cost of all incumbents
   factory_f = min over z in {0, 1} and L:  E z + v (L - C)+ + w (G - sum_t L)+ - sum_t n L,   L = 0 where z = 0
   order_o   = g D - the most that pieces save, each g - c - s/U - min_t[(a + m/U) n_t + h late_t] at its pair,
-              and b more while it is one of the incumbent's; at most U pieces of a pair, D of an order, n_o pairs
+              and b more while it is one of the incumbent's; at most U pieces of a pair, D of an order, n_o new pairs
 
 A pair of q <= U pieces works a + m/q minutes per piece; where a price is negative, m/l with the smallest lot l stands
 for m/U. Setup comes first, so charging a share of it on every day of the pair's work never overstates lateness. The
@@ -56,7 +56,7 @@ def _most_saved(d: Dense, saved: Floats) -> Floats:
     left = d.quantity - np.bincount(d.order, d.kept, len(d.quantity)).astype(np.int64)
     fill = _best_pieces(np.tile(d.order, 2), np.concatenate([rebate, plain]), np.concatenate([first, rest]), left)
     pairs = np.where(first > 0, rebate * first, 0.0) + plain * rest
-    free, limit = ~d.frozen, d.max_factories
+    free, limit = d.kept == 0, d.max_new
     few = _best_pieces(d.order[free], pairs[free], np.ones(int(free.sum()), dtype=np.int64), limit)
     return np.minimum(fill, few + np.bincount(d.order[~free], pairs[~free], len(d.quantity)))
 

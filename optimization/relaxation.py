@@ -7,7 +7,7 @@ drop out. x is pieces of a pair finished on a day, p overtime, u unmet, z engage
   served[o]       sum x + u = D_o
   capacity[f,t]   sum (a + m share) x <= C_ft + p_ft,   p <= V,   x <= daily limit / a
   lot[o,f]        kept <= sum_t x <= U_of         where U_of < D_o or something is kept
-  sharing[o]      sum x / U_of <= n_o             over pairs that are not frozen, where there are more than n_o
+  sharing[o]      sum x / U_of <= n_o             over pairs without frozen pieces, where there are more than n_o
   engaging[f]     sum (a + m share) x <= room_f z_f;   sum_t x <= U_of z_f  where the last solution broke it
   target[f]       i + sum (a + m / least) x >= G_f      (no used pair works longer than that)
   taking[o,f]     j + sum_t x >= I_of
@@ -115,9 +115,10 @@ def _add_pair_rows(lp: Blocks, d: Dense, pair: Ints, x: Ints) -> None:
     bound = np.flatnonzero((d.most < d.quantity[d.order]) | (d.kept > 0))
     rows, at = _rows_of(bound, pair, len(d.order))
     lp.rows(len(bound), d.kept[bound], d.most[bound], (rows, x[at], 1.0))
-    crowded = np.flatnonzero(np.bincount(d.order[~d.frozen], minlength=len(d.quantity)) > d.max_factories)
-    rows, at = _rows_of(crowded, np.where(d.frozen[pair], -1, d.order[pair]), len(d.quantity))
-    lp.rows(len(crowded), -np.inf, d.max_factories[crowded], (rows, x[at], 1.0 / d.most[pair[at]]))
+    new = d.kept == 0
+    crowded = np.flatnonzero(np.bincount(d.order[new], minlength=len(d.quantity)) > d.max_new)
+    rows, at = _rows_of(crowded, np.where(new[pair], d.order[pair], -1), len(d.quantity))
+    lp.rows(len(crowded), -np.inf, d.max_new[crowded], (rows, x[at], 1.0 / d.most[pair[at]]))
     held = np.flatnonzero((d.held > d.kept) & (d.change_cost > 0))
     j = lp.columns(d.change_cost[held])
     rows, at = _rows_of(held, pair, len(d.order))

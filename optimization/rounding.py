@@ -7,6 +7,7 @@ pieces are made whole within each order, and the minutes of whole pieces are spr
 
 import time
 from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _ROUNDS, _FREE_ROUNDS = 8, 3  # of slope scaling; after the free ones pairs far 
 _LEAST_SHARE = 0.02  # of `most`; a pair with less pays as though it made so much
 _USED = 1e-6  # pieces
 _FITS = 1e-6  # minutes; the contract's tolerance
-_TRIES = 8  # each takes pieces from pairs that still lack minutes
+_TRIES = 8  # each takes pieces from pairs that still lack minutes; then all that are not frozen
 _KEEP = 0.5  # of the smallest lot; a pair with less is dropped, with more is filled to the lot
 _LACK = 10.0  # cost of a missing minute, as a multiple of the dearest piece's unmet cost by the minute
 
@@ -53,10 +54,10 @@ def filled(d: Dense, pieces: Floats) -> Draft | None:
 def lots(d: Dense, pieces: Floats) -> Flags:
     """Pairs that get work: those of each order with the most pieces, at most max_factories, none far below its lot."""
     chosen = (pieces >= np.maximum(_KEEP * d.least, _USED)) | (d.kept > 0)
-    place = rank(d.order, np.where(chosen & ~d.frozen, pieces, -1.0))
-    chosen &= d.frozen | (place < d.max_factories[d.order])
+    place = rank(d.order, np.where(chosen & (d.kept == 0), pieces, -1.0))
+    chosen &= (d.kept > 0) | (place < d.max_new[d.order])
     least = np.where(chosen, d.least, 0)
-    before = _cumulative(d.order, rank(d.order, np.where(chosen, pieces, -1.0)), least)
+    before = cumulative(d.order, rank(d.order, np.where(chosen, pieces, -1.0)), least)
     return np.asarray(chosen & ((before + least <= d.quantity[d.order]) | (d.kept > 0)))
 
 
@@ -69,7 +70,7 @@ def rank(group: Ints, weight: Floats) -> Ints:
     return rank
 
 
-def _cumulative(group: Ints, rank: Ints, amount: Ints) -> Ints:
+def cumulative(group: Ints, rank: Ints, amount: Ints) -> Ints:
     """Sum of the amounts of the elements of the same group that rank before."""
     ordered = np.lexsort((rank, group))
     total = np.cumsum(amount[ordered]) - amount[ordered]
@@ -87,21 +88,23 @@ def _filled(d: Dense, chosen: Flags) -> Floats:
     row[pairs] = at = np.arange(len(pairs))
     lp = Blocks()
     w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair], upper=d.day_limit[pair])
-    q = lp.columns(d.unit_cost[pairs], upper=d.most[pairs])
+    q = lp.columns(d.unit_cost[pairs], d.kept[pairs], d.most[pairs])
     p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
     u = lp.columns(d.unmet_cost)
     dear = _LACK * d.unmet_cost[d.order[pairs]]
-    small, unset = lp.columns(dear), lp.columns(dear / d.pace[pairs] + 1.0)
+    kept = d.kept[pairs] > 0
+    missing = np.where(kept, _dearest(d), dear / d.pace[pairs] + 1.0)  # neighbours give way to frozen pieces
+    small, unset = lp.columns(dear), lp.columns(missing)
     orders, slots = np.arange(len(u)), np.arange(len(p))
     lp.rows(len(u), d.quantity, d.quantity, (d.order[pairs], q, 1.0), (orders, u, 1.0))
-    lp.rows(len(pairs), d.least[pairs], np.inf, (at, q, 1.0), (at, small, 1.0))
+    lp.rows(len(pairs), np.where(kept, 0, d.least[pairs]), np.inf, (at, q, 1.0), (at, small, 1.0))
     setup = d.setup_minutes[pairs]
     lp.rows(len(pairs), setup, setup, (row[pair], w, 1.0), (at, q, -d.pace[pairs]), (at, unset, 1.0))
     lp.rows(len(p), -np.inf, d.minutes.ravel(), (d.factory[pair] * d.days + day, w, 1.0), (slots, p, -1.0))
     solved = lp.solve()
     assert solved is not None  # nothing made, everything unmet and lacking, is feasible
     pieces = np.zeros(len(d.order))
-    pieces[pairs] = np.where(solved.values[unset] > _FITS, 0.0, solved.values[q])
+    pieces[pairs] = np.where(~kept & (solved.values[unset] > _FITS), 0.0, solved.values[q])
     return pieces
 
 
@@ -119,46 +122,66 @@ def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
 def spread(d: Dense, quantity: Ints) -> Draft | None:
     """Minutes by day for whole pieces, setup first; pairs that do not fit give up pieces, or all below their lot.
 
-    None where frozen pieces alone do not fit.
+    Where a pair with frozen pieces lacks minutes, its neighbours give way. None where frozen pieces alone do not fit.
     """
-    for _ in range(_TRIES):
-        pairs = np.flatnonzero(quantity)
-        need = quantity[pairs] * d.pace[pairs] + d.setup_minutes[pairs]
-        minutes, short = _minutes(d, pairs, need)
-        if not (short > _FITS).any():
-            return _draft(d, quantity, pairs, minutes)
-        fewer = quantity[pairs] - np.ceil((short - _FITS) / d.pace[pairs]).astype(np.int64).clip(min=0)
-        quantity = quantity.copy()
-        quantity[pairs] = np.where(fewer >= np.maximum(d.least, 1)[pairs], fewer, d.kept[pairs])
+    quantity, minutes = np.maximum(quantity, d.kept), np.zeros((len(d.order), d.days))
+    open_at = np.ones(len(d.minutes), dtype=bool)  # factories whose days are still to be filled
+    for turn in count():
+        pairs = np.flatnonzero((quantity > 0) & open_at[d.factory])
+        minutes[pairs], short = _minutes(d, pairs, quantity[pairs])
+        pairs, short = pairs[short > _FITS], short[short > _FITS]
+        if not len(pairs):
+            return drafted(d, quantity, minutes)
+        fewer = quantity[pairs] - np.ceil((short - _FITS) / d.pace[pairs]).astype(np.int64)
+        stays = (fewer >= np.maximum(d.least, 1)[pairs]) & (turn < _TRIES)
+        fewer = np.where(stays, fewer, d.kept[pairs])
+        if (quantity[pairs] <= fewer).any():
+            return None
+        quantity[pairs] = fewer
+        open_at = np.isin(np.arange(len(open_at)), d.factory[pairs])
+        minutes[open_at[d.factory]] = 0.0
     return None
 
 
-def _minutes(d: Dense, pairs: Ints, need: Floats) -> tuple[Floats, Floats]:
-    """Minutes (pairs, days) at least cost, and the minutes that find no room."""
+def _minutes(d: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
+    """Minutes (pairs, days) at least cost, and the minutes that find no room: frozen ones only where nothing helps."""
     pair, day = d.slots_of(pairs)
     row = np.full(len(d.order), -1)
-    row[pairs] = np.arange(len(pairs))
+    row[pairs] = at = np.arange(len(pairs))
+    need = quantity * d.pace[pairs] + d.setup_minutes[pairs]
+    kept = np.where(d.kept[pairs] > 0, d.kept[pairs] * d.pace[pairs] + d.setup_minutes[pairs], 0.0)
     lp = Blocks()
     # an hour earlier is worth a little: slack for surprises
     w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair] + 1e-6 * day, upper=d.day_limit[pair])
     p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
-    lack = lp.columns(_LACK * d.unmet_cost[d.order[pairs]] / d.pace[pairs] + 1.0)
-    lp.rows(len(pairs), need, need, (row[pair], w, 1.0), (np.arange(len(pairs)), lack, 1.0))
+    lack = lp.columns(_LACK * d.unmet_cost[d.order[pairs]] / d.pace[pairs] + 1.0, upper=need - kept)
+    frozen = lp.columns(np.full(len(pairs), _dearest(d)), upper=kept)
+    lp.rows(len(pairs), need, need, (row[pair], w, 1.0), (at, lack, 1.0), (at, frozen, 1.0))
     slot = d.factory[pair] * d.days + day
     lp.rows(len(p), -np.inf, d.minutes.ravel(), (slot, w, 1.0), (np.arange(len(p)), p, -1.0))
     solved = lp.solve()
     assert solved is not None  # everything lacking is feasible
     minutes = np.zeros((len(pairs), d.days))
     minutes[row[pair], day] = np.maximum(0.0, solved.values[w])
-    return minutes, np.maximum(0.0, solved.values[lack])
+    return minutes, np.maximum(0.0, solved.values[lack] + solved.values[frozen])
 
 
-def _draft(d: Dense, quantity: Ints, pairs: Ints, minutes: Floats) -> Draft:
+def _dearest(d: Dense) -> float:
+    """More than a minute costs that any pair lacks, is late by or works in overtime."""
+    late = d.late_cost * np.maximum(0, d.last_day - d.on_time_day)
+    per_minute = (_LACK * d.unmet_cost[d.order] + late) / d.pace
+    return 2.0 * (1.0 + float(per_minute.max(initial=0.0)) + float(d.overtime_cost.max(initial=0.0)))
+
+
+def drafted(d: Dense, quantity: Ints, minutes: Floats) -> Draft:
+    """The draft of pieces (pairs,) and minutes (pairs, days); the first minutes of a pair are its setup."""
     draft = empty(d)
     draft.quantity[:] = quantity
+    pairs = np.flatnonzero(quantity)
+    worked = minutes[pairs]
     need = quantity[pairs] * d.pace[pairs] + d.setup_minutes[pairs]
-    minutes = minutes * (need / minutes.sum(axis=1))[:, None]  # takes out the solver's tolerance
-    done = np.minimum(np.cumsum(minutes, axis=1), d.setup_minutes[pairs][:, None])
+    worked = worked * (need / worked.sum(axis=1))[:, None]  # takes out the solver's tolerance
+    done = np.minimum(np.cumsum(worked, axis=1), d.setup_minutes[pairs][:, None])
     draft.setup[pairs] = np.diff(done, axis=1, prepend=0.0)
-    draft.run[pairs] = np.maximum(0.0, minutes - draft.setup[pairs])
+    draft.run[pairs] = np.maximum(0.0, worked - draft.setup[pairs])
     return draft

@@ -42,9 +42,10 @@ RULES = {
         where a.quantity < p.min_lot and not p.frozen""",
     "max-lot": """select a.*, p.max_lot from allocation a join pair p using (order_id, factory_id)
         where a.quantity > p.max_lot""",
-    "max-factories": """select a.order_id, count(*) as factories, any_value(o.max_factories) as max_factories
+    "max-factories": """select a.order_id, count(*) as factories, any_value(o.max_factories) as max_factories,
+            count(*) filter (p.frozen and p.held > 0) as frozen_factories
         from allocation a join pair p using (order_id, factory_id) join orders o using (order_id)
-        where not p.frozen group by a.order_id having factories > any_value(o.max_factories)""",
+        group by a.order_id having factories > greatest(any_value(o.max_factories), frozen_factories)""",
     "frozen-kept": """select p.order_id, p.factory_id, p.held as frozen_pieces, coalesce(a.quantity, 0) as quantity
         from pair p left join allocation a using (order_id, factory_id)
         where p.frozen and coalesce(a.quantity, 0) < p.held""",
@@ -92,8 +93,9 @@ COST = {
 # Capacity is priced, and all else that ties orders together is left out. Each order then takes the pieces that save
 # most against leaving them unmet: a pair's setup is spread over the most pieces that it can make (over the fewest where
 # a price is negative), pieces that an incumbent has save its change cost too, frozen pieces are made whatever they
-# save. What an order saves is the less of two: its best pieces up to its quantity, its best max_factories pairs each at
-# its most. Each factory offers the minutes that pay best, pays for being engaged if it offers any, and for a shortfall.
+# save. What an order saves is the less of two: its best pieces up to its quantity, its best max_factories pairs (frozen
+# ones counted), each at its most. Each factory offers the minutes that pay best, pays for being engaged if it offers
+# any, and for a shortfall.
 LAGRANGIAN_BOUND = """
 with priced as (
     select c.*, coalesce(q.price, 0) as price from capacity c left join prices q using (factory_id, day)
@@ -121,6 +123,7 @@ saving as (
     from sized s join pair p using (order_id, factory_id) join orders o using (order_id)
     join priced d on d.factory_id = p.factory_id and d.day between p.first_day and p.last_day
     where s.kept > 0 or (s.most >= 1 and s.most >= s.fewest) group by s.order_id, s.factory_id),
+standing as (select order_id, count(*) as factories from pair where frozen and held > 0 group by order_id),
 kept as (
     select order_id, sum(kept) as pieces, sum(kept * (saved + change_cost) - setup_cost) as saved
     from saving where kept > 0 group by order_id),
@@ -133,15 +136,16 @@ filled as (
         as pieces
     from offer f join orders o using (order_id) left join kept k using (order_id) where f.saved > 0),
 ranked as (
-    select order_id, frozen,
+    select order_id, kept > 0 as standing,
            greatest(0, saved + change_cost) * returned + greatest(0, saved) * (most - kept - returned) as saved,
-           row_number() over (partition by order_id, frozen order by greatest(0, saved + change_cost) * returned
+           row_number() over (partition by order_id, kept > 0 order by greatest(0, saved + change_cost) * returned
                + greatest(0, saved) * (most - kept - returned) desc) as place
     from saving),
 best_pieces as (select order_id, sum(saved * pieces) as saved from filled group by order_id),
 best_pairs as (
-    select order_id, sum(saved) as saved from ranked join orders using (order_id)
-    where frozen or place <= max_factories group by order_id),
+    select order_id, sum(r.saved) as saved from ranked r join orders using (order_id) left join standing s
+        using (order_id)
+    where r.standing or place <= max_factories - coalesce(s.factories, 0) group by order_id),
 minute as (
     select factory_id, -price as cost, minutes from priced
     union all select factory_id, overtime_cost - price, overtime_minutes from priced),

@@ -91,10 +91,10 @@ def improved(program: Program, pieces: Columns, start: Floats, limits: Limits) -
 
 
 def _guided(loose: Program, pieces: Columns, relaxed: Floats | None, start: Floats, clock: _Clock) -> Floats:
-    """A good start, with fractional pieces: the search over the pairs that the relaxation uses, and the frozen ones."""
+    """A good start, with fractional pieces: the search over the pairs that the relaxation or the start uses."""
     if relaxed is None:
         return start
-    unused = _mask(loose, pieces) & (relaxed <= _WHOLE)
+    unused = _mask(loose, pieces) & (relaxed <= _WHOLE) & (start <= _WHOLE)
     few = replace(loose, upper=np.where(unused, loose.lower, loose.upper))
     found = search(few, start, clock.until(_START_BY, max(_START_GAP, clock.limits.gap)))
     return start if found.values is None else found.values

@@ -1,7 +1,8 @@
-"""An instance to a plan: reduce, state, search, round, schedule, report. `allocate` does it for folders.
+"""An instance to a plan: reduce, know, search, schedule, report. `allocate` does it for folders.
 
-The plan is feasible whatever stops the search: it starts from the frozen work alone, every other piece unmet. Its cost
-is recomputed from the whole pieces and the schedule; the bound is the search's proven one.
+What is known before any search (optimization/known.py) is the first plan of each way of searching and its floor: no
+plan costs more, whatever stops the search. A plan's cost is recomputed from the whole pieces and the schedule; the
+bound is the search's proven one.
 """
 
 import time
@@ -15,20 +16,25 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InfeasibleError
-from optimization import exact, large, location, problem, reasons, schedule, stability
+from optimization import exact, known, large, location, problem, reasons, schedule, stability
 from optimization import prices as lagrangian
 from optimization.dense import dense, factory_names
-from optimization.exact import Outcome
+from optimization.greedy import greedy
 from optimization.highs import Limits, Progress
+from optimization.outcome import Outcome
 from optimization.pairs import Pairs, reduce
+from optimization.part import whole
 from optimization.plan import Plan, cost_parts, empty_frame
 from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.solver import Solver
 
+_KNOWING_BY = 0.3  # share of the time after which no further plan is looked for before the search
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, or seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_S = 20_000, 10.0  # slots and seconds of the relaxation that a plan's prices come from
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
+# Ways of searching, each for the instances that it suits; for all else branch and bound on the whole.
+_WAYS = (location.suits, location.solved), (large.suits, large.solved)
 
 
 def allocate(
@@ -40,11 +46,20 @@ def allocate(
     node_limit: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
+    rule: bool = False,
 ) -> dict[str, Any]:
-    """Reads an instance, writes its plan, returns the report; reports frozen work that does not fit, then raises."""
+    """Reads an instance, writes its plan, returns the report; reports frozen work that does not fit, then raises.
+
+    `rule`: the plan of the common rule (optimization/greedy.py) instead of the best one.
+    """
+    began = time.monotonic()
     instance = problem.read(instance_folder)
     try:
-        plan = solve(instance, time_limit_s, gap, threads, node_limit, progress, stop)
+        if rule:
+            plan = greedy(instance)
+        else:
+            left = time_limit_s - (time.monotonic() - began)
+            plan = solve(instance, left, gap, threads, node_limit, progress, stop)
     except InfeasibleError as error:
         report = {"status": "infeasible", "objective": None, "bound": None, "gap": None, "causes": error.faults}
         report["instance_sha256"] = instance.sha256
@@ -63,29 +78,60 @@ def solve(
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
 ) -> Plan:
-    """The best plan found within the limits. Raises InfeasibleError.
+    """The best plan found within the limits, never dearer than what is known before. Raises InfeasibleError.
 
     `node_limit` stops by nodes instead of time, which is reproducible. `stop`, once set, ends the search with the best
     plan so far.
     """
     began, trace = time.monotonic(), Trace(progress)
     reduced = reduce(instance)
+    w = whole(instance, reduced, dense(instance, reduced))
+    drafts = known.known(w, np.inf if node_limit else began + _KNOWING_BY * time_limit_s)
+    start = known.outcome(w, min(drafts.values(), key=lambda draft: draft.cost()))
+    trace(Progress(0.0, _priceless_bound(instance), start.cost, None))
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
-    for regime in (location.solved, large.solved, exact.solved):
-        if found := regime(instance, reduced, limits, trace):
-            break
-    else:
-        raise InfeasibleError("frozen-work-does-not-fit", reasons.frozen_causes(instance, reduced))
-    days = found.work if "day" in found.work else schedule.by_day(reduced, found.allocation, found.work)
-    report = _report(instance, reduced, days, found, gap)
+    found = _floored(instance, reduced, _searched(instance, reduced, limits, start, trace), start)
+    report = _report(instance, reduced, found, gap)
     report["instance_sha256"] = instance.sha256
     report["engine"] = _engine(found, limits) | {"trace": trace.steps}
-    plan = Plan(found.allocation, days, report, _prices(instance, reduced) if found.prices is None else found.prices)
+    report["engine"]["known"] = {name: draft.cost() for name, draft in drafts.items()}
+    prices = _prices(instance, reduced) if found.prices is None else found.prices
+    plan = Plan(found.allocation, found.work, report, prices)
     if len(instance.incumbent) and report["gap"] > 0:
         plan = stability.settled(instance, plan, _SETTLING_S if node_limit else _SETTLING_BY * time_limit_s, stop)
+    plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
+
+
+def _searched(
+    instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: Callable[[Progress], None]
+) -> Outcome:
+    """What the way that suits the instance finds; the start where there is no time for any."""
+    if limits.nodes is None and limits.seconds <= 0:
+        return start
+    for suits, solved in _WAYS:
+        if suits(instance, reduced, limits):
+            return solved(instance, reduced, limits, start, progress)
+    return exact.solved(instance, reduced, limits, progress, known=start.allocation) or start
+
+
+def _floored(instance: Instance, reduced: Pairs, found: Outcome, start: Outcome) -> Outcome:
+    """What was found, day by day; the start where that costs less. The bound stands."""
+    if "day" not in found.work:
+        found = replace(found, work=schedule.by_day(reduced, found.allocation, found.work))
+    cost = sum(cost_parts(instance, found.allocation, found.work).values())
+    return replace(found, allocation=start.allocation, work=start.work) if start.cost < cost else found
+
+
+def _stopped_by(report: dict[str, Any], limits: Limits) -> str:
+    """What ended the search: gap | interrupt | nodes | time."""
+    if report["status"] == "optimal":
+        return "gap"
+    if limits.stopped:
+        return "interrupt"
+    return "nodes" if limits.nodes else "time"
 
 
 def _prices(instance: Instance, reduced: Pairs) -> pd.DataFrame | None:
@@ -116,14 +162,8 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def _report(
-    instance: Instance,
-    reduced: Pairs,
-    days: pd.DataFrame,
-    found: Outcome,
-    asked: float,
-) -> dict[str, Any]:
-    parts = cost_parts(instance, found.allocation, days)
+def _report(instance: Instance, reduced: Pairs, found: Outcome, asked: float) -> dict[str, Any]:
+    parts = cost_parts(instance, found.allocation, found.work)
     objective = sum(parts.values())
     bound = min(objective, _priceless_bound(instance) if found.bound is None else found.bound)
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0
@@ -135,7 +175,7 @@ def _report(
         "bound_by": "lagrangian" if found.bound is None else found.bound_by,
         "gap": gap,
         "cost": parts,
-        "unmet": reasons.unmet(instance, reduced, found.allocation, days, proven),
+        "unmet": reasons.unmet(instance, reduced, found.allocation, found.work, proven),
     }
 
 

@@ -106,7 +106,7 @@ class _Lot:
     def _allowed(self, pieces: Pieces) -> bool:
         used = pieces > 0
         within = (pieces >= self.pairs["least"]) & (pieces <= self.pairs["most"])
-        shared = (used & ~self.pairs["frozen"]).sum() <= self.order["max_factories"]
+        shared = (used & (self.pairs["kept"] == 0)).sum() <= self.pairs["max_new"].max()
         return bool(within[used].all() and shared and pieces.sum() <= self.order["quantity"])
 
 

@@ -217,7 +217,10 @@ def _splits(order: dict[str, Any], arcs: dict[Any, Any], held: dict[Any, Any]) -
     for pieces in product(*(range(order["quantity"] + 1) for _ in mine)):
         split = {f: n for f, n in zip(mine, pieces, strict=True) if n}
         frozen = {f for f in mine if held.get((o, f), {}).get("frozen")}
-        if sum(pieces) > order["quantity"] or len(split.keys() - frozen) > order["max_factories"]:
+        standing = {f for f in frozen if held[o, f]["quantity"] > 0}
+        if sum(pieces) > order["quantity"] or len(split.keys() - standing) > max(
+            0, order["max_factories"] - len(standing)
+        ):
             continue
         if any(n > arcs[o, f]["max_lot"] or (n < arcs[o, f]["min_lot"] and f not in frozen) for f, n in split.items()):
             continue

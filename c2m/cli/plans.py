@@ -19,6 +19,7 @@ def allocate(
     time_limit: Annotated[float, typer.Option(min=0, help="Seconds.")] = 300,
     gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-6,
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    rule: Annotated[bool, typer.Option("--rule", help="The plan of the common rule, to compare with.")] = False,
     as_json: Json = False,
 ) -> None:
     """Split orders over factories: the joint-factory plan with its proven bound; Ctrl-C ends with the best so far."""
@@ -26,8 +27,9 @@ def allocate(
     from optimization.solve import allocate as plan
 
     with progress_line() as progress:
+        told = partial(progress, "plan")
         report = until_interrupted(
-            lambda stop: plan(instance, out, time_limit, gap, threads, progress=partial(progress, "plan"), stop=stop)
+            lambda stop: plan(instance, out, time_limit, gap, threads, progress=told, stop=stop, rule=rule)
         )
     show.figures("Plan", report, as_json)
 

@@ -1,0 +1,26 @@
+"""What a way of planning ends with: a plan, what is proven about it, and facts about the search."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Pieces (order_id, factory_id, quantity), minutes of work, their cost, and a bound proven for the pairs searched.
+
+    `work` is by span (order_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule. `bound` is
+    None where nothing was proven.
+    """
+
+    allocation: pd.DataFrame
+    work: pd.DataFrame
+    cost: float
+    bound: float | None = None
+    bound_by: str = "lagrangian"  # lp | mip | lagrangian
+    rows: int = 0
+    columns: int = 0
+    integers: int = 0
+    nodes: int = 0
+    lp_iterations: int = 0
+    prices: pd.DataFrame | None = None
