@@ -8,7 +8,6 @@ In: an Instance, or its arrays with a draft of what stands. Out: a plan that kee
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,21 +37,18 @@ class _Floor:
     worked: Floats  # (pairs, days)
     pieces: Ints  # (pairs,)
 
-    @cached_property
-    def limited(self) -> NDArray[np.bool_]:
-        """Pairs with a limit a day."""
-        return np.isfinite(self.d.day_limit)
-
-    def room(self, pair: int, end: int) -> int:
-        """Pieces that the pair can still make before a day."""
-        minutes = self._open(pair, slice(self.d.first_day[pair], end)).sum() - self._setup(pair)
-        return int(max(0.0, (minutes + MINUTES_EPSILON) / self.d.pace[pair]))
+    def room(self, pairs: Ints, end: Ints) -> Ints:
+        """Pieces that each of some pairs, alone, can still make before its end."""
+        d, day = self.d, np.arange(self.d.days)
+        within = (d.first_day[pairs, None] <= day) & (day < end[pairs, None])
+        minutes = (self._open(pairs) * within).sum(axis=1) - self._setup(pairs)
+        return np.maximum(0.0, (minutes + MINUTES_EPSILON) / d.pace[pairs]).astype(np.int64)
 
     def place(self, pair: int, pieces: int, end: int) -> None:
         """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""
         days, f = slice(self.d.first_day[pair], end), self.d.factory[pair]
-        minutes = pieces * self.d.pace[pair] + self._setup(pair)
-        most = self._open(pair, days)
+        minutes = pieces * self.d.pace[pair] + float(self._setup(pair))
+        most = self._open(pair)[days]
         regular = _filled(np.minimum(self.regular[f, days], most), minutes)
         overtime = _filled(np.minimum(self.overtime[f, days], most - regular), minutes - regular.sum())
         self.regular[f, days] -= regular
@@ -60,13 +56,14 @@ class _Floor:
         self.worked[pair, days] += regular + overtime
         self.pieces[pair] += pieces
 
-    def _setup(self, pair: int) -> float:
-        return 0.0 if self.pieces[pair] else float(self.d.setup_minutes[pair])
+    def _setup(self, pairs: Any) -> Floats:
+        return np.where(self.pieces[pairs] > 0, 0.0, self.d.setup_minutes[pairs])
 
-    def _open(self, pair: int, days: slice) -> Floats:
-        f = self.d.factory[pair]
-        free: Floats = self.regular[f, days] + self.overtime[f, days]
-        return np.minimum(free, self.d.day_limit[pair] - self.worked[pair, days]) if self.limited[pair] else free
+    def _open(self, pairs: Any) -> Floats:
+        """Minutes of each day that a pair, or each of some, may still work."""
+        f = self.d.factory[pairs]
+        left = self.d.day_limit[pairs][..., None] - self.worked[pairs]
+        return np.asarray(np.clip(self.regular[f] + self.overtime[f], 0.0, np.maximum(0.0, left)))
 
 
 def _filled(room: Floats, minutes: float) -> Floats:
@@ -129,22 +126,16 @@ def _place(order: int, mine: Ints, floor: _Floor, end: Ints) -> None:
     d = floor.d
     left = int(d.quantity[order] - floor.pieces[mine].sum())
     while left > 0:
-        shared = d.max_new[order] <= ((floor.pieces[mine] > 0) & (d.kept[mine] == 0)).sum()
-        offers = []
-        for pair in mine.tolist():
-            done = int(floor.pieces[pair])
-            if shared and not done:
-                continue
-            pieces = min(left, int(d.most[pair]) - done, floor.room(pair, end[pair]))
-            if pieces > 0 and done + pieces >= d.least[pair]:
-                offers.append((pair, pieces))
-            if pieces == left:
-                break
-        if not offers:
+        done = floor.pieces[mine]
+        shared = ((done > 0) & (d.kept[mine] == 0)).sum() >= d.max_new[order]
+        pieces = np.minimum(left, np.minimum(d.most[mine] - done, floor.room(mine, end)))
+        offers = (pieces > 0) & (done + pieces >= d.least[mine]) & ((done > 0) | ~shared)
+        if not offers.any():
             return
-        pair, pieces = offers[-1] if offers[-1][1] == left else offers[0]
-        floor.place(pair, pieces, end[pair])
-        left -= pieces
+        whole_offers = offers & (pieces == left)
+        chosen = int(np.argmax(whole_offers if whole_offers.any() else offers))
+        floor.place(int(mine[chosen]), int(pieces[chosen]), int(end[mine[chosen]]))
+        left -= int(pieces[chosen])
 
 
 def _report(instance: Instance, plan: Plan, seconds: float) -> dict[str, Any]:

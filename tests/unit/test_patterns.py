@@ -71,7 +71,7 @@ def least_by_enumeration(d: Dense, prices: Floats, order: int) -> float:
     must = [p for p in pairs if d.kept[p]]
     may = [p for p in pairs if not d.kept[p]]
     sets = (chosen for size in range(len(may) + 1) for chosen in combinations(may, size))
-    few = (chosen for chosen in sets if sum(not d.frozen[p] for p in chosen) <= d.max_factories[order])
+    few = (chosen for chosen in sets if not chosen or len(must) + len(chosen) <= d.max_factories[order])
     return min(least_of_set(d, prices, order, [*must, *chosen]) for chosen in few)
 
 
