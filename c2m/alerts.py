@@ -14,6 +14,7 @@ import pandas as pd
 from c2m.settings import RobotPolicy
 
 ALERT = ["kind", "subject", "factory_id", "severity", "cause", "move", "job_order_ids", "order_ids"]
+PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stands there for a factory
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it

@@ -27,6 +27,13 @@ def set_now(moment: datetime, speed: float = 0) -> None:
     write_atomically(settings().clock_file, json.dumps(file).encode())
 
 
+def speed() -> float:
+    """How fast the clock goes beside real time; 0: it stands still."""
+    if not is_virtual():
+        return 1.0
+    return float(json.loads(settings().clock_file.read_text(encoding="utf-8"))["speed"])
+
+
 def is_virtual() -> bool:
     """Whether this C2M_HOME lives on a virtual clock."""
     return settings().clock_file.exists()

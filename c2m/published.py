@@ -122,6 +122,18 @@ def is_published() -> bool:
     return _pointer().exists()
 
 
+def faults() -> list[str]:
+    """Files of the published build that are missing or not what was published, in words."""
+    wrong = []
+    for name, mart in manifest()["marts"].items():
+        file = settings().published / mart["file"]
+        if not file.exists():
+            wrong.append(f"{name}: {file} is missing")
+        elif sha256(file) != mart["sha256"]:
+            wrong.append(f"{name}: {file} is not what was published")
+    return wrong
+
+
 def path(name: str) -> Path:
     """The Parquet file of a mart in the build that is published now."""
     marts = manifest()["marts"]

@@ -216,6 +216,9 @@ class Settings(BaseSettings):
     world: Path | None = Field(None, description="Folder of feed files; default: `world` in C2M_HOME")
     simulation_seed: int = Field(1, ge=0, description="Seed of the simulated factories")
 
+    least_free_gb: float = Field(2, ge=0, description="Room on the disk of `home` below which `c2m doctor` warns")
+    watch_every_s: float = Field(30, gt=0, description="Wall seconds between two looks that `c2m up` takes at itself")
+
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
 

@@ -6,6 +6,7 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
+from flows import warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
@@ -22,9 +23,10 @@ def daily(parameters: Daily) -> None:
     """Runs each flow of the day; all of them are idempotent: a day that broke off is completed by running it again."""
     today = parameters.part(Daily)
     ingest(today.part(Ingest))
-    transform(today.part(Day))
-    track(Track(business_date=today.day, rebuild=False))
-    robot(Robot(business_date=today.day, rebuild=False))
+    with warehouse.held():
+        transform(today.part(Day))
+        track(Track(business_date=today.day, rebuild=False))
+        robot(Robot(business_date=today.day, rebuild=False))
     train(today.part(Train))
     forecast(today.part(Day))
     for number in range(1, settings().plan.rounds + 1):

@@ -75,13 +75,14 @@ def robot(parameters: Robot) -> None:
     anew from its own cut-off. Without, as of the start of the day.
     """
     day, moment = parameters.day, clock.cut_off(parameters.day)
-    if parameters.rebuild:
-        moment = clock.now()
-        with step("floor marts"):
-            warehouse.build(day + timedelta(days=1), FLOOR)
-    with step("robot"):
-        floor, rows = look(day, moment)
-        standing = warn(floor, rows, clock.now())
+    with warehouse.held():
+        if parameters.rebuild:
+            moment = clock.now()
+            with step("floor marts"):
+                warehouse.build(day + timedelta(days=1), FLOOR)
+        with step("robot"):
+            floor, rows = look(day, moment)
+            standing = warn(floor, rows, clock.now())
     with step("tell"):
         notify.tell("prefect", emit, clock.now())
         notify.deliver(clock.now())

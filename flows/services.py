@@ -9,12 +9,13 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from c2m.errors import C2MError
+from c2m.doctor.pages import claim_mlflow
+from c2m.errors import C2MError, InputError
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.orchestrator import POOL, Orchestrator
 from c2m.settings import settings
 
 PROJECT = Path(__file__).parents[1]
-POOL = "c2m"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # The slowest start seen on two busy cores was 35 s (Prefect, with its database migrations).
 _START_TIMEOUT_S = 120.0
@@ -26,10 +27,12 @@ def environment(prefect_url: str) -> dict[str, str]:
     return {
         "C2M_HOME": str(home),
         "C2M_PROJECT": str(PROJECT),
+        "C2M_SCHEDULE_ZONE": settings().timezone,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{prefect_url}/api",
         "PREFECT_SERVER_UI_API_URL": f"{prefect_url}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "3",  # between two questions for a slot
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "MLFLOW_TRACKING_URI": settings().mlflow,
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,12 +51,16 @@ def prefect_api() -> Iterator[None]:
     """The Prefect server that PREFECT_API_URL names, if it answers, else one of our own; either way the environment."""
     given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     if given and answers(f"{given}/api/health"):
+        refuse_server_of_another_home(given)
         os.environ |= environment(given)
+        limits = Orchestrator(given)
+        limits.limit_warehouse()
+        limits.free_warehouse()
         yield
         return
     port = settings().prefect_port if not listens(settings().prefect_port) else free_port()
     os.environ |= environment(f"http://{LOOPBACK}:{port}")
-    with prefect_server(port):
+    with own_prefect_server(port):
         yield
         from prefect.logging.handlers import APILogWorker
 
@@ -77,17 +84,38 @@ def answers(url: str) -> bool:
         return False
 
 
+def refuse_server_of_another_home(url: str) -> None:
+    """Runs of two homes on one server would be carried out by either's worker."""
+    home = Orchestrator(url).home()
+    if home and home != settings().home.resolve():
+        seen = f"PREFECT_API_URL names {url}, the Prefect server of {home}"
+        raise InputError("server-of-another-home", [f"{seen}; unset it, or set C2M_HOME to that folder"])
+
+
+@contextmanager
+def own_prefect_server(port: int) -> Iterator[None]:
+    """A Prefect server for this home alone, with the limit on who writes its warehouse."""
+    with prefect_server(port):
+        server = Orchestrator(f"http://{LOOPBACK}:{port}")
+        server.claim()
+        server.limit_warehouse()
+        yield
+
+
 def prefect_server(port: int) -> AbstractContextManager[None]:
     """Prefect's API and pages."""
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     return serving("prefect-server", command, f"http://{LOOPBACK}:{port}/api/health")
 
 
-def mlflow_server(port: int) -> AbstractContextManager[None]:
-    """MLflow's API and pages, on the database that the flows write."""
+@contextmanager
+def mlflow_server(port: int) -> Iterator[None]:
+    """MLflow's API and pages, on the database that the flows write, which says whose it is."""
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", settings().mlflow]
-    return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health")
+    with serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health"):
+        claim_mlflow(f"http://{LOOPBACK}:{port}")
+        yield
 
 
 def documents(port: int) -> AbstractContextManager[None]:
@@ -97,7 +125,8 @@ def documents(port: int) -> AbstractContextManager[None]:
 
 
 def deploy() -> None:
-    """The work pool and the deployments of prefect.yaml."""
+    """The work pool, the deployments of prefect.yaml and the limit that their runs take."""
+    Orchestrator(os.environ["PREFECT_API_URL"].removesuffix("/api")).limit_warehouse()
     for arguments in (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["deploy", "--all"]):
         done = subprocess.run([*_PREFECT, *arguments], cwd=PROJECT, capture_output=True, text=True)
         if done.returncode:

@@ -23,6 +23,7 @@ from c2m.feeds.landing import latest
 from c2m.feeds.world import World
 from c2m.files import write_atomically
 from c2m.floor.processes import floor, settle, write_factories
+from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
 from c2m.ledger.store import migrate, session
 from c2m.settings import settings
@@ -53,6 +54,7 @@ def run(folder: Path, first: date | None, count: int, to_the_end: bool) -> None:
     logging.getLogger("c2m").addHandler(RichHandler(console=Console(stderr=True), show_path=False, show_level=False))
     logging.getLogger("c2m").setLevel(logging.INFO)
     with ExitStack() as running:
+        running.enter_context(occupied("c2m run"))
         with step("first files"):
             factories = prepare(world, first)
         with step("Prefect server"):

@@ -30,11 +30,12 @@ def apply_progress(day: date) -> pd.DataFrame:
 @flow(name="track")
 def track(parameters: Track) -> None:
     """Progress of every job order, closed orders, and what is late."""
-    if parameters.rebuild:
-        with step("progress marts"):
-            warehouse.build(parameters.day, PROGRESS)
-    with step("track"):
-        rows = apply_progress(parameters.day)
+    with warehouse.held():
+        if parameters.rebuild:
+            with step("progress marts"):
+                warehouse.build(parameters.day, PROGRESS)
+        with step("track"):
+            rows = apply_progress(parameters.day)
     live = rows[rows.state.isin(LIVE)]
     late = live[pd.to_datetime(live.due_on).dt.date < parameters.day]
     note = f"**{len(late)} live job orders are past their due date.**" if len(late) else "No live job order is late."

@@ -10,8 +10,9 @@ from flows.parameters import Day
 @flow(name="transform")
 def transform(parameters: Day) -> None:
     """Warehouse and published marts as of the start of the business date."""
-    with step("transform"):
-        manifest = warehouse.build(parameters.day)
-    reports.marts(manifest, warehouse.nodes())
-    with step("dbt docs"):
-        warehouse.write_docs(parameters.day)
+    with warehouse.held():
+        with step("transform"):
+            manifest = warehouse.build(parameters.day)
+        reports.marts(manifest, warehouse.nodes())
+        with step("dbt docs"):
+            warehouse.write_docs(parameters.day)

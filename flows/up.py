@@ -6,25 +6,63 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from threading import Event, Thread
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 
 from c2m import clock
-from c2m.floor.child import LOOPBACK
+from c2m.errors import InputError
+from c2m.floor.child import LOOPBACK, listens
 from c2m.floor.processes import floor
+from c2m.home import occupied
+from c2m.orchestrator import Orchestrator
 from c2m.settings import settings
 from flows import services, timelapse
+from flows.checkup import keep_watch
 
 
 def up(simulate: bool) -> None:
     """Starts the servers in the order in which they need one another, and stops them in the reverse one.
 
     A home without a world gets the demo world. One that lives on a virtual clock goes on from where it stood, at the
-    speed of real time.
+    speed of real time. While it is up, it looks at itself as `c2m doctor` does.
     """
     console, stop = Console(), Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: Thread(target=stop.set).start())  # this one may hold its lock
+    with occupied("c2m up"):
+        refuse_taken_ports()
+        _serve(simulate, console, stop)
+
+
+def refuse_taken_ports() -> None:
+    """A server of ours must not be taken for one that has its port: two homes would then share one queue of runs."""
+    ports = {
+        "prefect_port": "Prefect server",
+        "mlflow_port": "MLflow server",
+        "docs_port": "documents",
+        "mqtt_port": "broker",
+        "http_port": "factory endpoint",
+    }
+    numbers = {name: getattr(settings(), name) for name in ports}
+    faults = [
+        f"port {number} ({ports[name]}) is taken by {_who(number)}; stop that, or set C2M_{name.upper()} to a free port"
+        for name, number in numbers.items()
+        if listens(number)
+    ]
+    if faults:
+        raise InputError("port-taken", faults)
+
+
+def _who(port: int) -> str:
+    try:
+        home = Orchestrator(f"http://{LOOPBACK}:{port}").home()
+    except (httpx.HTTPError, ValueError):
+        home = None
+    return f"the Prefect server of {home}" if home else "another program"
+
+
+def _serve(simulate: bool, console: Console, stop: Event) -> None:
     if simulate and not clock.is_virtual():
         world = timelapse.adopt(timelapse.demo_world())
         timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
@@ -38,13 +76,13 @@ def up(simulate: bool) -> None:
             with console.status(f"starting {name}"):
                 running.enter_context(service)
         console.print(addresses(), "Ctrl-C stops everything.")
-        stop.wait()
+        keep_watch(stop, lambda line: console.print(line, markup=False, highlight=False))
         console.print("stopping ...")
 
 
 def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[object]]]:
     """Each part with the name that a person sees while it starts."""
-    yield "Prefect server", services.prefect_server(settings().prefect_port)
+    yield "Prefect server", services.own_prefect_server(settings().prefect_port)
     yield "MLflow server", services.mlflow_server(settings().mlflow_port)
     yield "documents", services.documents(settings().docs_port)
     factories = timelapse.simulated_factories() if simulate else None

@@ -1,17 +1,44 @@
-"""Runs dbt through prefect-dbt and publishes what it built."""
+"""Runs dbt through prefect-dbt and publishes what it built; one flow at a time."""
 
 import json
-from contextvars import Context
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
 from datetime import date
 from typing import Any
 
 import pandas as pd
+from prefect.concurrency.sync import concurrency
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from c2m.errors import C2MError
+from c2m.home import turn
 from c2m.ledger import changelog
+from c2m.orchestrator import warehouse_limit
 from c2m.published import PROJECT, dbt_args, inputs, is_published, keep_docs, manifest, publish
 from c2m.settings import settings
+
+LEASE_S = 60  # the least that Prefect takes; a run that was killed keeps its slot for so long
+_held: ContextVar[bool] = ContextVar("warehouse_held", default=False)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """The warehouse, and the marts just built, are this flow's alone until the block ends; others wait.
+
+    Prefect's limit makes flows wait where people see it, on every machine. The lock keeps out who runs a flow without
+    that server, and a run that lives on after its server was killed. A flow inside one that holds it goes straight on.
+    """
+    if _held.get():
+        yield
+        return
+    slot = concurrency(warehouse_limit(), strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False)
+    with slot, turn("warehouse"):
+        token = _held.set(True)
+        try:
+            yield
+        finally:
+            _held.reset(token)
 
 
 def build(day: date, select: str | None = None) -> dict[str, Any]:

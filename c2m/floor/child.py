@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from c2m.errors import C2MError
 from c2m.settings import settings
 
+STARTS = "--- start"  # begins the line in a log from which on it is the next process's
 LOOPBACK = "127.0.0.1"
 _STOP_TIMEOUT_S = 10.0
 _READY_TIMEOUT_S = 30.0
@@ -37,6 +39,8 @@ def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -
     log = log_file(name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
+        output.write(f"{STARTS} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+        output.flush()
         process = subprocess.Popen(
             [*leash, *command],
             env={**os.environ, **(env or {})},

@@ -13,17 +13,22 @@ import pandas as pd
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from c2m.alerts import ALERT
+from c2m.alerts import ALERT, PLATFORM
 from c2m.ledger.store import frame, rows, serialise, upsert
 from c2m.ledger.tables import Alert, AlertNotice
 
 OVER = 0  # severity of a notice that the alert is over
 
 
-def record(session: Session, found: pd.DataFrame, at: datetime) -> None:
-    """Opens what is new, brings up to date what lasts, closes what was not found again. found: columns ALERT."""
+def record(session: Session, found: pd.DataFrame, at: datetime, of_platform: bool = False) -> None:
+    """Opens what is new, brings up to date what lasts, closes what was not found again. found: columns ALERT.
+
+    of_platform: the alerts are those of `c2m up` on itself; else those of the robot on the floor. Neither closes the
+    other's.
+    """
     serialise(session, "alerts")
-    open_ = session.scalars(select(Alert).where(Alert.closed_at.is_(None))).all()
+    own = Alert.kind == PLATFORM if of_platform else Alert.kind != PLATFORM
+    open_ = session.scalars(select(Alert).where(Alert.closed_at.is_(None), own)).all()
     gone = {(alert.kind, alert.subject): alert for alert in open_}
     for values in rows(Alert, found, ALERT):
         about = (values["kind"], values["subject"])

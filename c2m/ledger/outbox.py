@@ -138,6 +138,16 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
     ]
 
 
+def overdue(session: Session, wall: datetime, now: datetime, grace: timedelta, most: int = 100) -> int:
+    """How many messages the relay should have taken up more than `grace` ago; `most` of a kind are counted.
+
+    What was tried before goes by the wall clock, what was not by the platform's (`now`).
+    """
+    kinds = [[UNTRIED, Outbox.at <= now - grace]]
+    kinds += [[Outbox.state == state, Outbox.next_attempt_at <= wall - grace] for state in OPEN]
+    return sum(len(_first(session, which, (Outbox.position,), most, ())) for which in kinds)
+
+
 def _first(
     session: Session, which: Iterable[Any], order: Iterable[Any], limit: int, without: Collection[str]
 ) -> list[RowMapping]:

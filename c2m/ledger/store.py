@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import pandas as pd
@@ -19,6 +19,9 @@ from sqlalchemy.orm import Session
 
 from c2m.ledger.tables import TABLES, Base
 from c2m.settings import settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 try:
     import fcntl
@@ -99,15 +102,31 @@ def _begin_immediate(turn: Path, connection: Connection) -> None:
 def migrate() -> None:
     """Brings the ledger to the newest version; any number of processes may call it at once, any number of times."""
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config = _migrations()
     with engine(settings().ledger).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def versions() -> tuple[str | None, str | None]:
+    """The ledger's version (None: it was never migrated), and the newest that this code knows."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with engine(settings().ledger).connect() as connection:
+        held = MigrationContext.configure(connection).get_current_revision()
+    return held, ScriptDirectory.from_config(_migrations()).get_current_head()
+
+
+def _migrations() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
 
 
 def upsert(transaction: Session, table: type[Base], new: Sequence[Row], keep: Sequence[str] = ()) -> None:

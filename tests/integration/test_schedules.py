@@ -1,8 +1,11 @@
-"""Days start by themselves: Prefect's own scheduler and a worker run what prefect.yaml deploys, on a real server."""
+"""Days start by themselves, and two flows never write the warehouse at once: a real server, scheduler and worker."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +13,10 @@ import pytest
 import yaml
 
 from c2m.ledger.store import migrate
-from flows import services
+from c2m.orchestrator import Orchestrator, warehouse_limit
+from c2m.settings import settings
+from flows import services, timelapse
+from flows.warehouse import LEASE_S
 
 pytestmark = pytest.mark.long
 DEPLOYED = yaml.safe_load((services.PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -72,3 +78,69 @@ def test_a_run_starts_by_itself_when_it_is_due_and_completes(api: Callable[..., 
     (run,) = runs
     due, started = (datetime.fromisoformat(run[name]) for name in ("expected_start_time", "start_time"))
     assert timedelta() <= started - due < timedelta(seconds=60)
+
+
+@pytest.fixture(scope="module")
+def transformed(api: Callable[..., Any], world: Path) -> Callable[..., str]:
+    """A home whose warehouse is built; starts a deployment for its day and returns the run's id."""
+    feeds = timelapse.adopt(world)
+    day = settings().business_date
+    assert day
+    timelapse.prepare(feeds, day)
+
+    def start(flow: str) -> str:
+        deployment = api(f"/deployments/name/{flow}/{flow}")["id"]
+        asked = {"parameters": {"parameters": {"business_date": day.isoformat()}}}
+        return str(api(f"/deployments/{deployment}/create_flow_run", asked)["id"])
+
+    assert ended(api, start("transform")) == "Completed"
+    return start
+
+
+def ended(api: Callable[..., Any], run: str, seconds: float = 180) -> str:
+    """The state in which a run ended, or in which it still is after some seconds."""
+    over = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+    await_that(lambda: api(f"/flow_runs/{run}")["state_type"] in over, seconds)
+    return str(api(f"/flow_runs/{run}")["state_name"])
+
+
+def slots(api: Callable[..., Any]) -> int:
+    return int(api(f"/v2/concurrency_limits/{warehouse_limit()}")["active_slots"])
+
+
+def test_two_flows_that_start_together_have_the_warehouse_in_turn(
+    api: Callable[..., Any], transformed: Callable[..., str]
+) -> None:
+    since = datetime.now(UTC).isoformat()
+    runs = [transformed("track"), transformed("robot")]
+    assert [ended(api, run) for run in runs] == ["Completed", "Completed"]
+    asked = {"event": {"prefix": ["prefect.concurrency-limit."]}, "occurred": {"since": since}, "order": "ASC"}
+
+    def held() -> list[tuple[datetime, str]]:
+        found = api("/events/filter", {"filter": asked})["events"]
+        return sorted((datetime.fromisoformat(event["occurred"]), event["event"].split(".")[-1]) for event in found)
+
+    await_that(lambda: len(held()) == 4, 15)
+    assert [what for _, what in held()] == ["acquired", "released"] * 2
+    first_release, _ = held()[1]
+    assert all(datetime.fromisoformat(api(f"/flow_runs/{run}")["start_time"]) < first_release for run in runs)
+
+
+def test_a_run_that_is_killed_gives_the_warehouse_back(
+    api: Callable[..., Any], transformed: Callable[..., str]
+) -> None:
+    killed = transformed("robot")
+    assert await_that(lambda: slots(api), 60) == 1
+    os.kill(int(api(f"/flow_runs/{killed}")["infrastructure_pid"].rsplit(":")[-1]), signal.SIGKILL)
+    assert slots(api) == 1  # until its lease ends
+    assert ended(api, transformed("track"), LEASE_S + 120) == "Completed"
+    assert ended(api, killed) == "Crashed"
+    assert slots(api) == 0
+
+
+def test_a_server_that_starts_anew_finds_no_slot_taken(api: Callable[..., Any], prefect_url: str) -> None:
+    name = warehouse_limit()
+    api("/v2/concurrency_limits/increment-with-lease", {"names": [name], "slots": 1})
+    assert slots(api) == 1
+    Orchestrator(prefect_url).claim()  # what `c2m up` and `c2m run` do first
+    assert slots(api) == 0

@@ -1,0 +1,74 @@
+"""Whether the factory floor can speak: broker, relay, collector, and what waits to be sent."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from c2m import clock
+from c2m.doctor.finding import Finding, judged
+from c2m.errors import C2MError
+from c2m.floor.child import LOOPBACK, listens, log_file
+from c2m.ledger import outbox as messages
+from c2m.ledger.store import session
+from c2m.settings import settings
+
+# What the command line of each process has in it; a pid of a floor that has ended may be anyone's.
+_COMMANDS = {
+    "broker": ("mosquitto", "c2m.floor.embedded"),
+    "collector": ("c2m.floor.collect",),
+    "relay": ("c2m.floor.relay",),
+    "factories": ("c2m.floor.sim",),
+}
+_SENT = timedelta(minutes=5)  # the relay looks every few seconds, and tries a factory again within minutes
+
+
+def broker() -> list[Finding]:
+    """It runs, and takes connections."""
+    if settings().mqtt_host != LOOPBACK:
+        return [Finding("broker", None, f"the broker is {settings().mqtt_host}'s, not of this machine")]
+    floor = _floor()
+    port = floor["mqtt_port"]
+    faults = [] if _runs("broker", floor["pids"]["broker"]) and listens(port) else [f"nobody answers on port {port}"]
+    return judged(
+        "broker", faults, f"{floor['engine']} on port {port}", f"read {log_file('broker')}; start c2m up anew"
+    )
+
+
+def services() -> Iterator[Finding]:
+    """Relay, collector, and simulated factories where there are any."""
+    if settings().mqtt_host != LOOPBACK:
+        return
+    for name, pid in _floor()["pids"].items():
+        if name == "broker":
+            continue
+        runs = _runs(name, pid)
+        seen = f"process {pid} runs" if runs else f"process {pid} has ended"
+        yield Finding(name, runs, seen, "" if runs else f"read {log_file(name)}; start c2m up anew")
+
+
+def outbox() -> list[Finding]:
+    """Nothing has waited for long to be sent."""
+    with session() as transaction:
+        count = messages.overdue(transaction, datetime.now(UTC), clock.now(), _SENT)
+    faults = [f"{count} messages to factories are due for more than {_SENT.seconds // 60} minutes"] if count else []
+    return judged("outbox", faults, "no message is overdue", f"read {log_file('relay')}")
+
+
+def _floor() -> dict[str, Any]:
+    file = settings().home / "floor.json"
+    if not file.exists():
+        raise C2MError("no-floor", ["no floor was ever started on this home: start c2m up"])
+    found: dict[str, Any] = json.loads(file.read_bytes())
+    return found
+
+
+def _runs(name: str, pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        command = Path(f"/proc/{pid}/cmdline")
+        return not command.exists() or any(part in command.read_text() for part in _COMMANDS[name])
+    except OSError:  # it has ended, or is somebody else's
+        return False

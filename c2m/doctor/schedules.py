@@ -1,0 +1,184 @@
+"""Whether days start by themselves: Prefect's server, its scheduler, its worker, what is deployed, who may write."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from c2m.doctor.finding import Finding, judged
+from c2m.floor.child import LOOPBACK, STARTS, log_file
+from c2m.orchestrator import POOL, Orchestrator, warehouse_limit
+from c2m.settings import settings
+
+PROJECT_FILE = Path(__file__).parents[2] / "prefect.yaml"
+_PICKED_UP_S = 120  # a worker asks for due runs every 10 s
+_SCHEDULED_S = 30  # the scheduler looks at new deployments every 5 s
+_BEATS = 3  # of a worker that may be missed, as in Prefect itself
+_RECENT = timedelta(minutes=15)
+_LOG_TAIL_BYTES = 1_000_000
+_DEPLOY = "deploy again: start c2m up anew, or: prefect deploy --all"
+# 23:12:01.345 | ERROR   | docket.worker - ...; then perhaps a traceback; its last line begins with the exception's name
+_STAMP = re.compile(r"^(\d\d:\d\d:\d\d)\.\d+ \| (\w+)\s*\| (\S+) - (.*)")
+_RAISED = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Warning|Interrupt)\b.*")
+
+
+def address() -> str:
+    """Where Prefect's server is, without /api."""
+    return os.environ.get("PREFECT_API_URL", f"http://{LOOPBACK}:{settings().prefect_port}").removesuffix("/api")
+
+
+def server() -> Iterator[Finding]:
+    """It answers, and is this home's."""
+    home, own = Orchestrator(address()).home(), settings().home.resolve()
+    if home is None or home == own:
+        yield Finding("Prefect server", True, f"{address()} answers, for {home or 'whoever uses it'}")
+    else:
+        seen = f"{address()} is the server of {home}, not of {own}"
+        yield Finding("Prefect server", False, seen, "set C2M_PREFECT_PORT to a free port and start c2m up anew")
+
+
+def deployments() -> list[Finding]:
+    """They are those of prefect.yaml."""
+    there = {one["name"]: one for one in _deployed()}
+    wanted = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["deployments"]
+    faults = [fault for one in wanted for fault in _differences(one, there.get(one["name"]))]
+    return judged("deployments", faults, f"{len(wanted)} as in prefect.yaml", _DEPLOY)
+
+
+def _differences(wanted: dict[str, Any], there: dict[str, Any] | None) -> Iterator[str]:
+    name = wanted["name"]
+    if there is None:
+        yield f"{name} is not deployed"
+        return
+    if there["paused"]:
+        yield f"{name} is paused"
+    if there["entrypoint"] != wanted["entrypoint"]:
+        yield f"{name} runs {there['entrypoint']}, not {wanted['entrypoint']}"
+    cron = {one["schedule"].get("cron"): one for one in there["schedules"]}
+    for schedule in wanted.get("schedules", ()):
+        found = cron.get(schedule["cron"])
+        if found is None or not found["active"]:
+            yield f"{name} has no active schedule {schedule['cron']}"
+        elif found["schedule"]["timezone"] != settings().timezone:
+            zone = found["schedule"]["timezone"]
+            yield f"{name} is scheduled in the zone {zone}; the business day is in {settings().timezone}"
+
+
+def next_runs() -> list[Finding]:
+    """Each active schedule has a run ahead: the scheduler works."""
+    server, now = Orchestrator(address()), datetime.now(UTC)
+    judgeable = [one for one in _deployed() if not one["paused"] and _age(one, now) > _SCHEDULED_S]
+    faults, count = [], 0
+    for deployment in judgeable:
+        asked = {
+            "deployments": {"id": {"any_": [deployment["id"]]}},
+            "flow_runs": {
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+                "expected_start_time": {"after_": now.isoformat()},
+            },
+        }
+        active = {one["id"]: one["schedule"] for one in deployment["schedules"] if one["active"]}
+        count += len(active)
+        made_by = {(run["created_by"] or {}).get("id") for run in server.ask("/flow_runs/filter", asked)}
+        faults += [
+            f"{deployment['name']} has no next run, though {_said(active[id_])}" for id_ in active.keys() - made_by
+        ]
+    move = f"Prefect's scheduler does not work: read {log_file('prefect-server')}, start c2m up anew"
+    return judged("schedules", faults, f"each of {count} schedules has a next run", move)
+
+
+def late_runs() -> list[Finding]:
+    """No run is due that nobody picked up. One that waits for another of its deployment is not late."""
+    now = datetime.now(UTC)
+    asked = {
+        "flow_runs": {
+            "state": {"name": {"any_": ["Scheduled", "Late"]}},
+            "expected_start_time": {"before_": (now - timedelta(seconds=_PICKED_UP_S)).isoformat()},
+        }
+    }
+    late = Orchestrator(address()).ask("/flow_runs/filter", {**asked, "sort": "EXPECTED_START_TIME_ASC"})
+    names = {one["id"]: one["name"] for one in _deployed()}
+    faults = [
+        f"{names.get(run['deployment_id'], run['name'])} was due {run['expected_start_time'][:16]} and has not started"
+        for run in late
+    ]
+    return judged("late runs", faults, "none is overdue", "look at the worker")
+
+
+def worker() -> list[Finding]:
+    """One at least has shown up lately."""
+    known = Orchestrator(address()).ask(f"/work_pools/{POOL}/workers/filter", {}) or []
+    now = datetime.now(UTC)
+    ages = [(now - _moment(one["last_heartbeat_time"])).total_seconds() for one in known if one["last_heartbeat_time"]]
+    fresh = [age for age in ages if age < _BEATS * 30]
+    seen = (
+        f"the last worker of the pool {POOL} showed up {min(ages):,.0f} s ago" if ages else f"the pool {POOL} has none"
+    )
+    faults = () if fresh else (seen,)
+    return judged("worker", faults, seen, "start c2m up anew, or: prefect worker start --pool c2m")
+
+
+def limit() -> list[Finding]:
+    """One writer of the warehouse at a time, and no slot that nobody holds."""
+    server, name = Orchestrator(address()), warehouse_limit()
+    found = server.ask(f"/v2/concurrency_limits/{name}")
+    if found is None or found["limit"] != 1 or not found["active"]:
+        seen = "is missing" if found is None else f"allows {found['limit']}, active: {found['active']}"
+        return [Finding("warehouse limit", False, f"the global concurrency limit {name} {seen}", _DEPLOY)]
+    running = server.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "limit": 1})
+    faults = [f"{name} is taken though no flow runs"] if found["active_slots"] and not running else []
+    move = f"it is freed a minute after a run was killed; else: prefect gcl update {name} --active-slots 0"
+    return judged("warehouse limit", faults, "one writer at a time", move)
+
+
+def log() -> list[Finding]:
+    """No service of the server has failed lately: its loop goes on, its pages look well, and only the log tells."""
+    file = log_file("prefect-server")
+    if not file.exists():
+        return [Finding("server log", None, f"{file} is not there: another machine's server")]
+    with file.open("rb") as content:
+        content.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
+        said = content.read().decode(errors="replace").rpartition(STARTS)[2]
+    errors = Counter(recent_errors(said.splitlines(), datetime.now().astimezone()))
+    faults = [f"{count} times in 15 minutes: {error[:300]}" for error, count in errors.most_common(3)]
+    return judged("server log", faults, "no error in 15 minutes", f"read {file}; start c2m up anew")
+
+
+def recent_errors(lines: list[str], now: datetime) -> Iterator[str]:
+    """What raised each error of the last minutes: the last line of its traceback, else the line itself."""
+    said, recent = "", False
+    for line in lines:
+        if head := _STAMP.match(line):
+            if said:
+                yield said
+            at = datetime.combine(now.date(), datetime.strptime(head[1], "%H:%M:%S").time(), now.tzinfo)  # noqa: DTZ007
+            recent = timedelta() <= (now - at) % timedelta(days=1) < _RECENT
+            said = f"{head[3]}: {head[4]}" if recent and head[2] in ("ERROR", "CRITICAL") else ""
+        elif said and _RAISED.match(line):
+            said = line
+    if said:
+        yield said
+
+
+def _deployed() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = Orchestrator(address()).ask(
+        "/deployments/filter", {"work_pools": {"name": {"any_": [POOL]}}}
+    )
+    return found
+
+
+def _age(deployment: dict[str, Any], now: datetime) -> float:
+    return (now - _moment(deployment["updated"])).total_seconds()
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _said(schedule: dict[str, Any]) -> str:
+    return f"its schedule {schedule.get('cron') or schedule.get('interval')} is active"

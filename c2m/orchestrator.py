@@ -1,0 +1,69 @@
+"""The Prefect server of the platform, spoken to by its REST API, without the seconds that importing Prefect takes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from c2m.home import home_id
+from c2m.settings import settings
+
+_HOME = "c2m_home"  # the variable in which a server of ours says whose it is
+_TIMEOUT_S = 10
+POOL = "c2m"  # whose workers run what prefect.yaml deploys
+
+
+def warehouse_limit() -> str:
+    """The global concurrency limit that every writer of this home's warehouse takes; homes may share a server."""
+    return f"warehouse-{home_id()}"
+
+
+class Orchestrator:
+    """A Prefect server at an address without /api."""
+
+    def __init__(self, url: str) -> None:
+        login = os.environ.get("PREFECT_API_AUTH_STRING")
+        auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
+        self._client = httpx.Client(base_url=f"{url}/api", timeout=_TIMEOUT_S, trust_env=False, auth=auth)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        """What the server answers: to POST where there is a body, else to GET; None where it has nothing of that name.
+
+        Raises
+        ------
+        httpx.HTTPError
+            Where the server does not answer, or refuses.
+        """
+        answer = self._client.request(method or ("GET" if body is None else "POST"), path, json=body)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        answer.raise_for_status()
+        return answer.json() if answer.content else {}
+
+    def home(self) -> Path | None:
+        """Whose server it is; None where nobody has claimed it, as with one that a team runs."""
+        found = self.ask(f"/variables/name/{_HOME}")
+        return Path(found["value"]) if found else None
+
+    def claim(self) -> None:
+        """Our own server, just started: says so, and frees all slots. Whoever had one is gone with the last server.
+
+        Leases live in the server's memory, slots in its database: what a killed server left would be taken for ever.
+        """
+        value = {"name": _HOME, "value": str(settings().home.resolve())}
+        if self.ask(f"/variables/name/{_HOME}", value, "PATCH") is None:
+            self.ask("/variables/", value)
+        for limit in self.ask("/v2/concurrency_limits/filter", {}):
+            if limit["active_slots"]:
+                self.ask(f"/v2/concurrency_limits/{limit['id']}", {"active_slots": 0}, "PATCH")
+
+    def limit_warehouse(self) -> None:
+        """One flow at a time may write the warehouse."""
+        one = {"limit": 1, "active": True}
+        if self.ask(f"/v2/concurrency_limits/{warehouse_limit()}", one, "PATCH") is None:
+            self.ask("/v2/concurrency_limits/", {**one, "name": warehouse_limit()})
+
+    def free_warehouse(self) -> None:
+        """For whoever has the home to himself: the slot of a run that was killed is free before its lease ends."""
+        self.ask(f"/v2/concurrency_limits/{warehouse_limit()}", {"active_slots": 0}, "PATCH")

@@ -1,0 +1,138 @@
+"""`c2m up` for real, and `c2m doctor` beside it: well at first, then each part broken and named in words."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from day_kit import command
+
+from c2m.floor.child import LOOPBACK, free_port
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+PORTS = ("C2M_PREFECT_PORT", "C2M_MLFLOW_PORT", "C2M_DOCS_PORT", "C2M_MQTT_PORT", "C2M_HTTP_PORT")
+
+
+class Platform:
+    """A `c2m up` in a process, and commands beside it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("C2M_", "PREFECT_"))}
+        self.env = plain | {"C2M_HOME": str(home), "C2M_WATCH_EVERY_S": "4", **{p: str(free_port()) for p in PORTS}}
+        self.said = home.parent / "said.txt"
+        self.process = subprocess.Popen(
+            command("up"), env=self.env, stdout=self.said.open("w"), stderr=subprocess.STDOUT
+        )
+        assert await_that(lambda: "Ctrl-C" in self.said.read_text() or self.process.poll() is not None, 240)
+        assert self.process.poll() is None, self.said.read_text()
+        self.api = httpx.Client(base_url=f"http://{LOOPBACK}:{self.env['C2M_PREFECT_PORT']}/api", timeout=30)
+
+    def c2m(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command(*arguments), env=self.env | env, capture_output=True, text=True)
+
+    def doctor(self) -> dict[str, dict[str, Any]]:
+        """What is not well, by check."""
+        done = self.c2m("doctor", "--json")
+        wrong = {one["check"]: one for one in json.loads(done.stdout) if one["ok"] is False}
+        assert done.returncode == (2 if wrong else 0)
+        assert all(check in done.stderr for check in wrong)
+        return wrong
+
+    def child(self, words: str) -> psutil.Process:
+        """The process that runs a command with these words."""
+        (found,) = [p for p in psutil.Process(self.process.pid).children() if words in " ".join(p.cmdline())]
+        return found
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    up = Platform(tmp_path_factory.mktemp("up") / "home")
+    yield up
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 0, up.said.read_text()
+
+
+def await_that(seen: Callable[[], Any], seconds: float) -> Any:
+    """The first true answer within some seconds, else the last one."""
+    until = time.monotonic() + seconds
+    while not (found := seen()) and time.monotonic() < until:
+        time.sleep(0.3)
+    return found
+
+
+def test_a_platform_that_has_started_is_well(platform: Platform) -> None:
+    time.sleep(31)  # from then on each deployment must have its next runs
+    assert platform.doctor() == {}
+    assert "NOT WELL" not in platform.said.read_text()
+
+
+def test_another_home_is_refused_the_ports_and_nobody_else_gets_the_home(platform: Platform, tmp_path: Path) -> None:
+    other = platform.c2m("up", C2M_HOME=str(tmp_path))
+    assert other.returncode == 2
+    assert f"is taken by the Prefect server of {platform.home}" in other.stderr
+    assert all(platform.env[port] in other.stderr for port in PORTS)
+    again = platform.c2m("run")
+    assert again.returncode == 2
+    assert f"c2m up (process {platform.process.pid}) works in" in again.stderr
+    served = platform.c2m("doctor", C2M_HOME=str(tmp_path))
+    assert f"is the server of {platform.home}, not of {tmp_path}" in served.stderr
+
+
+def test_a_deployment_without_its_schedule_and_a_schedule_without_a_run_are_named(platform: Platform) -> None:
+    track, robot = (platform.api.get(f"/deployments/name/{name}/{name}").json() for name in ("track", "robot"))
+    platform.api.delete(f"/deployments/{track['id']}/schedules/{track['schedules'][0]['id']}").raise_for_status()
+    hers = {"deployments": {"id": {"any_": [robot["id"]]}}}
+    for run in platform.api.post("/flow_runs/filter", json=hers).json():
+        platform.api.delete(f"/flow_runs/{run['id']}")
+    wrong = platform.doctor()
+    assert wrong["deployments"]["seen"] == "track has no active schedule 30 8-20 * * *"
+    assert wrong["schedules"]["seen"].startswith("robot has no next run")
+    once_more = [{"schedule": track["schedules"][0]["schedule"], "active": True}]
+    platform.api.post(f"/deployments/{track['id']}/schedules", json=once_more).raise_for_status()
+    assert await_that(lambda: platform.doctor() == {}, 90)  # the scheduler makes them within a minute
+
+
+def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(platform: Platform) -> None:
+    (limit,) = [
+        one for one in platform.api.post("/v2/concurrency_limits/filter", json={}).json() if "warehouse" in one["name"]
+    ]
+    platform.api.delete(f"/v2/concurrency_limits/{limit['id']}").raise_for_status()
+    log = platform.home / "logs" / "prefect-server.log"
+    whole = log.read_text()
+    with log.open("a") as file:
+        file.write(
+            f"{datetime.now().astimezone():%H:%M:%S}.000 | ERROR   | docket.dependencies - schedule_deployments()\n"
+        )
+        file.write("sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement\n")
+    wrong = platform.doctor()
+    assert set(wrong) == {"warehouse limit", "server log"}
+    assert "is missing" in wrong["warehouse limit"]["seen"]
+    assert "Can't evaluate bulk DML statement" in wrong["server log"]["seen"]
+    platform.api.post("/v2/concurrency_limits/", json={"name": limit["name"], "limit": 1}).raise_for_status()
+    log.write_text(whole)
+    assert platform.doctor() == {}
+
+
+def test_parts_that_are_killed_are_said_in_the_terminal_and_become_alerts(platform: Platform) -> None:
+    for words in ("c2m.floor.relay", "mlflow server", "worker start"):
+        platform.child(words).kill()
+    assert await_that(lambda: "NOT WELL  worker" in platform.said.read_text(), 150), platform.said.read_text()
+    assert set(platform.doctor()) == {"relay", "MLflow", "worker"}
+    said = platform.said.read_text()
+    assert all(said.count(f"NOT WELL  {check}:") == 1 for check in ("relay", "MLflow", "worker"))
+    alerts = json.loads(platform.c2m("alerts", "--json").stdout)
+    assert {(one["kind"], one["subject"]) for one in alerts} == {("platform", c) for c in ("relay", "MLflow", "worker")}
+
+
+def test_a_server_that_is_killed_is_named_and_the_platform_ends_in_order(platform: Platform) -> None:
+    platform.child("prefect server start").kill()
+    assert "Prefect server" in platform.doctor()

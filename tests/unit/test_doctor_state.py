@@ -1,0 +1,130 @@
+"""What `c2m doctor` finds in C2M_HOME, each thing broken for real; and who has a home."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from c2m import clock
+from c2m.doctor import Finding, examine, floor, schedules, state
+from c2m.errors import InputError
+from c2m.files import sha256
+from c2m.floor.child import LOOPBACK, free_port
+from c2m.home import occupant, occupied
+from c2m.ledger import store
+from c2m.settings import settings
+from flows.checkup import grouped
+
+NOON = datetime(2026, 1, 12, 12, tzinfo=UTC)
+
+
+def publish(home: Path) -> Path:
+    """One mart behind the pointer."""
+    mart = home / "published" / "b" / "styles.parquet"
+    mart.parent.mkdir(parents=True)
+    mart.write_bytes(b"rows")
+    entry = {"file": "b/styles.parquet", "rows": 1, "sha256": sha256(mart)}
+    (home / "published" / "current.json").write_text(json.dumps({"build_id": "b", "marts": {"styles": entry}}))
+    return mart
+
+
+def test_a_ledger_is_well_once_it_is_migrated(home: Path) -> None:
+    (before,) = state.ledger()
+    store.migrate()
+    (after,) = state.ledger()
+    assert (before.ok, after.ok) == (False, True)
+    assert "this code needs" in before.seen
+
+
+def test_marts_are_whole_until_a_file_is_changed_or_gone(home: Path) -> None:
+    assert state.marts()[0].ok is None
+    mart = publish(home)
+    assert state.marts()[0].ok
+    mart.write_bytes(b"other rows")
+    assert "is not what was published" in state.marts()[0].seen
+    mart.unlink()
+    assert "is missing" in state.marts()[0].seen
+
+
+def test_a_full_disk_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state.disk()[0].ok
+    monkeypatch.setenv("C2M_LEAST_FREE_GB", "1e9")
+    settings.cache_clear()
+    assert "make room" in str(state.disk()[0])
+
+
+def test_a_virtual_clock_must_go_on(home: Path) -> None:
+    assert state.clock()[0].ok
+    clock.set_now(NOON)
+    assert "stands still" in state.clock()[0].seen
+    clock.set_now(NOON, speed=1)
+    assert state.clock()[0].ok
+
+
+def test_a_floor_whose_processes_have_ended_is_named(home: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    strange = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # a pid that was given anew
+    pids = {"broker": ended.pid, "relay": ended.pid, "collector": strange.pid}
+    text = json.dumps({"engine": "mosquitto", "mqtt_port": free_port(), "pids": pids})
+    (home / "floor.json").write_text(text)
+    assert [one.ok for one in (*floor.broker(), *floor.services())] == [False, False, False]
+    strange.communicate(b"\n")
+
+
+LOG = """
+11:40:00.000 | ERROR   | prefect.server.old - an error of long ago
+11:58:01.211 | ERROR   | docket.dependencies - ↩ [   393ms] schedule_deployments(){schedule_deployments}
+Traceback (most recent call last):
+  File "x.py", line 1, in schedule_deployments
+    raise
+sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply
+11:59:01.211 | WARNING | prefect.server.api - slow
+11:59:02.211 | ERROR   | prefect.server.services.foreman - no traceback here
+"""
+
+
+def test_the_servers_log_gives_what_raised_each_error_of_the_last_minutes() -> None:
+    assert list(schedules.recent_errors(LOG.splitlines(), NOON)) == [
+        "sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply",
+        "prefect.server.services.foreman: no traceback here",
+    ]
+    assert not list(schedules.recent_errors(LOG.splitlines(), NOON + timedelta(hours=1)))
+
+
+def test_a_server_that_is_not_there_is_a_finding_and_no_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"http://{LOOPBACK}:{free_port()}"
+    monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+    found = {one.check: one for one in examine(from_outside=False)}
+    assert f"{address} does not answer" in found["Prefect server"].seen
+    assert {found[check].ok for check in ("schedules", "worker", "late runs")} == {None}
+
+
+def test_findings_of_one_check_are_one_alert() -> None:
+    found = [
+        Finding("a", False, "x", "do"),
+        Finding("b", True, "y"),
+        Finding("a", False, "z", "do"),
+        Finding("c", None, ""),
+    ]
+    assert grouped(found) == [Finding("a", False, "x; z", "do")]
+
+
+HOLD = "import os; from c2m.home import occupied\nwith occupied('c2m up'): print('here', flush=True); input()"
+
+
+def test_a_home_has_one_occupant_and_is_free_when_that_is_killed(home: Path) -> None:
+    assert occupant() is None
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        assert occupant() == f"c2m up (process {other.pid})"
+        with pytest.raises(InputError, match=f"process {other.pid}"), occupied("c2m run"):
+            pass
+        other.kill()
+    assert occupant() is None
+    with occupied("c2m run"):
+        pass
