@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from c2m import clock
+from c2m import book, clock
 from c2m.feeds.landing import read_landed
 from c2m.ledger import status
 from c2m.ledger.store import session
@@ -11,12 +11,16 @@ from c2m.settings import settings
 
 
 def overview() -> dict[str, Any]:
-    """business_date, rows {in, accepted, quarantined} per feed, orders and job_orders by state, plan, forecast."""
+    """business_date, rows {in, accepted, quarantined} per feed, orders and job_orders by state, plan, forecast.
+
+    shared_lots and open_orders: rows as `c2m.book` makes them.
+    """
     with session() as s:
         ledger = status.summary(s)
     if ledger["plan"]:
         ledger["plan"] |= shadow(ledger["plan"])
-    return {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
+    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
+    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
 
 
 def shadow(plan: dict[str, Any]) -> dict[str, float]:

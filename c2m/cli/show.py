@@ -76,3 +76,13 @@ def status(as_json: bool) -> None:
         figures(name.replace("_", " ").capitalize(), seen[name], as_json=False)
     messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
+    first("Lots that several factories share", seen["shared_lots"])
+    first("Orders that are open: why, and what to do", seen["open_orders"])
+
+
+def first(title: str, records: list[dict[str, Any]], most: int = 20) -> None:
+    """The first of many rows; nothing where there is none."""
+    if records:
+        table(title, records[:most])
+    if len(records) > most:
+        print(f"{len(records) - most} more: c2m status --json")

@@ -75,7 +75,7 @@ def test_an_instance_is_allocated_and_verified_and_a_broken_plan_is_not(tmp_path
     (tmp_path / "capacity.csv").write_text(
         "factory_id,day,minutes,overtime_minutes,overtime_cost\nF,1,60,0,0\nG,1,60,0,0\n"
     )
-    report = json.loads(c2m("allocate", tmp_path, "--out", tmp_path / "plan", "--json").output)
+    report = json.loads(c2m("allocate", tmp_path, "--out", tmp_path / "plan", "--json").stdout)
     assert report["objective"] == pytest.approx(60 * 1 + 40 * 2)
     assert json.loads(c2m("verify", tmp_path, tmp_path / "plan", "--json").output)["ok"]
     allocation = tmp_path / "plan" / "allocation.csv"

@@ -32,8 +32,10 @@ class Platform:
         self.process = subprocess.Popen(
             command("up"), env=self.env, stdout=self.said.open("w"), stderr=subprocess.STDOUT
         )
-        assert await_that(lambda: "Ctrl-C" in self.said.read_text() or self.process.poll() is not None, 240)
-        assert self.process.poll() is None, self.said.read_text()
+
+    def await_up(self) -> None:
+        await_that(lambda: "Ctrl-C" in self.said.read_text() or self.process.poll() is not None, 400)
+        assert "Ctrl-C" in self.said.read_text(), self.said.read_text()
         self.api = httpx.Client(base_url=f"http://{LOOPBACK}:{self.env['C2M_PREFECT_PORT']}/api", timeout=30)
 
     def c2m(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -56,9 +58,12 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     up = Platform(tmp_path_factory.mktemp("up") / "home")
-    yield up
-    up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(60) == 0, up.said.read_text()
+    try:
+        up.await_up()
+        yield up
+    finally:
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(60) == 0, up.said.read_text()
 
 
 def await_that(seen: Callable[[], Any], seconds: float) -> Any:

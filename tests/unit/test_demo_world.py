@@ -253,6 +253,14 @@ def test_three_orders_are_too_large_for_any_one_factory_and_not_for_all(folder: 
         assert order["pieces"] < able.sum() / 2
 
 
+def test_large_orders_ask_for_crafts_that_only_some_factories_have(folder: Path, book: pd.DataFrame) -> None:
+    with_crafts = book[(book["pieces"] > LARGE_PIECES) & (book["crafts"] != "")]
+    factories = len(clean(folder, "factories"))
+    assert len(with_crafts) >= 2
+    for _, order in with_crafts.iterrows():
+        assert 4 <= len(window_pieces(folder, order)) <= factories * 2 / 3
+
+
 def test_the_known_order_book_loads_the_factories_by_40_to_70_percent(
     folder: Path, book: pd.DataFrame, business_date: pd.Timestamp
 ) -> None:

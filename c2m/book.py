@@ -1,0 +1,88 @@
+"""The order book as people ask about it: what is open, why, and what to do; which lots several factories share."""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from c2m import clock
+from c2m.ledger import job_orders, orders, status
+from c2m.ledger.states import GIVEN_BACK, LIVE
+from c2m.ledger.store import session
+from c2m.settings import settings
+
+LABEL = ["order_id", "style_id", "colour"]
+BOOK = [*LABEL, "pieces", "due_on", "days_late", "reason", "move"]
+SHARED = [*LABEL, "pieces", "factories"]
+
+
+def open_orders() -> list[dict[str, Any]]:
+    """A row per lot with pieces to be made, the longest overdue first, with BOOK.
+
+    move: empty where factories are at all of it and it is not late.
+    """
+    today = clock.business_date(clock.now())
+    with session() as s:
+        lots, jobs, plan = orders.open_lots(s), job_orders.overview(s), status.summary(s)["plan"]
+    unmet = _unmet(plan) if plan else {}
+    of_lot = dict(iter(jobs.groupby("lot_id")))
+    rows = []
+    for lot in lots.sort_values(["due_on", "order_id", "lot_id"]).to_dict("records"):
+        late = max(0, (today - pd.Timestamp(lot["due_on"]).date()).days)
+        reason, move = _why(lot, of_lot.get(lot["lot_id"], jobs.iloc[:0]), plan, unmet, late > 0, today)
+        label = [lot[name] for name in LABEL]
+        values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move]
+        rows.append(dict(zip(BOOK, values, strict=True)))
+    return rows
+
+
+def shared_lots() -> list[dict[str, Any]]:
+    """A row per lot that several factories make or made, the largest first, with SHARED."""
+    with session() as s:
+        jobs = job_orders.overview(s)
+        jobs = jobs[~jobs["state"].isin(GIVEN_BACK)]
+        several = jobs.groupby("lot_id")["factory_id"].transform("nunique") > 1
+        names = orders.labels(s, sorted(jobs.loc[several, "lot_id"].unique()))
+    rows = []
+    for lot_id, parts in jobs[several].groupby("lot_id"):
+        of_factory = parts.groupby("factory_id")["quantity"].sum().sort_values(ascending=False)
+        words = " + ".join(f"{name} {pieces:,}" for name, pieces in of_factory.items())
+        label = names.loc[names["lot_id"] == lot_id, LABEL].iloc[0]
+        rows.append(dict(zip(SHARED, [*label, int(of_factory.sum()), words], strict=True)))
+    return sorted(rows, key=lambda row: -row["pieces"])
+
+
+def _why(
+    lot: dict[Any, Any], jobs: pd.DataFrame, plan: dict[str, Any] | None, unmet: dict[str, str], late: bool, today: date
+) -> tuple[str, str]:
+    """(reason, move): of what nobody makes first, then of what is being made."""
+    at_work = jobs[jobs["state"].isin(LIVE)]
+    if lot["committed"] >= lot["remaining"]:
+        makers = ", ".join(sorted(at_work["factory_id"].unique()))
+        return f"{makers} at work, due {at_work['due_on'].max()}", "c2m alerts tells what is in the way" if late else ""
+    lost = jobs[jobs["state"].isin(GIVEN_BACK) & (jobs["state"] != "Cancelled")]
+    if plan and plan["state"] == "proposed":
+        return f"plan {plan['plan_id']} is not decided", f'c2m release {plan["plan_id"]} --reason "..."'
+    if len(lost):
+        gone = lost[["factory_id", "state", "reason"]].astype(str).to_numpy().tolist()
+        reason = "; ".join(f"{factory} {state.lower()}: {said}" for factory, state, said in gone)
+    elif lot["lot_id"] in unmet:
+        reason = unmet[lot["lot_id"]]
+    else:
+        reason = "no plan has taken it in yet"
+    return reason, _again(today)
+
+
+def _again(today: date) -> str:
+    if clock.is_virtual():
+        return f"plan it again with the next day: c2m run --date {today + timedelta(days=1)}"
+    return "the next day's plan takes it in; sooner: run the flow plan with an empty round"
+
+
+def _unmet(plan: dict[str, Any]) -> dict[str, str]:
+    """Why the latest plan leaves lots short, by lot."""
+    file = settings().home / plan["folder"] / "plan" / "report.json"
+    if not file.exists():
+        return {}
+    return {one["order_id"]: one["reason"] for one in json.loads(file.read_text(encoding="utf-8"))["unmet"]}
