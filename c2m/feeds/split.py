@@ -118,14 +118,28 @@ def _refer(reference: Reference) -> _Check:
 
 
 def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    connection.execute(
+        f"""CREATE TEMP TABLE accepted AS SELECT *, {row_hash(feed)} AS _row_hash, false AS duplicate
+        FROM typed ANTI JOIN broken USING ("#record")"""
+    )
+
+
+def row_hash(feed: Feed) -> str:
+    """SQL: the hash of a row by its contract's columns."""
     content = ", ".join(
         f"'{column.name}=' || {column.name}::VARCHAR" if column.added else f"coalesce({column.name}::VARCHAR, chr(30))"
         for column in feed.columns
     )
-    connection.execute(
-        f"""CREATE TEMP TABLE accepted AS SELECT *, md5(concat_ws(chr(31), {content})) AS _row_hash, false AS duplicate
-        FROM typed ANTI JOIN broken USING ("#record")"""
-    )
+    return f"md5(concat_ws(chr(31), {content}))"
+
+
+def hashes(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, numbers: Sequence[int]
+) -> dict[int, str]:
+    """Hash by number of these rows of the table `records`, whether or not they keep the contract."""
+    connection.execute('DELETE FROM records WHERE NOT list_contains($numbers, "#record")', {"numbers": list(numbers)})
+    _type(connection, mapping, arrived_at)
+    return dict(connection.execute(f'SELECT "#record", {row_hash(mapping.feed)} FROM typed').fetchall())
 
 
 def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) -> None:

@@ -30,6 +30,7 @@ except ImportError:  # not on Windows
 
 BUSY_TIMEOUT_S = 60
 IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
+_READING = "c2m_reading"
 LOCKS = 256  # per area
 MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
 
@@ -67,6 +68,13 @@ def session() -> Iterator[Session]:
         yield transaction
 
 
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A transaction that only reads, for as long as it likes: on SQLite it keeps no writer waiting."""
+    with Session(engine(settings().ledger).execution_options(**{_READING: True})) as transaction, transaction.begin():
+        yield transaction
+
+
 @lru_cache(maxsize=8)
 def engine(url: str) -> Engine:
     """The connection pool of this process for `url`."""
@@ -93,6 +101,9 @@ def _begin_immediate(turn: Path, connection: Connection) -> None:
     In turn: SQLite lets whoever asks at the right moment go first, and a busy process keeps the others waiting for
     many times the length of its transactions. Whoever waits at the file `turn` comes before those who ask later.
     """
+    if connection.get_execution_options().get(_READING):
+        connection.exec_driver_sql("BEGIN")
+        return
     with turn.open("ab") as file:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX)

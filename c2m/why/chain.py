@@ -1,0 +1,108 @@
+"""Why this many, why there: the whole chain of an order, a lot or a job order, every link compared as it is shown.
+
+job order <- allocation <- plan <- lot <- quantity <- forecast <- model version <- feature rows <- mart build <- landed
+rows <- source rows; beside the forecast the stock, and instead of both the lines of a merchant's order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from c2m import published
+from c2m.errors import InputError
+from c2m.feeds import landing
+from c2m.ledger.tables import JobOrder, Lot, Order
+from c2m.why import forecasted, lines, made, ordered, stock
+from c2m.why.link import Link
+from c2m.why.sales import sold
+from c2m.why.sources import Shelf, landed
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What was asked for, and its links from the job orders down to the source rows."""
+
+    kind: str
+    of: str
+    links: list[Link]
+
+    @property
+    def broken(self) -> list[str]:
+        """Every broken link in words."""
+        return [f"{link.name} {link.of}: {fault}" for link in self.links for fault in link.broken]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        holds = all(link.holds for link in self.links)
+        return {"kind": self.kind, "id": self.of, "holds": holds, "links": [link.as_dict() for link in self.links]}
+
+
+def why(session: Session, name: str) -> Chain:
+    """The chain of an order, lot or job order; refused where the ledger knows none of that name."""
+    shelf = Shelf()
+    with landing.connect() as connection:
+        if job := session.get(JobOrder, name):
+            lot = session.get_one(Lot, job.lot_id)
+            links = [*made.of_job_order(session, job), *_upstream(session, connection, shelf, lot)]
+            return Chain("job order", name, links)
+        if named := session.get(Lot, name):
+            return Chain("lot", name, list(_of_lot(session, connection, shelf, named)))
+        if session.get(Order, name):
+            lots = session.scalars(select(Lot).where(Lot.order_id == name).order_by(Lot.lot_id)).all()
+            links = [link for lot in lots for link in _of_lot(session, connection, shelf, lot)]
+            return Chain("order", name, links)
+    fault = f"{name}: no order, lot or job order of that name; see `c2m status`, the plan's page, or the marts"
+    raise InputError("unknown-id", [fault])
+
+
+def _of_lot(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+    jobs = session.scalars(select(JobOrder).where(JobOrder.lot_id == lot.lot_id).order_by(JobOrder.job_order_id)).all()
+    shown = set()
+    for link in (link for job in jobs for link in made.of_job_order(session, job)):
+        if (link.name, link.of) not in shown:
+            shown.add((link.name, link.of))
+            yield link
+    if not jobs:
+        yield made.unplaced(session, lot)
+    yield from _upstream(session, connection, shelf, lot)
+
+
+def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+    """From the lot down to the records of the feed files."""
+    yield ordered.of_lot(session, lot)
+    if session.get_one(Order, lot.order_id).source == "merchant":
+        yield lines.of_lot(session, connection, lot)
+        yield from _sources(connection, shelf, "merchant_order_lines", "order_lines", lot.order_id)
+        return
+    quantity, figures, skus = ordered.quantity_of(session, lot)
+    yield quantity
+    if figures is None:
+        return
+    yield from _forecast(connection, shelf, figures)
+    yield stock.of_skus(connection, figures, skus)
+    yield from _sources(connection, shelf, "stock", "counts", lot.style_id)
+
+
+def _forecast(connection: duckdb.DuckDBPyConnection, shelf: Shelf, figures: dict[str, Any]) -> Iterator[Link]:
+    window, file = forecasted.window_of(connection, figures)
+    yield window
+    origin = forecasted.origin_of(figures, file)
+    yield forecasted.model_of(figures, origin)
+    if origin is None:
+        return
+    manifest = published.manifest_of(origin["build_id"]) or {}
+    style, day = (figures["merchant_id"], figures["style_id"]), figures["business_date"]
+    pieces = sold(connection, *style, day, manifest.get("landed") or [])
+    yield forecasted.features_of(connection, figures, origin, pieces)
+    yield forecasted.build_of(connection, origin["build_id"], day, style, pieces)
+    yield from _sources(connection, shelf, "sales_lines", "lines", figures["style_id"])
+
+
+def _sources(connection: duckdb.DuckDBPyConnection, shelf: Shelf, feed: str, table: str, what: str) -> Iterator[Link]:
+    rows, batches = landed(connection, feed, table, what)
+    yield rows
+    yield from shelf.source_rows(batches)

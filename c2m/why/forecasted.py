@@ -1,0 +1,198 @@
+"""Where a forecast comes from: landed window <- model version <- feature rows <- build of the marts."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import duckdb
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from c2m import origins, published
+from c2m.feeds import landing
+from c2m.files import sha256
+from c2m.settings import settings
+from c2m.why.link import Link, pieces
+from c2m.why.sales import Sold
+
+MODEL = "c2m-demand"
+_WINDOWS = (7, 28)  # days whose mean demand is compared
+_REGISTRY_S = 2.0  # to wait for MLflow's server
+Figures = dict[str, Any]
+
+
+def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link, Path | None]:
+    """The landed forecast has the quantiles that the order was reckoned with; its days sum to it. And its file."""
+    link = Link("forecast", f"{lot['merchant_id']}/{lot['style_id']} {lot['business_date']}")
+    moment = lot["forecast_at"].replace(tzinfo=None)
+    rows = connection.execute(
+        """SELECT *, filename FROM read_parquet($files, union_by_name = true, filename = true)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id AND business_date = $day
+            AND window_days = $window AND known_at = $moment AND model_version = $version""",
+        _files("forecast_windows") | _style(lot) | {"window": lot["window_days"], "moment": moment}
+        | {"version": lot["model_version"]},
+    )  # fmt: skip
+    names = [column[0] for column in rows.description or ()]
+    found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+    if not found:
+        link.expect("a landed forecast of that style, day, window, moment and version", "one", None)
+        return link, None
+    window = found[0]
+    quantiles = [name for name in names if name.startswith("q")]
+    for name in quantiles:
+        link.expect(f"{name} of the landed forecast", lot[name], window[name])
+    link.expect("mean of the landed forecast", lot["forecast_mean"], window["mean"])
+    file = Path(window["filename"])
+    link.words = [
+        f"Made {moment:%Y-%m-%d %H:%M} UTC by model version {lot['model_version']}: "
+        f"{lot['window_days']} days from {lot['business_date']}, mean {pieces(window['mean'])} pieces, "
+        + ", ".join(f"{name} {pieces(window[name])}" for name in ("q10", "q50", "q90"))
+        + f". Landed in forecast_windows/{file.name}."
+    ]
+    link.figures = {"file": f"forecast_windows/{file.name}", "mean": window["mean"]} | {q: window[q] for q in quantiles}
+    _compare_days(connection, link, lot, moment)
+    return link, file
+
+
+def _compare_days(connection: duckdb.DuckDBPyConnection, link: Link, lot: Figures, moment: Any) -> None:
+    """The days of the window sum to its mean; past the last day demand stays at the mean of the last seven."""
+    query = """SELECT mean FROM read_parquet($files, union_by_name = true) WHERE merchant_id = $merchant_id
+        AND style_id = $style_id AND business_date = $day AND known_at = $moment ORDER BY ds"""
+    days = [
+        mean for (mean,) in connection.execute(query, _files("forecasts") | _style(lot) | {"moment": moment}).fetchall()
+    ]
+    window = lot["window_days"]
+    beyond = max(0, window - len(days)) * sum(days[-7:]) / max(1, len(days[-7:]))
+    link.expect("mean of the window, summed over its days", lot["forecast_mean"], sum(days[:window]) + beyond)
+
+
+def _files(name: str) -> Figures:
+    return {"files": [str(file) for file in sorted(landing.folder(name).glob("[!.]*.parquet"))]}
+
+
+def _style(lot: Figures) -> Figures:
+    return {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"], "day": lot["business_date"]}
+
+
+def model_of(lot: Figures, origin: Figures | None) -> Link:
+    """The registry's version is the one that the forecast was made with."""
+    link = Link("model version", f"{MODEL} {lot['model_version']}")
+    if origin is None:
+        link.expect("what the forecast was made from, kept beside it", "one", None)
+        return link
+    made_by = origin["model"]
+    link.expect("version that made the forecast", lot["model_version"], made_by["model_version"])
+    try:
+        known = registered(lot["model_version"])
+    except (OSError, SQLAlchemyError, ValueError) as error:
+        link.unchecked.append(f"the model registry cannot be read: {error}")
+        return link
+    if known is None:
+        link.expect(f"version {lot['model_version']} of {MODEL} in the registry", "one", None)
+        return link
+    link.expect("its run", made_by["run_id"], known["run_id"])
+    link.expect("fingerprint of its training", made_by["fingerprint"], known["fingerprint"])
+    wape, naive = (made_by[name] for name in ("wape", "naive_wape"))
+    judged = f"; in its backtest WAPE {wape:.3f} beside {naive:.3f} of the seasonal naive" if wape and naive else ""
+    link.words = [f"Trained on demand up to the day before {known['business_date']}, run {known['run_id']}{judged}."]
+    link.figures = {**made_by, "trained_for": known["business_date"], "status": known["status"]}
+    return link
+
+
+def registered(version: str) -> dict[str, str] | None:
+    """run_id, status, fingerprint and business_date of a version; past MLflow, whose import takes seconds."""
+    uri = settings().mlflow
+    found = _asked(uri, version) if uri.startswith("http") else _selected(uri, version)
+    return found and {name: found.get(name, "") for name in ("run_id", "status", "fingerprint", "business_date")}
+
+
+def _selected(uri: str, version: str) -> dict[str, str] | None:
+    url = make_url(uri)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise ValueError(f"{uri}: no such file")
+    url = url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+    key = {"name": MODEL, "version": int(version)}
+    with create_engine(url).connect() as connection:
+        row = connection.execute(
+            text("SELECT run_id, status FROM model_versions WHERE name = :name AND version = :version"), key
+        ).one_or_none()
+        tags = connection.execute(
+            text("SELECT key, value FROM model_version_tags WHERE name = :name AND version = :version"), key
+        ).all()
+    return None if row is None else {"run_id": row[0], "status": row[1], **dict(map(tuple, tags))}
+
+
+def _asked(uri: str, version: str) -> dict[str, str] | None:
+    address = f"{uri.rstrip('/')}/api/2.0/mlflow/model-versions/get?name={MODEL}&version={version}"
+    with urlopen(address, timeout=_REGISTRY_S) as answer:  # noqa: S310 - the setting's own server
+        found = json.load(answer)["model_version"]
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return {"run_id": found["run_id"], "status": found["status"], **tags}
+
+
+def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Figures, sold: Sold) -> Link:
+    """The rows that the model was given: whole, and with the demand of the sold pieces that they say they are of."""
+    link = Link("feature rows", f"{lot['merchant_id']}/{lot['style_id']} {lot['business_date']}")
+    file: Path = origin["file"]
+    if not file.exists():
+        link.expect("the feature rows kept beside the day", str(file), None)
+        return link
+    link.expect("SHA-256 of the feature rows", origin["features_sha256"], sha256(file))
+    wanted = ", ".join(f"mean_{days}" for days in _WINDOWS)
+    rows = connection.execute(
+        f"""SELECT ds, horizon, scale, last, {wanted} FROM read_parquet($file)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id ORDER BY ds""",  # noqa: S608
+        {"file": str(file), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
+    ).fetchall()
+    if not rows or rows[0][0] != lot["business_date"]:
+        link.expect("first day of its rows", lot["business_date"], rows[0][0] if rows else None)
+        return link
+    _, _, scale, last, *means = rows[0]
+    link.words = [f"{len(rows)} rows, {rows[0][0]} to {rows[-1][0]}, in {file.name}; demand in units of {scale:,.3f}."]
+    link.figures = {"rows": len(rows), "scale": scale, "file": str(file.relative_to(settings().home))}
+    link.expect("pieces asked for on the last day", sold.mean(1), last * scale)
+    for days, mean in zip(_WINDOWS, means, strict=True):
+        link.expect(f"pieces a day over the last {days} days", sold.mean(days), mean * scale)
+        link.words.append(f"Over the last {days} days {mean * scale:,.3f} pieces a day were asked for.")
+        link.figures[f"mean_{days}_pieces"] = mean * scale
+    return link
+
+
+def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, style: Sequence[str], sold: Sold) -> Link:
+    """The manifest is that of the build; its mart, where it is still there, has the demand of the sold pieces."""
+    link = Link("mart build", build_id)
+    manifest = published.manifest_of(build_id)
+    if manifest is None:
+        link.expect("a manifest of the build", "one", None)
+        return link
+    marts = manifest["marts"]
+    digest = hashlib.sha256("".join(marts[name]["sha256"] for name in sorted(marts)).encode()).hexdigest()
+    link.expect("its id, from the hashes of its marts", f"{day:%Y%m%d}-{digest[:12]}", build_id)
+    link.expect("its business date", day.isoformat(), manifest["business_date"])
+    link.words = [
+        f"{len(marts)} marts as of {manifest['business_date']}, dbt invocation {manifest['invocation_id']}, from "
+        f"{len(manifest['landed'] or ())} landed feed files."
+    ]
+    link.figures = {"invocation_id": manifest["invocation_id"], "demand_daily": marts["demand_daily"]}
+    file = settings().published / marts["demand_daily"]["file"]
+    if not file.exists():
+        link.words.append("Its files have made room for newer builds; the manifest stays.")
+        return link
+    link.expect("SHA-256 of its demand_daily", marts["demand_daily"]["sha256"], sha256(file))
+    rows = connection.execute(
+        """SELECT demand_date, pieces_asked FROM read_parquet($file)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id""",
+        {"file": str(file), "merchant_id": style[0], "style_id": style[1]},
+    ).fetchall()
+    link.expect("days with demand in it, and their pieces", sold.by_day, dict(rows))
+    link.words.append(f"Its demand_daily has {len(rows):,} days of this style, as the landed rows give them.")
+    return link
+
+
+def origin_of(lot: Figures, windows: Path | None) -> Figures | None:
+    """What the forecast of a lot was made from."""
+    return origins.of(lot["business_date"].isoformat(), windows) if windows else None

@@ -1,0 +1,213 @@
+"""From a job order to the plans that asked for it: job order <- allocation <- plan, with verdict and solver's log."""
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from c2m.floor.messages import STORE, derive_id
+from c2m.ledger.tables import (
+    Decision,
+    JobOrder,
+    JobOrderRevision,
+    JobOrderSku,
+    Lot,
+    Outbox,
+    Plan,
+    PlanAllocation,
+)
+from c2m.settings import settings
+from c2m.why.link import Link
+
+_INSTANCE = ("instance.json", "orders.csv", "arcs.csv", "capacity.csv", "factories.csv", "incumbent.csv")
+_LOG_LINES = 3  # of the solver's log that are shown
+
+
+def of_job_order(session: Session, job: JobOrder) -> list[Link]:
+    """The job order, its allocation in each plan that asked for it, and these plans; the newest plan first."""
+    asked = _revisions(session, job)
+    links = [_job_order(session, job, asked)]
+    links += [_allocation(session, job, revision) for revision in asked]
+    plans = dict.fromkeys(revision.plan_id for revision in asked)
+    return links + [_plan(session, plan_id, [job.lot_id]) for plan_id in plans]
+
+
+def unplaced(session: Session, lot: Lot) -> Link:
+    """A lot without a job order: what the newest plan says of it."""
+    link = Link("job order", lot.lot_id, ["None was sent for this lot."])
+    chosen = select(PlanAllocation, Plan).join(Plan, Plan.plan_id == PlanAllocation.plan_id)
+    found = session.execute(chosen.where(PlanAllocation.lot_id == lot.lot_id).order_by(Plan.at.desc()).limit(1)).first()
+    if found:
+        pair, plan = found
+        why = "withheld at its release" if pair.withheld else f"the plan is {plan.state}"
+        link.words.append(f"Plan {plan.plan_id} gives {pair.quantity:,} pieces to {pair.factory_id}: {why}.")
+    return link
+
+
+def _revisions(session: Session, job: JobOrder) -> list[JobOrderRevision]:
+    chosen = select(JobOrderRevision).where(JobOrderRevision.job_order_id == job.job_order_id)
+    return list(session.scalars(chosen.order_by(JobOrderRevision.revision.desc())))
+
+
+def _job_order(session: Session, job: JobOrder, asked: Sequence[JobOrderRevision]) -> Link:
+    """What it asks for is what its revisions and its messages asked for; its SKUs sum to it."""
+    link = Link("job order", job.job_order_id)
+    link.words = [
+        f"{job.quantity:,} pieces at factory {job.factory_id}, {job.state}: {job.good_pieces:,} good, "
+        f"{job.shipped:,} shipped. Attempt {job.attempt}, revision {job.revision}"
+        f"{f', because: {job.reason}' if job.reason else ''}."
+    ]
+    names = ("lot_id", "order_id", "factory_id", "state", "quantity", "requested", "attempt", "revision", "shipped")
+    link.figures = {name: getattr(job, name) for name in names} | {
+        "revisions": [{"revision": one.revision, "quantity": one.quantity, "plan_id": one.plan_id} for one in asked]
+    }
+    link.expect("its id", derive_id(job.lot_id, job.factory_id, job.attempt), job.job_order_id)
+    skus = session.scalars(select(JobOrderSku.quantity).where(JobOrderSku.job_order_id == job.job_order_id)).all()
+    link.expect("pieces of its SKUs", job.quantity, sum(skus))
+    in_force = {one.quantity for one in asked if one.revision in (_newest(asked), job.confirmed_revision)}
+    if job.requested not in in_force:
+        link.expect("pieces of a revision that a plan asked for", job.requested, sorted(in_force) or None)
+    told = _told(session, job.job_order_id)
+    for one in asked:
+        link.expect(f"pieces in the message of revision {one.revision}", one.quantity, told.get(one.revision))
+    return link
+
+
+def _newest(asked: Sequence[JobOrderRevision]) -> int:
+    return max((one.revision for one in asked), default=0)
+
+
+def _told(session: Session, job_order_id: str) -> dict[int, int]:
+    """Pieces asked for by revision, as the messages say."""
+    chosen = select(Outbox.revision, Outbox.payload).where(Outbox.job_order_id == job_order_id, Outbox.type == STORE)
+    return {revision: payload["data"]["quantity"] for revision, payload in session.execute(chosen)}
+
+
+def _allocation(session: Session, job: JobOrder, asked: JobOrderRevision) -> Link:
+    link = Link("allocation", f"{asked.plan_id} {job.lot_id} {job.factory_id}")
+    pair = session.get(PlanAllocation, (asked.plan_id, job.lot_id, job.factory_id))
+    if pair is None:
+        link.expect("a row of the plan for this lot and factory", "one", None)
+        return link
+    begun = f", of which {asked.started:,} were under way there in job orders that had begun" if asked.started else ""
+    link.words = [
+        f"Revision {asked.revision} asks for {asked.quantity:,} pieces: the plan gives {pair.quantity:,} of the lot to "
+        f"{job.factory_id}{begun}, from {pair.start_on} to arrive on {pair.finish_on}."
+    ]
+    link.figures = {"revision": asked.revision, "allocated": pair.quantity, "asked": asked.quantity}
+    link.figures |= {"started": asked.started, "start_on": pair.start_on, "finish_on": pair.finish_on}
+    link.expect("pieces of the job order and of those that had begun", pair.quantity, asked.quantity + asked.started)
+    link.expect("whether the plan held it back", False, pair.withheld)
+    return link
+
+
+def _plan(session: Session, plan_id: str, lot_ids: Sequence[str]) -> Link:
+    """The plan in the ledger is the plan of its folder, was made from that instance, was verified and released."""
+    link = Link("plan", plan_id)
+    plan = session.get(Plan, plan_id)
+    if plan is None:
+        link.expect("a plan of that name in the ledger", "one", None)
+        return link
+    objective, bound = float(plan.objective), float(plan.bound)
+    link.words = [
+        f"Of {plan.business_date}, round {plan.round}, {plan.state}: costs {objective:,.2f}, no plan costs less than "
+        f"{bound:,.2f} (gap {plan.gap:.2%}, {plan.status}); {plan.unmet_pieces:,} pieces unmet."
+    ]
+    link.figures = {"business_date": plan.business_date, "round": plan.round, "state": plan.state, "gap": plan.gap}
+    link.figures |= {"objective": objective, "bound": bound, "instance_sha256": plan.instance_sha256}
+    _released(session, link)
+    folder = settings().home / plan.folder
+    link.figures["folder"] = plan.folder
+    try:
+        _read_folder(link, plan, folder, lot_ids, _pairs(session, plan_id))
+    except (OSError, ValueError, KeyError) as error:
+        link.broken.append(f"its folder {plan.folder}: expected instance, plan and verdict, seen {error!r}")
+    return link
+
+
+def _released(session: Session, link: Link) -> None:
+    decisions = session.scalars(select(Decision).where(Decision.plan_id == link.of).order_by(Decision.at)).all()
+    link.words += [
+        f"{one.decision.capitalize()} by {one.actor}, {one.at:%Y-%m-%d %H:%M}: {one.reason}" for one in decisions
+    ]
+    link.expect("a release", True, any(one.decision == "released" for one in decisions))
+
+
+def _pairs(session: Session, plan_id: str) -> dict[tuple[str, str], int]:
+    chosen = select(PlanAllocation.lot_id, PlanAllocation.factory_id, PlanAllocation.quantity)
+    return {(lot, at): made for lot, at, made in session.execute(chosen.where(PlanAllocation.plan_id == plan_id))}
+
+
+def _read_folder(
+    link: Link, plan: Plan, folder: Path, lot_ids: Sequence[str], pairs: dict[tuple[str, str], int]
+) -> None:
+    report = json.loads((folder / "plan" / "report.json").read_text(encoding="utf-8"))
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    link.expect("SHA-256 of the instance in its folder", plan.instance_sha256, _fingerprint(folder / "instance"))
+    link.expect("SHA-256 of the instance in its report", plan.instance_sha256, report["instance_sha256"])
+    for name in ("objective", "bound"):  # the ledger keeps money to four places
+        link.expect(f"{name} in its report", round(float(getattr(plan, name)), 2), round(report[name], 2))
+    link.expect("sum of its cost parts", report["objective"], sum(report["cost"].values()))
+    link.expect("verdict", True, verdict["ok"])
+    link.expect("cost that the verifier found", report["objective"], verdict["objective"])
+    placed = {
+        (row["order_id"], row["factory_id"]): int(row["quantity"]) for row in _rows(folder / "plan", "allocation")
+    }
+    if placed != pairs:
+        link.broken.append(_differ(pairs, placed))
+    _lots(link, folder, lot_ids, placed, report)
+    log = (folder / "solver.log").read_text(encoding="utf-8").splitlines()
+    link.words.append(f"Verified independently: {_told_by(verdict)}.")
+    link.words.append(f"The search, {report['seconds']:.1f} s, ended: " + " | ".join(log[-_LOG_LINES:]))
+    link.figures |= {
+        "verdict": verdict["verdict"],
+        "seconds": report["seconds"],
+        "solver_log": f"{plan.folder}/solver.log",
+    }
+
+
+def _told_by(verdict: dict[str, Any]) -> str:
+    confirmed = verdict.get("bound_confirmed_share")
+    share = f", {confirmed:.2%} of its bound confirmed by prices" if confirmed is not None else ""
+    return f"{'no rule is broken' if verdict['ok'] else 'rules are broken'}{share}"
+
+
+def _lots(
+    link: Link, folder: Path, lot_ids: Sequence[str], placed: dict[tuple[str, str], int], report: dict[str, Any]
+) -> None:
+    """What was to be placed of a lot is what is placed and what is unmet."""
+    asked = {row["order_id"]: int(row["quantity"]) for row in _rows(folder / "instance", "orders")}
+    unmet = Counter({row["order_id"]: int(row["quantity"]) for row in report["unmet"]})
+    for lot_id in lot_ids:
+        at = {factory: made for (lot, factory), made in placed.items() if lot == lot_id}
+        link.words.append(
+            f"Of the lot's {asked.get(lot_id, 0):,} pieces to place: "
+            + ", ".join(f"{made:,} at {factory}" for factory, made in sorted(at.items()))
+            + f", {unmet[lot_id]:,} unmet."
+        )
+        link.expect(f"pieces of lot {lot_id} to place", sum(at.values()) + unmet[lot_id], asked.get(lot_id))
+
+
+def _differ(ledger: dict[tuple[str, str], int], placed: dict[tuple[str, str], int]) -> str:
+    lot, factory = min(pair for pair in ledger.keys() | placed.keys() if ledger.get(pair) != placed.get(pair))
+    held, found = ledger.get((lot, factory)), placed.get((lot, factory))
+    return f"pieces of lot {lot} at {factory} in its folder: expected {held or 'none'}, seen {found or 'none'}"
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _fingerprint(folder: Path) -> str:
+    """As optimization.problem reckons it: names and contents of the tables, in order."""
+    digest = hashlib.sha256()
+    for name in _INSTANCE:
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""Why a lot has its quantity: its order and, of what is made for stock, how forecast, money and stock give it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from c2m.floor.messages import derive_id
+from c2m.ledger.tables import Lot, LotSku, Order, OrderQuantity, OrderQuantitySku
+from c2m.why.link import Link, pieces
+from c2m.why.reckoning import Reckoned, reckon
+
+Figures = dict[str, Any]
+
+
+def of_lot(session: Session, lot: Lot) -> Link:
+    """The lot is what its order and its SKUs make it."""
+    order = session.get_one(Order, lot.order_id)
+    link = Link("lot", lot.lot_id)
+    link.words = [
+        f"{lot.quantity:,} pieces of style {lot.style_id}, {lot.colour}, of {lot.merchant_id}; {lot.state}, "
+        f"{lot.shipped:,} shipped.",
+        f"Order {order.order_id} ({order.source}), placed {order.placed_on}, due {order.due_on}, {order.state}.",
+    ]
+    link.figures = {"order_id": lot.order_id, "source": order.source, "style_id": lot.style_id, "colour": lot.colour}
+    link.figures |= {"quantity": lot.quantity, "placed_on": order.placed_on, "due_on": order.due_on}
+    link.expect("its id", derive_id(lot.order_id, lot.merchant_id, lot.style_id, lot.colour), lot.lot_id)
+    link.expect("pieces of its SKUs", lot.quantity, sum(skus_of(session, lot.lot_id).values()))
+    return link
+
+
+def skus_of(session: Session, lot_id: str) -> dict[str, int]:
+    """Pieces by SKU."""
+    chosen = select(LotSku.sku_id, LotSku.quantity).where(LotSku.lot_id == lot_id, LotSku.quantity > 0)
+    return dict(session.execute(chosen.order_by(LotSku.sku_id)).tuples().all())
+
+
+def quantity_of(session: Session, lot: Lot) -> tuple[Link, Figures | None, list[Figures]]:
+    """The quantity reckoned again from what was kept of it; these figures of the lot, and of the SKUs of its style."""
+    link = Link("quantity", lot.lot_id)
+    kept = session.get(OrderQuantity, lot.lot_id)
+    if kept is None:
+        link.expect("how the quantity of a replenishment lot came about", "kept with it", None)
+        return link, None, []
+    figures = {column.key: getattr(kept, column.key) for column in OrderQuantity.__table__.columns}
+    chosen = select(OrderQuantitySku).where(OrderQuantitySku.lot_id == lot.lot_id).order_by(OrderQuantitySku.sku_id)
+    names = [column.key for column in OrderQuantitySku.__table__.columns]
+    skus = [{name: getattr(sku, name) for name in names} for sku in session.scalars(chosen)]
+    again = reckon(figures, skus)
+    link.words = _words(figures, skus, again)
+    link.figures = {name: value for name, value in figures.items() if name not in ("lot_id", "at")} | {"skus": skus}
+    key = (lot.merchant_id, lot.style_id, lot.colour, kept.business_date)
+    link.expect("the id of its order", derive_id("replenishment", *key), lot.order_id)
+    for name in ("critical_ratio", "level", "needed"):
+        link.expect(f"{name.replace('_', ' ')} from the figures kept", getattr(again, name), figures[name])
+    link.expect("pieces that these figures give", again.quantity, lot.quantity)
+    _compare_skus(link, again, skus, skus_of(session, lot.lot_id))
+    return link, figures, skus
+
+
+def _compare_skus(link: Link, again: Reckoned, skus: Sequence[Figures], ordered: dict[str, int]) -> None:
+    kept = {sku["sku_id"]: sku["quantity"] for sku in skus if sku["quantity"]}
+    link.expect("pieces by SKU", kept, ordered)
+    for sku_id, share in again.shares.items():
+        if abs(kept.get(sku_id, 0) - share) > 1 + 1e-6:
+            link.expect(f"pieces of SKU {sku_id}, in whole ones", round(share), kept.get(sku_id, 0))
+
+
+def _words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
+    hand, coming = (sum(sku[name] for sku in skus) for name in ("on_hand", "on_order"))
+    least, trigger = lot["minimum_order_pieces"], lot["trigger_share"] * lot["minimum_order_pieces"]
+    got = ", ".join(f"{sku['sku_id']} {sku['quantity']:,}" for sku in skus if sku["quantity"])
+    return [
+        f"A piece missed loses {lot['price'] - lot['cost']:,.2f} {lot['currency']} (price {lot['price']:,.2f}, cost "
+        f"{lot['cost']:,.2f}); one left over loses its cost less {lot['salvage_share']:.0%} salvage, plus holding. So "
+        f"demand should be met with probability {lot['critical_ratio']:.3f}.",
+        f"Demand over the {lot['window_days']} days that the order covers: mean {pieces(lot['forecast_mean'])}, half "
+        f"the time up to {pieces(lot['q50'])}, 9 times of 10 up to {pieces(lot['q90'])}; at that probability "
+        f"{pieces(lot['level'])} pieces: the level.",
+        f"The style has {hand:,} on hand and {coming:,} on order: it lacks {pieces(again.lacking)}, of which "
+        f"{pieces(lot['needed'])} fall to {lot['colour']}.",
+        f"Smallest batch {least:,}, ordered from a need of {pieces(trigger)} on: {lot['lot_quantity']:,} pieces, "
+        f"{pieces(lot['lot_quantity'] - lot['needed'])} more than needed. By SKU: {got}.",
+    ]

@@ -1,0 +1,131 @@
+"""Landed rows and where they came from: landed row <- landed file <- record of a feed file, each by its hash."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from c2m.errors import InputError
+from c2m.feeds import landing, outcomes
+from c2m.feeds.contracts import FEEDS
+from c2m.feeds.mapping import fingerprint
+from c2m.feeds.outcomes import Outcome
+from c2m.feeds.records import read
+from c2m.feeds.split import hashes, row_hash
+from c2m.feeds.world import Source, World
+from c2m.files import sha256
+from c2m.settings import settings
+from c2m.why.link import Link, listed
+
+MOST_FILES = 7  # feed files, the newest first, whose records are read again; a week of daily ones
+_SHOWN = 5  # records named
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Landed rows of one feed and batch: hash by record. readmitted: records that came back from quarantine."""
+
+    feed: str
+    batch_id: str
+    hashes: dict[int, str] = field(default_factory=dict)
+    readmitted: set[int] = field(default_factory=set)
+
+
+def landed(connection: duckdb.DuckDBPyConnection, feed: str, table: str, what: str) -> tuple[Link, list[Rows]]:
+    """The rows of a table (with `landed`, the file's name) are as they landed; and the rows by batch, newest first."""
+    link = Link("landed rows", f"{feed} of {what}")
+    query = f"""SELECT _batch_id, _record, _row_hash, {row_hash(FEEDS[feed])} AS again, landed
+        FROM {table} ORDER BY known_at DESC, _batch_id, _record"""  # noqa: S608
+    batches: dict[str, Rows] = {}
+    files: dict[str, int] = {}
+    for batch_id, record, kept, again, file in connection.execute(query).fetchall():
+        rows = batches.setdefault(batch_id, Rows(feed, batch_id))
+        rows.hashes[record] = kept
+        rows.readmitted.update({record} if "-" in file else ())
+        files[file] = files.get(file, 0) + 1
+        if kept != again:
+            link.expect(f"hash of record {record} in {feed}/{file}", kept, again)
+    named = (f"{feed}/{file} ({count:,} rows)" for file, count in files.items())
+    link.words = [f"{sum(files.values()):,} rows in {len(files):,} files: {listed(named)}."] if files else ["None."]
+    link.figures = {"rows": sum(files.values()), "files": list(files)[:MOST_FILES]}
+    return link, list(batches.values())
+
+
+class Shelf:
+    """The feed files of the platform's world, each hashed and read once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[tuple[str, str, str], Source] | None = None
+        self._digests: dict[Path, str] = {}
+
+    def source_rows(self, batches: list[Rows]) -> Iterator[Link]:
+        """Per batch: the feed file is the one that came in, and its records give the rows that landed."""
+        for rows in batches[:MOST_FILES]:
+            yield self._source_row(rows)
+        if len(batches) > MOST_FILES:
+            rest = batches[MOST_FILES:]
+            link = Link("source rows", f"{rest[0].feed} of {len(rest):,} older files")
+            link.words = [f"{sum(len(rows.hashes) for rows in rest):,} rows, checked as they landed."]
+            yield link
+
+    def _source_row(self, rows: Rows) -> Link:
+        link = Link("source rows", f"{rows.feed} batch {rows.batch_id}")
+        outcome = outcomes.find(rows.batch_id)
+        if outcome is None:
+            link.expect("an outcome of the file", "one", None)
+            return link
+        shown = listed(sorted(rows.hashes, reverse=True), _SHOWN)
+        link.words = [
+            f"Records {shown} of {outcome.file} (SHA-256 {outcome.file_sha256[:12]}...), arrived "
+            f"{outcome.arrived_at:%Y-%m-%d %H:%M} UTC; {outcome.accepted:,} of its {outcome.rows_in:,} rows accepted."
+        ]
+        link.figures = {"file": outcome.file, "file_sha256": outcome.file_sha256, "mapping": outcome.mapping}
+        link.figures |= {"records": sorted(rows.hashes)[-_SHOWN:], "rows": len(rows.hashes)}
+        link.expect("status of the file", True, outcome.finished)
+        link.expect("rows accepted and quarantined", outcome.rows_in, outcome.accepted + outcome.quarantined)
+        self._compare(link, rows, outcome)
+        return link
+
+    def _compare(self, link: Link, rows: Rows, outcome: Outcome) -> None:
+        try:
+            source = self._found(outcome)
+        except InputError as error:
+            link.unchecked.append(f"the feed files cannot be looked at: {'; '.join(error.faults)}")
+            return
+        if source is None:
+            link.unchecked.append(f"{outcome.file} is not in {settings().world_folder} any more")
+            return
+        digest = self._digests.setdefault(source.file, "") or sha256(source.file)
+        self._digests[source.file] = digest
+        link.expect(f"SHA-256 of {outcome.file}", outcome.file_sha256, digest)
+        if link.broken:
+            return
+        batch_id = _batch_id(rows.feed, digest, source)
+        link.expect("batch by file and mapping", rows.batch_id, batch_id)
+        for record, kept in self._differing(rows, source, outcome):
+            link.broken.append(
+                f"record {record} of {outcome.file}: expected a row of hash {kept}, seen another content"
+            )
+        if rows.readmitted:
+            link.words.append(f"{len(rows.readmitted):,} of them came back from quarantine, as corrected by hand.")
+
+    def _found(self, outcome: Outcome) -> Source | None:
+        if self._sources is None:
+            every = World.load(settings().world_folder).sources()
+            self._sources = {(one.mapping.feed.name, one.mapping.name, one.name): one for one in every}
+        return self._sources.get((outcome.feed, outcome.mapping, outcome.file))
+
+    def _differing(self, rows: Rows, source: Source, outcome: Outcome) -> Iterator[tuple[int, str]]:
+        """Records that the file and its mapping make another row of."""
+        wanted = sorted(rows.hashes.keys() - rows.readmitted)
+        with landing.connect() as connection:
+            read(connection, source.file, source.mapping.read, source.mapping.wanted)
+            again = hashes(connection, source.mapping, outcome.arrived_at, wanted)
+        return ((record, rows.hashes[record]) for record in wanted if again.get(record) != rows.hashes[record])
+
+
+def _batch_id(feed: str, digest: str, source: Source) -> str:
+    """As c2m.feeds.ingest derives it."""
+    return hashlib.sha256("|".join((feed, digest, fingerprint(source.mapping))).encode()).hexdigest()[:32]

@@ -1,0 +1,80 @@
+"""What a lot's style had in stock: the counts and the marts that the figures kept with the order rest on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from c2m import clock, published
+from c2m.settings import settings
+from c2m.why.link import Link
+from c2m.why.sales import files
+
+Figures = dict[str, Any]
+
+
+def of_skus(connection: duckdb.DuckDBPyConnection, lot: Figures, skus: Sequence[Figures]) -> Link:
+    """On hand, on order, price and share are those of the marts, where these are still there.
+
+    Makes the table `counts`: of each SKU and location the last count before the day, with `landed`, its file's name.
+    """
+    link = Link("stock", f"{lot['merchant_id']}/{lot['style_id']} {lot['business_date']}")
+    manifest = published.manifest_of(lot["build_id"])
+    if manifest is None:
+        link.expect(f"a manifest of build {lot['build_id']}", "one", None)
+        _counts(connection, lot, skus, [])
+        return link
+    link.expect("business date of its marts", lot["business_date"].isoformat(), manifest["business_date"])
+    link.figures = {"build_id": lot["build_id"]}
+    _counts(connection, lot, skus, manifest["landed"] or [])
+    counted = connection.execute("SELECT count(*), sum(on_hand)::INT, max(as_of) FROM counts").fetchone()
+    if counted and counted[0]:
+        link.words = [f"Last counted {counted[2]:%Y-%m-%d %H:%M} UTC: {counted[1]:,} pieces; sold and received since."]
+        link.figures |= {"counted": counted[1], "as_of": counted[2]}
+    else:
+        link.words = ["Never counted."]
+    _compare_marts(connection, link, manifest, lot, skus)
+    return link
+
+
+def _counts(
+    connection: duckdb.DuckDBPyConnection, lot: Figures, skus: Sequence[Figures], landed: Sequence[str]
+) -> None:
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE counts AS SELECT *, parse_filename(filename) AS landed
+        FROM read_parquet({files(landed, "stock")}, union_by_name = true, filename = true)
+        WHERE merchant_id = $merchant_id AND list_contains($skus, sku_id) AND known_at < $cut_off AND as_of < $cut_off
+        QUALIFY row_number() OVER (
+            PARTITION BY sku_id, location_id ORDER BY as_of DESC, known_at DESC, _row_hash DESC) = 1""",  # noqa: S608
+        {
+            "merchant_id": lot["merchant_id"],
+            "skus": [sku["sku_id"] for sku in skus],
+            "cut_off": clock.cut_off(lot["business_date"]).replace(tzinfo=None),
+        },
+    )
+
+
+def _compare_marts(
+    connection: duckdb.DuckDBPyConnection, link: Link, manifest: Figures, lot: Figures, skus: Sequence[Figures]
+) -> None:
+    marts = {
+        name: settings().published / manifest["marts"][name]["file"] for name in ("stock_position", "skus", "styles")
+    }
+    if not all(file.exists() for file in marts.values()):
+        link.words.append(f"The files of build {lot['build_id']} have made room for newer ones; its manifest stays.")
+        return
+    seen = connection.execute(
+        """SELECT s.sku_id, (coalesce(p.on_hand, 0), coalesce(p.on_order, 0), s.size_share)
+        FROM read_parquet($skus) AS s LEFT JOIN read_parquet($stock) AS p USING (merchant_id, sku_id)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id""",
+        {"skus": str(marts["skus"]), "stock": str(marts["stock_position"])}
+        | {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
+    ).fetchall()
+    kept = {sku["sku_id"]: (sku["on_hand"], sku["on_order"], sku["size_share"]) for sku in skus if sku["size_share"]}
+    link.expect("on hand, on order and share of each SKU, as kept with the order", kept, dict(seen))
+    money = connection.execute(
+        "SELECT price, cost FROM read_parquet($styles) WHERE merchant_id = $merchant_id AND style_id = $style_id",
+        {"styles": str(marts["styles"]), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
+    ).fetchone()
+    link.expect("price and cost, as kept with the order", (lot["price"], lot["cost"]), money)
+    link.words.append(f"The marts of build {lot['build_id']} say the same.")
