@@ -11,11 +11,12 @@ from c2m import clock
 from c2m.errors import C2MError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
-from c2m.ledger import changelog, job_orders, orders, plans, promises
+from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities
 from c2m.ledger.store import session
 from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
+from c2m.why.page import why_this_many
 from flows import reports
 from flows.parameters import Plan
 from models.registry import CHAMPION, version_of
@@ -43,6 +44,8 @@ def record_orders(day: date) -> None:
         made = replenish(windows, read("stock_position"), read("styles"), skus, last, policy, day)
         orders.record(s, *merchant_lots(read("merchant_order_book"), skus), clock.now())
         orders.record(s, *made[:3], clock.now(), made[3].assign(build_id=manifest()["build_id"]))
+        ordered = quantities.of_day(s, day)
+    reports.page("quantities", f"Why this many, {day}", *why_this_many(ordered))
 
 
 def instance_of(day: date, policy: PlanPolicy) -> Instance | None:

@@ -8,13 +8,13 @@ is ordered; the pieces ordered. Of each SKU of the style, other colours' too: it
 what it lacked, the pieces ordered.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from c2m.ledger.store import chunks, rows, upsert
+from c2m.ledger.store import chunks, frame, rows, upsert
 from c2m.ledger.tables import OrderQuantity, OrderQuantitySku
 
 LOT = [c.name for c in OrderQuantity.__table__.columns if c.name != "at"]
@@ -28,6 +28,19 @@ def record(session: Session, quantities: pd.DataFrame, at: datetime) -> None:
     lots = quantities.assign(forecast_at=moments).drop_duplicates("lot_id")
     upsert(session, OrderQuantity, [row | {"at": at} for row in rows(OrderQuantity, lots, LOT)])
     upsert(session, OrderQuantitySku, rows(OrderQuantitySku, quantities, SKU) + _vanished(session, quantities))
+
+
+def of_day(session: Session, day: date) -> pd.DataFrame:
+    """The lots ordered on a day with their figures, and what their styles had: style_on_hand, style_on_order."""
+    held = (
+        func.sum(column).label(f"style_{column.key}")
+        for column in (OrderQuantitySku.on_hand, OrderQuantitySku.on_order)
+    )
+    stock = select(OrderQuantitySku.lot_id, *held).group_by(OrderQuantitySku.lot_id).subquery()
+    chosen = select(*OrderQuantity.__table__.columns, stock.c.style_on_hand, stock.c.style_on_order)
+    of = chosen.join(stock, stock.c.lot_id == OrderQuantity.lot_id).where(OrderQuantity.business_date == day)
+    lots = frame(session, of.order_by(OrderQuantity.merchant_id, OrderQuantity.style_id, OrderQuantity.colour))
+    return lots.astype({"price": float, "cost": float, "style_on_hand": int, "style_on_order": int})
 
 
 def _vanished(session: Session, quantities: pd.DataFrame) -> list[dict[str, object]]:
