@@ -16,15 +16,17 @@ from c2m.settings import settings
 KEYS = ["merchant_id", "style_id", "ds"]
 
 
-def keep(day: str, windows: Path, model: dict[str, Any], build_id: str, features: pd.DataFrame) -> None:
-    """Keeps the origin of the forecast whose windows landed in a file.
+def keep(
+    day: str, forecasts: Path, windows: Path, model: dict[str, Any], build_id: str, features: pd.DataFrame
+) -> None:
+    """Keeps the origin of the forecast whose days and windows landed in these files.
 
     features: KEYS and a column per feature, a row per style and day; demand in units of `scale` (pieces).
     """
     file = _folder(day) / f"{windows.stem}.parquet"
     rows = features.sort_values(KEYS, ignore_index=True)
     write_with(file, lambda part: rows.to_parquet(part, compression="zstd", row_group_size=20_000))
-    said = {"model": model, "build_id": build_id, "rows": len(rows), "features_sha256": sha256(file)}
+    said = {"model": model, "build_id": build_id, "forecasts": forecasts.name, "features_sha256": sha256(file)}
     write_atomically(file.with_suffix(".json"), json.dumps(said, indent=1).encode())
 
 

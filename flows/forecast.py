@@ -55,7 +55,7 @@ def forecast(parameters: Day) -> None:
     write_atomically(folder / "forecast.json", json.dumps(summary | {"basis": "backtest"}).encode())
     sums = levels(daily, read("skus"))
     write_with(folder / "forecast_levels.parquet", sums.to_parquet)
-    land_frame("forecasts", daily)
+    files = land_frame("forecasts", daily), land_frame("forecast_windows", windows)
     origin = summary | {"run_id": model.run_id, "fingerprint": model.tags["fingerprint"]}
-    origins.keep(parameters.day.isoformat(), land_frame("forecast_windows", windows), origin, build_id, features)
+    origins.keep(parameters.day.isoformat(), *files, origin, build_id, features)
     reports.forecast(daily, sums, read("forecast_accuracy"), model.version)

@@ -88,9 +88,8 @@ def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Sh
 
 
 def _forecast(connection: duckdb.DuckDBPyConnection, shelf: Shelf, figures: dict[str, Any]) -> Iterator[Link]:
-    window, file = forecasted.window_of(connection, figures)
+    window, origin = forecasted.window_of(connection, figures)
     yield window
-    origin = forecasted.origin_of(figures, file)
     yield forecasted.model_of(figures, origin)
     if origin is None:
         return

@@ -25,57 +25,67 @@ _REGISTRY_S = 2.0  # to wait for MLflow's server
 Figures = dict[str, Any]
 
 
-def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link, Path | None]:
-    """The landed forecast has the quantiles that the order was reckoned with; its days sum to it. And its file."""
+def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link, Figures | None]:
+    """The landed forecast has the quantiles that the order was reckoned with; its days sum to it. And its origin."""
     link = Link("forecast", f"{lot['merchant_id']}/{lot['style_id']} {lot['business_date']}")
-    moment = lot["forecast_at"].replace(tzinfo=None)
-    rows = connection.execute(
-        """SELECT *, filename FROM read_parquet($files, union_by_name = true, filename = true)
-        WHERE merchant_id = $merchant_id AND style_id = $style_id AND business_date = $day
-            AND window_days = $window AND known_at = $moment AND model_version = $version""",
-        _files("forecast_windows") | _style(lot) | {"window": lot["window_days"], "moment": moment}
-        | {"version": lot["model_version"]},
-    )  # fmt: skip
-    names = [column[0] for column in rows.description or ()]
-    found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+    found = _landed(connection, lot)
+    quantiles = {name: lot[name] for name in lot if name.startswith("q") and name[1:].isdigit()}
     if not found:
         link.expect("a landed forecast of that style, day, window, moment and version", "one", None)
         return link, None
-    window = found[0]
-    quantiles = [name for name in names if name.startswith("q")]
-    for name in quantiles:
-        link.expect(f"{name} of the landed forecast", lot[name], window[name])
+    window = next((row for row in found if quantiles.items() <= row.items()), found[0])
+    for name, kept in quantiles.items():
+        link.expect(f"{name} of the landed forecast", kept, window[name])
     link.expect("mean of the landed forecast", lot["forecast_mean"], window["mean"])
     file = Path(window["filename"])
     link.words = [
-        f"Made {moment:%Y-%m-%d %H:%M} UTC by model version {lot['model_version']}: "
+        f"Made {window['known_at']:%Y-%m-%d %H:%M} UTC by model version {lot['model_version']}: "
         f"{lot['window_days']} days from {lot['business_date']}, mean {pieces(window['mean'])} pieces, "
         + ", ".join(f"{name} {pieces(window[name])}" for name in ("q10", "q50", "q90"))
         + f". Landed in forecast_windows/{file.name}."
     ]
-    link.figures = {"file": f"forecast_windows/{file.name}", "mean": window["mean"]} | {q: window[q] for q in quantiles}
-    _compare_days(connection, link, lot, moment)
-    return link, file
+    link.figures = {"file": f"forecast_windows/{file.name}", "mean": window["mean"], **quantiles}
+    origin = origins.of(lot["business_date"].isoformat(), file)
+    if origin:
+        _compare_days(connection, link, lot, landing.folder("forecasts") / origin["forecasts"])
+    return link, origin
 
 
-def _compare_days(connection: duckdb.DuckDBPyConnection, link: Link, lot: Figures, moment: Any) -> None:
+def _landed(connection: duckdb.DuckDBPyConnection, lot: Figures) -> list[Figures]:
+    """Rows of the style's window; several where it was forecast twice at one moment."""
+    files = [str(file) for file in sorted(landing.folder("forecast_windows").glob("[!.]*.parquet"))]
+    rows = connection.execute(
+        """FROM read_parquet($files, union_by_name = true, filename = true)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id AND business_date = $day
+            AND window_days = $window AND known_at = $moment AND model_version = $version""",
+        {
+            "files": files,
+            "merchant_id": lot["merchant_id"],
+            "style_id": lot["style_id"],
+            "day": lot["business_date"],
+            "window": lot["window_days"],
+            "moment": lot["forecast_at"].replace(tzinfo=None),
+            "version": lot["model_version"],
+        },
+    )
+    names = [column[0] for column in rows.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
+def _compare_days(connection: duckdb.DuckDBPyConnection, link: Link, lot: Figures, file: Path) -> None:
     """The days of the window sum to its mean; past the last day demand stays at the mean of the last seven."""
-    query = """SELECT mean FROM read_parquet($files, union_by_name = true) WHERE merchant_id = $merchant_id
-        AND style_id = $style_id AND business_date = $day AND known_at = $moment ORDER BY ds"""
-    days = [
-        mean for (mean,) in connection.execute(query, _files("forecasts") | _style(lot) | {"moment": moment}).fetchall()
-    ]
+    if not file.exists():
+        link.expect("the landed forecast of its days", file.name, None)
+        return
+    rows = connection.execute(
+        """SELECT mean FROM read_parquet($file) WHERE merchant_id = $merchant_id AND style_id = $style_id
+        ORDER BY ds""",
+        {"file": str(file), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
+    )
+    days = [mean for (mean,) in rows.fetchall()]
     window = lot["window_days"]
     beyond = max(0, window - len(days)) * sum(days[-7:]) / max(1, len(days[-7:]))
     link.expect("mean of the window, summed over its days", lot["forecast_mean"], sum(days[:window]) + beyond)
-
-
-def _files(name: str) -> Figures:
-    return {"files": [str(file) for file in sorted(landing.folder(name).glob("[!.]*.parquet"))]}
-
-
-def _style(lot: Figures) -> Figures:
-    return {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"], "day": lot["business_date"]}
 
 
 def model_of(lot: Figures, origin: Figures | None) -> Link:
@@ -191,8 +201,3 @@ def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, st
     link.expect("days with demand in it, and their pieces", sold.by_day, dict(rows))
     link.words.append(f"Its demand_daily has {len(rows):,} days of this style, as the landed rows give them.")
     return link
-
-
-def origin_of(lot: Figures, windows: Path | None) -> Figures | None:
-    """What the forecast of a lot was made from."""
-    return origins.of(lot["business_date"].isoformat(), windows) if windows else None
