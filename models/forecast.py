@@ -114,7 +114,9 @@ def forecast_daily(
     days["horizon_day"] = (days["ds"] - pd.Timestamp(business_date)).dt.days.astype("int32") + 1
     days["ds"] = days["ds"].dt.date
     forecasts, over_window = (_landed(frame, champion, business_date) for frame in (days, totals))
-    return forecasts, over_window, pd.concat([forecasts[["merchant_id", "style_id", "ds"]], in_order(seen)], axis=1)
+    keys = forecasts[["merchant_id", "style_id", "ds"]]
+    features = in_order(seen)  # the merchant is one of them
+    return forecasts, over_window, pd.concat([keys, features[features.columns.difference(keys.columns, False)]], axis=1)
 
 
 def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFrame:

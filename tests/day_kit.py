@@ -87,7 +87,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _pages(prefect_url: str) -> str:
     """The latest artifacts of a plan and of the floor, which end with the server that keeps them."""
-    asked = {"artifacts": {"key": {"any_": ["plan", "solve", "floor"]}}}
+    asked = {"artifacts": {"key": {"any_": ["plan", "solve", "floor", "quantities"]}}}
     return httpx.post(f"{prefect_url}/api/artifacts/latest/filter", json=asked).raise_for_status().text
 
 

@@ -98,6 +98,14 @@ def test_the_command_tells_words_and_figures(undisturbed: Path, world: Path) -> 
     assert (unknown.returncode, "no order, lot or job order of that name" in unknown.stderr) == (2, True)
 
 
+def test_a_page_tells_why_this_many(undisturbed: Path) -> None:
+    pages = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}
+    lots = ids(undisturbed, "SELECT lot_id FROM order_quantities")
+    pieces = sum(map(int, ids(undisturbed, "SELECT lot_quantity FROM order_quantities")))
+    assert f"{len(lots)} lots for stock, **{pieces:,} pieces**" in pages["quantities"]["data"]
+    assert all(lot in pages["quantities"]["data"] for lot in lots)
+
+
 def test_feed_files_that_were_taken_away_leave_their_links_unchecked(
     undisturbed: Path, tmp_path: Path, at: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

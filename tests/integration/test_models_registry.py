@@ -102,11 +102,14 @@ def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lin
     assert (champion.version, champion.age_days(date(2026, 3, 9))) == (version, 3)
     assert registry.version_of(registry.CHAMPION) == version
     pd.testing.assert_frame_equal(forecast(panel, "wape", champion), forecast(panel, "wape", trained.scorer()))
-    daily, windows, _ = forecast_daily(panel, champion, date(2026, 3, 6), 14)
+    daily, windows, features = forecast_daily(panel, champion, date(2026, 3, 6), 14)
     assert set(daily["merchant_id"]) == {"m"}
     assert daily["horizon_day"].min() == 1
     assert len(windows) == len(panel.ids)
     assert set(daily["model_version"]) == {version}
+    assert features[["merchant_id", "style_id", "ds"]].equals(daily[["merchant_id", "style_id", "ds"]])
+    again = trained.scorer().predict(features)  # of the rows as kept, in floats of 32 bits
+    np.testing.assert_allclose(again["mean"], daily["mean"], rtol=1e-6)
     check_elsewhere(panel, trained, version)
 
 
