@@ -202,6 +202,26 @@ class RobotPolicy(BaseModel):
         return self
 
 
+class SimulationPolicy(BaseModel):
+    """What the simulated factories are like, beyond their feeds. The shares are assumed: there is no public source."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rank_share: float = Field(0.7, ge=0, le=1, description="Of factories that work in the order of `rank`")
+    arrival_share: float = Field(
+        0.2, ge=0, le=1, description="Of factories that work first come, first served; the rest take the largest first"
+    )
+    version_1_share: float = Field(
+        0.1, ge=0, le=1, description="Of factories that know version 1 of the messages alone"
+    )
+
+    @model_validator(mode="after")
+    def _shares(self) -> "SimulationPolicy":
+        if self.rank_share + self.arrival_share > 1 + 1e-9:
+            raise ValueError("simulation.rank_share and simulation.arrival_share sum to more than 1")
+        return self
+
+
 class Settings(BaseSettings):
     """The platform's settings; one object per process, see `settings()`."""
 
@@ -268,6 +288,7 @@ class Settings(BaseSettings):
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
     drift: DriftPolicy = Field(default_factory=lambda: DriftPolicy.model_validate({}))
     promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
+    simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
 
     @classmethod

@@ -26,7 +26,7 @@ from optimization.orderbook import build_instance, merchant_lots, promised_dates
 from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
-from optimization.proposal import breaches, dated_allocation
+from optimization.proposal import breaches, dated_allocation, priced
 from optimization.quantities import replenish
 from optimization.solve import solve
 from optimization.verify import verify
@@ -99,6 +99,7 @@ def look_at(folder: Path, policy: PlanPolicy) -> None:
 def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPolicy) -> None:
     """Enters the plan of a folder into the ledger; the same plan again is the plan that is there."""
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
+    dated = dated_allocation(instance, plan.allocation, plan.schedule)
     proposed = plans.ProposedPlan(
         business_date=day,
         round=number,
@@ -112,7 +113,7 @@ def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPoli
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
-        allocation=dated_allocation(instance, plan.allocation, plan.schedule),
+        allocation=priced(dated, instance, read("factories")),
         at=clock.now(),
     )
     dated, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)

@@ -6,23 +6,49 @@ from typing import Any
 import pandas as pd
 
 from c2m.settings import ReleasePolicy
+from optimization.chance import in_order
 from optimization.problem import Instance
 
 PAIR = ["order_id", "factory_id"]
+_DATED = ["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"]
 
 
 def dated_allocation(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> pd.DataFrame:
-    """The allocation by lot and factory with start_on (first day of work) and finish_on (arrival of the last piece).
+    """The allocation by lot and factory with its dates and its place in the factory's order of work.
 
-    Columns lot_id, factory_id, quantity (pieces), start_on, finish_on (dates).
+    Columns lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
+    place (1 is done first).
     """
     if instance.day_1 is None:
         raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
     span = schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), last=("day", "max"))
     rows = allocation.merge(span, on=PAIR).merge(instance.arcs[[*PAIR, "transit_days"]], on=PAIR)
+    rows = rows.merge(places(schedule), on=PAIR)
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["last"] + rows["transit_days"], instance.day_1)
-    return rows.rename(columns={"order_id": "lot_id"})[["lot_id", "factory_id", "quantity", "start_on", "finish_on"]]
+    return rows.rename(columns={"order_id": "lot_id"})[_DATED]
+
+
+def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame) -> pd.DataFrame:
+    """A dated allocation with price (the factory's, per piece: its minutes and its share of the setup) and currency."""
+    charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]].rename(columns={"order_id": "lot_id"})
+    rows = dated.merge(charges, on=["lot_id", "factory_id"]).merge(factories[["factory_id", "minute_cost"]])
+    making = rows["minute_cost"].astype(float) * rows["minutes_per_piece"]
+    price = (making + rows["setup_cost"] / rows["quantity"]).round(4)
+    return rows[_DATED].assign(price=price, currency=instance.currency)
+
+
+def places(schedule: pd.DataFrame) -> pd.DataFrame:
+    """order_id, factory_id, place: 1 for what its factory is done with first.
+
+    A factory that makes its lots whole, one after another in this order, is done with each no later than by the
+    schedule, which cuts them up by days.
+    """
+    works = [in_order(rows) for _, rows in schedule.groupby("factory_id")]
+    if not works:
+        return pd.DataFrame(columns=[*PAIR, "place"])
+    ends = pd.concat(works).drop_duplicates(PAIR, keep="last")
+    return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*PAIR, "place"]]
 
 
 def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:

@@ -7,6 +7,13 @@ This file is the contract; every limit below is part of it. The rules of the con
 * Every job-response carries the latest revision that the factory has seen and a `sequence` that grows with each.
 * `accepted: false` with state NotAllowedToStart or Aborted refuses the whole job order. With AllowedToStart, Running,
   Interrupted or Ended it refuses only what was last asked (a new quantity, a cancel): the earlier agreement stands.
+* `rank` is a job order's place in the factory's order of work: whole, smaller first, with gaps; equal or absent: by
+  due_on, then job_order_id. A `store` that differs from what is agreed in `rank` alone (and revision + 1) tells another
+  rank of work that has not begun. It needs no acceptance, and is taken after `accept_by` too; the factory answers it by
+  a job-response of that revision. `accepted: false` leaves agreement and earlier rank, in every state but Aborted.
+* A factory that understands all fields says `version: 2` in its status, over HTTP at its registration. Who says nothing
+  gets messages of version 1: without `rank`, `items`, `style_name`, `crafts`, `price`, `currency`, `specification_url`,
+  and no work that needs a craft, which those messages could not tell.
 * `cancel` is confirmed by state Aborted, also by a factory that does not know the job order. A `store` that comes after
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
@@ -37,6 +44,7 @@ from pydantic_core import to_json
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
 PLATFORM = "c2m/platform"
+VERSION = 2  # the newest that we speak
 
 STORE = "c2m.job-order.store"
 START = "c2m.job-order.start"
@@ -66,6 +74,7 @@ Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Pieces = Annotated[int, Field(ge=0, le=100_000_000)]
+Rank = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]  # what every JSON parser keeps whole
 Counter = Annotated[int, Field(ge=1, le=2_000_000_000)]
 # Bounds, because the last hours of year 9999 have no UTC equivalent in Python.
 Moment = Annotated[
@@ -95,8 +104,20 @@ class Destination(_Data):
     longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
 
 
+class Item(_Data):
+    """Pieces of one SKU."""
+
+    sku_id: Id
+    colour: Name
+    size: Name | None = None
+    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
+
+
 class JobOrder(_Data):
-    """Store: pieces of one lot for one factory. `due_on` is the day of arrival at the destination."""
+    """Store: pieces of one lot for one factory. `due_on` is the day of arrival at the destination.
+
+    From `rank` on: version 2. Accepting agrees to `price`, of the factory, per piece, in its `currency`.
+    """
 
     job_order_id: Id
     revision: Counter
@@ -111,12 +132,35 @@ class JobOrder(_Data):
     accept_by: Moment
     operations: tuple[RoutingStep, ...] = Field(min_length=1, max_length=50)
     destination: Destination = Destination()
+    rank: Rank | None = None
+    items: tuple[Item, ...] | None = Field(None, min_length=1, max_length=1000)
+    style_name: Name | None = None
+    crafts: tuple[Name, ...] | None = Field(None, max_length=50)
+    price: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False)
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    specification_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)] | None = None
 
     @model_validator(mode="after")
     def _skus_make_the_quantity(self) -> "JobOrder":
         if (total := sum(self.quantity_by_sku.values())) != self.quantity:
             raise ValueError(f"quantity_by_sku sums to {total}, expected quantity = {self.quantity}")
+        wanted = {sku_id: pieces for sku_id, pieces in self.quantity_by_sku.items() if pieces}
+        if self.items is not None and (items := {item.sku_id: item.quantity for item in self.items}) != wanted:
+            raise ValueError(f"items give {items}, expected quantity_by_sku = {wanted}")
+        if (self.price is None) != (self.currency is None):
+            raise ValueError("price and currency: one stands without the other, expected both or neither")
         return self
+
+    def of_version(self, version: int) -> "JobOrder":
+        """What a factory of this version is told of it."""
+        return self if version >= VERSION else self.model_copy(update=dict.fromkeys(ADDED))
+
+    def is_ranked_anew(self, agreed: "JobOrder") -> bool:
+        """Whether it differs from what is agreed in its rank alone."""
+        return self.model_copy(update={"rank": agreed.rank, "revision": agreed.revision}) == agreed
+
+
+ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url")  # by version 2
 
 
 class Start(_Data):
@@ -160,10 +204,14 @@ class Scan(_Data):
 
 
 class Status(_Data):
-    """Whether a factory is reachable; `through`: all that was due up to this (virtual) time has been sent."""
+    """Whether a factory is reachable; `through`: all that was due up to this (virtual) time has been sent.
+
+    `version`: of the messages that it understands; absent: 1.
+    """
 
     online: bool
     through: Moment | None = None
+    version: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class _Envelope(BaseModel):

@@ -6,18 +6,20 @@ and planned anew once the factory has confirmed. What has to wait so is held.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, case, func, select, union
 from sqlalchemy.orm import Session
 
 from c2m.apportion import apportion
 from c2m.floor import messages
-from c2m.floor.messages import CANCEL, OPERATIONS, STORE, Cancel, Destination, RoutingStep, derive_id
-from c2m.ledger import outbox
+from c2m.floor.messages import CANCEL, OPERATIONS, STORE, VERSION, Cancel, Destination, Item, RoutingStep, derive_id
+from c2m.ledger import outbox, status
 from c2m.ledger.outbox import Letter
+from c2m.ledger.ranks import Place, ranks
 from c2m.ledger.states import LIVE, STARTED, UNFINISHED, WAITING
 from c2m.ledger.store import chunks, upsert
 from c2m.ledger.tables import JobOrder, JobOrderRevision, JobOrderSku, Lot, LotSku, Order, PlanAllocation
@@ -25,14 +27,19 @@ from c2m.settings import settings
 
 Pair = tuple[str, str]  # lot_id, factory_id
 Pieces = dict[str, int]  # by sku_id
+Turn = tuple[bool, int, date, str]  # see `_in_plan`
+_BEFORE_ALL: Turn = (False, 0, date.min, "")
 
 
 @dataclass(frozen=True)
 class Dispatched:
-    """How many job orders a release wrote. held: allocations that wait for pieces to come back."""
+    """How many job orders a release wrote. held: allocations that wait for pieces to come back; ranked: told another
+    rank alone.
+    """
 
     new: int = 0
     revised: int = 0
+    ranked: int = 0
     cancelled: int = 0
     held: int = 0
     withheld: int = 0
@@ -50,6 +57,11 @@ class _Desk:
     attempts: dict[Pair, int] = field(default_factory=dict)
     cancelling: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)  # of the messages, by factory that has said it
+    sizes: dict[str, dict[str, str]] = field(default_factory=dict)  # per lot, by sku_id
+    ranks: dict[Pair, int | None] = field(default_factory=dict)
+    ranked_anew: list[tuple[JobOrder, PlanAllocation]] = field(default_factory=list)
+    turns: dict[str, Turn] = field(default_factory=dict)  # per job order that is written to
     new: list[JobOrder] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     changed_skus: dict[str, Pieces] = field(default_factory=dict)
@@ -62,6 +74,7 @@ def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozens
     live = _live(session, sorted({pair.plan_id for pair in pairs}))
     wanted = {(pair.lot_id, pair.factory_id): pair for pair in pairs}
     desk = _prepare(session, sorted({pair.lot_id for pair in pairs} - without), at)
+    desk.ranks = _ranks(desk, live, pairs, without)
     done: Counter[str] = Counter()
     for key in sorted(live.keys() | wanted.keys()):
         effect = "withheld" if key[0] in without else _bring_in_line(desk, live.get(key, []), wanted.get(key))
@@ -70,8 +83,33 @@ def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozens
             done[effect] += 1
         else:
             done["cancelled"] += effect == "cancelled"
+    done["ranked"] = len(desk.ranked_anew)
     _write(session, desk)
     return Dispatched(**{each.name: done[each.name] for each in fields(Dispatched)})
+
+
+def _ranks(
+    desk: _Desk, live: Mapping[Pair, Sequence[JobOrder]], pairs: Sequence[PlanAllocation], without: frozenset[str]
+) -> dict[Pair, int | None]:
+    """Per pair whose work has not begun, and whose factory knows ranks, the one that the plan's order gives it."""
+    queues: dict[str, list[tuple[Pair, Place]]] = defaultdict(list)
+    for pair in sorted(pairs, key=_in_plan):
+        key = pair.lot_id, pair.factory_id
+        job = next((job for job in live.get(key, ()) if job.state not in STARTED), None)
+        begun = job is None and pair.quantity <= sum(started.to_make for started in live.get(key, ()))
+        if not begun and desk.versions.get(pair.factory_id, 1) >= VERSION:
+            asked = job is not None and job.job_order_id in desk.cancelling | desk.unanswered
+            queues[pair.factory_id].append((key, Place(job.rank if job else None, asked or key[0] in without)))
+    return {
+        key: rank
+        for queue in queues.values()
+        for (key, _), rank in zip(queue, ranks([place for _, place in queue]), strict=True)
+    }
+
+
+def _in_plan(pair: PlanAllocation) -> Turn:
+    """Sorts pairs by their place in the factory's order of work; what has none comes by its date."""
+    return pair.place is None, pair.place or 0, pair.finish_on, pair.lot_id
 
 
 def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder]]:
@@ -94,6 +132,7 @@ def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder
 
 def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
     desk = _Desk(at, cancelling=outbox.unanswered(session, CANCEL), unanswered=outbox.unanswered(session, STORE))
+    desk.versions = status.versions(session)
     for some in chunks(lot_ids):
         desk.lots |= {lot.lot_id: lot for lot in session.scalars(select(Lot).where(Lot.lot_id.in_(some)))}
         of_lots = select(Lot.order_id).where(Lot.lot_id.in_(some))
@@ -101,6 +140,7 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
         desk.orders |= {order.order_id: order for order in orders}
         desk.rooms |= _rooms(session, some)
         desk.skus |= _live_skus(session, some)
+        desk.sizes |= _sizes(session, some)
         pairs = select(JobOrder.lot_id, JobOrder.factory_id, func.count()).where(JobOrder.lot_id.in_(some))
         counts = session.execute(pairs.group_by(JobOrder.lot_id, JobOrder.factory_id))
         desk.attempts |= {(lot_id, factory_id): count for lot_id, factory_id, count in counts}
@@ -130,6 +170,14 @@ def _rooms(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
     return rooms
 
 
+def _sizes(session: Session, lot_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    sizes: dict[str, dict[str, str]] = defaultdict(dict)
+    known = (LotSku.lot_id.in_(lot_ids), LotSku.size.is_not(None))
+    for lot_id, sku_id, size in session.execute(select(LotSku.lot_id, LotSku.sku_id, LotSku.size).where(*known)):
+        sizes[lot_id][sku_id] = size
+    return sizes
+
+
 def _live_skus(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
     skus: dict[str, Pieces] = defaultdict(dict)
     chosen = (
@@ -151,7 +199,7 @@ def _bring_in_line(desk: _Desk, jobs: Sequence[JobOrder], pair: PlanAllocation |
         return _open(desk, pair, pieces) if pair and pieces > 0 else "left"
     cancelling, unanswered = (waiting.job_order_id in asked for asked in (desk.cancelling, desk.unanswered))
     if pieces == waiting.requested and not cancelling:
-        return "left"
+        return "left" if unanswered else _rank_anew(desk, waiting, pair)
     # One question at a time: of two open ones nobody could tell which one a refusal answers. Only a first offer may be
     # cancelled while it is unanswered, because a factory cannot have begun with it.
     if cancelling or (unanswered and (pieces > 0 or waiting.confirmed_revision > 0)):
@@ -159,7 +207,24 @@ def _bring_in_line(desk: _Desk, jobs: Sequence[JobOrder], pair: PlanAllocation |
     return _revise(desk, waiting, pair, pieces) if pair and pieces > 0 else _take_back(desk, waiting)
 
 
+def _rank_anew(desk: _Desk, job: JobOrder, pair: PlanAllocation | None) -> str:
+    """Its place in the order of work has changed, and nothing else: written once what was agreed has been read."""
+    rank = desk.ranks.get((job.lot_id, job.factory_id))
+    if pair and rank not in (None, job.rank):
+        job.rank = rank
+        desk.ranked_anew.append((job, pair))
+        desk.turns[job.job_order_id] = _in_plan(pair)
+    return "left"
+
+
+def _is_tellable(desk: _Desk, pair: PlanAllocation) -> bool:
+    """Whether the factory's version of the messages can say what the lot needs: the first knows no crafts."""
+    return desk.versions.get(pair.factory_id, 1) >= VERSION or not desk.lots[pair.lot_id].crafts
+
+
 def _open(desk: _Desk, pair: PlanAllocation, pieces: int) -> str:
+    if not _is_tellable(desk, pair):
+        return "withheld"
     skus = _reserve(desk, pair.lot_id, pieces)
     if skus is None:
         return "held"
@@ -233,6 +298,8 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
     """The next revision of a job order."""
     job.revision, job.requested, job.at = job.revision + 1, sum(skus.values()), desk.at
     job.start_on, job.due_on = pair.start_on, pair.finish_on
+    job.rank = desk.ranks.get((pair.lot_id, pair.factory_id))
+    desk.turns[job.job_order_id] = _in_plan(pair)
     job.accept_by = desk.at + timedelta(hours=settings().plan.accept_within_hours)
     lot = desk.lots[job.lot_id]
     order = desk.orders[lot.order_id]
@@ -251,14 +318,49 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         accept_by=job.accept_by,
         operations=tuple(RoutingStep(name=name, sam_minutes=sam) for name, sam in minutes.items()),
         destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
+        rank=job.rank,
+        items=tuple(Item(**row) for row in _items(desk, lot, skus)),
+        style_name=lot.style_name,
+        crafts=tuple(lot.crafts.split(";")) if lot.crafts else (),
+        price=None if pair.price is None else float(pair.price),
+        currency=None if pair.price is None else pair.currency,
+        specification_url=lot.specification_url,
     )
-    desk.letters.append(Letter(job.factory_id, offer, desk.at))
+    told = offer.of_version(desk.versions.get(job.factory_id, 1))
+    desk.letters.append(Letter(job.factory_id, told, desk.at))
+    _note_plan(desk, job, pair)
+
+
+def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
+    """Which plan asked for this revision."""
     started = pair.quantity - job.requested  # what the plan leaves to job orders that have begun
     of_plan = {"plan_id": pair.plan_id, "quantity": job.requested, "started": started}
     desk.revisions.append(JobOrderRevision(job_order_id=job.job_order_id, revision=job.revision, **of_plan))
 
 
+def _items(desk: _Desk, lot: Lot, skus: Pieces) -> Iterator[dict[str, Any]]:
+    sizes = desk.sizes.get(lot.lot_id, {})
+    for sku_id, share in skus.items():
+        if share:
+            yield {"sku_id": sku_id, "colour": lot.colour, "size": sizes.get(sku_id), "quantity": share}
+
+
+def _tell_ranks(session: Session, desk: _Desk) -> None:
+    """A revision of the rank alone: all else is as it was agreed, the time to answer too."""
+    agreed = outbox.agreed(session, {job.job_order_id: job.confirmed_revision for job, _ in desk.ranked_anew})
+    for job, pair in desk.ranked_anew:
+        job.revision += 1
+        job.ranked_revision, job.at = job.revision, desk.at
+        told = agreed[job.job_order_id].model_copy(update={"revision": job.revision, "rank": job.rank})
+        desk.letters.append(Letter(job.factory_id, told, desk.at))
+        desk.overtaken.append(job.job_order_id)
+        _note_plan(desk, job, pair)
+
+
 def _write(session: Session, desk: _Desk) -> None:
+    """Messages in the order of work: a factory that takes what comes first then takes what the plan has first."""
+    _tell_ranks(session, desk)
+    desk.letters.sort(key=lambda letter: desk.turns.get(letter.data.job_order_id, _BEFORE_ALL))
     session.add_all(desk.new)
     session.flush()
     session.add_all(desk.revisions)

@@ -135,7 +135,10 @@ def _obey(session: Session, desk: _Desk, said: Said) -> str:
     if envelope.factory_id != factory_id:
         return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", at)
     if isinstance(envelope, StatusMessage):
-        status.report(session, factory_id, envelope.data.online, envelope.data.through, at, collector)
+        said_of_itself = envelope.data
+        status.report(
+            session, factory_id, said_of_itself.online, said_of_itself.through, at, collector, said_of_itself.version
+        )
         return "status"
     if not isinstance(envelope, ResponseMessage):
         return _refuse(session, envelope, factory_id, f"type {envelope.type}, expected a response or status", at)

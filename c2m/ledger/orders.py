@@ -20,6 +20,7 @@ from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
+OPTIONAL = {"style_name": None, "specification_url": None}  # of a lot: what its catalogue may not say
 PLANNING = [  # what open_lots tells of a lot's order
     "source",
     "parent_order_id",
@@ -53,9 +54,11 @@ def record(
     fresh = {"state": "open", "at": at}
     order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, orders, ORDER)]
     upsert(session, Order, order_rows, keep=("state", "closed_at"))
-    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, lots, LOT)]
+    described = lots.assign(**{name: value for name, value in OPTIONAL.items() if name not in lots})
+    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, described, LOT)]
     upsert(session, Lot, lot_rows, keep=("state", "shipped"))
-    sku_rows = [row | {"shipped": 0} for row in rows(LotSku, lot_skus, ["lot_id", "sku_id", "quantity"])]
+    sized = lot_skus if "size" in lot_skus else lot_skus.assign(size=None)
+    sku_rows = [row | {"shipped": 0} for row in rows(LotSku, sized, ["lot_id", "sku_id", "size", "quantity"])]
     upsert(session, LotSku, sku_rows + _vanished_skus(session, lot_skus), keep=("shipped",))
     if quantities is not None:
         reasons.record(session, quantities, at)
@@ -88,9 +91,10 @@ def _vanished_skus(session: Session, lot_skus: pd.DataFrame) -> list[dict[str, o
     given = set(zip(lot_skus["lot_id"], lot_skus["sku_id"], strict=True))
     vanished: list[dict[str, object]] = []
     for some in chunks(sorted(set(lot_skus["lot_id"]))):
-        held = session.execute(select(LotSku.lot_id, LotSku.sku_id).where(LotSku.lot_id.in_(some)))
-        gone = sorted(set(map(tuple, held)) - given)
-        vanished += [{"lot_id": lot_id, "sku_id": sku_id, "quantity": 0, "shipped": 0} for lot_id, sku_id in gone]
+        held = session.execute(select(LotSku.lot_id, LotSku.sku_id, LotSku.size).where(LotSku.lot_id.in_(some)))
+        gone = sorted(row for row in map(tuple, held) if row[:2] not in given)
+        names = ("lot_id", "sku_id", "size")
+        vanished += [dict(zip(names, row, strict=True)) | {"quantity": 0, "shipped": 0} for row in gone]
     return vanished
 
 

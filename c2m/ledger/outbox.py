@@ -253,6 +253,18 @@ def correspondence(session: Session, job_order_ids: Sequence[str]) -> dict[str, 
     return found
 
 
+def agreed(session: Session, confirmed: Mapping[str, int]) -> dict[str, JobOrder]:
+    """What each job order's factory has accepted last, by its confirmed revision."""
+    found: dict[str, JobOrder] = {}
+    for some in chunks(sorted(confirmed)):
+        chosen = select(Outbox.job_order_id, Outbox.revision, Outbox.payload)
+        chosen = chosen.where(Outbox.job_order_id.in_(some), Outbox.type == STORE)
+        for job_order_id, revision, payload in session.execute(chosen):
+            if revision == confirmed[job_order_id]:
+                found[job_order_id] = JobOrder.model_validate_json(to_json(payload["data"]))
+    return found
+
+
 def void(session: Session, job_order_ids: Iterable[str]) -> None:
     """As of a `Correspondence`, of many job orders."""
     found: list[str] = []

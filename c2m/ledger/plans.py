@@ -18,6 +18,7 @@ from c2m.ledger.store import insert_missing, rows, serialise
 from c2m.ledger.tables import Decision, Plan, PlanAllocation
 
 ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
+OPTIONAL = ["place", "price", "currency"]
 
 
 def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha256: str, limits: str) -> str:
@@ -30,7 +31,10 @@ def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha25
 
 @dataclass(frozen=True, eq=False)
 class ProposedPlan:
-    """A solved and verified plan. allocation: ALLOCATION; quantity in good pieces still to be shipped."""
+    """A solved and verified plan. allocation: ALLOCATION; quantity in good pieces still to be shipped.
+
+    OPTIONAL columns: the place of a pair in its factory's order of work (1 first), the factory's price per piece.
+    """
 
     business_date: date
     round: int
@@ -147,7 +151,8 @@ def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
     ]
     if faults:
         raise InputError("allocation-broken", faults)
-    return rows(PlanAllocation, allocation, ALLOCATION)
+    described = allocation.assign(**{name: None for name in OPTIONAL if name not in allocation})
+    return rows(PlanAllocation, described, [*ALLOCATION, *OPTIONAL])
 
 
 def release(

@@ -46,19 +46,41 @@ def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
         job.answered_revision, job.sequence = said.revision, said.sequence
         job.reason, job.at = said.reason or job.reason, time
     if job.state not in LIVE:
-        decision = _decide(case, said) if job.state == "Ended" else None
+        decision = (_decide_rank(case, said) or _decide(case, said)) if job.state == "Ended" else None
         return decision or (_after_the_end(case, said, time) if newer else "stale")
+    ranked = _decide_rank(case, said)
     nothing_agreed = job.confirmed_revision == 0 or said.state in ("NotAllowedToStart", "Aborted")
-    if said.accepted is False and nothing_agreed:
+    if said.accepted is False and nothing_agreed and not ranked:
         return _refuse(case, time) if newer else "stale"
-    decision = _decide(case, said)
-    if _waits_for_start(case, said, newer):
+    decision = ranked or _decide(case, said)
+    if _waits_for_start(case, said, newer, agreed=said.accepted is True or ranked is not None):
         start = Start(job_order_id=job.job_order_id, revision=job.revision)
         case.letters.append(Letter(job.factory_id, start, time))
     if not newer:
         return decision or "stale"
     moved = _progress(case, said.state, time)
     return decision or moved or "recorded"
+
+
+def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
+    """Settles a revision of the rank alone: a factory that still has the job order takes it, unless it refuses.
+
+    A refusal that follows an answer without a decision still counts, unless it may be that of a cancel.
+    """
+    job = case.job
+    if not job.ranked_revision or said.revision != job.ranked_revision or said.state == "Aborted":
+        return None
+    asked, answered = case.said.offered(said.revision)
+    refused = said.accepted is False
+    if answered and (not refused or case.said.unanswered(CANCEL)):
+        return None
+    case.said.answered(STORE, said.revision)
+    in_force = case.said.offered(job.confirmed_revision)[0] if refused and answered else asked
+    job.agreed_rank = job.agreed_rank if refused and not answered else in_force.rank
+    job.rank = job.agreed_rank
+    if said.accepted:
+        job.confirmed_revision = said.revision
+    return "kept" if refused else "accepted"
 
 
 def _decide(case: Case, said: JobResponse) -> Effect | None:
@@ -76,8 +98,10 @@ def _decide(case: Case, said: JobResponse) -> Effect | None:
     case.said.answered(STORE, said.revision)
     if said.accepted:
         case.job.accepted, case.job.confirmed_revision = True, said.revision
+        case.job.agreed_rank = offer.rank
     else:
         offer, _ = case.said.offered(case.job.confirmed_revision)
+        case.job.rank = case.job.agreed_rank
     _commit_to(case, offer)
     return "accepted" if said.accepted else "kept"
 
@@ -88,9 +112,9 @@ def _commit_to(case: Case, agreed: messages.JobOrder) -> None:
     case.skus = dict.fromkeys(case.skus, 0) | agreed.quantity_by_sku
 
 
-def _waits_for_start(case: Case, said: JobResponse, newer: bool) -> bool:
+def _waits_for_start(case: Case, said: JobResponse, newer: bool, agreed: bool) -> bool:
     job = case.job
-    waiting = said.accepted is True and said.state == "NotAllowedToStart" and said.revision == job.revision
+    waiting = agreed and said.state == "NotAllowedToStart" and said.revision == job.revision
     overtaken = not newer and RANK[job.state] > RANK["NotAllowedToStart"]
     return waiting and not overtaken and not case.said.unanswered(CANCEL)
 

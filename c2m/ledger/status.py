@@ -44,18 +44,38 @@ def _count_by(session: Session, state: InstrumentedAttribute[Any]) -> dict[str, 
 
 
 def report(
-    session: Session, factory_id: str, online: bool, through: datetime | None, at: datetime, collector: str = ""
+    session: Session,
+    factory_id: str,
+    online: bool,
+    through: datetime | None,
+    at: datetime,
+    collector: str = "",
+    version: int | None = None,
 ) -> None:
     """Records a factory's status. `through` never goes back: the last will of a lost connection carries none.
 
-    collector: of several that share the scans, the one that heard it.
+    collector: of several that share the scans, the one that heard it. Who is online and names no version understands
+    the first; a last will that names none says nothing about it.
     """
     if collector and through:
         through = _heard_by_all(session, factory_id, through, collector)
-    known = session.scalar(select(FactoryStatus.through).where(FactoryStatus.factory_id == factory_id))
+    held = select(FactoryStatus.through, FactoryStatus.version).where(FactoryStatus.factory_id == factory_id)
+    known, spoken = session.execute(held).tuples().one_or_none() or (None, 1)
     furthest = max((moment for moment in (known, through) if moment), default=None)
-    row = {"factory_id": factory_id, "online": online, "through": furthest, "at": at}
+    understood = version or (1 if online else spoken)
+    row = {"factory_id": factory_id, "online": online, "through": furthest, "version": understood, "at": at}
     upsert(session, FactoryStatus, [row])
+
+
+def register(session: Session, factory_id: str, version: int, at: datetime) -> None:
+    """Records the version of the messages that a factory understands, by its own word to whoever takes it in."""
+    row = {"factory_id": factory_id, "online": False, "through": None, "version": version, "at": at}
+    upsert(session, FactoryStatus, [row], keep=("online", "through"))
+
+
+def versions(session: Session) -> dict[str, int]:
+    """By factory that has said something; everyone else understands the first."""
+    return dict(session.execute(select(FactoryStatus.factory_id, FactoryStatus.version)).tuples().all())
 
 
 def _heard_by_all(session: Session, factory_id: str, through: datetime, collector: str) -> datetime | None:
@@ -75,5 +95,5 @@ def factories_behind(session: Session, moment: datetime) -> list[str]:
 
 
 def factories(session: Session) -> pd.DataFrame:
-    """factory_id, online, through, at."""
+    """factory_id, online, through, version, at."""
     return frame(session, select(*FactoryStatus.__table__.columns).order_by(FactoryStatus.factory_id))

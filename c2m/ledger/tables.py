@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     Double,
@@ -98,6 +99,8 @@ class Lot(Base):
     colour: Mapped[str]
     category: Mapped[str]
     crafts: Mapped[str]
+    style_name: Mapped[str | None]
+    specification_url: Mapped[str | None] = mapped_column(Text)
     quantity: Mapped[int]
     unit_value: Mapped[Decimal]
     unit_cost_basis: Mapped[Decimal]
@@ -119,6 +122,7 @@ class LotSku(Base):
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
     lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
     sku_id: Mapped[Key]
+    size: Mapped[str | None]
     quantity: Mapped[int]
     shipped: Mapped[int]
 
@@ -213,7 +217,10 @@ class Plan(Base):
 
 
 class PlanAllocation(Base):
-    """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released."""
+    """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released.
+
+    place: in the order in which the plan has the factory work, 1 first; price: of the factory, per piece.
+    """
 
     __tablename__ = "plan_allocations"
     plan_id: Mapped[Key] = mapped_column(ForeignKey("plans.plan_id"))
@@ -223,6 +230,9 @@ class PlanAllocation(Base):
     start_on: Mapped[date]
     finish_on: Mapped[date]
     withheld: Mapped[bool]
+    place: Mapped[int | None]
+    price: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
 
 
 class Decision(Base):
@@ -277,6 +287,8 @@ class JobOrder(Base):
     requested: what the latest revision asks for. A quantity falls only when the factory agrees.
     answered_revision, sequence: of the factory's newest word. confirmed_revision: the newest one that it accepted.
     counted: ended, and its shipped pieces are final; what it did not ship is open for planning again.
+    rank: among the factory's job orders, smaller first, as last asked; none for a factory that does not know it.
+    agreed_rank: as it stands at the factory. ranked_revision: the newest that asks for another rank alone, else 0.
     """
 
     __tablename__ = "job_orders"
@@ -304,6 +316,9 @@ class JobOrder(Base):
     accept_by: Mapped[datetime]
     start_on: Mapped[date]
     due_on: Mapped[date]
+    rank: Mapped[int | None] = mapped_column(BigInteger)
+    agreed_rank: Mapped[int | None] = mapped_column(BigInteger)
+    ranked_revision: Mapped[int] = mapped_column(default=0, server_default="0")
     good_pieces: Mapped[int]
     shipped: Mapped[int]
     defects: Mapped[int]
@@ -426,12 +441,13 @@ class AuditEntry(Base):
 
 
 class FactoryStatus(Base):
-    """What a factory last said of itself."""
+    """What a factory last said of itself. version: of the messages that it understands."""
 
     __tablename__ = "factory_status"
     factory_id: Mapped[Key]
     online: Mapped[bool]
     through: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     at: Mapped[datetime]
 
 

@@ -10,7 +10,7 @@ from floor_world import DAY, factory_rows, order, write_world
 from c2m.errors import InputError
 from c2m.floor.messages import Scan
 from c2m.floor.sim import production
-from c2m.floor.sim.booking import Segment, book, moment
+from c2m.floor.sim.booking import Segment, book, moment, take
 from c2m.floor.sim.production import Change
 from c2m.floor.sim.profile import Profile, read
 
@@ -25,7 +25,7 @@ def profile(home: Path) -> Profile:
 def made(profile: Profile, quantity: int, seed: int = 1, **changes: object) -> list[production.Event]:
     job = order(quantity, **changes)
     steps = production.steps(profile, job, seed)
-    segments = book(profile, [], job.start_on, job.due_on, steps[-1].minute)
+    segments = book(profile, {}, job.start_on, job.due_on, steps[-1].minute)
     return production.events(profile, job, steps, segments)
 
 
@@ -96,17 +96,29 @@ def test_pace_is_spread_as_the_sewing_lines_of_the_public_data(profile: Profile)
 
 def test_booking_goes_around_what_is_taken_and_over_weekends(profile: Profile) -> None:
     friday = DAY + timedelta(days=4)
-    taken = [Segment(friday, 0.0, 9000.0, 9600.0)]
+    taken = {friday: [(0.0, 9000.0)]}
     segments = book(profile, taken, friday, friday + timedelta(days=9), 1000.0)
     assert segments == [Segment(friday, 9000.0, 600.0, 9600.0), Segment(friday + timedelta(days=3), 0.0, 400.0, 9600.0)]
     assert moment(profile, segments, 600.0) == datetime(2026, 3, 6, 16, tzinfo=UTC)
 
 
+def test_booking_fills_the_gaps_of_a_day_whatever_the_order_in_which_it_was_taken(profile: Profile) -> None:
+    monday = DAY
+    taken = {monday: [(5000.0, 9600.0), (0.0, 1000.0)]}
+    segments = book(profile, taken, monday, monday, 4100.0)
+    assert segments == [
+        Segment(monday, 1000.0, 4000.0, 9600.0),
+        Segment(monday + timedelta(days=1), 0.0, 100.0, 9600.0),
+    ]
+    take(taken, segments)
+    assert book(profile, taken, monday, monday, 10.0)[0].day == monday + timedelta(days=1)
+
+
 def test_overtime_is_worked_only_where_regular_shifts_end_too_late() -> None:
     calendar = {TUESDAY + timedelta(days=i): (100.0, 50.0) for i in range(5)}
-    profile = Profile("F", "UTC", 1, 1, 0, 1, 1, "mqtt", {"shirt": 1.0}, calendar)
-    assert [s.minutes for s in book(profile, [], TUESDAY, TUESDAY + timedelta(days=1), 200)] == [100, 100]
-    assert [s.minutes for s in book(profile, [], TUESDAY, TUESDAY, 200)] == [150, 50]
+    profile = Profile("F", "UTC", 1, 1, 0, 1, 1, "mqtt", {"shirt": 1.0}, frozenset(), calendar)
+    assert [s.minutes for s in book(profile, {}, TUESDAY, TUESDAY + timedelta(days=1), 200)] == [100, 100]
+    assert [s.minutes for s in book(profile, {}, TUESDAY, TUESDAY, 200)] == [150, 50]
 
 
 def test_past_its_end_the_calendar_goes_on_as_its_weekdays_do(profile: Profile) -> None:
@@ -115,14 +127,17 @@ def test_past_its_end_the_calendar_goes_on_as_its_weekdays_do(profile: Profile) 
 
 
 def test_a_factory_without_working_days_never_has_room() -> None:
-    profile = Profile("F", "UTC", 1, 1, 0, 1, 1, "mqtt", {"shirt": 1.0}, {})
-    assert book(profile, [], TUESDAY, TUESDAY, 1) == []
+    profile = Profile("F", "UTC", 1, 1, 0, 1, 1, "mqtt", {"shirt": 1.0}, frozenset(), {})
+    assert book(profile, {}, TUESDAY, TUESDAY, 1) == []
 
 
 def test_a_shift_is_local_time() -> None:
-    profile = Profile("F", "Asia/Shanghai", 10, 1, 0, 1, 1, "mqtt", {}, {})
+    profile = Profile("F", "Asia/Shanghai", 10, 1, 0, 1, 1, "mqtt", {}, frozenset(), {TUESDAY: (4000.0, 800.0)})
     assert profile.clock_time(TUESDAY, 0.5, 4800.0) == datetime(2026, 3, 3, 4, tzinfo=UTC)
-    assert profile.first_day(datetime(2026, 3, 3, 1, tzinfo=UTC)) == date(2026, 3, 4)  # 09:00 there: too late for today
+    assert profile.today(datetime(2026, 3, 2, 23, tzinfo=UTC)) == TUESDAY  # 07:00 there
+    assert profile.gone_minutes(datetime(2026, 3, 2, 23, tzinfo=UTC)) == 0
+    assert profile.gone_minutes(datetime(2026, 3, 3, 1, tzinfo=UTC)) == 600  # 09:00 there, an eighth of the shift
+    assert profile.gone_minutes(datetime(2026, 3, 3, 12, tzinfo=UTC)) == 4800
 
 
 @pytest.mark.parametrize("text", ["", "{}", '[{"factory_id": "F1"}]'])

@@ -14,7 +14,7 @@ from threading import Event
 
 from c2m import clock
 from c2m.floor.delivery import Carrier, Pauses, deliver
-from c2m.floor.messages import CancelMessage, StartMessage, StoreMessage, parse
+from c2m.floor.messages import CancelMessage, Envelope, StartMessage, StoreMessage, parse
 from c2m.floor.sim.factory import Factory
 from c2m.floor.sim.state import State
 
@@ -83,8 +83,8 @@ class Engine:
         factory = self.factories.get(incoming.factory_id)
         if factory is None:
             return f"no factory {incoming.factory_id} here"
-        if not isinstance(message, StoreMessage | StartMessage | CancelMessage):
-            reason = message if isinstance(message, str) else f"type {message.type}, expected a job order"
+        reason = _refusal(factory, message)
+        if reason or not isinstance(message, StoreMessage | StartMessage | CancelMessage):
             log.warning("%s: refused a message: %s", incoming.factory_id, reason)
             return reason
         factory.receive(message, now)
@@ -99,6 +99,15 @@ class Engine:
             self.state.delivered([key for receipt in receipts for key in receipt.delivered])
         for receipt in receipts:
             self._pauses.note(receipt)
+
+
+def _refusal(factory: Factory, message: Envelope | str) -> str:
+    """Why a factory cannot read what came, or ''."""
+    if isinstance(message, str):
+        return message
+    if isinstance(message, StoreMessage | StartMessage | CancelMessage):
+        return factory.refusal(message)
+    return f"type {message.type}, expected a job order"
 
 
 def _is_due(factory: Factory, now: datetime, stands_still: bool) -> bool:

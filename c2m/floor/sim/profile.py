@@ -27,6 +27,7 @@ class Profile:
     small_order_willingness: float
     transport: Literal["mqtt", "http"]
     efficiency_by_category: dict[str, float]
+    crafts: frozenset[str]
     calendar: dict[date, tuple[float, float]]
 
     def draws(self, seed: int, *about: object) -> random.Random:
@@ -44,10 +45,17 @@ class Profile:
         of = [[minutes for day, minutes in self.calendar.items() if day.weekday() == weekday] for weekday in range(7)]
         return [tuple(sum(column) / len(column) for column in zip(*rows, strict=True)) or (0.0, 0.0) for rows in of]
 
-    def first_day(self, moment: datetime) -> date:
-        """The first day whose shift has not begun at `moment`."""
-        local = moment.astimezone(ZoneInfo(self.timezone))
-        return local.date() if local.time() <= SHIFT_BEGINS else local.date() + timedelta(days=1)
+    def today(self, moment: datetime) -> date:
+        """The factory's date."""
+        return moment.astimezone(ZoneInfo(self.timezone)).date()
+
+    def gone_minutes(self, moment: datetime) -> float:
+        """Operator minutes of the factory's day that lie before `moment`, overtime counted."""
+        day = self.today(moment)
+        minutes = sum(self.capacity(day))
+        length = self.clock_time(day, 1, minutes) - self.clock_time(day, 0, minutes)
+        share = (moment - self.clock_time(day, 0, minutes)) / length
+        return min(max(share, 0.0), 1.0) * minutes
 
     def clock_time(self, day: date, share: float, minutes: float) -> datetime:
         """When `share` of a day with that many operator minutes has been worked."""
@@ -79,6 +87,7 @@ def _profile(row: dict[str, Any]) -> Profile:
         efficiency_by_category={
             skill["name"]: float(skill["efficiency"]) for skill in row["capabilities"] if skill["kind"] == "category"
         },
+        crafts=frozenset(skill["name"] for skill in row["capabilities"] if skill["kind"] == "craft"),
         calendar={
             date.fromisoformat(entry["day"]): (float(entry["minutes"]), float(entry["overtime_minutes"]))
             for entry in row["calendar"]
