@@ -16,6 +16,7 @@ from c2m.floor.messages import (
     PLATFORM,
     Cancel,
     Envelope,
+    Item,
     JobOrder,
     JobResponse,
     Kind,
@@ -29,7 +30,7 @@ from c2m.floor.messages import (
     factory_source,
 )
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 _CONTENT_TYPE = "application/cloudevents+json"
 _NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 _FACTORY, _JOB = "F1", "4f1c1e0e-7a51-5f0e-9c55-0d5d4c3f6a11"
@@ -135,6 +136,16 @@ _OFFER = JobOrder(
     due_on=date(2026, 1, 14),
     accept_by=_NOON + timedelta(hours=12),
     operations=(RoutingStep(name="cut", sam_minutes=1.6), RoutingStep(name="sew", sam_minutes=13.5)),
+    rank=3_000_000,
+    items=(
+        Item(sku_id="S-12-M", colour="indigo", size="M", quantity=60),
+        Item(sku_id="S-12-L", colour="indigo", size="L", quantity=40),
+    ),
+    style_name="Straight kurta, block print",
+    crafts=("print",),
+    price=84.5,
+    currency="INR",
+    specification_url="https://shop-3.example/specifications/S-12.pdf",
 )
 _SCAN = Scan(
     scan_id="scan-1",
@@ -152,7 +163,7 @@ _PAYLOADS: tuple[Payload, ...] = (
     Cancel(job_order_id=_JOB, revision=1, reason="no longer in the plan"),
     JobResponse(job_order_id=_JOB, revision=1, sequence=1, state="NotAllowedToStart", accepted=True),
     [_SCAN],
-    Status(online=True),
+    Status(online=True, version=messages.VERSION),
 )
 _EXAMPLES: dict[str, Envelope] = {type(example).__name__: example for example in map(_example, _PAYLOADS)}
 
