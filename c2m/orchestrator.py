@@ -1,6 +1,7 @@
 """The Prefect server of the platform, spoken to by its REST API, without the seconds that importing Prefect takes."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,14 @@ def warehouse_limit() -> str:
     return f"warehouse-{home_id()}"
 
 
+@cache
+def orchestrator(url: str) -> "Orchestrator":
+    """The server at an address without /api; the connections to it are kept."""
+    return Orchestrator(url)
+
+
 class Orchestrator:
-    """A Prefect server at an address without /api."""
+    """A Prefect server at an address without /api; ask `orchestrator` for it."""
 
     def __init__(self, url: str) -> None:
         login = os.environ.get("PREFECT_API_AUTH_STRING")

@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from c2m.doctor import schedules
 from c2m.doctor.pages import claim_mlflow
 from c2m.errors import C2MError, InputError
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
-from c2m.orchestrator import POOL, Orchestrator
+from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
 
 PROJECT = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ def prefect_api() -> Iterator[None]:
     if given and answers(f"{given}/api/health"):
         refuse_server_of_another_home(given)
         os.environ |= environment(given)
-        limits = Orchestrator(given)
+        limits = orchestrator(given)
         limits.limit_warehouse()
         limits.free_warehouse()
         yield
@@ -86,7 +87,7 @@ def answers(url: str) -> bool:
 
 def refuse_server_of_another_home(url: str) -> None:
     """Runs of two homes on one server would be carried out by either's worker."""
-    home = Orchestrator(url).home()
+    home = orchestrator(url).home()
     if home and home != settings().home.resolve():
         seen = f"PREFECT_API_URL names {url}, the Prefect server of {home}"
         raise InputError("server-of-another-home", [f"{seen}; unset it, or set C2M_HOME to that folder"])
@@ -96,7 +97,7 @@ def refuse_server_of_another_home(url: str) -> None:
 def own_prefect_server(port: int) -> Iterator[None]:
     """A Prefect server for this home alone, with the limit on who writes its warehouse."""
     with prefect_server(port):
-        server = Orchestrator(f"http://{LOOPBACK}:{port}")
+        server = orchestrator(f"http://{LOOPBACK}:{port}")
         server.claim()
         server.limit_warehouse()
         yield
@@ -126,7 +127,7 @@ def documents(port: int) -> AbstractContextManager[None]:
 
 def deploy() -> None:
     """The work pool, the deployments of prefect.yaml and the limit that their runs take."""
-    Orchestrator(os.environ["PREFECT_API_URL"].removesuffix("/api")).limit_warehouse()
+    orchestrator(os.environ["PREFECT_API_URL"].removesuffix("/api")).limit_warehouse()
     for arguments in (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["deploy", "--all"]):
         done = subprocess.run([*_PREFECT, *arguments], cwd=PROJECT, capture_output=True, text=True)
         if done.returncode:
@@ -135,7 +136,9 @@ def deploy() -> None:
 
 @contextmanager
 def worker() -> Iterator[None]:
-    """The deployments, and a worker that runs them."""
+    """The deployments, and a worker that runs them and has shown up."""
     deploy()
-    with child("prefect-worker", [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]):
+    name = "prefect-worker"
+    with child(name, [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]) as process:
+        await_ready(name, process, lambda: all(one.ok for one in schedules.worker()), _START_TIMEOUT_S, poll_s=0.5)
         yield

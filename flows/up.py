@@ -15,7 +15,7 @@ from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, listens
 from c2m.floor.processes import floor
 from c2m.home import occupied
-from c2m.orchestrator import Orchestrator
+from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from flows import services, timelapse
 from flows.checkup import keep_watch
@@ -56,7 +56,7 @@ def refuse_taken_ports() -> None:
 
 def _who(port: int) -> str:
     try:
-        home = Orchestrator(f"http://{LOOPBACK}:{port}").home()
+        home = orchestrator(f"http://{LOOPBACK}:{port}").home()
     except (httpx.HTTPError, ValueError):
         home = None
     return f"the Prefect server of {home}" if home else "another program"

@@ -46,10 +46,9 @@ def mlflow_owner(url: str) -> str | None:
 def claim_mlflow(url: str) -> None:
     """Has the registry of this home say so."""
     tag = {"experiment_id": "0", "key": HEADER, "value": home_id()}
-    with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
-        client.post(f"{url}/api/2.0/mlflow/experiments/set-experiment-tag", json=tag).raise_for_status()
+    path = "api/2.0/mlflow/experiments/set-experiment-tag"
+    httpx.post(f"{url}/{path}", json=tag, trust_env=False, timeout=_TIMEOUT_S).raise_for_status()
 
 
 def _get(url: str) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
-        return client.get(url)
+    return httpx.get(url, trust_env=False, timeout=_TIMEOUT_S)

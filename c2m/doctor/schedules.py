@@ -12,7 +12,7 @@ import yaml
 
 from c2m.doctor.finding import Finding, judged
 from c2m.floor.child import LOOPBACK, STARTS, log_file
-from c2m.orchestrator import POOL, Orchestrator, warehouse_limit
+from c2m.orchestrator import POOL, orchestrator, warehouse_limit
 from c2m.settings import settings
 
 PROJECT_FILE = Path(__file__).parents[2] / "prefect.yaml"
@@ -34,7 +34,7 @@ def address() -> str:
 
 def server() -> Iterator[Finding]:
     """It answers, and is this home's."""
-    home, own = Orchestrator(address()).home(), settings().home.resolve()
+    home, own = orchestrator(address()).home(), settings().home.resolve()
     if home is None or home == own:
         yield Finding("Prefect server", True, f"{address()} answers, for {home or 'whoever uses it'}")
     else:
@@ -71,7 +71,7 @@ def _differences(wanted: dict[str, Any], there: dict[str, Any] | None) -> Iterat
 
 def next_runs() -> list[Finding]:
     """Each active schedule has a run ahead: the scheduler works."""
-    server, now = Orchestrator(address()), datetime.now(UTC)
+    server, now = orchestrator(address()), datetime.now(UTC)
     judgeable = [one for one in _deployed() if not one["paused"] and _age(one, now) > _SCHEDULED_S]
     faults, count = [], 0
     for deployment in judgeable:
@@ -101,7 +101,7 @@ def late_runs() -> list[Finding]:
             "expected_start_time": {"before_": (now - timedelta(seconds=_PICKED_UP_S)).isoformat()},
         }
     }
-    late = Orchestrator(address()).ask("/flow_runs/filter", {**asked, "sort": "EXPECTED_START_TIME_ASC"})
+    late = orchestrator(address()).ask("/flow_runs/filter", {**asked, "sort": "EXPECTED_START_TIME_ASC"})
     names = {one["id"]: one["name"] for one in _deployed()}
     faults = [
         f"{names.get(run['deployment_id'], run['name'])} was due {run['expected_start_time'][:16]} and has not started"
@@ -112,7 +112,7 @@ def late_runs() -> list[Finding]:
 
 def worker() -> list[Finding]:
     """One at least has shown up lately."""
-    known = Orchestrator(address()).ask(f"/work_pools/{POOL}/workers/filter", {}) or []
+    known = orchestrator(address()).ask(f"/work_pools/{POOL}/workers/filter", {}) or []
     now = datetime.now(UTC)
     ages = [(now - _moment(one["last_heartbeat_time"])).total_seconds() for one in known if one["last_heartbeat_time"]]
     fresh = [age for age in ages if age < _BEATS * 30]
@@ -125,7 +125,7 @@ def worker() -> list[Finding]:
 
 def limit() -> list[Finding]:
     """One writer of the warehouse at a time, and no slot that nobody holds."""
-    server, name = Orchestrator(address()), warehouse_limit()
+    server, name = orchestrator(address()), warehouse_limit()
     found = server.ask(f"/v2/concurrency_limits/{name}")
     if found is None or found["limit"] != 1 or not found["active"]:
         seen = "is missing" if found is None else f"allows {found['limit']}, active: {found['active']}"
@@ -166,7 +166,7 @@ def recent_errors(lines: list[str], now: datetime) -> Iterator[str]:
 
 
 def _deployed() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Orchestrator(address()).ask(
+    found: list[dict[str, Any]] = orchestrator(address()).ask(
         "/deployments/filter", {"work_pools": {"name": {"any_": [POOL]}}}
     )
     return found

@@ -66,14 +66,18 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def await_ready(
-    name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], timeout_s: float = _READY_TIMEOUT_S
+    name: str,
+    process: subprocess.Popen[bytes],
+    ready: Callable[[], bool],
+    timeout_s: float = _READY_TIMEOUT_S,
+    poll_s: float = 0.02,
 ) -> None:
     """Returns once `ready()`; a process that ends before, or stays silent, raises with the end of its log."""
     deadline = time.monotonic() + timeout_s
     while process.poll() is None and time.monotonic() < deadline:
         if ready():
             return
-        time.sleep(0.02)
+        time.sleep(poll_s)
     seen = f"ended with exit code {process.returncode}" if process.poll() is not None else "is not ready"
     tail = log_file(name).read_text(errors="replace").splitlines()[-5:]
     raise C2MError("service-not-ready", [f"{name} {seen}; the end of {log_file(name)} reads:", *tail])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from c2m.ledger.store import migrate
-from c2m.orchestrator import Orchestrator, warehouse_limit
+from c2m.orchestrator import orchestrator, warehouse_limit
 from c2m.settings import settings
 from flows import services, timelapse
 from flows.warehouse import LEASE_S
@@ -142,5 +142,5 @@ def test_a_server_that_starts_anew_finds_no_slot_taken(api: Callable[..., Any], 
     name = warehouse_limit()
     api("/v2/concurrency_limits/increment-with-lease", {"names": [name], "slots": 1})
     assert slots(api) == 1
-    Orchestrator(prefect_url).claim()  # what `c2m up` and `c2m run` do first
+    orchestrator(prefect_url).claim()  # what `c2m up` and `c2m run` do first
     assert slots(api) == 0
