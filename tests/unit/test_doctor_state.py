@@ -1,4 +1,4 @@
-"""What `c2m doctor` finds in C2M_HOME, each thing broken for real; and who has a home."""
+"""What `c2m doctor` finds in C2M_HOME, each thing broken for real."""
 
 import json
 import subprocess
@@ -10,10 +10,8 @@ import pytest
 
 from c2m import clock
 from c2m.doctor import Finding, examine, floor, schedules, state
-from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.floor.child import LOOPBACK, free_port
-from c2m.home import occupant, occupied
 from c2m.ledger import store
 from c2m.settings import settings
 from flows.checkup import grouped
@@ -111,20 +109,3 @@ def test_findings_of_one_check_are_one_alert() -> None:
         Finding("c", None, ""),
     ]
     assert grouped(found) == [Finding("a", False, "x; z", "do")]
-
-
-HOLD = "import os; from c2m.home import occupied\nwith occupied('c2m up'): print('here', flush=True); input()"
-
-
-def test_a_home_has_one_occupant_and_is_free_when_that_is_killed(home: Path) -> None:
-    assert occupant() is None
-    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout
-        other.stdout.readline()
-        assert occupant() == f"c2m up (process {other.pid})"
-        with pytest.raises(InputError, match=f"process {other.pid}"), occupied("c2m run"):
-            pass
-        other.kill()
-    assert occupant() is None
-    with occupied("c2m run"):
-        pass

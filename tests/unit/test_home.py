@@ -1,0 +1,59 @@
+"""Locks of a home: one occupant, one writer at a time, and nothing left behind by a process that is killed."""
+
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from c2m.errors import InputError
+from c2m.home import home_id, occupant, occupied, turn
+from c2m.settings import settings
+
+
+@contextmanager
+def process(code: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs code that says `here` and then waits; killed at the end."""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline()
+        yield other
+        other.kill()
+
+
+def test_a_home_has_one_occupant_and_is_free_when_that_is_killed(home: Path) -> None:
+    code = "from c2m.home import occupied\nwith occupied('c2m up'): print('here', flush=True); input()"
+    assert occupant() is None
+    with process(code) as other:
+        assert occupant() == f"c2m up (process {other.pid})"
+        with pytest.raises(InputError, match=f"process {other.pid}"), occupied("c2m run"):
+            pass
+    assert occupant() is None
+    with occupied("c2m run"):
+        pass
+
+
+def test_whoever_comes_second_waits_for_his_turn_even_where_the_first_is_killed(home: Path) -> None:
+    code = "from c2m.home import turn\nwith turn('warehouse'): print('here', flush=True); input()"
+    asks = "from c2m.home import turn\nprint('asks', flush=True)\nwith turn('warehouse'): print('here', flush=True)"
+    with process(code) as first, process(asks) as second:
+        assert second.stdout
+        assert not select.select([second.stdout], [], [], 1)[0]
+        first.kill()
+        assert second.stdout.readline() == b"here\n"
+    with turn("warehouse"):
+        pass
+
+
+def test_two_homes_never_have_the_same_id(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = home_id()
+    monkeypatch.chdir(home.parent)
+    monkeypatch.setenv("C2M_HOME", "home")  # the same folder by another name
+    settings.cache_clear()
+    assert home_id() == ours
+    monkeypatch.setenv("C2M_HOME", "home/copy")
+    settings.cache_clear()
+    assert home_id() != ours
