@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, ContextVar
 from datetime import date
 from typing import Any
 
 import pandas as pd
 from prefect.concurrency.sync import concurrency
+from prefect.settings import PREFECT_API_URL
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from c2m.errors import C2MError
@@ -32,13 +33,19 @@ def held() -> Iterator[None]:
     if _held.get():
         yield
         return
-    slot = concurrency(warehouse_limit(), strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False)
-    with slot, turn("warehouse"):
+    with _slot(), turn("warehouse"):
         token = _held.set(True)
         try:
             yield
         finally:
             _held.reset(token)
+
+
+def _slot() -> AbstractContextManager[None]:
+    """In Prefect's limit; a flow that was started without a server has the lock alone."""
+    if not PREFECT_API_URL.value():
+        return nullcontext()
+    return concurrency(warehouse_limit(), strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False)
 
 
 def build(day: date, select: str | None = None) -> dict[str, Any]:
