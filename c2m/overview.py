@@ -1,11 +1,12 @@
 """Where the platform stands, for `c2m status`: rows by feed, orders, job orders, plan, forecast."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from c2m import book, clock
 from c2m.feeds.landing import read_landed
-from c2m.ledger import status
+from c2m.ledger import plans, status
 from c2m.ledger.store import session
 from c2m.settings import settings
 
@@ -17,19 +18,40 @@ def overview() -> dict[str, Any]:
     """
     with session() as s:
         ledger = status.summary(s)
-    if ledger["plan"]:
-        ledger["plan"] |= shadow(ledger["plan"])
+        if plan := ledger["plan"]:
+            plan["standing"] = plans.standing(s, plan["plan_id"]).words
+    if plan:
+        plan |= kept(plan)
     seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
     return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
 
 
-def shadow(plan: dict[str, Any]) -> dict[str, float]:
-    """What the rule of common planning tools would have cost on the plan's day; empty where it was not run."""
-    file = settings().home / plan["folder"] / "shadow" / "report.json"
-    if not file.exists():
-        return {}
-    cost = json.loads(file.read_text(encoding="utf-8"))["objective"]
-    return {"common_rule_objective": cost, "saved": cost - plan["objective"]}
+def kept(plan: dict[str, Any]) -> dict[str, Any]:
+    """What ended the search, what the day costs and what the common rule would have cost: as kept in the folder."""
+    folder = settings().home / plan["folder"]
+    day, report = (_json(folder / name) for name in ("day.json", "plan/report.json"))
+    names = {"day_objective": "objective", "common_rule_objective": "common_rule_objective", "saved": "saved"}
+    figures = {name: day[key] for name, key in names.items() if key in day}
+    return {"stopped_by": report.get("stopped_by"), **figures}
+
+
+def in_words(plan: dict[str, Any]) -> dict[str, str]:
+    """The plan for people: how it stands, what the day costs, how good it is."""
+    currency = settings().currency
+    by = {"time": ", ended by time", "nodes": ", ended by the node limit", "interrupt": ", interrupted"}
+    words = {
+        "plan": f"{plan['business_date']}, round {plan['round']}: {plan['plan_id']}",
+        "stands": plan["standing"],
+        "cost of the day": f"{plan.get('day_objective', plan['objective']):,.0f} {currency}",
+        "search": f"{plan['status']}{by.get(plan['stopped_by'] or '', '')}: no plan of this round costs less than "
+        f"{plan['bound']:,.0f} {currency}, {plan['gap']:.2%} below",
+        "lots split": f"{plan['split_orders']:,}",
+        "pieces not placed": f"{plan['unmet_pieces']:,}",
+        "files": str(settings().home / plan["folder"]),
+    }
+    if "saved" in plan:
+        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: saved {plan['saved']:,.0f} {currency}"
+    return words
 
 
 def rows() -> dict[str, dict[str, int]]:
@@ -45,4 +67,10 @@ def rows() -> dict[str, dict[str, int]]:
 def forecast() -> dict[str, Any]:
     """The last forecast's model and its error against the seasonal naive one; empty before the first forecast."""
     files = sorted(settings().runs.glob("*/forecast.json"))
-    return json.loads(files[-1].read_text(encoding="utf-8")) if files else {}
+    return _json(files[-1]) if files else {}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing where it is not there."""
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return content

@@ -3,7 +3,6 @@
 Secrets (database passwords, broker credentials) come from the environment alone.
 """
 
-import json
 import os
 from datetime import date, time
 from functools import lru_cache
@@ -105,9 +104,9 @@ class PlanPolicy(BaseModel):
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
 
     @property
-    def limits(self) -> str:
-        """The limits of the search, in one spelling."""
-        return json.dumps(self.model_dump(include={"time_limit_s", "gap", "node_limit"}), sort_keys=True)
+    def limits(self) -> dict[str, float | None]:
+        """The limits of a search that a run may ask for, and the node limit."""
+        return self.model_dump(include={"time_limit_s", "gap", "node_limit", "max_factories"})
 
 
 class Trees(BaseModel):

@@ -10,7 +10,7 @@ from flows import warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
-from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, Robot, Track, Train
+from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Robot, Track, Train
 from flows.plan import plan
 from flows.robot import robot
 from flows.track import track
@@ -30,7 +30,7 @@ def daily(parameters: Daily) -> None:
     train(today.part(Train))
     forecast(today.part(Day))
     for number in range(1, settings().plan.rounds + 1):
-        if not plan(today.part(Plan).model_copy(update={"round": number})):
+        if not plan(Plan(**today.part(Limits).model_dump(), round=number)):
             break
         dispatch(today.part(Dispatch))
         with session() as s:

@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
 from c2m.home import HEADER, home_id
-from c2m.ledger import audit
+from c2m.ledger import audit, plans
 from c2m.ledger.store import session
 from c2m.settings import settings
 
@@ -41,13 +41,17 @@ def index() -> str:
 
 @app.get("/runs/{day}/{plan_id}/", response_class=HTMLResponse)
 def run(day: date, plan_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]+$")]) -> str:
-    """The files of one plan: its instance, the plan, the shadow run."""
+    """How a plan stands, and its files: its instance, the plan, the search's log, the verdict, the shadow run."""
     folder = settings().runs / day.isoformat() / plan_id
     files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     if not files:
         raise HTTPException(404, "no plan of that day and name")
     links = "".join(f'<li><a href="{file}">{file}</a></li>' for file in files)
-    return f"<!doctype html><title>Plan of {day}</title><h1>Plan {plan_id} of {day}</h1><ul>{links}</ul>"
+    with session() as transaction:
+        found = plans.in_folder(transaction, str(folder.relative_to(settings().home)))
+    stands = html.escape(found.words) if found else "never proposed"
+    title = f"Plan {plan_id} of {day}"
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>As of now: {stands}.</p><ul>{links}</ul>"
 
 
 @app.get("/job-orders/{job_order_id}", response_class=HTMLResponse)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from c2m import clock
 from c2m.settings import PlanPolicy, settings
 
-Part = TypeVar("Part", bound="Day")
+Part = TypeVar("Part", bound=BaseModel)
 
 
 class Day(BaseModel):
@@ -26,8 +26,8 @@ class Day(BaseModel):
 
     def part(self, kind: type[Part]) -> Part:
         """The fields of these parameters that a smaller flow takes, the date fixed."""
-        fields = self.model_dump(include=set(kind.model_fields)) | {"business_date": self.day}
-        return kind.model_validate(fields)
+        dated = self.model_copy(update={"business_date": self.day})
+        return kind.model_validate(dated.model_dump(include=set(kind.model_fields)))
 
 
 class Ingest(Day):
@@ -54,25 +54,39 @@ class Promote(Day):
     again: bool = Field(False, description="Judge although this champion has been its measure before")
 
 
-class Plan(Day):
+class Limits(Day):
     """How to plan; empty fields take the platform's settings."""
 
-    round: int | None = Field(
-        1, ge=1, le=9, description="Plan of the day: 2 and later take in what has changed since; empty: the next one"
-    )
     time_limit_s: float | None = Field(None, gt=0, le=3600, description="Seconds that the solver may take")
     gap: float | None = Field(None, ge=0, le=1, description="Relative gap at which the solver may stop")
     max_factories: int | None = Field(None, ge=1, le=50, description="Factories that may share one lot")
+    replace: bool = Field(
+        False, description="Reject the plan that waits for a person, and plan anew with these limits and today's facts"
+    )
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """The limits that this run asks for."""
+        return self.model_dump(include={"time_limit_s", "gap", "max_factories"}, exclude_none=True)
 
     @property
     def policy(self) -> PlanPolicy:
         """The platform's plan policy with this run's changes."""
-        changes = self.model_dump(include={"time_limit_s", "gap", "max_factories"}, exclude_none=True)
-        return settings().plan.model_copy(update=changes)
+        return settings().plan.model_copy(update=self.asked)
 
 
-class Dispatch(Day):
-    """How long to wait for the factories."""
+class Plan(Limits):
+    """Which plan of the day to make, and how."""
+
+    round: int | None = Field(
+        1, ge=1, le=9, description="Plan of the day: 2 and later take in what has changed since; empty: the next one"
+    )
+
+
+class Dispatch(BaseModel):
+    """How long to wait for the factories, whatever the day of their job orders."""
+
+    model_config = ConfigDict(extra="forbid")
 
     patience_s: float = Field(120, gt=0, le=3600, description="Wall seconds to wait until every factory has answered")
 
@@ -89,5 +103,5 @@ class Robot(Day):
     rebuild: bool = Field(True, description="Build the floor's marts first, from what was scanned up to now")
 
 
-class Daily(Ingest, Train, Plan, Dispatch):
+class Daily(Ingest, Train, Limits, Dispatch):
     """A whole business day."""

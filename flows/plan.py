@@ -1,32 +1,35 @@
 """Plan: orders and lots, the joint-factory plan, its verification, and the policy that releases it or asks a person."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect import flow, task
 
 from c2m import clock
-from c2m.errors import C2MError
+from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities
+from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
 from c2m.why.page import why_this_many
-from flows import reports
-from flows.parameters import Plan
+from flows import plan_page, reports
+from flows.parameters import Limits, Plan
 from models.registry import CHAMPION, version_of
+from optimization.daybook import day_of
 from optimization.explain import summary
-from optimization.greedy import greedy
 from optimization.orderbook import build_instance, merchant_lots, promised_dates
 from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
-from optimization.proposal import breaches, dated_allocation, priced
+from optimization.proposal import dated_allocation, priced
 from optimization.quantities import replenish
 from optimization.solve import solve
 from optimization.verify import verify
@@ -64,7 +67,7 @@ def make(instance: Instance, folder: Path, policy: PlanPolicy) -> None:
 
 
 def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
-    """Writes instance, plan, the search's log, the verdict, and the dates to promise.
+    """Writes instance, plan, the search's log, the verdict, the dates to promise, and the scores they rest on.
 
     A plan that does not verify is an error of ours.
     """
@@ -73,6 +76,7 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     plan = solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
     progress.end(plan)
     plan.write(folder / "plan")
+    write_atomically(folder / "limits.json", (json.dumps(policy.limits) + "\n").encode())
     write_atomically(folder / "solver.log", search_log(plan.report).encode())
     verdict = verify(folder / "instance", folder / "plan")
     write_atomically(folder / "verdict.json", (json.dumps(verdict.as_dict(), indent=1) + "\n").encode())
@@ -83,21 +87,33 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     dated = promised_dates(instance, plan, lots, read("factories"), policy.promise_level)
     for name, rows in zip(_DATED, dated, strict=True):
         write_atomically(folder / name, rows.to_csv(index=False, lineterminator="\n").encode())
+    scored = read("factory_scores").merge(instance.factories["factory_id"]).sort_values("score")
+    scores = scored[["factory_id", "category", "score", "band", "reason"]]
+    write_atomically(folder / "scores.csv", scores.to_csv(index=False, lineterminator="\n").encode())
 
 
 @task
-def look_at(folder: Path, policy: PlanPolicy) -> None:
-    """Beside the plan: what the rule of common planning tools makes of the day, and why this plan."""
+def look_at(standing: Standing, policy: PlanPolicy) -> None:
+    """Beside the plan: the day's book and its figures, what the common rule makes of it, and why this plan."""
+    folder = settings().home / standing.folder
+    if (folder / "explanation.md").exists():
+        return
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
-    if not (folder / "shadow" / "report.json").exists():
-        greedy(instance).write(folder / "shadow")
-    if not (folder / "explanation.md").exists():
-        write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s).encode())
+    with session() as s:
+        first = plans.first_released(s, standing.business_date)
+    begun = read_instance(settings().home / first.folder / "instance") if first else instance
+    day = day_of(begun, instance, made)
+    if day.book is not instance:
+        write(day.book, folder / "book")
+    day.rule.write(folder / "shadow")
+    write_atomically(folder / "day.json", (json.dumps(day.figures, indent=1) + "\n").encode())
+    write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s, day).encode())
 
 
 @task
-def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPolicy) -> None:
-    """Enters the plan of a folder into the ledger; the same plan again is the plan that is there."""
+def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPolicy, waits: Standing | None) -> None:
+    """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
+    folder = settings().runs / day.isoformat() / plan_id
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
     dated = dated_allocation(instance, plan.allocation, plan.schedule)
     proposed = plans.ProposedPlan(
@@ -105,7 +121,7 @@ def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPoli
         round=number,
         attempt=attempt,
         instance_sha256=instance.sha256,
-        limits=policy.limits,
+        limits=spelled(policy.limits),
         objective=plan.report["objective"],
         bound=plan.report["bound"],
         gap=plan.report["gap"],
@@ -118,69 +134,115 @@ def propose(day: date, number: int, attempt: int, folder: Path, policy: PlanPoli
     )
     dated, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
     with session() as s:
-        plan_id = plans.propose(s, proposed)
+        why = f"replaced by plan {plan_id}, made with {spelled(policy.limits)}"
+        plans.propose(s, proposed, waits.plan_id if waits else None, why)
         promises.record(s, plan_id, dated, makers, clock.now())
 
 
 @task
-def release_within_limits(plan_id: str, folder: Path) -> list[str]:
-    """Releases the plan by policy; or the limits that it breaks, and then it waits for `c2m release`."""
-    instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
-    over = breaches(instance, plan.allocation, plan.report, settings().release)
-    if not over:
+def release_within_limits(plan_id: str, folder: Path) -> None:
+    """Releases the plan by policy if it is within limits; else it waits for `c2m release`."""
+    if not plan_page.limits_broken(folder):
         with session() as s:
-            plans.release(s, plan_id, "policy", "within every limit of the release policy", [], clock.now())
-    return over
+            plans.release(s, plan_id, plans.POLICY, "within every limit of the release policy", [], clock.now())
 
 
-def new_plan(day: date, number: int, policy: PlanPolicy) -> str | None:
-    """Makes a plan and proposes it; its id, or None where there is nothing to plan."""
+def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None) -> str | None:
+    """Makes a plan and proposes it in place of the one that waits; its id, or None where there is nothing to plan.
+
+    What would be the plan that waits once more, by the same facts and limits, stays that plan.
+    """
+    policy = parameters.policy
     with step("orders"):
         record_orders(day)
     instance = instance_of(day, policy)
     if instance is None:
         return None
+    if waits and (waits.instance_sha256, limits_of(waits)) == (instance.sha256, policy.limits):
+        return waits.plan_id
     with session() as s:
-        attempt = plans.attempt(s, day, number)
-    plan_id = plans.derive_plan_id(day, number, attempt, instance.sha256, policy.limits)
+        attempt = plans.attempt(s, day, number) + (waits is not None)
+    limits = spelled(policy.limits)
+    plan_id = plans.derive_plan_id(day, number, attempt, instance.sha256, limits)
     folder = settings().runs / day.isoformat() / plan_id
     with step("solve"):
         make(instance, folder, policy)
     with step("propose"):
-        propose(day, number, attempt, folder, policy)
+        propose(plan_id, day, number, attempt, policy, waits)
     return plan_id
+
+
+def limits_of(standing: Standing) -> dict[str, Any]:
+    """The limits that a plan was made with."""
+    file = settings().home / standing.folder / "limits.json"
+    limits: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return limits
+
+
+def spelled(limits: Mapping[str, object]) -> str:
+    """Limits in one line."""
+    return ", ".join(f"{name} {limits[name]}" for name in sorted(limits))
+
+
+def refuse_without_effect(standing: Standing, parameters: Limits, attempts: int) -> None:
+    """What a run asks for and cannot have: the plan is there, made with other limits.
+
+    A run that is repeated asks for what it had, and is not refused: `attempts` tells that a plan was replaced before.
+    """
+    made = limits_of(standing)
+    other = {name: value for name, value in parameters.asked.items() if made.get(name) != value}
+    had = spelled({name: made.get(name, "unknown") for name in other})
+    named = f"the plan of {standing.business_date}, round {standing.round}"
+    if standing.state == "proposed":
+        if other and not parameters.replace:
+            seen = f"{named}, waits for a decision; it was made with {had}, and this run asks for {spelled(other)}"
+            raise InputError("plan-waits", [f"{seen}: decide on it, or run with replace: true, which plans anew"])
+    elif other or (parameters.replace and not attempts):
+        seen = f"{named}, is decided ({standing.state}); {spelled(other) or 'replace'} has no effect on it"
+        raise InputError("plan-decided", [f"{seen}: run with an empty round to plan what has changed since"])
 
 
 @flow(name="plan")
 def plan(parameters: Plan) -> bool:
     """Proposes the day's plan and releases it if it is within limits; whether its job orders have gone out.
 
-    A plan proposed before for this day and round is kept: what is being reviewed does not change under a person.
-    What a person has decided stands. Without a round it is the next one, once the day has a plan.
+    A plan proposed before for this day and round is kept, unless it is to be replaced: what is being reviewed does not
+    change under a person. What was decided stands. Without a round it is the next one, once the day has a plan.
     """
     day = parameters.day
     with session() as s:
         number = parameters.round or plans.next_round(s, day)
         plan_id = plans.of_round(s, day, number) if number else None
+        standing = plans.standing(s, plan_id) if plan_id else None
+        attempts = plans.attempt(s, day, number) if number else 0
+        others = plans.of_day(s, day).query("state == 'proposed' and round != @number")
+    if number is None and (parameters.asked or parameters.replace):
+        raise InputError("no-plan-yet", [f"{day} has no plan yet, so there is nothing to plan again: ask for round 1"])
     if number is None:
         reports.page("plan", "Joint-factory plan", "The day has no plan yet; its first takes in all that is known.")
         return False
-    plan_id = plan_id or new_plan(day, number, parameters.policy)
+    if len(others):
+        seen = f"round {others['round'].iloc[0]} of {day} waits for a decision, and this run asks for round {number}"
+        raise InputError("plan-waits", [f"{seen}: decide on it first"])
+    if standing:
+        refuse_without_effect(standing, parameters, attempts)
+    if standing is None or (parameters.replace and standing.state == "proposed"):
+        plan_id = new_plan(day, number, parameters, standing)
     if plan_id is None:
         reports.page("plan", "Joint-factory plan", "Nothing to plan: no open lot that a factory could make.")
         return False
+    return decide_and_show(plan_id, parameters.policy)
+
+
+def decide_and_show(plan_id: str, policy: PlanPolicy) -> bool:
+    """Releases a plan that waits if it is within limits, and shows how it stands; whether its job orders went out."""
     with session() as s:
         standing = plans.standing(s, plan_id)
-    folder = settings().home / standing.folder
-    over: list[str] = []
     with step("release"):
         if standing.state == "proposed":
-            over = release_within_limits(plan_id, folder)
+            release_within_limits(plan_id, settings().home / standing.folder)
         changelog.export()
-    look_at(folder, parameters.policy)
-    lots = set(read_plan(folder / "plan").allocation["order_id"])
+    look_at(standing, policy)
+    plan_page.publish(plan_id)
     with session() as s:
-        standing = plans.standing(s, plan_id)
-        labels = orders.labels(s, sorted(lots))
-    reports.plan(standing, folder, labels, read("factory_scores"), over)
-    return standing.was_released
+        return plans.standing(s, plan_id).was_released

@@ -4,7 +4,6 @@ import base64
 import io
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,14 @@ from prefect.artifacts import (
 )
 
 from c2m.alerts import SEVERITY, when
-from c2m.ledger.plans import Standing
-from c2m.markdown import cell, table
+from c2m.markdown import table
 from c2m.promises import summary as promise_summary
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
 from models.gate import Verdict as GateVerdict
 from optimization.highs import Progress as Search
-from optimization.plan import Plan, read_plan
-from optimization.problem import read
-from optimization.proposal import dated_allocation, load_by_factory
+from optimization.plan import Plan
 
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
 
@@ -60,10 +56,11 @@ def verdict(name: str, verdict: Verdict) -> None:
     """What Great Expectations found, failures first."""
     rows = verdict.results.sort_values(["passed", "severity"])
     page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", table(rows))
-    create_link_artifact(f"{_pages()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
+    create_link_artifact(f"{documents_url()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
 
 
-def _pages() -> str:
+def documents_url() -> str:
+    """Where the documents are served."""
     return f"http://127.0.0.1:{settings().docs_port}"
 
 
@@ -73,7 +70,7 @@ def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
     page(
         "marts",
         f"Published {manifest['build_id']}",
-        f"[dbt docs]({_pages()}/dbt_docs/)",
+        f"[dbt docs]({documents_url()}/dbt_docs/)",
         "",
         table(rows),
         "## dbt, slowest first",
@@ -176,86 +173,12 @@ class Progress:
             update_progress_artifact(self._artifact_id, percent, description=text)
 
 
-def beside_the_rule(plan: Plan, shadow: Plan) -> pd.DataFrame:
-    """Cost by part of the plan and of the shadow run, and the money between."""
-    costs = {"plan": plan.report["cost"], "common rule": shadow.report["cost"]}
-    table = pd.DataFrame(costs).rename_axis("cost").reset_index()
-    table.loc[len(table)] = ["total", plan.report["objective"], shadow.report["objective"]]
-    return table.assign(saved=table["common rule"] - table["plan"])
-
-
-def decided(standing: Standing, over: list[str]) -> list[str]:
-    """How a plan stands: what was decided, by whom, when and why; else what it waits for."""
-    lines = [
-        f"**{decision.decision.capitalize()}** by {decision.actor}, {decision.at:%Y-%m-%d %H:%M} UTC: {decision.reason}"
-        + (f". Held back: {', '.join(decision.without_lots)}" if decision.without_lots else "")
-        for decision in standing.decisions
-    ]
-    if standing.state == "superseded":
-        lines.append("A later plan has taken its place." if lines else "A later plan took its place undecided.")
-    if standing.state == "proposed":
-        lines = ["**Waits for a person**: " + "; ".join(over)]
-        lines += [f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")]
-    return [part for line in lines for part in (line, "")]
-
-
-def plan(standing: Standing, folder: Path, labels: pd.DataFrame, scores: pd.DataFrame, over: list[str]) -> None:
-    """The plan of a folder by lot and by factory, why, and what it saves; what stands in the way of its release."""
-    instance, plan, shadow = read(folder / "instance"), read_plan(folder / "plan"), read_plan(folder / "shadow")
-    load = load_by_factory(instance, plan.schedule)
-    placed = dated_allocation(instance, plan.allocation, plan.schedule)
-    by_lot = labels.merge(placed, on="lot_id")
-    by_lot["lot_id"] = by_lot.pop("lot_id")  # last: only `c2m release --without` needs it
-
-    bands = scores[scores["factory_id"].isin(load["factory_id"])].sort_values("score")
-
-    def bars(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.bar(load["factory_id"], load["load_share"] * 100)
-        axes.axhline(100, color="grey", linewidth=0.8)
-        axes.set(ylabel="% of regular minutes")
-        axes.tick_params(axis="x", labelrotation=60)
-
-    figures = {name: plan.report[name] for name in ("status", "objective", "bound", "gap", "seconds")} | plan.report[
-        "cost"
-    ]
-    saved = shadow.report["objective"] - plan.report["objective"]
-    share = saved / shadow.report["objective"] if shadow.report["objective"] else 0.0
-    page(
-        "plan",
-        f"Joint-factory plan {standing.plan_id}",
-        *decided(standing, over),
-        f"[Instance and plan]({_pages()}/{folder.relative_to(settings().home)}/) as files. "
-        f"The rule of common planning tools would cost {shadow.report['objective']:,.2f} on the same day: "
-        f"the plan saves **{saved:,.2f}** ({share:.1%}).",
-        "",
-        table(pd.DataFrame([{"figure": name, "value": cell(value)} for name, value in figures.items()])),
-        "## Why this plan",
-        (folder / "explanation.md").read_text(encoding="utf-8"),
-        "## Beside the common rule",
-        "By priority and due date, each lot at its cheapest factory with room for all of it; split only when none has.",
-        "",
-        table(beside_the_rule(plan, shadow)),
-        "## By lot and factory",
-        table(by_lot.sort_values(["due_on", "order_id", "lot_id", "factory_id"])),
-        "## Promised dates of whole orders",
-        table(pd.read_csv(folder / "promises.csv")),
-        "## Not placed",
-        table(pd.DataFrame(plan.report["unmet"])),
-        "## Load by factory",
-        picture(bars) if len(load) else "",
-        table(load),
-        "## Scores of these factories, lowest first",
-        table(bands[["factory_id", "category", "score", "band", "reason"]], 30),
-    )
-
-
 def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
     """Floor today: every job order with its predicted finish, what is likely to be late first, and the open alerts."""
     rows = rows.sort_values(["late_chance", "due_on", "job_order_id"], ascending=[False, True, True])
     shown = pd.DataFrame(
         {
-            "job order": [f"[{one[:8]}]({_pages()}/job-orders/{one})" for one in rows["job_order_id"]],
+            "job order": [f"[{one[:8]}]({documents_url()}/job-orders/{one})" for one in rows["job_order_id"]],
             "factory": rows["factory_id"],
             "made": [bar(share) for share in rows["done_share"]],
             "pieces left": rows["pieces_left"],

@@ -68,6 +68,16 @@ def prefect_api() -> Iterator[None]:
         APILogWorker.drain_all(timeout=5)  # its thread would otherwise speak to a server that is gone
 
 
+def at_hand() -> bool:
+    """Whether the Prefect server answers that PREFECT_API_URL names, else this home's; then this process uses it."""
+    given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
+    url = given or f"http://{LOOPBACK}:{settings().prefect_port}"
+    if not answers(f"{url}/api/health"):
+        return False
+    os.environ |= environment(url)
+    return True
+
+
 @contextmanager
 def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[None]:
     """A child that has answered `health_url`."""

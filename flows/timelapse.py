@@ -2,7 +2,7 @@
 
 The clock stands still while a day is planned and jumps to the end of the day once every job order is answered; the
 simulated factories then send all that falls due in between. A day that is through leaves runs/<date>/done.json, its
-last act, so that the same command completes what broke off and repeats nothing.
+last act, so that the same command completes what broke off, or what waited for a person, and repeats nothing.
 """
 
 import json
@@ -95,7 +95,7 @@ def simulated_factories() -> Path:
 def one_day(day: date) -> None:
     """One business day, unless it is through already."""
     done = settings().runs / day.isoformat() / "done.json"
-    if done.exists():
+    if done.exists() or later_day_begun(day):
         logging.getLogger("c2m").info("%s  is through", day)
         return
     from flows.daily import daily
@@ -106,7 +106,16 @@ def one_day(day: date) -> None:
     with step("factories work"):
         advance(end_of(day))
     with session() as s:
-        write_atomically(done, json.dumps(status.summary(s), indent=1, default=str).encode())
+        seen = status.summary(s)
+    if seen["plan"] and seen["plan"]["state"] == "proposed":
+        logging.getLogger("c2m").warning("%s  waits for a person: decide on its plan, then run it again", day)
+        return
+    write_atomically(done, json.dumps(seen, indent=1, default=str).encode())
+
+
+def later_day_begun(day: date) -> bool:
+    """Whether a later day has been planned: what an earlier one left undecided is in its book."""
+    return any(folder.parent.name > day.isoformat() for folder in settings().runs.glob("*-*-*/*/plan"))
 
 
 def work_off(day: date) -> None:

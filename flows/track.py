@@ -11,7 +11,7 @@ from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
 from c2m.published import read
 from c2m.steps import step
-from flows import reports, warehouse
+from flows import plan_page, reports, warehouse
 from flows.parameters import Track
 
 PROGRESS = "+job_order_progress +promises"
@@ -41,6 +41,7 @@ def track(parameters: Track) -> None:
     note = f"**{len(late)} live job orders are past their due date.**" if len(late) else "No live job order is late."
     if video.is_set():
         rows = with_video(rows, parameters.day)
+    plan_page.renew()
     reports.job_orders("progress", "Progress of job orders", rows, note)
     reports.promises(read("promises"))
 

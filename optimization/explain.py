@@ -14,6 +14,7 @@ from c2m.errors import InputError
 from optimization import explain_factory as days
 from optimization import marginal, problem
 from optimization.causes import days_late
+from optimization.daybook import Day
 from optimization.explain_lot import lot, pair, short_or_late
 from optimization.explained import Against, Explained
 from optimization.fixed import Fixed
@@ -46,20 +47,24 @@ def explain(instance_folder: Path, plan_folder: Path, order_id: str | None, fact
     return days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
 
 
-def summary(instance: Instance, plan: Plan, seconds: float = 6.0) -> str:
+def summary(instance: Instance, plan: Plan, seconds: float = 6.0, day: Day | None = None) -> str:
     """The book in Markdown without a title, for the plan's page."""
-    return "\n".join([*book(instance, plan, seconds).lines, ""])
+    return "\n".join([*book(instance, plan, seconds, day).lines, ""])
 
 
-def book(instance: Instance, plan: Plan, seconds: float = _SECONDS) -> Explained:
-    """What the plan costs and why: splits, the dearest minutes, lower lots, lots that are short or late."""
+def book(instance: Instance, plan: Plan, seconds: float = _SECONDS, day: Day | None = None) -> Explained:
+    """What the plan costs and why: splits, the dearest minutes, lower lots, lots that are short or late.
+
+    With a day, what splitting is worth is told of the day's book: there earlier rounds of the day may be placed anew.
+    """
     places = plan.allocation.groupby("order_id").size()
     fixed = Fixed(instance, plan)
     top = marginal.dearest(fixed, None, _TOP)
     minutes, overtime = days.day_prices(fixed, top).query("more > 0 or less > 0"), days.overtime_offers(fixed, top)
     lots = days.lot_offers(fixed).head(_TOP)
     trouble = list(_in_trouble(instance, plan, time.monotonic() + seconds / 2))
-    single = _nothing_split(instance, plan, seconds / 2) if len(instance.arcs) <= _ARCS_PER_SECOND * seconds else None
+    whole = (day.book, day.plan) if day else (instance, plan)
+    single = _nothing_split(*whole, seconds / 2) if len(instance.arcs) <= _ARCS_PER_SECOND * seconds else None
     lines = [
         f"{len(instance.orders):,} lots, {plan.allocation['quantity'].sum():,} pieces at "
         f"{plan.allocation['factory_id'].nunique():,} factories for {plan.report['objective']:,.2f}; "

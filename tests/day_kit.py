@@ -142,7 +142,8 @@ def assert_plans_verify(home: Path) -> None:
     assert plans
     for folder in (plan.parent for plan in plans):
         for plan in ("plan", "shadow"):
-            report = verify(folder / "instance", folder / plan)
+            book = folder / ("book" if plan == "shadow" and (folder / "book").exists() else "instance")
+            report = verify(book, folder / plan)
             assert report.ok, report
 
 

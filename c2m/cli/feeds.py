@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Json, World, command
+from c2m.cli.root import Json, World, command, refuse_without_effect
 
 
 @command()
@@ -21,6 +21,10 @@ def ingest(
     from c2m.feeds.world import World as Feeds
     from c2m.settings import settings
 
+    if readmit:
+        refuse_without_effect(
+            {"--world": world}, "without --readmit: corrected rows belong to the files they came from"
+        )
     outcomes = feeds.readmit(readmit) if readmit else feeds.ingest(Feeds.load(world or settings().world_folder))
     shown = ["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]
     show.rows("What came in", outcomes if as_json else outcomes[shown], as_json)

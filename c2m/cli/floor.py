@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Json, command
+from c2m.cli.root import Json, command, refuse_without_effect
 
 
 @command()
@@ -36,7 +36,9 @@ def conformance(
     factory: Annotated[str, typer.Option(help="Identifier under which the gateway speaks.")],
     category: Annotated[str, typer.Option(help="Of the job orders that the kit offers.")] = "shirt",
     patience: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 10,
-    port: Annotated[int, typer.Option(help="Loopback port on which a gateway over HTTP answers.")] = 8470,
+    port: Annotated[
+        int | None, typer.Option(help="Loopback port on which a gateway over HTTP answers; default: 8470.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a factory's gateway by every rule of the conversation; exit code 2 names the rules that it breaks."""
@@ -47,11 +49,12 @@ def conformance(
     from c2m.settings import settings
 
     if urlsplit(url).scheme == "mqtt":
+        refuse_without_effect({"--port": port}, "with an http(s) address")
         os.environ |= {"C2M_MQTT_HOST": urlsplit(url).hostname or "", "C2M_MQTT_PORT": str(urlsplit(url).port or 1883)}
         settings.cache_clear()
     from c2m.floor.conformance import judge
 
-    found = [asdict(finding) for finding in judge(url, factory, category, patience, port)]
+    found = [asdict(finding) for finding in judge(url, factory, category, patience, port or 8470)]
     words = {True: "kept", False: "BROKEN", None: "not judged"}
     rows = [{**row, "kept": words[row["kept"]]} for row in found]
     print(json.dumps(found)) if as_json else show.table(f"Gateway of {factory}", rows)

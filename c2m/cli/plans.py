@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Actor, Json, command
+from c2m.cli.root import Actor, Json, command, refuse_without_effect
 
 
 @command()
@@ -52,6 +52,8 @@ def what_if(
     from c2m.terminal import progress_line
     from optimization import scenario_runs as runs
 
+    if plan is None:
+        refuse_without_effect({"--change-cost": change_cost}, "with --plan")
     with progress_line() as progress:
         limits = runs.Limits(time_limit, gap, threads, progress)
         cases = runs.what_if(instance, scenarios, out, plan, change_cost, limits)
@@ -120,14 +122,27 @@ def release(
     actor: Actor = "operator",
     reject: Annotated[bool, typer.Option("--reject", help="Reject the plan instead.")] = False,
 ) -> None:
-    """Release a proposed plan to the factories, whole or without some lots, or reject it."""
+    """Release a proposed plan to the factories, whole or without some lots, or reject it; its page says so."""
     from c2m import clock
     from c2m.ledger import plans
     from c2m.ledger.store import session
 
+    if reject:
+        refuse_without_effect({"--without": without}, "without --reject, which rejects the whole plan")
     with session() as s:
         if reject:
             plans.reject(s, run, actor, reason, clock.now())
         else:
             plans.release(s, run, actor, reason, without or [], clock.now())
-    print(f"{run}: {'rejected' if reject else 'released'} by {actor}")
+        print(f"{run}: {plans.standing(s, run).words}")
+    _show_anew()
+
+
+def _show_anew() -> None:
+    """The plan's page on the Prefect server, where one is at hand; else the next run of a flow renews it."""
+    from flows import services
+
+    if services.at_hand():
+        from flows import plan_page
+
+        plan_page.renew()

@@ -1,7 +1,7 @@
 """The root of the command line, how a command is registered, and the options that several share."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from c2m.errors import C2MError
+from c2m.errors import C2MError, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +42,15 @@ def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Call
         return function
 
     return register
+
+
+def refuse_without_effect(given: Mapping[str, object], needed: str) -> None:
+    """Refuses options that were given (are not None) but would change nothing.
+
+    given: value by option; needed: what would have to be otherwise, in words.
+    """
+    if idle := [option for option, value in given.items() if value is not None]:
+        raise InputError("option-without-effect", [f"{option} has an effect only {needed}" for option in idle])
 
 
 def date_of(day: datetime | None) -> date | None:

@@ -65,15 +65,17 @@ def figures(title: str, values: dict[str, Any], as_json: bool) -> None:
 
 def status(as_json: bool) -> None:
     """Where the platform stands."""
-    from c2m.overview import overview
+    from c2m.overview import in_words, overview
 
     seen = overview()
     if as_json:
         print(json.dumps(seen, default=str))
         return
     table(f"Rows up to {seen['business_date']}", [{"feed": feed, **counts} for feed, counts in seen["rows"].items()])
-    for name in ("orders", "job_orders", "plan", "forecast"):
-        figures(name.replace("_", " ").capitalize(), seen[name], as_json=False)
+    plan = in_words(seen["plan"]) if seen["plan"] else {}
+    for name, values in {"Orders": seen["orders"], "Job orders": seen["job_orders"], "Plan": plan}.items():
+        figures(name, values, as_json=False)
+    figures("Forecast", seen["forecast"], as_json=False)
     messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
     first("Lots that several factories share", seen["shared_lots"])

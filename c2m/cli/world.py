@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from c2m.cli.root import command, date_of
+from c2m.cli.root import command, date_of, refuse_without_effect
 
 
 @command("demo-world")
@@ -20,13 +20,16 @@ def demo_world(
     opening_on: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --over: date of the stock.")
     ] = None,
-    cover_days: Annotated[float, typer.Option(min=0, help="With --over: opening stock, days of average demand.")] = 10,
+    cover_days: Annotated[
+        float | None, typer.Option(min=0, help="With --over: opening stock, days of average demand; default: 10.")
+    ] = None,
 ) -> None:
     """Write a believable world as feed files."""
     from c2m.feeds import demo
 
     if over:
-        demo.write_supply(folder, seed, size, over, date_of(opening_on), cover_days)
+        demo.write_supply(folder, seed, size, over, date_of(opening_on), 10 if cover_days is None else cover_days)
     else:
+        refuse_without_effect({"--opening-on": opening_on, "--cover-days": cover_days}, "with --over")
         demo.write_world(folder, seed, size)
     print(f"{folder}: run it with  c2m run --world {folder}")

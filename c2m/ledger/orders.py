@@ -147,8 +147,8 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
 
 
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
-    """order_id, style_id, colour, due_on, lot_id: what people know lots by, finished ones too."""
-    columns = (Lot.order_id, Lot.style_id, Lot.colour, Order.due_on, Lot.lot_id)
+    """order_id, source, merchant_id, style_id, colour, due_on, lot_id: what people know lots by, finished ones too."""
+    columns = (Lot.order_id, Order.source, Lot.merchant_id, Lot.style_id, Lot.colour, Order.due_on, Lot.lot_id)
     parts = [
         frame(session, select(*columns).join(Order, Order.order_id == Lot.order_id).where(Lot.lot_id.in_(some)))
         for some in chunks(lot_ids)

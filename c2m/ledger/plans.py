@@ -1,6 +1,6 @@
 """Plans and the decisions on them: proposed, then released or rejected, later superseded."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,9 +14,11 @@ from c2m.floor.messages import derive_id
 from c2m.ledger import audit, dispatch
 from c2m.ledger.dispatch import Dispatched
 from c2m.ledger.states import Decided, PlanState
-from c2m.ledger.store import insert_missing, rows, serialise
-from c2m.ledger.tables import Decision, Plan, PlanAllocation
+from c2m.ledger.store import frame, insert_missing, rows, serialise
+from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation
 
+POLICY = "policy"  # who releases a plan that is within the limits of the release policy
+REPLANNING = "a run that replaces it"  # who rejects a plan that a form asks to be made anew
 ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
 OPTIONAL = ["place", "price", "currency"]
 
@@ -59,27 +61,44 @@ class ProposedPlan:
 
 @dataclass(frozen=True)
 class Standing:
-    """A plan as it stands, and the decisions on it, oldest first."""
+    """A plan as it stands, and what was decided of it: a plan is released or rejected once, or neither."""
 
     plan_id: str
     business_date: date
     round: int
     state: PlanState
+    instance_sha256: str
     folder: str
-    at: datetime
-    decisions: Sequence[Decision]
+    decision: Decision | None
 
     @property
     def was_released(self) -> bool:
         """Whether its job orders went out, by policy or by a person; also after a later plan has taken its place."""
-        return any(decision.decision == "released" for decision in self.decisions)
+        return self.decision is not None and self.decision.decision == "released"
+
+    @property
+    def words(self) -> str:
+        """How it stands: by whom it was decided, when and why."""
+        if self.decision is None:
+            waits = self.state == "proposed"
+            return "waits for a person" if waits else "superseded by a later plan before anybody decided on it"
+        made, held = self.decision, len(self.decision.without_lots)
+        who = "the release policy" if made.actor == POLICY else made.actor
+        told = f"{made.decision} by {who} on {made.at:%Y-%m-%d %H:%M} UTC: {made.reason}"
+        told += f"; {held} lot{'s' if held > 1 else ''} held back ({', '.join(made.without_lots)})" if held else ""
+        return f"{told}; since superseded by a later plan" if self.state == "superseded" else told
 
 
-def propose(session: Session, plan: ProposedPlan) -> str:
-    """Records a plan and supersedes what was proposed before it; the same plan again changes nothing."""
+def propose(session: Session, plan: ProposedPlan, replaced: str | None = None, why: str = "") -> str:
+    """Records a plan and supersedes what was proposed before it; the same plan again changes nothing.
+
+    replaced: a plan that waits, rejected in the same transaction, because of `why`.
+    """
     serialise(session, "plans")
     if session.get(Plan, plan.plan_id):
         return plan.plan_id
+    if replaced:
+        reject(session, replaced, REPLANNING, why, plan.at)
     before = or_(
         Plan.business_date < plan.business_date,
         and_(Plan.business_date == plan.business_date, Plan.round <= plan.round),
@@ -106,16 +125,38 @@ def attempt(session: Session, business_date: date, round: int) -> int:
 
 def standing(session: Session, plan_id: str) -> Standing:
     """How a plan stands and why."""
-    plan = session.get_one(Plan, plan_id)
-    chosen = select(Decision).where(Decision.plan_id == plan_id).order_by(Decision.at, Decision.decision_id)
-    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.folder, plan.at)
-    return Standing(*facts, session.scalars(chosen).all())
+    plan = _get(session, plan_id)
+    decision = session.scalar(select(Decision).where(Decision.plan_id == plan_id))
+    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.instance_sha256, plan.folder)
+    return Standing(*facts, decision)
+
+
+def in_folder(session: Session, folder: str) -> Standing | None:
+    """How the plan of a folder of C2M_HOME stands; None where it was never proposed."""
+    plan_id = session.scalar(select(Plan.plan_id).where(Plan.folder == folder))
+    return standing(session, plan_id) if plan_id else None
+
+
+def of_day(session: Session, business_date: date) -> pd.DataFrame:
+    """round, state, objective, decided_by, decided_at, reason, plan_id of every plan of a day."""
+    decided = (Decision.actor.label("decided_by"), Decision.at.label("decided_at"), Decision.reason)
+    chosen = select(Plan.round, Plan.state, Plan.objective, *decided, Plan.plan_id)
+    joined = chosen.outerjoin(Decision, Decision.plan_id == Plan.plan_id).where(Plan.business_date == business_date)
+    return frame(session, joined.order_by(Plan.round, Plan.at, Decision.at, Plan.plan_id))
+
+
+def first_released(session: Session, business_date: date) -> Standing | None:
+    """The plan by which the day's first job orders went out; None before that."""
+    chosen = select(Plan.plan_id).join(Decision, Decision.plan_id == Plan.plan_id)
+    of_day = chosen.where(Plan.business_date == business_date, Decision.decision == "released")
+    plan_id = session.scalar(of_day.order_by(Plan.round, Decision.at).limit(1))
+    return standing(session, plan_id) if plan_id else None
 
 
 def next_round(session: Session, business_date: date) -> int | None:
     """The round that still waits for a decision, else the one after the day's last; none before the day has a plan."""
     newest = select(Plan.round, Plan.state).where(Plan.business_date == business_date)
-    last = session.execute(newest.order_by(Plan.round.desc(), Plan.at.desc()).limit(1)).tuples().one_or_none()
+    last = session.execute(newest.order_by(Plan.round.desc(), *LATEST).limit(1)).tuples().one_or_none()
     if last is None:
         return None
     number, state = last
@@ -158,10 +199,14 @@ def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
 def release(
     session: Session, plan_id: str, actor: str, reason: str, without: Collection[str], at: datetime
 ) -> Dispatched:
-    """Decides for the plan and dispatches it, but for the lots in `without`; nothing, if it was released before."""
+    """Decides for the plan and dispatches it, but for the lots in `without`; nothing, if it was so before."""
     serialise(session, "plans")
     plan = _get(session, plan_id)
-    if session.get(Decision, _decision_id(plan_id, "released")):
+    if before := session.get(Decision, _decision_id(plan_id, "released")):
+        if set(before.without_lots) != set(without):
+            held = ", ".join(before.without_lots) or "no lot"
+            seen = f"plan {plan_id} was released by {before.actor} without {held}; its job orders have gone out"
+            raise InputError("plan-released", [f"{seen}: to change them, plan the day's next round"])
         return Dispatched()
     if plan.state != "proposed":
         raise _not_open(plan)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import frame, serialise, upsert
-from c2m.ledger.tables import DeadLetter, FactoryReport, FactoryStatus, JobOrder, Order, Outbox, Plan
+from c2m.ledger.tables import LATEST, DeadLetter, FactoryReport, FactoryStatus, JobOrder, Order, Outbox, Plan
 from c2m.settings import settings
 
 PLAN = [
@@ -22,7 +22,7 @@ PLAN = [
 def summary(session: Session) -> dict[str, Any]:
     """Counts by state, dead letters that are open, and the latest plan (None before the first)."""
     latest = select(*(getattr(Plan, name) for name in PLAN))
-    newest = latest.order_by(Plan.business_date.desc(), Plan.round.desc(), Plan.at.desc(), Plan.plan_id).limit(1)
+    newest = latest.order_by(Plan.business_date.desc(), Plan.round.desc(), *LATEST).limit(1)
     plan = session.execute(newest).first()
     return {
         "orders": _count_by(session, Order.state),

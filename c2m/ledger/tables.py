@@ -216,6 +216,10 @@ class Plan(Base):
     at: Mapped[datetime]
 
 
+# Of the plans of a round: on a clock that stands still, the plan in place of a rejected one has the same time.
+LATEST = ((Plan.state == "rejected").asc(), Plan.at.desc(), Plan.plan_id)
+
+
 class PlanAllocation(Base):
     """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released.
 

@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pandas as pd
@@ -133,6 +134,49 @@ def test_a_rejected_plan_is_not_dispatched_and_stays_rejected(ledger: str) -> No
     with pytest.raises(InputError, match="is rejected"), store.session() as session:
         plans.release(session, plan_id, "ops", "", (), NOW)
     assert job_orders_of() == []
+
+
+def test_a_plan_in_place_of_one_that_waits_is_the_days_plan_and_the_other_is_rejected_with_the_reason(
+    ledger: str,
+) -> None:
+    """All of it at one moment: a time-lapse clock stands still while a day is planned."""
+    record()
+    with store.session() as session:
+        waits = plans.propose(session, plan_of([("L1", "F1", 1000)]))
+        other = replace(plan_of([("L1", "F2", 1000)]), attempt=1, limits="max_factories 1")
+        assert plans.propose(session, other, waits, "asked for max_factories 1") == other.plan_id != waits
+        assert plans.propose(session, other, waits, "asked for max_factories 1") == other.plan_id
+        assert (plans.of_round(session, DAY, 1), plans.attempt(session, DAY, 1)) == (other.plan_id, 1)
+        assert plans.next_round(session, DAY) == 1
+        assert status.summary(session)["plan"]["plan_id"] == other.plan_id
+        decision = plans.standing(session, waits).decision
+        assert decision is not None
+        assert (decision.decision, decision.reason) == ("rejected", "asked for max_factories 1")
+        assert plans.of_day(session, DAY)["state"].tolist().count("proposed") == 1
+        plans.release(session, other.plan_id, "ann", "reviewed", (), NOW)
+    with pytest.raises(InputError, match="is released, expected proposed"), store.session() as session:
+        plans.propose(session, replace(other, attempt=2), other.plan_id, "too late")
+
+
+def test_a_plan_that_is_released_stands_as_it_was_released(ledger: str) -> None:
+    record([order_row()], [lot_row("L1"), lot_row("L2")], [*sku_rows("L1"), *sku_rows("L2")])
+    with store.session() as session:
+        plan_id = plans.propose(session, plan_of([("L1", "F1", 1000), ("L2", "F1", 1000)]))
+        assert not plans.standing(session, plan_id).was_released
+        assert plans.first_released(session, DAY) is None
+        assert plans.release(session, plan_id, "ann", "reviewed", ["L2"], NOW).new == 1
+        later = plans.propose(session, plan_of([("L2", "F1", 1000)], round=2))
+        assert plans.release(session, later, "policy", "within limits", (), NOW).new == 1
+        stood = plans.standing(session, plan_id)
+        assert stood.decision is not None
+        told = (stood.state, stood.was_released, stood.decision.actor, stood.decision.without_lots)
+        assert told == ("superseded", True, "ann", ["L2"])
+        first = plans.first_released(session, DAY)
+        assert first is not None
+        assert first.plan_id == plan_id
+        assert plans.release(session, plan_id, "ann", "reviewed", ["L2"], NOW) == Dispatched()
+    with pytest.raises(InputError, match="was released by ann without L2"), store.session() as session:
+        plans.release(session, plan_id, "bob", "all of it", (), NOW)
 
 
 def test_unknown_plans_and_lots_are_named(sqlite_ledger: str) -> None:

@@ -1,0 +1,242 @@
+"""The page of a plan: how it stands, what the day costs and why, who makes what by when.
+
+Everything on it comes from the plan's folder and from the ledger, so that it can be made anew at any time: by each flow
+run that concerns the plan, and by `c2m release`.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from c2m.files import write_atomically
+from c2m.ledger import orders, plans, status
+from c2m.ledger.plans import Standing
+from c2m.ledger.store import session
+from c2m.markdown import table
+from c2m.settings import settings
+from flows import reports
+from optimization.plan import Plan, read_plan
+from optimization.problem import Instance, read
+from optimization.proposal import breaches, dated_allocation, load_by_factory
+from optimization.wording import counted, money, percent
+
+COST = {
+    "unit": "making, freight, expected failures",
+    "setup": "setups",
+    "engagement": "engaging factories",
+    "overtime": "overtime",
+    "late": "lateness",
+    "unmet": "pieces not made",
+    "shortfall": "work below what was agreed",
+    "change": "work taken from factories that had it",
+}
+ENDED = {"time": "Time ended the search", "nodes": "The node limit ended the search", "interrupt": "It was interrupted"}
+PAGE = "page.md"  # in the plan's folder
+_MOST_LOTS, _MOST_SHORT = 200, 20
+
+
+def publish(plan_id: str) -> None:
+    """Shows the plan as it stands now, and keeps the page with the plan."""
+    with session() as s:
+        standing = plans.standing(s, plan_id)
+    parts = page(standing)
+    write_atomically(settings().home / standing.folder / PAGE, "\n".join(parts).encode())
+    reports.page("plan", f"Plan of {long(standing.business_date)}, round {standing.round}", *parts)
+
+
+def renew() -> None:
+    """Shows the newest plan anew where it no longer stands as its page says: somebody has decided since."""
+    with session() as s:
+        newest = status.summary(s)["plan"]
+        standing = plans.standing(s, newest["plan_id"]) if newest else None
+    file = settings().home / standing.folder / PAGE if standing else None
+    if standing and file and file.exists() and file.read_text(encoding="utf-8") != "\n".join(page(standing)):
+        publish(standing.plan_id)
+
+
+def page(standing: Standing) -> list[str]:
+    """The parts of the page, without its title."""
+    folder = settings().home / standing.folder
+    instance, plan = read(folder / "instance"), read_plan(folder / "plan")
+    with session() as s:
+        day = plans.of_day(s, standing.business_date)
+        labels = orders.labels(s, sorted(instance.orders["order_id"]))
+    labels["order"] = labels["order_id"].where(labels["source"] == "merchant", "replenishment " + labels["merchant_id"])
+    return [
+        *decided(standing, folder),
+        *the_day(folder, instance, plan),
+        *proof(plan.report),
+        "",
+        "## Why this plan",
+        (folder / "explanation.md").read_text(encoding="utf-8"),
+        *beside_the_rule(folder, instance),
+        *by_lot(instance, plan, labels),
+        *promised(folder, labels),
+        *not_placed(plan, labels),
+        *load(instance, plan),
+        "## Scores of these factories, lowest first",
+        table(pd.read_csv(folder / "scores.csv"), 30),
+        "## Plans of this day",
+        table(day.assign(objective=day["objective"].map(float).map(money), plan=day.pop("plan_id"))),
+        f"Plan {standing.plan_id}: [instance, plan, search log and verdict]({reports.documents_url()}/"
+        f"{standing.folder}/) as files.",
+    ]
+
+
+def long(day: date) -> str:
+    """A date as people say it."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def decided(standing: Standing, folder: Path) -> list[str]:
+    """How a plan stands, and what it waits for."""
+    if standing.state != "proposed":
+        return [f"**{standing.words[0].upper()}{standing.words[1:]}.**", ""]
+    told = ["**Waits for a person**: " + "; ".join(limits_broken(folder)), ""]
+    return [*told, *(f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")), ""]
+
+
+def limits_broken(folder: Path) -> list[str]:
+    """The limits of the release policy that the plan of a folder is over."""
+    plan = read_plan(folder / "plan")
+    return breaches(read(folder / "instance"), plan.allocation, plan.report, settings().release)
+
+
+def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
+    """What the day's book costs, and what the common rule would have cost on the same book."""
+    day, currency = json.loads((folder / "day.json").read_text(encoding="utf-8")), instance.currency or ""
+    cost, rule, saved = (f"{money(abs(day[k]))} {currency}" for k in ("objective", "common_rule_objective", "saved"))
+    lines = [f"**The day's book costs {cost}**: {size_of(instance, plan)}."]
+    if day["saved"] >= 0:
+        share = f"{100 * day['saved_share']:.1f} %"
+        lines.append(f"The common rule would cost {rule} on the same book: the plan saves **{saved}** ({share}).")
+    else:
+        lines.append(f"The common rule, had it known from the start which factories refuse, would cost {saved} less.")
+    if (folder / "book").exists():
+        lines.append("What earlier rounds of the day have placed counts as the day's own in both figures.")
+    return [part for line in lines for part in (line, "")]
+
+
+def size_of(instance: Instance, plan: Plan) -> str:
+    """Lots, pieces, factories and splits in words."""
+    places = plan.allocation.groupby("order_id").size()
+    split = int((places > 1).sum())
+    asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
+    pieces = f"all {asked:,} pieces" if placed == asked else f"{placed:,} of {counted(asked, 'piece')}"
+    factories = counted(plan.allocation["factory_id"].nunique(), "factory", "factories")
+    shared = f"{counted(split, 'lot')} split over {places.max()} factories at most" if split else "no lot split"
+    return f"{counted(len(instance.orders), 'lot')}, {pieces} placed at {factories}, {shared}"
+
+
+def proof(report: dict[str, Any]) -> list[str]:
+    """How good the plan is, and what ended the search for a better one."""
+    ended = report.get("stopped_by") or ("gap" if report["status"] == "optimal" else "time")
+    asked = report["engine"].get("asked_gap")
+    least = f"No plan of this round can cost less than {money(report['bound'])} (proven)"
+    if ended == "gap":
+        within = f", within the {percent(asked)} asked for" if asked else ""
+        return [f"{least}: {percent(report['gap'])} below this one{within}. The search took {report['seconds']:.1f} s."]
+    return [
+        f"**{ENDED[ended]}** after {report['seconds']:.0f} s at a gap of {percent(report['gap'])}"
+        + (f", asked for {percent(asked)}" if asked else "")
+        + f": a better plan may exist. {least}."
+    ]
+
+
+def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
+    """Cost by part of the day's plan and of the common rule."""
+    day = json.loads((folder / "day.json").read_text(encoding="utf-8"))
+    rule = day["common_rule_cost"] | {"total": day["common_rule_objective"]}
+    cost = pd.DataFrame({"plan": day["cost"] | {"total": day["objective"]}, "common rule": rule})
+    cost["saved"] = cost["common rule"] - cost["plan"]
+    cost = cost[(cost["plan"] != 0) | (cost["common rule"] != 0)].round().astype(int).rename(COST)
+    return [
+        "## Beside the common rule",
+        "By priority and due date, each lot at its cheapest factory with room for all of it; split only when none has. "
+        f"In {instance.currency or 'the currency of the instance'}.",
+        "",
+        table(cost.rename_axis("cost").reset_index()),
+    ]
+
+
+def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
+    """Who makes how much of which lot, from when until when."""
+    placed = dated_allocation(instance, plan.allocation, plan.schedule)
+    rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", "factory_id"])
+    late = (pd.to_datetime(rows["finish_on"]) - pd.to_datetime(rows["due_on"])).dt.days
+    shown = pd.DataFrame(
+        {
+            "order": rows["order"],
+            "style": rows["style_id"],
+            "colour": rows["colour"],
+            "pieces": rows["quantity"],
+            "factory": rows["factory_id"],
+            "starts": rows["start_on"],
+            "arrives": rows["finish_on"],
+            "due": rows["due_on"],
+            "days late": [str(days) if days > 0 else "" for days in late],
+            "lot": rows["lot_id"],  # for `c2m release --without`
+        }
+    )
+    return ["## By lot and factory", table(shown, _MOST_LOTS)]
+
+
+def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
+    """When whole orders will have arrived, all pieces that the plan has a place for."""
+    named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style_id": "first"})
+    rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
+    shown = pd.DataFrame(
+        {
+            "order": rows["order"],
+            "first style": rows["style_id"],
+            "due": rows["due_on"],
+            "planned": rows["planned_on"],
+            "promised": rows["promised_on"],
+            "holds with": [f"{share:.0%}".replace("%", " %") for share in rows["probability"]],
+            "pieces without a place": [f"{pieces:,.0f}" if pieces else "" for pieces in rows["unplaced"]],
+            "order id": rows["order_id"],
+        }
+    )
+    return ["## Promised dates of whole orders", table(shown, _MOST_LOTS)]
+
+
+def not_placed(plan: Plan, labels: pd.DataFrame) -> list[str]:
+    """Lots that are not placed whole, the largest first."""
+    short = pd.DataFrame(plan.report["unmet"], columns=["order_id", "quantity", "reason"])
+    if short.empty:
+        return ["## Not placed", "Every piece is placed.", ""]
+    rows = labels.merge(short.rename(columns={"order_id": "lot_id"}), on="lot_id")
+    rows = rows.sort_values("quantity", ascending=False, kind="stable")
+    shown = rows[["order", "style_id", "colour", "quantity", "reason", "lot_id"]]
+    names = {"style_id": "style", "quantity": "pieces", "lot_id": "lot"}
+    total = f"{counted(short['quantity'].sum(), 'piece')} of {counted(len(short), 'lot')}"
+    return [
+        "## Not placed",
+        f"{total}; they stay open for the next plan.",
+        "",
+        table(shown.rename(columns=names), _MOST_SHORT),
+    ]
+
+
+def load(instance: Instance, plan: Plan) -> list[str]:
+    """How full the factories are over the horizon."""
+    rows = load_by_factory(instance, plan.schedule)
+
+    def bars(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.bar(rows["factory_id"], rows["load_share"] * 100)
+        axes.axhline(100, color="grey", linewidth=0.8)
+        axes.set(ylabel="% of regular minutes")
+        axes.tick_params(axis="x", labelrotation=60)
+
+    minutes = {
+        f"{name} minutes": rows[f"{name}_minutes"].round().astype(int) for name in ("work", "regular", "overtime")
+    }
+    shown = pd.DataFrame({"factory": rows["factory_id"], "lots": rows["lots"], **minutes})
+    shown["load"] = [f"{share:.0%}".replace("%", " %") for share in rows["load_share"].fillna(0)]
+    named = shown.rename(columns=lambda name: name.replace("_id", "").replace("_", " "))
+    return ["## Load by factory", reports.picture(bars) if len(rows) else "", table(named)]
