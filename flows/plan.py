@@ -140,11 +140,13 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
 
 
 @task
-def release_within_limits(plan_id: str, folder: Path) -> None:
+def release_within_limits(standing: Standing) -> None:
     """Releases the plan by policy if it is within limits; else it waits for `c2m release`."""
-    if not plan_page.limits_broken(folder):
+    if not plan_page.reasons_to_wait(standing):
         with session() as s:
-            plans.release(s, plan_id, plans.POLICY, "within every limit of the release policy", [], clock.now())
+            plans.release(
+                s, standing.plan_id, plans.POLICY, "within every limit of the release policy", [], clock.now()
+            )
 
 
 def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None) -> str | None:
@@ -240,7 +242,7 @@ def decide_and_show(plan_id: str, policy: PlanPolicy) -> bool:
         standing = plans.standing(s, plan_id)
     with step("release"):
         if standing.state == "proposed":
-            release_within_limits(plan_id, settings().home / standing.folder)
+            release_within_limits(standing)
         changelog.export()
     look_at(standing, policy)
     plan_page.publish(plan_id)

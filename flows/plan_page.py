@@ -67,7 +67,7 @@ def page(standing: Standing) -> list[str]:
         labels = orders.labels(s, sorted(instance.orders["order_id"]))
     labels["order"] = labels["order_id"].where(labels["source"] == "merchant", "replenishment " + labels["merchant_id"])
     return [
-        *decided(standing, folder),
+        *decided(standing),
         *the_day(folder, instance, plan),
         *proof(plan.report),
         "",
@@ -92,18 +92,22 @@ def long(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 
-def decided(standing: Standing, folder: Path) -> list[str]:
+def decided(standing: Standing) -> list[str]:
     """How a plan stands, and what it waits for."""
     if standing.state != "proposed":
         return [f"**{standing.words[0].upper()}{standing.words[1:]}.**", ""]
-    told = ["**Waits for a person**: " + "; ".join(limits_broken(folder)), ""]
+    told = ["**Waits for a person**: " + "; ".join(reasons_to_wait(standing)), ""]
     return [*told, *(f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")), ""]
 
 
-def limits_broken(folder: Path) -> list[str]:
-    """The limits of the release policy that the plan of a folder is over."""
+def reasons_to_wait(standing: Standing) -> list[str]:
+    """Why a plan is not released by policy: the limits that it is over; a person who rejected the same before."""
+    folder = settings().home / standing.folder
     plan = read_plan(folder / "plan")
-    return breaches(read(folder / "instance"), plan.allocation, plan.report, settings().release)
+    over = breaches(read(folder / "instance"), plan.allocation, plan.report, settings().release)
+    with session() as s:
+        before = plans.rejected_alike(s, standing.plan_id)
+    return [*over, *([f"{before.actor} has rejected the same allocation before: {before.reason}"] if before else [])]
 
 
 def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:

@@ -153,6 +153,20 @@ def first_released(session: Session, business_date: date) -> Standing | None:
     return standing(session, plan_id) if plan_id else None
 
 
+def rejected_alike(session: Session, plan_id: str) -> Decision | None:
+    """A person's rejection of a plan of the same day that gives the same pieces to the same factories."""
+    plan, mine = _get(session, plan_id), _places(session, plan_id)
+    rejections = select(Decision).join(Plan, Plan.plan_id == Decision.plan_id).where(Decision.decision == "rejected")
+    of_day = rejections.where(Plan.business_date == plan.business_date, Decision.actor != REPLANNING)
+    of_day = of_day.order_by(Decision.at.desc(), Decision.plan_id)
+    return next((made for made in session.scalars(of_day) if _places(session, made.plan_id) == mine), None)
+
+
+def _places(session: Session, plan_id: str) -> set[tuple[str, str, int]]:
+    columns = (PlanAllocation.lot_id, PlanAllocation.factory_id, PlanAllocation.quantity)
+    return set(session.execute(select(*columns).where(PlanAllocation.plan_id == plan_id)).tuples())
+
+
 def next_round(session: Session, business_date: date) -> int | None:
     """The round that still waits for a decision, else the one after the day's last; none before the day has a plan."""
     newest = select(Plan.round, Plan.state).where(Plan.business_date == business_date)

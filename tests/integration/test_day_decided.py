@@ -113,7 +113,9 @@ def test_every_page_and_file_of_a_day_is_that_of_its_own_plan(world: Path, tmp_p
     assert day.run()["plan"]["state"] == "proposed"
     second = day.newest()
     assert day.folder(second) != day.folder(first)
-    assert_page_is_of(day, second, "Waits for a person", f"c2m release {second} --reason '...'", "too many late lots")
+    assert_page_is_of(
+        day, second, "Waits for a person", f"c2m release {second} --reason '...'", "ann has rejected the same"
+    )
     assert day.files(first) == of_first
 
     # Limits that a waiting plan was not made with are refused, and taken with `replace`.

@@ -158,6 +158,21 @@ def test_a_plan_in_place_of_one_that_waits_is_the_days_plan_and_the_other_is_rej
         plans.propose(session, replace(other, attempt=2), other.plan_id, "too late")
 
 
+def test_a_plan_like_one_that_a_person_rejected_is_known(ledger: str) -> None:
+    record()
+    with store.session() as session:
+        first = plans.propose(session, plan_of([("L1", "F1", 1000)]))
+        plans.reject(session, first, "ann", "F1 is on strike", NOW)
+        alike = plans.propose(session, replace(plan_of([("L1", "F1", 1000)]), attempt=1))
+        made = plans.rejected_alike(session, alike)
+        assert made is not None
+        assert (made.actor, made.reason) == ("ann", "F1 is on strike")
+        other = plans.propose(session, replace(plan_of([("L1", "F1", 999), ("L1", "F2", 1)]), attempt=2), alike, "new")
+        assert plans.rejected_alike(session, other) is None
+        last = plans.propose(session, replace(plan_of([("L1", "F1", 999), ("L1", "F2", 1)]), attempt=3), other, "new")
+        assert plans.rejected_alike(session, last) is None  # what a run replaced nobody has judged
+
+
 def test_a_plan_that_is_released_stands_as_it_was_released(ledger: str) -> None:
     record([order_row()], [lot_row("L1"), lot_row("L2")], [*sku_rows("L1"), *sku_rows("L2")])
     with store.session() as session:
