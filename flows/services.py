@@ -69,10 +69,16 @@ def prefect_api() -> Iterator[None]:
 
 
 def at_hand() -> bool:
-    """Whether the Prefect server answers that PREFECT_API_URL names, else this home's; then this process uses it."""
+    """Whether the Prefect server answers that PREFECT_API_URL names, else this home's own; then this process uses it.
+
+    A server of another home is not at hand; one that nobody has claimed is, where it is named.
+    """
     given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     url = given or f"http://{LOOPBACK}:{settings().prefect_port}"
     if not answers(f"{url}/api/health"):
+        return False
+    home = Orchestrator(url).home()
+    if home != settings().home.resolve() and (home or not given):
         return False
     os.environ |= environment(url)
     return True
