@@ -90,7 +90,9 @@ class PlanPolicy(BaseModel):
 
     horizon_days: int = Field(21, ge=3, le=120, description="Working horizon of a plan (days)")
     max_late_days: int = Field(5, ge=0, le=60)
-    max_factories: int = Field(4, ge=1, le=50, description="Factories that may share one lot")
+    max_factories: int = Field(
+        4, ge=1, le=50, description="Factories that may share one lot whose order sets no such limit"
+    )
     candidate_factories: int = Field(12, ge=1, le=200, description="Cheapest capable factories kept per lot")
     promise_level: float = Field(0.9, ge=0.5, lt=1, description="Rate at which the date of a whole order shall hold")
     time_limit_s: float = Field(20, gt=0)

@@ -59,7 +59,9 @@ class Limits(Day):
 
     time_limit_s: float | None = Field(None, gt=0, le=3600, description="Seconds that the solver may take")
     gap: float | None = Field(None, ge=0, le=1, description="Relative gap at which the solver may stop")
-    max_factories: int | None = Field(None, ge=1, le=50, description="Factories that may share one lot")
+    max_factories: int | None = Field(
+        None, ge=1, le=50, description="Factories that may share one lot whose order sets no such limit"
+    )
     replace: bool = Field(
         False, description="Reject the plan that waits for a person, and plan anew with these limits and today's facts"
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import httpx
+
 from c2m.doctor import schedules
 from c2m.doctor.pages import claim_mlflow
 from c2m.errors import C2MError, InputError
@@ -75,9 +77,10 @@ def at_hand() -> bool:
     """
     given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     url = given or f"http://{LOOPBACK}:{settings().prefect_port}"
-    if not answers(f"{url}/api/health"):
+    try:
+        home = orchestrator(url).home()
+    except (httpx.HTTPError, ValueError):  # nobody there, or somebody else
         return False
-    home = Orchestrator(url).home()
     if home != settings().home.resolve() and (home or not given):
         return False
     os.environ |= environment(url)

@@ -119,15 +119,15 @@ def test_every_page_and_file_of_a_day_is_that_of_its_own_plan(world: Path, tmp_p
     assert day.files(first) == of_first
 
     # Limits that a waiting plan was not made with are refused, and taken with `replace`.
-    assert "plan-waits" in day.form(business_date="2026-04-13", max_factories=3)
+    assert "plan-waits" in day.form(business_date="2026-04-13", gap=0.05)
     assert day.newest() == second
-    assert day.form(business_date="2026-04-13", max_factories=3, replace=True) == "False"
+    assert day.form(business_date="2026-04-13", gap=0.05, replace=True) == "False"
     third = day.newest()
     assert_page_is_of(day, third, "Waits for a person", "replaced by plan " + third)
-    assert day.form(business_date="2026-04-13", max_factories=3, replace=True) == "False"
+    assert day.form(business_date="2026-04-13", gap=0.05, replace=True) == "False"
     assert day.newest() == third
-    places = ledger(day.home)["plan_allocations"].groupby(["plan_id", "lot_id"]).size().groupby("plan_id").max()
-    assert (places[second], places[third]) == (4, 3)
+    made = [json.loads((day.folder(one) / "limits.json").read_text())["gap"] for one in (second, third)]
+    assert made == [0.001, 0.05]
 
     # Released in part: the run goes on from there, and the rest is planned again.
     lot = ledger(day.home)["plan_allocations"].query("plan_id == @third")["lot_id"].iloc[0]
