@@ -21,6 +21,7 @@ from c2m.why.sales import Sold
 
 MODEL = "c2m-demand"
 _WINDOWS = (7, 28)  # days whose mean demand is compared
+_SHOWN = 3  # days named where demand differs
 _REGISTRY_S = 2.0  # to wait for MLflow's server
 Figures = dict[str, Any]
 
@@ -38,17 +39,20 @@ def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link
         link.expect(f"{name} of the landed forecast", kept, window[name])
     link.expect("mean of the landed forecast", lot["forecast_mean"], window["mean"])
     file = Path(window["filename"])
-    link.words = [
-        f"Made {window['known_at']:%Y-%m-%d %H:%M} UTC by model version {lot['model_version']}: "
-        f"{lot['window_days']} days from {lot['business_date']}, mean {pieces(window['mean'])} pieces, "
-        + ", ".join(f"{name} {pieces(window[name])}" for name in ("q10", "q50", "q90"))
-        + f". Landed in forecast_windows/{file.name}."
-    ]
+    link.words = [_window_words(window), f"Landed in forecast_windows/{file.name}."]
     link.figures = {"file": f"forecast_windows/{file.name}", "mean": window["mean"], **quantiles}
     origin = origins.of(lot["business_date"].isoformat(), file)
     if origin:
         _compare_days(connection, link, lot, landing.folder("forecasts") / origin["forecasts"])
     return link, origin
+
+
+def _window_words(window: Figures) -> str:
+    quantiles = ", ".join(f"{name} {pieces(window[name])}" for name in ("q10", "q50", "q90"))
+    return (
+        f"Made {window['known_at']:%Y-%m-%d %H:%M} UTC by model version {window['model_version']}: "
+        f"{window['window_days']} days from {window['business_date']}, mean {pieces(window['mean'])}, {quantiles}."
+    )
 
 
 def _landed(connection: duckdb.DuckDBPyConnection, lot: Figures) -> list[Figures]:
@@ -152,16 +156,11 @@ def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Fig
         link.expect("the feature rows kept beside the day", str(file), None)
         return link
     link.expect("SHA-256 of the feature rows", origin["features_sha256"], sha256(file))
-    wanted = ", ".join(f"mean_{days}" for days in _WINDOWS)
-    rows = connection.execute(
-        f"""SELECT ds, horizon, scale, last, {wanted} FROM read_parquet($file)
-        WHERE merchant_id = $merchant_id AND style_id = $style_id ORDER BY ds""",  # noqa: S608
-        {"file": str(file), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
-    ).fetchall()
+    rows = _feature_rows(connection, file, lot)
     if not rows or rows[0][0] != lot["business_date"]:
         link.expect("first day of its rows", lot["business_date"], rows[0][0] if rows else None)
         return link
-    _, _, scale, last, *means = rows[0]
+    _, scale, last, *means = rows[0]
     link.words = [f"{len(rows)} rows, {rows[0][0]} to {rows[-1][0]}, in {file.name}; demand in units of {scale:,.3f}."]
     link.figures = {"rows": len(rows), "scale": scale, "file": str(file.relative_to(settings().home))}
     link.expect("pieces asked for on the last day", sold.mean(1), last * scale)
@@ -170,6 +169,17 @@ def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Fig
         link.words.append(f"Over the last {days} days {mean * scale:,.3f} pieces a day were asked for.")
         link.figures[f"mean_{days}_pieces"] = mean * scale
     return link
+
+
+def _feature_rows(connection: duckdb.DuckDBPyConnection, file: Path, lot: Figures) -> list[Any]:
+    """ds, scale, last, mean_7, mean_28 of the style, day by day."""
+    means = ", ".join(f"mean_{days}" for days in _WINDOWS)
+    rows = connection.execute(
+        f"""SELECT ds, scale, last, {means} FROM read_parquet($file)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id ORDER BY ds""",  # noqa: S608
+        {"file": str(file), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
+    )
+    return rows.fetchall()
 
 
 def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, style: Sequence[str], sold: Sold) -> Link:
@@ -193,11 +203,18 @@ def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, st
         link.words.append("Its files have made room for newer builds; the manifest stays.")
         return link
     link.expect("SHA-256 of its demand_daily", marts["demand_daily"]["sha256"], sha256(file))
+    demand = _demand(connection, file, style)
+    differing = sorted(day for day in demand.keys() | sold.by_day.keys() if demand.get(day) != sold.by_day.get(day))
+    for one in differing[:_SHOWN]:
+        link.expect(f"pieces of {one} in it, as the landed rows give them", sold.by_day.get(one), demand.get(one))
+    link.words.append(f"Its demand_daily has {len(demand):,} days of this style, compared with the landed rows.")
+    return link
+
+
+def _demand(connection: duckdb.DuckDBPyConnection, file: Path, style: Sequence[str]) -> dict[date, int]:
     rows = connection.execute(
         """SELECT demand_date, pieces_asked FROM read_parquet($file)
         WHERE merchant_id = $merchant_id AND style_id = $style_id""",
         {"file": str(file), "merchant_id": style[0], "style_id": style[1]},
-    ).fetchall()
-    link.expect("days with demand in it, and their pieces", sold.by_day, dict(rows))
-    link.words.append(f"Its demand_daily has {len(rows):,} days of this style, as the landed rows give them.")
-    return link
+    )
+    return dict(rows.fetchall())

@@ -70,17 +70,19 @@ def _job_order(session: Session, job: JobOrder, asked: Sequence[JobOrderRevision
     link.expect("its id", derive_id(job.lot_id, job.factory_id, job.attempt), job.job_order_id)
     skus = session.scalars(select(JobOrderSku.quantity).where(JobOrderSku.job_order_id == job.job_order_id)).all()
     link.expect("pieces of its SKUs", job.quantity, sum(skus))
-    in_force = {one.quantity for one in asked if one.revision in (_newest(asked), job.confirmed_revision)}
+    _compare_revisions(link, session, job, asked)
+    return link
+
+
+def _compare_revisions(link: Link, session: Session, job: JobOrder, asked: Sequence[JobOrderRevision]) -> None:
+    """What it asks for is what its newest revision does, or the one that the factory agreed to last."""
+    newest = max((one.revision for one in asked), default=0)
+    in_force = {one.quantity for one in asked if one.revision in (newest, job.confirmed_revision)}
     if job.requested not in in_force:
         link.expect("pieces of a revision that a plan asked for", job.requested, sorted(in_force) or None)
     told = _told(session, job.job_order_id)
     for one in asked:
         link.expect(f"pieces in the message of revision {one.revision}", one.quantity, told.get(one.revision))
-    return link
-
-
-def _newest(asked: Sequence[JobOrderRevision]) -> int:
-    return max((one.revision for one in asked), default=0)
 
 
 def _told(session: Session, job_order_id: str) -> dict[int, int]:
@@ -150,6 +152,19 @@ def _read_folder(
     report = json.loads((folder / "plan" / "report.json").read_text(encoding="utf-8"))
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     link.expect("SHA-256 of the instance in its folder", plan.instance_sha256, _fingerprint(folder / "instance"))
+    _compare_report(link, plan, report, verdict)
+    rows = _rows(folder / "plan", "allocation")
+    placed = {(row["order_id"], row["factory_id"]): int(row["quantity"]) for row in rows}
+    if placed != pairs:
+        link.broken.append(_differ(pairs, placed))
+    _lots(link, folder, lot_ids, placed, report)
+    log = (folder / "solver.log").read_text(encoding="utf-8").splitlines()
+    link.words.append(f"Verified independently: {_told_by(verdict)}.")
+    link.words.append(f"The search: {log[-1]} ({plan.folder}/solver.log).")
+    link.figures |= {"verdict": verdict["verdict"], "seconds": report["seconds"]}
+
+
+def _compare_report(link: Link, plan: Plan, report: dict[str, Any], verdict: dict[str, Any]) -> None:
     link.expect("SHA-256 of the instance in its report", plan.instance_sha256, report["instance_sha256"])
     for name in ("objective", "bound"):
         if abs(float(getattr(plan, name)) - report[name]) > _CENT_OF_A_CENT:
@@ -157,20 +172,6 @@ def _read_folder(
     link.expect("sum of its cost parts", report["objective"], sum(report["cost"].values()))
     link.expect("verdict", True, verdict["ok"])
     link.expect("cost that the verifier found", report["objective"], verdict["objective"])
-    placed = {
-        (row["order_id"], row["factory_id"]): int(row["quantity"]) for row in _rows(folder / "plan", "allocation")
-    }
-    if placed != pairs:
-        link.broken.append(_differ(pairs, placed))
-    _lots(link, folder, lot_ids, placed, report)
-    log = (folder / "solver.log").read_text(encoding="utf-8").splitlines()
-    link.words.append(f"Verified independently: {_told_by(verdict)}.")
-    link.words.append(f"The search: {log[-1]} ({plan.folder}/solver.log).")
-    link.figures |= {
-        "verdict": verdict["verdict"],
-        "seconds": report["seconds"],
-        "solver_log": f"{plan.folder}/solver.log",
-    }
 
 
 def _told_by(verdict: dict[str, Any]) -> str:

@@ -43,10 +43,8 @@ def quantity_of(session: Session, lot: Lot) -> tuple[Link, Figures | None, list[
     if kept is None:
         link.expect("how the quantity of a replenishment lot came about", "kept with it", None)
         return link, None, []
-    figures = {column.key: getattr(kept, column.key) for column in OrderQuantity.__table__.columns}
     chosen = select(OrderQuantitySku).where(OrderQuantitySku.lot_id == lot.lot_id).order_by(OrderQuantitySku.sku_id)
-    names = [column.key for column in OrderQuantitySku.__table__.columns]
-    skus = [{name: getattr(sku, name) for name in names} for sku in session.scalars(chosen)]
+    figures, skus = _figures(kept), [_figures(sku) for sku in session.scalars(chosen)]
     again = reckon(figures, skus)
     link.words = _words(figures, skus, again)
     link.figures = {name: value for name, value in figures.items() if name not in ("lot_id", "at")} | {"skus": skus}
@@ -57,6 +55,10 @@ def quantity_of(session: Session, lot: Lot) -> tuple[Link, Figures | None, list[
     link.expect("pieces that these figures give", again.quantity, lot.quantity)
     _compare_skus(link, again, skus, skus_of(session, lot.lot_id))
     return link, figures, skus
+
+
+def _figures(row: OrderQuantity | OrderQuantitySku) -> Figures:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
 
 
 def _compare_skus(link: Link, again: Reckoned, skus: Sequence[Figures], ordered: dict[str, int]) -> None:
