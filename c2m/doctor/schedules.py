@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,25 +144,41 @@ def log() -> list[Finding]:
     with file.open("rb") as content:
         content.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
         said = content.read().decode(errors="replace").rpartition(STARTS)[2]
-    errors = Counter(recent_errors(said.splitlines(), datetime.now().astimezone()))
+    written = datetime.fromtimestamp(file.stat().st_mtime).astimezone()
+    errors = Counter(recent_errors(said.splitlines(), written, datetime.now().astimezone()))
     faults = [f"{count} times in 15 minutes: {error[:300]}" for error, count in errors.most_common(3)]
     return judged("server log", faults, "no error in 15 minutes", f"read {file}; start c2m up anew")
 
 
-def recent_errors(lines: list[str], now: datetime) -> Iterator[str]:
-    """What raised each error of the last minutes: the last line of its traceback, else the line itself."""
-    said, recent = "", False
+def recent_errors(lines: list[str], written: datetime, now: datetime) -> list[str]:
+    """What raised each error of the last minutes, the newest first. written: when the last line was.
+
+    Lines have a time and no date: from the last one back, a later time of day is of the day before.
+    """
+    found, moment = [], written
+    for at, said in reversed(list(_entries(lines))):
+        then = datetime.combine(moment.date(), at, moment.tzinfo)
+        moment = then if then <= moment else then - timedelta(days=1)
+        if now - moment >= _RECENT:
+            break
+        if said:
+            found.append(said)
+    return found
+
+
+def _entries(lines: list[str]) -> Iterator[tuple[time, str]]:
+    """Each entry's time of day and its error: the last line of the traceback, else the entry itself; else nothing."""
+    at, said = None, ""
     for line in lines:
         if head := _STAMP.match(line):
-            if said:
-                yield said
-            at = datetime.combine(now.date(), datetime.strptime(head[1], "%H:%M:%S").time(), now.tzinfo)  # noqa: DTZ007
-            recent = timedelta() <= (now - at) % timedelta(days=1) < _RECENT
-            said = f"{head[3]}: {head[4]}" if recent and head[2] in ("ERROR", "CRITICAL") else ""
+            if at:
+                yield at, said
+            at = time.fromisoformat(head[1])
+            said = f"{head[3]}: {head[4]}" if head[2] in ("ERROR", "CRITICAL") else ""
         elif said and _RAISED.match(line):
             said = line
-    if said:
-        yield said
+    if at:
+        yield at, said
 
 
 def _deployed() -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ def test_a_floor_whose_processes_have_ended_is_named(home: Path) -> None:
 
 
 LOG = """
+11:59:30.000 | ERROR   | prefect.server.old - an error of the day before
 11:40:00.000 | ERROR   | prefect.server.old - an error of long ago
 11:58:01.211 | ERROR   | docket.dependencies - ↩ [   393ms] schedule_deployments(){schedule_deployments}
 Traceback (most recent call last):
@@ -82,15 +83,16 @@ Traceback (most recent call last):
 sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply
 11:59:01.211 | WARNING | prefect.server.api - slow
 11:59:02.211 | ERROR   | prefect.server.services.foreman - no traceback here
-"""
+""".splitlines()
 
 
 def test_the_servers_log_gives_what_raised_each_error_of_the_last_minutes() -> None:
-    assert list(schedules.recent_errors(LOG.splitlines(), NOON)) == [
-        "sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply",
+    assert schedules.recent_errors(LOG, NOON, NOON) == [
         "prefect.server.services.foreman: no traceback here",
+        "sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply",
     ]
-    assert not list(schedules.recent_errors(LOG.splitlines(), NOON + timedelta(hours=1)))
+    assert not schedules.recent_errors(LOG, NOON, NOON + timedelta(hours=1))
+    assert not schedules.recent_errors(LOG, NOON, NOON + timedelta(days=1))
 
 
 def test_a_server_that_is_not_there_is_a_finding_and_no_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
