@@ -179,10 +179,10 @@ def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
             "colour": rows["colour"],
             "pieces": rows["quantity"],
             "factory": rows["factory_id"],
-            "starts": rows["start_on"],
-            "arrives": rows["finish_on"],
             "due": rows["due_on"],
+            "arrives": rows["finish_on"],
             "days late": [str(days) if days > 0 else "" for days in late],
+            "starts": rows["start_on"],
             "lot": rows["lot_id"],  # for `c2m release --without`
         }
     )

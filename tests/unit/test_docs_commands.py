@@ -1,0 +1,44 @@
+"""Each `c2m` command that the documentation shows exists, with the options it is shown with."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from c2m.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"(?:`|^\s*(?:\$ )?(?:\.venv/bin/)?)c2m ([a-z][^`\n]*)", re.MULTILINE)
+
+
+def shown(page: Path) -> Iterator[list[str]]:
+    """The words after `c2m` of each command on a page, brackets of what is optional left out."""
+    for match in SHOWN.finditer(page.read_text(encoding="utf-8")):
+        yield re.sub(r"\\\||[\[\],;]", " ", match[1].split("  ")[0]).split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
+    faults = []
+    for words in shown(page):
+        command: Any = typer.main.get_command(app)
+        rest = words
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        if rest == words:
+            faults.append(f"no command: c2m {' '.join(words)}")
+        faults += [
+            f"no option {word}: c2m {' '.join(words)}" for word in rest if word[:2] == "--" and word not in known
+        ]
+    assert faults == []
+
+
+def test_the_readme_lists_every_command() -> None:
+    commands: Any = typer.main.get_command(app)
+    listed = {words[0] for words in shown(ROOT / "README.md")}
+    assert set(commands.commands) - listed == set()
