@@ -110,11 +110,17 @@ def model_of(lot: Figures, origin: Figures | None) -> Link:
         return link
     link.expect("its run", made_by["run_id"], known["run_id"])
     link.expect("fingerprint of its training", made_by["fingerprint"], known["fingerprint"])
-    wape, naive = (made_by[name] for name in ("wape", "naive_wape"))
-    judged = f"; in its backtest WAPE {wape:.3f} beside {naive:.3f} of the seasonal naive" if wape and naive else ""
-    link.words = [f"Trained on demand up to the day before {known['business_date']}, run {known['run_id']}{judged}."]
+    link.words = [
+        f"Trained on demand up to the day before {known['business_date']}, run {known['run_id']}.",
+        *_judged(made_by),
+    ]
     link.figures = {**made_by, "trained_for": known["business_date"], "status": known["status"]}
     return link
+
+
+def _judged(made_by: Figures) -> list[str]:
+    wape, naive = (made_by[name] for name in ("wape", "naive_wape"))
+    return [f"In its backtest WAPE {wape:.3f} beside {naive:.3f} of the seasonal naive."] if wape and naive else []
 
 
 def registered(version: str) -> dict[str, str] | None:

@@ -70,9 +70,11 @@ def _compare_skus(link: Link, again: Reckoned, skus: Sequence[Figures], ordered:
 
 
 def _words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
-    hand, coming = (sum(sku[name] for sku in skus) for name in ("on_hand", "on_order"))
-    least, trigger = lot["minimum_order_pieces"], lot["trigger_share"] * lot["minimum_order_pieces"]
-    got = ", ".join(f"{sku['sku_id']} {sku['quantity']:,}" for sku in skus if sku["quantity"])
+    return [*_level_words(lot), *_batch_words(lot, skus, again)]
+
+
+def _level_words(lot: Figures) -> list[str]:
+    """Why the level is what it is."""
     return [
         f"A piece missed loses {lot['price'] - lot['cost']:,.2f} {lot['currency']} (price {lot['price']:,.2f}, cost "
         f"{lot['cost']:,.2f}); one left over loses its cost less {lot['salvage_share']:.0%} salvage, plus holding. So "
@@ -80,8 +82,18 @@ def _words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
         f"Demand over the {lot['window_days']} days that the order covers: mean {pieces(lot['forecast_mean'])}, half "
         f"the time up to {pieces(lot['q50'])}, 9 times of 10 up to {pieces(lot['q90'])}; at that probability "
         f"{pieces(lot['level'])} pieces: the level.",
+    ]
+
+
+def _batch_words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
+    """From what the style has to what is ordered."""
+    hand, coming = (sum(sku[name] for sku in skus) for name in ("on_hand", "on_order"))
+    trigger = lot["trigger_share"] * lot["minimum_order_pieces"]
+    got = ", ".join(f"{sku['sku_id']} {sku['quantity']:,}" for sku in skus if sku["quantity"])
+    return [
         f"The style has {hand:,} on hand and {coming:,} on order: it lacks {pieces(again.lacking)}, of which "
         f"{pieces(lot['needed'])} fall to {lot['colour']}.",
-        f"Smallest batch {least:,}, ordered from a need of {pieces(trigger)} on: {lot['lot_quantity']:,} pieces, "
-        f"{pieces(lot['lot_quantity'] - lot['needed'])} more than needed. By SKU: {got}.",
+        f"Smallest batch {lot['minimum_order_pieces']:,}, ordered from a need of {pieces(trigger)} on: "
+        f"{lot['lot_quantity']:,} pieces, {pieces(lot['lot_quantity'] - lot['needed'])} more than needed.",
+        f"By SKU: {got}.",
     ]

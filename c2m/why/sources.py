@@ -1,6 +1,7 @@
 """Landed rows and where they came from: landed row <- landed file <- record of a feed file, each by its hash."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,21 +37,26 @@ class Rows:
 def landed(connection: duckdb.DuckDBPyConnection, feed: str, table: str, what: str) -> tuple[Link, list[Rows]]:
     """The rows of a table (with `landed`, the file's name) are as they landed; and the rows by batch, newest first."""
     link = Link("landed rows", f"{feed} of {what}")
-    query = f"""SELECT _batch_id, _record, _row_hash, {row_hash(FEEDS[feed])} AS again, landed
-        FROM {table} ORDER BY known_at DESC, _batch_id, _record"""  # noqa: S608
     batches: dict[str, Rows] = {}
-    files: dict[str, int] = {}
-    for batch_id, record, kept, again, file in connection.execute(query).fetchall():
+    files: Counter[str] = Counter()
+    for batch_id, record, kept, again, file in _hashed(connection, feed, table):
         rows = batches.setdefault(batch_id, Rows(feed, batch_id))
         rows.hashes[record] = kept
         rows.readmitted.update({record} if "-" in file else ())
-        files[file] = files.get(file, 0) + 1
+        files[file] += 1
         if kept != again:
             link.expect(f"hash of record {record} in {feed}/{file}", kept, again)
     named = (f"{feed}/{file} ({count:,} rows)" for file, count in files.items())
     link.words = [f"{sum(files.values()):,} rows in {len(files):,} files: {listed(named)}."] if files else ["None."]
     link.figures = {"rows": sum(files.values()), "files": list(files)[:MOST_FILES]}
     return link, list(batches.values())
+
+
+def _hashed(connection: duckdb.DuckDBPyConnection, feed: str, table: str) -> list[tuple[str, int, str, str, str]]:
+    """_batch_id, _record, _row_hash, the hash of the content, the file; the newest rows first."""
+    query = f"""SELECT _batch_id, _record, _row_hash, {row_hash(FEEDS[feed])}, landed
+        FROM {table} ORDER BY known_at DESC, _batch_id, _record"""  # noqa: S608
+    return connection.execute(query).fetchall()
 
 
 class Shelf:
