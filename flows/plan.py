@@ -13,7 +13,7 @@ from c2m import clock
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
-from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities
+from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.published import manifest, read
@@ -25,7 +25,7 @@ from flows.parameters import Limits, Plan
 from models.registry import CHAMPION, version_of
 from optimization.daybook import day_of
 from optimization.explain import summary
-from optimization.orderbook import build_instance, merchant_lots, promised_dates
+from optimization.orderbook import build_instance, merchant_lots, promised_dates, tellable
 from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
@@ -55,8 +55,9 @@ def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
     """Open lots, commitments, capable factories and their calendars in the format of the planning contract."""
     with session() as s:
         lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
+        versions = status.versions(s)
     factories, capabilities, calendar = read("factories"), read("factory_capabilities"), read("factory_calendar")
-    scores = read("factory_scores")
+    scores, capabilities = read("factory_scores"), tellable(capabilities, versions)
     return build_instance(lots, live, refusals, factories, capabilities, calendar, scores, policy, day)
 
 

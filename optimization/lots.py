@@ -11,26 +11,29 @@ from c2m.floor.messages import derive_id
 
 SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes"]
 LOT = ["order_id", "merchant_id", "style_id", "colour"]
+TOLD = ["size", "style_name", "specification_url"]  # to the factory, where the catalogue says it
 PER_PIECE = {"unit_value": "price", "unit_cost_basis": "cost", **{name: name for name in [*SAM, "sam_minutes"]}}
 
 
 def make_lots(lines: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs."""
     known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", *PER_PIECE.values()]
+    told = {name: None for name in TOLD if name not in skus}
     rows = lines[["merchant_id", "order_id", "sku_id", "quantity"]].merge(
-        skus[known], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
+        skus.assign(**told)[[*known, *TOLD]], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
     )
     _refuse_unknown(rows)
     rows["lot_id"] = [derive_id(*key) for key in rows[LOT].itertuples(index=False)]
     by_lot = rows.groupby("lot_id", sort=False)
-    lots = by_lot[[*LOT, "category"]].first()
+    lots = by_lot[[*LOT, "category", "style_name", "specification_url"]].first()
     lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))
     lots["quantity"] = by_lot["quantity"].sum().astype(np.int64)
     for column, per_piece in PER_PIECE.items():
         total = (rows[per_piece].astype(float) * rows["quantity"]).groupby(rows["lot_id"], sort=False).sum()
         lots[column] = total / lots["quantity"]
     lots = lots.assign(shipped=0, state="open").reset_index()
-    lot_skus = rows.groupby(["lot_id", "sku_id"], sort=False, as_index=False)["quantity"].sum().assign(shipped=0)
+    by_sku = rows.groupby(["lot_id", "sku_id"], sort=False, as_index=False)
+    lot_skus = by_sku.agg(quantity=("quantity", "sum"), size=("size", "first")).assign(shipped=0)
     return lots, lot_skus
 
 

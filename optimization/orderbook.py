@@ -4,6 +4,7 @@ In: marts and ledger frames (docs/architecture.md). Out: frames for `ledger.orde
 The rules and the assumed rates are told in docs/operations.md.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.errors import InputError
+from c2m.floor.messages import VERSION
 from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy
 from optimization.arcs import arcs, transit_days
@@ -99,6 +101,15 @@ def build_instance(
         "incumbent": incumbents,
     }
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def tellable(capabilities: pd.DataFrame, versions: Mapping[str, int]) -> pd.DataFrame:
+    """The capabilities that count: crafts only of factories whose version of the messages can tell a craft.
+
+    versions: by factory_id; a factory that has never said one understands the first.
+    """
+    version = capabilities["factory_id"].map(versions).fillna(1)
+    return capabilities[(capabilities["kind"] != "craft") | (version >= VERSION)]
 
 
 def promised_dates(

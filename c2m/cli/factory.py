@@ -1,6 +1,7 @@
 """Credentials of factories."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,12 +12,21 @@ app.add_typer(factories, name="factory")
 
 
 @command("add", factories)
-def factory_add(factory_id: str) -> None:
+def factory_add(
+    factory_id: str,
+    version: Annotated[int | None, typer.Option(min=1, help="Of the messages that it understands: over HTTP.")] = None,
+) -> None:
     """Issue a credential, or a new one in place of the old; the key is printed this once."""
+    from c2m import clock
     from c2m.floor import broker, credentials
+    from c2m.ledger import status, store
 
     first = not credentials.required()
     print(credentials.issue(factory_id))
+    if version:
+        store.migrate()
+        with store.session() as session:
+            status.register(session, factory_id, version, clock.now())
     taken_up = broker.reload() and not first
     print("in force now" if taken_up else "in force when the floor starts next", file=sys.stderr)
 

@@ -39,6 +39,7 @@ def conformance(
     port: Annotated[
         int | None, typer.Option(help="Loopback port on which a gateway over HTTP answers; default: 8470.")
     ] = None,
+    version: Annotated[int | None, typer.Option(help="Of the messages; over MQTT its status says it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a factory's gateway by every rule of the conversation; exit code 2 names the rules that it breaks."""
@@ -54,7 +55,7 @@ def conformance(
         settings.cache_clear()
     from c2m.floor.conformance import judge
 
-    found = [asdict(finding) for finding in judge(url, factory, category, patience, port or 8470)]
+    found = [asdict(finding) for finding in judge(url, factory, category, patience, port or 8470, version)]
     words = {True: "kept", False: "BROKEN", None: "not judged"}
     rows = [{**row, "kept": words[row["kept"]]} for row in found]
     print(json.dumps(found)) if as_json else show.table(f"Gateway of {factory}", rows)

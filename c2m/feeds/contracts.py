@@ -87,6 +87,18 @@ class CatalogueRow(Row):
     sam_pack_minutes: Sam
     released_on: Day | None = None
     attributes: Text | None = Field(None, description="JSON object of further attributes")
+    style_name: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+        None, description="What people call the style"
+    )
+    style_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+        None, description="The merchant's own number of the style"
+    )
+    sku_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+        None, description="The merchant's own number of the SKU"
+    )
+    specification_url: (
+        Annotated[str, Sql("VARCHAR", added=True), Field(pattern=r"^https?://\S+$", max_length=2000)] | None
+    ) = Field(None, description="Where the style's specification lies, for whoever makes it")
 
 
 class StockRow(Row):

@@ -22,8 +22,10 @@ from c2m.floor.messages import (
     OPERATIONS,
     PLATFORM,
     STATUS,
+    VERSION,
     Cancel,
     Envelope,
+    Item,
     JobOrder,
     JobResponse,
     Kind,
@@ -104,9 +106,11 @@ class Judge:
     category: str = "shirt"
     patience_s: float = 10.0
     has_status: bool = True  # HTTP has none
+    version: int | None = None  # of the messages that the gateway understands; None: by its status, without one 1
     _said: list[Envelope] = field(default_factory=list)
     _broken: list[str] = field(default_factory=list)
     _strangers: list[str] = field(default_factory=list)
+    _asked: dict[str, JobOrder] = field(default_factory=dict)  # the last offer of each job order
 
     def __post_init__(self) -> None:
         self._run = derive_id("conformance", self.factory_id, clock.now().isoformat())[:8]
@@ -117,7 +121,9 @@ class Judge:
 
     def _conversation(self) -> Iterator[Finding]:
         if self.has_status:  # what is published before the gateway listens may reach nobody
-            self._hear(lambda message: isinstance(message, StatusMessage) and message.data.online, self.patience_s)
+            status = self._hear(lambda heard: isinstance(heard, StatusMessage) and heard.data.online, self.patience_s)
+            said = status.data.version if isinstance(status, StatusMessage) else None
+            self.version = self.version or said
         offer, answer = self._ask(self._order("a"))
         decided = answer is not None and answer.data.accepted is not None and answer.data.revision == 1
         yield Finding("answers an offer by `accepted` and its revision", decided, _words(answer))
@@ -130,6 +136,7 @@ class Judge:
         accepted = answer.data.accepted is True
         hint = f"the offer was refused ({answer.data.reason}); have the gateway accept 100 pieces of {self.category}"
         yield from self._work() if accepted else [Finding(rule, None, hint) for rule in _OF_WORK]
+        yield from self._second_version(hint if not accepted else "")
         _, unknown = self._ask(Cancel(job_order_id=self._id("b"), revision=1))
         gone = unknown is not None and unknown.data.state == "Aborted"
         yield Finding("confirms the cancel of what it does not know by Aborted", gone, _words(unknown))
@@ -151,6 +158,26 @@ class Judge:
         _, ended = self._ask(Cancel(job_order_id=self._id("a"), revision=2, reason="conformance: taken back"))
         settled = ended is not None and (ended.data.state == "Aborted" or ended.data.accepted is False)
         yield Finding(_OF_WORK[3], settled, _words(ended))
+
+    def _second_version(self, hint: str) -> Iterator[Finding]:
+        """What only a gateway of version 2 is asked: ranks and crafts."""
+        if (self.version or 1) < VERSION:
+            yield from (Finding(rule, None, "it understands version 1") for rule in _OF_VERSION_2)
+            return
+        _, crafted = self._ask(self._order("e", crafts=("conformance-craft",)))
+        yield Finding(_OF_VERSION_2[0], _is_refused(crafted), _words(crafted))
+        _, taken = self._ask(self._order("d", accept_in=timedelta(seconds=_ACCEPT_IN_S)))
+        if hint or taken is None or taken.data.accepted is not True:
+            yield from (Finding(rule, None, hint or f"not accepted: {_words(taken)}") for rule in _OF_VERSION_2[1:])
+            return
+        agreed = self._asked["d"]
+        for rule, revision in zip(_OF_VERSION_2[1:], (2, 3), strict=True):
+            told = agreed.model_copy(update={"revision": revision, "rank": 1_000_000 - revision})
+            _, ranked = self._ask(told)
+            stands = ranked is not None and (ranked.data.revision, ranked.data.state) == (revision, "NotAllowedToStart")
+            yield Finding(rule, stands, _words(ranked))
+            time.sleep(max(0.0, (agreed.accept_by - clock.now()).total_seconds() + 0.1))
+        self._ask(Cancel(job_order_id=self._id("d"), revision=3, reason="conformance: taken back"))
 
     def _always(self) -> Iterator[Finding]:
         self._hear(lambda _: False, QUIET_S)
@@ -187,6 +214,8 @@ class Judge:
 
     def _ask(self, data: Payload, answered: bool = True) -> tuple[bytes, ResponseMessage | None]:
         """Says something about a job order; its bytes, and the response."""
+        if isinstance(data, JobOrder):
+            self._asked[data.job_order_id.rsplit("-", 1)[1]] = data
         body = compose(data, PLATFORM, clock.now()).body()
         self.send(body)
         job_order_id = getattr(data, "job_order_id", "")
@@ -224,10 +253,17 @@ class Judge:
         return f"conformance-{self._run}-{name}"
 
     def _order(
-        self, name: str, revision: int = 1, quantity: int = 100, accept_in: timedelta = timedelta(hours=12)
+        self,
+        name: str,
+        revision: int = 1,
+        quantity: int = 100,
+        accept_in: timedelta = timedelta(hours=12),
+        crafts: tuple[str, ...] = (),
     ) -> JobOrder:
+        """An offer as the gateway's version has it."""
         now = clock.now()
-        return JobOrder(
+        pieces = {"conformance-M": quantity - 40, "conformance-L": 40}
+        offer = JobOrder(
             job_order_id=self._id(name),
             revision=revision,
             order_id="conformance",
@@ -235,12 +271,19 @@ class Judge:
             style_id="conformance",
             category=self.category,
             quantity=quantity,
-            quantity_by_sku={"conformance-M": quantity - 40, "conformance-L": 40},
+            quantity_by_sku=pieces,
             start_on=now.date() + timedelta(days=1),
             due_on=now.date() + timedelta(days=21),
             accept_by=now + accept_in,
             operations=tuple(RoutingStep(name=operation, sam_minutes=2.0) for operation in OPERATIONS[:-1]),
+            rank=1_000_000,
+            items=tuple(Item(sku_id=sku, colour="blue", size=sku[-1], quantity=n) for sku, n in pieces.items()),
+            style_name="conformance",
+            crafts=crafts,
+            price=1.0,
+            currency="USD",
         )
+        return offer.of_version(self.version or 1)
 
 
 _OF_WORK = (
@@ -249,6 +292,12 @@ _OF_WORK = (
     "answers a new quantity by its revision",
     "answers a cancel by Aborted, or refuses it",
 )
+_OF_VERSION_2 = (
+    "refuses work that needs a craft which it does not have",
+    "answers another rank by its revision, and what was agreed stands",
+    "answers another rank after accept_by too",
+)
+_ACCEPT_IN_S = 3.0  # that an offer may be accepted in, where the kit waits for it to pass
 
 
 def _begun(message: Envelope, job_order_id: str) -> bool:
@@ -273,8 +322,13 @@ def _words(message: Envelope | None) -> str:
     return message.type
 
 
-def judge(url: str, factory_id: str, category: str, patience_s: float, port: int) -> list[Finding]:
-    """Judges the gateway behind `url`: mqtt://host:port of the broker where it listens, or its own http(s) endpoint."""
+def judge(
+    url: str, factory_id: str, category: str, patience_s: float, port: int, version: int | None = None
+) -> list[Finding]:
+    """Judges the gateway behind `url`: mqtt://host:port of the broker where it listens, or its own http(s) endpoint.
+
+    version: of the messages that it understands, where it does not say so itself.
+    """
     over = over_mqtt(factory_id) if urlsplit(url).scheme == "mqtt" else over_http(factory_id, url, port)
     with over as (send, heard):
-        return Judge(factory_id, send, heard, category, patience_s, urlsplit(url).scheme == "mqtt").findings()
+        return Judge(factory_id, send, heard, category, patience_s, urlsplit(url).scheme == "mqtt", version).findings()

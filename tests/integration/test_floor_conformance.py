@@ -12,32 +12,44 @@ import pytest
 from floor_world import begin, factory_rows, write_world
 from typer.testing import CliRunner
 
+from c2m import clock
 from c2m.cli import app
 from c2m.floor import broker, conformance
 from c2m.floor.child import free_port
 from c2m.floor.conformance import Finding
+from c2m.floor.messages import PLATFORM, compose
 from c2m.floor.processes import service
 from c2m.settings import settings
 
 GATEWAY = Path(__file__).parents[2] / "examples" / "gateway.py"
+PAGE = GATEWAY.parents[1] / "docs" / "asyncapi.yaml"
 
 # What a careless integrator writes, and the rule that it breaks.
 MISTAKES = {
-    "answers an offer by `accepted`": ('said["accepted"] = not job["ended"] and accepts(asked)', "pass"),
+    "answers an offer by `accepted`": (
+        'said["accepted"] = not job["ended"] and (is_ranked_anew(asked, job["order"]) or accepts(asked))',
+        'said["accepted"] = None',
+    ),
     "by the same message": ('if asked["id"] not in STATE["answers"]:', "if True:"),
     "does not begin before it is told": (
-        'said["accepted"] = not job["ended"] and accepts(asked)',
-        'said["accepted"] = not job["ended"] and accepts(asked); job["state"] = "Running"',
+        'job["order"] = asked if said["accepted"] else job["order"]',
+        'job |= {"order": asked, "state": "Running"}',
     ),
     "begins, or says that it may": ('job["state"] = "AllowedToStart"', "pass"),
     "answers a new quantity by its revision": ('max(job["revision"], asked["revision"])', "1"),
     "confirms the cancel of what it does not know": ('job |= {"state": "Aborted", "ended": True}', "pass"),
-    "refuses an offer that comes after its cancel": ('not job["ended"] and accepts(asked)', "accepts(asked)"),
+    "refuses an offer that comes after its cancel": ('not job["ended"] and (', "("),
     "refuses what arrives after accept_by": ("> datetime.now(UTC)", "is not None"),
     "every message keeps the schema": ('"state")}', '"state")} | {"note": "hello"}'),
     "speaks for itself alone": ('f"c2m/factory/{FACTORY}"', '"c2m/factory/F2"'),
     "`sequence` grows": ('job["sequence"] + 1', "1"),
-    "retained status": ('online": True})), 1, retain=True)', 'online": True})), 1)'),
+    "retained status": ('True, "version": 2})), 1, retain=True)', 'True, "version": 2})), 1)'),
+    "needs a craft which it does not have": ('CRAFTS.issuperset(order.get("crafts", []))', "True"),
+    "answers another rank by its revision": ('max(job["revision"], asked["revision"])', "1"),
+    "answers another rank after accept_by": (
+        '(is_ranked_anew(asked, job["order"]) or accepts(asked))',
+        'accepts(asked); job["state"] = job["state"] if said["accepted"] else "Aborted"',
+    ),
 }
 
 
@@ -59,6 +71,7 @@ def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Find
     """The findings on a gateway of this program."""
     folder.mkdir()
     (folder / "gateway.py").write_text(program)
+    (folder / "asyncapi.yaml").write_text(PAGE.read_text())
     command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
     gateway = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     stack.callback(lambda: (gateway.kill(), gateway.wait()))
@@ -68,10 +81,44 @@ def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Find
 def test_the_reference_gateway_passes_and_has_few_lines(port: int, tmp_path: Path) -> None:
     program = GATEWAY.read_text()
     code = [line for line in program.split('"""', 2)[2].splitlines() if line.strip()]
-    assert len(code) <= 60
+    assert len(code) <= 80
     with ExitStack() as stack:
         found = judged(stack, port, tmp_path / "right", program)
     assert [finding.rule for finding in found if finding.kept is not True] == [], found
+
+
+def test_a_gateway_of_version_1_passes_and_is_asked_nothing_of_version_2(port: int, tmp_path: Path) -> None:
+    program = GATEWAY.read_text().replace(', "version": 2}', "}")
+    with ExitStack() as stack:
+        found = judged(stack, port, tmp_path / "first", program)
+    assert [finding.rule for finding in found if finding.kept is False] == [], found
+    assert [finding.seen for finding in found if finding.kept is None] == ["it understands version 1"] * 3
+    (told,) = (tmp_path / "first").glob("F1.json")
+    offers = [job["order"] for job in json.loads(told.read_text())["jobs"].values() if job["order"]]
+    assert offers
+    assert not {"rank", "items", "crafts", "price"} & set().union(*offers)
+
+
+def test_the_reference_gateway_says_what_breaks_the_schema_and_goes_on(port: int, tmp_path: Path) -> None:
+    (tmp_path / "gateway.py").write_text(GATEWAY.read_text())
+    (tmp_path / "asyncapi.yaml").write_text(PAGE.read_text())
+    command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
+    gateway = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        with conformance.over_mqtt("F1") as (send, heard):
+            heard.get(timeout=20)  # its status: it listens
+            judge = conformance.Judge("F1", send, heard, patience_s=5.0)
+            offer = json.loads(compose(judge._order("a"), PLATFORM, clock.now()).body())
+            for change in ({"rank": "first"}, {"colour": "blue"}, {"quantity": 0}):
+                send(json.dumps(offer | {"id": str(change), "data": offer["data"] | change}).encode())
+            send(b"no JSON")
+            send(json.dumps(offer).encode())
+            assert judge._next("a") is not None
+            assert judge._hear(lambda _: True, 1.0) is None  # the sound one alone was answered
+    finally:
+        gateway.kill()
+        said = gateway.communicate()[1]
+    assert re.findall(r"breaks the schema: (\S+)", said) == ["$.data.rank:", "$.data:", "$.data.quantity:", "expected"]
 
 
 @pytest.mark.parametrize("rule", MISTAKES)
@@ -100,7 +147,8 @@ def test_the_simulated_factories_pass_by_the_command(
         told = CliRunner().invoke(app, ["conformance", url, *options])
     found = json.loads(told.stdout)
     assert (told.exit_code, [each["rule"] for each in found if each["kept"] is False]) == (0, []), told.output
-    assert len(found) == 13
+    assert len(found) == 16
+    assert [each["seen"] for each in found if each["kept"] is None and transport == "mqtt"] == []
 
 
 def test_a_gateway_that_is_not_there_is_said_so(port: int) -> None:

@@ -18,6 +18,7 @@ def styles(rng: np.random.Generator, merchant_id: str, count: int, span: Span, p
     price = _prices(rng, kinds)
     frame = pd.DataFrame({"merchant_id": merchant_id, "style_id": _style_ids(merchant_id, kinds)})
     frame["category"] = [k.name for k in kinds]
+    frame["style_name"] = [f"{k.name.capitalize()} {i}" for i, k in enumerate(kinds, 1)]
     frame["crafts"] = [k.crafts[i % len(k.crafts)] for i, k in enumerate(kinds)]
     for column, minutes in zip(SAM, _minutes(rng, kinds), strict=True):
         frame[column] = minutes.round(2)
@@ -81,6 +82,7 @@ def skus(rng: np.random.Generator, frame: pd.DataFrame, span: Span, currency: st
     rows["share"] = np.concatenate([_shares(rng, n) for n in frame["colours"]])
     rows["sku_id"] = rows["style_id"] + "-" + rows["colour"].str.upper() + "-" + rows["size"]
     rows["currency"] = currency
+    rows[["style_code", "sku_code", "specification_url"]] = None
     day = rows["release_day"].to_numpy("float64", na_value=0).astype("int64")
     rows["released_on"] = pd.Series(span.dates[day], rows.index).dt.date.where(rows["release_day"].notna(), None)
     rows["known_at"] = span.moments(np.where(rows["release_day"].notna(), np.maximum(day - 21, 0), 0), 0)

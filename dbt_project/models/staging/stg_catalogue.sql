@@ -14,7 +14,11 @@ select
     sam_finish_minutes,
     sam_inspect_minutes,
     sam_pack_minutes,
-    released_on
+    released_on,
+    style_name,
+    style_code,
+    sku_code,
+    specification_url
 from {{ source('landing', 'catalogue') }}
 where known_at < {{ cut_off() }}
 qualify {{ latest('merchant_id, sku_id') }}
