@@ -116,7 +116,7 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
-    dated = dated_allocation(instance, plan.allocation, plan.schedule)
+    allocation = dated_allocation(instance, plan.allocation, plan.schedule)
     proposed = plans.ProposedPlan(
         business_date=day,
         round=number,
@@ -130,7 +130,7 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
-        allocation=priced(dated, instance, read("factories")),
+        allocation=priced(allocation, instance, read("factories")),
         at=clock.now(),
     )
     dated, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
