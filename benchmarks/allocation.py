@@ -54,6 +54,7 @@ KNOBS = ("load=0.4", "load=0.9", "slack_days=4", "off_share=0.3", "lot_scale=4",
 KNOBS += ("capped_share=1", "delayed_share=1")
 HARDNESS = ["own_300x60_s1", *(f"own_300x60_s1,{knob}" for knob in KNOBS)]
 RE_PLANS = [f"replan_200x50_s1,price={price:g}" for price in (0, 0.1, 0.3, 1, 3, 10)]
+ACCEPTED = {f"replan_{size}_s1,price=0.3,accepted=0.95": s for size, s in {"200x50": 60, "3000x400": 300}.items()}
 RIVALS = ("highs", "cpsat", "greedy")
 CONTESTED = ("cap124", "capa_8000", "holmberg_p56", "gap_c20200", *list(FROZEN)[:4])
 ASKED_GAP = 1e-4  # of generated cases: there the time is the limit
@@ -93,7 +94,7 @@ def planned() -> Iterator[Run]:
     limits: dict[str, tuple[float, float]] = {case.name: PUBLIC[case.family] for case in cases.every().values()}
     limits |= {name: (seconds, ASKED_GAP) for name, seconds in FROZEN.items()}
     limits |= dict.fromkeys([*HARDNESS, *RE_PLANS], (60, ASKED_GAP))
-    limits |= {name: (seconds, ASKED_GAP) for name, seconds in GROWTH.items()}
+    limits |= {name: (seconds, ASKED_GAP) for name, seconds in (GROWTH | ACCEPTED).items()}
     for name, limit in limits.items():
         for solver in ("c2m", *(RIVALS if name in CONTESTED else ())):
             yield Run(name, solver, *limit)

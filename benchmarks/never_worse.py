@@ -111,11 +111,12 @@ def floors(instance: Instance) -> dict[str, Plan]:
     plans = {"rule": greedy(instance)}
     for name, draft in known(w).items():
         if name.startswith("in force"):
-            plans[name] = _reported(instance, w.allocation(draft), w.schedule(draft))
+            plans[name] = reported(instance, w.allocation(draft), w.schedule(draft))
     return plans
 
 
-def _reported(instance: Instance, allocation: pd.DataFrame, days: pd.DataFrame) -> Plan:
+def reported(instance: Instance, allocation: pd.DataFrame, days: pd.DataFrame) -> Plan:
+    """A plan with the report of one about whose quality nothing is known."""
     cost, left = cost_parts(instance, allocation, days), unmet_pieces(instance, allocation)
     unmet = [{"order_id": o, "quantity": int(n), "reason": "not in force"} for o, n in left[left > 0].items()]
     report = {"status": "feasible", "objective": sum(cost.values()), "bound": 0.0, "bound_by": "lagrangian", "gap": 1.0}

@@ -2,6 +2,8 @@
 
     replan_200x50_s1,price=0.3      own_200x50_s1 of benchmarks/generator.py on the day after; taking a piece from its
                                     factory costs 0.3 times the median piece
+    replan_200x50_s1,price=0.3,accepted=0.95    the factories accepted 95 % of their job orders: frozen, as on a
+                                    real day, except at the factories that are down
 
 The plan in force is found once and kept under C2M_HOME, so that every price starts from the same one.
 """
@@ -20,26 +22,28 @@ from c2m.settings import settings
 SECONDS = 60  # for the plan in force
 DOWN_SHARE, DOWN_DAYS = 0.10, 3  # of the factories; from day 1
 GROWN_SHARE, GROWTH = 0.05, 1.5  # of the orders; times their pieces
-_NAME = re.compile(r"replan_(\w+),price=([\d.]+)")
+_NAME = re.compile(r"replan_(\w+),price=([\d.]+)(?:,accepted=([\d.]+))?")
 
 
-def base(name: str) -> tuple[generator.Shape, float] | None:
-    """The shape and the price that a name tells; None where it is no such name."""
+def base(name: str) -> tuple[generator.Shape, float, float] | None:
+    """The shape, the price and the accepted share that a name tells; None where it is no such name."""
     match = _NAME.fullmatch(name)
     made = generator.shape(f"own_{match[1]}") if match else None
-    return (made, float(match[2])) if match and made else None
+    return (made, float(match[2]), float(match[3] or 0)) if match and made else None
 
 
-def write(made: generator.Shape, price: float, folder: Path) -> None:
+def write(made: generator.Shape, price: float, accepted: float, folder: Path) -> None:
     """Draws the day after and writes it."""
-    tables = generator.draw(made)
-    _disturb(np.random.default_rng(made.seed), tables)
+    tables, r = generator.draw(made), np.random.default_rng(made.seed)
+    down, held = _disturb(r, tables), _in_force(made)
+    frozen = (r.random(len(held)) < accepted) & ~held["factory_id"].isin(down)
     change_cost = price * tables["arcs"]["unit_cost"].median()
-    tables["incumbent"] = _in_force(made).assign(change_cost=change_cost, frozen=False)
+    tables["incumbent"] = held.assign(change_cost=change_cost, frozen=frozen)
     generator.keep(tables, folder)
 
 
-def _disturb(r: np.random.Generator, tables: dict[str, pd.DataFrame]) -> None:
+def _disturb(r: np.random.Generator, tables: dict[str, pd.DataFrame]) -> np.ndarray:
+    """Stops some factories, grows some orders; returns the factories."""
     capacity, orders = tables["capacity"], tables["orders"]
     factories = capacity["factory_id"].unique()
     down = r.choice(factories, max(1, round(DOWN_SHARE * len(factories))), replace=False)
@@ -47,6 +51,7 @@ def _disturb(r: np.random.Generator, tables: dict[str, pd.DataFrame]) -> None:
     capacity.loc[stopped, ["minutes", "overtime_minutes"]] = 0.0
     grown = r.random(len(orders)) < GROWN_SHARE
     orders.loc[grown, "quantity"] = (orders["quantity"] * GROWTH).astype(int)
+    return np.asarray(down)
 
 
 def _in_force(made: generator.Shape) -> pd.DataFrame:

@@ -39,8 +39,7 @@ class Choice:
     @property
     def bound(self) -> float:
         """Least possible cost."""
-        bound = self.found.bound if self.found else np.inf
-        return -np.inf if bound is None else bound
+        return self.found.bound if self.found else np.inf
 
     @cached_property
     def plan(self) -> Plan:
@@ -64,5 +63,7 @@ def cheapest(instance: Instance, seconds: float, using: tuple[str, str] | None =
         if not asked.any():
             return Choice(instance, None, None)
         least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
-        reduced = replace(reduced, pairs=pairs.assign(kept=pairs["kept"].mask(asked, least)))
+        takes = (pairs["order_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
+        pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
+        reduced = replace(reduced, pairs=pairs)
     return Choice(instance, reduced, exact.solved(instance, reduced, Limits(seconds, _GAP, threads=1)))

@@ -43,7 +43,7 @@ def solved(
         allocation=allocation(program, model, found.values),
         work=work(program, model, found.values),
         cost=program.value(found.values),
-        bound=found.bound,
+        bound=-np.inf if found.bound is None else found.bound,
         bound_by=found.bound_by,
         rows=len(program.row_lower),
         columns=len(program.cost),

@@ -25,7 +25,7 @@ _LEAST_SECONDS = 0.05  # what a call gets once the time is over
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop. `nodes` stops by branch-and-bound nodes instead of time, which is reproducible.
+    """When to stop. Where `nodes` of branch and bound stop it instead of time, which is reproducible, seconds are inf.
 
     `stop`: set by whoever wants the best plan so far.
     """
@@ -119,10 +119,10 @@ def limited(program: Program, columns: Any, least: float, most: float) -> Progra
     )
 
 
-def complete(program: Program, seconds: float | None = None) -> Floats | None:
+def complete(program: Program, seconds: float = np.inf) -> Floats | None:
     """The best point of the program when no column need be whole; None where there is none, or not within the time."""
     solver = _solver(replace(program, integer=np.zeros_like(program.integer)))
-    if seconds is not None:
+    if np.isfinite(seconds):
         solver.setOptionValue("time_limit", max(_LEAST_SECONDS, seconds))
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -158,9 +158,9 @@ def search(
 
 
 def _options(limits: Limits) -> dict[str, Any]:
-    stop: dict[str, Any] = (
-        {"mip_max_nodes": limits.nodes} if limits.nodes else {"time_limit": max(_LEAST_SECONDS, limits.seconds)}
-    )
+    stop: dict[str, Any] = {"mip_max_nodes": limits.nodes} if limits.nodes else {}
+    if np.isfinite(limits.seconds):
+        stop["time_limit"] = max(_LEAST_SECONDS, limits.seconds)
     return stop | {
         "mip_rel_gap": limits.gap,
         "mip_abs_gap": 1e-9,

@@ -25,7 +25,8 @@ from optimization.relaxation import relax
 from optimization.rounding import filled, rounded
 from optimization.workers import Workers
 
-_FEWEST_SLOTS = 8_000  # below, branch and bound on the whole instance searches better
+_FEWEST_SLOTS = 12_000  # below, branch and bound on the whole instance searches better, and the same way each time
+_LEAST_S = 2e-5  # per slot; a search in less time finds nothing
 _MOST_SLOTS = 250_000  # of a linear program over all slots
 _MOST_NODE_SLOTS = 30_000  # above, patterns raise the bound sooner than branch and bound
 _MOST_PATTERN_SLOTS = 1_000_000  # above, the raising of the bound does not get anywhere in minutes
@@ -62,6 +63,8 @@ def solved(
     began = time.monotonic()
     w = whole(instance, reduced, dense(instance, reduced))
     d, end = w.d, began + limits.seconds
+    if limits.seconds < _LEAST_S * len(d.slots[0]):
+        return start
     bound, first_plan = _priced(d, limits)
     with Workers(limits.threads) as workers:
         by_nodes = len(d.slots[0]) <= _MOST_NODE_SLOTS

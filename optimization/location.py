@@ -43,7 +43,7 @@ def solved(
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
     d = dense(instance, reduced)
-    proven = floors(d, np.inf if limits.nodes else _FLOORS_BY * limits.seconds)
+    proven = floors(d, _FLOORS_BY * limits.seconds)
     found, bound, bound_by = start, proven.bound, "lagrangian"
     for share in _ASSUMED:
         assumed = proven.bound + share * abs(proven.bound)
@@ -57,8 +57,7 @@ def solved(
         outcome = exact.solved(instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
         if outcome is None:
             break  # within the solver's tolerance frozen work does not fit
-        if outcome.bound is not None:
-            bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))
+        bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))
         found = min(outcome, found, key=lambda one: one.cost)
         if cutoff < assumed:
             break  # all pairs that could better a plan have been searched

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 
@@ -9,14 +10,13 @@ import pandas as pd
 class Outcome:
     """Pieces (order_id, factory_id, quantity), minutes of work, their cost, and a bound proven for the pairs searched.
 
-    `work` is by span (order_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule. `bound` is
-    None where nothing was proven.
+    `work` is by span (order_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule.
     """
 
     allocation: pd.DataFrame
     work: pd.DataFrame
     cost: float
-    bound: float | None = None
+    bound: float = -np.inf
     bound_by: str = "lagrangian"  # lp | mip | lagrangian
     rows: int = 0
     columns: int = 0

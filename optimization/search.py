@@ -21,7 +21,7 @@ OnProgress = Callable[[Progress], None]
 # without it the gap is 23 % after 6 s.
 _SMALL = 300  # integer columns; up to here the search needs no start
 _START_BY, _START_GAP = 0.5, 0.01  # share of the time by which the start must stand, gap that is good enough for it
-_LOOSE_BY, _LOOSE_GAP = 0.85, 0.5  # half of the asked gap, so that whole pieces stay within it
+_LOOSE_BY, _LOOSE_GAP = 0.85, 0.75  # less than the asked gap, so that whole pieces stay within it
 _ROUNDING_BY, _ROUNDING_GAP, _ROUNDING_NODES = 0.95, 0.2, 50  # whole pieces, switches fixed
 _WHOLE = 1e-6  # pieces; nearer to a whole number than this is that number
 
@@ -50,8 +50,7 @@ class _Clock:
 
     @property
     def over(self) -> bool:
-        late = self.limits.nodes is None and time.monotonic() - self.began >= self.limits.seconds
-        return late or self.limits.stopped
+        return time.monotonic() - self.began >= self.limits.seconds or self.limits.stopped
 
 
 def frozen_alone(program: Program) -> Floats | None:
@@ -64,8 +63,7 @@ def best(program: Program, pieces: Columns, start: Floats, limits: Limits, progr
     """The best point within the limits, never worse than `start`."""
     clock = _Clock(limits, time.monotonic())
     loose = replace(program, integer=program.integer & ~_mask(program, pieces))
-    seconds = None if limits.nodes else limits.seconds
-    relaxed = complete(program, seconds) if loose.integer.sum() > _SMALL else None
+    relaxed = complete(program, limits.seconds) if loose.integer.sum() > _SMALL else None
     fractional = _guided(loose, pieces, relaxed, start, clock)
     searches = [search(loose, fractional, clock.until(_LOOSE_BY, _LOOSE_GAP * limits.gap), progress)]
     values = fractional if searches[0].values is None else searches[0].values
@@ -112,7 +110,7 @@ def _whole(program: Program, pieces: Columns, values: Floats, clock: _Clock) -> 
     if down is None or np.abs(vertex - down)[pieces].max(initial=0.0) <= _WHOLE:
         return down
     limits = clock.until(_ROUNDING_BY, _ROUNDING_GAP * clock.limits.gap)
-    rounded = search(fixed, down, replace(limits, nodes=_ROUNDING_NODES) if limits.nodes else limits)
+    rounded = search(fixed, down, replace(limits, nodes=_ROUNDING_NODES) if clock.limits.nodes else limits)
     return better(program, down, exactly(fixed, rounded.values))
 
 

@@ -13,28 +13,27 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from c2m.errors import InfeasibleError
 from optimization import exact, known, large, location, problem, reasons, schedule, stability
 from optimization import prices as lagrangian
-from optimization.dense import dense, factory_names
+from optimization.dense import dense
 from optimization.greedy import greedy
 from optimization.highs import Limits, Progress
 from optimization.outcome import Outcome
 from optimization.pairs import Pairs, reduce
-from optimization.part import whole
+from optimization.part import Whole, whole
 from optimization.plan import Plan, cost_parts, empty_frame
 from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.solver import Solver
 
 _KNOWING_BY = 0.3  # share of the time after which no further plan is looked for before the search
-_SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, or seconds, for undoing changes that do not pay
-_MOST_PRICED, _PRICING_S = 20_000, 10.0  # slots and seconds of the relaxation that a plan's prices come from
+_SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
+_MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
-# Ways of searching, each for the instances that it suits; for all else branch and bound on the whole.
-_WAYS = (location.suits, location.solved), (large.suits, large.solved)
+# Ways of searching an instance that one program carries, each for those that it suits; else branch and bound.
+_WAYS = ((location.suits, location.solved),)
 
 
 def allocate(
@@ -86,35 +85,55 @@ def solve(
     began, trace = time.monotonic(), Trace(progress)
     reduced = reduce(instance)
     w = whole(instance, reduced, dense(instance, reduced))
-    drafts = known.known(w, np.inf if node_limit else began + _KNOWING_BY * time_limit_s)
+    time_limit_s = np.inf if node_limit else time_limit_s
+    drafts = known.known(w, began + _KNOWING_BY * time_limit_s)
     start = known.outcome(w, min(drafts.values(), key=lambda draft: draft.cost()))
-    trace(Progress(0.0, _priceless_bound(instance), start.cost, None))
+    start = replace(start, bound=_priceless_bound(instance))
+    trace(Progress(0.0, start.bound, start.cost, None))
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
-    found = _floored(instance, reduced, _searched(instance, reduced, limits, start, trace), start)
+    found = _floored(instance, reduced, _searched(w, limits, start, trace), start)
     report = _report(instance, reduced, found, gap)
     report["instance_sha256"] = instance.sha256
     report["engine"] = _engine(found, limits) | {"trace": trace.steps}
     report["engine"]["known"] = {name: draft.cost() for name, draft in drafts.items()}
-    prices = _prices(instance, reduced) if found.prices is None else found.prices
-    plan = Plan(found.allocation, found.work, report, prices)
+    plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
-        plan = stability.settled(instance, plan, _SETTLING_S if node_limit else _SETTLING_BY * time_limit_s, stop)
+        plan = stability.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
     plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
 
 
-def _searched(
+def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    """What the way that suits the instance finds; the start where there is no time for any."""
+    began, problem = time.monotonic(), (w.instance, w.reduced)
+    if limits.seconds <= 0:
+        return start
+    if large.suits(*problem, limits):
+        return large.solved(*problem, limits, start, progress)
+    start = _priced(w, start, _PRICING_BY * limits.seconds)
+    left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
+    way = next((solved for suits, solved in _WAYS if suits(*problem, left)), _exactly)
+    found = way(*problem, left, start, progress)
+    if found.bound < start.bound:
+        found = replace(found, bound=start.bound, bound_by=start.bound_by)
+    return replace(found, prices=start.prices) if found.prices is None else found
+
+
+def _exactly(
     instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: Callable[[Progress], None]
 ) -> Outcome:
-    """What the way that suits the instance finds; the start where there is no time for any."""
-    if limits.nodes is None and limits.seconds <= 0:
-        return start
-    for suits, solved in _WAYS:
-        if suits(instance, reduced, limits):
-            return solved(instance, reduced, limits, start, progress)
     return exact.solved(instance, reduced, limits, progress, known=start.allocation) or start
+
+
+def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
+    """The start with prices of capacity and the bound that they prove, where the time suffices for them."""
+    relaxed = relax(w.d, seconds=seconds) if len(w.d.slots[0]) <= _MOST_PRICED else None
+    if relaxed is None:
+        return start
+    prices = lagrangian.table(w.d, w.factory_ids, relaxed.prices)
+    return replace(start, bound=relaxed.value, bound_by="lp", prices=prices)
 
 
 def _floored(instance: Instance, reduced: Pairs, found: Outcome, start: Outcome) -> Outcome:
@@ -132,13 +151,6 @@ def _stopped_by(report: dict[str, Any], limits: Limits) -> str:
     if limits.stopped:
         return "interrupt"
     return "nodes" if limits.nodes else "time"
-
-
-def _prices(instance: Instance, reduced: Pairs) -> pd.DataFrame | None:
-    """Prices of capacity that confirm much of a bound; None where they would take longer than they are worth."""
-    d = dense(instance, reduced)
-    relaxed = relax(d, seconds=_PRICING_S) if len(d.slots[0]) <= _MOST_PRICED else None
-    return None if relaxed is None else lagrangian.table(d, factory_names(instance, reduced), relaxed.prices)
 
 
 class Trace:
@@ -165,14 +177,14 @@ def _finite(value: float | None) -> float | None:
 def _report(instance: Instance, reduced: Pairs, found: Outcome, asked: float) -> dict[str, Any]:
     parts = cost_parts(instance, found.allocation, found.work)
     objective = sum(parts.values())
-    bound = min(objective, _priceless_bound(instance) if found.bound is None else found.bound)
+    bound = min(objective, found.bound)
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0
     proven = gap <= max(asked, _ROUND_OFF)
     return {
         "status": "optimal" if proven else "feasible",
         "objective": objective,
         "bound": bound,
-        "bound_by": "lagrangian" if found.bound is None else found.bound_by,
+        "bound_by": found.bound_by,
         "gap": gap,
         "cost": parts,
         "unmet": reasons.unmet(instance, reduced, found.allocation, found.work, proven),

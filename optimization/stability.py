@@ -25,6 +25,8 @@ Pieces = NDArray[np.int64]
 
 LEAST_SAVING = 1e-6  # of the plan's cost; the contract's tolerance in money
 _HALF = 0.5
+_STATED_PER_S = 500  # pairs whose days can be stated and searched in a second
+_LONGEST_S = 10.0  # for the days of one lot's factories
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
 _OF_PIECES = ("unit", "setup", "engagement", "unmet", "change")  # parts of the cost that no schedule changes
 
@@ -47,7 +49,7 @@ class _Part:
         """Cost of the part as it is."""
         return sum(cost_parts(self.instance, self.allocation, self.schedule).values())
 
-    def best(self, allocation: pd.DataFrame, below: float, seconds: float = 10.0) -> "_Part | None":
+    def best(self, allocation: pd.DataFrame, below: float, seconds: float) -> "_Part | None":
         """The part with another allocation and its best schedule, where that costs less than `below`."""
         pieces = cost_parts(self.instance, allocation, empty_frame("schedule"))
         if sum(pieces[name] for name in _OF_PIECES) >= below:
@@ -120,7 +122,7 @@ def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event |
     while waiting and time.monotonic() < until and not (stop and stop.is_set()):
         order_id = next(iter(waiting))
         del waiting[order_id]
-        better = _undone(instance, reduced, plan, lots[order_id], stake, least)
+        better = _undone(instance, reduced, plan, lots[order_id], stake, least, until)
         if better:
             plan, undone = _with(plan, better), undone | {order_id}
             stake = at_stake(instance, plan)
@@ -147,12 +149,14 @@ def _on_best_days(instance: Instance, reduced: Pairs, plan: Plan, factories: fro
     """The same pieces on better days, in half of the time: what a change costs must not hide in a poor schedule."""
     part = _part(instance, reduced, plan, factories)
     seconds = _HALF * (until - time.monotonic())
-    better = part.best(part.allocation, part.cost, seconds) if factories and seconds > 0 else None
+    if not factories or len(part.allocation) > _STATED_PER_S * seconds:
+        return plan
+    better = part.best(part.allocation, part.cost, seconds)
     return _with(plan, better) if better else plan
 
 
 def _undone(
-    instance: Instance, reduced: Pairs, plan: Plan, lot: _Lot, stake: "pd.Series[float]", least: float
+    instance: Instance, reduced: Pairs, plan: Plan, lot: _Lot, stake: "pd.Series[float]", least: float, until: float
 ) -> _Part | None:
     """The factories of a lot after its undoing, where that costs less."""
     now = lot.pieces(plan.allocation)
@@ -162,7 +166,8 @@ def _undone(
         return None
     part = _part(instance, reduced, plan, lot.factories)
     others, below = part.allocation[part.allocation["order_id"] != lot.order.name], part.cost - least
-    found = (part.best(pd.concat([others, lot.rows(way)], ignore_index=True), below) for way in ways)
+    tried = (pd.concat([others, lot.rows(way)], ignore_index=True) for way in ways)
+    found = (part.best(way, below, min(_LONGEST_S, until - time.monotonic())) for way in tried)
     return next((better for better in found if better), None)
 
 
