@@ -6,8 +6,6 @@ max_factories; once as they are, once with the rest of the book placed around th
 In: an instance made ready (optimization/part.py). Out: an Outcome without a bound.
 """
 
-import time
-
 import numpy as np
 
 from optimization.dense import Dense, Ints
@@ -18,18 +16,14 @@ from optimization.part import Whole
 from optimization.rounding import cumulative, rank, spread
 
 
-def known(w: Whole, until: float = np.inf) -> dict[str, Draft]:
-    """The plans by name. Raises InfeasibleError where the frozen work does not fit.
-
-    The last one is left out after the monotonic time `until`.
-    """
+def known(w: Whole) -> dict[str, Draft]:
+    """The plans by name. Raises InfeasibleError where the frozen work does not fit."""
     standing = frozen_work(w)
     drafts = {"frozen work alone": standing, "common rule": by_rule(w, standing)}
     in_force = spread(w.d, fitted(w.d)) if (w.d.held > w.d.kept).any() else None
     if in_force:
         drafts["in force"] = in_force
-        if time.monotonic() < until:
-            drafts["in force, the rest by the rule"] = by_rule(w, in_force)
+        drafts["in force, the rest by the rule"] = by_rule(w, in_force)
     return drafts
 
 

@@ -26,7 +26,7 @@ from optimization.rounding import filled, rounded
 from optimization.workers import Workers
 
 _FEWEST_SLOTS = 12_000  # below, branch and bound on the whole instance searches better, and the same way each time
-_LEAST_S = 2e-5  # per slot; a search in less time finds nothing
+_LEAST_S = 5e-5  # per slot; a search in less time finds nothing, and would end after it
 _MOST_SLOTS = 250_000  # of a linear program over all slots
 _MOST_NODE_SLOTS = 30_000  # above, patterns raise the bound sooner than branch and bound
 _MOST_PATTERN_SLOTS = 1_000_000  # above, the raising of the bound does not get anywhere in minutes

@@ -28,7 +28,6 @@ from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.solver import Solver
 
-_KNOWING_BY = 0.3  # share of the time after which no further plan is looked for before the search
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
@@ -86,7 +85,7 @@ def solve(
     reduced = reduce(instance)
     w = whole(instance, reduced, dense(instance, reduced))
     time_limit_s = np.inf if node_limit else time_limit_s
-    drafts = known.known(w, began + _KNOWING_BY * time_limit_s)
+    drafts = known.known(w)
     start = known.outcome(w, min(drafts.values(), key=lambda draft: draft.cost()))
     start = replace(start, bound=_priceless_bound(instance))
     trace(Progress(0.0, start.bound, start.cost, None))
