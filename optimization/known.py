@@ -39,6 +39,9 @@ def fitted(d: Dense) -> Ints:
     return np.where(kept | (pieces >= d.least), pieces, 0)
 
 
-def outcome(w: Whole, draft: Draft) -> Outcome:
-    """A draft as what a search ends with."""
-    return Outcome(w.allocation(draft), w.schedule(draft), draft.cost())
+def cheapest(w: Whole) -> tuple[Outcome, dict[str, float]]:
+    """The cheapest of the plans, and what each of them costs."""
+    drafts = known(w)
+    costs = {name: draft.cost() for name, draft in drafts.items()}
+    draft = drafts[min(costs, key=lambda name: costs[name])]
+    return Outcome(w.allocation(draft), w.schedule(draft), draft.cost()), costs

@@ -6,7 +6,7 @@ where that is small, by patterns where it is not.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -72,23 +72,24 @@ def solved(
             _raise_by_patterns(workers, d, bound, began + _BOUND_BY * limits.seconds)
         search = Search(w, _cheaper(w.draft(start.allocation, start.work), first_plan()), bound.prices)
         if by_nodes and limits.threads > 1:
-            workers.raise_by_nodes(
-                instance, reduced, w.allocation(search.draft), Limits(end - time.monotonic(), limits.gap, 1)
-            )
-
-        def gap() -> float:
-            bound.raise_to(*workers.raised)
-            return (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
-
-        def told() -> None:
+            left = Limits(end - time.monotonic(), limits.gap, 1)
+            workers.raise_by_nodes(instance, reduced, w.allocation(search.draft), left)
+        for gap in _steps(search, workers, bound, end):
             if progress:
-                progress(Progress(time.monotonic() - began, bound.value, search.cost, gap()))
-
-        told()
-        while time.monotonic() < end and gap() > limits.gap and not limits.stopped:
-            search.step(workers.pool, workers.free, end)
-            told()
+                progress(Progress(time.monotonic() - began, bound.value, search.cost, gap))
+            if gap <= limits.gap or limits.stopped:
+                break
     return _outcome(search, bound)
+
+
+def _steps(search: Search, workers: Workers, bound: _Bound, end: float) -> Iterator[float]:
+    """The gap before each step of the search until its end, and after the last."""
+    while True:
+        bound.raise_to(*workers.raised)
+        yield (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
+        if time.monotonic() >= end:
+            return
+        search.step(workers.pool, workers.free, end)
 
 
 def _cheaper(one: Draft, other: Draft | None) -> Draft:

@@ -148,8 +148,8 @@ def _minutes(d: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
     pair, day = d.slots_of(pairs)
     row = np.full(len(d.order), -1)
     row[pairs] = at = np.arange(len(pairs))
-    need = quantity * d.pace[pairs] + d.setup_minutes[pairs]
-    kept = np.where(d.kept[pairs] > 0, d.kept[pairs] * d.pace[pairs] + d.setup_minutes[pairs], 0.0)
+    need = _need(d, pairs, quantity)
+    kept = np.where(d.kept[pairs] > 0, _need(d, pairs, d.kept[pairs]), 0.0)
     lp = Blocks()
     # an hour earlier is worth a little: slack for surprises
     w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair] + 1e-6 * day, upper=d.day_limit[pair])
@@ -166,6 +166,11 @@ def _minutes(d: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
     return minutes, np.maximum(0.0, solved.values[lack] + solved.values[frozen])
 
 
+def _need(d: Dense, pairs: Ints, quantity: Ints) -> Floats:
+    """Minutes of pieces of some pairs, setup included."""
+    return np.asarray(quantity * d.pace[pairs] + d.setup_minutes[pairs])
+
+
 def _dearest(d: Dense) -> float:
     """More than a minute costs that any pair lacks, is late by or works in overtime."""
     late = d.late_cost * np.maximum(0, d.last_day - d.on_time_day)
@@ -179,7 +184,7 @@ def drafted(d: Dense, quantity: Ints, minutes: Floats) -> Draft:
     draft.quantity[:] = quantity
     pairs = np.flatnonzero(quantity)
     worked = minutes[pairs]
-    need = quantity[pairs] * d.pace[pairs] + d.setup_minutes[pairs]
+    need = _need(d, pairs, quantity[pairs])
     worked = worked * (need / worked.sum(axis=1))[:, None]  # takes out the solver's tolerance
     done = np.minimum(np.cumsum(worked, axis=1), d.setup_minutes[pairs][:, None])
     draft.setup[pairs] = np.diff(done, axis=1, prepend=0.0)

@@ -82,20 +82,17 @@ def solve(
     plan so far.
     """
     began, trace = time.monotonic(), Trace(progress)
+    time_limit_s = np.inf if node_limit else time_limit_s
     reduced = reduce(instance)
     w = whole(instance, reduced, dense(instance, reduced))
-    time_limit_s = np.inf if node_limit else time_limit_s
-    drafts = known.known(w)
-    start = known.outcome(w, min(drafts.values(), key=lambda draft: draft.cost()))
+    start, costs = known.cheapest(w)
     start = replace(start, bound=_priceless_bound(instance))
     trace(Progress(0.0, start.bound, start.cost, None))
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
     found = _floored(instance, reduced, _searched(w, limits, start, trace), start)
     report = _report(instance, reduced, found, gap)
-    report["instance_sha256"] = instance.sha256
-    report["engine"] = _engine(found, limits) | {"trace": trace.steps}
-    report["engine"]["known"] = {name: draft.cost() for name, draft in drafts.items()}
+    report["engine"] = _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
         plan = stability.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
@@ -187,6 +184,7 @@ def _report(instance: Instance, reduced: Pairs, found: Outcome, asked: float) ->
         "gap": gap,
         "cost": parts,
         "unmet": reasons.unmet(instance, reduced, found.allocation, found.work, proven),
+        "instance_sha256": instance.sha256,
     }
 
 

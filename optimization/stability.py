@@ -25,7 +25,7 @@ Pieces = NDArray[np.int64]
 
 LEAST_SAVING = 1e-6  # of the plan's cost; the contract's tolerance in money
 _HALF = 0.5
-_STATED_PER_S = 500  # pairs whose days can be stated and searched in a second
+_STATED_PER_S = 100  # pairs whose days can be stated and searched in a second, on a busy machine too
 _LONGEST_S = 10.0  # for the days of one lot's factories
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
 _OF_PIECES = ("unit", "setup", "engagement", "unmet", "change")  # parts of the cost that no schedule changes
