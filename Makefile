@@ -81,8 +81,12 @@ bench-finish: .venv-bench/installed
 
 bench-scores: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.calibrate_scores
-	.venv-bench/bin/python -m benchmarks.promised_dates
 	.venv-bench/bin/python -m benchmarks.score_share
+
+# An hour; done seeds of the second are kept, so it goes on where it stopped.
+bench-promises: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.promised_dates
+	.venv-bench/bin/python -m benchmarks.promises_of_run
 
 # Hours; done runs are kept, so it goes on where it stopped.
 bench-allocation: .venv-bench/installed

@@ -17,15 +17,16 @@ from c2m.published import PROJECT
 
 _SOME_DAY = "2099-12-31"  # stands in the compiled models for the business date
 _MODELS = ["int_factory_speed", "int_factory_events", "int_score_days", "int_factory_evidence", "int_factory_rates"]
-_MODELS += ["int_factory_efficiency", "int_factory_components", "factories", "factory_scores"]
+_MODELS += ["int_factory_efficiency", "int_factory_manners", "int_factory_components", "factories", "factory_scores"]
 
 # What the models read of the ledger and the floor, where a world has none of it.
 NOTHING = {
     "int_scan_slots": "factory_id varchar, job_order_id varchar, operation varchar, pieces int, defects int, "
     "line_id varchar, slot timestamp",
+    "int_job_order_pieces": "job_order_id varchar, factory_id varchar, first_scan_at timestamp",
     "int_job_orders": "job_order_id varchar, lot_id varchar, order_id varchar, factory_id varchar, quantity int, "
-    "state varchar, accepted boolean, start_on date, due_on date, ended_at timestamp, released_at timestamp, "
-    "answered_at timestamp, changed_at timestamp",
+    "rank bigint, state varchar, accepted boolean, start_on date, due_on date, ended_at timestamp, "
+    "released_at timestamp, answered_at timestamp, changed_at timestamp",
     "stg_ledger_lots": "lot_id varchar, category varchar, sam_cut_minutes double, sam_sew_minutes double, "
     "sam_finish_minutes double, sam_inspect_minutes double, sam_pack_minutes double",
     "stg_ledger_orders": "order_id varchar, parent_order_id varchar, tolerance_share double",

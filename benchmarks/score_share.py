@@ -102,7 +102,14 @@ class World:
     def plan(self, day: int) -> tuple[Instance, Plan, dict[str, pd.DataFrame]]:
         """Marts, instance and plan of a day."""
         known = marts(self.tables(), day_of(day)) | {"capabilities": self.skills(), "calendar": self.calendar()}
-        facts = {"merchant_id": "m", "parent_order_id": None, "category": "shirt", "crafts": "", "release_on": None}
+        facts = {
+            "merchant_id": "m",
+            "parent_order_id": None,
+            "category": "shirt",
+            "crafts": "",
+            "release_on": None,
+            "promised_on": None,
+        }
         facts |= {"unit_value": 20.0, "unit_cost_basis": 8.0, "currency": "USD", "sam_minutes": SAM_MINUTES}
         facts |= {"destination_latitude": 19.0, "destination_longitude": 73.0, "priority": None, "max_factories": None}
         columns = ["lot_id", "factory_id", "quantity", "made", "state", "accepted"]

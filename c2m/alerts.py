@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m import promises as promise_dates
 from c2m.settings import RobotPolicy
 
 ALERT = ["kind", "subject", "factory_id", "severity", "cause", "move", "job_order_ids", "order_ids"]
@@ -141,6 +142,22 @@ def late(outlook: pd.DataFrame, standing: set[str], policy: RobotPolicy, moves: 
         return moves.get(row.job_order_id, "")
 
     return _alerts("late", rows, "job_order_id", np.where(rows["lost"], URGENT, WARNING), cause, move)
+
+
+def promises(due: pd.DataFrame) -> pd.DataFrame:
+    """Promised dates are kept more or less often than stated. due: the recent ones that are past, rows of that mart."""
+    found = promise_dates.kept(due)
+    if found.holds:
+        return pd.DataFrame(columns=ALERT)
+    interval = f"95 % interval {found.low:.1%} to {found.high:.1%}"
+    seen = f"{found.kept:.1%} of {found.judged:,} promised dates were kept ({interval}), {found.stated:.1%} were stated"
+    move = (
+        "Dates of later plans are corrected by what was kept; the page of promises tells which factories and distances"
+    )
+    broken = due.loc[due["state"] == "broken", "order_id"].tolist()
+    severity = URGENT if found.kept < found.stated else WARNING
+    row: tuple[object, ...] = ("promises", "all", "", severity, seen, move, [], broken)
+    return pd.DataFrame([row], columns=ALERT)
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":

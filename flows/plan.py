@@ -16,6 +16,7 @@ from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
+from c2m.promises import correction
 from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
@@ -84,8 +85,10 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     if not verdict.ok:
         raise C2MError("plan-does-not-verify", [*map(str, verdict.broken), f"the plan lies in {folder}"])
     with session() as s:
-        lots = orders.open_lots(s)
-    dated = promised_dates(instance, plan, lots, read("factories"), policy.promise_level)
+        lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
+    known = read("factories"), read("factory_calendar"), versions
+    learned = correction(read("promises"), clock.business_date(clock.now()))
+    dated = promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
     for name, rows in zip(_DATED, dated, strict=True):
         write_atomically(folder / name, rows.to_csv(index=False, lineterminator="\n").encode())
     scored = read("factory_scores").merge(instance.factories["factory_id"]).sort_values("score")
@@ -133,11 +136,11 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         allocation=priced(allocation, instance, read("factories")),
         at=clock.now(),
     )
-    dated, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
+    promised, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
     with session() as s:
         why = f"replaced by plan {plan_id}, made with {spelled(policy.limits)}"
         plans.propose(s, proposed, waits.plan_id if waits else None, why)
-        promises.record(s, plan_id, dated, makers, clock.now())
+        promises.record(s, plan_id, promised, makers, clock.now())
 
 
 @task

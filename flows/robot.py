@@ -11,6 +11,8 @@ from c2m.alerts import ALERT, SEVERITY, URGENT
 from c2m.ledger import alerts as kept
 from c2m.ledger import job_orders, status
 from c2m.ledger.store import session
+from c2m.promises import recent
+from c2m.published import read
 from c2m.settings import settings
 from c2m.steps import step
 from flows import reports, warehouse
@@ -19,7 +21,7 @@ from models import remedy
 from models.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
 from models.outlook import outlook
 
-FLOOR = "+job_order_progress +floor_days +factory_days"
+FLOOR = "+job_order_progress +floor_days +factory_days +promises"
 
 
 @task
@@ -44,6 +46,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alerts.stalled(last_of_lines(floor), rows, policy),
         alerts.yield_drop(inspected(floor, policy), rows, policy),
         alerts.late(rows, late, policy, remedy.moves(rows[rows["late_chance"] >= policy.relief_chance], floor, rows)),
+        alerts.promises(recent(read("promises"), clock.business_date(now))),
     )
     with session() as s:
         kept.record(s, found, now)

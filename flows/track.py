@@ -43,7 +43,7 @@ def track(parameters: Track) -> None:
         rows = with_video(rows, parameters.day)
     plan_page.renew()
     reports.job_orders("progress", "Progress of job orders", rows, note)
-    reports.promises(read("promises"))
+    reports.promises(read("promises"), parameters.day)
 
 
 def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from c2m.errors import InputError
 from c2m.floor.messages import VERSION
 from c2m.ledger.states import STARTED
+from c2m.promises import Correction
 from c2m.settings import PlanPolicy
 from optimization.arcs import arcs, transit_days
 from optimization.chance import promises
 from optimization.lots import make_lots
 from optimization.plan import Plan
 from optimization.problem import Instance
-from optimization.proposal import dates
+from optimization.proposal import dates, places
+from optimization.queue import WORK
 from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,7 @@ HEADER = [
     *["max_factories", "currency", *DESTINATION],
 ]
 PAIR = ["order_id", "factory_id"]
+DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 
 # Assumed rate, as a share of a piece's cost like those in standing.py.
 CHANGE_SHARE = 0.10  # of the cost: cloth moved and work lost when a job order is taken back
@@ -113,11 +116,20 @@ def tellable(capabilities: pd.DataFrame, versions: Mapping[str, int]) -> pd.Data
 
 
 def promised_dates(
-    instance: Instance, plan: Plan, lots: pd.DataFrame, factories: pd.DataFrame, level: float
+    instance: Instance,
+    plan: Plan,
+    lots: pd.DataFrame,
+    live: pd.DataFrame,
+    factories: pd.DataFrame,
+    calendar: pd.DataFrame,
+    versions: Mapping[str, int],
+    level: float,
+    correction: Correction = Correction(),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """When whole orders will have arrived, and who makes them, for `ledger.promises.record`.
 
     (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days).
+    versions: of the messages that each factory understands; the first knows no rank, and due days stand for it.
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
@@ -125,19 +137,64 @@ def promised_dates(
     pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
     of = rows.set_index("order_id")["whole_order"]
-    schedule, allocation = (frame[frame["order_id"].isin(of.index)] for frame in (plan.schedule, plan.allocation))
-    found = promises(instance, schedule, transit, factories, of, level)
+    work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
+    work["whole_order"] = work["order_id"].map(of)
+    knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
+    work["place"] = work["place"].where(knows_rank, work["due_day"])
+    minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
+    found = promises(work, factories, minutes, overtime, level, correction)
     for name in ("planned", "promised"):
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
     asked, placed = (
-        frame.groupby(frame["order_id"].map(of))["quantity"].sum() for frame in (instance.orders, allocation)
+        found["order_id"].map(frame.groupby(frame["order_id"].map(of))["quantity"].sum())
+        for frame in (instance.orders, plan.allocation)
     )
-    found["unplaced"] = found["order_id"].map(asked) - found["order_id"].map(placed)
-    found["modelled"] = found["probability"]
-    makers = transit.merge(allocation[PAIR], on=PAIR)
-    makers = makers.assign(order_id=makers["order_id"].map(of)).drop_duplicates(PAIR, ignore_index=True)
+    found["unplaced"] = asked - placed
+    makers = work.assign(order_id=work["whole_order"])[[*PAIR, "transit_days"]].drop_duplicates(PAIR)
     dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
     return found[dated], makers
+
+
+def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> pd.DataFrame:
+    """The job orders of each factory as they will be once the plan is released: `queue.WORK`, order_id, planned_day.
+
+    What live job orders make stays theirs, with the days that they were told; what the plan adds to a pair is a job
+    order of its own, which comes after them.
+    """
+    span = plan.schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
+    pairs = plan.allocation.merge(span, on=PAIR).merge(instance.arcs, on=PAIR).merge(places(plan.schedule), on=PAIR)
+    held = live.rename(columns={"lot_id": "order_id", "quantity": "agreed"}).merge(pairs, on=PAIR)
+    held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
+    for name, day in (("first", "start_on"), ("due_day", "due_on")):
+        held[name] = (pd.to_datetime(held[day]) - pd.Timestamp(day_1)).dt.days + 1
+    held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~held["begun"], 0))
+    covered = held.groupby(PAIR)["remaining"].sum().rename("covered")
+    fresh = pairs.join(covered, on=PAIR)
+    fresh["pieces"] = fresh["quantity"] - fresh["covered"].fillna(0)
+    fresh = fresh.assign(
+        begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
+    )
+    work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
+    work["minutes"] = work["pieces"] * work["minutes_per_piece"]
+    work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
+    return work.rename(columns={"pieces": "quantity"})[["order_id", "planned_day", *WORK]]
+
+
+def calendar_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, days: int) -> tuple[Floats, Floats]:
+    """(F, days + 1) paid minutes and overtime of each factory from the day before day 1 on; past the calendar's end, as
+    in its last four weeks."""
+    day = (pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days.to_numpy() + 1
+    row = pd.Index(factories["factory_id"]).get_indexer(calendar["factory_id"])
+    inside = (day >= 0) & (day <= days) & (row >= 0)
+    found = []
+    for name in ("minutes", "overtime_minutes"):
+        table = np.zeros((len(factories), days + 1))
+        table[row[inside], day[inside]] = calendar[name].to_numpy(dtype=float)[inside]
+        end = int(day.max(initial=0)) + 1
+        for later in range(max(end, 28), days + 1):
+            table[:, later] = table[:, later - 28]
+        found.append(table)
+    return found[0], found[1]
 
 
 def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
@@ -176,8 +233,14 @@ def _named(lots: pd.DataFrame) -> pd.DataFrame:
 
 
 def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
-    """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made."""
-    release, due = ((pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on"])
+    """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made.
+
+    What a merchant was promised is due by then: else a later plan would put it behind what is new.
+    """
+    release, due, promised = (
+        (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
+    )
+    due = due.mask(promised < due, promised).astype(np.int64)
     orders = lots[["order_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),
         due_day=due.astype(np.int64),

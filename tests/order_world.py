@@ -29,7 +29,13 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
         "quantity": 500,
     }
     money = {"unit_value": 20.0, "unit_cost_basis": 8.0, "currency": "USD", "sam_minutes": 12.0}
-    dates = {"release_on": None, "due_on": DAY + timedelta(days=15), "priority": None, "max_factories": None}
+    dates = {
+        "release_on": None,
+        "due_on": DAY + timedelta(days=15),
+        "priority": None,
+        "max_factories": None,
+        "promised_on": None,
+    }
     place = {"destination_latitude": MUMBAI[0], "destination_longitude": MUMBAI[1]}
     row = {**facts, **money, **dates, **place, **changes}
     return {"remaining": row["quantity"], "committed": 0, **row}
@@ -46,6 +52,11 @@ def factory(factory_id: str, **changes: Any) -> dict[str, Any]:
         **place,
         "yield_rate": 1.0,
         "efficiency_factor": 1.0,
+        "lines": 1,
+        "operators": 10,
+        "works_by_rank": 1.0,
+        "works_by_arrival": 0.0,
+        "works_by_size": 0.0,
         **CERTAIN,
         **changes,
     }

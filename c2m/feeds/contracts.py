@@ -449,6 +449,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "quantity": "INTEGER",
         "state": "VARCHAR",
         "sequence": "INTEGER",
+        "rank": "BIGINT",
         "accepted": "BOOLEAN",
         "reason": "VARCHAR",
         "accept_by": "TIMESTAMP",

@@ -29,6 +29,7 @@ EXPORTED = ("orders", "lots", "order_quantities", "job_orders", "promises", *OWN
 ARROW = {
     "VARCHAR": pa.string(),
     "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "DATE": pa.date32(),

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from c2m.ledger import orders, outbox
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
-from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order, Outbox
 from c2m.settings import settings
 
 GOOD_AT = "inspect"  # a piece is good once it has passed inspection
@@ -58,11 +58,17 @@ LOT_ON_THE_FLOOR = [
 
 
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision."""
+    """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision.
+
+    start_on, due_on; arrival: grows in the order in which the factory was told of them.
+    """
     remaining = JobOrder.to_make.label("remaining")
     columns = (JobOrder.job_order_id, JobOrder.lot_id, JobOrder.factory_id, JobOrder.quantity, remaining)
-    more = (JobOrder.state, JobOrder.accepted, JobOrder.attempt, JobOrder.revision)
-    chosen = select(*columns, *more).where(JobOrder.state.in_(LIVE), *scope.conditions(JobOrder))
+    more = (JobOrder.state, JobOrder.accepted, JobOrder.attempt, JobOrder.revision, JobOrder.start_on, JobOrder.due_on)
+    told = select(func.min(Outbox.position)).where(Outbox.job_order_id == JobOrder.job_order_id)
+    chosen = select(*columns, *more, told.scalar_subquery().label("arrival")).where(
+        JobOrder.state.in_(LIVE), *scope.conditions(JobOrder)
+    )
     return frame(session, chosen.order_by(JobOrder.job_order_id))
 
 

@@ -16,7 +16,7 @@ from c2m.errors import InputError
 from c2m.ledger import quantities as reasons
 from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
-from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
@@ -114,6 +114,8 @@ def _cancel(session: Session, order_ids: set[str], lot_ids: set[str], cancelled:
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """Lots with pieces to be made: their columns, their order's (PLANNING), `remaining` and `committed` pieces.
 
+    promised_on: the first date of the order that the merchant was told; none where there is none yet.
+
     remaining: quantity - shipped - what is good and not shipped yet, or may still come of job orders that ended;
     committed: the part of it that live job orders are to make. Values per piece are floats here: planning reckons so.
     """
@@ -129,11 +131,14 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
         .group_by(JobOrder.lot_id)
         .subquery()
     )
+    told = select(Promise.promised_on).where(Promise.order_id == Lot.order_id, Promise.made_at.is_not(None))
+    first_told = told.order_by(Promise.made_at, Promise.plan_id).limit(1).scalar_subquery()
     remaining = Lot.quantity - Lot.shipped - func.coalesce(held.c.uncounted, 0)
     statement = (
         select(
             *Lot.__table__.columns,
             *(getattr(Order, name) for name in PLANNING),
+            first_told.label("promised_on"),
             remaining.label("remaining"),
             func.coalesce(held.c.committed, 0).label("committed"),
         )

@@ -19,6 +19,7 @@ VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
 EVIDENCE = VARS["evidence"]
 FACTORIES, CATEGORIES = ["f0", "f1", "f2", "f3", "new"], ["kurta", "uniform"]
 MODELS = ("--select", "+factories", "+factory_scores", "+factory_score_components", "--indirect-selection", "cautious")
+MANNERS = ("int_factory_manners", "int_job_orders", "int_job_order_pieces")
 Job = dict[str, Any]
 
 
@@ -55,6 +56,7 @@ def changes(job: Job) -> list[dict[str, Any]]:
     """The job order's rows in the ledger's change log."""
     row = {name: job[name] for name in ("job_order_id", "factory_id", "quantity", "due_on")}
     row |= {"lot_id": f"l-{job['job_order_id']}", "order_id": f"o-{job['job_order_id']}", "merchant_id": "m"}
+    row |= {"rank": sum(map(ord, job["job_order_id"])) % 7 or None}
     row |= {"start_on": job["released"], "attempt": 1, "revision": 1, "accepted": None, "ended_at": None}
     told: list[tuple[datetime, dict[str, Any]]] = [(noon(job["released"], 0), {"state": "Released"})]
     answered = noon(job["released"], job["answer_hours"])
@@ -114,7 +116,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             built = {name: connection.sql(f"FROM marts.{name}").df() for name in names}
             rates = connection.sql("FROM main.int_factory_rates").df()
             components = connection.sql("FROM main.int_factory_components").df()
-    return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **built}
+            told = {name: connection.sql(f"FROM main.{name}").df() for name in MANNERS}
+    return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **built, **told}
 
 
 def land_world(jobs: list[Job], random: np.random.Generator) -> dict[str, dict[date, float]]:
@@ -239,6 +242,44 @@ def test_the_level_of_efficiency_is_that_of_generalised_least_squares(world: dic
         assert row["efficiency_factor"] == pytest.approx(level + (ratio[-1] - level) * kept * ahead.mean(), abs=1e-9)
     new = factories.loc["new"]
     assert (new["efficiency_factor"], new["efficiency_kept"], new["efficiency_deviation"]) == (1, 0, 0)
+
+
+def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: dict[str, Any]) -> None:
+    """Bayes' rule in plain Python, one beginning after another."""
+    begun = world["int_job_order_pieces"].groupby("job_order_id")["first_scan_at"].min()
+    jobs = world["int_job_orders"].assign(begun_at=lambda frame: frame["job_order_id"].map(begun))
+    jobs["gone_at"] = jobs["begun_at"].fillna(jobs["ended_at"])
+    jobs["rank"] = jobs["rank"].fillna(-1)
+    keys = {
+        "rank": lambda job: (job.rank, job.due_on, job.job_order_id),
+        "arrival": lambda job: (job.released_at, job.rank, job.due_on, job.job_order_id),
+        "size": lambda job: (-job.quantity, job.released_at, job.rank, job.job_order_id),
+    }
+    seen = 0
+    for factory, accepted in jobs[jobs["accepted"].fillna(False).astype(bool)].groupby("factory_id"):
+        told = dict.fromkeys(keys, 0.0)
+        for one in accepted.dropna(subset="begun_at").itertuples():
+            day = one.begun_at.date()  # as in the factories' zone: they work at noon
+            others = [
+                job
+                for job in accepted.itertuples()
+                if job.answered_at <= one.begun_at and not job.gone_at < one.begun_at and job.start_on.date() <= day
+            ]
+            if len(others) < 2 or day >= DAY:
+                continue
+            seen += 1
+            weight = 0.5 ** (((DAY - day).days - 1) / VARS["manner_half_life_days"])
+            slips = VARS["manner_slips"]
+            for name, key in keys.items():
+                hit = min(others, key=key).job_order_id == one.job_order_id
+                told[name] += weight * np.log(1 - slips if hit else slips / (len(others) - 1))
+        chance = {name: VARS["prior_manners"][name] * np.exp(told[name]) for name in keys}
+        row = world["factories"].set_index("factory_id").loc[factory]
+        for name in keys:
+            assert row[f"works_by_{name}"] == pytest.approx(chance[name] / sum(chance.values()), abs=1e-6), factory
+    assert seen > 30
+    new = world["factories"].set_index("factory_id").loc["new"]
+    assert {name: new[f"works_by_{name}"] for name in keys} == pytest.approx(VARS["prior_manners"])
 
 
 def test_a_score_is_the_sum_of_its_points_by_the_profile_of_the_category(world: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ select
 from rates as r
 inner join terms as t on r.factory_id = t.factory_id and r.category = t.category
 inner join speed as e on r.factory_id = e.factory_id and r.as_of = e.as_of
+inner join {{ ref('int_factory_manners') }} as m on r.factory_id = m.factory_id and r.as_of = m.as_of
 cross join
     lateral (
         values
@@ -68,6 +69,14 @@ cross join
             format('9 of 10 orders within {:.0f} % of the planned days', r.lead_ratio_q90_percent)
         ),
         ('efficiency', 2 * e.efficiency - 1, e.days, format('{:.0f} % of the planned efficiency', 100 * e.efficiency)),
+        (
+            'rank', m.by_rank, m.seen,
+            case greatest(m.by_rank, m.by_arrival, m.by_size)
+                when m.by_rank then format('{:.0f} % sure to keep to the rank', 100 * m.by_rank)
+                when m.by_arrival then format('{:.0f} % sure to work first come, first served', 100 * m.by_arrival)
+                else format('{:.0f} % sure to take the largest first', 100 * m.by_size)
+            end
+        ),
         (
             'price', 1.5 - t.cost / t.usual_cost, null,
             format('{:.0f} % of the usual cost of a standard minute', 100 * t.cost / t.usual_cost)

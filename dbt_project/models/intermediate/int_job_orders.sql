@@ -6,6 +6,7 @@ select
     merchant_id,
     factory_id,
     quantity,
+    rank,
     state,
     accepted,
     start_on,

@@ -37,6 +37,9 @@ select
     r.answer_hours::double as answer_hours,
     r.lead_ratio_q90::double as lead_ratio_q90,
     r.pieces::integer as pieces_scanned,
+    m.by_rank::double as works_by_rank,
+    m.by_arrival::double as works_by_arrival,
+    m.by_size::double as works_by_size,
     greatest(v.factor, 0.2)::double as efficiency_factor,
     (v.level + v.deviation - 1.2816 * sqrt(
         pow(v.level_sd * (1 - v.kept), 2) + pow(v.day_sd, 2) * (1 - v.kept * v.kept)
@@ -44,3 +47,4 @@ select
 from {{ ref('stg_factories') }} as f
 inner join rates as r on f.factory_id = r.factory_id
 inner join speed as v on f.factory_id = v.factory_id
+inner join {{ ref('int_factory_manners') }} as m on f.factory_id = m.factory_id and m.as_of = {{ business_date() }}

@@ -7,6 +7,7 @@ select
     revision,
     sequence,
     quantity,
+    rank,
     state,
     accepted,
     start_on,

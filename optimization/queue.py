@@ -1,0 +1,124 @@
+"""The futures of a factory's queue: when each job order will be done, by the order of work that the factory keeps to.
+
+A factory takes its job orders one after another and books each into what is left of its paid minutes, from the job
+order's first day on; where that ends after its last day, into overtime too. What has begun comes first. Of the rest,
+some factories keep to the rank that the plan gives, some take what came first, some their own favourites, the largest:
+which one it is, is known by a probability for each (columns of the mart `factories`).
+
+How long a job order takes is its planned minutes over a ratio that it has as a whole, times the factory's level, plus
+what stands still: distributions of 691 sewing-line days of the public data set "Productivity Prediction of Garment
+Employees". Day 0 is the business date, of which the morning's plan knows nothing yet.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
+# due_day; begun; place: by the plan; arrival: when the factory came to know it; quantity: pieces.
+WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "arrival", "quantity"]
+MANNERS = ("rank", "arrival", "size")
+DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
+# Quantiles of actual over targeted productivity, as a share of 1.
+RATIO = ((0.0, 0.40), (0.01, 0.42), (0.05, 0.65), (0.10, 0.82), (0.25, 1.0), (0.50, 1.0), (0.75, 1.06), (0.90, 1.14),
+         (0.95, 1.25), (0.99, 1.32), (1.0, 1.35))  # fmt: skip
+# 18 of 691 line-days of 58 operators x 480 minutes stood still for a while, for so many minutes.
+MINUTES_BETWEEN_STOPS = 691 / 18 * 58 * 480
+STOP_MINUTES = (2, 2, 3.5, 3.5, 3.5, 4, 4, 4, 4.5, 4.5, 5, 5, 6.5, 8, 8, 90, 150, 270, 300)
+USUAL_DAY_SD = 0.2  # as prior_efficiency_day_sd in dbt_project.yml: the spread that RATIO has
+LOWEST_RATIO = 0.1
+
+
+def finishes(
+    work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats
+) -> Iterator[tuple[int, Ints]]:
+    """Row of `work`, and in each of DRAWS futures the day (an index of the calendar's) on which it is done.
+
+    work: columns WORK; minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories.
+    """
+    row_of = pd.Index(factories["factory_id"])
+    for factory_id, jobs in work.groupby("factory_id"):
+        row = int(row_of.get_loc(str(factory_id)))
+        seed = int.from_bytes(hashlib.sha256(str(factory_id).encode()).digest()[:8], "big")
+        random = np.random.default_rng(seed)
+        needed = durations(jobs, factories.iloc[row], random)
+        manner = np.searchsorted(np.cumsum(manners(factories.iloc[row])), _even(random, (1, DRAWS))[0])
+        done = np.zeros((len(jobs), DRAWS), dtype=np.int64)
+        for number, name in enumerate(MANNERS):
+            futures = np.flatnonzero(manner == number)
+            if len(futures):
+                order = turns(jobs, name)
+                done[:, futures] = booked(jobs, order, needed[:, futures], minutes[row], overtime[row])
+        yield from zip(jobs.index, done, strict=True)
+
+
+def manners(factory: "pd.Series[float]") -> Floats:
+    """Probability that the factory works in the order of each of MANNERS."""
+    share: Floats = np.array([float(factory[f"works_by_{name}"]) for name in MANNERS])
+    return np.asarray(share / share.sum())
+
+
+def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random.Generator) -> Floats:
+    """(jobs, draws) paid minutes that each job order takes."""
+    shape = (len(jobs), DRAWS)
+    sure = ndtri(_even(random, (1, DRAWS)))[0]
+    level = float(factory["efficiency_level"]) + float(factory["efficiency_level_sd"]) * sure
+    levels, values = np.array(RATIO).T
+    spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
+    ratio = 1 + spread * (np.interp(_even(random, shape), levels, values) - 1)
+    planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * float(factory["efficiency_factor"])
+    run = planned / np.maximum(level * ratio, LOWEST_RATIO)
+    operators = float(factory["operators"]) / float(factory["lines"])
+    stops = random.poisson(run / MINUTES_BETWEEN_STOPS)
+    idle = np.zeros(shape)
+    for number in range(int(stops.max(initial=0))):
+        idle += np.where(stops > number, random.choice(STOP_MINUTES, shape) * operators, 0)
+    return np.asarray(jobs["setup_minutes"].to_numpy(dtype=float)[:, None] + run + idle)
+
+
+def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Uniform draws, as many in each part of 0 to 1: a row is a permutation of the middles of its parts."""
+    return random.permuted(np.tile((np.arange(shape[1]) + 0.5) / shape[1], (shape[0], 1)), axis=1)
+
+
+def turns(jobs: pd.DataFrame, manner: str) -> Ints:
+    """Positions of the job orders in the order in which a factory of that manner takes them; what has begun first."""
+    key = {"rank": jobs["place"], "arrival": jobs["arrival"], "size": -jobs["quantity"]}[manner]
+    return np.lexsort((jobs["arrival"], key, ~jobs["begun"].to_numpy(dtype=bool)))
+
+
+def booked(jobs: pd.DataFrame, order: Ints, needed: Floats, minutes: Floats, overtime: Floats) -> Ints:
+    """(jobs, draws) day on which each is done; needed (jobs, draws) minutes, minutes and overtime (D,) of the days."""
+    firsts, dues = (jobs[name].to_numpy(dtype=np.int64) for name in ("first_day", "due_day"))
+    # From the last first day on, the work of the longest future fills no more days than these.
+    last = int(np.clip(firsts.max(), 0, len(minutes) - 1))
+    enough = last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), needed.sum(axis=0).max()))
+    minutes, overtime = minutes[:enough], overtime[:enough]
+    used = np.zeros((needed.shape[1], len(minutes)))
+    done = np.zeros(needed.shape, dtype=np.int64)
+    for job in order:
+        first = max(int(firsts[job]), 0)
+        taken, regular = _fill(used[:, first:], minutes[first:], needed[job])
+        late = regular + first > dues[job]
+        if late.any():
+            more, longer = _fill(used[late, first:], (minutes + overtime)[first:], needed[job][late])
+            taken[late], regular[late] = more, longer
+        used[:, first:] += taken
+        done[job] = regular + first
+    return done
+
+
+def _fill(used: Floats, minutes: Floats, needed: Floats) -> tuple[Floats, Ints]:
+    """(draws, D) minutes taken of each day, and the day on which they reach what is needed; the last, if none does."""
+    free = np.maximum(minutes - used, 0)
+    reached = np.cumsum(free, axis=1)
+    taken = np.clip(needed[:, None] - (reached - free), 0, free)
+    day = (reached < needed[:, None] - 1e-6).sum(axis=1)
+    return taken, np.minimum(day, free.shape[1] - 1)
