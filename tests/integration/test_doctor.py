@@ -15,7 +15,9 @@ import psutil
 import pytest
 from day_kit import command
 
+from c2m.doctor import pages, schedules
 from c2m.floor.child import LOOPBACK, free_port
+from c2m.settings import settings
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 PORTS = ("C2M_PREFECT_PORT", "C2M_MLFLOW_PORT", "C2M_DOCS_PORT", "C2M_MQTT_PORT", "C2M_HTTP_PORT")
@@ -49,10 +51,11 @@ class Platform:
         assert all(check in done.stderr for check in wrong)
         return wrong
 
-    def child(self, words: str) -> psutil.Process:
-        """The process that runs a command with these words."""
+    def kill(self, words: str) -> None:
+        """The process that runs a command with these words, and those that it started."""
         (found,) = [p for p in psutil.Process(self.process.pid).children() if words in " ".join(p.cmdline())]
-        return found
+        for process in (*found.children(recursive=True), found):
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +91,16 @@ def test_another_home_is_refused_the_ports_and_nobody_else_gets_the_home(platfor
     again = platform.c2m("run")
     assert again.returncode == 2
     assert f"c2m up (process {platform.process.pid}) works in" in again.stderr
-    served = platform.c2m("doctor", C2M_HOME=str(tmp_path))
-    assert f"is the server of {platform.home}, not of {tmp_path}" in served.stderr
+
+
+def test_pages_of_another_home_are_named(platform: Platform, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("C2M_MLFLOW_PORT", "C2M_DOCS_PORT"):
+        monkeypatch.setenv(name, platform.env[name])
+    monkeypatch.setenv("PREFECT_API_URL", str(platform.api.base_url).rstrip("/"))
+    settings.cache_clear()
+    (server,), (mlflow,), (documents,) = (list(check()) for check in (schedules.server, pages.mlflow, pages.documents))
+    assert f"is the server of {platform.home}, not of {home}" in server.seen
+    assert [server.ok, mlflow.ok, documents.ok] == [False, False, False]
 
 
 def test_a_deployment_without_its_schedule_and_a_schedule_without_a_run_are_named(platform: Platform) -> None:
@@ -129,7 +140,7 @@ def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(pla
 
 def test_parts_that_are_killed_are_said_in_the_terminal_and_become_alerts(platform: Platform) -> None:
     for words in ("c2m.floor.relay", "mlflow server", "worker start"):
-        platform.child(words).kill()
+        platform.kill(words)
     assert await_that(lambda: "NOT WELL  worker" in platform.said.read_text(), 150), platform.said.read_text()
     assert set(platform.doctor()) == {"relay", "MLflow", "worker"}
     said = platform.said.read_text()
@@ -139,5 +150,5 @@ def test_parts_that_are_killed_are_said_in_the_terminal_and_become_alerts(platfo
 
 
 def test_a_server_that_is_killed_is_named_and_the_platform_ends_in_order(platform: Platform) -> None:
-    platform.child("prefect server start").kill()
+    platform.kill("prefect server start")
     assert "Prefect server" in platform.doctor()
