@@ -1,6 +1,7 @@
 """Where the platform stands, for `c2m status`: rows by feed, orders, job orders, plan, forecast."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,21 @@ def in_words(plan: dict[str, Any]) -> dict[str, str]:
     """The plan for people: how it stands, what the day costs, how good it is."""
     currency = settings().currency
     by = {"time": ", ended by time", "nodes": ", ended by the node limit", "interrupt": ", interrupted"}
+    gap = math.ceil(plan["gap"] * 1e4) / 100  # what is left to prove is never understated
     words = {
         "plan": f"{plan['business_date']}, round {plan['round']}: {plan['plan_id']}",
         "stands": plan["standing"],
         "cost of the day": f"{plan.get('day_objective', plan['objective']):,.0f} {currency}",
+    }
+    if "saved" in plan:
+        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: saved {plan['saved']:,.0f} {currency}"
+    return words | {
         "search": f"{plan['status']}{by.get(plan['stopped_by'] or '', '')}: no plan of this round costs less than "
-        f"{plan['bound']:,.0f} {currency}, {plan['gap']:.2%} below",
+        f"{plan['bound']:,.0f} {currency}, {gap:.2f} % below",
         "lots split": f"{plan['split_orders']:,}",
         "pieces not placed": f"{plan['unmet_pieces']:,}",
         "files": str(settings().home / plan["folder"]),
     }
-    if "saved" in plan:
-        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: saved {plan['saved']:,.0f} {currency}"
-    return words
 
 
 def rows() -> dict[str, dict[str, int]]:

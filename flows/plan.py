@@ -27,6 +27,7 @@ from models.registry import CHAMPION, version_of
 from optimization.daybook import day_of
 from optimization.explain import summary
 from optimization.orderbook import build_instance, merchant_lots, promised_dates, tellable
+from optimization.plan import Plan as Made
 from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
@@ -69,7 +70,7 @@ def make(instance: Instance, folder: Path, policy: PlanPolicy) -> None:
 
 
 def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
-    """Writes instance, plan, the search's log, the verdict, the dates to promise, and the scores they rest on.
+    """Writes instance, plan, limits, the search's log and the verdict; then the dates to promise and the scores.
 
     A plan that does not verify is an error of ours.
     """
@@ -78,22 +79,35 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     plan = solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
     progress.end(plan)
     plan.write(folder / "plan")
-    write_atomically(folder / "limits.json", (json.dumps(policy.limits) + "\n").encode())
+    keep(folder / "limits.json", policy.limits)
     write_atomically(folder / "solver.log", search_log(plan.report).encode())
     verdict = verify(folder / "instance", folder / "plan")
-    write_atomically(folder / "verdict.json", (json.dumps(verdict.as_dict(), indent=1) + "\n").encode())
+    keep(folder / "verdict.json", verdict.as_dict())
     if not verdict.ok:
         raise C2MError("plan-does-not-verify", [*map(str, verdict.broken), f"the plan lies in {folder}"])
+    keep_dates(folder, instance, plan, policy)
+    scored = read("factory_scores").merge(instance.factories["factory_id"]).sort_values("score")
+    keep(folder / "scores.csv", scored[["factory_id", "category", "score", "band", "reason"]])
+
+
+def keep(file: Path, content: pd.DataFrame | dict[str, Any]) -> None:
+    """Writes a table as CSV, figures as JSON."""
+    if isinstance(content, pd.DataFrame):
+        text = content.to_csv(index=False, lineterminator="\n")
+    else:
+        text = json.dumps(content, indent=1) + "\n"
+    write_atomically(file, text.encode())
+
+
+def keep_dates(folder: Path, instance: Instance, plan: Made, policy: PlanPolicy) -> None:
+    """Dates of whole orders by the plan, and who makes them."""
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
     known = read("factories"), read("factory_calendar"), versions
     learned = correction(read("promises"), clock.business_date(clock.now()))
     dated = promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
     for name, rows in zip(_DATED, dated, strict=True):
-        write_atomically(folder / name, rows.to_csv(index=False, lineterminator="\n").encode())
-    scored = read("factory_scores").merge(instance.factories["factory_id"]).sort_values("score")
-    scores = scored[["factory_id", "category", "score", "band", "reason"]]
-    write_atomically(folder / "scores.csv", scores.to_csv(index=False, lineterminator="\n").encode())
+        keep(folder / name, rows)
 
 
 @task
@@ -110,7 +124,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     if day.book is not instance:
         write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
-    write_atomically(folder / "day.json", (json.dumps(day.figures, indent=1) + "\n").encode())
+    keep(folder / "day.json", day.figures)
     write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s, day).encode())
 
 
@@ -119,21 +133,18 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
-    allocation = dated_allocation(instance, plan.allocation, plan.schedule)
+    placed = dated_allocation(instance, plan.allocation, plan.schedule)
     proposed = plans.ProposedPlan(
         business_date=day,
         round=number,
         attempt=attempt,
         instance_sha256=instance.sha256,
         limits=spelled(policy.limits),
-        objective=plan.report["objective"],
-        bound=plan.report["bound"],
-        gap=plan.report["gap"],
-        status=plan.report["status"],
+        **{name: plan.report[name] for name in ("objective", "bound", "gap", "status")},
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
-        allocation=priced(allocation, instance, read("factories")),
+        allocation=priced(placed, instance, read("factories")),
         at=clock.now(),
     )
     promised, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
@@ -208,6 +219,21 @@ def refuse_without_effect(standing: Standing, parameters: Limits, attempts: int)
         raise InputError("plan-decided", [f"{seen}: run with an empty round to plan what has changed since"])
 
 
+def refuse_before_first(parameters: Limits) -> None:
+    """Limits for the next round of a day that has no plan yet."""
+    if parameters.asked or parameters.replace:
+        fault = f"{parameters.day} has no plan yet, so there is nothing to plan again: ask for round 1"
+        raise InputError("no-plan-yet", [fault])
+
+
+def refuse_past_one_that_waits(day_plans: pd.DataFrame, number: int) -> None:
+    """Another round while one waits for a decision: it would be superseded behind the back of who reviews it."""
+    waiting = day_plans[(day_plans["state"] == "proposed") & (day_plans["round"] != number)]
+    if len(waiting):
+        seen = f"round {waiting['round'].iloc[0]} of the day waits for a decision, and this run asks for round {number}"
+        raise InputError("plan-waits", [f"{seen}: decide on it first"])
+
+
 @flow(name="plan")
 def plan(parameters: Plan) -> bool:
     """Proposes the day's plan and releases it if it is within limits; whether its job orders have gone out.
@@ -221,15 +247,12 @@ def plan(parameters: Plan) -> bool:
         plan_id = plans.of_round(s, day, number) if number else None
         standing = plans.standing(s, plan_id) if plan_id else None
         attempts = plans.attempt(s, day, number) if number else 0
-        others = plans.of_day(s, day).query("state == 'proposed' and round != @number")
-    if number is None and (parameters.asked or parameters.replace):
-        raise InputError("no-plan-yet", [f"{day} has no plan yet, so there is nothing to plan again: ask for round 1"])
+        day_plans = plans.of_day(s, day)
     if number is None:
+        refuse_before_first(parameters)
         reports.page("plan", "Joint-factory plan", "The day has no plan yet; its first takes in all that is known.")
         return False
-    if len(others):
-        seen = f"round {others['round'].iloc[0]} of {day} waits for a decision, and this run asks for round {number}"
-        raise InputError("plan-waits", [f"{seen}: decide on it first"])
+    refuse_past_one_that_waits(day_plans, number)
     if standing:
         refuse_without_effect(standing, parameters, attempts)
     if standing is None or (parameters.replace and standing.state == "proposed"):
