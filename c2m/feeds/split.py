@@ -136,8 +136,13 @@ def row_hash(feed: Feed) -> str:
 def hashes(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, numbers: Sequence[int]
 ) -> dict[int, str]:
-    """Hash by number of these rows of the table `records`, whether or not they keep the contract."""
-    connection.execute('DELETE FROM records WHERE NOT list_contains($numbers, "#record")', {"numbers": list(numbers)})
+    """Hash by number of these rows of the table `every`, broken ones too. Makes the table `records` of them."""
+    connection.execute("DROP VIEW IF EXISTS source")
+    connection.execute("DROP TABLE IF EXISTS typed")
+    connection.execute(
+        'CREATE OR REPLACE TEMP TABLE records AS FROM every WHERE "#record" IN (SELECT unnest($numbers))',
+        {"numbers": list(numbers)},
+    )
     _type(connection, mapping, arrived_at)
     return dict(connection.execute(f'SELECT "#record", {row_hash(mapping.feed)} FROM typed').fetchall())
 

@@ -65,6 +65,7 @@ class Shelf:
     def __init__(self) -> None:
         self._sources: dict[tuple[str, str, str], Source] | None = None
         self._digests: dict[Path, str] = {}
+        self._read: dict[tuple[Path, str], duckdb.DuckDBPyConnection] = {}
 
     def source_rows(self, batches: list[Rows]) -> Iterator[Link]:
         """Per batch: the feed file is the one that came in, and its records give the rows that landed."""
@@ -103,8 +104,9 @@ class Shelf:
         if source is None:
             link.unchecked.append(f"{outcome.file} is not in {settings().world_folder} any more")
             return
-        digest = self._digests.setdefault(source.file, "") or sha256(source.file)
-        self._digests[source.file] = digest
+        if source.file not in self._digests:
+            self._digests[source.file] = sha256(source.file)
+        digest = self._digests[source.file]
         link.expect(f"SHA-256 of {outcome.file}", outcome.file_sha256, digest)
         if link.broken:
             return
@@ -126,10 +128,17 @@ class Shelf:
     def _differing(self, rows: Rows, source: Source, outcome: Outcome) -> Iterator[tuple[int, str]]:
         """Records that the file and its mapping make another row of."""
         wanted = sorted(rows.hashes.keys() - rows.readmitted)
-        with landing.connect() as connection:
-            read(connection, source.file, source.mapping.read, source.mapping.wanted)
-            again = hashes(connection, source.mapping, outcome.arrived_at, wanted)
+        again = hashes(self._records(source), source.mapping, outcome.arrived_at, wanted)
         return ((record, rows.hashes[record]) for record in wanted if again.get(record) != rows.hashes[record])
+
+    def _records(self, source: Source) -> duckdb.DuckDBPyConnection:
+        """A session with the file's records in the table `every`."""
+        key = source.file, source.mapping.name
+        if key not in self._read:
+            self._read[key] = landing.connect()
+            read(self._read[key], source.file, source.mapping.read, source.mapping.wanted)
+            self._read[key].execute("ALTER TABLE records RENAME TO every")
+        return self._read[key]
 
 
 def _batch_id(feed: str, digest: str, source: Source) -> str:
