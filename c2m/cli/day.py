@@ -41,9 +41,13 @@ def _print_where_to_look() -> None:
     from c2m.settings import settings
 
     home = settings().home
+    places = {
+        "make up": "Prefect (steps, reports), MLflow (models), Data Docs, dbt docs",
+        f"{home}/runs/<date>/<plan>": "the plan: instance, allocation, schedule, report, verdict, page",
+        f"{home}/published/current.json": "the marts, as Parquet",
+        f"{home}/quarantine": "rows that were not accepted; c2m quarantine FEED --out FILE",
+        "c2m status": "all this again",
+    }
     print("Where to look:")
-    print("  make up                              Prefect (steps, reports), MLflow (models), Data Docs, dbt docs")
-    print(f"  {home}/runs/<date>/<plan>/plan       the plan: allocation, schedule, report")
-    print(f"  {home}/published/current.json        the marts, as Parquet")
-    print(f"  {home}/quarantine                    rows that were not accepted; c2m quarantine FEED --out FILE")
-    print("  c2m status                           all this again")
+    for place, holds in places.items():
+        print(f"  {place:<{max(map(len, places))}}  {holds}")

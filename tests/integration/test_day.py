@@ -4,6 +4,7 @@ test_day_crash.py disturbs it. The last test runs two days on real data, with a 
 """
 
 import json
+import re
 import subprocess
 import time
 from datetime import date
@@ -21,6 +22,7 @@ from c2m.alerts import ALERT, URGENT, WARNING
 from flows import services
 from flows.robot import emit
 from models.registry import NAME
+from scripts import readme_run
 
 
 def test_every_row_is_accounted_for_and_every_job_order_ends(undisturbed: Path, world: Path) -> None:
@@ -36,13 +38,37 @@ def test_every_row_is_accounted_for_and_every_job_order_ends(undisturbed: Path, 
 
 def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: Path) -> None:
     plan = json.loads((undisturbed / "status.json").read_text())["plan"]
-    assert plan["saved"] == pytest.approx(plan["common_rule_objective"] - plan["objective"])
+    assert plan["saved"] == pytest.approx(plan["common_rule_objective"] - plan["day_objective"])
     pages = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}
-    assert f"saves **{plan['saved']:,.2f}**" in pages["plan"]["data"]
+    assert plan["saved"] >= 0
+    assert f"saves **{plan['saved']:,.0f} USD**" in pages["plan"]["data"]
     assert f"/runs/{plan['business_date']}/{plan['plan_id']}/" in pages["plan"]["data"]
     assert "## Why this plan" in pages["plan"]["data"]
     assert pages["solve"]["data"] == 100
     assert f"cost {plan['objective']:,.2f}, at least {plan['bound']:,.2f}" in pages["solve"]["description"]
+
+
+def test_status_prints_what_the_readme_shows(undisturbed: Path, prefect_url: str) -> None:
+    """On the README's own world: the rows of each feed to the last one, by name every figure of plan and forecast."""
+    env = environment(undisturbed, prefect_url, COLUMNS="100")
+    printed = subprocess.run(command("status"), env=env, capture_output=True, text=True, check=True).stdout
+    seen, expected = (tables(text) for text in (readme_run.shown(printed, str(undisturbed)), readme_run.in_readme()))
+    assert [*seen] == [*expected]
+    assert seen["Rows up to"] == expected["Rows up to"]
+    for title in ("Plan", "Forecast"):
+        assert [row[0] for row in seen[title]] == [row[0] for row in expected[title]]
+
+
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """Rows of each table of a terminal by its title; a row that goes on is one row."""
+    found: dict[str, list[list[str]]] = {}
+    lines = text.splitlines()
+    for above, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("┏"):
+            rows = found.setdefault(re.sub(r" \d{4}-.*", "", above).strip(), [])
+        elif line.startswith("│") and (cells := [cell.strip() for cell in line.strip("│").split("│")])[0]:
+            rows.append(cells)
+    return found
 
 
 def test_each_day_shows_its_floor(undisturbed: Path) -> None:
