@@ -83,29 +83,37 @@ def cumulative(group: Ints, rank: Ints, amount: Ints) -> Ints:
 def _filled(d: Dense, chosen: Flags) -> Floats:
     """Best pieces of the chosen pairs, each with its setup; fewer than a lot where there is no room for the lots."""
     pairs = np.flatnonzero(chosen)
-    pair, day = d.slots_of(pairs)
-    row = np.full(len(d.order), -1)
-    row[pairs] = at = np.arange(len(pairs))
+    kept, at, orders = d.kept[pairs] > 0, np.arange(len(pairs)), np.arange(len(d.quantity))
     lp = Blocks()
-    w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair], upper=d.day_limit[pair])
+    w, position, _ = _worked(lp, d, pairs)
     q = lp.columns(d.unit_cost[pairs], d.kept[pairs], d.most[pairs])
-    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
     u = lp.columns(d.unmet_cost)
     dear = _LACK * d.unmet_cost[d.order[pairs]]
-    kept = d.kept[pairs] > 0
     missing = np.where(kept, _dearest(d), dear / d.pace[pairs] + 1.0)  # neighbours give way to frozen pieces
     small, unset = lp.columns(dear), lp.columns(missing)
-    orders, slots = np.arange(len(u)), np.arange(len(p))
+    setup = d.setup_minutes[pairs]
     lp.rows(len(u), d.quantity, d.quantity, (d.order[pairs], q, 1.0), (orders, u, 1.0))
     lp.rows(len(pairs), np.where(kept, 0, d.least[pairs]), np.inf, (at, q, 1.0), (at, small, 1.0))
-    setup = d.setup_minutes[pairs]
-    lp.rows(len(pairs), setup, setup, (row[pair], w, 1.0), (at, q, -d.pace[pairs]), (at, unset, 1.0))
-    lp.rows(len(p), -np.inf, d.minutes.ravel(), (d.factory[pair] * d.days + day, w, 1.0), (slots, p, -1.0))
+    lp.rows(len(pairs), setup, setup, (position, w, 1.0), (at, q, -d.pace[pairs]), (at, unset, 1.0))
     solved = lp.solve()
     assert solved is not None  # nothing made, everything unmet and lacking, is feasible
     pieces = np.zeros(len(d.order))
     pieces[pairs] = np.where(~kept & (solved.values[unset] > _FITS), 0.0, solved.values[q])
     return pieces
+
+
+def _worked(lp: Blocks, d: Dense, pairs: Ints, waiting: float = 0.0) -> tuple[Ints, Ints, Ints]:
+    """Adds the minutes of some pairs by day, within what factories offer; their columns, positions of pairs, days.
+
+    `waiting`: what a minute costs for each day that it is later.
+    """
+    pair, day = d.slots_of(pairs)
+    late = d.late_per_piece(pair, day) / d.pace[pair]
+    w = lp.columns(late + waiting * day, upper=d.day_limit[pair])
+    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
+    slots = np.arange(len(p))
+    lp.rows(len(p), -np.inf, d.minutes.ravel(), (d.factory[pair] * d.days + day, w, 1.0), (slots, p, -1.0))
+    return w, np.searchsorted(pairs, pair), day
 
 
 def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
@@ -145,24 +153,17 @@ def spread(d: Dense, quantity: Ints) -> Draft | None:
 
 def _minutes(d: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
     """Minutes (pairs, days) at least cost, and the minutes that find no room: frozen ones only where nothing helps."""
-    pair, day = d.slots_of(pairs)
-    row = np.full(len(d.order), -1)
-    row[pairs] = at = np.arange(len(pairs))
-    need = _need(d, pairs, quantity)
+    need, at = _need(d, pairs, quantity), np.arange(len(pairs))
     kept = np.where(d.kept[pairs] > 0, _need(d, pairs, d.kept[pairs]), 0.0)
     lp = Blocks()
-    # an hour earlier is worth a little: slack for surprises
-    w = lp.columns(d.late_per_piece(pair, day) / d.pace[pair] + 1e-6 * day, upper=d.day_limit[pair])
-    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
+    w, position, day = _worked(lp, d, pairs, waiting=1e-6)  # earlier is worth a little: slack for surprises
     lack = lp.columns(_LACK * d.unmet_cost[d.order[pairs]] / d.pace[pairs] + 1.0, upper=need - kept)
     frozen = lp.columns(np.full(len(pairs), _dearest(d)), upper=kept)
-    lp.rows(len(pairs), need, need, (row[pair], w, 1.0), (at, lack, 1.0), (at, frozen, 1.0))
-    slot = d.factory[pair] * d.days + day
-    lp.rows(len(p), -np.inf, d.minutes.ravel(), (slot, w, 1.0), (np.arange(len(p)), p, -1.0))
+    lp.rows(len(pairs), need, need, (position, w, 1.0), (at, lack, 1.0), (at, frozen, 1.0))
     solved = lp.solve()
     assert solved is not None  # everything lacking is feasible
     minutes = np.zeros((len(pairs), d.days))
-    minutes[row[pair], day] = np.maximum(0.0, solved.values[w])
+    minutes[position, day] = np.maximum(0.0, solved.values[w])
     return minutes, np.maximum(0.0, solved.values[lack] + solved.values[frozen])
 
 

@@ -26,10 +26,9 @@ CASES = Path(__file__).parents[3] / "shared" / "cases" / "decisions"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_plan_costs_more_than_what_is_known_before(kind: str, tmp_path: Path) -> None:
-    for seed in (1, 2):
-        found = judged(drawn(kind, seed), 0.5, tmp_path / str(seed))
-        assert not found["worse"], found
-        assert found["broken"] == []
+    found = judged(drawn(kind, 1), 0.5, tmp_path)
+    assert not found["worse"], found
+    assert found["broken"] == []
 
 
 @pytest.mark.parametrize("fewest_slots", [0, large._FEWEST_SLOTS], ids=["in parts", "one program"])
@@ -44,7 +43,7 @@ def test_a_search_that_finds_nothing_returns_the_rules_plan(
     assert plan.report["stopped_by"] == "time"
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_what_is_in_force_made_feasible_keeps_every_rule(seed: int, tmp_path: Path) -> None:
     problem = tiny(seed)
     reduced = reduce(problem)
