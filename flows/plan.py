@@ -250,7 +250,7 @@ def plan(parameters: Plan) -> bool:
         day_plans = plans.of_day(s, day)
     if number is None:
         refuse_before_first(parameters)
-        reports.page("plan", "Joint-factory plan", "The day has no plan yet; its first takes in all that is known.")
+        plan_page.without_plan(day, "The day has no plan yet; its first takes in all that is known.")
         return False
     refuse_past_one_that_waits(day_plans, number)
     if standing:
@@ -258,7 +258,7 @@ def plan(parameters: Plan) -> bool:
     if standing is None or (parameters.replace and standing.state == "proposed"):
         plan_id = new_plan(day, number, parameters, standing)
     if plan_id is None:
-        reports.page("plan", "Joint-factory plan", "Nothing to plan: no open lot that a factory could make.")
+        plan_page.without_plan(day, f"Nothing to plan in round {number}: no open lot that a factory could make.")
         return False
     return decide_and_show(plan_id, parameters.policy)
 

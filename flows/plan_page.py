@@ -48,6 +48,21 @@ def publish(plan_id: str) -> None:
     reports.page("plan", f"Plan of {long(standing.business_date)}, round {standing.round}", *parts)
 
 
+def without_plan(day: date, words: str) -> None:
+    """Says why a run has made no plan, and which plans of the day there are."""
+    with session() as s:
+        day_plans = plans.of_day(s, day)
+    reports.page("plan", f"Plan of {long(day)}", words, "", *plans_of_the_day(day_plans))
+
+
+def plans_of_the_day(day_plans: pd.DataFrame) -> list[str]:
+    """The plans of a day, and who decided on each."""
+    rows = day_plans.assign(objective=day_plans["objective"].map(float).map(money))
+    names = {"objective": "cost of the round", "decided_by": "decided by", "decided_at": "at", "plan_id": "plan"}
+    rows["decided_at"] = [f"{at:%Y-%m-%d %H:%M} UTC" if pd.notna(at) else "" for at in rows["decided_at"]]
+    return ["## Plans of this day", table(rows.rename(columns=names))]
+
+
 def renew() -> None:
     """Shows the newest plan anew where it no longer stands as its page says: somebody has decided since."""
     with session() as s:
@@ -80,8 +95,7 @@ def page(standing: Standing) -> list[str]:
         *load(instance, plan),
         "## Scores of these factories, lowest first",
         table(pd.read_csv(folder / "scores.csv"), 30),
-        "## Plans of this day",
-        table(day.assign(objective=day["objective"].map(float).map(money), plan=day.pop("plan_id"))),
+        *plans_of_the_day(day),
         f"Plan {standing.plan_id}: [instance, plan, search log and verdict]({reports.documents_url()}/"
         f"{standing.folder}/) as files.",
     ]
