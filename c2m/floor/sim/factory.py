@@ -25,7 +25,7 @@ from c2m.floor.messages import (
 )
 from c2m.floor.sim import production
 from c2m.floor.sim.booking import Segment, Taken, book, moment, take
-from c2m.floor.sim.manner import Turn, manner_of, turn, version_of
+from c2m.floor.sim.manner import Manner, Turn, manner_of, turn, version_of
 from c2m.floor.sim.profile import Profile
 from c2m.floor.sim.state import Job, State
 from c2m.settings import settings
@@ -38,13 +38,24 @@ _BEGUN = "production has begun"
 
 
 class Factory:
-    """One factory. Every method writes into `state`, inside the caller's transaction."""
+    """One factory. Every method writes into `state`, inside the caller's transaction.
 
-    def __init__(self, profile: Profile, seed: int, state: State, session: str) -> None:
+    manner, version: drawn by the shares of the settings where they are not given.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        seed: int,
+        state: State,
+        session: str,
+        manner: Manner | None = None,
+        version: int | None = None,
+    ) -> None:
         self.profile = profile
         self.through: datetime | None = None  # up to when this session has reported
-        self.manner = manner_of(profile, seed, settings().simulation)
-        self.version = version_of(profile, seed, settings().simulation)
+        self.manner = manner or manner_of(profile, seed, settings().simulation)
+        self.version = version or version_of(profile, seed, settings().simulation)
         self._seed = seed
         self._state = state
         self._session = session
