@@ -31,7 +31,7 @@ from optimization.plan import Plan as Made
 from optimization.plan import read_plan, search_log
 from optimization.problem import Instance, write
 from optimization.problem import read as read_instance
-from optimization.proposal import dated_allocation, priced
+from optimization.proposal import dated_allocation, lot_names, priced
 from optimization.quantities import replenish
 from optimization.solve import solve
 from optimization.verify import verify
@@ -119,13 +119,15 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
     with session() as s:
         first = plans.first_released(s, standing.business_date)
+        labels = orders.labels(s, sorted(instance.orders["order_id"]))
     begun = read_instance(settings().home / first.folder / "instance") if first else instance
     day = day_of(begun, instance, made)
     if day.book is not instance:
         write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
     keep(folder / "day.json", day.figures)
-    write_atomically(folder / "explanation.md", summary(instance, made, policy.explanation_s, day).encode())
+    told = summary(instance, made, policy.explanation_s, day, lot_names(labels))
+    write_atomically(folder / "explanation.md", told.encode())
 
 
 @task

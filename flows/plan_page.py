@@ -86,6 +86,8 @@ def page(standing: Standing) -> list[str]:
         *the_day(folder, instance, plan),
         *proof(plan.report),
         "",
+        confirmed(folder),
+        "",
         "## Why this plan",
         (folder / "explanation.md").read_text(encoding="utf-8"),
         *beside_the_rule(folder, instance),
@@ -163,6 +165,12 @@ def proof(report: dict[str, Any]) -> list[str]:
         + (f", asked for {percent(asked)}" if asked else "")
         + f": a better plan may exist. {least}."
     ]
+
+
+def confirmed(folder: Path) -> str:
+    """What the independent verifier confirms of the plan, kept when the plan was made."""
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    return f"`c2m verify`: {verdict['verdict']['words']}"
 
 
 def beside_the_rule(folder: Path, instance: Instance) -> list[str]:

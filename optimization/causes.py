@@ -17,6 +17,7 @@ from optimization import rest
 from optimization.counterfactual import Choice, cheapest
 from optimization.plan import Plan
 from optimization.problem import Instance, rows
+from optimization.wording import counted, day, money
 
 LARGEST_LOT = 10**9  # pieces, factories: no limit
 SECONDS = 2.0  # of one plan of one lot; milliseconds are usual
@@ -121,17 +122,21 @@ def _no_time(want: Want, alone: Instance) -> Cause:
     days = alone.arcs["release_day"].clip(lower=1)
     latest = order["due_day"] + (0 if want.on_time else order["max_late_days"])
     last = latest_day(alone, want.on_time)
-    window = f"between material on day {days.min()} and arrival by day {latest}"
+    window = f"between material on {day(alone.day_1, days.min())} and arrival by {day(alone.day_1, latest)}"
     if (days > last).all():
         ready = int((days + alone.arcs["transit_days"]).min())
-        return Cause("window-empty", f"no day lies {window}: work of one day arrives on day {ready} at the earliest")
+        soonest = f"work of one day arrives on {day(alone.day_1, ready)} at the earliest"
+        return Cause("window-empty", f"no day lies {window}: {soonest}")
     reach = _reach_minutes(alone, days, last)
     if not reach.any():
         return Cause("no-working-day", f"no capable factory works on a day {window}")
     need = alone.arcs["minutes_per_piece"] * order["quantity"] + alone.arcs["setup_minutes"]
     roomy = reach.nlargest(order["max_factories"])
-    words = f"{order['quantity']:,} pieces need {need.min():,.0f} minutes at least; the roomiest {len(roomy)} of its"
-    words += f" {len(reach)} capable factories have {roomy.sum():,.0f} {window}, were there no other lot"
+    words = (
+        f"{counted(order['quantity'], 'piece')} take {need.min():,.0f} minutes or more; the roomiest {len(roomy)} of"
+    )
+    words += f" its {counted(len(reach), 'capable factory', 'capable factories')} have {roomy.sum():,.0f} {window},"
+    words += " were there no other lot"
     return Cause("window-too-short", words)
 
 
@@ -141,12 +146,12 @@ def _too_dear(want: Want, alone: Instance) -> Cause:
     free = {code: want.pays(lift(alone)) for code, lift in _FREE.items()}
     names = [code for code in _FREE if free[code]] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
-    spent = ", ".join(f"{name} {cost:,.2f}" for name, cost in forced.cost.items() if cost > 0)
+    spent = ", ".join(f"{name} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
     if want.on_time:
         more = forced.total - cheapest(alone, SECONDS).total
-        return Cause(part, f"to be on time costs {more:,.2f} more than to be late, were it alone ({spent})")
-    leave = f"to leave a piece costs {order['unmet_cost']:,.2f}, all {order['quantity'] * order['unmet_cost']:,.2f}"
-    return Cause(part, f"{leave}; to make it whole costs {sum(forced.cost.values()):,.2f}, were it alone: {spent}")
+        return Cause(part, f"to be on time costs {money(more)} more than to be late, were it alone ({spent})")
+    leave = f"to leave a piece costs {money(order['unmet_cost'])}, all {money(order['quantity'] * order['unmet_cost'])}"
+    return Cause(part, f"{leave}; to make it whole costs {money(sum(forced.cost.values()))}, were it alone: {spent}")
 
 
 def _in_the_way(want: Want) -> Cause:
@@ -155,7 +160,8 @@ def _in_the_way(want: Want) -> Cause:
     best = cheapest(beside, SECONDS)
     if best.total < now * (1 - _SAME) - _SAME:
         return Cause(
-            "search-stopped", f"room is left that saves {now - best.total:,.2f}: the search stopped before it found it"
+            "search-stopped",
+            f"room is left that saves {money(now - best.total)}: the search stopped before it found it",
         )
     for code, lift in LIFTS.items():
         if want.pays(lift(beside)):
@@ -171,9 +177,22 @@ def _rule_words(code: str, part: Instance) -> str:
         "minimum-lot": f"minimum lots stop its {pieces}; the lowest is {lowest.min_lot:,} at {lowest.factory_id}",
         "maximum-lot": f"its factories take {arcs['max_lot'].sum():,} of its {pieces} at most",
         "daily-limit": f"its factories can run it {arcs['max_minutes_per_day'].max():,.0f} minutes a day at most",
-        "max-factories": f"at most {order['max_factories']} of its {len(arcs)} capable factories may share it",
+        "max-factories": _sharing_words(order, part),
         "setup-minutes": f"setup alone takes {arcs['setup_minutes'].min():,.0f} minutes or more of a short window",
     }[code]
+
+
+def _sharing_words(order: Any, part: Instance) -> str:
+    """How many factories may share a lot, and how many of these hold frozen pieces already."""
+    most, capable = int(order["max_factories"]), len(part.arcs)
+    words = f"at most {counted(most, 'factory', 'factories')} of its {capable} capable ones may share it"
+    holding = frozen_factories(part)
+    return words + (f", and frozen pieces are at {holding} already" if holding else "")
+
+
+def frozen_factories(part: Instance) -> int:
+    """Factories at which the lot of a part has frozen pieces; they count towards its max_factories."""
+    return int((part.incumbent["frozen"].to_numpy(bool) & (part.incumbent["quantity"] > 0)).sum())
 
 
 def _room_words(want: Want, beside: Instance) -> str:
@@ -183,8 +202,8 @@ def _room_words(want: Want, beside: Instance) -> str:
     free = beside.capacity[beside.capacity["minutes"] + beside.capacity["overtime_minutes"] > _LEAST_MINUTES]
     for arc in rows(beside.arcs.assign(last=latest).sort_values("unit_cost").head(_SHOWN)):
         later = free["day"][(free["factory_id"] == arc.factory_id) & (free["day"] > arc.last)]
-        until = f"full until day {later.min() - 1}" if len(later) else "full to the end"
-        room = f"has room for {pieces[arc.factory_id]:,} by day {arc.last}"
+        until = f"is full until {day(beside.day_1, later.min() - 1)}" if len(later) else "is full to the end"
+        room = f"has room for {pieces[arc.factory_id]:,} by {day(beside.day_1, arc.last)}"
         words.append(f"{arc.factory_id} {room if pieces[arc.factory_id] else until}")
     more = len(beside.arcs) - _SHOWN
     return "; ".join(words) + (f"; and {more} more" if more > 0 else "")
@@ -211,8 +230,8 @@ def _reach_minutes(part: Instance, first: "pd.Series[int]", last: "pd.Series[int
     days = window.merge(part.capacity, on="factory_id")
     days = days[days["day"].between(days["first"], days["last"])]
     minutes = (days["minutes"] + days["overtime_minutes"]).clip(upper=days["max_minutes_per_day"])
-    reach: pd.Series[float] = minutes.groupby(days["arc"]).sum().reindex(part.arcs.index, fill_value=0.0)
-    return reach
+    reach = minutes.groupby(days["arc"]).sum().reindex(part.arcs.index, fill_value=0.0)
+    return reach.astype(float)  # of no day at all the sums have no type
 
 
 def _worst_cost(part: Instance) -> float:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from optimization import exact, schedule
 from optimization.highs import Limits
@@ -54,8 +55,13 @@ class Choice:
         return cost_parts(self.instance, self.plan.allocation, self.plan.schedule)
 
 
-def cheapest(instance: Instance, seconds: float, using: tuple[str, str] | None = None) -> Choice:
-    """The cheapest plan found in the time; with a lot at a factory, where `using` names them."""
+def cheapest(
+    instance: Instance, seconds: float, using: tuple[str, str] | None = None, known: pd.DataFrame | None = None
+) -> Choice:
+    """The cheapest plan found in the time; with a lot at a factory, where `using` names them.
+
+    `known`: an allocation to start from, of these lots and perhaps others.
+    """
     reduced = reduce(instance)
     if using:
         pairs = reduced.pairs
@@ -66,4 +72,4 @@ def cheapest(instance: Instance, seconds: float, using: tuple[str, str] | None =
         takes = (pairs["order_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
         pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
         reduced = replace(reduced, pairs=pairs)
-    return Choice(instance, reduced, exact.solved(instance, reduced, Limits(seconds, _GAP, threads=1)))
+    return Choice(instance, reduced, exact.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known))

@@ -6,29 +6,32 @@ fixed, over all that hangs together with the factories asked for.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from c2m.errors import InputError
 from optimization import explain_factory as days
-from optimization import marginal, problem
+from optimization import marginal, problem, reasons, splitting, waiting
 from optimization.causes import days_late
 from optimization.daybook import Day
 from optimization.explain_lot import lot, pair, short_or_late
-from optimization.explained import Against, Explained
+from optimization.explained import Explained, Names, table
 from optimization.fixed import Fixed
 from optimization.frozen import remedies
 from optimization.pairs import reduce
 from optimization.plan import Plan, read_plan, unmet_pieces
-from optimization.problem import Instance
+from optimization.problem import Instance, rows
 from optimization.reasons import frozen_causes
-from optimization.solve import solve
+from optimization.shortage import Shortage, shortage
+from optimization.wording import counted, money
 
 _TOP = 8  # days, offers and lots that a page about the whole book names
-_SECONDS = 16.0  # for a page about the whole book; half for the book without splits, half for lots in trouble
+_SECONDS = 16.0  # for a page about the whole book: a third each for the book without splits, minutes, lots in trouble
 _FIX_S = 2.0  # a lot's cheapest fix takes about so long; where less is left, its cause alone is told
-_ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without splits
+_ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without splits, nor solved with its switches fixed
+_FEW = 3  # short lots; of more, the page begins with a summary
 
 
 def explain(instance_folder: Path, plan_folder: Path, order_id: str | None, factory_id: str | None) -> Explained:
@@ -47,42 +50,106 @@ def explain(instance_folder: Path, plan_folder: Path, order_id: str | None, fact
     return days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
 
 
-def summary(instance: Instance, plan: Plan, seconds: float = 6.0, day: Day | None = None) -> str:
-    """The book in Markdown without a title, for the plan's page."""
-    return "\n".join([*book(instance, plan, seconds, day).lines, ""])
+def summary(
+    instance: Instance,
+    plan: Plan,
+    seconds: float = 6.0,
+    day: Day | None = None,
+    names: Mapping[str, str] | None = None,
+) -> str:
+    """The book in Markdown without a title, for the plan's page. `names`: what people call a lot, by order_id."""
+    return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 
-def book(instance: Instance, plan: Plan, seconds: float = _SECONDS, day: Day | None = None) -> Explained:
-    """What the plan costs and why: splits, the dearest minutes, lower lots, lots that are short or late.
+def book(
+    instance: Instance,
+    plan: Plan,
+    seconds: float = _SECONDS,
+    day: Day | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Explained:
+    """What the plan costs and why: what is short, splits, the dearest minutes, lots that are short or late.
 
     With a day, what splitting is worth is told of the day's book: there earlier rounds of the day may be placed anew.
     """
-    places = plan.allocation.groupby("order_id").size()
-    fixed = Fixed(instance, plan)
-    top = marginal.dearest(fixed, None, _TOP)
-    minutes, overtime = days.day_prices(fixed, top).query("more > 0 or less > 0"), days.overtime_offers(fixed, top)
-    lots = days.lot_offers(fixed).head(_TOP)
-    trouble = list(_in_trouble(instance, plan, time.monotonic() + seconds / 2))
+    began, called = time.monotonic(), Names(names or {})
+    small = len(instance.arcs) <= _ARCS_PER_SECOND * seconds
+    waits = waiting.waiting(instance, plan)
+    codes = {lot["order_id"]: lot["code"] for lot in reasons.unmet(*_as_planned(instance, plan))}
     whole = (day.book, day.plan) if day else (instance, plan)
-    single = _nothing_split(*whole, seconds / 2) if len(instance.arcs) <= _ARCS_PER_SECOND * seconds else None
+    splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
+    fixed = Fixed(instance, plan) if small else None
+    minutes = days.dearest(instance, plan, fixed, waits, _TOP, began + 2 * seconds / 3)
+    top = marginal.dearest(fixed, None, _TOP) if fixed else []
+    overtime = days.overtime_offers(fixed, top) if fixed else days.no_offers("day")
+    lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("order_id")
+    troubled = _troubled(instance, plan)
+    end = max(began + seconds, time.monotonic() + seconds / 4)  # a busy machine leaves time for some lots too
+    trouble = list(_in_trouble(instance, plan, troubled, end, called))
+    codes |= {found.figures["order_id"]: found.figures["cause"]["code"] for found in trouble if found.figures["unmet"]}
+    short = shortage(instance, plan, codes, waits)
     lines = [
-        f"{len(instance.orders):,} lots, {plan.allocation['quantity'].sum():,} pieces at "
-        f"{plan.allocation['factory_id'].nunique():,} factories for {plan.report['objective']:,.2f}; "
-        f"{(places > 1).sum():,} lots are split, over {places.max() if len(places) else 0} factories at most.",
-        *([f"If no lot were split it would cost {single.words}."] if single else []),
-        *_section("Dearest minutes", days.minute_words(minutes)),
-        *_section("More overtime, lower minimum lots", days.offer_words(overtime, lots)),
-        *_section("Short or late", (line for found in trouble for line in _one(found))),
+        _headline(instance, plan),
+        splits.words,
+        *_short_lines(short),
+        *_section("Dearest minutes", days.minutes_table(instance, minutes, called)),
+        *_section("More overtime, lower minimum lots", _listed(days.offer_words(instance, overtime, lots, called))),
+        *_section("Short or late", _listed(line for found in trouble for line in _one(found))),
+        *_more(len(troubled) - len(trouble)),
     ]
     figures = {
-        "split_lots": int((places > 1).sum()),
-        "nothing_split": single and asdict(single),
+        "short": short and short.figures,
+        "split_lots": splits.lots,
+        "nothing_split": splits.nothing_split and asdict(splits.nothing_split),
         "minutes": days.records(minutes),
         "overtime": days.records(overtime),
         "minimum_lots": days.records(lots),
         "short_or_late": [found.figures for found in trouble],
+        "short_or_late_lots": len(troubled),
     }
     return Explained("Why this plan", lines, figures)
+
+
+def _as_planned(instance: Instance, plan: Plan) -> Any:
+    proven = plan.report.get("status") == "optimal"
+    return instance, reduce(instance), plan.allocation, plan.schedule, proven
+
+
+def _headline(instance: Instance, plan: Plan) -> str:
+    made, factories = plan.allocation["quantity"].sum(), plan.allocation["factory_id"].nunique()
+    currency = f" {instance.currency}" if instance.currency else ""
+    at = f"{counted(made, 'piece')} at {counted(factories, 'factory', 'factories')}" if made else "nothing is made"
+    return f"{counted(len(instance.orders), 'lot')}: {at}, for {money(plan.report['objective'])}{currency}."
+
+
+def _short_lines(short: Shortage | None) -> list[str]:
+    """What is short: a sentence; where it is much, tables by cause and by factory."""
+    if short is None:
+        return []
+    if short.lots <= _FEW:
+        return ["", short.words]
+    causes = (
+        {"cause": row.cause, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,}", "costs": money(row.cost)}
+        for row in rows(short.by_cause)
+    )
+    cures = (
+        {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,}"}
+        | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
+        for row in rows(short.by_factory.head(_TOP))
+    )
+    tables = _section("What is short", [short.words, "", *table(causes)])
+    return tables + _section(
+        "Where more minutes would cure most", [_CURES, "", *table(cures)] if len(short.by_factory) else []
+    )
+
+
+_CURES = "Each lot once, at the factory where a minute saves most; other lots stay where they are."
+
+
+def _more(left: int) -> list[str]:
+    if left <= 0:
+        return []
+    return [f"* {counted(left, 'more lot')} short or late: `c2m explain INSTANCE PLAN --order LOT` tells each one."]
 
 
 def infeasible(instance: Instance) -> Explained:
@@ -90,8 +157,8 @@ def infeasible(instance: Instance) -> Explained:
     causes, mends = frozen_causes(instance, reduce(instance)), remedies(instance)
     lines = [
         "There is no plan: the frozen work alone does not fit.",
-        *_section("Why", iter(causes)),
-        *_section("What would help", (f"{mend.words}: costs {mend.extra_cost:,.2f}" for mend in mends)),
+        *_section("Why", _listed(causes)),
+        *_section("What would help", _listed(f"{mend.words}: costs {money(mend.extra_cost)}" for mend in mends)),
     ]
     figures = {"status": "infeasible", "causes": causes, "fixes": [asdict(mend) for mend in mends]}
     return Explained("Why there is no plan", lines, figures)
@@ -101,31 +168,31 @@ def _one(found: Explained) -> list[str]:
     return [f"{found.title}, {found.lines[0]}", *found.lines[1:]]
 
 
-def _section(title: str, words: Iterable[str]) -> list[str]:
-    """A heading with a list under it; nothing where the list is empty."""
-    items = [line if line.startswith(" ") else f"* {line}" for line in words]
-    return ["", f"## {title}", "", *items] if items else []
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    """A heading with lines under it; nothing where there are none."""
+    under = list(lines)
+    return ["", f"## {title}", "", *under] if under else []
 
 
-def _nothing_split(instance: Instance, plan: Plan, seconds: float) -> Against:
-    """The book with every lot at one factory, as good as the time allows."""
-    single = replace(instance, orders=instance.orders.assign(max_factories=1))
-    other = solve(single, time_limit_s=seconds)
-    by_part = {name: cost - plan.report["cost"][name] for name, cost in other.report["cost"].items()}
-    now = plan.report["objective"]
-    return Against(other.report["objective"] - now, other.report["bound"] - now, by_part, [])
+def _listed(words: Iterable[str]) -> list[str]:
+    return [line if line.startswith(" ") else f"* {line}" for line in words]
 
 
-def _in_trouble(instance: Instance, plan: Plan, end: float) -> Iterator[Explained]:
-    """Lots that are short or late, those that cost most first, as many as the time allows."""
+def _troubled(instance: Instance, plan: Plan) -> list[str]:
+    """Lots that are short or late, those that cost most first."""
     missing = unmet_pieces(instance, plan.allocation)
     orders = instance.orders.set_index("order_id")
     late = days_late(instance, plan).reindex(orders.index, fill_value=0)
     cost = missing * orders["unmet_cost"] + late * orders["late_cost"] * orders["quantity"]
-    for order_id in cost[(missing > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index[:_TOP]:
+    return cost[(missing > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index.tolist()
+
+
+def _in_trouble(instance: Instance, plan: Plan, troubled: list[str], end: float, called: Names) -> Iterator[Explained]:
+    """The first lots of them, as many as the time allows."""
+    for order_id in troubled[:_TOP]:
         left = end - time.monotonic()
         if left <= 0:
             return
-        found = short_or_late(instance, plan, str(order_id), count=int(left > _FIX_S))
+        found = short_or_late(instance, plan, order_id, count=int(left > _FIX_S))
         if found:
-            yield found
+            yield replace(found, title=called.lot(order_id))

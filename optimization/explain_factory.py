@@ -1,5 +1,6 @@
-"""What a factory's days are worth: a minute more or less, a day of overtime more, no minimum lot, and how far."""
+"""What a factory's days are worth: minutes more or less, a day of overtime more, no minimum lot, and how far."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,37 +8,101 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from optimization import marginal
-from optimization.explained import CENT, Explained
-from optimization.fixed import Fixed
+from optimization import marginal, rest, waiting
+from optimization.explained import CENT, Explained, Names, table
+from optimization.fixed import DAY, Fixed
 from optimization.plan import Plan
 from optimization.problem import Instance, rows
+from optimization.wording import counted, day, days, money
 
 _LEAST_PRICE = 5e-5  # money; less is shown as nothing
+_MOST_ARCS = 3_000  # of a program with fixed switches; one of 36,000 takes minutes
+_SECONDS = 12.0  # for what more minutes bring to lots that wait
+_HOW = (
+    "A minute more or less: who makes what stays, pieces and days may move. Where lots wait: what more minutes bring "
+    "when these lots and those at the factory are planned again, in whole pieces."
+)
 _PRICES = ["less", "more", "less_range", "more_range"]
 
 
-def factory(instance: Instance, plan: Plan, factory_id: str) -> Explained:
+def factory(instance: Instance, plan: Plan, factory_id: str, seconds: float = _SECONDS) -> Explained:
     """Every day of a factory, with the price of its minutes on both sides and what more overtime would save."""
     if factory_id not in {*instance.arcs["factory_id"], *instance.capacity["factory_id"]}:
         raise InputError("factory-unknown", [f"factory {factory_id!r} is in neither arcs nor capacity of the instance"])
-    fixed = Fixed(instance, plan, [factory_id])
+    until = time.monotonic() + seconds
+    fixed = fixed_around(instance, plan, [factory_id])
     here = fixed.days.index[fixed.days["factory_id"] == factory_id]
-    days, offers, lots = day_prices(fixed, here), overtime_offers(fixed, here), lot_offers(fixed, factory_id)
+    priced, offers, lots = day_prices(fixed, here), overtime_offers(fixed, here), lot_offers(fixed, factory_id)
+    priced = _with_steps(instance, plan, priced, waiting.waiting(instance, plan), until)
     made = plan.allocation[plan.allocation["factory_id"] == factory_id]
     lines = [
-        f"{len(made)} lots, {made['quantity'].sum():,} pieces. Prices: who makes what stays, pieces and days may move.",
+        f"{counted(len(made), 'lot')}, {counted(made['quantity'].sum(), 'piece')}. {_HOW}",
         "",
-        *(f"* {words}" for words in minute_words(days)),
-        *(f"* {words}" for words in offer_words(offers, lots)),
+        *minutes_table(instance, priced, Names({})),
+        "",
+        *(f"* {words}" for words in offer_words(instance, offers, lots, Names({}))),
     ]
     figures = {
         "factory_id": factory_id,
-        "days": records(days),
+        "days": records(priced),
         "overtime": records(offers),
         "minimum_lots": records(lots),
     }
     return Explained(f"Factory {factory_id}", lines, figures)
+
+
+def fixed_around(instance: Instance, plan: Plan, factories: list[str]) -> Fixed:
+    """The program with the plan's switches fixed; of a large book only the lots made at some factories take part."""
+    if len(instance.arcs) <= _MOST_ARCS:
+        return Fixed(instance, plan, factories)
+    made = plan.allocation["order_id"][plan.allocation["factory_id"].isin(factories)].unique()
+    sizes = instance.arcs.groupby("order_id").size().reindex(made)
+    lots = [str(order_id) for order_id in made[np.cumsum(sizes.to_numpy()) <= _MOST_ARCS]]
+    return Fixed(rest.part(instance, plan, lots), rest.of_lots(plan, lots), factories)
+
+
+def dearest(
+    instance: Instance, plan: Plan, fixed: Fixed | None, waits: pd.DataFrame, count: int, until: float
+) -> pd.DataFrame:
+    """The days whose minutes are worth most, as `day_prices`, with what more of them bring to lots that wait (steps).
+
+    Without the program with fixed switches (a large book) those at which lots wait, with no price of a minute less.
+    """
+    asked = waiting.dearest_days(waits, count // 2)
+    if fixed is None:
+        found = _unpriced(instance, plan, asked)
+    else:
+        places = pd.MultiIndex.from_frame(fixed.days[DAY])
+        at = [int(place) for place in places.get_indexer(pd.MultiIndex.from_tuples(asked, names=DAY)) if place >= 0]
+        found = day_prices(fixed, list(dict.fromkeys([*at, *marginal.dearest(fixed, None, count)])))
+    found = _with_steps(instance, plan, found, waits, until)
+    found = found[found["worth"] > _LEAST_PRICE].sort_values("worth", ascending=False, kind="stable").head(count)
+    best = found.groupby("factory_id")["worth"].transform("max")
+    ranked = found.assign(best=best).sort_values(["best", "factory_id", "day"], ascending=[False, True, True])
+    return ranked.drop(columns="best").reset_index(drop=True)
+
+
+def _with_steps(instance: Instance, plan: Plan, found: pd.DataFrame, waits: pd.DataFrame, until: float) -> pd.DataFrame:
+    """`steps` (what more minutes bring to lots that wait, as waiting.Step) and `worth`, the most a minute brings."""
+    parts = {
+        f: waiting.Factory(instance, plan, f, waits)
+        for f in found["factory_id"].unique()
+        if f in set(waits["factory_id"])
+    }
+    steps = [parts[row.factory_id].steps(row.day, until) if row.factory_id in parts else [] for row in rows(found)]
+    best = [max((step.per_minute for step in its), default=0.0) for its in steps]
+    worth = np.fmax(np.array(best, dtype=float), found["more"].to_numpy(dtype=float))
+    return found.assign(steps=pd.Series(steps, index=found.index, dtype=object), worth=worth)
+
+
+def _unpriced(instance: Instance, plan: Plan, asked: list[tuple[str, int]]) -> pd.DataFrame:
+    """Some days with their minutes and what the plan leaves of them."""
+    work = plan.schedule.assign(load=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
+    named = pd.DataFrame(asked, columns=DAY).astype({"day": "int64"})
+    named = named.merge(instance.capacity[[*DAY, "minutes"]], on=DAY, how="left").fillna({"minutes": 0.0})
+    named = named.merge(work.groupby(DAY, as_index=False)[["load"]].sum(), on=DAY, how="left").fillna({"load": 0.0})
+    spare = named["minutes"] - named.pop("load")
+    return named.assign(spare=spare).reindex(columns=[*DAY, "minutes", "spare", *_PRICES])
 
 
 def day_prices(fixed: Fixed, positions: Any) -> pd.DataFrame:
@@ -45,8 +110,8 @@ def day_prices(fixed: Fixed, positions: Any) -> pd.DataFrame:
     prices = pd.DataFrame(
         [vars(marginal.minute(fixed, int(day))) for day in positions], index=positions, columns=_PRICES
     )
-    days: pd.DataFrame = fixed.days.loc[positions, ["factory_id", "day", "minutes", "spare"]].join(prices)
-    return days.reset_index(drop=True)
+    priced: pd.DataFrame = fixed.days.loc[positions, [*DAY, "minutes", "spare"]].join(prices)
+    return priced.reset_index(drop=True)
 
 
 def overtime_offers(fixed: Fixed, positions: Any) -> pd.DataFrame:
@@ -72,47 +137,75 @@ def _offers(names: pd.DataFrame, found: dict[int, marginal.Offer]) -> pd.DataFra
     return table.sort_values("saves", ascending=False, ignore_index=True)
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def no_offers(key: str) -> pd.DataFrame:
+    """No offer, by factory and day or by lot and factory."""
+    return pd.DataFrame(columns=["factory_id", key, "units", "saves", "first", "first_range"])
+
+
+def records(found: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows for programs; what is not a finite number is null."""
-    plain = table.astype(object).where(table.notna() & ~table.isin([np.inf]), None)
-    return [{str(name): cell for name, cell in row.items()} for row in plain.to_dict("records")]
+    plain = found.astype(object)
+    if "steps" in plain:
+        plain["steps"] = [[vars(step) | {"per_minute": step.per_minute} for step in steps] for steps in plain["steps"]]
+    return [
+        {str(name): None if isinstance(cell, float) and not np.isfinite(cell) else cell for name, cell in row.items()}
+        for row in plain.to_dict("records")
+    ]
 
 
-def minute_words(days: pd.DataFrame) -> Iterator[str]:
-    """The prices in words, days in a row with the same prices together."""
-    for first, when in _runs(days.sort_values(["factory_id", "day"], ignore_index=True), _PRICES):
-        yield f"{when}: {_one_price(first)}"
+def minutes_table(instance: Instance, found: pd.DataFrame, called: Names) -> list[str]:
+    """Days as a table, those in a row of which all is alike together; `found` as `dearest` gives it."""
+    said = [_said(row, called) for row in rows(found)]
+    shown = found.assign(said=pd.Series(said, index=found.index, dtype=object))
+    return table(
+        {"factory": first.factory_id, "day": days(instance.day_1, first.day, last)} | first.said
+        for first, last in _runs(shown, [*_PRICES, "said"])
+    )
 
 
-def _runs(days: pd.DataFrame, figures: list[str]) -> Iterator[tuple[Any, str]]:
-    """The first of each run of a factory's days with the same figures, and the run in words."""
-    shown = days[figures].round(4).fillna(-1.0)
-    alike = shown.eq(shown.shift()).all(axis=1) & days["factory_id"].eq(days["factory_id"].shift())
-    for _, run in days.groupby((~alike).cumsum()):
-        first, last = next(rows(run)), run["day"].iloc[-1]
-        yield first, f"{first.factory_id} day {first.day}" + (f" to {last}" if last > first.day else "")
+def _said(row: Any, called: Names) -> dict[str, str]:
+    """What is said of a day besides its name."""
+    state = "closed" if row.minutes < 1 else f"{row.spare:,.0f} minutes free" if row.spare >= 1 else "full"
+    less = "" if np.isnan(row.less) else _price(row.less, row.less_range)
+    if np.isinf(row.less):
+        less = f"at most {row.less_range:,.2f} fit" if row.less_range else "no minute can go"
+    brings = "; ".join(_step(step, called) for step in row.steps)
+    worth = money(row.worth) if row.worth > _LEAST_PRICE else "nothing"
+    holds = row.worth > _LEAST_PRICE and np.isfinite(row.more_range)
+    far = f"for {counted(max(1, row.more_range), 'minute')}" if holds else ""
+    return {"now": state, "a minute is worth": worth, "minutes more bring": brings or far, "a minute less costs": less}
 
 
-def _one_price(day: Any) -> str:
-    head = "closed" if day.minutes < 1 else f"{day.spare:,.0f} minutes free" if day.spare >= 1 else "full"
-    more = f"one minute more saves {_price(day.more, day.more_range)}"
-    if np.isnan(day.less):
-        return f"{head}; {more}"
-    fits = f"one less costs {_price(day.less, day.less_range)}"
-    return f"{head}; {more}; {fits if np.isfinite(day.less) else f'at most {day.less_range:,.2f} less fit'}"
+def _step(step: waiting.Step, called: Names) -> str:
+    """What some minutes more bring."""
+    gained = f", {counted(step.pieces, 'piece')} more" if step.pieces > 0 else ""
+    of = f" of {called.lot(step.lots[0])}" if gained and len(step.lots) == 1 else ""
+    return f"{counted(step.minutes, 'minute')} save{'s' if step.minutes == 1 else ''} {money(step.saves)}{gained}{of}"
+
+
+def _runs(found: pd.DataFrame, figures: list[str]) -> Iterator[tuple[Any, int]]:
+    """The first of each run of a factory's days with the same figures, and the run's last day."""
+    numbers = found[figures].select_dtypes("number").round(4).fillna(-1.0)
+    shown = numbers.join(found[figures].drop(columns=numbers.columns).astype(str))
+    alike = shown.eq(shown.shift()).all(axis=1) & found["factory_id"].eq(found["factory_id"].shift())
+    follows = alike & found["day"].eq(found["day"].shift() + 1)
+    for _, run in found.groupby((~follows).cumsum()):
+        yield next(rows(run)), int(run["day"].iloc[-1])
 
 
 def _price(price: float, holds: float) -> str:
-    worth = f"{price:,.4f}" if price > _LEAST_PRICE else "nothing"
-    return worth if np.isinf(holds) else f"{worth} (up to {holds:,.0f})"
+    worth = money(price) if price > _LEAST_PRICE else "nothing"
+    return worth if np.isinf(holds) or worth == "nothing" else f"{worth} for {max(1, holds):,.0f}"
 
 
-def offer_words(overtime: pd.DataFrame, lots: pd.DataFrame) -> Iterator[str]:
+def offer_words(instance: Instance, overtime: pd.DataFrame, lots: pd.DataFrame, called: Names) -> Iterator[str]:
     """What more overtime or no minimum lot would save."""
-    ordered = overtime.sort_values(["factory_id", "day"], ignore_index=True)
-    for row, when in _runs(ordered, ["units", "saves", "first", "first_range"]):
-        saved = f"saves {row.saves:,.2f}, the first minute {_price(row.first, row.first_range)}"
-        yield f"{row.units:,.0f} minutes of overtime more on one day, {when}: {saved}"
+    ordered = overtime.sort_values(DAY, ignore_index=True) if len(overtime) else overtime
+    for row, last in _runs(ordered, ["units", "saves", "first", "first_range"]) if len(ordered) else ():
+        one = f"on {day(instance.day_1, row.day)}"
+        when = one if row.day == last else f"on one day of {days(instance.day_1, row.day, last)}"
+        saved = f"saves {money(row.saves)}, the first minute {_price(row.first, row.first_range)}"
+        yield f"{row.units:,.0f} minutes of overtime more at {row.factory_id} {when}: {saved}"
     for row in rows(lots):
-        saved = f"saves {row.saves:,.2f}, the first piece {_price(row.first, row.first_range)}"
-        yield f"no minimum lot for {row.order_id} at {row.factory_id}: {saved}"
+        saved = f"saves {money(row.saves)}, the first piece {_price(row.first, row.first_range)}"
+        yield f"no minimum lot for {called.lot(row.order_id)} at {row.factory_id}: {saved}"

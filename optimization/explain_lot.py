@@ -10,12 +10,14 @@ from c2m.errors import InputError
 from optimization import rest
 from optimization.causes import LIFTS, Want, cause, days_late, room_pieces
 from optimization.counterfactual import cheapest
-from optimization.explained import CENT, Against, Explained, against
+from optimization.explain_factory import fixed_around
+from optimization.explained import CENT, Against, Explained, against, table
 from optimization.fixed import Fixed
 from optimization.fixes import Fix, fixes
 from optimization.pairs import reduce
 from optimization.plan import Plan
 from optimization.problem import Instance, rows
+from optimization.wording import counted, day, days, money
 
 _ARCS = 60  # of the lots that are planned anew together; more take many seconds
 _SECONDS = 2.0  # of one such plan
@@ -30,7 +32,7 @@ def lot(instance: Instance, plan: Plan, order_id: str) -> Explained:
     part = rest.part(instance, plan, rest.around(instance, plan, order_id, _ARCS))
     single, unsplit = _unsplit(part, plan, order_id) if (places["quantity"] > 0).sum() > 1 else (None, None)
     trouble = short_or_late(instance, plan, order_id)
-    lines = [_headline(order, places), "", *_place_lines(places), ""]
+    lines = [_headline(instance, order, places), "", *_places_table(instance, places), ""]
     if single:
         lines.append(f"* **Not split**, at its best single factory ({_where(single, order_id)}): {single.words}.")
     if unsplit:
@@ -79,15 +81,31 @@ def short_or_late(instance: Instance, plan: Plan, order_id: str, count: int = _F
         return None
     want = replace(want, on_time=not missing)
     found, mends = cause(want), fixes(want)[:count] if count else []
-    what = f"{missing:,} of {want.order['quantity']:,} pieces unmet" if missing else f"{late} days late"
-    lines = [f"**{what}**: {found.words}.", *(f"  {n}. {_fix_words(fix)}" for n, fix in enumerate(mends, 1))]
-    figures = {"unmet": missing, "days_late": late, "cause": asdict(found), "fixes": [asdict(fix) for fix in mends]}
+    pieces = counted(want.order["quantity"], "piece")
+    what = f"{missing:,} of {pieces} not made" if missing else f"{counted(late, 'day')} late"
+    lines = [f"**{what}**: {found.words}.", *_fix_lines(mends)]
+    shown = [asdict(fix) | {"pays": _pays(fix)} for fix in mends]
+    figures = {"unmet": missing, "days_late": late, "cause": asdict(found), "fixes": shown}
     return Explained(f"Lot {order_id}", lines, {"order_id": order_id, **figures})
 
 
-def _fix_words(fix: Fix) -> str:
-    sign = "costs" if fix.extra_cost >= 0 else "saves"
-    return f"{fix.words[:1].upper()}{fix.words[1:]}: {sign} {abs(fix.extra_cost):,.2f}."
+def _fix_lines(mends: list[Fix]) -> list[str]:
+    """The fixes that pay; where none does, the cheapest and by how much it costs more than it mends."""
+    paying = [fix for fix in mends if _pays(fix)]
+    if mends and not paying:
+        least = mends[0]
+        cheapest_words = f"{least.words}; {money(least.extra_cost)} more than it brings"
+        return [f"  Nothing found mends it and pays. The cheapest: {cheapest_words}."]
+    return [f"  {n}. {fix.words[:1].upper()}{fix.words[1:]}: {_saved(fix)}." for n, fix in enumerate(paying, 1)]
+
+
+def _pays(fix: Fix) -> bool:
+    """Whether the plan with the fix made costs no more than now."""
+    return fix.extra_cost <= CENT
+
+
+def _saved(fix: Fix) -> str:
+    return f"saves {money(-fix.extra_cost)}" if fix.extra_cost < -CENT else "costs nothing"
 
 
 def _order(instance: Instance, order_id: str) -> Any:
@@ -103,22 +121,22 @@ def _places(instance: Instance, plan: Plan, order_id: str) -> pd.DataFrame:
     """A row per capable factory: pieces, days, cost a piece with setup and the price of its minutes, why not."""
     reduced = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [order_id]))
     arcs = instance.arcs[instance.arcs["order_id"] == order_id]
-    fixed = Fixed(instance, plan, sorted(arcs["factory_id"]))
+    fixed = fixed_around(instance, plan, sorted(arcs["factory_id"]))
     order = _order(instance, order_id)
     runs = plan.schedule[plan.schedule["order_id"] == order_id].groupby("factory_id")["day"].agg(["min", "max"])
     made = plan.allocation[plan.allocation["order_id"] == order_id].set_index("factory_id")["quantity"]
-    table = arcs[["factory_id", "unit_cost", "setup_cost", "minutes_per_piece", "min_lot"]].merge(
+    found = arcs[["factory_id", "unit_cost", "setup_cost", "minutes_per_piece", "min_lot"]].merge(
         reduced.dropped[["factory_id", "reason"]], on="factory_id", how="left"
     )
-    at = table["factory_id"]
-    table["room_pieces"] = room_pieces(rest.part(instance, plan, [order_id])).reindex(at).to_numpy()
-    table["quantity"] = made.reindex(at, fill_value=0).to_numpy()
-    table["first_day"], table["last_day"] = runs["min"].reindex(at).to_numpy(), runs["max"].reindex(at).to_numpy()
-    lots = table["quantity"].where(table["quantity"] > 0, order["quantity"])
-    table["setup_per_piece"] = table["setup_cost"] / lots
-    table["minutes_price"] = [_minutes_price(fixed, reduced.pairs, row) for row in rows(table)]
-    table["piece_cost"] = table["unit_cost"] + table["setup_per_piece"] + table["minutes_price"]
-    return table.sort_values(["quantity", "piece_cost"], ascending=[False, True], ignore_index=True)
+    at = found["factory_id"]
+    found["room_pieces"] = room_pieces(rest.part(instance, plan, [order_id])).reindex(at).to_numpy()
+    found["quantity"] = made.reindex(at, fill_value=0).to_numpy()
+    found["first_day"], found["last_day"] = runs["min"].reindex(at).to_numpy(), runs["max"].reindex(at).to_numpy()
+    lots = found["quantity"].where(found["quantity"] > 0, order["quantity"])
+    found["setup_per_piece"] = found["setup_cost"] / lots
+    found["minutes_price"] = [_minutes_price(fixed, reduced.pairs, row) for row in rows(found)]
+    found["piece_cost"] = found["unit_cost"] + found["setup_per_piece"] + found["minutes_price"]
+    return found.sort_values(["quantity", "piece_cost"], ascending=[False, True], ignore_index=True)
 
 
 def _minutes_price(fixed: Fixed, pairs: pd.DataFrame, row: Any) -> float:
@@ -129,26 +147,31 @@ def _minutes_price(fixed: Fixed, pairs: pd.DataFrame, row: Any) -> float:
     return float(prices.min() * row.minutes_per_piece) if len(prices) else np.nan
 
 
-def _headline(order: Any, places: pd.DataFrame) -> str:
+def _headline(instance: Instance, order: Any, places: pd.DataFrame) -> str:
     used = places[places["quantity"] > 0]
-    where = ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) or "nowhere"
-    window = f"from day {order['release_day']} to day {order['due_day']}"
-    return f"{order['quantity']:,} pieces, {window}, at most {order['max_factories']} factories: made at {where}."
+    where = "at " + ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) if len(used) else "nowhere"
+    window = f"from {day(instance.day_1, order['release_day'])} to {day(instance.day_1, order['due_day'])}"
+    held = instance.incumbent[instance.incumbent["order_id"] == order["order_id"]]
+    frozen = int((held["frozen"].to_numpy(bool) & (held["quantity"] > 0)).sum())
+    counting = f", {frozen} of them with frozen pieces" if frozen else ""
+    most = counted(order["max_factories"], "factory", "factories")
+    return f"{counted(order['quantity'], 'piece')}, {window}, at most {most}{counting}: made {where}."
 
 
-def _place_lines(places: pd.DataFrame) -> list[str]:
-    lines = []
+def _places_table(instance: Instance, places: pd.DataFrame) -> list[str]:
+    """A row per capable factory: what it makes or could, and what a piece costs there."""
+    records = []
     for row in rows(places):
-        cost = f"{row.piece_cost:,.2f} a piece ({row.unit_cost:,.2f} making, {row.setup_per_piece:,.2f} setup"
-        cost += f", {row.minutes_price:,.2f} its minutes are worth to others)"
-        if row.quantity:
-            days = f"day {row.first_day:.0f}" + (f" to {row.last_day:.0f}" if row.last_day > row.first_day else "")
-            lines.append(f"* **{row.factory_id}** makes {row.quantity:,} pieces, {days}: {cost}")
-        elif isinstance(row.reason, str):
-            lines.append(f"* {row.factory_id} cannot: {row.reason}")
-        else:
-            lines.append(f"* {row.factory_id} could, free for {row.room_pieces:,} pieces: {cost}")
-    return lines
+        when = days(instance.day_1, row.first_day, row.last_day) if row.quantity else ""
+        barred = isinstance(row.reason, str) and not row.quantity
+        could = "" if row.quantity else row.reason if barred else f"free for {row.room_pieces:,}"
+        costs = {"a piece costs": row.piece_cost, "making": row.unit_cost, "setup": row.setup_per_piece}
+        costs |= {"its minutes": row.minutes_price}
+        made = {"factory": row.factory_id, "makes": f"{row.quantity:,}" if row.quantity else "", "when": when}
+        records.append(
+            made | {name: "" if barred else f"{cost:,.2f}" for name, cost in costs.items()} | {"else": could}
+        )
+    return [*table(records), "", "Its minutes: what the minutes of a piece are worth to other lots."]
 
 
 def _unsplit(part: Instance, plan: Plan, order_id: str) -> tuple[Against | None, Against | None]:
@@ -206,16 +229,18 @@ def _lifted_at(instance: Instance, beside: Instance, factory_id: str) -> dict[st
 def _rule_words(code: str, instance: Instance, arc: Any, order_id: str) -> str:
     order, at = _order(instance, order_id), arc["factory_id"]
     last = min(order["due_day"] - arc["transit_days"] + order["max_late_days"], instance.horizon_days)
+    begin, end = day(instance.day_1, arc["release_day"]), day(instance.day_1, last)
+    most = counted(order["max_factories"], "factory", "factories")
     return {
         "minimum-lot": f"its minimum lot of {arc['min_lot']:,} pieces, of {order['quantity']:,} there are",
         "maximum-lot": f"{at} takes {arc['max_lot']:,} pieces of it at most",
         "daily-limit": f"{at} can run it {arc['max_minutes_per_day']:,.0f} minutes a day at most",
-        "max-factories": f"at most {order['max_factories']} factories may share it, and others are better",
+        "max-factories": f"at most {most} may share it, those with frozen pieces counted, and others are taken",
         "setup-minutes": f"its setup of {arc['setup_minutes']:,.0f} minutes there",
-        "capacity-full": f"the days of {at} up to day {last} are taken by other lots",
-        "window-empty": f"material on day {arc['release_day']}, and it must leave by day {last}",
-        "no-working-day": f"material on day {arc['release_day']}, and it must leave by day {last}",
-        "window-too-short": f"days {arc['release_day']} to {last} do not hold {max(1, arc['min_lot']):,} pieces",
+        "capacity-full": f"the days of {at} up to {end} are taken by other lots",
+        "window-empty": f"material on {begin}, and it must leave by {end}",
+        "no-working-day": f"material on {begin}, and it must leave by {end}",
+        "window-too-short": f"{begin} to {end} do not hold {counted(max(1, arc['min_lot']), 'piece')}",
     }[code]
 
 
@@ -224,4 +249,5 @@ _DROPPED = {
     "no capacity in the window": "no-working-day",
     "minimum lot above the quantity": "minimum-lot",
     "window too short for a lot": "window-too-short",
+    "frozen work is at as many factories as may share it": "max-factories",
 }

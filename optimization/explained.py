@@ -1,5 +1,7 @@
 """The form of an explanation, and how another plan compares with the present one."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +9,11 @@ from optimization import rest
 from optimization.counterfactual import Choice
 from optimization.plan import Plan
 from optimization.problem import Instance
+from optimization.wording import money
 
 _SAME = 1e-6  # relative; a bound nearer to the cost than this proves it
 CENT = 0.005  # money; less than this is not shown
+_NUMBER = re.compile(r"-?[\d,.]+|")
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,35 @@ class Against:
 
     @property
     def words(self) -> str:
-        """The extra cost, as an interval where it is not proven, and what it is made of."""
-        parts = ", ".join(f"{name} {cost:+,.2f}" for name, cost in self.by_part.items() if abs(cost) >= CENT)
-        made_of = f" ({parts})" if parts else ""
-        if self.extra_cost - self.at_least > CENT + _SAME * abs(self.extra_cost):
-            return f"{self.at_least:+,.2f} at least, {self.extra_cost:+,.2f} in the best plan found{made_of}"
-        return f"{abs(self.extra_cost):,.2f} {'more' if self.extra_cost >= 0 else 'less'}{made_of}"
+        """The extra cost, as a range where it is not proven, and what it is made of."""
+        parts = ", ".join(f"{name} {signed(cost)}" for name, cost in self.by_part.items() if abs(cost) >= CENT)
+        return self._amount + (f" ({parts})" if parts else "")
+
+    @property
+    def _amount(self) -> str:
+        extra, least = self.extra_cost, max(0.0, self.at_least)
+        if extra < -CENT:
+            return f"{money(-extra)} less; the search for the plan stopped before it found that"
+        if extra <= CENT:
+            return "as much as now"
+        if self.extra_cost - self.at_least <= CENT + _SAME * abs(extra) or money(least) == money(extra):
+            return f"{money(extra)} more"
+        return f"{money(least)} to {money(extra)} more" if least > CENT else f"at most {money(extra)} more"
+
+
+def signed(amount: float) -> str:
+    """An amount with its sign."""
+    return f"{'+' if amount >= 0 else '-'}{money(abs(amount))}"
+
+
+def table(records: Iterable[dict[str, str]]) -> list[str]:
+    """Records as the lines of a Markdown table; columns of numbers stand to the right."""
+    rows = list(records)
+    if not rows:
+        return []
+    right = [all(_NUMBER.fullmatch(row[name]) for row in rows) for name in rows[0]]
+    head = [" | ".join(rows[0]), " | ".join("---:" if number else "---" for number in right)]
+    return [f"| {line} |" for line in [*head, *(" | ".join(row.values()) for row in rows)]]
 
 
 def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
@@ -54,3 +81,14 @@ def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
     extra, least = sum(by_part.values()), choice.bound - sum(now.values())
     pairs = [{str(name): cell for name, cell in row.items()} for row in choice.plan.allocation.to_dict("records")]
     return Against(extra, min(extra, least), by_part, pairs)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call a lot, by order_id; the others go by their order_id."""
+
+    lots: Mapping[str, str]
+
+    def lot(self, order_id: str) -> str:
+        """A lot in words."""
+        return self.lots.get(order_id, f"Lot {order_id}")

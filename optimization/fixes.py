@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 
 from optimization import rest
-from optimization.causes import LARGEST_LOT, LIFTS, Want
+from optimization.causes import LARGEST_LOT, LIFTS, Want, frozen_factories
 from optimization.counterfactual import cheapest
 from optimization.edits import Edit, edited
 from optimization.plan import Plan
 from optimization.problem import Instance, rows
+from optimization.wording import counted, day, money
 
 Candidate = tuple[float, tuple[Edit, ...]]  # cost beside the others' plan, edits
 
@@ -53,13 +54,14 @@ def _fixes(want: Want, base: tuple[Edit, ...], end: float) -> Iterator[Fix]:
     """The fixes of a lot, in an instance in which `base` is done already."""
     part = rest.part(want.instance, want.plan, rest.around(want.instance, want.plan, want.order_id, _AROUND_ARCS))
     beside = want.alone("plan")
+    now = _without(part, want.plan)
     candidates = [*_lifted(want, beside), *_shifted(want, beside)]
     candidates = candidates or [*_allowed(want, beside, _lift_all(beside, want.instance))]
     distinct = {_words(edits): (cost, edits) for cost, edits in candidates}
     for number, (_, edits) in enumerate(sorted(distinct.values(), key=lambda candidate: candidate[0])):
         if number and time.monotonic() > end:
             return
-        fix = _proven(want, beside, part, edits)
+        fix = _proven(want, beside, part, edits, now)
         if fix:
             yield replace(fix, words=_words((*base, *fix.edits)), edits=(*base, *fix.edits))
 
@@ -77,7 +79,7 @@ def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
     for factory_id, row in typical.iterrows():
         values: dict[str, Any] = {**row, "min_lot": int(row["min_lot"]), "transit_days": int(row["transit_days"])}
         values |= {"max_lot": LARGEST_LOT, "release_day": int(want.order["release_day"])}
-        words = f"make {factory_id} capable of it (median of its other lots: {row['unit_cost']:,.2f} a piece)"
+        words = f"make {factory_id} capable of it (median of its other lots: {money(row['unit_cost'])} a piece)"
         edit = Edit(words, "arcs", {"order_id": want.order_id, "factory_id": str(factory_id)}, values)
         yield replace(want, instance=edited(want.instance, [edit])), (edit,)
 
@@ -115,9 +117,10 @@ def _later(want: Want, beside: Instance, days: int) -> tuple[Edit, ...] | None:
     last = int((order["due_day"] + order["max_late_days"] - beside.arcs["transit_days"]).max()) + days
     if last > beside.horizon_days:
         return None
-    words = f"move its due day from {order['due_day']} to {order['due_day'] + days}"
+    due, then = (day(beside.day_1, number) for number in (order["due_day"], order["due_day"] + days))
+    words = f"move its due date from {due} to {then}"
     if not want.on_time:
-        words = f"accept it {order['max_late_days'] + days} days late instead of {order['max_late_days']}"
+        words = f"accept it {counted(order['max_late_days'] + days, 'day')} late instead of {order['max_late_days']}"
     return (Edit(words, "orders", key, {column: int(order[column]) + days}),)
 
 
@@ -125,7 +128,7 @@ def _material_earlier(want: Want, beside: Instance, days: int) -> tuple[Edit, ..
     ready = int(beside.arcs["release_day"].max())
     if ready - days < 1:
         return None
-    words = f"have its material on day {ready - days} instead of {ready}"
+    words = f"have its material on {day(beside.day_1, ready - days)} instead of {day(beside.day_1, ready)}"
     return tuple(
         Edit(words, "arcs", _pair(arc), {"release_day": ready - days})
         for arc in rows(beside.arcs)
@@ -136,7 +139,7 @@ def _material_earlier(want: Want, beside: Instance, days: int) -> tuple[Edit, ..
 def _faster(want: Want, beside: Instance, days: int) -> tuple[Edit, ...] | None:
     if days > beside.arcs["transit_days"].max():
         return None
-    words = f"send it {days} days faster from whichever factory makes it"
+    words = f"send it {counted(days, 'day')} faster from whichever factory makes it"
     return tuple(
         Edit(words, "arcs", _pair(arc), {"transit_days": max(0, arc.transit_days - days)})
         for arc in rows(beside.arcs)
@@ -149,28 +152,27 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
     work = plan.schedule.assign(minutes=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
     longest = work.groupby("factory_id")["minutes"].max()
     for pair in rows(plan.allocation.merge(beside.arcs, on=["order_id", "factory_id"])):
-        name, limit = f"for {pair.order_id} at {pair.factory_id}", longest[pair.factory_id]
+        name, limit = f"at {pair.factory_id}", longest[pair.factory_id]
         if pair.quantity < pair.min_lot:
-            words = f"lower the minimum lot {name} from {pair.min_lot:,} to {pair.quantity:,}"
+            words = f"lower its minimum lot {name} from {pair.min_lot:,} to {pair.quantity:,}"
             yield Edit(words, "arcs", _pair(pair), {"min_lot": pair.quantity})
         if pair.quantity > pair.max_lot:
-            words = f"raise the largest lot {name} from {pair.max_lot:,} to {pair.quantity:,}"
+            words = f"raise its largest lot {name} from {pair.max_lot:,} to {pair.quantity:,}"
             yield Edit(words, "arcs", _pair(pair), {"max_lot": pair.quantity})
         if limit > pair.max_minutes_per_day + _LEAST_MINUTES:
-            words = f"raise the daily limit {name} from {pair.max_minutes_per_day:,.0f} to {_up(limit):,.0f} minutes"
+            words = f"raise its daily limit {name} from {pair.max_minutes_per_day:,.0f} to {_up(limit):,.0f} minutes"
             yield Edit(words, "arcs", _pair(pair), {"max_minutes_per_day": _up(limit)})
     arrivals = work.merge(beside.arcs, on=["order_id", "factory_id"])
     late = int((arrivals["day"] + arrivals["transit_days"] - order["due_day"]).max())
     if late > order["max_late_days"]:
         yield Edit(
-            f"accept it {late} days late instead of {order['max_late_days']}",
+            f"accept it {counted(late, 'day')} late instead of {order['max_late_days']}",
             "orders",
             {"order_id": order["order_id"]},
             {"max_late_days": late},
         )
-    free = plan.allocation.merge(beside.incumbent[beside.incumbent["frozen"].eq(True)], on="factory_id", how="left")
-    count = int(free["frozen"].isna().sum())
-    if count > order["max_factories"]:
+    count = len(plan.allocation)
+    if count > max(order["max_factories"], frozen_factories(beside)):
         words = f"let {count} factories share it instead of {order['max_factories']}"
         yield Edit(words, "orders", {"order_id": order["order_id"]}, {"max_factories": count})
     yield from overtime_needed(beside, work)
@@ -180,12 +182,13 @@ def overtime_needed(beside: Instance, work: pd.DataFrame) -> Iterator[Edit]:
     """The overtime without which work (factory_id, day, minutes) does not fit."""
     load = work.assign(load=work["minutes"]).groupby(_DAY, as_index=False)[["load"]].sum()
     load = load.merge(beside.capacity, on=_DAY, how="left").fillna(0.0)
-    for day in rows(load):
-        lacking = day.load - day.minutes - day.overtime_minutes
+    for full in rows(load):
+        lacking = full.load - full.minutes - full.overtime_minutes
         if lacking > _LEAST_MINUTES:
-            price = _overtime_price(beside, day.factory_id, day.day)
-            words = f"{_up(lacking):,.1f} more minutes of overtime at {day.factory_id} on day {day.day}"
-            key = {"factory_id": day.factory_id, "day": day.day}
+            price = _overtime_price(beside, full.factory_id, full.day)
+            minutes = f"{_up(lacking):,.1f}".removesuffix(".0")
+            words = f"{minutes} more minutes of overtime at {full.factory_id} on {day(beside.day_1, full.day)}"
+            key = {"factory_id": full.factory_id, "day": full.day}
             yield Edit(words, "capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
 
 
@@ -216,7 +219,12 @@ def _lift_all(part: Instance, whole: Instance) -> Instance:
     return lift_overtime(replace(part, orders=part.orders.assign(max_late_days=late)), whole)
 
 
-def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...]) -> Fix | None:
+def _without(part: Instance, plan: Plan) -> float:
+    """What the neighbours cost without a fix: as they are, or better where the search had stopped before that."""
+    return min(sum(rest.cost_of(part, plan).values()), cheapest(part, _SECONDS, known=plan.allocation).total)
+
+
+def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...], now: float) -> Fix | None:
     """The fix if it makes the lot whole when its neighbours are planned with it, put first where it must be."""
     for more in _completions(want, beside, edits):
         complete = (*edits, *more)
@@ -226,7 +234,7 @@ def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...
         trial = edited(part, complete)
         choice = cheapest(trial, _SECONDS)
         if want.met(trial, choice):
-            return Fix("", complete, choice.total - sum(rest.cost_of(part, want.plan).values()), choice.cost)
+            return Fix("", complete, choice.total - now, choice.cost)
     return None
 
 
@@ -240,7 +248,7 @@ def _completions(want: Want, beside: Instance, edits: tuple[Edit, ...]) -> Itera
     price = order["unmet_cost"] + max(0.0, extra) / max(1, order["quantity"] - want.made)
     for factor in _FIRST:
         worth = math.ceil(price * factor * 100) / 100
-        words = f"put it first: a piece left costs {worth:,.2f} instead of {order['unmet_cost']:,.2f}"
+        words = f"put it first: a piece left costs {money(worth)} instead of {money(order['unmet_cost'])}"
         yield (*insist, Edit(words, "orders", key, {"unmet_cost": worth}))
 
 

@@ -3,7 +3,7 @@
 allocation   order_id, factory_id; quantity (pieces)
 schedule     order_id, factory_id, day; setup_minutes, run_minutes
 report.json  status (optimal | feasible | infeasible), objective, bound, bound_by, gap, seconds, cost by part,
-             unmet [{order_id, quantity, reason}], causes (of infeasible), instance_sha256, engine facts
+             unmet [{order_id, quantity, code, reason}], causes (of infeasible), instance_sha256, engine facts
 prices       factory_id, day; price (of a minute): what `c2m verify` confirms the bound by
 """
 

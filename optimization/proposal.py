@@ -51,6 +51,12 @@ def places(schedule: pd.DataFrame) -> pd.DataFrame:
     return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*PAIR, "place"]]
 
 
+def lot_names(labels: pd.DataFrame) -> dict[str, str]:
+    """What people call each lot of `labels` (lot_id, order_id, style_id, colour), by lot_id."""
+    names = labels["order_id"] + ", " + labels["style_id"] + " " + labels["colour"].fillna("")
+    return dict(zip(labels["lot_id"], names.str.strip(), strict=True))
+
+
 def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
     """The dates of days of an instance."""
     return [day_1 + timedelta(days=int(day) - 1) for day in days]

@@ -160,6 +160,7 @@ def test_planted_cause_of_unmet_pieces_is_named_and_its_top_fix_makes_the_lot_wh
     want = Want(problem, plan, "A", on_time=False)
     found = cause(want)
     assert found.code == code, found.words
+    assert [lot["code"] for lot in plan.report["unmet"] if lot["order_id"] == "A"] == [code]
     top = fixes(want)[0]
     mended = edited(problem, top.edits)
     again = solve(mended)

@@ -2,22 +2,29 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plan_kit import instance
+from plan_kit import checked, instance
 from typer.testing import CliRunner
 
 from c2m.cli import app
-from optimization.explain import summary
+from optimization.daybook import day_of
+from optimization.explain import book, summary
 from optimization.explain_lot import pair
-from optimization.plan import Plan
+from optimization.explained import Against
+from optimization.greedy import greedy
+from optimization.plan import Plan, read_plan
 from optimization.problem import Instance, write
+from optimization.proposal import dated_allocation, load_by_factory
 from optimization.solve import solve
+from optimization.splitting import worth
 
 
-def book() -> Instance:
+def book_of_the_day() -> Instance:
     """A lot that must be split, one that is short, one that is late; F is full, G has a minimum lot, overtime costs."""
     day = {"minutes": 60.0, "overtime_minutes": 10.0, "overtime_cost": 0.5}
     return instance(
@@ -40,7 +47,7 @@ def book() -> Instance:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Instance, Plan, list[str]]:
-    folder, problem = tmp_path_factory.mktemp("explain"), book()
+    folder, problem = tmp_path_factory.mktemp("explain"), book_of_the_day()
     plan = solve(problem)
     write(problem, folder / "instance")
     plan.write(folder / "plan")
@@ -104,7 +111,7 @@ def test_summary_is_quick_and_has_the_same_headings(folders: Any) -> None:
     began = time.monotonic()
     text = summary(problem, plan)
     assert time.monotonic() - began < 30  # seconds; 3 on an idle machine
-    assert "## Short or late" in text and "If no lot were split" in text
+    assert "## Short or late" in text and "With every lot at one factory" in text
 
 
 def nothing_made(**order: Any) -> Instance:
@@ -123,3 +130,94 @@ def test_a_book_of_which_nothing_can_be_made_is_explained(tmp_path: Path, option
     solve(problem).write(tmp_path / "plan")
     result = CliRunner().invoke(app, ["explain", str(tmp_path / "instance"), str(tmp_path / "plan"), *options])
     assert result.exit_code == 0, result.output
+
+
+def crowded(lots: int = 9) -> Instance:
+    """More lots than one factory has minutes for; another takes no small lot."""
+    return instance(
+        orders=[{"order_id": f"L{n}", "quantity": 20, "due_day": 2, "unmet_cost": 10 + n} for n in range(lots)],
+        arcs=[
+            {"order_id": f"L{n}", "factory_id": f, "min_lot": m} for n in range(lots) for f, m in (("F", 0), ("G", 50))
+        ],
+        capacity=[{"factory_id": f, "day": day, "minutes": 30} for f in "FG" for day in (1, 2)],
+    )
+
+
+def test_where_much_is_short_the_page_begins_with_it_by_cause_and_factory() -> None:
+    problem = crowded()
+    plan = solve(problem)
+    found = book(problem, plan, names={"L0": "PO-7 shirt, blue"})
+    text = found.text
+    assert text.index("## What is short") < text.index("## Dearest minutes") < text.index("## Short or late")
+    short = found.figures["short"]
+    left = plan.report["unmet"]
+    assert (short["lots"], short["pieces"]) == (len(left), sum(lot["quantity"] for lot in left))
+    assert sum(row["pieces"] for row in short["by_cause"]) == short["pieces"]
+    assert short["cost"] == pytest.approx(plan.report["cost"]["unmet"])
+    assert short["by_factory"][0]["factory_id"] == "F"
+    told = {row["order_id"]: row["cause"]["code"] for row in found.figures["short_or_late"]}
+    causes = {row["code"] for row in short["by_cause"]}
+    assert set(told.values()) <= causes
+    if "L0" in told:
+        assert "PO-7 shirt, blue" in text and "Lot L0" not in text
+
+
+def test_no_fix_costs_more_than_what_it_mends() -> None:
+    problem = crowded()
+    for row in book(problem, solve(problem)).figures["short_or_late"]:
+        assert all(fix["pays"] == (fix["extra_cost"] <= 0.005) for fix in row["fixes"])
+    dear = instance(  # overtime of the second factory costs more than the piece
+        orders=[{"order_id": "A", "quantity": 20, "due_day": 1, "unmet_cost": 3}],
+        arcs=[{"order_id": "A", "factory_id": "F"}],
+        capacity=[{"factory_id": "F", "day": 1, "minutes": 10, "overtime_minutes": 1, "overtime_cost": 50}],
+    )
+    words = book(dear, solve(dear)).text
+    assert "more than it brings" in words and "costs -" not in words and ": costs " not in words
+
+
+@pytest.mark.parametrize(
+    ("extra", "least", "words"),
+    [
+        (300.0, 300.0, "300 more"),
+        (300.0, 200.0, "200 to 300 more"),
+        (82.25, -2.27, "at most 82.25 more"),
+        (-6.71, -19.73, "6.71 less; the search for the plan stopped before it found that"),
+        (0.0, 0.0, "as much as now"),
+    ],
+)
+def test_another_plan_is_compared_in_words_that_cannot_be_misread(extra: float, least: float, words: str) -> None:
+    assert Against(extra, least, {}, []).words == words
+
+
+def test_splitting_is_worth_the_same_once_its_lots_are_committed() -> None:
+    problem = book_of_the_day()
+    plan = solve(problem)
+    first = worth(problem, plan, 5.0)
+    assert first.lots == 1 and first.nothing_split and first.nothing_split.extra_cost > 0
+    held = plan.allocation.assign(change_cost=1.0, frozen=True, setup_done=True)
+    later = replace(problem, incumbent=held)
+    again = solve(later)
+    day = day_of(problem, later, again)
+    second = worth(day.book, day.plan, 5.0)
+    assert second.nothing_split and second.nothing_split.extra_cost == pytest.approx(first.nothing_split.extra_cost)
+    assert second.words in summary(later, again, 6.0, day)
+    given = worth(later, again, 5.0).nothing_split
+    assert given and given.extra_cost == pytest.approx(0.0)  # what the day had saved would be called nothing
+
+
+def test_days_are_dates_where_the_instance_has_a_first_day(folders: Any) -> None:
+    problem, plan, _ = folders
+    text = summary(replace(problem, day_1=date(2026, 4, 14)), plan)
+    assert "14 Apr" in text and " day 1" not in text
+
+
+@pytest.mark.parametrize("problem", [nothing_made(), nothing_made(max_factories=1), crowded(1)])
+def test_every_report_function_takes_a_plan_that_places_nothing_or_little(problem: Instance, tmp_path: Path) -> None:
+    dated = replace(problem, day_1=date(2026, 4, 14))
+    for plan in (solve(dated), greedy(dated)):
+        plan.write(tmp_path / "plan")
+        read = read_plan(tmp_path / "plan")
+        assert len(load_by_factory(dated, read.schedule)) == read.allocation["factory_id"].nunique()
+        assert len(dated_allocation(dated, read.allocation, read.schedule)) == len(read.allocation)
+        assert summary(dated, read, 2.0)
+        assert checked(dated, read, tmp_path).ok
