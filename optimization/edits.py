@@ -9,7 +9,10 @@ import pandas as pd
 
 from optimization.problem import Instance
 
-_ABSENT = {"capacity": {"minutes": 0.0}, "arcs": {"max_minutes_per_day": np.inf}}  # where an edit makes a row
+_ABSENT = {  # where an edit makes a row
+    "capacity": {"minutes": 0.0, "overtime_minutes": 0.0, "overtime_cost": 0.0},
+    "arcs": {"max_minutes_per_day": np.inf},
+}
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def book(
     whole = (day.book, day.plan) if day else (instance, plan)
     splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
     fixed = Fixed(instance, plan) if small else None
-    minutes = days.dearest(instance, plan, fixed, waits, _TOP, began + 2 * seconds / 3)
+    minutes = days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
     top = marginal.dearest(fixed, None, _TOP) if fixed else []
     overtime = days.overtime_offers(fixed, top) if fixed else days.no_offers("day")
     lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("order_id")
@@ -133,7 +133,7 @@ def _short_lines(short: Shortage | None) -> list[str]:
         for row in rows(short.by_cause)
     )
     cures = (
-        {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,}"}
+        {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,.0f}"}
         | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
         for row in rows(short.by_factory.head(_TOP))
     )

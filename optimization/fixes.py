@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ from optimization.counterfactual import cheapest
 from optimization.edits import Edit, edited
 from optimization.plan import Plan
 from optimization.problem import Instance, rows
-from optimization.wording import counted, day, money
+from optimization.wording import counted, day, days, money
 
 Candidate = tuple[float, tuple[Edit, ...]]  # cost beside the others' plan, edits
 
@@ -57,17 +58,35 @@ def _fixes(want: Want, base: tuple[Edit, ...], end: float) -> Iterator[Fix]:
     now = _without(part, want.plan)
     candidates = [*_lifted(want, beside), *_shifted(want, beside)]
     candidates = candidates or [*_allowed(want, beside, _lift_all(beside, want.instance))]
-    distinct = {_words(edits): (cost, edits) for cost, edits in candidates}
+    day_1 = want.instance.day_1
+    distinct = {in_words(edits, day_1): (cost, edits) for cost, edits in candidates}
     for number, (_, edits) in enumerate(sorted(distinct.values(), key=lambda candidate: candidate[0])):
         if number and time.monotonic() > end:
             return
         fix = _proven(want, beside, part, edits, now)
         if fix:
-            yield replace(fix, words=_words((*base, *fix.edits)), edits=(*base, *fix.edits))
+            yield replace(fix, words=in_words((*base, *fix.edits), day_1), edits=(*base, *fix.edits))
 
 
-def _words(edits: Iterable[Edit]) -> str:
-    return " and ".join(dict.fromkeys(edit.words for edit in edits)) or "plan again with more time, there is room"
+def in_words(edits: Iterable[Edit], day_1: date | None) -> str:
+    """Edits in words, overtime on several days of a factory together."""
+    overtime: dict[str, list[Edit]] = {}
+    words: dict[str, None] = {}
+    for edit in edits:
+        if edit.table == "capacity":
+            overtime.setdefault(edit.key["factory_id"], []).append(edit)
+        else:
+            words[edit.words] = None
+    together = [_overtime_words(factory_id, its, day_1) for factory_id, its in overtime.items()]
+    return " and ".join([*together, *words]) or "plan again with more time, there is room"
+
+
+def _overtime_words(factory_id: str, edits: list[Edit], day_1: date | None) -> str:
+    """So many minutes more of overtime at a factory, on so many days."""
+    minutes, at = sum(edit.more["overtime_minutes"] for edit in edits), [edit.key["day"] for edit in edits]
+    span = days(day_1, min(at), max(at))
+    when = f"on {span}" if len(edits) == 1 else f"on {len(edits)} days from {span}"
+    return f"{minutes:,.1f}".removesuffix(".0") + f" more minutes of overtime at {factory_id} {when}"
 
 
 def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
@@ -101,8 +120,8 @@ def _allowed(want: Want, beside: Instance, lifted: Instance) -> Iterator[Candida
 def _shifted(want: Want, beside: Instance) -> Iterator[Candidate]:
     """The fewest days that the date, the material or the transport must move, each alone."""
     for ask in (_later, _material_earlier, _faster):
-        for days in range(1, beside.horizon_days + 1):
-            edits = ask(want, beside, days)
+        for more in range(1, beside.horizon_days + 1):
+            edits = ask(want, beside, more)
             if edits is None:
                 break
             choice = want.forced(edited(beside, edits))
@@ -111,37 +130,37 @@ def _shifted(want: Want, beside: Instance) -> Iterator[Candidate]:
                 break
 
 
-def _later(want: Want, beside: Instance, days: int) -> tuple[Edit, ...] | None:
+def _later(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
     order, key = want.order, {"order_id": want.order_id}
     column = "due_day" if want.on_time else "max_late_days"
-    last = int((order["due_day"] + order["max_late_days"] - beside.arcs["transit_days"]).max()) + days
+    last = int((order["due_day"] + order["max_late_days"] - beside.arcs["transit_days"]).max()) + more
     if last > beside.horizon_days:
         return None
-    due, then = (day(beside.day_1, number) for number in (order["due_day"], order["due_day"] + days))
+    due, then = (day(beside.day_1, number) for number in (order["due_day"], order["due_day"] + more))
     words = f"move its due date from {due} to {then}"
     if not want.on_time:
-        words = f"accept it {counted(order['max_late_days'] + days, 'day')} late instead of {order['max_late_days']}"
-    return (Edit(words, "orders", key, {column: int(order[column]) + days}),)
+        words = f"accept it {counted(order['max_late_days'] + more, 'day')} late instead of {order['max_late_days']}"
+    return (Edit(words, "orders", key, {column: int(order[column]) + more}),)
 
 
-def _material_earlier(want: Want, beside: Instance, days: int) -> tuple[Edit, ...] | None:
+def _material_earlier(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
     ready = int(beside.arcs["release_day"].max())
-    if ready - days < 1:
+    if ready - more < 1:
         return None
-    words = f"have its material on {day(beside.day_1, ready - days)} instead of {day(beside.day_1, ready)}"
+    words = f"have its material on {day(beside.day_1, ready - more)} instead of {day(beside.day_1, ready)}"
     return tuple(
-        Edit(words, "arcs", _pair(arc), {"release_day": ready - days})
+        Edit(words, "arcs", _pair(arc), {"release_day": ready - more})
         for arc in rows(beside.arcs)
-        if arc.release_day > ready - days
+        if arc.release_day > ready - more
     )
 
 
-def _faster(want: Want, beside: Instance, days: int) -> tuple[Edit, ...] | None:
-    if days > beside.arcs["transit_days"].max():
+def _faster(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
+    if more > beside.arcs["transit_days"].max():
         return None
-    words = f"send it {counted(days, 'day')} faster from whichever factory makes it"
+    words = f"send it {counted(more, 'day')} faster from whichever factory makes it"
     return tuple(
-        Edit(words, "arcs", _pair(arc), {"transit_days": max(0, arc.transit_days - days)})
+        Edit(words, "arcs", _pair(arc), {"transit_days": max(0, arc.transit_days - more)})
         for arc in rows(beside.arcs)
         if arc.transit_days > 0
     )
@@ -186,10 +205,8 @@ def overtime_needed(beside: Instance, work: pd.DataFrame) -> Iterator[Edit]:
         lacking = full.load - full.minutes - full.overtime_minutes
         if lacking > _LEAST_MINUTES:
             price = _overtime_price(beside, full.factory_id, full.day)
-            minutes = f"{_up(lacking):,.1f}".removesuffix(".0")
-            words = f"{minutes} more minutes of overtime at {full.factory_id} on {day(beside.day_1, full.day)}"
             key = {"factory_id": full.factory_id, "day": full.day}
-            yield Edit(words, "capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
+            yield Edit("overtime", "capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
 
 
 def _overtime_price(part: Instance, factory_id: str, day: int) -> float:

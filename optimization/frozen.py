@@ -9,7 +9,7 @@ import pandas as pd
 
 from optimization.counterfactual import cheapest
 from optimization.edits import Edit
-from optimization.fixes import lift_overtime, overtime_needed
+from optimization.fixes import in_words, lift_overtime, overtime_needed
 from optimization.plan import PAIR
 from optimization.problem import Instance, rows
 
@@ -60,7 +60,7 @@ def _overtime(alone: Instance, instance: Instance) -> list[Remedy]:
     work = days.assign(minutes=days["setup_minutes"] + days["run_minutes"])
     edits = tuple(overtime_needed(alone, work))
     cost = sum(edit.values["overtime_cost"] * edit.more["overtime_minutes"] for edit in edits)
-    return [Remedy(" and ".join(edit.words for edit in edits), edits, cost)] if edits else []
+    return [Remedy(in_words(edits, instance.day_1), edits, cost)] if edits else []
 
 
 def _released(alone: Instance, held: pd.DataFrame) -> list[Remedy]:

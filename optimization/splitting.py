@@ -1,7 +1,7 @@
 """What it is worth that lots may be split: the same book planned with every lot at one factory.
 
-What an earlier round of a day has committed is the day's own decision, not given from outside: a day is asked about with
-its book (optimization/daybook.py), in which such commitments are free again.
+What an earlier round of a day has committed is the day's own decision, not given from outside: a day is asked about
+with its book (optimization/daybook.py), in which such commitments are free again.
 In: Instance, Plan, seconds. Out: `Splitting`.
 """
 
