@@ -94,8 +94,10 @@ def _fix_lines(mends: list[Fix]) -> list[str]:
     paying = [fix for fix in mends if _pays(fix)]
     if mends and not paying:
         least = mends[0]
-        cheapest_words = f"{least.words}; {money(least.extra_cost)} more than it brings"
-        return [f"  Nothing found mends it and pays. The cheapest: {cheapest_words}."]
+        if least.at_least <= CENT:  # the search for what it costs was not closed
+            return ["  Nothing was found in the time that mends it and pays."]
+        costs = f"{least.words}; {money(least.at_least)} more than it brings"
+        return [f"  Nothing found mends it and pays. The cheapest: {costs}."]
     return [f"  {n}. {fix.words[:1].upper()}{fix.words[1:]}: {_saved(fix)}." for n, fix in enumerate(paying, 1)]
 
 

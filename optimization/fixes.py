@@ -36,26 +36,27 @@ _DAY = ["factory_id", "day"]
 
 @dataclass(frozen=True)
 class Fix:
-    """Edits that make the lot whole, by how much they change the cost of the plan, and that cost by part."""
+    """Edits that make the lot whole, by how much they change the cost of the plan, proven least, and it by part."""
 
     words: str
     edits: tuple[Edit, ...]
     extra_cost: float
+    at_least: float
     cost: dict[str, float]
 
 
 def fixes(want: Want) -> list[Fix]:
     """The fixes that work, cheapest first; those that look dear beside the others' plan only as time allows."""
     end = time.monotonic() + _ALL_SECONDS
-    found = [fix for here, base in _capable(want) for fix in _fixes(here, base, end)]
+    unfound = _unfound(want)
+    found = [fix for here, base in _capable(want) for fix in _fixes(here, base, unfound, end)]
     return sorted(found, key=lambda fix: (round(fix.extra_cost, 6), len(fix.edits)))
 
 
-def _fixes(want: Want, base: tuple[Edit, ...], end: float) -> Iterator[Fix]:
+def _fixes(want: Want, base: tuple[Edit, ...], unfound: float, end: float) -> Iterator[Fix]:
     """The fixes of a lot, in an instance in which `base` is done already."""
-    part = rest.part(want.instance, want.plan, rest.around(want.instance, want.plan, want.order_id, _AROUND_ARCS))
-    beside = want.alone("plan")
-    now = _without(part, want.plan)
+    part = _around(want)
+    beside, now = want.alone("plan"), sum(rest.cost_of(part, want.plan).values()) - unfound
     candidates = [*_lifted(want, beside), *_shifted(want, beside)]
     candidates = candidates or [*_allowed(want, beside, _lift_all(beside, want.instance))]
     day_1 = want.instance.day_1
@@ -236,9 +237,15 @@ def _lift_all(part: Instance, whole: Instance) -> Instance:
     return lift_overtime(replace(part, orders=part.orders.assign(max_late_days=late)), whole)
 
 
-def _without(part: Instance, plan: Plan) -> float:
-    """What the neighbours cost without a fix: as they are, or better where the search had stopped before that."""
-    return min(sum(rest.cost_of(part, plan).values()), cheapest(part, _SECONDS, known=plan.allocation).total)
+def _around(want: Want) -> Instance:
+    """The lot and its neighbours, in what the rest of the plan leaves."""
+    return rest.part(want.instance, want.plan, rest.around(want.instance, want.plan, want.order_id, _AROUND_ARCS))
+
+
+def _unfound(want: Want) -> float:
+    """What the neighbours could save without any fix, where the search had stopped before it found that."""
+    part, known = _around(want), want.plan.allocation
+    return max(0.0, sum(rest.cost_of(part, want.plan).values()) - cheapest(part, _SECONDS, known=known).total)
 
 
 def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...], now: float) -> Fix | None:
@@ -249,9 +256,9 @@ def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...
         if not want.met(alone, cheapest(alone, _SECONDS)):
             continue
         trial = edited(part, complete)
-        choice = cheapest(trial, _SECONDS)
+        choice = cheapest(trial, _SECONDS, known=want.plan.allocation)
         if want.met(trial, choice):
-            return Fix("", complete, choice.total - now, choice.cost)
+            return Fix("", complete, choice.total - now, choice.bound - now, choice.cost)
     return None
 
 
