@@ -170,7 +170,7 @@ def proof(report: dict[str, Any]) -> list[str]:
 def confirmed(folder: Path) -> str:
     """What the independent verifier confirms of the plan, kept when the plan was made."""
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
-    return f"`c2m verify`: {verdict['verdict']['words']}"
+    return f"`c2m verify`: {verdict['verdict']['words']}" if "verdict" in verdict else ""  # absent in older folders
 
 
 def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
