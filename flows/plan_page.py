@@ -157,6 +157,8 @@ def proof(report: dict[str, Any]) -> list[str]:
     ended = report.get("stopped_by") or ("gap" if report["status"] == "optimal" else "time")
     asked = report["engine"].get("asked_gap")
     least = f"No plan of this round can cost less than {money(report['bound'])} (proven)"
+    if ended == "gap" and not report["gap"]:
+        return [f"No plan of this round can cost less (proven). The search took {report['seconds']:.1f} s."]
     if ended == "gap":
         within = f", within the {percent(asked)} asked for" if asked else ""
         return [f"{least}: {percent(report['gap'])} below this one{within}. The search took {report['seconds']:.1f} s."]
