@@ -15,6 +15,7 @@ from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, listens
 from c2m.floor.processes import floor
 from c2m.home import occupied
+from c2m.ledger.store import migrate
 from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from flows import services, timelapse
@@ -66,6 +67,7 @@ def _serve(simulate: bool, console: Console, stop: Event) -> None:
     if simulate and not clock.is_virtual():
         world = timelapse.adopt(timelapse.demo_world())
         timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
+    migrate()  # a home that an older version made
     if clock.is_virtual():
         clock.set_now(clock.now(), speed=1)
     os.environ |= services.environment(f"http://{LOOPBACK}:{settings().prefect_port}")

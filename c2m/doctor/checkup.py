@@ -17,6 +17,7 @@ AT_SERVER: Mapping[str, Check] = {
     "deployments": schedules.deployments,
     "schedules": schedules.next_runs,
     "late runs": schedules.late_runs,
+    "last runs": schedules.last_runs,
     "worker": schedules.worker,
     "warehouse limit": schedules.limit,
 }

@@ -17,7 +17,7 @@ from c2m.settings import settings
 
 PROJECT_FILE = Path(__file__).parents[2] / "prefect.yaml"
 _PICKED_UP_S = 120  # a worker asks for due runs every 10 s
-_SCHEDULED_S = 30  # the scheduler looks at new deployments every 5 s
+_SCHEDULED_S = 90  # the scheduler looks at all schedules every 60 s
 _BEATS = 3  # of a worker that may be missed, as in Prefect itself
 _RECENT = timedelta(minutes=15)
 _LOG_TAIL_BYTES = 1_000_000
@@ -72,9 +72,8 @@ def _differences(wanted: dict[str, Any], there: dict[str, Any] | None) -> Iterat
 def next_runs() -> list[Finding]:
     """Each active schedule has a run ahead: the scheduler works."""
     server, now = orchestrator(address()), datetime.now(UTC)
-    judgeable = [one for one in _deployed() if not one["paused"] and _age(one, now) > _SCHEDULED_S]
     faults, count = [], 0
-    for deployment in judgeable:
+    for deployment in _deployed():
         asked = {
             "deployments": {"id": {"any_": [deployment["id"]]}},
             "flow_runs": {
@@ -82,7 +81,8 @@ def next_runs() -> list[Finding]:
                 "expected_start_time": {"after_": now.isoformat()},
             },
         }
-        active = {one["id"]: one["schedule"] for one in deployment["schedules"] if one["active"]}
+        old = [one for one in deployment["schedules"] if (now - _moment(one["updated"])).total_seconds() > _SCHEDULED_S]
+        active = {one["id"]: one["schedule"] for one in old if one["active"] and not deployment["paused"]}
         count += len(active)
         made_by = {(run["created_by"] or {}).get("id") for run in server.ask("/flow_runs/filter", asked)}
         faults += [
@@ -108,6 +108,24 @@ def late_runs() -> list[Finding]:
         for run in late
     ]
     return judged("late runs", faults, "none is overdue", "look at the worker")
+
+
+def last_runs() -> list[Finding]:
+    """No deployment's last run failed or crashed."""
+    server, faults = orchestrator(address()), []
+    over = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
+    for deployment in _deployed():
+        asked = {
+            "deployments": {"id": {"any_": [deployment["id"]]}},
+            "flow_runs": over,
+            "sort": "END_TIME_DESC",
+            "limit": 1,
+        }
+        for run in server.ask("/flow_runs/filter", asked):
+            if run["state_type"] != "COMPLETED":
+                said = (run["state"]["message"] or "").partition("\n")[0][:200]
+                faults.append(f"{deployment['name']} {run['state_type'].lower()} at {run['end_time'][:16]} UTC: {said}")
+    return judged("last runs", faults, "none failed", "read the run's log on Prefect's pages; run it again")
 
 
 def worker() -> list[Finding]:
@@ -188,13 +206,10 @@ def _deployed() -> list[dict[str, Any]]:
     return found
 
 
-def _age(deployment: dict[str, Any], now: datetime) -> float:
-    return (now - _moment(deployment["updated"])).total_seconds()
-
-
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
 def _said(schedule: dict[str, Any]) -> str:
-    return f"its schedule {schedule.get('cron') or schedule.get('interval')} is active"
+    rule = next(schedule[kind] for kind in ("cron", "interval", "rrule") if kind in schedule)
+    return f"its schedule {rule} is active"
