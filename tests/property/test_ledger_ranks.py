@@ -2,7 +2,7 @@
 
 from itertools import combinations, pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2m.ledger.ranks import GAP, Place, ranks
@@ -24,6 +24,7 @@ def most_kept(places: list[Place]) -> int:
     return len(next(some for some in sets if rises(some)))
 
 
+@settings(deadline=None)
 @given(PLACES)
 def test_the_order_is_the_plans_and_the_fewest_are_told_anew(places: list[Place]) -> None:
     found = ranks(places)
@@ -32,6 +33,7 @@ def test_the_order_is_the_plans_and_the_fewest_are_told_anew(places: list[Place]
     assert sum(place.rank == rank for place, rank in zip(places, found, strict=True)) == most_kept(places)
 
 
+@settings(deadline=None)
 @given(WITH_FIXED)
 def test_what_is_fixed_keeps_its_rank_and_the_rest_rises_around_what_of_it_can(places: list[Place]) -> None:
     found = ranks(places)
@@ -42,6 +44,7 @@ def test_what_is_fixed_keeps_its_rank_and_the_rest_rises_around_what_of_it_can(p
     assert None not in free
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=60))
 def test_insertions_at_any_place_never_run_out_of_room(spots: list[int]) -> None:
     """Each new plan keeps the order and puts one more in; at one place for ever, too."""
