@@ -44,7 +44,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class _Sites:
+class Sites:
     """A location or assignment case: arrays by site [m], by customer [n] and by both [n, m].
 
     `cost` is that of a customer's whole demand; `minutes` what a piece of it takes at a site.
@@ -118,7 +118,7 @@ def read_orlib(file: Path, capacity: float = 0) -> Instance:
     m, n = numbers[:2].astype(int)
     sites = numbers[2 : 2 + 2 * m].reshape(m, 2)
     customers = numbers[2 + 2 * m :].reshape(n, 1 + m)
-    case = _Sites(sites[:, 0], sites[:, 1], customers[:, 0], customers[:, 1:])
+    case = Sites(sites[:, 0], sites[:, 1], customers[:, 0], customers[:, 1:])
     return _instance(case, max_factories=int(m), unmet_cost=_piece_price(case), min_lot=np.zeros(n))
 
 
@@ -127,8 +127,7 @@ def read_holmberg(file: Path) -> Instance:
     numbers = np.array(file.read_text(encoding="ascii").split(), dtype=float)
     m, n = numbers[:2].astype(int)
     capacity, fixed, demand, cost = np.split(numbers[2:], np.cumsum([m, m, n]))
-    case = _Sites(capacity, fixed, demand, cost.reshape(n, m))
-    return _instance(case, max_factories=1, unmet_cost=_swing(case) / demand, min_lot=demand)
+    return single_source(Sites(capacity, fixed, demand, cost.reshape(n, m)))
 
 
 def read_gap(file: Path) -> Instance:
@@ -136,11 +135,15 @@ def read_gap(file: Path) -> Instance:
     numbers = np.array(file.read_text(encoding="ascii").split(), dtype=float)
     m, n = numbers[:2].astype(int)
     cost, minutes, capacity = np.split(numbers[2:], np.cumsum([m * n, m * n]))
-    case = _Sites(capacity, np.zeros(m), np.ones(n), cost.reshape(m, n).T, minutes.reshape(m, n).T)
-    return _instance(case, max_factories=1, unmet_cost=_swing(case), min_lot=np.ones(n))
+    return single_source(Sites(capacity, np.zeros(m), np.ones(n), cost.reshape(m, n).T, minutes.reshape(m, n).T))
 
 
-def _piece_price(case: _Sites) -> float:
+def single_source(case: Sites) -> Instance:
+    """Each customer whole at one site."""
+    return _instance(case, max_factories=1, unmet_cost=_swing(case) / case.demand, min_lot=case.demand)
+
+
+def _piece_price(case: Sites) -> float:
     """Dearer than serving the pieces that a plan leaves, where lots may be split.
 
     With room at an open site a piece costs at most the dearest one. With none, and equal capacities, at least the
@@ -152,12 +155,12 @@ def _piece_price(case: _Sites) -> float:
     return float(dearest_piece + 2 * case.fixed.max() / left)
 
 
-def _swing(case: _Sites) -> float:
+def _swing(case: Sites) -> float:
     """More than the distance between the dearest and the cheapest whole assignment, which a lot left then costs."""
     return float((case.cost.max(axis=1) - case.cost.min(axis=1)).sum() + case.cost.max() + case.fixed.sum() + 1)
 
 
-def _instance(case: _Sites, max_factories: int, unmet_cost: "np.ndarray | float", min_lot: np.ndarray) -> Instance:
+def _instance(case: Sites, max_factories: int, unmet_cost: "np.ndarray | float", min_lot: np.ndarray) -> Instance:
     n, m = case.cost.shape
     demand = case.demand.astype(int)
     lots = np.array([f"C{c:04}" for c in range(n)])

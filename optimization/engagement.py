@@ -31,12 +31,14 @@ _NOTHING = 1e-9  # pieces squared
 @dataclass(frozen=True)
 class Floors:
     """Proven: every plan costs at least `bound`, at least `pair` (pairs,) where it uses the pair, and at least `count`
-    (0, 1, .. choices) where it engages so many of the factories that there is a choice about.
+    (0, 1, .. choices) where it engages so many of the factories that there is a choice about. `prices` (orders,) of a
+    piece prove the bound.
     """
 
     bound: float
     pair: Floats
     count: Floats
+    prices: Floats
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def floors(d: Dense, seconds: float) -> Floors:
     count = base + engaged + point.left
     factory = base + _engaging(ranked, engaged, point)
     pair = factory[d.factory] + np.maximum(0.0, dearer) * d.least
-    return Floors(d.lost + point.value, pair, count[relaxation.settled.sum() :])
+    return Floors(d.lost + point.value, pair, count[relaxation.settled.sum() :], prices)
 
 
 def _relaxation(d: Dense) -> _Relaxation:
@@ -182,7 +184,7 @@ def _knapsacks(r: _Relaxation, gain: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 @dataclass
-class _Stride:
+class Stride:
     """How far to step: a share, which success lengthens and failure shortens, of the way to a value aimed at."""
 
     share: float = _FIRST_STRIDE
@@ -210,7 +212,7 @@ class _Stride:
 
 def _ascent(r: _Relaxation, deadline: float) -> Floats:
     """The best prices found. The direction is a running mean of subgradients, which tends to a primal solution."""
-    best, stride, weight = _cheapest(r), _Stride(), _WEIGHT
+    best, stride, weight = _cheapest(r), Stride(), _WEIGHT
     value, missing = (point := _at(r, best)).value, point.missing
     for _ in range(_ROUNDS):
         before = value

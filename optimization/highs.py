@@ -130,8 +130,20 @@ def complete(program: Program, seconds: float = np.inf) -> Floats | None:
     return np.array(solver.getSolution().col_value)
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """Points that another search finds meanwhile: `offered` gives a new one or None, `improved` hears of ours."""
+
+    offered: Callable[[], Floats | None]
+    improved: Callable[[Floats], None]
+
+
 def search(
-    program: Program, start: Floats, limits: Limits, progress: Callable[[Progress], None] | None = None
+    program: Program,
+    start: Floats,
+    limits: Limits,
+    progress: Callable[[Progress], None] | None = None,
+    exchange: Exchange | None = None,
 ) -> Search:
     """Branch and bound from a feasible start until a limit."""
     solver = _solver(program)
@@ -143,6 +155,9 @@ def search(
         _report(solver, progress, time.monotonic())
     if limits.stop:
         solver.cbMipInterrupt += partial(_interrupt, limits)
+    if exchange:
+        solver.cbMipUserSolution += partial(_offer, exchange)
+        solver.cbMipImprovingSolution += lambda event: exchange.improved(np.array(event.data_out.mip_solution))
     if solver.run() == highspy.HighsStatus.kError:
         raise RuntimeError(f"HiGHS failed: {solver.modelStatusToString(solver.getModelStatus())}")
     info = solver.getInfo()
@@ -189,6 +204,12 @@ def _solver(program: Program) -> Any:
 
 def _interrupt(limits: Limits, event: Any) -> None:
     event.data_in.user_interrupt = limits.stopped
+
+
+def _offer(exchange: Exchange, event: Any) -> None:
+    point = exchange.offered()
+    if point is not None:
+        event.data_in.setSolution(point)
 
 
 def _report(solver: Any, progress: Callable[[Progress], None], began: float) -> None:

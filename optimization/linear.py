@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from optimization.highs import Program
 from optimization.solver import Solver
 
 Floats = NDArray[np.float64]
@@ -74,15 +75,24 @@ class Blocks:
         last = solver.getBasis()
         return Solved(np.array(solution.col_value), np.array(solution.row_dual), value, last if last.valid else None)
 
+    def program(self, integer: Ints) -> Program:
+        """The program as arrays, these columns integer."""
+        row, column, value = (np.concatenate(parts) for parts in zip(*self._cells, strict=True))
+        lower, upper = (np.concatenate(part) for part in zip(*self._limits, strict=True))
+        row_lower, row_upper = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        matrix = sp.csc_matrix((value, (row, column)), shape=(self._row_count, self._columns))
+        whole = np.zeros(self._columns, dtype=bool)
+        whole[integer] = True
+        return Program(np.concatenate(self._cost), self.offset, lower, upper, whole, matrix, row_lower, row_upper, {})
+
     def solver(self) -> Any:
         """The program in HiGHS, silent, not yet solved."""
-        row, column, value = (np.concatenate(parts) for parts in zip(*self._cells, strict=True))
-        matrix = sp.csc_matrix((value, (row, column)), shape=(self._row_count, self._columns))
-        lp = highspy.HighsLp()
+        p = self.program(np.empty(0, dtype=np.int64))
+        lp, matrix = highspy.HighsLp(), p.matrix
         lp.num_col_, lp.num_row_ = self._columns, self._row_count
-        lp.col_cost_, lp.offset_ = np.concatenate(self._cost), self.offset
-        lp.col_lower_, lp.col_upper_ = (np.concatenate(part) for part in zip(*self._limits, strict=True))
-        lp.row_lower_, lp.row_upper_ = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+        lp.col_cost_, lp.offset_ = p.cost, p.offset
+        lp.col_lower_, lp.col_upper_ = p.lower, p.upper
+        lp.row_lower_, lp.row_upper_ = p.row_lower, p.row_upper
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
         solver = Solver()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from c2m.errors import InfeasibleError
-from optimization import exact, known, large, location, problem, reasons, schedule, stability
+from optimization import exact, known, large, location, problem, reasons, schedule, single, stability
 from optimization import prices as lagrangian
 from optimization.dense import dense
 from optimization.greedy import greedy
@@ -31,7 +31,8 @@ from optimization.solver import Solver
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
-# Ways of searching an instance that one program carries, each for those that it suits; else branch and bound.
+# Ways of searching, each for the instances that it suits; else branch and bound. Before the second ones come prices.
+_FIRST_WAYS = (single.suits, single.solved), (large.suits, large.solved)
 _WAYS = ((location.suits, location.solved),)
 
 
@@ -106,8 +107,9 @@ def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Prog
     began, problem = time.monotonic(), (w.instance, w.reduced)
     if limits.seconds <= 0:
         return start
-    if large.suits(*problem, limits):
-        return large.solved(*problem, limits, start, progress)
+    for suits, solved in _FIRST_WAYS:
+        if suits(*problem, limits):
+            return solved(*problem, limits, start, progress)
     start = _priced(w, start, _PRICING_BY * limits.seconds)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
     way = next((solved for suits, solved in _WAYS if suits(*problem, left)), _exactly)

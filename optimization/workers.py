@@ -59,9 +59,13 @@ class Workers:
 
 
 def _begin(best: Any) -> None:
-    """In a worker: ends it once the parent is gone, however that ended."""
     global _bound
     _bound = best
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """In a worker: ends it once the parent is gone, however that ended."""
 
     def watch() -> None:
         if parent := parent_process():

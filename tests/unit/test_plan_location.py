@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plan_kit import checked, instance
 
-from optimization import location
+from optimization import location, single
 from optimization.highs import Progress
 from optimization.problem import Instance
 from optimization.solve import solve
@@ -40,6 +40,7 @@ def test_fewer_pairs_give_the_same_optimum(whole: bool, tmp_path: Path, monkeypa
     problem, seen = sites(whole=whole), list[Progress]()
     plan = solve(problem, gap=1e-4, progress=seen.append)
     monkeypatch.setattr(location, "_MANY", 10**9)
+    monkeypatch.setattr(single, "_FEWEST", 10**9)
     in_full = solve(problem, gap=1e-4)
     assert checked(problem, plan, tmp_path).broken == []
     assert plan.report["engine"]["columns"] < in_full.report["engine"]["columns"] / 2

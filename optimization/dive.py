@@ -1,0 +1,194 @@
+"""Plans of whole lots by dives: prices ascend, the choices that their solutions share most are made, and so on.
+
+A dive goes from the running mean of the packings (optimization/knapsacks.py): a tenth of the orders, those whose share
+at one factory is largest, are settled; the rest is priced anew in what they leave. The last few orders are settled by
+branch and bound. Further dives begin from the best plan with the orders of some factories set free, or from nothing
+with some noise. Sources: R. Sadykov, F. Vanderbeck et al., Primal heuristics for branch and price (2019), for dives by
+column generation; G. Guastaroba, M. Speranza, A heuristic for BILP problems: the single source capacitated facility
+location problem, EJOR 238 (2014), for branch and bound over a kernel of promising pairs.
+
+Where a packing takes too long for dives, branch and bound over kernels alone improves the best plan: the factories
+that it engages and a few more, the pairs with the lowest floors.
+
+In: an assignment. Out: factories of the orders as positions, -1 where left.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimization.assignment import Assignment, stated
+from optimization.dense import Flags, Floats, Ints
+from optimization.highs import Limits, search
+from optimization.knapsacks import Knapsacks, ascend
+
+_SETTLED_BY, _SURE = 0.1, 0.95  # share of the orders settled in a turn, and all whose share is above
+_TURNS, _STRIDE = 25, 0.05  # of the ascent between two turns
+_FEW = 600  # pairs that branch and bound carries to the end
+_LAST_S = 5.0
+_PACKS = 1_000  # that must fit the time, for dives to get anywhere
+_ASCENT, _ASCENT_BY = 400, 0.1  # turns of the first ascent, and share of the time
+_NOISE = 0.3  # on the shares of dives after the first
+_AROUND, _FREED = 4, (0.3, 0.7)  # dives around the best plan after each from nothing, and the factories that they free
+_KERNEL_S, _MORE = 10.0, 0.5  # seconds of a kernel; minutes of its factories beyond those of the orders, as a share
+_PARTS, _PART_S = 8, 3.0  # parts around the best plan after each kernel, and seconds of one
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Where a dive begins: prices (orders,) and shares (orders, factories)."""
+
+    prices: Floats
+    share: Floats
+
+
+def dive(a: Assignment, guide: Guide, noise: Floats, until: float) -> Ints | None:
+    """A choice of all orders; None where the time ended or it led nowhere."""
+    chosen, free = np.full(len(a.left), -1), np.arange(len(a.left))
+    part, prices, share = a, guide.prices, guide.share
+    while part.allowed.sum() > _FEW and time.monotonic() < until:
+        packing, share = ascend(Knapsacks(part), prices, _TURNS, until, np.where(part.allowed, share, 0.0), _STRIDE)
+        settled = _settle(part, share + noise[free] * (share > 0), chosen, free)
+        if not len(settled):
+            break
+        open_still = np.setdiff1d(np.arange(len(free)), settled)
+        prices, share, free = packing.prices[open_still], share[open_still], free[open_still]
+        part = a.rest(free, chosen)
+    if not len(free):
+        return chosen
+    last = finished(part, part.allowed, None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1))
+    if last is None:
+        return None
+    chosen[free] = last
+    return chosen
+
+
+def _settle(part: Assignment, weight: Floats, chosen: Ints, free: Ints) -> Ints:
+    """Makes the choices of most weight that fit beside each other; returns the positions of their orders."""
+    best = weight.argmax(axis=1)
+    most = weight[np.arange(len(best)), best]
+    left, settled = part.room.copy(), list[int]()
+    for order in np.argsort(-most, kind="stable"):
+        factory, minutes = best[order], part.minutes[order, best[order]]
+        if (len(settled) >= max(1, _SETTLED_BY * len(free)) and most[order] < _SURE) or most[order] <= 0:
+            break
+        if part.allowed[order, factory] and minutes <= left[factory]:
+            chosen[free[order]] = factory
+            left[factory] -= minutes
+            settled.append(int(order))
+    return np.array(settled, dtype=np.int64)
+
+
+def finished(a: Assignment, among: Flags, start: Ints | None, limits: Limits) -> Ints | None:
+    """The best choice over some pairs by branch and bound; None where it found none."""
+    program = stated(a, among)
+    begin = program.point(a, np.full(len(a.left), -1) if start is None else start)
+    found = search(program.program, begin, limits)
+    return None if found.values is None else program.choice(a, found.values)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the dives begin from: floors (orders, factories) under plans that use a pair, prices (orders,), a seed."""
+
+    a: Assignment
+    floor: Floats
+    prices: Floats
+    seed: int
+
+
+class Dives:
+    """Better and better choices, until a time. `offer` takes each one, `best` gives the best known, whoever found it.
+
+    `raised` hears of the bound of the first ascent.
+    """
+
+    def __init__(self, task: Task, best: Callable[[], Ints], offer: Callable[[Ints], None], until: float) -> None:
+        self._a, self._floor, self._prices = task.a, task.floor, task.prices
+        self._best, self._offer, self._until = best, offer, until
+        self._random, self._started = np.random.default_rng(task.seed), False
+
+    def run(self, raised: Callable[[float], None]) -> None:
+        """Dives where packings are quick, else improves kernels."""
+        began, k = time.monotonic(), Knapsacks(self._a)
+        k.pack(self._prices)
+        if (time.monotonic() - began) * _PACKS > self._until - began:
+            while time.monotonic() < self._until:
+                self._kernel()
+                for _ in range(_PARTS):
+                    self._neighbours()
+            return
+        packing, share = ascend(k, self._prices, _ASCENT, began + _ASCENT_BY * (self._until - began))
+        raised(packing.value)
+        guide, noise = Guide(packing.prices, share), 0.0
+        while time.monotonic() < self._until:
+            found = dive(self._a, guide, noise * self._random.random(share.shape), self._until)
+            self._take(found)
+            for _ in range(_AROUND):
+                self._around(guide)
+            noise = _NOISE
+
+    def _take(self, found: Ints | None) -> None:
+        if found is not None and self._a.fits(found):
+            self._offer(found)
+
+    def _around(self, guide: Guide) -> None:
+        """A dive for the orders of some factories, the rest kept as in the best plan."""
+        a, best = self._a, self._best()
+        engaged = np.unique(best[best >= 0])
+        some = self._random.permutation(engaged)[: max(2, int(self._random.uniform(*_FREED) * len(engaged)))]
+        free = np.flatnonzero(np.isin(best, some) | (best < 0))
+        if not len(free) or time.monotonic() > self._until:
+            return
+        part = a.rest(free, best)
+        noise = _NOISE * self._random.random((len(free), a.shape[1]))
+        found = dive(part, Guide(guide.prices[free], guide.share[free]), noise, self._until)
+        if found is not None:
+            whole = best.copy()
+            whole[free] = found
+            self._take(whole)
+
+    def _kernel(self) -> None:
+        """Branch and bound over some factories and each order's pairs of lowest floor."""
+        best = self._best()
+        factories = np.union1d(np.unique(best[best >= 0]), self._promising(_MORE * self._random.random()))
+        if not self._started:
+            factories, self._started = self._promising(_MORE), True
+        floor = np.full(self._floor.shape, np.inf)
+        floor[:, factories] = self._floor[:, factories]
+        rank = np.argsort(np.argsort(floor, axis=1, kind="stable"), axis=1, kind="stable")
+        among = (rank < self._random.integers(3, 7)) & np.isfinite(floor)
+        self._take(finished(self._a, among, best, self._limits(_KERNEL_S)))
+
+    def _neighbours(self) -> None:
+        """Branch and bound over the orders of an engaged factory and of those near it, at all of these factories."""
+        best = self._best()
+        engaged = np.unique(best[best >= 0])
+        if not len(engaged):
+            return
+        mine = best == self._random.choice(engaged)
+        dearer = np.where(np.isfinite(self._floor), self._floor, np.nan)[mine] - self._floor[mine].min(axis=1)[:, None]
+        near = np.argsort(np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0), kind="stable")
+        factories = near[: self._random.integers(3, 8)]
+        free = np.flatnonzero(np.isin(best, factories) | mine | (best < 0))
+        part = self._a.rest(free, best)
+        among = np.zeros(part.shape, dtype=bool)
+        among[:, factories] = True
+        found = finished(part, among, best[free], self._limits(_PART_S))
+        if found is not None:
+            whole = best.copy()
+            whole[free] = found
+            self._take(whole)
+
+    def _promising(self, more: float) -> Ints:
+        """Factories of lowest floor that have the minutes for all orders and so many more times."""
+        a = self._a
+        fewest = np.where(a.allowed, a.minutes, np.inf).min(axis=1, initial=np.inf)
+        ranked = np.argsort(self._floor.min(axis=0, initial=np.inf), kind="stable")
+        asked = (1.0 + more) * fewest[np.isfinite(fewest)].sum()
+        return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(a.room[ranked]), asked)])
+
+    def _limits(self, seconds: float) -> Limits:
+        return Limits(min(seconds, self._until - time.monotonic()), 1e-4, 1)

@@ -1,0 +1,83 @@
+"""Lots that go whole to one factory: bound and plan beside every plan there is, on tiny instances."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from plan_kit import cheapest, checked, instance, optimum_unless_refused
+
+from optimization import single
+from optimization.assignment import assignment
+from optimization.dense import dense
+from optimization.highs import Limits
+from optimization.knapsacks import Knapsacks, ascend
+from optimization.knapsacks import cheapest as cheapest_prices
+from optimization.pairs import reduce
+from optimization.problem import Instance
+from optimization.solve import solve
+
+
+def whole_lots(seed: int) -> Instance:
+    """Lots of one factory at most, one day: setups, lots in part, overtime, targets, engagement, incumbents."""
+    r = np.random.default_rng(seed)
+    orders, arcs, incumbent = [], [], []
+    for o in range(int(r.integers(2, 5))):
+        quantity = int(r.integers(1, 5))
+        orders.append({"order_id": f"O{o}", "quantity": quantity, "due_day": 1, "max_factories": 1})
+        orders[-1] |= {"unmet_cost": float(r.choice([2, 9, 40])), "late_cost": 0.0}
+        arcs += [_arc(r, f"O{o}", f"F{f}", quantity) for f in range(3) if r.random() < 0.8]
+        if arcs and arcs[-1]["order_id"] == f"O{o}" and r.random() < 0.5:
+            pair = {name: arcs[-1][name] for name in ("order_id", "factory_id")}
+            frozen = bool(r.random() < 0.4)
+            held = {"quantity": 1 if frozen else quantity, "change_cost": float(r.choice([0, 3])), "frozen": frozen}
+            incumbent.append(pair | held)
+    capacity = [
+        {"factory_id": f"F{f}", "day": 1, "minutes": int(r.integers(2, 8))}
+        | {"overtime_minutes": int(r.integers(0, 3)), "overtime_cost": 1.5}
+        for f in range(3)
+    ]
+    factories = [
+        {"factory_id": f"F{f}", "engagement_cost": float(r.choice([0, 5, 12]))}
+        | {"target_minutes": int(r.integers(0, 4)), "shortfall_cost": float(r.choice([0, 1]))}
+        for f in range(3)
+    ]
+    return instance(orders, arcs, capacity, factories, incumbent, horizon_days=1)
+
+
+def _arc(r: np.random.Generator, order: str, factory: str, quantity: int) -> dict[str, Any]:
+    pair = {"order_id": order, "factory_id": factory, "min_lot": int(r.choice([0, quantity])), "max_lot": quantity}
+    costs = {"unit_cost": float(r.integers(1, 9)), "setup_cost": float(r.choice([0, 3]))}
+    return pair | costs | {"minutes_per_piece": int(r.integers(1, 4)), "setup_minutes": int(r.choice([0, 0, 1]))}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_packings_prove_a_bound(seed: int) -> None:
+    problem = whole_lots(seed)
+    expected = cheapest(problem)
+    if expected is None:
+        return
+    reduced = reduce(problem)
+    a = assignment(dense(problem, reduced))
+    k = Knapsacks(a)
+    rough = k.pack(np.random.default_rng(seed).uniform(0, 40, len(a.left)))
+    best, share = ascend(k, cheapest_prices(a), turns=60)
+    assert rough.value <= expected + 1e-6
+    assert best.value <= expected + 1e-6
+    assert best.value >= k.pack(cheapest_prices(a)).value
+    assert (share >= 0).all()
+    assert not share[~a.allowed].any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "_FEWEST", 1)
+    problem = whole_lots(seed)
+    assert single.suits(problem, reduce(problem), Limits(1, 0, 1))
+    expected = optimum_unless_refused(problem, lambda it: solve(it, 5, 0, threads=1))
+    if expected is None:
+        return
+    plan = solve(problem, 5, 0, threads=1)
+    assert checked(problem, plan, tmp_path).broken == []
+    assert plan.report["bound"] <= expected + 1e-6
+    assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
