@@ -241,6 +241,8 @@ def promises(rows: pd.DataFrame, day: date) -> None:
         name: [{name: key, **kept_in_words(cell)} for key, cell in of.items()] for name, of in found["by"].items() if of
     }
     first = rows[rows["is_first"]].sort_values(["promised_on", "order_id"])
+    days = ["made_on", "promised_on", "arrived_on"]
+    first = first.assign(**{name: pd.to_datetime(first[name]).dt.strftime("%Y-%m-%d") for name in days})
     shown = ["order_id", "source", "pieces", "made_on", "promised_on", "arrived_on", "modelled", "probability"]
     shown.append("factories")
     page(

@@ -44,6 +44,13 @@ def world(pieces: int) -> dict[str, pd.DataFrame]:
     made = {"job_order_id": job().job_order_id, "sku_id": "K0", "good_pieces": pieces, "defects": 0}
     last = pd.Timestamp(TODAY) - pd.Timedelta(days=3) + pd.Timedelta(hours=16)  # Friday, at the end of the shift
     scans = {"job_order_id": job().job_order_id, "line_id": "L1", "day": last.normalize(), "factory_id": "F1"}
+    kept = {
+        "order_id": "O1",
+        "state": "open",
+        "promised_on": pd.Timestamp(TODAY),
+        "probability": 0.9,
+        "factories": "F1",
+    }
     return {
         "factories": pd.DataFrame([factory | {"yield_rate": 1.0, "status": "active"}]),
         "factory_calendar": calendar,
@@ -56,6 +63,7 @@ def world(pieces: int) -> dict[str, pd.DataFrame]:
         "floor_days": pd.DataFrame(
             [scans | {"earned_minutes": 1680.0, "good_pieces": 200, "defects": 0, "last_scan_at": last}]
         ),
+        "promises": pd.DataFrame([dict.fromkeys(["is_first", "is_due"], False) | kept]),
         "factory_days": worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 2400, planned_minutes=0.75 * 2400),
     }
 

@@ -1,0 +1,51 @@
+"""The page of promises kept, from rows of the mart as they are published."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from flows import reports
+
+TODAY = date(2026, 6, 1)
+
+
+def rows(kept: int, broken: int, open_: int) -> pd.DataFrame:
+    states = ["kept"] * kept + ["broken"] * broken + ["open"] * open_
+    frame = pd.DataFrame({"state": states, "order_id": [f"o{n:03d}" for n in range(len(states))]}).astype("str")
+    due = frame["state"] != "open"
+    promised = pd.Timestamp(TODAY) - pd.to_timedelta(due.map({True: 3, False: -2}), unit="D")
+    arrived = promised.where(frame["state"] == "kept")
+    facts = {"plan_id": "p", "source": "merchant", "factories": "F1", "pieces": 100, "days_ahead": 5, "is_first": True}
+    facts |= {"made_on": pd.Timestamp(TODAY - timedelta(days=8)), "modelled": 0.9, "probability": 0.9}
+    return frame.assign(**facts, is_due=due, promised_on=promised, arrived_on=arrived)
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    pages: dict[str, str] = {}
+    monkeypatch.setattr(reports, "create_markdown_artifact", lambda text, key, description: pages.update({key: text}))
+    return pages
+
+
+def test_the_page_sets_stated_beside_kept_and_names_what_was_missed(page: dict[str, str]) -> None:
+    reports.promises(rows(kept=20, broken=1, open_=2), TODAY)
+    text = page["promises"]
+    assert "| all | 21 | 90.0% | 95.2% |" in text
+    assert "## By factory" in text
+    missed, ahead = text.split("## Missed")[1].split("## Open")
+    assert "o020" in missed
+    assert "2026-05-29" in missed
+    assert "o021" in ahead
+    assert "New dates are not corrected" in text
+
+
+def test_the_page_tells_the_correction(page: dict[str, str]) -> None:
+    frame = rows(kept=60, broken=60, open_=0)
+    reports.promises(frame.assign(factories=frame["order_id"]), TODAY)
+    assert "**New dates are corrected**: 90 % is stated where the model says 9" in page["promises"]
+
+
+def test_nothing_promised_yet_is_a_page_too(page: dict[str, str]) -> None:
+    reports.promises(rows(0, 0, 0).astype({"promised_on": "datetime64[ns]"}), TODAY)
+    assert "| all | 0 |" in page["promises"]
