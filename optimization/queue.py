@@ -71,8 +71,11 @@ def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random
     sure = ndtri(_even(random, (1, DRAWS)))[0]
     level = float(factory["efficiency_level"]) + float(factory["efficiency_level_sd"]) * sure
     levels, values = np.array(RATIO).T
+    quantile = np.where(
+        jobs["begun"].to_numpy(dtype=bool)[:, None], _of_begun(_even(random, shape)), _even(random, shape)
+    )
     spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
-    ratio = 1 + spread * (np.interp(_even(random, shape), levels, values) - 1)
+    ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
     planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * float(factory["efficiency_factor"])
     run = planned / np.maximum(level * ratio, LOWEST_RATIO)
     operators = float(factory["operators"]) / float(factory["lines"])
@@ -81,6 +84,13 @@ def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random
     for number in range(int(stops.max(initial=0))):
         idle += np.where(stops > number, random.choice(STOP_MINUTES, shape) * operators, 0)
     return np.asarray(jobs["setup_minutes"].to_numpy(dtype=float)[:, None] + run + idle)
+
+
+def _of_begun(share: Floats) -> Floats:
+    """Quantiles of RATIO of what is under way, by its own: it is met in proportion to how long it takes."""
+    quantile = (np.arange(DRAWS) + 0.5) / DRAWS
+    longer = np.cumsum(1 / np.interp(quantile, *np.array(RATIO).T))
+    return np.asarray(np.interp(share, longer / longer[-1], quantile))
 
 
 def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:

@@ -74,3 +74,12 @@ case {{ category }} when '' then ''
 {%- endfor -%}
 {{ held.rank }}
 {%- endmacro %}
+
+{# What a beginning tells of a manner by which the job order had this place among those waiting: logarithm of its chance. #}
+{% macro told(place) -%}
+ln(case when t.{{ place }} = 1 then 1 - {{ var('manner_slips') }} else {{ var('manner_slips') }} / (t.waiting - 1) end)
+{%- endmacro %}
+
+{% macro prior_manner(manner) -%}
+{{ var('prior_manners')[manner] if var('prior_manners') is mapping else 1 }}
+{%- endmacro %}

@@ -70,13 +70,26 @@ def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
 
 def test_what_is_made_whole_takes_the_minutes_that_its_day_s_ratio_says() -> None:
     random = np.random.default_rng(3)
-    work = pd.DataFrame({"minutes": [10_000.0], "setup_minutes": [500.0]})
+    work = pd.DataFrame({"minutes": [10_000.0], "setup_minutes": [500.0], "begun": [False]})
     needed = queue.durations(work, pd.Series(factory("F", **SURE | {"efficiency_day_sd": 0.2})), random)[0]
     levels, ratios = np.array(queue.RATIO).T
     for level in (0.1, 0.5, 0.9):
         at_least = 500 + 10_000 / np.interp(1 - level, levels, ratios)
         assert np.quantile(needed, level) == pytest.approx(at_least, rel=0.06)
     assert queue.durations(work, pd.Series(factory("F", **SURE)), random).min() == pytest.approx(10_500)
+
+
+def test_what_is_under_way_is_rather_one_of_the_slow() -> None:
+    """Of job orders one after another, the one met at some moment: drawn in a long row of them."""
+    random = np.random.default_rng(5)
+    levels, ratios = np.array(queue.RATIO).T
+    lasts = 1 / np.interp(random.random(200_000), levels, ratios)
+    met = np.searchsorted(np.cumsum(lasts), random.uniform(0, lasts.sum(), 50_000))
+    work = pd.DataFrame({"minutes": [1_000.0], "setup_minutes": [0.0], "begun": [True]})
+    facts = SURE | {"efficiency_day_sd": 0.2}
+    needed = queue.durations(work, pd.Series(factory("F", **facts)), random)[0] / 1_000
+    for level in (0.5, 0.9, 0.95):
+        assert np.quantile(needed, level) == pytest.approx(np.quantile(lasts[met], level), rel=0.02)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9])

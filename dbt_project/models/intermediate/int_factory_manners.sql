@@ -1,9 +1,7 @@
--- In which order a factory takes its job orders, as of a day: the probability that it keeps to the rank that it is told,
--- that it works first come, first served, or that it takes its favourites, the largest, first. Evidence is each beginning
--- of a job order while others waited that might have begun too: a factory of a manner takes the one that the manner says,
--- but for one in so many (`manner_slips`), which are any other. Bayes' rule on the priors, decayed.
-{% set manners = ['rank', 'arrival', 'size'] %}
-
+-- In which order a factory takes its job orders, as of a day: the probability that it keeps to the rank that it is
+-- told, that it works first come, first served, or that it takes its favourites, the largest, first. Evidence is each
+-- beginning of a job order while others waited that might have begun too: a factory of a manner takes the one that the
+-- manner says, but for one in so many (`manner_slips`), which are any other. Bayes' rule on the priors, decayed.
 with begun as (
     select
         job_order_id,
@@ -46,7 +44,7 @@ choices as (
             partition by b.job_order_id order by c.released_at, c.rank nulls first, c.due_on, c.job_order_id
         ) as by_arrival,
         row_number() over (
-            partition by b.job_order_id order by c.quantity desc, c.released_at, c.rank nulls first, c.job_order_id
+            partition by b.job_order_id order by -c.quantity, c.released_at, c.rank nulls first, c.job_order_id
         ) as by_size
     from jobs as b
     inner join jobs as c
@@ -63,15 +61,9 @@ told as (
         t.factory_id,
         d.as_of,
         count(*) as seen,
-        {%- for manner in manners %}
-            sum(
-                {{ decay('t.begun_on', 'd.as_of', var('manner_half_life_days')) }}
-                * ln(
-                    case when t.by_{{ manner }} = 1 then 1 - {{ var('manner_slips') }}
-                        else {{ var('manner_slips') }} / (t.waiting - 1) end
-                )
-            ) as {{ manner }}{{ "," if not loop.last }}
-        {%- endfor %}
+        sum({{ decay('t.begun_on', 'd.as_of', var('manner_half_life_days')) }} * {{ told('by_rank') }}) as rank,
+        sum({{ decay('t.begun_on', 'd.as_of', var('manner_half_life_days')) }} * {{ told('by_arrival') }}) as arrival,
+        sum({{ decay('t.begun_on', 'd.as_of', var('manner_half_life_days')) }} * {{ told('by_size') }}) as size
     from choices as t
     inner join {{ ref('int_score_days') }} as d on t.begun_on < d.as_of
     where t.candidate = t.job_order_id and t.waiting > 1
@@ -83,13 +75,9 @@ weighed as (
         f.factory_id,
         d.as_of,
         coalesce(t.seen, 0) as seen,
-        {%- for manner in manners %}
-            {{ var('prior_manners')[manner] if var('prior_manners') is mapping else 1 }}
-            * exp(
-                coalesce(t.{{ manner }}, 0)
-                - greatest(coalesce(t.rank, 0), coalesce(t.arrival, 0), coalesce(t.size, 0))
-            ) as {{ manner }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {{ prior_manner('rank') }} * coalesce(exp(t.rank - greatest(t.rank, t.arrival, t.size)), 1) as rank,
+        {{ prior_manner('arrival') }} * coalesce(exp(t.arrival - greatest(t.rank, t.arrival, t.size)), 1) as arrival,
+        {{ prior_manner('size') }} * coalesce(exp(t.size - greatest(t.rank, t.arrival, t.size)), 1) as size
     from {{ ref('stg_factories') }} as f
     cross join {{ ref('int_score_days') }} as d
     left join told as t on f.factory_id = t.factory_id and d.as_of = t.as_of
