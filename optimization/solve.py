@@ -28,12 +28,12 @@ from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.solver import Solver
 
+Suits = Callable[[Instance, Pairs, Limits], bool]
+Way = Callable[[Instance, Pairs, Limits, Outcome, Callable[[Progress], None]], Outcome]
+
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
 _ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
-# Ways of searching, each for the instances that it suits; else branch and bound. Before the second ones come prices.
-_FIRST_WAYS = (single.suits, single.solved), (large.suits, large.solved)
-_WAYS = ((location.suits, location.solved),)
 
 
 def allocate(
@@ -107,13 +107,13 @@ def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Prog
     began, problem = time.monotonic(), (w.instance, w.reduced)
     if limits.seconds <= 0:
         return start
-    for suits, solved in _FIRST_WAYS:
-        if suits(*problem, limits):
-            return solved(*problem, limits, start, progress)
+    suited = ((solved, priced) for suits, solved, priced in _WAYS if suits(*problem, limits))
+    solved, priced = next(suited, _ELSE)
+    if not priced:
+        return solved(*problem, limits, start, progress)
     start = _priced(w, start, _PRICING_BY * limits.seconds)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-    way = next((solved for suits, solved in _WAYS if suits(*problem, left)), _exactly)
-    found = way(*problem, left, start, progress)
+    found = solved(*problem, left, start, progress)
     if found.bound < start.bound:
         found = replace(found, bound=start.bound, bound_by=start.bound_by)
     return replace(found, prices=start.prices) if found.prices is None else found
@@ -123,6 +123,15 @@ def _exactly(
     instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: Callable[[Progress], None]
 ) -> Outcome:
     return exact.solved(instance, reduced, limits, progress, known=start.allocation) or start
+
+
+# Ways of searching, the first that suits an instance is taken; and whether prices of capacity are found before it.
+_WAYS: tuple[tuple[Suits, Way, bool], ...] = (
+    (single.suits, single.solved, False),
+    (location.suits, location.solved, True),
+    (large.suits, large.solved, False),
+)
+_ELSE = (_exactly, True)
 
 
 def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
