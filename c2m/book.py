@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from c2m import clock
-from c2m.ledger import job_orders, orders, status
+from c2m.ledger import job_orders, orders, plans, status
 from c2m.ledger.states import GIVEN_BACK, LIVE
 from c2m.ledger.store import session
 from c2m.settings import settings
@@ -25,12 +25,13 @@ def open_orders() -> list[dict[str, Any]]:
     today = clock.business_date(clock.now())
     with session() as s:
         lots, jobs, plan = orders.open_lots(s), job_orders.overview(s), status.summary(s)["plan"]
-    unmet = _unmet(plan) if plan else {}
+        held = plans.withheld(s, plan["plan_id"]) if plan else set()
+    left = _left(plan, held) if plan else {}
     of_lot = dict(iter(jobs.groupby("lot_id")))
     rows = []
     for lot in lots.sort_values(["due_on", "order_id", "lot_id"]).to_dict("records"):
         late = max(0, (today - pd.Timestamp(lot["due_on"]).date()).days)
-        reason, move = _why(lot, of_lot.get(lot["lot_id"], jobs.iloc[:0]), plan, unmet, late > 0, today)
+        reason, move = _why(lot, of_lot.get(lot["lot_id"], jobs.iloc[:0]), plan, left, late > 0, today)
         label = [lot[name] for name in LABEL]
         values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move]
         rows.append(dict(zip(BOOK, values, strict=True)))
@@ -54,7 +55,7 @@ def shared_lots() -> list[dict[str, Any]]:
 
 
 def _why(
-    lot: dict[Any, Any], jobs: pd.DataFrame, plan: dict[str, Any] | None, unmet: dict[str, str], late: bool, today: date
+    lot: dict[Any, Any], jobs: pd.DataFrame, plan: dict[str, Any] | None, left: dict[str, str], late: bool, today: date
 ) -> tuple[str, str]:
     """(reason, move): of what nobody makes first, then of what is being made."""
     at_work = jobs[jobs["state"].isin(LIVE)]
@@ -67,8 +68,8 @@ def _why(
     if len(lost):
         gone = lost[["factory_id", "state", "reason"]].astype(str).to_numpy().tolist()
         reason = "; ".join(f"{factory} {state.lower()}: {said}" for factory, state, said in gone)
-    elif lot["lot_id"] in unmet:
-        reason = unmet[lot["lot_id"]]
+    elif lot["lot_id"] in left:
+        reason = left[lot["lot_id"]]
     else:
         reason = "no plan has taken it in yet"
     return reason, _again(today)
@@ -80,9 +81,11 @@ def _again(today: date) -> str:
     return "the next day's plan takes it in; sooner: run the flow plan with an empty round"
 
 
-def _unmet(plan: dict[str, Any]) -> dict[str, str]:
-    """Why the latest plan leaves lots short, by lot."""
+def _left(plan: dict[str, Any], held: set[str]) -> dict[str, str]:
+    """Why the latest plan leaves lots short, or its release held them back, by lot."""
+    reasons = dict.fromkeys(held, f"held back when plan {plan['plan_id']} was released")
     file = settings().home / plan["folder"] / "plan" / "report.json"
-    if not file.exists():
-        return {}
-    return {one["order_id"]: one["reason"] for one in json.loads(file.read_text(encoding="utf-8"))["unmet"]}
+    if file.exists():
+        unmet = json.loads(file.read_text(encoding="utf-8"))["unmet"]
+        reasons |= {one["order_id"]: one["reason"] for one in unmet}
+    return reasons

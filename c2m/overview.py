@@ -40,14 +40,16 @@ def in_words(plan: dict[str, Any]) -> dict[str, str]:
     """The plan for people: how it stands, what the day costs, how good it is."""
     currency = settings().currency
     by = {"time": ", ended by time", "nodes": ", ended by the node limit", "interrupt": ", interrupted"}
-    gap = math.ceil(plan["gap"] * 1e4) / 100  # what is left to prove is never understated
+    gap = math.ceil(round(plan["gap"] * 1e4, 6)) / 100  # what is left to prove is never understated
     words = {
         "plan": f"{plan['business_date']}, round {plan['round']}: {plan['plan_id']}",
         "stands": plan["standing"],
         "cost of the day": f"{plan.get('day_objective', plan['objective']):,.0f} {currency}",
     }
     if "saved" in plan:
-        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: saved {plan['saved']:,.0f} {currency}"
+        apart = f"{abs(plan['saved']):,.0f} {currency}"
+        beside = f"saved {apart}" if plan["saved"] >= 0 else f"{apart} less than the plan"
+        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: {beside}"
     return words | {
         "search": f"{plan['status']}{by.get(plan['stopped_by'] or '', '')}: no plan of this round costs less than "
         f"{plan['bound']:,.0f} {currency}, {gap:.2f} % below",

@@ -54,7 +54,7 @@ def begin(job_order_id):
 
 def answer(kind, asked):
     known = {"state": "NotAllowedToStart", "sequence": 0, "revision": 0, "ended": False, "order": None}
-    job = STATE["jobs"].setdefault(asked["job_order_id"], known)
+    job = STATE["jobs"][asked["job_order_id"]] = known | STATE["jobs"].get(asked["job_order_id"], {})
     job |= {"revision": max(job["revision"], asked["revision"]), "sequence": job["sequence"] + 1}
     said = {}
     if kind == "store":

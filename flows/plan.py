@@ -203,10 +203,11 @@ def spelled(limits: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {limits[name]}" for name in sorted(limits))
 
 
-def refuse_without_effect(standing: Standing, parameters: Limits, attempts: int) -> None:
+def refuse_without_effect(standing: Standing, parameters: Limits, day_plans: pd.DataFrame) -> None:
     """What a run asks for and cannot have: the plan is there, made with other limits.
 
-    A run that is repeated asks for what it had, and is not refused: `attempts` tells that a plan was replaced before.
+    A run that is repeated asks for what it had, and is not refused: a rejected plan of the day, whatever its round,
+    tells that one was replaced before.
     """
     made = limits_of(standing)
     other = {name: value for name, value in parameters.asked.items() if made.get(name) != value}
@@ -216,7 +217,7 @@ def refuse_without_effect(standing: Standing, parameters: Limits, attempts: int)
         if other and not parameters.replace:
             seen = f"{named}, waits for a decision; it was made with {had}, and this run asks for {spelled(other)}"
             raise InputError("plan-waits", [f"{seen}: decide on it, or run with replace: true, which plans anew"])
-    elif other or (parameters.replace and not attempts):
+    elif other or (parameters.replace and not (day_plans["state"] == "rejected").any()):
         seen = f"{named}, is decided ({standing.state}); {spelled(other) or 'replace'} has no effect on it"
         raise InputError("plan-decided", [f"{seen}: run with an empty round to plan what has changed since"])
 
@@ -229,7 +230,7 @@ def refuse_before_first(parameters: Limits) -> None:
 
 
 def refuse_past_one_that_waits(day_plans: pd.DataFrame, number: int) -> None:
-    """Another round while one waits for a decision: it would be superseded behind the back of who reviews it."""
+    """A new plan of another round while one waits for a decision: that would be superseded while it is reviewed."""
     waiting = day_plans[(day_plans["state"] == "proposed") & (day_plans["round"] != number)]
     if len(waiting):
         seen = f"round {waiting['round'].iloc[0]} of the day waits for a decision, and this run asks for round {number}"
@@ -248,16 +249,15 @@ def plan(parameters: Plan) -> bool:
         number = parameters.round or plans.next_round(s, day)
         plan_id = plans.of_round(s, day, number) if number else None
         standing = plans.standing(s, plan_id) if plan_id else None
-        attempts = plans.attempt(s, day, number) if number else 0
         day_plans = plans.of_day(s, day)
     if number is None:
         refuse_before_first(parameters)
         plan_page.without_plan(day, "The day has no plan yet; its first takes in all that is known.")
         return False
-    refuse_past_one_that_waits(day_plans, number)
     if standing:
-        refuse_without_effect(standing, parameters, attempts)
+        refuse_without_effect(standing, parameters, day_plans)
     if standing is None or (parameters.replace and standing.state == "proposed"):
+        refuse_past_one_that_waits(day_plans, number)
         plan_id = new_plan(day, number, parameters, standing)
     if plan_id is None:
         plan_page.without_plan(day, f"Nothing to plan in round {number}: no open lot that a factory could make.")

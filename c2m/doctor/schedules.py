@@ -21,7 +21,7 @@ _SCHEDULED_S = 90  # the scheduler looks at all schedules every 60 s
 _BEATS = 3  # of a worker that may be missed, as in Prefect itself
 _RECENT = timedelta(minutes=15)
 _LOG_TAIL_BYTES = 1_000_000
-_DEPLOY = "deploy again: start c2m up anew, or: prefect deploy --all"
+_DEPLOY = "start c2m up anew, which deploys again"
 # 23:12:01.345 | ERROR   | docket.worker - ...; then perhaps a traceback; its last line begins with the exception's name
 _STAMP = re.compile(r"^(\d\d:\d\d:\d\d)\.\d+ \| (\w+)\s*\| (\S+) - (.*)")
 _RAISED = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Warning|Interrupt)\b.*")
@@ -138,7 +138,7 @@ def worker() -> list[Finding]:
         f"the last worker of the pool {POOL} showed up {min(ages):,.0f} s ago" if ages else f"the pool {POOL} has none"
     )
     faults = () if fresh else (seen,)
-    return judged("worker", faults, seen, "start c2m up anew, or: prefect worker start --pool c2m")
+    return judged("worker", faults, seen, "start c2m up anew, which starts one")
 
 
 def limit() -> list[Finding]:
@@ -150,7 +150,8 @@ def limit() -> list[Finding]:
         return [Finding("warehouse limit", False, f"the global concurrency limit {name} {seen}", _DEPLOY)]
     running = server.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "limit": 1})
     faults = [f"{name} is taken though no flow runs"] if found["active_slots"] and not running else []
-    move = f"it is freed a minute after a run was killed; else: prefect gcl update {name} --active-slots 0"
+    freed = f"PREFECT_API_URL={address()}/api prefect gcl update {name} --active-slots 0"
+    move = f"it is freed a minute after a run was killed; else: {freed}"
     return judged("warehouse limit", faults, "one writer at a time", move)
 
 

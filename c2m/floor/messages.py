@@ -44,6 +44,7 @@ from pydantic_core import to_json
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
 PLATFORM = "c2m/platform"
+MAX_URL = 2000  # characters of a URL
 VERSION = 2  # the newest that we speak
 
 STORE = "c2m.job-order.store"
@@ -138,7 +139,9 @@ class JobOrder(_Data):
     crafts: tuple[Name, ...] | None = Field(None, max_length=50)
     price: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False)
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
-    specification_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)] | None = None
+    specification_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=MAX_URL)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _skus_make_the_quantity(self) -> "JobOrder":

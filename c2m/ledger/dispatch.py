@@ -5,11 +5,13 @@ Hence a change that takes pieces from one factory to give them to another comes 
 and planned anew once the factory has confirmed. What has to wait so is held.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import and_, case, func, select, union
 from sqlalchemy.orm import Session
@@ -29,6 +31,8 @@ Pair = tuple[str, str]  # lot_id, factory_id
 Pieces = dict[str, int]  # by sku_id
 Turn = tuple[bool, int, date, str]  # see `_in_plan`
 _BEFORE_ALL: Turn = (False, 0, date.min, "")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -320,11 +324,11 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
         rank=job.rank,
         items=tuple(Item(**row) for row in _items(desk, lot, skus)),
-        style_name=lot.style_name,
+        style_name=_tellable_text(lot.style_name),
         crafts=tuple(lot.crafts.split(";")) if lot.crafts else (),
         price=None if pair.price is None else float(pair.price),
         currency=None if pair.price is None else pair.currency,
-        specification_url=lot.specification_url,
+        specification_url=_tellable_address(lot.specification_url),
     )
     told = offer.of_version(desk.versions.get(job.factory_id, 1))
     desk.letters.append(Letter(job.factory_id, told, desk.at))
@@ -339,10 +343,25 @@ def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
 
 
 def _items(desk: _Desk, lot: Lot, skus: Pieces) -> Iterator[dict[str, Any]]:
-    sizes = desk.sizes.get(lot.lot_id, {})
+    sizes, colour = desk.sizes.get(lot.lot_id, {}), _tellable_text(lot.colour)
     for sku_id, share in skus.items():
         if share:
-            yield {"sku_id": sku_id, "colour": lot.colour, "size": sizes.get(sku_id), "quantity": share}
+            size = _tellable_text(sizes.get(sku_id))
+            yield {"sku_id": sku_id, "colour": colour, "size": size, "quantity": share}
+
+
+def _tellable_text(text: str | None) -> str | None:
+    """A merchant's words as a message can carry them: a feed may have a tab or a new line in a cell, a message may not.
+
+    One such cell would otherwise stop the release of the whole plan.
+    """
+    return text and _CONTROL.sub(" ", text)
+
+
+def _tellable_address(url: str | None) -> str | None:
+    """The same of an address, whose spaces of any script are encoded; none where it becomes too long by that."""
+    coded = url and _BLANK.sub(lambda found: quote(found[0]), url)
+    return coded if coded and len(coded) <= messages.MAX_URL else None
 
 
 def _tell_ranks(session: Session, desk: _Desk) -> None:

@@ -167,6 +167,12 @@ def _places(session: Session, plan_id: str) -> set[tuple[str, str, int]]:
     return set(session.execute(select(*columns).where(PlanAllocation.plan_id == plan_id)).tuples())
 
 
+def withheld(session: Session, plan_id: str) -> set[str]:
+    """Lots of a released plan whose pieces did not go out, all of them or some."""
+    chosen = select(PlanAllocation.lot_id).where(PlanAllocation.plan_id == plan_id, PlanAllocation.withheld)
+    return set(session.scalars(chosen))
+
+
 def next_round(session: Session, business_date: date) -> int | None:
     """The round that still waits for a decision, else the one after the day's last; none before the day has a plan."""
     newest = select(Plan.round, Plan.state).where(Plan.business_date == business_date)

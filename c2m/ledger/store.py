@@ -87,7 +87,7 @@ def _migrated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, ProgrammingError) as error:
-        seen = str(error.orig).splitlines()[0]
+        seen = str(error.orig).partition("\n")[0]
         if not _MISSING.search(seen):
             raise
         advice = "expected the tables of this version; `c2m up` and `c2m run` migrate the ledger as they start"

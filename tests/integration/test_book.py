@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from c2m import book, clock
 from c2m.cli import app
 from c2m.feeds.landing import ensure_landing
-from c2m.ledger import plans
+from c2m.ledger import plans, status
 from c2m.ledger.store import session
 
 LATE = datetime(2026, 1, 30, 8, tzinfo=UTC)  # order O1 is due on the 20th
@@ -47,6 +47,14 @@ def test_what_the_plan_leaves_short_has_the_plans_reason(sqlite_ledger: str, hom
     report.write_text(json.dumps({"unmet": [{"order_id": "L1", "quantity": 1000, "reason": "no factory embroiders"}]}))
     assert the_open()["reason"] == "no factory embroiders"
     assert "the next day's plan" in the_open()["move"]
+
+
+def test_what_a_release_held_back_is_not_called_unplanned(sqlite_ledger: str, home: Path) -> None:
+    record()
+    release(("L1", "F1", 1000), without=["L1"])
+    with session() as s:
+        plan_id = status.summary(s)["plan"]["plan_id"]
+    assert the_open()["reason"] == f"held back when plan {plan_id} was released"
 
 
 def test_a_lot_that_factories_share_is_shown_with_its_parts_and_no_open_order_without(

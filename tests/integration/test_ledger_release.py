@@ -42,6 +42,21 @@ def skus_by_factory() -> pd.DataFrame:
     return rows.pivot_table(index="sku_id", columns="factory_id", values="quantity", aggfunc="sum")
 
 
+def test_words_of_a_merchant_that_no_message_can_carry_do_not_stop_a_release(ledger: str) -> None:
+    odd = lot_row(style_name="Kurta,\tprint", colour="re\nd", specification_url="https://shop.example/a\u3000b.pdf")
+    record(lots=[odd])
+    with store.session() as session:
+        status.register(session, "F1", 2, NOW)
+    release(("L1", "F1", 1000))
+    with store.session() as session:
+        (offer,) = sent(session)
+    message = parse(offer.body)
+    assert not isinstance(message, str)
+    assert message.data.style_name == "Kurta, print"
+    assert {item.colour for item in message.data.items} == {"re d"}
+    assert message.data.specification_url == "https://shop.example/a%E3%80%80b.pdf"
+
+
 def test_a_release_writes_job_orders_their_skus_and_messages(ledger: str) -> None:
     record()
     assert release(("L1", "F1", 601), ("L1", "F2", 399)) == Dispatched(new=2)
