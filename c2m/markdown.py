@@ -1,9 +1,12 @@
 """Tables in Markdown, for the pages of Prefect and MLflow."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
+
+_MARKS = re.compile(r"[\\`*_\[\]<>&#|~]")
 
 
 def table(frame: pd.DataFrame, most_rows: int = 200) -> str:
@@ -15,6 +18,11 @@ def table(frame: pd.DataFrame, most_rows: int = 200) -> str:
     if len(frame) > most_rows:
         lines.append(f"\n_{len(frame) - most_rows:,} more rows are in the run folder._")
     return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Words of a person in a line of Markdown, where they mean nothing but themselves."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _row(cells: Iterable[Any]) -> str:

@@ -16,7 +16,7 @@ from c2m.files import write_atomically
 from c2m.ledger import orders, plans, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
-from c2m.markdown import table
+from c2m.markdown import plain, table
 from c2m.settings import settings
 from flows import reports
 from optimization.plan import Plan, read_plan
@@ -111,8 +111,9 @@ def long(day: date) -> str:
 def decided(standing: Standing) -> list[str]:
     """How a plan stands, and what it waits for."""
     if standing.state != "proposed":
-        return [f"**{standing.words[0].upper()}{standing.words[1:]}.**", ""]
-    told = ["**Waits for a person**: " + "; ".join(reasons_to_wait(standing)), ""]
+        words = plain(standing.words)
+        return [f"**{words[0].upper()}{words[1:]}.**", ""]
+    told = ["**Waits for a person**: " + plain("; ".join(reasons_to_wait(standing))), ""]
     return [*told, *(f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")), ""]
 
 

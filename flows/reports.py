@@ -27,6 +27,7 @@ from models.gate import Verdict as GateVerdict
 from optimization.highs import Progress as Search
 from optimization.plan import Plan
 
+_DAYS = ("made", "promised", "arrived")  # of a promise
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
 
 
@@ -241,10 +242,17 @@ def promises(rows: pd.DataFrame, day: date) -> None:
         name: [{name: key, **kept_in_words(cell)} for key, cell in of.items()] for name, of in found["by"].items() if of
     }
     first = rows[rows["is_first"]].sort_values(["promised_on", "order_id"])
-    days = ["made_on", "promised_on", "arrived_on"]
-    first = first.assign(**{name: pd.to_datetime(first[name]).dt.strftime("%Y-%m-%d") for name in days})
-    shown = ["order_id", "source", "pieces", "made_on", "promised_on", "arrived_on", "modelled", "probability"]
-    shown.append("factories")
+    shown = pd.DataFrame(
+        {
+            "kind": first["source"],
+            "pieces": first["pieces"],
+            "factories": first["factories"].str.replace(";", ", "),
+            **{name: pd.to_datetime(first[f"{name}_on"]).dt.strftime("%Y-%m-%d") for name in _DAYS},
+            "by the model": first["modelled"].map("{:.1%}".format),
+            "stated": first["probability"].map("{:.1%}".format),
+            "order": first["order_id"],
+        }
+    )
     page(
         "promises",
         "Promises kept",
@@ -257,9 +265,9 @@ def promises(rows: pd.DataFrame, day: date) -> None:
         else "New dates are not corrected: what was stated lies in the interval around what was kept.",
         *(part for name, cells in by.items() for part in (f"## By {name}", table(pd.DataFrame(cells)))),
         "## Missed",
-        table(first.loc[first["state"] == "broken", shown], 50),
+        table(shown[first["state"] == "broken"], 50),
         "## Open",
-        table(first.loc[first["state"] == "open", shown], 50),
+        table(shown[first["state"] == "open"], 50),
     )
 
 

@@ -1,6 +1,7 @@
 """Plans: made, questioned, explained, checked, released."""
 
 import json
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -140,9 +141,14 @@ def release(
 
 def _show_anew() -> None:
     """The plan's page on the Prefect server, where one is at hand; else the next run of a flow renews it."""
+    from c2m.terminal import harmless
     from flows import services
 
     if services.at_hand():
         from flows import plan_page
 
-        plan_page.renew()
+        try:
+            plan_page.renew()
+        except Exception as error:  # the decision stands whatever becomes of the page
+            words = harmless(str(error).partition("\n")[0])
+            print(f"its page was not shown anew ({words}): the next run of a flow does", file=sys.stderr)

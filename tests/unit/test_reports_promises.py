@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
+from c2m.markdown import plain
 from flows import reports
 
 TODAY = date(2026, 6, 1)
@@ -49,3 +50,13 @@ def test_the_page_tells_the_correction(page: dict[str, str]) -> None:
 def test_nothing_promised_yet_is_a_page_too(page: dict[str, str]) -> None:
     reports.promises(rows(0, 0, 0).astype({"promised_on": "datetime64[ns]"}), TODAY)
     assert "| all | 0 |" in page["promises"]
+
+
+def test_ids_of_orders_come_last_and_rates_are_rates(page: dict[str, str]) -> None:
+    reports.promises(rows(kept=0, broken=1, open_=0), TODAY)
+    missed = page["promises"].split("## Missed")[1]
+    assert "| merchant | 100 | F1 | 2026-05-24 | 2026-05-29 |  | 90.0% | 90.0% | o000 |" in missed
+
+
+def test_words_of_a_person_mean_nothing_but_themselves_on_a_page() -> None:
+    assert plain("late **again**\n<b>see</b> [it](x)") == r"late \*\*again\*\* \<b\>see\</b\> \[it\](x)"
