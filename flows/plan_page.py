@@ -218,6 +218,7 @@ def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
     """When whole orders will have arrived, all pieces that the plan has a place for."""
     named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style_id": "first"})
     rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
+    corrected = {"by the model alone": whole_percent(rows["modelled"])} if is_corrected(rows) else {}
     shown = pd.DataFrame(
         {
             "order": rows["order"],
@@ -225,12 +226,23 @@ def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
             "due": rows["due_on"],
             "planned": rows["planned_on"],
             "promised": rows["promised_on"],
-            "holds with": [f"{share:.0%}".replace("%", " %") for share in rows["probability"]],
+            "holds with": whole_percent(rows["probability"]),
+            **corrected,
             "pieces without a place": [f"{pieces:,.0f}" if pieces else "" for pieces in rows["unplaced"]],
             "order id": rows["order_id"],
         }
     )
     return ["## Promised dates of whole orders", table(shown, _MOST_LOTS)]
+
+
+def is_corrected(dated: pd.DataFrame) -> bool:
+    """Whether past promises have taught another probability than the model's."""
+    return bool((dated["modelled"] - dated["probability"]).abs().max() > 1e-9)
+
+
+def whole_percent(shares: "pd.Series[float]") -> list[str]:
+    """Shares in percent without decimals."""
+    return [f"{share:.0%}".replace("%", " %") for share in shares]
 
 
 def not_placed(plan: Plan, labels: pd.DataFrame) -> list[str]:
@@ -266,6 +278,6 @@ def load(instance: Instance, plan: Plan) -> list[str]:
         f"{name} minutes": rows[f"{name}_minutes"].round().astype(int) for name in ("work", "regular", "overtime")
     }
     shown = pd.DataFrame({"factory": rows["factory_id"], "lots": rows["lots"], **minutes})
-    shown["load"] = [f"{share:.0%}".replace("%", " %") for share in rows["load_share"].fillna(0)]
+    shown["load"] = whole_percent(rows["load_share"].fillna(0))
     named = shown.rename(columns=lambda name: name.replace("_id", "").replace("_", " "))
     return ["## Load by factory", reports.picture(bars) if len(rows) else "", table(named)]
