@@ -5,6 +5,8 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,28 @@ def test_a_virtual_clock_must_go_on(home: Path) -> None:
     assert "stands still" in state.clock()[0].seen
     clock.set_now(NOON, speed=1)
     assert state.clock()[0].ok
+
+
+@pytest.mark.parametrize(
+    ("schedules_", "message", "ok"),
+    [
+        ([], "Flow run encountered an exception: InputError: the plan of the day waits", True),
+        ([], "Flow run encountered an exception: C2MError: a plan does not verify", False),
+        ([{"active": True}], "Flow run encountered an exception: InputError: no world", False),
+    ],
+)
+def test_a_refused_form_is_no_failure_of_the_platform(
+    schedules_: list[Any], message: str, ok: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {"state_type": "FAILED", "state": {"message": message}, "end_time": "2026-01-12T12:00:00Z"}
+    answers = {
+        "/deployments/filter": [{"id": "1", "name": "plan", "schedules": schedules_}],
+        "/flow_runs/filter": [run],
+    }
+    server = SimpleNamespace(ask=lambda path, _body: answers[path])
+    monkeypatch.setattr(schedules, "orchestrator", lambda _url: server)
+    (found,) = schedules.last_runs()
+    assert found.ok is ok
 
 
 def test_a_floor_whose_processes_have_ended_is_named(home: Path) -> None:
