@@ -13,7 +13,7 @@
 Frozen pieces are work that stands; what is left of their order goes whole to one of their factories. c has the setup,
 lateness as if all were made on the first day, and what an incumbent that is kept saves. Where no order can have two
 factories this is a relaxation of the plan: `left` is the cost of leaving the order or, if that is less, of making a
-part of it without taking any minutes. Days are not told apart: the minutes
+part of it that takes no minutes from others but fills the target of its factory. Days are not told apart: the minutes
 of all of them are one sum, and overtime has the price of its cheapest day.
 
 In: Dense. Out: money, minutes, factories of orders as positions, `left` as -1.
@@ -134,16 +134,17 @@ def assignment(d: Dense) -> Assignment:
     standing += d.change_cost * (d.held - np.minimum(d.held, d.kept))
     sunk = d.lost + standing.sum() + d.engagement_cost[d.always].sum()
     unmet = (d.quantity - np.bincount(d.order, d.kept, shape[0])) * d.unmet_cost
+    target = np.maximum(0.0, d.target_minutes - load)
     return Assignment(
         cost=cost,
         minutes=minutes,
-        left=np.minimum(unmet, _least_part(d, pairs)),
+        left=np.minimum(unmet, _least_part(d, pairs, target)),
         unmet=unmet,
         regular=np.maximum(0.0, regular - load),
         room=np.maximum(0.0, d.room.sum(axis=1) - load),
         overtime_cost=overtime_cost,
         engagement=np.where(d.always, 0.0, d.engagement_cost),
-        target=np.maximum(0.0, d.target_minutes - load),
+        target=target,
         shortfall_cost=d.shortfall_cost,
         sunk=float(sunk + (overtime_cost * np.maximum(0.0, load - regular)).sum()),
     )
@@ -159,7 +160,7 @@ class _Choices:
     setup_cost: Floats
     setup_minutes: Floats
 
-    def cost(self, d: Dense, pieces: Ints) -> Floats:
+    def cost(self, d: Dense, pieces: Ints | Floats) -> Floats:
         """Cost (pairs,) of so many pieces more than none; an incumbent that keeps its pieces saves their change."""
         spared = d.change_cost * (np.minimum(d.held, d.kept + pieces) - np.minimum(d.held, d.kept))
         return np.asarray(self.per_piece * pieces + self.setup_cost - spared)
@@ -180,17 +181,21 @@ def _choices(d: Dense) -> _Choices:
     )
 
 
-def _least_part(d: Dense, pairs: _Choices) -> Floats:
+def _least_part(d: Dense, pairs: _Choices, target: Floats) -> Floats:
     """Floor (orders,) under making a part of an order at one factory and leaving the rest; infinite where none can.
 
-    The cost of a pair is convex in its pieces and bends where the incumbent's end.
+    The cost of a pair is convex in its pieces and bends where the incumbent's end and where the factory's target
+    (minutes) is met; each minute up to it spares its shortfall.
     """
     low = np.where(d.kept > 0, 0, d.least)
     high = np.minimum(d.most - d.kept, pairs.pieces - 1)
+    some, highest = low <= high, np.maximum(low, high)
+    missing, spared = target[d.factory], d.shortfall_cost[d.factory]
+    kept_up, met = d.held - d.kept, (missing - pairs.setup_minutes) / d.pace
     floor = np.full(len(d.quantity), np.inf)
-    for pieces in (low, high, np.clip(d.held - d.kept, low, np.maximum(low, high))):
+    for pieces in (low, high, np.clip(kept_up, low, highest), np.clip(met, low, highest)):
         cost = pairs.cost(d, pieces) + (pairs.pieces - pieces) * d.unmet_cost[d.order]
-        some = low <= high
+        cost -= spared * np.minimum(missing, pieces * d.pace + pairs.setup_minutes)
         np.minimum.at(floor, d.order[some], cost[some])
     return floor
 

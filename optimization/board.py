@@ -1,5 +1,7 @@
 """The best choice and the best bound that any of several processes knows. Passed to a process when it begins."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
 import numpy as np
@@ -44,3 +46,9 @@ class Board:
         """Takes a higher bound."""
         with self._bound.get_lock():
             self._bound.value = max(self.bound, bound)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While it lasts no other process is at the board: one that is killed at it would keep it locked for ever."""
+        with self._chosen.get_lock(), self._cost.get_lock(), self._bound.get_lock():
+            yield

@@ -125,9 +125,11 @@ def _standing(pairs: pd.DataFrame, orders: pd.DataFrame) -> Ints:
 
 
 def factory_names(instance: Instance, reduced: Pairs) -> "pd.Index[str]":
-    """The factories in the order of their numbers."""
+    """The factories in the order of their numbers; one without any capacity can still miss its target."""
     names: pd.Index[str] = pd.Index(instance.capacity["factory_id"].unique())
-    return names.union(pd.Index(reduced.pairs["factory_id"].unique()))
+    for table in (reduced.pairs, instance.factories):
+        names = names.union(pd.Index(table["factory_id"].unique()))
+    return names
 
 
 def places(names: "pd.Index[str]", column: "pd.Series[Any]") -> Ints:

@@ -16,6 +16,7 @@ In: an assignment. Out: factories of the orders as positions, -1 where left.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 
@@ -102,12 +103,19 @@ class Task:
 class Dives:
     """Better and better choices, until a time. `offer` takes each one, `best` gives the best known, whoever found it.
 
-    `raised` hears of the bound of the first ascent.
+    `stop`, once set, ends them before; `raised` hears of the bound of the first ascent.
     """
 
-    def __init__(self, task: Task, best: Callable[[], Ints], offer: Callable[[Ints], None], until: float) -> None:
+    def __init__(
+        self,
+        task: Task,
+        best: Callable[[], Ints],
+        offer: Callable[[Ints], None],
+        until: float,
+        stop: Event | None = None,
+    ) -> None:
         self._a, self._floor, self._prices = task.a, task.floor, task.prices
-        self._best, self._offer, self._until = best, offer, until
+        self._best, self._offer, self._until, self._stop = best, offer, until, stop
         self._random, self._started = np.random.default_rng(task.seed), False
 
     def run(self, raised: Callable[[float], None]) -> None:
@@ -115,7 +123,7 @@ class Dives:
         began, k = time.monotonic(), Knapsacks(self._a)
         k.pack(self._prices)
         if (time.monotonic() - began) * _PACKS > self._until - began:
-            while time.monotonic() < self._until:
+            while not self._over:
                 self._kernel()
                 for _ in range(_PARTS):
                     self._neighbours()
@@ -123,12 +131,16 @@ class Dives:
         packing, share = ascend(k, self._prices, _ASCENT, began + _ASCENT_BY * (self._until - began))
         raised(packing.value)
         guide, noise = Guide(packing.prices, share), 0.0
-        while time.monotonic() < self._until:
+        while not self._over:
             found = dive(self._a, guide, noise * self._random.random(share.shape), self._until)
             self._take(found)
             for _ in range(_AROUND):
                 self._around(guide)
             noise = _NOISE
+
+    @property
+    def _over(self) -> bool:
+        return time.monotonic() >= self._until or (self._stop is not None and self._stop.is_set())
 
     def _take(self, found: Ints | None) -> None:
         if found is not None and self._a.fits(found):
@@ -140,7 +152,7 @@ class Dives:
         engaged = np.unique(best[best >= 0])
         some = self._random.permutation(engaged)[: max(2, int(self._random.uniform(*_FREED) * len(engaged)))]
         free = np.flatnonzero(np.isin(best, some) | (best < 0))
-        if not len(free) or time.monotonic() > self._until:
+        if not len(free) or self._over:
             return
         part = a.rest(free, best)
         noise = _NOISE * self._random.random((len(free), a.shape[1]))
@@ -166,7 +178,7 @@ class Dives:
         """Branch and bound over the orders of an engaged factory and of those near it, at all of these factories."""
         best = self._best()
         engaged = np.unique(best[best >= 0])
-        if not len(engaged):
+        if not len(engaged) or self._over:
             return
         mine = best == self._random.choice(engaged)
         dearer = np.where(np.isfinite(self._floor), self._floor, np.nan)[mine] - self._floor[mine].min(axis=1)[:, None]
@@ -191,4 +203,4 @@ class Dives:
         return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(a.room[ranked]), asked)])
 
     def _limits(self, seconds: float) -> Limits:
-        return Limits(min(seconds, self._until - time.monotonic()), 1e-4, 1)
+        return Limits(min(seconds, self._until - time.monotonic()), 1e-4, 1, stop=self._stop)

@@ -46,13 +46,13 @@ def solved(
     proven = floors(d, _FLOORS_BY * limits.seconds)
     found, bound, bound_by = start, proven.bound, "lagrangian"
     for share in _ASSUMED:
-        assumed = proven.bound + share * abs(proven.bound)
+        assumed = proven.bound + share * abs(proven.bound) if np.isfinite(share) else np.inf
         cutoff = min(assumed, found.cost)
         left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
         if found.cost - bound <= limits.gap * abs(found.cost) or left.seconds <= 0 or limits.stopped:
             break
         counts = np.flatnonzero(proven.count <= cutoff)
-        engaged = int(counts.min(initial=0)), int(counts.max(initial=len(proven.count)))
+        engaged = (int(counts[0]), int(counts[-1])) if len(counts) else None
         pairs = _below(reduced, d, proven.pair, cutoff)
         outcome = exact.solved(instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
         if outcome is None:

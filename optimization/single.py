@@ -35,7 +35,8 @@ _FEWEST = 300  # pairs; below, the general statement is solved at once
 _FLOORS_BY, _SEARCH_BY = 0.1, 0.97  # shares of the time by which floors and search end
 _PROOF_FIRST_BY, _DIVES_BY = 0.2, 0.6  # with one thread: branch and bound, dives, branch and bound
 _ASSUMED = (0.002, 0.005, 0.015, 0.04, np.inf)  # what a best plan may cost above the bound, in turn
-_POLISH_S, _LEAST_S = 5.0, 0.5  # seconds for orders in part; the general statement is not begun with less
+_POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
+_LEAST_S = 0.5  # the general statement is not begun with less
 
 
 def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
@@ -63,14 +64,14 @@ def solved(
     proof = _Proof(a, floor, board, limits, began, progress)
     if limits.threads == 1:
         if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
-            _dive(task, board, _DIVES_BY * limits.seconds - (time.monotonic() - began))
+            _dive(task, board, _DIVES_BY * limits.seconds - (time.monotonic() - began), stop=_Stop(board, limits))
             proof.run(end)
     else:
-        _beside(
-            context.Process(target=_dive, args=(task, board, end - time.monotonic(), True), daemon=True), proof, end
-        )
+        diver = context.Process(target=_dive_alone, args=(task, board, end - time.monotonic()), daemon=True)
+        _beside(diver, board, proof, end)
     found = _outcome(w, a, board.best())
-    found = min(_polished(instance, reduced, w, found, replace(limits, seconds=_POLISH_S)), start, key=lambda o: o.cost)
+    polish = replace(limits, seconds=float(np.clip(began + limits.seconds - time.monotonic(), *_POLISH_S)))
+    found = min(_polished(instance, reduced, w, found, polish), start, key=lambda one: one.cost)
     found = replace(found, bound=board.bound, nodes=proof.nodes, columns=proof.columns)
     found = replace(found, bound_by="mip" if proof.bound >= board.bound else "lagrangian")
     left = replace(limits, seconds=began + _SEARCH_BY * limits.seconds - time.monotonic())
@@ -90,21 +91,26 @@ def _in_parts(
     return replace(min(better, found, key=lambda one: one.cost), bound=bound, bound_by=by)
 
 
-def _beside(diver: BaseProcess, proof: "_Proof", end: float) -> None:
+def _beside(diver: BaseProcess, board: Board, proof: "_Proof", end: float) -> None:
     diver.start()
     try:
         proof.run(end)
     finally:
-        diver.kill()
-        diver.join()
+        with board.held():
+            diver.kill()
+            diver.join()
 
 
-def _dive(task: Task, board: Board, seconds: float, alone: bool = False) -> None:
-    """Dives for so many seconds; `alone`: in a process of its own."""
-    if alone:
-        end_with_parent()
+def _dive_alone(task: Task, board: Board, seconds: float) -> None:
+    """Dives in a process of its own."""
+    end_with_parent()
+    _dive(task, board, seconds)
+
+
+def _dive(task: Task, board: Board, seconds: float, stop: Event | None = None) -> None:
+    """Dives for so many seconds."""
     until = time.monotonic() + seconds
-    Dives(task, board.best, lambda chosen: board.offer(chosen, task.a.value(chosen)), until).run(board.raise_to)
+    Dives(task, board.best, lambda chosen: board.offer(chosen, task.a.value(chosen)), until, stop).run(board.raise_to)
 
 
 class _Stop(Event):
@@ -131,9 +137,9 @@ class _Proof:
         self.bound, self.nodes, self.columns = -np.inf, 0, 0
 
     def run(self, end: float) -> bool:
-        """Until a monotonic time; whether the gap was closed, or the search stopped, before."""
+        """Until a monotonic time; whether before that all was searched, the gap closed or the search stopped."""
         for share in _ASSUMED:
-            assumed = self._base + share * abs(self._base)
+            assumed = self._base + share * abs(self._base) if np.isfinite(share) else np.inf
             cutoff = min(assumed, self._board.cost)
             if self._limits.stopped or time.monotonic() >= end:
                 break
@@ -141,7 +147,7 @@ class _Proof:
             if found.bound is not None:
                 self._raise_to(min(cutoff, found.bound))
             if cutoff < assumed:
-                break
+                return found.closed or self._limits.stopped
         return self._limits.stopped
 
     def _search(self, cutoff: float, end: float) -> Search:

@@ -1,6 +1,8 @@
 """Lots that go whole to one factory: bound and plan beside every plan there is, on tiny instances."""
 
+import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,10 @@ import pytest
 from plan_kit import cheapest, checked, instance, optimum_unless_refused
 
 from optimization import single
-from optimization.assignment import assignment
+from optimization.assignment import assignment, stated
 from optimization.dense import dense
-from optimization.highs import Limits
+from optimization.dive import Dives, Task
+from optimization.highs import Limits, search
 from optimization.knapsacks import Knapsacks, ascend
 from optimization.knapsacks import cheapest as cheapest_prices
 from optimization.pairs import reduce
@@ -39,7 +42,7 @@ def whole_lots(seed: int) -> Instance:
     ]
     factories = [
         {"factory_id": f"F{f}", "engagement_cost": float(r.choice([0, 5, 12]))}
-        | {"target_minutes": int(r.integers(0, 4)), "shortfall_cost": float(r.choice([0, 1]))}
+        | {"target_minutes": int(r.integers(0, 9)), "shortfall_cost": float(r.choice([0, 1, 12]))}
         for f in range(3)
     ]
     return instance(orders, arcs, capacity, factories, incumbent, horizon_days=1)
@@ -81,3 +84,37 @@ def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch:
     assert checked(problem, plan, tmp_path).broken == []
     assert plan.report["bound"] <= expected + 1e-6
     assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("target", [0, 20, 50, 500])
+def test_a_part_that_fills_a_target_is_below_no_bound(target: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "_FEWEST", 1)
+    problem = instance(
+        [{"order_id": "A", "quantity": 100, "due_day": 1, "max_factories": 1, "unmet_cost": 2}],
+        [{"order_id": "A", "factory_id": "F", "unit_cost": 1}],
+        [{"factory_id": "F", "day": 1, "minutes": 50}],
+        [{"factory_id": "F", "target_minutes": target, "shortfall_cost": 10}],
+    )
+    cost = 150.0 + 10 * max(0, target - 50)
+    plan = solve(problem, 5, 0, threads=1)
+    assert plan.report["objective"] == pytest.approx(cost)
+    a = assignment(dense(problem, reduce(problem)))
+    statement = stated(a, a.allowed)
+    nothing = statement.point(a, np.array([-1]))
+    assert (search(statement.program, nothing, Limits(5, 0, 1)).bound or 0.0) <= cost + 1e-6
+
+
+def test_dives_end_when_they_are_to_stop() -> None:
+    problem = whole_lots(3)
+    a = assignment(dense(problem, reduce(problem)))
+    stop, taken = Event(), list[Any]()
+    none, task = np.full(len(a.left), -1), Task(a, np.where(a.allowed, 0.0, np.inf), a.left, seed=1)
+
+    def offered(chosen: Any) -> None:
+        taken.append(chosen)
+        stop.set()
+
+    began = time.monotonic()
+    Dives(task, lambda: none, offered, began + 60, stop).run(lambda bound: None)
+    assert taken
+    assert time.monotonic() - began < 30

@@ -43,6 +43,21 @@ def test_a_search_that_finds_nothing_returns_the_rules_plan(
     assert plan.report["stopped_by"] == "time"
 
 
+def test_a_factory_without_capacity_misses_its_target_in_every_plan() -> None:
+    arcs = {("A", "F"): 1, ("A", "G"): 2, ("B", "F"): 1, ("B", "G"): 9}
+    problem = instance(
+        orders=[{"order_id": o, "quantity": 40} for o in ("A", "B")],
+        arcs=[{"order_id": o, "factory_id": f, "unit_cost": cost} for (o, f), cost in arcs.items()],
+        capacity=[{"factory_id": f, "day": 1, "minutes": 50} for f in ("F", "G")],
+        factories=[{"factory_id": f, "target_minutes": 0, "shortfall_cost": 0} for f in ("F", "G")]
+        + [{"factory_id": "Closed", "target_minutes": 1000, "shortfall_cost": 10}],
+    )
+    report = solve(problem, 5).report
+    assert report["objective"] == pytest.approx(10_110)
+    assert report["status"] == "optimal"
+    assert min(report["engine"]["known"].values()) == pytest.approx(10_400)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_in_force_made_feasible_keeps_every_rule(seed: int, tmp_path: Path) -> None:
     problem = tiny(seed)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from plan_kit import checked, instance
 
-from optimization import location, single
-from optimization.highs import Progress
+from optimization import exact, known, location, single
+from optimization.dense import dense
+from optimization.highs import Limits, Progress
+from optimization.pairs import reduce
+from optimization.part import whole
 from optimization.problem import Instance
 from optimization.solve import solve
 
@@ -47,6 +50,30 @@ def test_fewer_pairs_give_the_same_optimum(whole: bool, tmp_path: Path, monkeypa
     assert plan.report["objective"] == pytest.approx(in_full.report["objective"], rel=2e-4)
     assert max(step.bound for step in seen) <= plan.report["objective"] + 1e-6
     assert plan.report["gap"] <= 1e-4
+
+
+def test_only_numbers_of_factories_that_can_pay_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, looked_at = sites(), list[tuple[int, int]]()
+    monkeypatch.setattr(exact, "_counted", lambda program, model, *engaged: looked_at.append(engaged) or program)
+    solve(problem, gap=1e-3)
+    assert all(0 < fewest <= most < 15 for fewest, most in looked_at)
+    assert looked_at
+
+
+def test_costs_of_changes_alone_are_proven_too() -> None:
+    """The floors, which leave changes out, are at 0."""
+    lots = ("A", "B")
+    problem = instance(
+        orders=[{"order_id": o, "quantity": 30} for o in lots],
+        arcs=[{"order_id": o, "factory_id": f, "unit_cost": 0} for o in lots for f in ("F", "G")],
+        capacity=[{"factory_id": f, "day": 1, "minutes": 40} for f in ("F", "G")],
+        incumbent=[{"order_id": o, "factory_id": "F", "quantity": 30, "change_cost": 1} for o in lots],
+    )
+    reduced = reduce(problem)
+    start, _ = known.cheapest(whole(problem, reduced, dense(problem, reduced)))
+    found = location.solved(problem, reduced, Limits(20, 0, 1), start)
+    assert found.cost == pytest.approx(20)
+    assert found.bound == pytest.approx(20)
 
 
 def test_plan_stands_when_the_time_ends_early(tmp_path: Path) -> None:
