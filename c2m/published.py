@@ -8,7 +8,7 @@ at them. The manifests of all builds stay, in C2M_HOME/manifests: build_id ends 
 import hashlib
 import json
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,15 @@ def manifest_of(build_id: str) -> dict[str, Any] | None:
     """The manifest of a build, also of one whose files were removed since; None where there was none of that name."""
     kept = _kept(build_id)
     return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+
+
+def as_of(manifest: dict[str, Any], day: date) -> str:
+    """The business date that a build of `day` has: the day's, or the next where the floor was looked at during the day.
+
+    The robot builds the marts of the floor as of the next day's start; a plan of the same day then reads that build.
+    """
+    following = (day + timedelta(days=1)).isoformat()
+    return following if manifest["business_date"] == following else day.isoformat()
 
 
 def is_published() -> bool:

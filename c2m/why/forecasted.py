@@ -197,8 +197,9 @@ def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, st
         return link
     marts = manifest["marts"]
     digest = hashlib.sha256("".join(marts[name]["sha256"] for name in sorted(marts)).encode()).hexdigest()
-    link.expect("its id, from the hashes of its marts", f"{day:%Y%m%d}-{digest[:12]}", build_id)
-    link.expect("its business date", day.isoformat(), manifest["business_date"])
+    seen = published.as_of(manifest, day)
+    link.expect("its id, from the hashes of its marts", f"{seen.replace('-', '')}-{digest[:12]}", build_id)
+    link.expect("its business date", seen, manifest["business_date"])
     link.words = [
         f"{len(marts)} marts as of {manifest['business_date']}, dbt invocation {manifest['invocation_id']}, from "
         f"{len(manifest['landed'] or ())} landed feed files."

@@ -24,7 +24,8 @@ def of_skus(connection: duckdb.DuckDBPyConnection, lot: Figures, skus: Sequence[
         link.expect(f"a manifest of build {lot['build_id']}", "one", None)
         _counts(connection, lot, skus, [])
         return link
-    link.expect("business date of its marts", lot["business_date"].isoformat(), manifest["business_date"])
+    day = published.as_of(manifest, lot["business_date"])
+    link.expect("business date of its marts", day, manifest["business_date"])
     link.figures = {"build_id": lot["build_id"]}
     _counts(connection, lot, skus, manifest["landed"] or [])
     counted = connection.execute("SELECT count(*), sum(on_hand)::INT, max(as_of) FROM counts").fetchone()
