@@ -76,7 +76,7 @@ def _why(
 
 
 def _again(today: date) -> str:
-    if clock.is_virtual():
+    if clock.is_virtual() and not clock.speed():  # `c2m up` lets it go on, and nothing else runs days beside that
         return f"plan it again with the next day: c2m run --date {today + timedelta(days=1)}"
     return "the next day's plan takes it in; sooner: run the flow plan with an empty round"
 

@@ -37,6 +37,8 @@ def test_an_order_says_at_each_turn_why_it_is_open_and_what_to_do(sqlite_ledger:
     clock.set_now(LATE)
     assert (the_open()["pieces"], the_open()["days_late"]) == (1000, 10)
     assert "c2m run --date 2026-01-31" in the_open()["move"]
+    clock.set_now(LATE, speed=1)
+    assert "the next day's plan takes it in" in the_open()["move"]
 
 
 def test_what_the_plan_leaves_short_has_the_plans_reason(sqlite_ledger: str, home: Path) -> None:
