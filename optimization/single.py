@@ -19,7 +19,7 @@ import pandas as pd
 from optimization import exact
 from optimization.assignment import Assignment, Stated, assignment, single, stated
 from optimization.board import Board
-from optimization.dense import Floats, Ints, dense
+from optimization.dense import Flags, Floats, Ints, dense
 from optimization.dive import Dives, Task
 from optimization.engagement import floors
 from optimization.highs import Exchange, Limits, Progress, Search, search
@@ -34,6 +34,7 @@ OnProgress = Callable[[Progress], None]
 _FEWEST = 300  # pairs; below, the general statement is solved at once
 _FLOORS_BY, _SEARCH_BY = 0.1, 0.97  # shares of the time by which floors and search end
 _PROOF_FIRST_BY, _DIVES_BY = 0.2, 0.6  # with one thread: branch and bound, dives, branch and bound
+_WHOLE_BY = 0.2  # share of the time by which whole choices must serve all orders that can be made in part
 _ASSUMED = (0.002, 0.005, 0.015, 0.04, np.inf)  # what a best plan may cost above the bound, in turn
 _POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
 _LEAST_S = 0.5  # the general statement is not begun with less
@@ -61,10 +62,11 @@ def solved(
     floor[w.d.order, w.d.factory] = proven.pair
     task = Task(a, floor, np.minimum(a.left, proven.prices * w.d.quantity), seed=1)
     end = began + _SEARCH_BY * limits.seconds
-    proof = _Proof(a, floor, board, limits, began, progress)
+    stop = _Stop(board, limits, a.left < a.unmet, began + _WHOLE_BY * limits.seconds)
+    proof = _Proof(a, floor, board, replace(limits, threads=1, stop=stop), began, progress)
     if limits.threads == 1:
         if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
-            _dive(task, board, _DIVES_BY * limits.seconds - (time.monotonic() - began), stop=_Stop(board, limits))
+            _dive(task, board, _DIVES_BY * limits.seconds - (time.monotonic() - began), stop)
             proof.run(end)
     else:
         diver = context.Process(target=_dive_alone, args=(task, board, end - time.monotonic()), daemon=True)
@@ -114,15 +116,21 @@ def _dive(task: Task, board: Board, seconds: float, stop: Event | None = None) -
 
 
 class _Stop(Event):
-    """Set where the best so far is wanted, or the gap is closed by whoever closed it."""
+    """Set where the best so far is wanted, the gap is closed by whoever closed it, or whole choices do not suffice.
 
-    def __init__(self, board: Board, limits: Limits) -> None:
+    They do not where by a time (monotonic) the best one still leaves an order (orders,) of which a part can be made.
+    """
+
+    def __init__(self, board: Board, limits: Limits, in_part: Flags, by: float) -> None:
         super().__init__()
-        self._board, self._limits = board, limits
+        self._board, self._limits, self._in_part, self._by = board, limits, in_part, by
 
     def is_set(self) -> bool:
         """Asked by the solver now and then."""
-        return self._limits.stopped or self._board.cost - self._board.bound <= self._limits.gap * abs(self._board.cost)
+        board, limits = self._board, self._limits
+        closed = board.cost - board.bound <= limits.gap * abs(board.cost)
+        late = time.monotonic() > self._by and bool(self._in_part.any())
+        return closed or limits.stopped or (late and bool(self._in_part[board.best() < 0].any()))
 
 
 class _Proof:
@@ -132,7 +140,7 @@ class _Proof:
         self, a: Assignment, floor: Floats, board: Board, limits: Limits, began: float, progress: OnProgress | None
     ) -> None:
         self._a, self._floor, self._board, self._began, self._progress = a, floor, board, began, progress
-        self._limits = replace(limits, threads=1, stop=_Stop(board, limits))
+        self._limits = limits
         self._base = board.bound
         self.bound, self.nodes, self.columns = -np.inf, 0, 0
 

@@ -118,3 +118,23 @@ def test_dives_end_when_they_are_to_stop() -> None:
     Dives(task, lambda: none, offered, began + 60, stop).run(lambda bound: None)
     assert taken
     assert time.monotonic() - began < 30
+
+
+def test_lots_are_made_in_part_where_whole_ones_leave_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten lots that no factory has the minutes for, whole choices make none."""
+    monkeypatch.setattr(single, "_FEWEST", 1)
+    lots, factories = range(10), range(4)
+    problem = instance(
+        [{"order_id": f"L{o}", "quantity": 90, "due_day": 1, "max_factories": 1, "unmet_cost": 50 + o} for o in lots],
+        [
+            {"order_id": f"L{o}", "factory_id": f"F{f}", "unit_cost": 2 + (3 * o + f) % 7}
+            for o in lots
+            for f in factories
+        ],
+        [{"factory_id": f"F{f}", "day": 1, "minutes": 70} for f in factories],
+    )
+    for threads in (1, 2):
+        plan = solve(problem, 10, 1e-6, threads)
+        assert checked(problem, plan, tmp_path).broken == []
+        assert plan.report["status"] == "optimal"
+        assert plan.report["bound_by"] == "mip"
