@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from queue import Empty
 
 import pytest
 from floor_world import begin, factory_rows, write_world
@@ -75,6 +76,8 @@ def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Find
     command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
     gateway = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     stack.callback(lambda: (gateway.kill(), gateway.wait()))
+    with suppress(Empty), conformance.over_mqtt("F1") as (_, heard):
+        heard.get(timeout=10)  # its status: it listens; one of the mistakes is to say none
     return conformance.judge(f"mqtt://127.0.0.1:{port}", "F1", "shirt", 2.0, 0)
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -27,7 +28,7 @@ from c2m.floor.processes import floor, service, settle
 from c2m.floor.service import READY
 from c2m.floor.sim.__main__ import run as simulate
 from c2m.ledger import status, store
-from c2m.ledger.tables import DeadLetter, JobOrder, Outbox
+from c2m.ledger.tables import DeadLetter, FactoryStatus, JobOrder, Outbox
 from c2m.settings import settings
 
 mosquitto = pytest.param(
@@ -130,7 +131,12 @@ def shipped() -> int:
     return int(scans.loc[scans["operation"] == "ship", "quantity"].sum())
 
 
-def in_ledger(table: type[Outbox | DeadLetter]) -> list[Outbox | DeadLetter]:
+def await_versions() -> None:
+    """Until every factory has said which version of the messages it understands: it decides on what it is sent."""
+    await_that(lambda: {told.factory_id for told in in_ledger(FactoryStatus) if told.online} == FACTORIES)
+
+
+def in_ledger(table: type[Any]) -> list[Any]:
     with store.session() as session:
         return list(session.scalars(select(table)))
 
@@ -166,6 +172,7 @@ def test_killed_services_that_start_again_leave_the_same_ledger_and_scans(
         running[name] = site.process(name, await_it=False)
 
     pieces = [(name, 900) for name in sorted(FACTORIES)] * 2
+    await_versions()
     release(pieces)
     for name in ("relay", "factories", "collector"):  # in the middle of the first exchange
         crash(name)
@@ -184,6 +191,7 @@ def test_killed_services_that_start_again_leave_the_same_ledger_and_scans(
     begin()
     write_world(factory_rows(TRANSPORTS), calm.factories)
     calm.run(caplog)
+    await_versions()
     release(pieces)
     settle(FACTORIES, MORNING, 30)
     go_to(4, 20)

@@ -165,6 +165,7 @@ def test_short_limits_hold_on_a_large_book_with_frozen_work(limit_s: float) -> N
     problem = read(CASES / "frozen_3000x400")
     began = time.process_time()
     plan = solve(problem, time_limit_s=limit_s)
-    assert time.process_time() - began <= limit_s + 5  # of this process, so that a busy machine changes nothing
+    # Processor time of this process; coverage slows it. A search blind to its limit took 437 s of 300.
+    assert time.process_time() - began <= limit_s + 15
     assert plan.report["objective"] <= min(plan.report["engine"]["known"].values()) * (1 + 1e-9)
     assert np.isfinite(plan.report["bound"])
