@@ -108,7 +108,9 @@ def test_pages_of_another_home_are_named(platform: Platform, home: Path, monkeyp
 def test_a_deployment_without_its_schedule_and_a_schedule_without_a_run_are_named(platform: Platform) -> None:
     track = platform.api.get("/deployments/name/track/track").json()
     of_track = f"/deployments/{track['id']}/schedules"
-    over = [{"schedule": {"rrule": "FREQ=DAILY;UNTIL=20200101T000000Z", "timezone": "UTC"}, "active": True}]
+    over = [
+        {"schedule": {"rrule": "DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=1", "timezone": "UTC"}, "active": True}
+    ]
     platform.api.delete(f"{of_track}/{track['schedules'][0]['id']}").raise_for_status()
     (added,) = platform.api.post(of_track, json=over).raise_for_status().json()
     wrong = await_that(lambda: "schedules" in (found := platform.doctor()) and found, 150)

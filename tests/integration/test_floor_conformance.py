@@ -146,8 +146,11 @@ def test_the_simulated_factories_pass_by_the_command(
     module = ["c2m.floor.sim", "--factories", str(file), "--state", str(settings().home / "sim")]
     with service("factories", [*module, "--http-port", str(theirs)], {}):
         url = f"mqtt://127.0.0.1:{port}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
-        options = ["--factory", "F1", "--port", str(own), "--patience", "5", "--json"]
+        options = ["--factory", "F1", "--patience", "5", "--json"] + (
+            ["--port", str(own)] if transport == "http" else []
+        )
         told = CliRunner().invoke(app, ["conformance", url, *options])
+    assert told.stdout, (told.output, told.exception)
     found = json.loads(told.stdout)
     assert (told.exit_code, [each["rule"] for each in found if each["kept"] is False]) == (0, []), told.output
     assert len(found) == 16
