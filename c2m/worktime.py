@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LOWEST_RATIO = 0.05  # a line that stands all day is no line at work; keeps every job finite
-
 
 @dataclass(frozen=True)
 class Pace:
@@ -52,18 +50,3 @@ class Pace:
         """(F, D) work that is done up to and with each day or more, with the probability of a normal z."""
         mean, sd = self.work(minutes, step)
         return np.maximum.accumulate(np.maximum(mean - z * sd, 0), axis=1)
-
-    def paths(self, random: np.random.Generator, count: int, line: int, step: Ints) -> Floats:
-        """(count, D) drawn ratios of one line on days with their `step` (D,)."""
-        about = random.normal(0, self.level_sd[line], count)
-        kept = self.kept[line]
-        spread = self.day_sd[line]
-        state = self.deviation[line] - kept * about + random.normal(0, spread * np.sqrt(1 - kept**2), count)
-        found = np.empty((count, len(step)))
-        before = 0
-        for day, now in enumerate(step):
-            faded = self.memory ** (now - before)
-            state = faded * state + random.normal(0, spread * np.sqrt(1 - faded**2), count)
-            found[:, day] = self.level[line] + about + state
-            before = now
-        return np.maximum(found, LOWEST_RATIO)

@@ -23,7 +23,7 @@ from optimization.plan import Plan
 from optimization.problem import Instance
 from optimization.proposal import dates, places
 from optimization.queue import WORK
-from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
+from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, PROMISED, exposed, exposures
 
 Floats = NDArray[np.float64]
 
@@ -235,21 +235,23 @@ def _named(lots: pd.DataFrame) -> pd.DataFrame:
 def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
     """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made.
 
-    What a merchant was promised is due by then: else a later plan would put it behind what is new.
+    What a merchant was promised is due by then, and counts `PROMISED` times, late or unmet: else a later plan would put
+    it behind what is new.
     """
     release, due, promised = (
         (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
     )
     due = due.mask(promised < due, promised).astype(np.int64)
+    times = np.where(promised.notna(), PROMISED, 1.0)
     orders = lots[["order_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
         max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
-        late_cost=LATE_SHARE_PER_DAY * lots["unit_value"],
+        late_cost=times * LATE_SHARE_PER_DAY * lots["unit_value"],
         priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
     )
-    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
+    return orders.assign(unmet_cost=times * _unmet_cost(lots, orders, policy.horizon_days))
 
 
 def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":

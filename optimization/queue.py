@@ -12,6 +12,7 @@ Employees". Day 0 is the business date, of which the morning's plan knows nothin
 
 import hashlib
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ Ints = NDArray[np.int64]
 # due_day; begun; place: by the plan; arrival: when the factory came to know it; quantity: pieces.
 WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "arrival", "quantity"]
 MANNERS = ("rank", "arrival", "size")
+HOLDS_THE_LINES = 0.5  # of what has begun; the rest goes on in its turn
 DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
 # Quantiles of actual over targeted productivity, as a share of 1.
 RATIO = ((0.0, 0.40), (0.01, 0.42), (0.05, 0.65), (0.10, 0.82), (0.25, 1.0), (0.50, 1.0), (0.75, 1.06), (0.90, 1.14),
@@ -50,11 +52,12 @@ def finishes(
         random = np.random.default_rng(seed)
         needed = durations(jobs, factories.iloc[row], random)
         manner = np.searchsorted(np.cumsum(manners(factories.iloc[row])), _even(random, (1, DRAWS))[0])
+        holds = _even(random, (1, DRAWS))[0] < HOLDS_THE_LINES
         done = np.zeros((len(jobs), DRAWS), dtype=np.int64)
-        for number, name in enumerate(MANNERS):
-            futures = np.flatnonzero(manner == number)
+        for (number, name), begun_first in product(enumerate(MANNERS), (True, False)):
+            futures = np.flatnonzero((manner == number) & (holds == begun_first))
             if len(futures):
-                order = turns(jobs, name)
+                order = turns(jobs, name, begun_first)
                 done[:, futures] = booked(jobs, order, needed[:, futures], minutes[row], overtime[row])
         yield from zip(jobs.index, done, strict=True)
 
@@ -98,10 +101,10 @@ def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
     return random.permuted(np.tile((np.arange(shape[1]) + 0.5) / shape[1], (shape[0], 1)), axis=1)
 
 
-def turns(jobs: pd.DataFrame, manner: str) -> Ints:
-    """Positions of the job orders in the order in which a factory of that manner takes them; what has begun first."""
+def turns(jobs: pd.DataFrame, manner: str, begun_first: bool) -> Ints:
+    """Positions of the job orders in the order in which a factory of that manner takes them."""
     key = {"rank": jobs["place"], "arrival": jobs["arrival"], "size": -jobs["quantity"]}[manner]
-    return np.lexsort((jobs["arrival"], key, ~jobs["begun"].to_numpy(dtype=bool)))
+    return np.lexsort((jobs["arrival"], key, begun_first & ~jobs["begun"].to_numpy(dtype=bool)))
 
 
 def booked(jobs: pd.DataFrame, order: Ints, needed: Floats, minutes: Floats, overtime: Floats) -> Ints:

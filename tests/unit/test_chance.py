@@ -9,7 +9,7 @@ from order_world import CERTAIN, DAY, POLICY, build, built, factory, lot, workin
 from scipy.stats import norm
 
 from c2m.settings import PlanPolicy
-from optimization.chance import pace_of, slack_days, steps
+from optimization.chance import MEMORY, slack_days, steps
 from optimization.orderbook import promised_dates
 from optimization.proposal import dated_allocation
 from optimization.solve import solve
@@ -21,14 +21,27 @@ def lines(count: int, **facts: float) -> pd.DataFrame:
     return pd.DataFrame([factory(f"f{n}", **UNSURE | facts) for n in range(count)])
 
 
+def futures(random: np.random.Generator, row: "pd.Series[float]", step: np.ndarray) -> np.ndarray:
+    """(20,000, D) ratios of one factory's days: a joint Gaussian, given the level and the state before them."""
+    level, level_sd, day_sd, deviation, kept = (
+        row[f"efficiency_{name}"] for name in ("level", "level_sd", "day_sd", "deviation", "kept")
+    )
+    faded = MEMORY**step
+    days = MEMORY ** np.abs(step[:, None] - step) - kept**2 * np.outer(faded, faded)
+    about = 1 - kept * faded
+    covariance = day_sd**2 * days + level_sd**2 * np.outer(about, about)
+    return random.multivariate_normal(level + deviation * faded, covariance, 20_000)
+
+
 @pytest.mark.parametrize("pairs", [1, 2, 4])
 def test_all_pairs_of_an_order_hold_together_at_the_level(pairs: int) -> None:
     minutes, due = np.full((pairs, 60), 100.0), 45
     factories = lines(pairs)
     slack = slack_days(factories, minutes, np.full((1, pairs), float(due)), np.array([pairs]), 0.9)[0]
     assert (slack > 0).all()
-    pace, step, random = pace_of(factories), steps(minutes), np.random.default_rng(2)
-    done = np.array([pace.paths(random, 20_000, f, step[f])[:, :due].sum(axis=1) * 100 for f in range(pairs)])
+    step, random = steps(minutes), np.random.default_rng(2)
+    ratios = [futures(random, factories.iloc[f], step[f]) for f in range(pairs)]
+    done = np.array([ratio[:, :due].sum(axis=1) * 100 for ratio in ratios])
 
     def held(more: int) -> float:
         planned = (due - slack + more) * 100.0  # what the plan has done by the day that is left, at mean efficiency

@@ -13,7 +13,7 @@ from c2m.settings import PlanPolicy
 from optimization.arcs import FREIGHT_SHARE_PER_KM
 from optimization.orderbook import CHANGE_SHARE
 from optimization.problem import Instance
-from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE
+from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, PROMISED
 
 DELHI_TO_MUMBAI_KM = 1148  # published great-circle distance
 
@@ -104,6 +104,18 @@ def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     assert orders.loc["dear", "unmet_cost"] == pytest.approx(20 - (1 - MAKING_SHARE) * 8)
     assert orders.loc["cheap", "unmet_cost"] == pytest.approx(8)
     assert 0 < orders.loc["far", "unmet_cost"] < orders.loc["dear", "unmet_cost"] / 2
+
+
+def test_a_promise_is_due_by_its_day_and_counts_before_what_is_new() -> None:
+    due = DAY + timedelta(days=9)
+    rows = [lot("new", due_on=due), lot("sooner", due_on=due, promised_on=due - timedelta(days=2))]
+    rows += [lot("later", due_on=due, promised_on=due + timedelta(days=4))]
+    orders = built(rows, [factory("f")]).orders.set_index("order_id")
+    assert (orders["due_day"] - orders.loc["new", "due_day"]).to_dict() == {"new": 0, "sooner": -2, "later": 0}
+    for cost in ("late_cost", "unmet_cost"):
+        assert (orders[cost] / orders.loc["new", cost]).to_dict() == pytest.approx(
+            {"new": 1, "sooner": PROMISED, "later": PROMISED}
+        )
 
 
 @pytest.mark.parametrize(("willingness", "expected"), [(0.0, None), (0.2, None), (0.5, 30), (1.0, 30)])

@@ -49,9 +49,22 @@ def test_job_orders_are_booked_as_a_simulated_factory_books_them(seed: int) -> N
 def test_a_factory_takes_what_its_manner_says_and_first_what_has_begun() -> None:
     work = pd.DataFrame({"begun": [False, False, True, False], "place": [2, 0, 3, 1]})
     work = work.assign(arrival=[1, 3, 2, 0], quantity=[5, 5, 1, 9])
-    assert queue.turns(work, "rank").tolist() == [2, 1, 3, 0]
-    assert queue.turns(work, "arrival").tolist() == [2, 3, 0, 1]
-    assert queue.turns(work, "size").tolist() == [2, 3, 0, 1]
+    assert queue.turns(work, "rank", True).tolist() == [2, 1, 3, 0]
+    assert queue.turns(work, "arrival", True).tolist() == [2, 3, 0, 1]
+    assert queue.turns(work, "size", True).tolist() == [2, 3, 0, 1]
+    assert queue.turns(work, "rank", False).tolist() == [1, 3, 0, 2]
+
+
+def test_what_has_begun_holds_the_lines_or_fills_what_the_others_leave() -> None:
+    """Two days of work each; by its rank the one that has begun comes last, in overtime, for it is due by then."""
+    work = pd.DataFrame({"factory_id": "F", "minutes": 960.0, "setup_minutes": 0.0, "first_day": 0}, [0, 1])
+    work = work.assign(begun=[True, False], place=[2, 1], arrival=[0, 1], quantity=100, due_day=[2, 9])
+    facts = factory("F", **SURE | BY | {"works_by_rank": 1.0})
+    minutes = np.full((1, 30), 480.0)
+    begun, waiting = dict(queue.finishes(work, pd.DataFrame([facts]), minutes, minutes / 2)).values()
+    for finish, soon, late in ((begun, 1, 3), (waiting, 1, 3)):
+        assert np.mean(finish <= soon) == pytest.approx(0.5, abs=0.05)  # now and then a line stands still
+        assert np.mean(finish <= late) > 0.93
 
 
 def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""The work that lines get done: its distribution against dense Gaussian conditioning, and drawn futures."""
+"""The work that lines get done: its distribution against dense Gaussian conditioning."""
 
 import numpy as np
 import pytest
@@ -47,19 +47,6 @@ def test_of_a_line_that_nobody_knows_the_prior_is_known() -> None:
     unknown = Pace(*(np.array([value]) for value in (PRIOR, LEVEL_SD, DAY_SD, 0.0, 0.0)), memory=MEMORY)
     mean, sd = unknown.work(minutes[None], step[None])
     assert (mean[0, -1], sd[0, -1]) == pytest.approx(dense([], [], minutes, step))
-
-
-def test_drawn_futures_have_that_distribution() -> None:
-    known = pace([1.1, 0.9, 0.8, 0.7], [0, 1, 2, 4])
-    minutes = np.array([300.0, 300, 0, 500, 100, 0, 0, 400])
-    step = 1 + np.cumsum(minutes > 0)
-    mean, sd = known.work(minutes[None], step[None])
-    drawn = np.cumsum(known.paths(np.random.default_rng(1), 40_000, 0, step) * minutes, axis=1)
-    assert drawn.mean(axis=0) == pytest.approx(mean[0], rel=0.01)
-    assert drawn.std(axis=0) == pytest.approx(sd[0], rel=0.02)
-    assert (drawn[:, -1] >= known.quantile(minutes[None], step[None], 1.2816)[0, -1]).mean() == pytest.approx(
-        0.9, abs=0.01
-    )
 
 
 def test_a_long_job_is_relatively_surer_than_a_short_one() -> None:
