@@ -115,7 +115,7 @@ def one_day(day: date) -> None:
 
 def later_day_begun(day: date) -> bool:
     """Whether a later day has been planned: what an earlier one left undecided is in its book."""
-    return any(folder.parent.name > day.isoformat() for folder in settings().runs.glob("*-*-*/[!.]*/plan"))
+    return any(folder.parents[1].name > day.isoformat() for folder in settings().runs.glob("*-*-*/[!.]*/plan"))
 
 
 def work_off(day: date) -> None:

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from day_kit import ENDS, assert_plans_verify, command, environment, ledger, run_days
 
+from c2m.settings import PlanPolicy
+
 BY_HAND = {"C2M_RELEASE__AUTOMATIC": "false"}
 FLOW = """
 import json, os, sys
@@ -127,7 +129,7 @@ def test_every_page_and_file_of_a_day_is_that_of_its_own_plan(world: Path, tmp_p
     assert day.form(business_date="2026-04-13", gap=0.05, replace=True) == "False"
     assert day.newest() == third
     made = [json.loads((day.folder(one) / "limits.json").read_text())["gap"] for one in (second, third)]
-    assert made == [0.001, 0.05]
+    assert made == [PlanPolicy().gap, 0.05]
 
     # Released in part: the run goes on from there, and the rest is planned again.
     lot = ledger(day.home)["plan_allocations"].query("plan_id == @third")["lot_id"].iloc[0]

@@ -30,7 +30,7 @@ def test_every_link_of_an_amazon_week_holds(
     links = 0
     for table in ("job_order", "lot", "order"):
         found = ids(home, f"SELECT {table}_id FROM {table}s")
-        assert len(found) > 20
+        assert len(found) > 20, (table, len(found))
         for name in found:
             chain = asked(name)
             assert [link.as_dict() for link in chain.links if not link.holds] == []
