@@ -185,7 +185,7 @@ def _lost(solver: Solver, program: Program) -> bool:
 
     The objective that it tells is then that of the better point (tests/property/test_location_oracle.py, seed 5).
     """
-    told = solver.getInfo().objective_function_value
+    told = float(solver.getInfo().objective_function_value)
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return False
     return program.value(np.array(solver.getSolution().col_value)) > told + _LOST * max(1.0, abs(told))

@@ -3,7 +3,6 @@
 SQLite (WAL) by default, PostgreSQL by URL (`C2M_LEDGER_URL`). docs/architecture.md describes the tables.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,8 @@ from zlib import crc32
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, create_engine, event, make_url, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from c2m.errors import C2MError
 from c2m.ledger.tables import TABLES, Base
 from c2m.settings import settings
 
@@ -34,7 +31,6 @@ except ImportError:  # not on Windows
 BUSY_TIMEOUT_S = 60
 IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
 _READING = "c2m_reading"
-_MISSING = re.compile("no such (table|column)|has no column|(relation|column) .* does not exist")  # SQLite, PostgreSQL
 LOCKS = 256  # per area
 MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
 
@@ -68,8 +64,8 @@ EVERYONE = Scope()
 
 @contextmanager
 def session() -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back on an error. C2MError where the ledger is not migrated."""
-    with _migrated(), Session(engine(settings().ledger), expire_on_commit=False) as transaction, transaction.begin():
+    """One transaction: committed at the end, rolled back on an error."""
+    with Session(engine(settings().ledger), expire_on_commit=False) as transaction, transaction.begin():
         yield transaction
 
 
@@ -77,21 +73,8 @@ def session() -> Iterator[Session]:
 def reading() -> Iterator[Session]:
     """A transaction that only reads, for as long as it likes: on SQLite it keeps no writer waiting."""
     bound = engine(settings().ledger).execution_options(**{_READING: True})
-    with _migrated(), Session(bound) as transaction, transaction.begin():
+    with Session(bound) as transaction, transaction.begin():
         yield transaction
-
-
-@contextmanager
-def _migrated() -> Iterator[None]:
-    """Says in words that a table or a column is not there yet."""
-    try:
-        yield
-    except (OperationalError, ProgrammingError) as error:
-        seen = str(error.orig).partition("\n")[0]
-        if not _MISSING.search(seen):
-            raise
-        advice = "expected the tables of this version; `c2m up` and `c2m run` migrate the ledger as they start"
-        raise C2MError("ledger-not-migrated", [f"{seen}: {advice}"]) from error
 
 
 @lru_cache(maxsize=8)

@@ -17,9 +17,8 @@ from ledger_kit import NOW, new_postgresql_database, record
 from sqlalchemy import inspect, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
-from c2m.errors import C2MError
 from c2m.ledger import status, store
-from c2m.ledger.tables import TABLES, Base, FactoryStatus, Lot, PromiseFactory
+from c2m.ledger.tables import TABLES, Base, FactoryStatus, Lot
 from c2m.settings import settings
 
 
@@ -47,15 +46,6 @@ def test_processes_that_start_at_once_may_all_migrate(database: str, home: Path)
     for process in running:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
-
-
-@pytest.mark.parametrize("change", ["DROP TABLE promise_factories", "ALTER TABLE factory_status DROP COLUMN version"])
-def test_a_ledger_of_an_older_version_is_named(ledger: str, change: str) -> None:
-    with store.session() as session:
-        session.execute(text(change))
-    with pytest.raises(C2MError, match="migrate the ledger"), store.session() as session:
-        session.scalars(select(FactoryStatus)).all()
-        session.scalars(select(PromiseFactory)).all()
 
 
 def test_money_is_exact_and_moments_are_aware(ledger: str) -> None:
