@@ -94,7 +94,8 @@ class Factory:
             del self._ready[job_order_id]
             self._ahead[job_order_id] = self._events(job, job.order) if job.order else []
         told = [(job_order_id, event) for job_order_id, events in self._ahead.items() for event in _until(events, now)]
-        told.sort(key=lambda item: item[1].at)
+        # Of one moment, what came first: the order in which work was begun is not known after a restart.
+        told.sort(key=lambda item: (item[1].at, self._arrivals[item[0]]))
         for _, group in groupby(told, key=lambda item: type(item[1])):
             batch = list(group)
             self._tell_scans([event for _, event in batch if isinstance(event, Scan)])
