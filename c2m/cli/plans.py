@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,9 @@ from c2m.cli.root import Actor, Json, command, refuse_without_effect
 def allocate(
     instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
     out: Annotated[Path, typer.Option(help="Folder for the plan.")],
-    time_limit: Annotated[float, typer.Option(min=0, help="Seconds.")] = 300,
-    gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-6,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds.", show_default="300")] = None,
+    gap: Annotated[float | None, typer.Option(min=0, help="Relative gap to stop at.", show_default="1e-06")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, show_default="2")] = None,
     rule: Annotated[bool, typer.Option("--rule", help="The plan of the common rule, to compare with.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -27,12 +28,50 @@ def allocate(
     from c2m.terminal import progress_line, until_interrupted
     from optimization.solve import allocate as plan
 
+    limits = {"time_limit_s": time_limit, "gap": gap, "threads": threads}
+    if rule:
+        refuse_without_effect(
+            {f"--{name[:10].replace('_', '-')}": limit for name, limit in limits.items()}, "without --rule"
+        )
+    given = {name: limit for name, limit in limits.items() if limit is not None}
     with progress_line() as progress:
         told = partial(progress, "plan")
-        report = until_interrupted(
-            lambda stop: plan(instance, out, time_limit, gap, threads, progress=told, stop=stop, rule=rule)
-        )
-    show.figures("Plan", report, as_json)
+        report = until_interrupted(lambda stop: plan(instance, out, **given, progress=told, stop=stop, rule=rule))
+    if as_json:
+        print(json.dumps(report, default=str))
+    else:
+        _show_plan(report)
+
+
+def _show_plan(report: dict[str, Any]) -> None:
+    """What the plan costs and how good that is, its cost by part, and what it leaves unmade by reason."""
+    from optimization.wording import counted, money, percent
+
+    ended = f", ended by {report['stopped_by']}" if "stopped_by" in report else ""
+    words = {
+        "status": report["status"] + ended,
+        "cost": money(report["objective"]),
+        "no plan costs less than": f"{money(report['bound'])}, {percent(report['gap'])} below",
+        "seconds": f"{report['seconds']:,.1f}",
+    }
+    known = report["engine"].get("known", {})
+    if "common rule" in known:
+        words["the common rule's plan"] = money(known["common rule"])
+    show.figures("Plan", words, as_json=False)
+    show.table("Cost", [{"part": part, "money": money(amount)} for part, amount in report["cost"].items() if amount])
+    lots, pieces = Counter[str](), Counter[str]()
+    for row in report["unmet"]:
+        lots[row["reason"]] += 1
+        pieces[row["reason"]] += row["quantity"]
+    unmade = [
+        {"pieces": f"{count:,.0f}", "orders": f"{lots[reason]:,}", "reason": reason}
+        for reason, count in pieces.most_common()
+    ]
+    show.first(
+        counted(sum(pieces.values()), "piece is", "pieces are") + " not placed, by reason",
+        unmade,
+        "c2m allocate --json",
+    )
 
 
 @command("what-if")

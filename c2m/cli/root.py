@@ -31,17 +31,35 @@ def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Call
         def run(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
-            except C2MError as error:
+            except Exception as error:
+                told = error if isinstance(error, C2MError) else _of_the_ledger(error)
+                if told is None:
+                    raise
                 from c2m.terminal import harmless
 
-                faults = (f"  * {harmless(fault)}" for fault in error.faults)
-                print(f"error: {error.reason}", *faults, sep="\n", file=sys.stderr)
-                raise typer.Exit(error.exit_code) from None
+                faults = (f"  * {harmless(fault)}" for fault in told.faults)
+                print(f"error: {told.reason}", *faults, sep="\n", file=sys.stderr)
+                raise typer.Exit(told.exit_code) from None
 
         group.command(name)(run)
         return function
 
     return register
+
+
+def _of_the_ledger(error: Exception) -> InputError | None:
+    """The fault in words where a database error comes of a ledger that is not at the version of this code."""
+    alchemy = sys.modules.get("sqlalchemy.exc")
+    if alchemy is None or not isinstance(error, alchemy.DBAPIError):
+        return None
+    from c2m.ledger import store
+
+    held, newest = store.versions()
+    if held == newest:
+        return None
+    seen = f"is at version {held}" if held else "is empty"
+    told = f"the ledger {seen}, version {newest} was expected: start c2m run or c2m up, which bring it there"
+    return InputError("ledger-version", [told])
 
 
 def refuse_without_effect(given: Mapping[str, object], needed: str) -> None:

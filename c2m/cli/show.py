@@ -78,13 +78,13 @@ def status(as_json: bool) -> None:
     figures("Forecast", seen["forecast"], as_json=False)
     messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
-    first("Lots that several factories share", seen["shared_lots"])
-    first("Orders that are open: why, and what to do", seen["open_orders"])
+    first("Lots that several factories share", seen["shared_lots"], "c2m status --json")
+    first("Orders that are open: why, and what to do", seen["open_orders"], "c2m status --json")
 
 
-def first(title: str, records: list[dict[str, Any]], most: int = 20) -> None:
-    """The first of many rows; nothing where there is none."""
+def first(title: str, records: list[dict[str, Any]], whole: str, most: int = 20) -> None:
+    """The first of many rows, and the command that tells the whole; nothing where there is none."""
     if records:
         table(title, records[:most])
     if len(records) > most:
-        print(f"{len(records) - most} more: c2m status --json")
+        print(f"{len(records) - most} more: {whole}")

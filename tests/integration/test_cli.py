@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from c2m.cli import app
+from c2m.ledger import store
 
 
 def c2m(*arguments: object, code: int = 0) -> Result:
@@ -101,6 +103,28 @@ def test_a_plan_that_is_not_there_cannot_be_released(home: Path) -> None:
 
     migrate()
     assert "is not in the ledger" in c2m("release", "nothing", "--reason", "because", code=2).output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("release", "P1", "--reason", "because"), ("alerts",), ("why", "L1")]
+)
+def test_a_ledger_of_another_version_is_said_in_words(home: Path, arguments: tuple[str, ...]) -> None:
+    output = c2m(*arguments, code=2).output
+    assert "the ledger is empty, version" in output
+    assert "c2m run or c2m up" in output
+    store.migrate()
+    with store.session() as s:
+        s.execute(text("ALTER TABLE plans RENAME TO elsewhere"))
+        s.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    assert "the ledger is at version 0002" in c2m("status", code=2).output
+
+
+def test_limits_of_a_search_are_refused_with_the_rule(tmp_path: Path) -> None:
+    output = c2m(
+        "allocate", tmp_path, "--out", tmp_path / "plan", "--rule", "--gap", 0.1, "--threads", 1, code=2
+    ).output
+    assert "--gap has an effect only without --rule" in output
+    assert "--threads has" in output
 
 
 def test_the_clock_of_a_real_home_cannot_be_moved(home: Path) -> None:

@@ -97,7 +97,6 @@ def test_every_plan_verifies(undisturbed: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.xfail(reason="not seen to pass whole yet: to be judged on a quiet machine", strict=False)
 def test_two_days_of_the_amazon_data_end_to_end(shared_data: Path, tmp_path: Path, prefect_url: str) -> None:
     from c2m.feeds.demo import write_supply
 

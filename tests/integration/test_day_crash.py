@@ -11,7 +11,6 @@ KILLS = {"gate": 2.0, "forecast gate": 1.0, "release": 0.1}
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-@pytest.mark.xfail(reason="not seen to pass whole yet: to be judged on a quiet machine", strict=False)
 def test_crashes_kills_and_the_same_command_again_give_the_ledger_of_an_undisturbed_day(
     world: Path, tmp_path: Path, prefect_url: str, request: pytest.FixtureRequest
 ) -> None:
