@@ -93,19 +93,19 @@ def next_runs() -> list[Finding]:
 
 
 def late_runs() -> list[Finding]:
-    """No run is due that nobody picked up. One that waits for another of its deployment is not late."""
+    """No run of ours is due that nobody picked up. One that waits for another of its deployment is not late."""
     now = datetime.now(UTC)
+    names = {one["id"]: one["name"] for one in _deployed()}
     asked = {
+        "deployments": {"id": {"any_": list(names)}},
         "flow_runs": {
             "state": {"name": {"any_": ["Scheduled", "Late"]}},
             "expected_start_time": {"before_": (now - timedelta(seconds=_PICKED_UP_S)).isoformat()},
-        }
+        },
     }
     late = orchestrator(address()).ask("/flow_runs/filter", {**asked, "sort": "EXPECTED_START_TIME_ASC"})
-    names = {one["id"]: one["name"] for one in _deployed()}
     faults = [
-        f"{names.get(run['deployment_id'], run['name'])} was due {run['expected_start_time'][:16]} and has not started"
-        for run in late
+        f"{names[run['deployment_id']]} was due {run['expected_start_time'][:16]} and has not started" for run in late
     ]
     return judged("late runs", faults, "none is overdue", "look at the worker")
 
