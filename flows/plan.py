@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from c2m.promises import correction
 from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
+from c2m.stopping import until_stopped
 from c2m.why.page import why_this_many
 from flows import plan_page, reports
 from flows.parameters import Limits, Plan
@@ -76,7 +78,8 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     """
     write(instance, folder / "instance")
     progress = reports.Progress(policy.time_limit_s)
-    plan = solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
+    search = partial(solve, instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
+    plan = until_stopped(lambda stop: search(stop=stop))
     progress.end(plan)
     plan.write(folder / "plan")
     keep(folder / "limits.json", policy.limits)

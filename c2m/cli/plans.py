@@ -25,7 +25,8 @@ def allocate(
     as_json: Json = False,
 ) -> None:
     """Split orders over factories: the joint-factory plan with its proven bound; Ctrl-C ends with the best so far."""
-    from c2m.terminal import progress_line, until_interrupted
+    from c2m.stopping import until_interrupted
+    from c2m.terminal import progress_line
     from optimization.solve import allocate as plan
 
     limits = {"time_limit_s": time_limit, "gap": gap, "threads": threads}
@@ -33,7 +34,7 @@ def allocate(
         refuse_without_effect(
             {f"--{name[:10].replace('_', '-')}": limit for name, limit in limits.items()}, "without --rule"
         )
-    given = {name: limit for name, limit in limits.items() if limit is not None}
+    given: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
     with progress_line() as progress:
         told = partial(progress, "plan")
         report = until_interrupted(lambda stop: plan(instance, out, **given, progress=told, stop=stop, rule=rule))

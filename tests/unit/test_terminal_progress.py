@@ -1,4 +1,4 @@
-"""What stands on standard error while a search runs, and what Ctrl-C does to it."""
+"""What stands on standard error while a search runs, and how signals end it."""
 
 import os
 import signal
@@ -7,7 +7,8 @@ from threading import Event
 
 import pytest
 
-from c2m.terminal import in_words, progress_line, until_interrupted
+from c2m.stopping import until_interrupted, until_stopped
+from c2m.terminal import in_words, progress_line
 from optimization.highs import Progress
 
 
@@ -53,3 +54,26 @@ def test_an_error_of_the_work_comes_out() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         until_interrupted(work)
+
+
+def test_what_another_signal_raises_stops_the_work_and_comes_out() -> None:
+    class EndedError(Exception):
+        """As Prefect's handler of SIGTERM raises one."""
+
+    def end(*_: object) -> None:
+        raise EndedError
+
+    seen: list[bool] = []
+
+    def work(stop: Event) -> None:
+        time.sleep(0.1)  # the main thread waits by then
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append(stop.wait(5))
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(EndedError):
+            until_stopped(work)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [True]
