@@ -28,12 +28,13 @@ def overview() -> dict[str, Any]:
 
 
 def kept(plan: dict[str, Any]) -> dict[str, Any]:
-    """What ended the search, what the day costs and what the common rule would have cost: as kept in the folder."""
+    """What ended the search, what the verifier says, what the day and the common rule cost: as kept in the folder."""
     folder = settings().home / plan["folder"]
-    day, report = (_json(folder / name) for name in ("day.json", "plan/report.json"))
+    day, report, verdict = (_json(folder / name) for name in ("day.json", "plan/report.json", "verdict.json"))
     names = {"day_objective": "objective", "common_rule_objective": "common_rule_objective", "saved": "saved"}
     figures = {name: day[key] for name, key in names.items() if key in day}
-    return {"stopped_by": report.get("stopped_by"), **figures}
+    verified = verdict.get("verdict", {}).get("words")  # absent in older folders
+    return {"stopped_by": report.get("stopped_by"), "verified": verified, **figures}
 
 
 def in_words(plan: dict[str, Any]) -> dict[str, str]:
@@ -53,6 +54,7 @@ def in_words(plan: dict[str, Any]) -> dict[str, str]:
     return words | {
         "search": f"{plan['status']}{by.get(plan['stopped_by'] or '', '')}: no plan of this round costs less than "
         f"{plan['bound']:,.0f} {currency}, {gap:.2f} % below",
+        "verifier": plan["verified"] or "",
         "lots split": f"{plan['split_orders']:,}",
         "pieces not placed": f"{plan['unmet_pieces']:,}",
         "files": str(settings().home / plan["folder"]),

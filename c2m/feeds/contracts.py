@@ -26,6 +26,8 @@ _MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
+# A name that a job order tells and both sides must spell alike: what a message cannot carry is no part of it.
+Term = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200, pattern=r"^[^[:cntrl:]]+$")]
 Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
 Currency = Annotated[str, Sql("VARCHAR", "ISO 4217"), Field(pattern=r"^[A-Z]{3}$")]
 Day = Annotated[date, Sql("DATE", "date"), Field(ge=_FIRST, lt=_END)]
@@ -73,7 +75,7 @@ class CatalogueRow(Row):
     style_id: Id
     colour: Label
     size: Label
-    category: Label
+    category: Term
     price: Price = Field(description="List price")
     cost: Price = Field(description="Cost to make and bring in")
     currency: Currency
@@ -167,7 +169,7 @@ class Factory(Row):
 class FactoryCapability(Row):
     factory_id: Id
     kind: Annotated[Literal["category", "craft"], Sql("VARCHAR")]
-    name: Label
+    name: Term
     efficiency: Annotated[float, Sql("DOUBLE", "standard minutes per paid minute"), Field(gt=0, le=2)]
 
 
