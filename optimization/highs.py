@@ -18,7 +18,8 @@ from optimization.solver import Solver
 Floats = NDArray[np.float64]
 
 SEED = 20260101  # the same instance and limits give the same plan
-MIP_TOLERANCE = 1e-9  # of integer columns: 1e-6, the default, times minutes per piece breaks 1e-6 minutes of capacity
+# Of integer columns: 1e-6, HiGHS's own, times minutes per piece breaks 1e-6 minutes of capacity.
+MIP_TOLERANCE, _LOOSEST = 1e-9, 1e-6
 
 _LOST = 1e-6  # relative; a point that costs so much more than what HiGHS tells is not the one it found
 _LEAST_SECONDS = 0.05  # what a call gets once the time is over
@@ -176,8 +177,15 @@ def search(
 
 
 def _run(solver: Solver) -> None:
-    if solver.run() == highspy.HighsStatus.kError:
-        raise RuntimeError(f"HiGHS failed: {solver.modelStatusToString(solver.getModelStatus())}")
+    """Runs it. HiGHS 1.16 calls an optimum that misses its tolerance by a hair an error: then with a looser one."""
+    tolerance = MIP_TOLERANCE
+    while solver.run() == highspy.HighsStatus.kError:
+        status = solver.getModelStatus()
+        if status != highspy.HighsModelStatus.kSolveError or tolerance >= _LOOSEST:
+            raise RuntimeError(f"HiGHS failed: {solver.modelStatusToString(status)}")
+        tolerance *= 10
+        solver.setOptionValue("mip_feasibility_tolerance", tolerance)
+        solver.clearSolver()
 
 
 def _lost(solver: Solver, program: Program) -> bool:

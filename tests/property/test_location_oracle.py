@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from plan_kit import checked, optimum_unless_refused, tiny
+from scipy import sparse
 
 import optimization.solve as searching
 from optimization import location
@@ -59,3 +60,31 @@ def test_leaving_pairs_out_by_their_floors_keeps_the_optimum(
     assert checked(problem, plan, tmp_path).broken == []
     assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
     assert plan.report["bound"] <= expected + 1e-6
+
+
+def test_an_optimum_that_misses_the_tolerance_by_a_hair_is_no_error() -> None:
+    """HiGHS 1.16.0 calls this one a solve error: a right-hand side of round-off, as little capacity leaves it."""
+    minutes, capacity, hair = 37.16028408589078, 11110.924941681344, 1.000444171950221e-09
+    rows = [
+        [1, 0, 0, 0, 0],
+        [-minutes, -793, 0, 1, 1],
+        [0, 0, 0, 1, 0],
+        [0, 0, -1, 0, 1],
+        [minutes, -capacity, -1, 0, 0],
+    ]
+    program = Program(
+        cost=np.array([2.05092637114549, 16.08, 0.0021393808458580917, 0, 0]),
+        offset=0.0,
+        lower=np.zeros(5),
+        upper=np.array([299, 1, np.inf, np.inf, np.inf]),
+        integer=np.array([False, True, False, False, False]),
+        matrix=sparse.csc_array(rows),
+        row_lower=np.array([299, 0, -np.inf, -np.inf, -np.inf]),
+        row_upper=np.array([299, 0, hair, 0, 0]),
+        column={},
+    )
+    start = np.array([299, 1, 793 + 299 * minutes, 0, 793 + 299 * minutes])
+    found = search(program, start, Limits(10, 1e-6, 1))
+    assert found.values is not None
+    least = (2.05092637114549 + 0.0021393808458580917 * minutes) * 299  # the second column at zero
+    assert program.value(found.values) == pytest.approx(least, rel=1e-7)
