@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 
 from c2m import clock
 from c2m.errors import C2MError, InputError
@@ -129,7 +129,11 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
         write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
     keep(folder / "day.json", day.figures)
-    told = summary(instance, made, policy.explanation_s, day, lot_names(labels))
+    try:
+        told = summary(instance, made, policy.explanation_s, day, lot_names(labels))
+    except Exception as error:  # the plan is verified whatever becomes of its explanation, and the day goes on
+        get_run_logger().exception("The plan could not be explained")
+        told = f"This plan could not be explained: {error}\n"
     write_atomically(folder / "explanation.md", told.encode())
 
 

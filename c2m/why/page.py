@@ -4,22 +4,23 @@ import pandas as pd
 
 from c2m.markdown import table
 
+# What is ordered first: the Prefect page cuts a wide table at its right edge, until it is scrolled.
 _COLUMNS = {
     "merchant_id": "merchant",
     "style_id": "style",
     "colour": "colour",
+    "lot_quantity": "ordered",
+    "needed": "colour needs",
+    "added": "batch adds",
+    "lacking": "style lacks",
+    "level": "level",
+    "style_on_hand": "on hand",
+    "style_on_order": "on order",
+    "critical_ratio": "critical ratio",
     "forecast_mean": "mean demand",
     "q10": "q10",
     "q50": "q50",
     "q90": "q90",
-    "critical_ratio": "critical ratio",
-    "level": "level",
-    "style_on_hand": "on hand",
-    "style_on_order": "on order",
-    "lacking": "style lacks",
-    "needed": "colour needs",
-    "added": "batch adds",
-    "lot_quantity": "ordered",
     "lot_id": "lot",
 }
 
