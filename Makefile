@@ -1,5 +1,5 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test test-long lint bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
+.PHONY: help setup run up test test-long lint reference bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
   lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
@@ -50,6 +50,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+# docs/reference, from the code; a test compares.
+reference: setup
+	$(BIN)/python scripts/reference.py
 
 # The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
 bench: .venv-bench/installed

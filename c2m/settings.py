@@ -250,11 +250,11 @@ class Settings(BaseSettings):
         7, ge=1, description="Age of files of scans that are merged, by receipt and on disk"
     )
     compact_rows: int = Field(5_000_000, ge=1, description="Scans in one compacted file, about; 26 bytes each")
-    mqtt_host: str = "127.0.0.1"
-    mqtt_port: int = 1883
+    mqtt_host: str = Field("127.0.0.1", description="Where the broker listens")
+    mqtt_port: int = Field(1883, description="And at which port")
     mqtt_version: Literal["5", "3.1.1"] = Field("5", description="What the broker speaks; the embedded amqtt: 3.1.1")
-    mqtt_username: str | None = None
-    mqtt_password: SecretStr | None = None
+    mqtt_username: str | None = Field(None, description="The platform's name at a broker that is not ours")
+    mqtt_password: SecretStr | None = Field(None, description="Its password there")
     mqtt_ca_file: Path | None = Field(None, description="Certificates that vouch for the broker: connections speak TLS")
     mqtt_cert_file: Path | None = Field(None, description="Certificate of the broker that we start (PEM)")
     mqtt_key_file: Path | None = Field(None, description="Its private key (PEM)")

@@ -1,0 +1,250 @@
+"""Writes docs/reference: feeds, marts, ledger, settings, messages and command line, each from the code that defines it.
+
+Usage: .venv/bin/python scripts/reference.py [docs/reference]      (make reference; a test compares the pages)
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer.main
+import yaml
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from c2m.cli import app
+from c2m.feeds.contracts import FEEDS
+from c2m.floor import messages
+from c2m.ledger.tables import Base
+from c2m.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+_PAYLOADS: tuple[type[BaseModel], ...] = (
+    messages.JobOrder,
+    messages.Start,
+    messages.Cancel,
+    messages.JobResponse,
+    messages.Scan,
+    messages.Status,
+    messages.RoutingStep,
+    messages.Item,
+    messages.Destination,
+)
+_SIGNS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<"), MinLen: ("min_length", "length >="),
+          MaxLen: ("max_length", "length <=")}  # fmt: skip
+
+
+def told(thing: Any) -> str:
+    """A docstring in one paragraph."""
+    return " ".join((inspect.getdoc(thing) or "").split())
+
+
+def spelled(annotation: Any) -> str:
+    """A type as a person writes it."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if hasattr(annotation, "__metadata__"):
+        return spelled(parts[0])
+    name = getattr(annotation, "__name__", str(annotation))
+    if parts and name in ("list", "dict", "tuple"):
+        return f"{name} of {', '.join(dict.fromkeys(spelled(part) for part in parts if part is not ...))}"
+    return " or ".join(map(spelled, parts)) if parts else name
+
+
+def limits(info: FieldInfo) -> str:
+    """Bounds and form of a field."""
+    marks = list(info.metadata)
+    for part in get_args(info.annotation):
+        marks += getattr(part, "__metadata__", ())
+    marks += [inner for mark in marks if isinstance(mark, FieldInfo) for inner in mark.metadata]
+    found = [f"{sign} {getattr(mark, name)}" for mark in marks for kind, (name, sign) in _SIGNS.items()
+             if isinstance(mark, kind)]  # fmt: skip
+    return ", ".join(dict.fromkeys(found))
+
+
+def feeds() -> Iterator[str]:
+    """Feed by feed: grain, key, mode, columns, rules."""
+    yield "Files of merchants and factories. Mappings bring other layouts into these columns."
+    for feed in FEEDS.values():
+        yield f"## {feed.name}"
+        needed = "A day needs it." if feed.required else "A day goes on without it."
+        yield f"A row is one {feed.grain}. Key: {', '.join(feed.key)}. Mode: {feed.mode}. {needed}"
+        yield listed(
+            entry(
+                column.name,
+                [column.type, column.unit, "may be empty" if column.nullable else "", _otherwise(column.default)],
+                column.description,
+            )
+            for column in feed.columns
+        )
+        yield "Rows that break a rule go to quarantine:"
+        yield listed(entry(rule.name, [], textwrap.shorten(rule.advice, 160)) for rule in feed.rules)
+
+
+def _otherwise(default: object) -> str:
+    return "" if default is None else f"else {default!r}"
+
+
+def marts() -> Iterator[str]:
+    """Mart by mart: what a row is, columns."""
+    yield "What dbt builds from feeds, ledger and scans; published as Parquet after each build that passes its tests."
+    for file in sorted((ROOT / "dbt_project/models/marts").glob("_*.yml")):
+        for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", []):
+            yield f"## {model['name']}"
+            yield " ".join(model["description"].split())
+            yield listed(
+                entry(column["name"], [column.get("data_type", "")], column.get("description", ""))
+                for column in model.get("columns", [])
+            )
+
+
+def ledger() -> Iterator[str]:
+    """Table by table, with keys."""
+    yield "The record of orders, plans, job orders and messages, on SQLite or PostgreSQL; `c2m.ledger` alone writes it."
+    for model in sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda found: found.__tablename__):
+        yield f"## {model.__tablename__}"
+        yield told(model)
+        yield listed(
+            entry(
+                column.name,
+                [
+                    str(column.type),
+                    "may be empty" if column.nullable else "",
+                    "primary key" if column.primary_key else "",
+                    *(f"of {key.target_fullname}" for key in column.foreign_keys),
+                ],
+                "",
+            )
+            for column in model.__table__.columns
+        )
+
+
+def settings() -> Iterator[str]:
+    """Group by group, by the name in the environment."""
+    yield told(sys.modules[Settings.__module__])
+    yield "In c2m.yaml the same names stand without prefix, in small letters, groups indented: `plan: {gap: 0.005}`."
+    yield from _group(Settings, "C2M_", "The platform")
+
+
+def _group(model: type[BaseModel], prefix: str, title: str) -> Iterator[str]:
+    groups = {name: info.annotation for name, info in model.model_fields.items() if _is_model(info.annotation)}
+    yield f"## {title}"
+    if prefix != "C2M_":
+        yield told(model)
+    yield listed(
+        entry(
+            prefix + name.upper(), [spelled(info.annotation), limits(info), _unless_said(info)], info.description or ""
+        )
+        for name, info in model.model_fields.items()
+        if name not in groups
+    )
+    for name, inner in groups.items():
+        yield from _group(inner, f"{prefix}{name.upper()}__", f"{prefix}{name.upper()}")
+
+
+def _unless_said(info: FieldInfo) -> str:
+    default = info.get_default(call_default_factory=True, validated_data={})
+    return "" if default is None else f"default {default}"
+
+
+def _is_model(annotation: Any) -> bool:
+    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
+
+
+def wire() -> Iterator[str]:
+    """Payload by payload of the messages between platform and factories."""
+    yield "What platform and factories say to each other. `c2m contract asyncapi|openapi` prints it for machines."
+    for kind in _PAYLOADS:
+        yield f"## {kind.__name__}"
+        yield told(kind)
+        yield listed(
+            entry(
+                name,
+                [
+                    spelled(info.annotation),
+                    limits(info),
+                    "" if info.is_required() else "may be left out",
+                    "from version 2 on" if kind is messages.JobOrder and name in messages.ADDED else "",
+                ],
+                "",
+            )
+            for name, info in kind.model_fields.items()
+        )
+
+
+def commands() -> Iterator[str]:
+    """Command by command, with arguments and options."""
+    yield "`c2m COMMAND --help` says the same. Faults of the input end with exit code 2, each told in words."
+    root: Any = typer.main.get_command(app)
+    for name, command in sorted(root.commands.items()):
+        yield from _command(f"c2m {name}", command)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    yield f"## {name}"
+    yield " ".join((command.help or "").split())
+    yield listed(
+        entry(
+            " ".join(option.opts) if option.param_type_name == "option" else option.name.upper(),
+            [_default(option)],
+            option.help or "",
+        )
+        for option in command.params
+        if option.name != "help"
+    )
+    for inner, each in sorted(getattr(command, "commands", {}).items()):
+        yield from _command(f"{name} {inner}", each)
+
+
+def _default(option: Any) -> str:
+    """What holds where an option is not given; a switch is off."""
+    if isinstance(said := getattr(option, "show_default", None), str):
+        return f"default {said}"
+    return "" if option.default in (None, False) or callable(option.default) else f"default {option.default}"
+
+
+def entry(name: str, facts: Iterable[str], text: str) -> str:
+    """A thing with its type, limits and default, and what it is."""
+    known = ", ".join(fact for fact in facts if fact)
+    words = f"* `{name}`" + (f" ({known})" if known else "") + (f": {text}" if text else "")
+    return textwrap.fill(" ".join(words.split()), 118, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def listed(entries: Iterable[str]) -> str:
+    """One below the other."""
+    return "\n".join(entries)
+
+
+PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
+    "feeds": ("Feeds", feeds),
+    "marts": ("Marts", marts),
+    "ledger": ("Ledger", ledger),
+    "settings": ("Settings", settings),
+    "messages": ("Messages", wire),
+    "command-line": ("Command line", commands),
+}
+
+
+def page(name: str) -> str:
+    """The Markdown of one page."""
+    title, parts = PAGES[name]
+    made = "Made from the code by `make reference`: change it there."
+    whole = (textwrap.fill(part, 118) if part[:1] not in "*#" else part for part in parts() if part)
+    return "\n\n".join([f"# {title}", made, *whole]) + "\n"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes all of them."""
+    folder = Path(arguments[0]) if arguments else ROOT / "docs" / "reference"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PAGES:
+        (folder / f"{name}.md").write_text(page(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
