@@ -1,5 +1,5 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test test-long lint reference bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
+.PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
   lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make up     Prefect, MLflow, broker, relay, collector, factories, in the foreground"
 	@echo "make test   set up, then every test that is quick        make lint   ruff, mypy, sqlfluff"
 	@echo "make test-long   the tests marked long: services left alone, kills, whole days, browsers"
+	@echo "make docs   the documentation as a site, in site/         make reference   docs/reference, from the code"
 	@echo "make bench  every figure that README and docs quote (hours; bench-allocation is most of it and resumes)"
 	@echo "make lock   resolve requirements*.lock again"
 
@@ -54,6 +55,10 @@ lint: setup
 # docs/reference, from the code; a test compares.
 reference: setup
 	$(BIN)/python scripts/reference.py
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
 
 # The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
 bench: .venv-bench/installed
