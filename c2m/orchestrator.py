@@ -1,6 +1,7 @@
 """The Prefect server of the platform, spoken to by its REST API, without the seconds that importing Prefect takes."""
 
 import os
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from c2m.settings import settings
 
 _HOME = "c2m_home"  # the variable in which a server of ours says whose it is
 _TIMEOUT_S = 10
+# A server whose database is busy, as at its start, says so; Prefect's own client asks again too.
+_BUSY, _BUSY_FOR_S, _AGAIN_S = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE), 20.0, 0.5
 POOL = "c2m"  # whose workers run what prefect.yaml deploys
 
 
@@ -42,7 +45,12 @@ class Orchestrator:
         httpx.HTTPError
             Where the server does not answer, or refuses.
         """
-        answer = self._client.request(method or ("GET" if body is None else "POST"), path, json=body)
+        until = time.monotonic() + _BUSY_FOR_S
+        verb = method or ("GET" if body is None else "POST")
+        while (answer := self._client.request(verb, path, json=body)).status_code in _BUSY:
+            if time.monotonic() > until:
+                break
+            time.sleep(_AGAIN_S)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         answer.raise_for_status()
