@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.shared,
 ]
-LIMIT_S = 3.0  # of processor time, which a busy machine lengthens too
+LIMIT_S = 6.0  # of processor time: 3 s is what it may take on quiet cores, and busy ones double it
 
 
 @pytest.mark.timeout(3_600)
