@@ -6,8 +6,9 @@
 The lines are those of benchmarks/sewing_lines.py. Each belongs to a factory with a calendar of its own (Sundays, some
 half Saturdays, holidays) and works one job order after the other, 100 to 5,000 pieces. A job order is released while
 the line's queue is short; its due day is the planner's finish at the mean efficiency, plus slack. Every morning, from
-scans up to the evening before, each job order that is released and not done gets a prediction, by `models.finish` and
-by straight extrapolation of its scan rate. The rule of the alert was chosen on TUNED and is judged on JUDGED.
+scans up to the evening before, each job order that is released and not done gets a prediction, by
+`models.finish.prediction` and by straight extrapolation of its scan rate. The rule of the alert was chosen on TUNED
+and is judged on JUDGED.
 """
 
 import sys
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks import sewing_lines
 from c2m import alerts as alert_rules
 from c2m.settings import RobotPolicy, settings
-from models import backlog, finish
+from models.finish import backlog, prediction
 
 Floats = NDArray[np.float64]
 
@@ -124,16 +125,16 @@ def predictions(seed: int) -> pd.DataFrame:
     efficiency, changed = (np.array([getattr(floor, name) for floor in floors]) for name in ("efficiency", "changed"))
     rows = []
     for day in range(WARM_UP, WARM_UP + DAYS):
-        past = finish.Past(efficiency[:, :day], changed[:, :day])
+        past = prediction.Past(efficiency[:, :day], changed[:, :day])
         if (day - WARM_UP) % RELEARN == 0:
-            process = finish.own(finish.learn(past), past)
-            now = finish.standing(process, past)[0]
+            process = prediction.own(prediction.learn(past), past)
+            now = prediction.standing(process, past)[0]
         rows.append(morning(floors, day, process, now))
         now = now.next_day(process).seen(process, efficiency[:, day], changed[:, day])[0]
     return judged(pd.concat(rows, ignore_index=True), floors)
 
 
-def morning(floors: list[Floor], day: int, process: finish.Process, now: finish.Standing) -> pd.DataFrame:
+def morning(floors: list[Floor], day: int, process: prediction.Process, now: prediction.Standing) -> pd.DataFrame:
     """Predictions for every job order that is released and not done, scans known up to the evening before."""
     rows = pd.DataFrame(
         [(line, n, left) for line, floor in enumerate(floors) for n, left in floor.mornings[day]],
@@ -151,7 +152,9 @@ def morning(floors: list[Floor], day: int, process: finish.Process, now: finish.
     queue = rows[["line", "left"]].assign(share=rows["running"].astype(float), begin=0.0)
     work = backlog.work_until_finish(queue.assign(left=queue["left"] + backlog.of_changes(queue, day_work, change)))
     last_day = backlog.last_day(queue, day_work, change)
-    found = finish.finish(process.take(index), now.take(index), work, paid[index], rows[["due"]].to_numpy(), last_day)
+    found = prediction.finish(
+        process.take(index), now.take(index), work, paid[index], rows[["due"]].to_numpy(), last_day
+    )
     rows[["q10", "q50", "q90"]] = day + found.days
     rows["late_chance"] = found.late[:, 0]
     rate = (rows["work"] - rows["left"]) / (day - rows["started"])

@@ -24,15 +24,16 @@ import yaml
 from benchmarks.forecast_rivals import LEARNED, STATISTICAL, Rivals
 from c2m.newsvendor import Stakes
 from c2m.settings import settings
-from models import cost, gate
-from models.baselines import BASELINES, Points, baseline_frame
-from models.evaluate import OURS, calibration, compared, fold, miscalibration, score, scores, transform
-from models.features import Cells, in_order, matrix
-from models.forecast import asked_cells, forecast
-from models.panel import Floats, Panel, panel_of
-from models.scorer import Scorer
-from models.segments import SEGMENTS
-from models.train import train
+from models.demand.features import Cells, in_order, matrix
+from models.demand.forecast import asked_cells, forecast
+from models.demand.panel import Floats, Panel, panel_of
+from models.demand.scorer import Scorer
+from models.demand.train import train
+from models.evaluation import cost
+from models.evaluation.backtest import OURS, calibration, compared, fold, miscalibration, score, scores, transform
+from models.evaluation.baselines import BASELINES, Points, baseline_frame
+from models.evaluation.segments import SEGMENTS
+from models.governance import gate
 
 SALES = "amazon_india_apparel/Amazon Sale Report.csv.gz"
 MAPPING = Path(__file__).parents[1] / "mappings" / "amazon_india_apparel" / "catalogue.yaml"

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import settings
-from models.forecast import forecast
-from models.panel import Floats, panel_of
+from models.demand.forecast import forecast
+from models.demand.panel import Floats, panel_of
 
 DATA = "visuelle/train.csv"
 HELD_OUT, WEEKS, SOLD_WEEKS, NEIGHBOURS = 500, 6, 12, 50

@@ -1,4 +1,4 @@
-"""Other libraries' forecasts as `models.baselines.Points`: statsforecast and LightGBM through mlforecast.
+"""Other libraries' forecasts as `models.evaluation.baselines.Points`: statsforecast and LightGBM through mlforecast.
 
 Each rival is fitted anew at every origin, on what was known then; the points are kept, because folds share origins.
 """
@@ -13,9 +13,9 @@ os.environ.setdefault("NIXTLA_ID_AS_COL", "1")
 import numpy as np
 import pandas as pd
 
-from models.baselines import Points
-from models.features import Cells, mean_seen
-from models.panel import Floats, Panel
+from models.demand.features import Cells, mean_seen
+from models.demand.panel import Floats, Panel
+from models.evaluation.baselines import Points
 
 SEASON = 7
 STATISTICAL = ("AutoETS", "AutoTheta", "SESOpt", "SeasESOpt", "CrostonOptimized", "CrostonSBA")

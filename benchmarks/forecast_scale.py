@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import ForecastPolicy, settings
-from models.evaluate import pinball
-from models.forecast import QUANTILES, forecast
-from models.panel import SEASONS, Category, Floats, Panel
-from models.train import train
+from models.demand.forecast import QUANTILES, forecast
+from models.demand.panel import SEASONS, Category, Floats, Panel
+from models.demand.train import train
+from models.evaluation.backtest import pinball
 
 DAYS, AHEAD = 400, 28
 SIZES = (1_000, 10_000, 100_000)

@@ -1,8 +1,8 @@
 """The rules by which the order robot warns: plain functions over tables, each giving rows of ALERT.
 
 Hours are working hours. An alert's kind and subject say what it is about: by them it is the same alert for as long as
-it lasts. `outlook` has a row per live job order, as `models.outlook` makes it. Where one cause explains another, only
-the first is told: see `all_of`.
+it lasts. `outlook` has a row per live job order, as `models.finish.outlook` makes it. Where one cause explains
+another, only the first is told: see `all_of`.
 """
 
 from collections.abc import Callable

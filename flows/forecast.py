@@ -16,10 +16,10 @@ from c2m.steps import step
 from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day
-from models.forecast import forecast_daily
-from models.hierarchy import levels
-from models.panel import published_panel
-from models.registry import NAME, Registered, champion
+from models.demand.hierarchy import levels
+from models.demand.panel import published_panel
+from models.governance.daily import forecast_daily
+from models.governance.registry import NAME, Registered, champion
 
 
 @task

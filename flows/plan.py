@@ -25,7 +25,7 @@ from c2m.stopping import until_stopped
 from c2m.why.page import why_this_many
 from flows import plan_page, reports
 from flows.parameters import Limits, Plan
-from models.registry import CHAMPION, version_of
+from models.governance.registry import CHAMPION, version_of
 from optimization.daybook import day_of
 from optimization.explain import summary
 from optimization.orderbook import build_instance, merchant_lots, promised_dates, tellable

@@ -5,8 +5,8 @@ from prefect import flow
 from c2m.steps import step
 from flows import reports
 from flows.parameters import Promote
-from models import registry
-from models.promotion import decide
+from models.governance import registry
+from models.governance.promotion import decide
 
 
 @flow(name="promote")

@@ -23,7 +23,7 @@ from c2m.promises import summary as promise_summary
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
-from models.gate import Verdict as GateVerdict
+from models.governance.gate import Verdict as GateVerdict
 from optimization.highs import Progress as Search
 from optimization.plan import Plan
 

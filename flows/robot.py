@@ -17,9 +17,9 @@ from c2m.settings import settings
 from c2m.steps import step
 from flows import reports, warehouse
 from flows.parameters import Robot
-from models import remedy
-from models.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
-from models.outlook import outlook
+from models.finish import remedy
+from models.finish.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
+from models.finish.outlook import outlook
 
 FLOOR = "+job_order_progress +floor_days +factory_days +promises"
 

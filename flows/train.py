@@ -13,12 +13,13 @@ from flows import reports
 from flows.parameters import Promote, Train
 from flows.promote import promote
 from flows.watch import drifts
-from models import cost, registry
-from models.baselines import BASELINES
-from models.evaluate import OURS, backtest
-from models.panel import published_panel
-from models.registry import Registered
-from models.train import train as fit
+from models.demand.panel import published_panel
+from models.demand.train import train as fit
+from models.evaluation import cost
+from models.evaluation.backtest import OURS, backtest
+from models.evaluation.baselines import BASELINES
+from models.governance import registry
+from models.governance.registry import Registered
 
 
 @task

@@ -12,16 +12,16 @@ from c2m.published import read
 from c2m.settings import settings
 from c2m.steps import step
 from flows import reports
-from models import drift
-from models.features import matrix
-from models.forecast import asked_cells
-from models.panel import published_panel
-from models.registry import NAME, Registered
+from models.demand import drift
+from models.demand.features import matrix
+from models.demand.forecast import asked_cells
+from models.demand.panel import published_panel
+from models.governance.registry import NAME, Registered
 
 
 @task
 def checked(day: date, current: Registered) -> pd.DataFrame:
-    """The checks of `models.drift` on the published marts."""
+    """The checks of `models.demand.drift` on the published marts."""
     policy, panel = settings().drift, published_panel(day)
     known, rows = current.scorer.spec["profile"], matrix(panel, asked_cells(panel))
     moved = pd.DataFrame({"index": drift.distance(known, rows), "chance": drift.chance(known, len(panel.ids))})

@@ -17,7 +17,7 @@ def forecast(
     absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
 ) -> None:
     """Forecast the rows of a panel that have no y after their series' last observation."""
-    from models.forecast import forecast_file
+    from models.demand.forecast import forecast_file
 
     forecast_file(panel, out, metric, absent)
 
@@ -32,8 +32,8 @@ def tune(
     """Search for better trees on published demand; trials are kept in MLflow below one run."""
     from c2m import clock
     from c2m.settings import settings
-    from models.panel import published_panel
-    from models.tuning import tune as search
+    from models.demand.panel import published_panel
+    from models.governance.tuning import tune as search
 
     day = date_of(date) or clock.business_date(clock.now())
     found = search(published_panel(day), settings().forecast, day, minutes * 60, trials)
@@ -51,7 +51,7 @@ def promote(
 ) -> None:
     """Judge the challenger by what wrong quantities cost; where it saves money, it becomes champion."""
     from c2m import clock
-    from models import promotion
+    from models.governance import promotion
 
     verdict = promotion.decide(date_of(date) or clock.business_date(clock.now()), again, challenger)
     if verdict is None:

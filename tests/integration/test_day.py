@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from c2m.alerts import ALERT, URGENT, WARNING
 from flows import services
 from flows.robot import emit
-from models.registry import NAME
+from models.governance.registry import NAME
 from scripts import readme_run
 
 

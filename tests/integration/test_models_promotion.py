@@ -16,12 +16,13 @@ from c2m.cli import app
 from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.published import manifest
-from models import cost, promotion, registry
-from models.evaluate import Backtest
-from models.features import matrix
-from models.forecast import asked_cells
-from models.panel import Panel, published_panel
-from models.train import Trained, train
+from models.demand.features import matrix
+from models.demand.forecast import asked_cells
+from models.demand.panel import Panel, published_panel
+from models.demand.train import Trained, train
+from models.evaluation import cost
+from models.evaluation.backtest import Backtest
+from models.governance import promotion, registry
 
 DAYS = 100
 DAY = date(2026, 1, 5) + timedelta(days=DAYS)

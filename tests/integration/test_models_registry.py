@@ -21,21 +21,22 @@ from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.settings import settings
 from flows.train import usable_champion
-from models import registry
-from models.baselines import BASELINES
-from models.evaluate import OURS, backtest
-from models.features import matrix
-from models.forecast import QUANTILES, asked_cells, forecast, forecast_daily
-from models.panel import Panel, panel_of
-from models.train import Trained, train
+from models.demand.features import matrix
+from models.demand.forecast import QUANTILES, asked_cells, forecast
+from models.demand.panel import Panel, panel_of
+from models.demand.train import Trained, train
+from models.evaluation.backtest import OURS, backtest
+from models.evaluation.baselines import BASELINES
+from models.governance import registry
+from models.governance.daily import forecast_daily
 
 SERVE = """
 import json, sys, mlflow, pandas as pd
 model = mlflow.pyfunc.load_model(sys.argv[1])
-import models.scorer
+import models.demand.scorer
 rows = pd.read_json(sys.argv[2], orient="split", dtype={"category": str}, precise_float=True)
 rows = rows.astype({column: float for column in rows if column != "category"})
-print(json.dumps([models.scorer.__file__, model.predict(rows).to_dict("list")]))
+print(json.dumps([models.demand.scorer.__file__, model.predict(rows).to_dict("list")]))
 """
 
 
@@ -152,7 +153,7 @@ def test_a_model_of_another_format_is_refused_in_words_and_replaced_by_forced_tr
 ) -> None:
     older = replace(trained, spec=trained.spec | {"format": 1, "fingerprint": "older"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.scorer.FORMAT", 1)  # as the code that made it
+        patch.setattr("models.demand.scorer.FORMAT", 1)  # as the code that made it
         number = registry.log_and_register(older, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage)
     registry.promote(number)
     with pytest.raises(InputError, match="saved in format 1, and this code reads format 6"):

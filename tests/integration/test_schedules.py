@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -27,13 +26,8 @@ SCHEDULED = {deployment["name"] for deployment in DEPLOYED if "schedules" in dep
 def api(prefect_url: str) -> Iterator[Callable[..., Any]]:
     """Asks the server whose deployments a worker runs: POST with a body, else GET."""
     migrate()
-    with services.worker(), httpx.Client(base_url=f"{prefect_url}/api", timeout=30) as client:
-
-        def ask(path: str, body: dict[str, Any] | None = None) -> Any:
-            answer = client.get(path) if body is None else client.post(path, json=body)
-            return answer.raise_for_status().json()
-
-        yield ask
+    with services.worker():
+        yield orchestrator(prefect_url).ask
 
 
 def await_that(seen: Callable[[], Any], seconds: float) -> Any:

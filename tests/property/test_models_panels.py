@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from c2m import settings as kernel
 from c2m.errors import InputError
-from models.forecast import QUANTILES, forecast
-from models.panel import panel_of
+from models.demand.forecast import QUANTILES, forecast
+from models.demand.panel import panel_of
 
 ROWS = st.lists(
     st.tuples(

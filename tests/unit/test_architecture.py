@@ -1,9 +1,12 @@
 """Who may import whom (the kernel imports none of its siblings), what `--help` costs, how long functions are."""
 
 import ast
+import graphlib
+import importlib
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,12 @@ ALLOWED = {
 }
 
 
+# Folders of a package, each on the floor above those before it. What stands in no folder lies below them all.
+FLOORS = {
+    "models": ("demand", "evaluation", "governance", "finish"),
+}
+MOST_MODULES = 14  # of a folder, beside __init__
+CROWDED = ("optimization", "c2m", "c2m/cli", "c2m/floor", "c2m/ledger")  # until their modules have rooms
 COMMANDS = sorted((ROOT / "c2m" / "cli").glob("*.py"))
 
 
@@ -54,6 +63,59 @@ def test_only_inside_functions_does_the_command_line_call_up(path: Path) -> None
     for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
         function.body = [ast.Pass()]
     assert imported(tree) <= {"c2m"}
+
+
+def names() -> dict[str, Path]:
+    """Every module of the product by its dotted name."""
+    files = (path for part in PARTS for path in modules(part))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def wanted(path: Path, known: dict[str, Path]) -> set[str]:
+    """Modules of ours that a module imports, at its top or anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & known.keys()
+            found |= inner or {str(node.module)}
+    return found & known.keys()
+
+
+def floor(name: str) -> tuple[str, int]:
+    """The package of a module with floors, and its floor there; -1: below all folders."""
+    package, _, rest = name.partition(".")
+    folder = rest.partition(".")[0]
+    floors = FLOORS.get(package, ())
+    return package, floors.index(folder) if folder in floors else -1
+
+
+def test_folders_import_what_lies_below_them_and_only_what_is_offered() -> None:
+    known, faults = names(), []
+    for name, path in known.items():
+        (package, own) = floor(name)
+        for other in wanted(path, known):
+            its_package, its = floor(other)
+            if package == its_package and its > own >= -1 and "." in name:
+                faults.append(f"{name} imports {other}, which lies above it")
+            folder, _, module = other.rpartition(".")
+            offered = getattr(importlib.import_module(folder), "__all__", None) if its >= 0 and module else None
+            if offered is not None and not name.startswith(folder) and module not in offered:
+                faults.append(f"{name} imports {other}, which {folder} does not offer")
+    assert faults == []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    known = names()
+    order = graphlib.TopologicalSorter({name: wanted(path, known) - {name} for name, path in known.items()})
+    order.prepare()  # raises CycleError, which names the circle
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    sizes = Counter(path.parent for path in names().values() if path.stem != "__init__")
+    crowded = {str(folder.relative_to(ROOT)): size for folder, size in sizes.items() if size > MOST_MODULES}
+    assert crowded.keys() <= {"flows", "c2m/ledger/migrations/versions"} | set(CROWDED), crowded
 
 
 def test_nobody_below_imports_the_command_line() -> None:

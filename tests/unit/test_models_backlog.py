@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.backlog import last_day, of_changes, work_until_finish
+from models.finish.backlog import last_day, of_changes, work_until_finish
 
 
 def worked_off(left: list[float], share: list[float], begin: list[float], step: float = 0.01) -> list[float]:
-    """A line that spends its work in small steps by the rules of models/backlog.py."""
+    """A line that spends its work in small steps by the rules of models/finish/backlog.py."""
     todo, finished, spent = list(left), [np.nan] * len(left), 0.0
     while any(work > 1e-9 for work in todo):
         begun = [n for n, work in enumerate(todo) if work > 1e-9 and share[n] > 0]

@@ -9,12 +9,12 @@ import pytest
 from distributed import LocalCluster
 from models_kit import POLICY, long_frame
 
-from models import boosting, features
-from models.evaluate import pinball
-from models.forecast import QUANTILES, asked_cells, forecast
-from models.panel import Panel, panel_of
-from models.sample import sample
-from models.train import train
+from models.demand import boosting, features
+from models.demand.forecast import QUANTILES, asked_cells, forecast
+from models.demand.panel import Panel, panel_of
+from models.demand.sample import sample
+from models.demand.train import train
+from models.evaluation.backtest import pinball
 
 AHEAD = 7
 

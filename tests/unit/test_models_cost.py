@@ -9,12 +9,12 @@ from models_kit import POLICY, long_frame
 from scipy.stats import poisson
 
 from c2m.newsvendor import WINDOW_LEVELS, Stakes
-from models import cost
-from models.baselines import BASELINES, PAST_ORIGINS, baseline_totals, mean_7, seasonal_naive
-from models.features import Cells
-from models.panel import Floats, Ints, Panel, panel_of
-from models.segments import SEGMENTS, segments
-from models.train import train
+from models.demand.features import Cells
+from models.demand.panel import Floats, Ints, Panel, panel_of
+from models.demand.train import train
+from models.evaluation import cost
+from models.evaluation.baselines import BASELINES, PAST_ORIGINS, baseline_totals, mean_7, seasonal_naive
+from models.evaluation.segments import SEGMENTS, segments
 
 pytestmark = pytest.mark.usefixtures("home")
 WINDOW = 7

@@ -8,11 +8,11 @@ import pytest
 from models_kit import POLICY, long_frame
 
 from c2m.settings import DriftPolicy
-from models.drift import alarm, chance, checks, distance, profile, realised
-from models.features import matrix
-from models.forecast import asked_cells
-from models.panel import panel_of
-from models.train import train
+from models.demand.drift import alarm, chance, checks, distance, profile, realised
+from models.demand.features import matrix
+from models.demand.forecast import asked_cells
+from models.demand.panel import panel_of
+from models.demand.train import train
 
 LIMITS = DriftPolicy.model_validate({})
 DAY = date(2026, 3, 2)

@@ -11,9 +11,11 @@ from models_kit import POLICY, long_frame
 from scipy.stats import norm, poisson
 
 from c2m.settings import settings
-from models.baselines import BASELINES, baseline_frame, mean_7, median_14, seasonal_naive
-from models.boosting import QUANTILE_LEVELS
-from models.evaluate import (
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.forecast import QUANTILES, asked_cells
+from models.demand.panel import Panel, panel_of
+from models.demand.train import fingerprint, train
+from models.evaluation.backtest import (
     OURS,
     backtest,
     calibration,
@@ -24,10 +26,8 @@ from models.evaluate import (
     score,
     transform,
 )  # fmt: skip
-from models.forecast import QUANTILES, asked_cells
-from models.panel import Panel, panel_of
-from models.plots import calibrated, error_by_horizon, error_by_segment, fan, importance
-from models.train import fingerprint, train
+from models.evaluation.baselines import BASELINES, baseline_frame, mean_7, median_14, seasonal_naive
+from models.evaluation.plots import calibrated, error_by_horizon, error_by_segment, fan, importance
 
 LEVELS = dict(zip(QUANTILES, QUANTILE_LEVELS, strict=True))
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from models_kit import long_frame
 
-from models.features import Cells, matrix
-from models.panel import Panel, panel_of
+from models.demand.features import Cells, matrix
+from models.demand.panel import Panel, panel_of
 
 ORACLE = """
 WITH cell AS (SELECT row_number() OVER () - 1 AS row, series_id, t, u, category FROM cells),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models import finish
-from models.finish import Past, Process, Standing
+from models.finish import prediction
+from models.finish.prediction import Past, Process, Standing
 
 PROCESS = Process(mean=0.7, spread_of_levels=0.05, spread=0.15, memory=0.8, noise=0.05, change=0.85)
 RUNS = 40_000
@@ -36,8 +36,8 @@ def test_range_and_chance_are_those_of_simulated_runs(needed: float) -> None:
     now = Standing(*(np.array([value]) for value in (0.72, -0.08, 0.001, -0.0004, 0.004)))
     runs = first_passage(drawn(random, now, PROCESS, 60) * minutes, needed)
     due = np.array([[0, 1, int(np.median(runs)), int(np.median(runs)) + 2, 60]])
-    found = finish.finish(PROCESS, now, np.array([needed]), minutes[None, :], due, np.ones(1))
-    assert found.days[0] == pytest.approx(np.quantile(runs, finish.QUANTILES), abs=0.03 + 0.01 * np.median(runs))
+    found = prediction.finish(PROCESS, now, np.array([needed]), minutes[None, :], due, np.ones(1))
+    assert found.days[0] == pytest.approx(np.quantile(runs, prediction.QUANTILES), abs=0.03 + 0.01 * np.median(runs))
     assert found.late[0] == pytest.approx([(runs > day).mean() for day in due[0]], abs=0.01)
 
 
@@ -55,7 +55,7 @@ def test_the_filter_knows_what_regression_on_all_days_knows() -> None:
     surprise = efficiency[0, seen] - share[seen] * PROCESS.mean
     with_level = (PROCESS.spread_of_levels**2 * share)[seen]
     with_drift = (drift[-1] * share)[seen]
-    now, likelihood = finish.standing(PROCESS, Past(efficiency, changed))
+    now, likelihood = prediction.standing(PROCESS, Past(efficiency, changed))
     assert now.level[0] == pytest.approx(PROCESS.mean + with_level @ inverse @ surprise)
     assert now.drift[0] == pytest.approx(with_drift @ inverse @ surprise)
     assert now.level_variance[0] == pytest.approx(PROCESS.spread_of_levels**2 - with_level @ inverse @ with_level)
@@ -81,7 +81,7 @@ def simulated(process: Process, lines: int, days: int, seed: int) -> Past:
 
 
 def test_the_process_is_found_again_in_its_days() -> None:
-    found = finish.learn(simulated(PROCESS, 400, 80, seed=4))
+    found = prediction.learn(simulated(PROCESS, 400, 80, seed=4))
     assert (found.mean, found.change) == (pytest.approx(0.7, abs=0.015), pytest.approx(0.85, abs=0.015))
     assert found.spread_of_levels == pytest.approx(0.05, abs=0.015)
     assert (found.spread, found.memory) == (pytest.approx(0.15, abs=0.015), pytest.approx(0.8, abs=0.03))
@@ -90,23 +90,23 @@ def test_the_process_is_found_again_in_its_days() -> None:
 
 def test_without_days_the_prior_stands() -> None:
     nothing = Past(np.full((3, 5), np.nan), np.zeros((3, 5), dtype=bool))
-    assert finish.learn(nothing) == finish.PRIOR
-    now, _ = finish.standing(finish.PRIOR, nothing)
-    assert now.level == pytest.approx([finish.PRIOR.mean] * 3)
+    assert prediction.learn(nothing) == prediction.PRIOR
+    now, _ = prediction.standing(prediction.PRIOR, nothing)
+    assert now.level == pytest.approx([prediction.PRIOR.mean] * 3)
 
 
 def test_lines_that_differ_keep_their_own_spread_and_those_that_do_not_share_one() -> None:
     calm = simulated(Process(0.7, 0.05, spread=0.06, memory=0.8, noise=0.02), 100, 60, seed=1)
     wild = simulated(Process(0.7, 0.05, spread=0.20, memory=0.8, noise=0.02), 100, 60, seed=2)
     both = Past(*(np.vstack([getattr(past, name) for past in (calm, wild)]) for name in ("efficiency", "changed")))
-    own = finish.own(finish.learn(both), both)
+    own = prediction.own(prediction.learn(both), both)
     assert own.spread[:100].mean() < 0.09 < 0.15 < own.spread[100:].mean()
     same = simulated(PROCESS, 200, 60, seed=3)
-    assert finish.own(PROCESS, same).spread.std() < 0.02
+    assert prediction.own(PROCESS, same).spread.std() < 0.02
 
 
 def test_a_job_order_without_work_is_finished_and_one_without_minutes_never() -> None:
-    now = finish.before(PROCESS, 2)
-    found = finish.finish(PROCESS, now, np.array([0.0, 10.0]), np.zeros((2, 5)), np.array([[0], [5]]), np.ones(2))
+    now = prediction.before(PROCESS, 2)
+    found = prediction.finish(PROCESS, now, np.array([0.0, 10.0]), np.zeros((2, 5)), np.array([[0], [5]]), np.ones(2))
     assert found.days.tolist() == [[0.0, 0.0, 0.0], [np.inf] * 3]
     assert found.late.tolist() == [[0.0], [1.0]]

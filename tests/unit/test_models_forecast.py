@@ -10,11 +10,11 @@ from models_kit import POLICY, long_frame
 from c2m.errors import InputError
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import settings
-from models.boosting import QUANTILE_LEVELS
-from models.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
-from models.heldout import assumed_spread
-from models.panel import panel_of
-from models.train import train
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
+from models.demand.heldout import assumed_spread
+from models.demand.panel import panel_of
+from models.demand.train import train
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.boosting import QUANTILE_LEVELS
-from models.heldout import FEWEST_TOTALS, TOLERANCE, conformal
-from models.panel import Floats
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.heldout import FEWEST_TOTALS, TOLERANCE, conformal
+from models.demand.panel import Floats
 
 ROWS = 20_000
 

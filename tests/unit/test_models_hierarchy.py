@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.hierarchy import LEVELS, levels
+from models.demand.hierarchy import LEVELS, levels
 
 
 @pytest.fixture

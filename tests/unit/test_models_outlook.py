@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from c2m.settings import RobotPolicy
-from models import remedy
-from models.calendar import calendar_of
-from models.floor import Floor, inspected, last_of_lines, offline_hours
-from models.outlook import OPERATIONS, outlook
+from models.finish import remedy
+from models.finish.calendar import calendar_of
+from models.finish.floor import Floor, inspected, last_of_lines, offline_hours
+from models.finish.outlook import OPERATIONS, outlook
 
 DAY = date(2026, 3, 9)  # a Monday
 MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)

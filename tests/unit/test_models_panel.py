@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
-from models.panel import daily_panel, panel_of, read_panel
+from models.demand.panel import daily_panel, panel_of, read_panel
 
 DAYS = pd.date_range("2026-01-01", periods=6)
 

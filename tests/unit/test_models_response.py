@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from c2m.settings import ForecastPolicy
-from models.features import matrix
-from models.forecast import asked_cells, forecast
-from models.panel import Floats, Panel, panel_of
-from models.response import COMMON_RIDGE, LEVEL_BELIEF, LEVEL_HALF_LIFE, RIDGE, response
-from models.train import train
+from models.demand.features import matrix
+from models.demand.forecast import asked_cells, forecast
+from models.demand.panel import Floats, Panel, panel_of
+from models.demand.response import COMMON_RIDGE, LEVEL_BELIEF, LEVEL_HALF_LIFE, RIDGE, response
+from models.demand.train import train
 
 PERIODS, ASKED = 60, 3
 
@@ -75,7 +75,7 @@ def test_it_is_ridge_within_series() -> None:
 
 
 def test_what_it_says_of_a_price_is_what_demand_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.response.RIDGE", 1)
+    monkeypatch.setattr("models.demand.response.RIDGE", 1)
     frame = sales(noise=0.02)
     panel = panel_of(frame)
     dear = np.where(panel.asked, 1 + (panel.categories["brand"].codes == 1), panel.numbers["price"])
@@ -129,13 +129,13 @@ def test_where_it_has_nothing_to_say(case: str) -> None:
 def test_many_levels_leave_the_common_effects(monkeypatch: pytest.MonkeyPatch) -> None:
     panel = panel_of(sales())
     every = expected(panel)
-    monkeypatch.setattr("models.response.MOST_EFFECTS", 6 * (1 + 2))
+    monkeypatch.setattr("models.demand.response.MOST_EFFECTS", 6 * (1 + 2))
     without_stores = expected(panel)
-    monkeypatch.setattr("models.response.RIDGE", 1e12)
+    monkeypatch.setattr("models.demand.response.RIDGE", 1e12)
     common = expected(panel)
     assert np.abs(every - without_stores).max() > 1e-4
     assert np.abs(without_stores - common).max() > 1e-4
-    monkeypatch.setattr("models.response.MOST_EFFECTS", 6)
+    monkeypatch.setattr("models.demand.response.MOST_EFFECTS", 6)
     assert expected(panel) == pytest.approx(common)
 
 

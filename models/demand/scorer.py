@@ -1,6 +1,6 @@
 """A trained model at work: feature rows in, mean and quantiles of demand out.
 
-Reads what `models.train.Trained.save` wrote (boosters as UBJSON, spec.json). Imports nothing of the project,
+Reads what `models.demand.train.Trained.save` wrote (boosters as UBJSON, spec.json). Imports nothing of the project,
 because this file also travels inside the registered model, where only NumPy, pandas and XGBoost stand beside it.
 """
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models.features import History
-from models.panel import Panel
+from models.demand.features import History
+from models.demand.panel import Panel
 
 SEGMENTS = ("fast", "slow", "intermittent", "new")
 NEW = 28  # periods of history below which a series that started within the panel is new

@@ -2,7 +2,7 @@
 
 A version carries the fingerprint of its training (data, parameters, library), so that training the same again finds the
 version that is there. The alias `champion` marks the version that the daily run uses, `challenger` the one to be judged
-(`models.promotion`). Rolling back is moving the alias back, here or in MLflow's page.
+(`models.governance.promotion`). Rolling back is moving the alias back, here or in MLflow's page.
 """
 
 import os
@@ -35,14 +35,15 @@ from mlflow.tracking import MlflowClient
 from c2m import published
 from c2m.errors import InputError
 from c2m.settings import settings
-from models import gate, plots
-from models.card import card
-from models.evaluate import OURS, Backtest, scores
-from models.features import Cells, matrix
-from models.panel import Panel
-from models.sample import HALF_LIFE
-from models.scorer import Scorer
-from models.train import Trained
+from models.demand.features import Cells, matrix
+from models.demand.panel import Panel
+from models.demand.sample import HALF_LIFE
+from models.demand.scorer import Scorer
+from models.demand.train import Trained
+from models.evaluation import plots
+from models.evaluation.backtest import OURS, Backtest, scores
+from models.governance import gate
+from models.governance.card import card
 
 NAME = "c2m-demand"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -175,9 +176,9 @@ def _log_model(trained: Trained, panel: Panel) -> str:
     with tempfile.TemporaryDirectory() as folder:
         trained.save(Path(folder, "model"))
         code = Path(folder, "models")  # what the model imports travels with it, under the name by which it is imported
-        code.mkdir()
-        for file in ("__init__.py", "scorer.py"):
-            copy(HERE / file, code / file)
+        (code / "demand").mkdir(parents=True)
+        for file in ("__init__.py", "demand/__init__.py", "demand/scorer.py"):
+            copy(HERE.parent / file, code / file)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(HERE / "predictor.py"),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from c2m.published import read
 from c2m.settings import RobotPolicy, settings
-from models.calendar import Calendar, calendar_of
+from models.finish.calendar import Calendar, calendar_of
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import pandas as pd
 from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.published import read
 from c2m.settings import ForecastPolicy, settings
-from models.baselines import Points, baseline_totals
-from models.features import Cells
-from models.forecast import forecast, windows
-from models.panel import Floats, Ints, Panel, style_series
-from models.scorer import Scorer
-from models.segments import segments
-from models.train import train
+from models.demand.features import Cells
+from models.demand.forecast import forecast, windows
+from models.demand.panel import Floats, Ints, Panel, style_series
+from models.demand.scorer import Scorer
+from models.demand.train import train
+from models.evaluation.baselines import Points, baseline_totals
+from models.evaluation.segments import segments
 
 
 class Contestant(Protocol):

@@ -16,11 +16,11 @@ from scipy import stats
 
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
-from models.boosting import QUANTILE_LEVELS, learned
-from models.features import Cells, blocks, in_order, ratio
-from models.panel import Floats, Ints, Panel
-from models.sample import sample
-from models.scorer import Scorer
+from models.demand.boosting import QUANTILE_LEVELS, learned
+from models.demand.features import Cells, blocks, in_order, ratio
+from models.demand.panel import Floats, Ints, Panel
+from models.demand.sample import sample
+from models.demand.scorer import Scorer
 
 WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
 CLASSES = 4  # of expected totals, equally many each

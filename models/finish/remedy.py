@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.floor import Floor
-from models.outlook import OPERATIONS
+from models.finish.floor import Floor
+from models.finish.outlook import OPERATIONS
 
 
 def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, str]:

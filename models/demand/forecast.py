@@ -1,30 +1,25 @@
-"""Forecasts: of a panel file (`c2m forecast`) and of the daily run, by one engine.
+"""Forecasts: of a panel file (`c2m forecast`) and of any panel, by one engine.
 
 Output per asked cell: series_id, ds, point (best for the metric), mean, q05 .. q95.
 """
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from c2m import clock
 from c2m.errors import InputError
 from c2m.files import write_with
 from c2m.settings import settings
-from models.boosting import QUANTILE_LEVELS
-from models.features import Cells, blocks, in_order, ratio
-from models.panel import Absent, Floats, Ints, Panel, read_panel
-from models.response import response
-from models.scorer import Scorer, quantile_name
-from models.train import train
-
-if TYPE_CHECKING:
-    from models.registry import Registered
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.features import Cells, blocks, in_order, ratio
+from models.demand.panel import Absent, Floats, Ints, Panel, read_panel
+from models.demand.response import response
+from models.demand.scorer import Scorer, quantile_name
+from models.demand.train import train
 
 Metric = Literal["wape", "mape", "rmse"]
 Part = tuple[Ints, pd.DataFrame]  # rows, and their places among the asked cells
@@ -101,24 +96,6 @@ def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame
     return frame.assign(mean=frame["mean"] * np.exp(half[:, 0]), **names)
 
 
-def forecast_daily(
-    panel: Panel, champion: "Registered", business_date: date, window_days: int
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Rows of landing/forecasts and landing/forecast_windows, and the feature rows behind them.
-
-    Per style and day; of the total over the window; per style and day.
-    """
-    seen: list[Part] = []
-    days = forecast(panel, "wape", champion, seen)
-    totals = windows(days, champion.scorer, window_days)
-    days["horizon_day"] = (days["ds"] - pd.Timestamp(business_date)).dt.days.astype("int32") + 1
-    days["ds"] = days["ds"].dt.date
-    forecasts, over_window = (_landed(frame, champion, business_date) for frame in (days, totals))
-    keys = forecasts[["merchant_id", "style_id", "ds"]]
-    features = in_order(seen)  # the merchant is one of them
-    return forecasts, over_window, pd.concat([keys, features[features.columns.difference(keys.columns, False)]], axis=1)
-
-
 def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFrame:
     """Per series: mean and quantiles of the total over the next `window_days`, from a forecast of at least a season.
 
@@ -132,15 +109,6 @@ def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFram
     frame.insert(0, "window_days", np.int32(window_days))
     frame.insert(0, "series_id", total.index)
     return frame
-
-
-def _landed(frame: pd.DataFrame, champion: "Registered", business_date: date) -> pd.DataFrame:
-    """With the style in place of the series, and by whom and when it was made."""
-    names = frame.pop("series_id").str.split("/", n=1)
-    frame.insert(0, "merchant_id", names.str[0])
-    frame.insert(1, "style_id", names.str[1])
-    frame.insert(2, "business_date", business_date)
-    return frame.assign(model_version=champion.version, known_at=clock.now().replace(tzinfo=None))
 
 
 def asked_cells(panel: Panel) -> Cells:

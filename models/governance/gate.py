@@ -1,7 +1,8 @@
 """The gate of promotion: a challenger takes the champion's place only when it saves money and harms no segment.
 
-Both are judged on the same folds by `models.cost`. The saving must exclude chance: its bootstrap interval, paired and
-drawn by series because the folds of one series are alike (Efron and Tibshirani 1993, chapter 13), must lie above zero.
+Both are judged on the same folds by `models.evaluation.cost`. The saving must exclude chance: its bootstrap interval,
+paired and drawn by series because the folds of one series are alike (Efron and Tibshirani 1993, chapter 13), must lie
+above zero.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import PromotionPolicy
-from models.panel import Floats
+from models.demand.panel import Floats
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _CELLS = 5_000_000  # drawn at once, 40 MB

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import ForecastPolicy
-from models.baselines import BASELINES, baseline_frame
-from models.boosting import QUANTILE_LEVELS
-from models.features import Cells, ratio
-from models.forecast import QUANTILES, asked_cells, forecast
-from models.panel import Floats, Panel
-from models.segments import segments
-from models.train import train
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.features import Cells, ratio
+from models.demand.forecast import QUANTILES, asked_cells, forecast
+from models.demand.panel import Floats, Panel
+from models.demand.train import train
+from models.evaluation.baselines import BASELINES, baseline_frame
+from models.evaluation.segments import segments
 
 OURS = "c2m"
 
@@ -26,7 +26,7 @@ OURS = "c2m"
 class Backtest:
     """scores: a row per method. cells: method, series_id, segment, origin, ds, horizon_day, y, point, mean, q05 .. q95.
 
-    costs: what wrong quantities cost with each method, by series and origin (`models.cost.costs`).
+    costs: what wrong quantities cost with each method, by series and origin (`models.evaluation.cost.costs`).
     """
 
     scores: pd.DataFrame

@@ -1,8 +1,8 @@
 """The floor as it stands and as it will go on: a row per live job order, with its predicted finish.
 
 Inputs are the published marts, as of a moment, and the ledger's live job orders. What a factory has to do is what its
-job orders lack; what it will earn, as a share of what it declares, is learned from its past days (`models.finish`); who
-gets how much of it first stands in `models.backlog`.
+job orders lack; what it will earn, as a share of what it declares, is learned from its past days
+(`models.finish.prediction`); who gets how much of it first stands in `models.finish.backlog`.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.settings import settings
-from models import backlog, finish
-from models.calendar import Calendar
-from models.floor import Floor
+from models.finish import backlog, prediction
+from models.finish.calendar import Calendar
+from models.finish.floor import Floor
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
     work = _work(rows, queue, floor, backlog.of_changes(queue, day_minutes, process.change))
     due, last = (places <= calendar.places(rows[name])[:, None] for name in ("due_on", "last_on"))
     days = np.column_stack([due.sum(axis=1), last.sum(axis=1)])
-    found = finish.finish(process, now, work, paid, days, last_day)
+    found = prediction.finish(process, now, work, paid, days, last_day)
     for column, quantile in zip(("q10", "q50", "q90"), found.days.T, strict=True):
         rows[column] = _dates(quantile, calendar.dates(places))
     rows["due_days"], rows["late_chance"], rows["lost_chance"] = days[:, 0], found.late[:, 0], found.late[:, 1]
@@ -110,7 +110,7 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(by, ascending=[True, False, True, True, True], ignore_index=True)
 
 
-def _learned(floor: Floor) -> tuple[finish.Process, finish.Standing]:
+def _learned(floor: Floor) -> tuple[prediction.Process, prediction.Standing]:
     """How factories move, and where they stand, out of their last working days: earned over planned minutes."""
     calendar, rows = floor.calendar, floor.evidence
     days = calendar.back(PAST_DAYS)
@@ -119,9 +119,9 @@ def _learned(floor: Floor) -> tuple[finish.Process, finish.Standing]:
     inside = (line >= 0) & (place >= 0) & (place < calendar.today)
     grid[line[inside], place[inside]] = (rows["earned_minutes"] / rows["planned_minutes"]).to_numpy()[inside]
     efficiency = np.where(days < 0, np.nan, np.take_along_axis(grid, np.maximum(days, 0), axis=1))
-    past = finish.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
-    process = finish.own(finish.learn(past), past)
-    return process, finish.standing(process, past)[0]
+    past = prediction.Past(efficiency, np.zeros(efficiency.shape, dtype=bool))
+    process = prediction.own(prediction.learn(past), past)
+    return process, prediction.standing(process, past)[0]
 
 
 def _mean_paid(calendar: Calendar) -> Floats:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from models.evaluate import OURS, calibration, score, scores, transform
-from models.segments import SEGMENTS
+from models.evaluation.backtest import OURS, calibration, score, scores, transform
+from models.evaluation.segments import SEGMENTS
 
 
 def fan(cells: pd.DataFrame, series: int = 6) -> Figure:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from c2m import markdown
-from models.train import Trained
+from models.demand.train import Trained
 
 _NEW = "by a learner of their own, from attributes and the level of launches"
 _NOT_NEW = "better not; too few launches were seen to learn from"

@@ -1,8 +1,9 @@
 """Training: one model over all series and horizons, quantiles and mean, from a panel.
 
-A training row is a (series, origin, target) cell of `models.features`; the target is demand over the row's scale. Two
-boosters: quantiles (pinball loss) and mean (Poisson loss). How totals over several periods spread about their expected
-value, and where quantiles miss their levels, is measured on the last weeks (`models.heldout`) and kept with the model.
+A training row is a (series, origin, target) cell of `models.demand.features`; the target is demand over the row's
+scale. Two boosters: quantiles (pinball loss) and mean (Poisson loss). How totals over several periods spread about
+their expected value, and where quantiles miss their levels, is measured on the last weeks (`models.demand.heldout`)
+and kept with the model.
 """
 
 import hashlib
@@ -17,19 +18,19 @@ import xgboost as xgb
 from c2m.files import sha256
 from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
-from models.boosting import QUANTILE_LEVELS, learned
-from models.drift import profile
-from models.heldout import ASSUMED, heldout
-from models.panel import Panel
-from models.sample import launches, sample
-from models.scorer import FORMAT, Scorer
+from models.demand.boosting import QUANTILE_LEVELS, learned
+from models.demand.drift import profile
+from models.demand.heldout import ASSUMED, heldout
+from models.demand.panel import Panel
+from models.demand.sample import launches, sample
+from models.demand.scorer import FORMAT, Scorer
 
 
 @dataclass(frozen=True)
 class Trained:
     """A model before it is registered: boosters as UBJSON and what is needed to use them."""
 
-    boosters: dict[str, bytes]  # by name, `models.scorer.BOOSTERS`
+    boosters: dict[str, bytes]  # by name, `models.demand.scorer.BOOSTERS`
     spec: dict[str, Any]
 
     def save(self, folder: Path) -> None:

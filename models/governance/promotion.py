@@ -11,10 +11,11 @@ import pandas as pd
 from c2m import markdown
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy, settings
-from models import cost, gate, registry
-from models.gate import CHALLENGER, CHAMPION, Verdict
-from models.panel import Panel, published_panel
-from models.registry import GATE, Registered
+from models.demand.panel import Panel, published_panel
+from models.evaluation import cost
+from models.governance import gate, registry
+from models.governance.gate import CHALLENGER, CHAMPION, Verdict
+from models.governance.registry import GATE, Registered
 
 PROMOTED = "promoted"
 

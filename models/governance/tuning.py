@@ -17,11 +17,12 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
-from models import evaluate, registry
-from models.evaluate import fold, score
-from models.forecast import asked_cells, forecast
-from models.panel import Panel
-from models.train import train
+from models.demand.forecast import asked_cells, forecast
+from models.demand.panel import Panel
+from models.demand.train import train
+from models.evaluation import backtest as evaluate
+from models.evaluation.backtest import fold, score
+from models.governance import registry
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

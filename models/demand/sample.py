@@ -1,6 +1,6 @@
 """Training rows: which observations a model learns from, how each weighs, and their features as XGBoost reads them.
 
-A row is a (series, origin, target) cell of `models.features`; what is learned is demand over the row's scale.
+A row is a (series, origin, target) cell of `models.demand.features`; what is learned is demand over the row's scale.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
-from models.features import GIANT, MAX_LEVELS, Cells, blocks, ratio
-from models.panel import SEASONS, Category, Floats, Ints, Panel
-from models.scorer import UNSEEN, encoded
+from models.demand.features import GIANT, MAX_LEVELS, Cells, blocks, ratio
+from models.demand.panel import SEASONS, Category, Floats, Ints, Panel
+from models.demand.scorer import UNSEEN, encoded
 
 # Chosen on Amazon apparel, every fourth of the 28 origins of `benchmarks/forecast_amazon.py`.
 MOST_COPIES = 3  # origins drawn per observation of a small panel
@@ -50,7 +50,7 @@ class Sample:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What a learner of these rows reads, as `models.scorer` needs to know it."""
+        """What a learner of these rows reads, as `models.demand.scorer` needs to know it."""
         return {"features": self.names, "types": self.types, "levels": self.levels}
 
     def weight(self, power: float) -> Floats:

@@ -1,6 +1,7 @@
 """The registered model as MLflow runs it (`mlflow.pyfunc.load_model`, `mlflow models serve`): models from code.
 
-Input: feature rows of `models.features.matrix` (doubles; categories as text). Output: mean, q05 .. q95 in pieces.
+Input: feature rows of `models.demand.features.matrix` (doubles; categories as text). Output: mean, q05 .. q95 in
+pieces.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from models.scorer import Scorer
+from models.demand.scorer import Scorer
 
 
 class Predictor(PythonModel):  # type: ignore[misc]
