@@ -1,11 +1,13 @@
 """Plans of whole lots by dives: prices ascend, the choices that their solutions share most are made, and so on.
 
-A dive goes from the running mean of the packings (optimization/knapsacks.py): a tenth of the orders, those whose share
-at one factory is largest, are settled; the rest is priced anew in what they leave. The last few orders are settled by
-branch and bound. Further dives begin from the best plan with the orders of some factories set free, or from nothing
-with some noise. Sources: R. Sadykov, F. Vanderbeck et al., Primal heuristics for branch and price (2019), for dives by
-column generation; G. Guastaroba, M. Speranza, A heuristic for BILP problems: the single source capacitated facility
-location problem, EJOR 238 (2014), for branch and bound over a kernel of promising pairs.
+A dive goes from the running mean of the packings (optimization/knapsacks.py): a twentieth of the orders, those whose
+share at one factory is largest, are settled; the rest is priced anew in what they leave. The last few are settled by
+branch and bound over the pairs that have a share. A dive is given up where its bound is not below the best plan by a
+little. Further dives begin from the best plan with the orders of some factories set free, or from nothing with some
+noise; between them the best choices so far are merged, by branch and bound over their pairs. Sources: R. Sadykov, F.
+Vanderbeck et al., Primal heuristics for branch and price (2019), for dives by column generation; G. Guastaroba, M.
+Speranza, A heuristic for BILP problems: the single source capacitated facility location problem, EJOR 238 (2014), for
+branch and bound over a kernel of promising pairs.
 
 Where a packing takes too long for dives, branch and bound over kernels alone improves the best plan: the factories
 that it engages and a few more, the pairs with the lowest floors.
@@ -25,32 +27,41 @@ from optimization.dense import Flags, Floats, Ints
 from optimization.highs import Limits, search
 from optimization.knapsacks import Knapsacks, ascend
 
-_SETTLED_BY, _SURE = 0.1, 0.95  # share of the orders settled in a turn, and all whose share is above
-_TURNS, _STRIDE = 25, 0.05  # of the ascent between two turns
-_FEW = 600  # pairs that branch and bound carries to the end
-_LAST_S = 5.0
+# Share of the orders settled in a turn, and all whose share is above. Measured at 20 x 100 (GAP d): a first dive with a
+# tenth and 25 turns of the ascent between ends 0.8 to 1 % above the bound, with a twentieth and 60 at 0.45 %.
+_SETTLED_BY, _SURE = 0.05, 0.95
+_TURNS, _STRIDE = (25, 100), 0.05  # of the ascent between two turns, as many as
+_DIVE_BY = 0.1  # share of the time for one dive
+_FEW, _TRACE = 250, 0.003  # pairs that branch and bound carries to the end, and the least share of those it looks at
+_LAST_S = 3.0
 _PACKS = 1_000  # that must fit the time, for dives to get anywhere
 _ASCENT, _ASCENT_BY = 400, 0.1  # turns of the first ascent, and share of the time
 _NOISE = 0.3  # on the shares of dives after the first
 _AROUND, _FREED = 4, (0.3, 0.7)  # dives around the best plan after each from nothing, and the factories that they free
+_STEP = 5e-4  # relative; what a dive must better the best choice by: most are given up early
+_ELITE, _MERGED = 12, 6  # best choices that are kept, and that are merged at a time
 _KERNEL_S, _MORE = 10.0, 0.5  # seconds of a kernel; minutes of its factories beyond those of the orders, as a share
 _PARTS, _PART_S = 8, 3.0  # parts around the best plan after each kernel, and seconds of one
 
 
 @dataclass(frozen=True)
 class Guide:
-    """Where a dive begins: prices (orders,) and shares (orders, factories)."""
+    """Where a dive begins: prices (orders,) and shares (orders, factories); and the turns of its ascents."""
 
     prices: Floats
     share: Floats
+    turns: int
 
 
-def dive(a: Assignment, guide: Guide, noise: Floats, until: float) -> Ints | None:
-    """A choice of all orders; None where the time ended or it led nowhere."""
+def dive(a: Assignment, guide: Guide, noise: Floats, until: float, below: float = np.inf) -> Ints | None:
+    """A choice of all orders that costs less than `below`; None where the time ended or it led to none."""
     chosen, free = np.full(len(a.left), -1), np.arange(len(a.left))
     part, prices, share = a, guide.prices, guide.share
     while part.allowed.sum() > _FEW and time.monotonic() < until:
-        packing, share = ascend(Knapsacks(part), prices, _TURNS, until, np.where(part.allowed, share, 0.0), _STRIDE)
+        share = np.where(part.allowed, share, 0.0)
+        packing, share = ascend(Knapsacks(part), prices, guide.turns, until, share, _STRIDE)
+        if packing.value >= below:
+            return None
         settled = _settle(part, share + noise[free] * (share > 0), chosen, free)
         if not len(settled):
             break
@@ -59,7 +70,9 @@ def dive(a: Assignment, guide: Guide, noise: Floats, until: float) -> Ints | Non
         part = a.rest(free, chosen)
     if not len(free):
         return chosen
-    last = finished(part, part.allowed, None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1))
+    among = share > _TRACE
+    among |= ~among.any(axis=1)[:, None]
+    last = finished(part, among, None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1, below=below))
     if last is None:
         return None
     chosen[free] = last
@@ -90,6 +103,13 @@ def finished(a: Assignment, among: Flags, start: Ints | None, limits: Limits) ->
     return None if found.values is None else program.choice(a, found.values)
 
 
+def _seconds(k: Knapsacks, prices: Floats) -> float:
+    """What a packing takes."""
+    began = time.monotonic()
+    k.pack(prices)
+    return time.monotonic() - began
+
+
 @dataclass(frozen=True)
 class Task:
     """What the dives begin from: floors (orders, factories) under plans that use a pair, prices (orders,), a seed."""
@@ -117,34 +137,52 @@ class Dives:
         self._a, self._floor, self._prices = task.a, task.floor, task.prices
         self._best, self._offer, self._until, self._stop = best, offer, until, stop
         self._random, self._started = np.random.default_rng(task.seed), False
+        self._elite = dict[float, Ints]()  # the best choices, by cost
 
     def run(self, raised: Callable[[float], None]) -> None:
         """Dives where packings are quick, else improves kernels."""
         began, k = time.monotonic(), Knapsacks(self._a)
-        k.pack(self._prices)
-        if (time.monotonic() - began) * _PACKS > self._until - began:
+        left_s = self._until - began
+        if _seconds(k, self._prices) * _PACKS > left_s:
             while not self._over:
                 self._kernel()
                 for _ in range(_PARTS):
                     self._neighbours()
             return
-        packing, share = ascend(k, self._prices, _ASCENT, began + _ASCENT_BY * (self._until - began))
+        packing, share = ascend(k, self._prices, _ASCENT, began + _ASCENT_BY * left_s)
         raised(packing.value)
-        guide, noise = Guide(packing.prices, share), 0.0
+        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / _seconds(k, packing.prices), *_TURNS))
+        guide, noise = Guide(packing.prices, share, turns), 0.0
         while not self._over:
-            found = dive(self._a, guide, noise * self._random.random(share.shape), self._until)
+            found = dive(self._a, guide, noise * self._random.random(share.shape), self._until, self._below)
             self._take(found)
             for _ in range(_AROUND):
                 self._around(guide)
+                self._merged()
             noise = _NOISE
 
     @property
     def _over(self) -> bool:
         return time.monotonic() >= self._until or (self._stop is not None and self._stop.is_set())
 
+    @property
+    def _below(self) -> float:
+        best = self._a.value(self._best())
+        return best - _STEP * abs(best)
+
     def _take(self, found: Ints | None) -> None:
         if found is not None and self._a.fits(found):
             self._offer(found)
+            self._elite = dict(sorted((self._elite | {self._a.value(found): found}).items())[:_ELITE])
+
+    def _merged(self) -> None:
+        """Branch and bound over the pairs of some of the best choices so far."""
+        some = self._random.permutation(list(self._elite.values()))[:_MERGED]
+        among, orders = np.zeros(self._a.shape, dtype=bool), np.arange(self._a.shape[0])
+        for chosen in (*some, self._best()):
+            among[orders[chosen >= 0], chosen[chosen >= 0]] = True
+        if len(some) > 1 and not self._over:
+            self._take(finished(self._a, among, self._best(), self._limits(_LAST_S)))
 
     def _around(self, guide: Guide) -> None:
         """A dive for the orders of some factories, the rest kept as in the best plan."""
@@ -156,7 +194,7 @@ class Dives:
             return
         part = a.rest(free, best)
         noise = _NOISE * self._random.random((len(free), a.shape[1]))
-        found = dive(part, Guide(guide.prices[free], guide.share[free]), noise, self._until)
+        found = dive(part, Guide(guide.prices[free], guide.share[free], guide.turns), noise, self._until, self._below)
         if found is not None:
             whole = best.copy()
             whole[free] = found

@@ -29,7 +29,7 @@ _LEAST_SECONDS = 0.05  # what a call gets once the time is over
 class Limits:
     """When to stop. Where `nodes` of branch and bound stop it instead of time, which is reproducible, seconds are inf.
 
-    `stop`: set by whoever wants the best plan so far.
+    `stop`: set by whoever wants the best plan so far. `below`: what a point must cost less than to be looked for.
     """
 
     seconds: float
@@ -37,6 +37,7 @@ class Limits:
     threads: int
     nodes: int | None = None
     stop: Event | None = None
+    below: float = np.inf
 
     @property
     def stopped(self) -> bool:
@@ -201,6 +202,8 @@ def _lost(solver: Solver, program: Program) -> bool:
 
 def _options(limits: Limits) -> dict[str, Any]:
     stop: dict[str, Any] = {"mip_max_nodes": limits.nodes} if limits.nodes else {}
+    if np.isfinite(limits.below):
+        stop["objective_bound"] = limits.below
     if np.isfinite(limits.seconds):
         stop["time_limit"] = max(_LEAST_SECONDS, limits.seconds)
     return stop | {
