@@ -3,6 +3,7 @@
 Usage: .venv/bin/python scripts/reference.py [docs/reference]      (make reference; a test compares the pages)
 """
 
+import ast
 import inspect
 import sys
 import textwrap
@@ -201,6 +202,50 @@ def _command(name: str, command: Any) -> Iterator[str]:
         yield from _command(f"{name} {inner}", each)
 
 
+def api() -> Iterator[str]:
+    """Module by module: what it is for, its public functions and classes."""
+    yield "What one part of the code offers the others. Of a folder whose face names modules, these alone are listed."
+    for part in ("c2m", "expectations", "models", "optimization"):
+        for file in sorted((ROOT / part).rglob("*.py")):
+            if _is_offered(file):
+                yield from _module(file)
+
+
+def _is_offered(file: Path) -> bool:
+    """Whether other folders may import a module; migrations, commands and faces are left out."""
+    if file.stem.startswith("__") or {"migrations", "cli"} & set(file.parts):
+        return False
+    face = ast.parse((file.parent / "__init__.py").read_text(encoding="utf-8"))
+    found = (node.value for node in face.body if isinstance(node, ast.Assign) and _names(node) == ["__all__"])
+    named = next((ast.literal_eval(value) for value in found), None)
+    return named is None or file.stem in named
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+
+
+def _module(file: Path) -> Iterator[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"]
+    if defined:
+        yield f"## {'.'.join(file.relative_to(ROOT).with_suffix('').parts)}"
+        yield _first(tree)
+        yield listed(entry(_signature(node), [], _first(node)) for node in defined)
+
+
+def _first(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+    """The first paragraph of a docstring."""
+    return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+
+
+def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
+    if isinstance(node, ast.ClassDef):
+        return node.name
+    plain = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return f"{node.name}({', '.join(plain)})"
+
+
 def _default(option: Any) -> str:
     """What holds where an option is not given; a switch is off."""
     if isinstance(said := getattr(option, "show_default", None), str):
@@ -227,6 +272,7 @@ PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
     "settings": ("Settings", settings),
     "messages": ("Messages", wire),
     "command-line": ("Command line", commands),
+    "python-api": ("Python", api),
 }
 
 
