@@ -1,6 +1,6 @@
 """The order book of lots: merchants' orders as lots, and all open lots as the planning instance of one day.
 
-In: marts and ledger frames (docs/architecture.md). Out: frames for `ledger.orders.record`, and an `Instance`.
+In: marts and ledger frames (docs/reference). Out: frames for `ledger.orders.record`, and an `Instance`.
 The rules and the assumed rates are told in docs/operations.md.
 """
 

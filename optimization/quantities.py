@@ -2,7 +2,7 @@
 
 In: quantiles of each style's total demand over lead time plus review period (pieces), stock on hand and on order, price
 and cost. Out: orders, lots and lot SKUs in the ledger's columns, and how each quantity came about
-(docs/architecture.md).
+(docs/reference).
 The rules are told in docs/operations.md.
 """
 

@@ -1,6 +1,6 @@
 """The ledger's database: engine, transactions, migrations, and the few statements that every repository module needs.
 
-SQLite (WAL) by default, PostgreSQL by URL (`C2M_LEDGER_URL`). docs/architecture.md describes the tables.
+SQLite (WAL) by default, PostgreSQL by URL (`C2M_LEDGER_URL`). docs/reference/ledger.md has the tables.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The ledger's tables. What each column means stands in docs/architecture.md; quantities are good pieces."""
+"""The ledger's tables, with what their columns mean (see docs/reference/ledger.md). Quantities are good pieces."""
 
 from datetime import date, datetime
 from decimal import Decimal
