@@ -5,6 +5,7 @@ Their sizes, skills and prices are generated; countries and efficiencies follow 
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,22 +79,16 @@ def _clusters(rng: np.random.Generator, count: int, home: str) -> list[figures.C
 def _factories(
     rng: np.random.Generator, clusters: list[figures.Cluster], skills: Skills, currency: str
 ) -> pd.DataFrame:
+    """Draws in one order, whatever is made of them: the same seed gives the same factories in every version."""
     count = len(clusters)
     number = np.arange(1, count + 1)
     lines = rng.choice([1, 2], count, p=figures.LINE_SHARE)
     operators = (lines * rng.uniform(*figures.OPERATORS_PER_LINE, count)).round().astype(int)
-    # A piece takes 1 / efficiency paid minutes per standard minute, and its sewing is to cost a share of its price.
-    minute_cost = figures.CONVERSION_SHARE * skills.minute_value * figures.EFFICIENCY_MEAN * rng.normal(1, 0.08, count)
-    minute_cost *= [0.5 + c.wage / 2 for c in clusters]  # half of the cost is wages
+    minute_cost = _minute_cost(rng, clusters, skills)
     setup_minutes = (operators / lines * rng.uniform(40, 110, count)).round()  # one line learns the style
     min_lot = rng.choice(figures.MIN_LOTS, count, p=figures.MIN_LOT_SHARE)
     frame = pd.DataFrame({"factory_id": [f"F{n:05d}" for n in number], "factory_code": None})
-    frame["country"] = [c.country for c in clusters]
-    frame["latitude"] = [round(c.latitude + d, 3) for c, d in zip(clusters, rng.normal(0, 0.3, count), strict=True)]
-    frame["longitude"] = [round(c.longitude + d, 3) for c, d in zip(clusters, rng.normal(0, 0.3, count), strict=True)]
-    frame["timezone"] = [c.timezone for c in clusters]
-    frame["currency"] = currency
-    frame["lines"], frame["operators"] = lines, operators
+    frame = frame.assign(**_place(rng, clusters), currency=currency, lines=lines, operators=operators)
     frame["minute_cost"] = minute_cost.round(4)
     frame["overtime_minute_cost"] = (minute_cost * 1.5).round(4)
     frame["setup_cost"] = (setup_minutes * minute_cost * 0.4).round(2)  # samples and threads, beside the minutes
@@ -102,14 +97,40 @@ def _factories(
     frame["min_lot"] = min_lot
     frame["small_order_willingness"] = np.clip(1.05 - min_lot / 500 + rng.normal(0, 0.08, count), 0.2, 0.98).round(2)
     frame["handling_days"] = rng.integers(1, 3, count)
-    audits = rng.spawn(1)[0]  # of its own, so that all else is drawn as it was
-    frame["audit_score"] = np.clip(audits.normal(0.8, 0.1, count), 0, 1).round(2)
-    holds = audits.random((count, len(figures.CERTIFICATES))) < figures.CERTIFIED_SHARE
-    frame["certificates"] = [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds]
+    frame = frame.assign(**_audited(rng.spawn(1)[0], count))  # a stream of its own: all else is drawn as before
     frame["transport"] = np.where(number % figures.HTTP_EVERY == 0, "http", "mqtt")
     frame["endpoint_url"] = None
     frame["status"] = np.where(number % figures.PAUSED_EVERY == 0, "paused", "active")
     return frame
+
+
+def _minute_cost(rng: np.random.Generator, clusters: list[figures.Cluster], skills: Skills) -> Floats:
+    """Of a paid minute. A piece takes 1 / efficiency of them per standard minute; sewing costs a share of its price."""
+    earned = figures.CONVERSION_SHARE * skills.minute_value * figures.EFFICIENCY_MEAN
+    wages = np.array([0.5 + c.wage / 2 for c in clusters])  # half of the cost is wages
+    cost: Floats = earned * rng.normal(1, 0.08, len(clusters)) * wages
+    return cost
+
+
+def _place(rng: np.random.Generator, clusters: list[figures.Cluster]) -> dict[str, list[Any]]:
+    """Country, position near the middle of the cluster, and zone."""
+    north, east = (rng.normal(0, 0.3, len(clusters)) for _ in range(2))
+    return {
+        "country": [c.country for c in clusters],
+        "latitude": [round(c.latitude + d, 3) for c, d in zip(clusters, north, strict=True)],
+        "longitude": [round(c.longitude + d, 3) for c, d in zip(clusters, east, strict=True)],
+        "timezone": [c.timezone for c in clusters],
+    }
+
+
+def _audited(rng: np.random.Generator, count: int) -> dict[str, Any]:
+    """What audits say, and the certificates that a factory holds."""
+    score = np.clip(rng.normal(0.8, 0.1, count), 0, 1).round(2)
+    holds = rng.random((count, len(figures.CERTIFICATES))) < figures.CERTIFIED_SHARE
+    return {
+        "audit_score": score,
+        "certificates": [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds],
+    }
 
 
 def _capabilities(rng: np.random.Generator, ids: pd.Series, skills: Skills) -> pd.DataFrame:
