@@ -5,6 +5,8 @@ job orders lack; what it will earn, as a share of what it declares, is learned f
 (`models.finish.prediction`); who gets how much of it first stands in `models.finish.backlog`.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -37,49 +39,75 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
     paid, places = (np.take_along_axis(calendar.minutes, places, axis=1) * rest)[line], places[line]
     process, now = _learned(floor)
     process, now = process.take(line), now.take(line)
-    rows["level"], day_minutes = now.level, now.level * _mean_paid(calendar)[line]
-    rows["day_work"] = day_minutes * rows["pace"]
+    day_minutes = now.level * _mean_paid(calendar)[line]
+    rows = rows.assign(level=now.level, day_work=day_minutes * rows["pace"])
     rows["share"] = _shares(rows, floor)
     queue = rows[["share"]].assign(line=line, left=rows["work_left"] / rows["pace"])
     queue["begin"] = _until(places < calendar.places(rows["start_on"])[:, None], paid) * now.level
-    last_day = backlog.last_day(queue, day_minutes, process.change)
     work = _work(rows, queue, floor, backlog.of_changes(queue, day_minutes, process.change))
     due, last = (places <= calendar.places(rows[name])[:, None] for name in ("due_on", "last_on"))
     days = np.column_stack([due.sum(axis=1), last.sum(axis=1)])
+    last_day = backlog.last_day(queue, day_minutes, process.change)
     found = prediction.finish(process, now, work, paid, days, last_day)
-    for column, quantile in zip(("q10", "q50", "q90"), found.days.T, strict=True):
-        rows[column] = _dates(quantile, calendar.dates(places))
-    rows["due_days"], rows["late_chance"], rows["lost_chance"] = days[:, 0], found.late[:, 0], found.late[:, 1]
-    rows["short"] = np.clip((work - _until(due, paid) * now.level) * rows["pace"], 0.0, rows["work_left"])
-    return rows
+    lacking = (work - _until(due, paid) * now.level) * rows["pace"]
+    return rows.assign(
+        **_quantiles(found.days, calendar.dates(places)),
+        due_days=days[:, 0],
+        late_chance=found.late[:, 0],
+        lost_chance=found.late[:, 1],
+        short=np.clip(lacking, 0.0, rows["work_left"]),
+    )
+
+
+def _quantiles(days: Floats, dates: NDArray[np.datetime64]) -> "dict[str, pd.Series[pd.Timestamp]]":
+    """Dates of the finish, from the working days (job orders, quantiles) until it."""
+    return {name: _dates(quantile, dates) for name, quantile in zip(("q10", "q50", "q90"), days.T, strict=True)}
 
 
 def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
-    """Live job orders with what their scans say."""
+    """Live job orders of known factories with what their scans say."""
     kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in OPERATIONS}}  # an empty ledger knows none
     rows = live[live["state"] != "Released"].astype(kinds)
     rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
+    rows = rows.assign(**_left(rows, floor), pace=_pace(rows, floor))
+    return rows.assign(**_heard(rows, floor), **_days(rows))
+
+
+def _left(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
+    """What is left of each job order: work (standard minutes, what will be spoilt included), share, pieces."""
     factory = floor.factories.iloc[floor.calendar.line(rows["factory_id"])].reset_index(drop=True)
+    quantity = rows["quantity"].to_numpy()
     made = _by_operation(rows, floor.progress, "good_pieces")
     stands = np.maximum(made - _lost_later(rows, floor.progress), 0.0)
-    lacking = np.maximum(rows["quantity"].to_numpy()[:, None] - stands, 0.0)[:, :-1]
+    lacking = np.maximum(quantity[:, None] - stands, 0.0)[:, :-1]
     minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].to_numpy(dtype=float)
-    total = rows["quantity"] * minutes.sum(axis=1)
+    whole = quantity * minutes.sum(axis=1)
     todo = (lacking * minutes).sum(axis=1)
-    rows["work_left"] = todo / factory["yield_rate"]
-    rows["done_share"] = np.where(total > 0, 1 - todo / total.clip(lower=1e-9), 1.0).clip(0, 1)
-    rows["pieces_left"] = (rows["quantity"] - made[:, -1]).clip(lower=0).astype(int)
+    done = np.where(whole > 0, 1 - todo / np.maximum(whole, 1e-9), 1.0)
+    return {
+        "work_left": todo / factory["yield_rate"],
+        "done_share": done.clip(0, 1),
+        "pieces_left": (rows["quantity"] - made[:, -1]).clip(lower=0).astype(int),
+        "lines": factory["lines"],
+    }
+
+
+def _heard(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
+    """Whether each job order runs, and the working hours since its last scan, or since the ledger last heard of it."""
     scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
-    rows["lines"] = factory["lines"]
-    rows["pace"] = _pace(rows, floor)
-    rows["running"] = rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy()
-    since = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
-    heard = scans["last"].reset_index(drop=True).fillna(since)
-    rows["silent_hours"] = floor.calendar.hours_since(floor.calendar.line(rows["factory_id"]), heard)
-    late_days = pd.Timedelta(days=settings().plan.max_late_days)
-    rows["due_on"], rows["start_on"] = pd.to_datetime(rows["due_on"]), pd.to_datetime(rows["start_on"])
-    rows["last_on"] = np.maximum(pd.to_datetime(rows["order_due_on"]), rows["due_on"]) + late_days
-    return rows
+    told = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
+    last = scans["last"].reset_index(drop=True).fillna(told)
+    return {
+        "running": rows["state"].isin(_RUNNING) | scans["last"].notna().to_numpy(),
+        "silent_hours": floor.calendar.hours_since(floor.calendar.line(rows["factory_id"]), last),
+    }
+
+
+def _days(rows: pd.DataFrame) -> dict[str, Any]:
+    """Start and due day as moments, and the last day on which the goods are still taken."""
+    due, late = pd.to_datetime(rows["due_on"]), pd.Timedelta(days=settings().plan.max_late_days)
+    last = np.maximum(pd.to_datetime(rows["order_due_on"]), due) + late
+    return {"due_on": due, "start_on": pd.to_datetime(rows["start_on"]), "last_on": last}
 
 
 def _by_operation(rows: pd.DataFrame, progress: pd.DataFrame, column: str) -> Floats:
