@@ -38,7 +38,7 @@ CALENDAR_DAYS = (14, 150)
 PLANNING_HOUR = timedelta(hours=6)
 WORKED_OFF_DAYS = 90
 SLOT = "15min"
-PAST_JOBS = (2.0, 0.8)  # job orders a factory gets on the first day of history, and on each other (mean)
+PAST_JOBS = (3.0, 1.0)  # job orders a factory gets on the first day of history, and on each other (mean)
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,18 @@ class Pattern:
     opening: tuple[int, int] = (8, 12)  # merchants' orders, replenishment orders
     a_day: tuple[float, float] = (1.5, 4.0)
     large_share: float = 0.2  # of merchants' orders
-    history_days: int = 6  # before them, of job orders that nobody optimises, from which the platform learns
+    history_days: int = 12  # before them, of job orders that nobody optimises, from which the platform learns
     days: int = 3
 
 
 @dataclass
 class Heard:
-    """What factories have said: scans as counted rows, and the moments of releases and answers."""
+    """What was said: scans as counted rows, the moments of releases and answers, ranks as they changed."""
 
     scans: list[tuple[Any, ...]] = field(default_factory=list)
     released: dict[str, datetime] = field(default_factory=dict)
     answered: dict[str, datetime] = field(default_factory=dict)
+    ranks: list[pd.DataFrame] = field(default_factory=list)  # of all job orders, after each release
 
 
 class World:
@@ -156,7 +157,8 @@ class World:
         if instance is None:
             return False
         plan = solve(instance, time_limit_s=20, gap=1e-2, threads=1, node_limit=self.policy.node_limit)
-        dated, makers = promised_dates(instance, plan, lots, live, *frames[::2], versions, self.policy.promise_level)
+        told = promised_dates(instance, plan, lots, live, *frames[::2], versions, self.policy.promise_level)
+        dated, makers, order = told
         proposed = plans.ProposedPlan(
             business_date=day,
             round=round,
@@ -168,7 +170,7 @@ class World:
             instance_sha256=instance.sha256,
             model_version=None,
             folder="",
-            allocation=dated_allocation(instance, plan.allocation, plan.schedule),
+            allocation=dated_allocation(instance, plan.allocation, plan.schedule, order),
             at=clock.now(),
         )
         with store.session() as s:
@@ -182,6 +184,9 @@ class World:
 
     def _converse(self) -> None:
         """Messages go out and answers come in until all is said."""
+        with store.session() as s:
+            ranks = store.frame(s, select(JobOrder.job_order_id, JobOrder.rank))
+        self.heard.ranks.append(ranks.assign(known_at=clock.now()))
         while True:
             now = clock.now()
             with store.session() as s:
@@ -314,6 +319,9 @@ class World:
         tables |= {"stg_ledger_lots": held["lots"], "stg_ledger_orders": held["orders"]}
         scans = self._scans()
         first = scans.groupby(["job_order_id", "factory_id"], as_index=False).agg(first_scan_at=("at", "min"))
+        ranks = pd.concat(self.heard.ranks)
+        ranks["known_at"] = pd.to_datetime(ranks["known_at"], utc=True).dt.tz_localize(None)
+        tables |= {"stg_ledger_job_orders": ranks.astype({"rank": "Int64"})}
         tables |= {"int_scan_slots": scans, "int_job_order_pieces": first, "int_job_orders": jobs}
         asked = {name: [column.split()[0] for column in of.split(", ")] for name, of in NOTHING.items()}
         return {name: frame[asked[name]] if name in asked else frame for name, frame in tables.items()}

@@ -1,9 +1,10 @@
 """Do promised dates hold as stated, on the floor that `make run` ships? Its factories' own code, the broker left out.
 
-    .venv-bench/bin/python -m benchmarks.promised_dates [--worlds 300] [--seed 40000] [--processes 2] [--out FILE]
+    .venv-bench/bin/python -m benchmarks.promised_dates [--worlds 300] [--seed 40000] [--processes 2] [--out FOLDER]
 
 Worlds of benchmarks/floor_days.py: 12 factories of the kinds that the settings mix, orders over four days, each day
-planned, released, answered and worked. A row is the first date that a merchant was told of an order.
+planned, released, answered and worked. A row is the first date that a merchant was told of an order. Each world leaves
+FOLDER/<seed>.csv; the same command again runs what is missing.
 """
 
 import argparse
@@ -16,16 +17,21 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.floor_days import Pattern, World
+from c2m.files import write_atomically
 from c2m.settings import PlanPolicy
 
 POLICY = PlanPolicy.model_validate({"node_limit": 20})
 CLASSES = ("all", "source", "manner", "distance", "size", "pairs", "number")
 
 
-def world(pattern: Pattern, seed: int) -> pd.DataFrame:
+def world(pattern: Pattern, out: Path, seed: int) -> pd.DataFrame:
     """The promises of one world, with what came of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        return World(Path(folder) / "home", seed, pattern, POLICY).run()
+    file = out / f"{seed}.csv"
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            rows = World(Path(folder) / "home", seed, pattern, POLICY).run()
+        write_atomically(file, rows.to_csv(index=False).encode())
+    return pd.read_csv(file)
 
 
 def classes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +58,11 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=40000, help="of the first world; the next has one more")
     arguments.add_argument("--processes", type=int, default=2)
     arguments.add_argument("--days", type=int, default=4, help="days that are planned")
-    arguments.add_argument("--out", type=Path, help="CSV of all promises")
+    arguments.add_argument("--out", type=Path, default=Path("var") / "promised_dates", help="folder of all promises")
     asked = arguments.parse_args()
-    one = partial(world, Pattern(days=asked.days))
+    one = partial(world, Pattern(days=asked.days), asked.out)
     with ProcessPoolExecutor(asked.processes) as pool:
         rows = classes(pd.concat(pool.map(one, range(asked.seed, asked.seed + asked.worlds))))
-    if asked.out:
-        rows.to_csv(asked.out, index=False)
     for by in CLASSES:
         print(table(rows, by).to_string(), end="\n\n")
     small = rows[(rows["source"] == "replenishment") & (rows["pieces"] <= 300)]

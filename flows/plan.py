@@ -38,7 +38,7 @@ from optimization.quantities import replenish
 from optimization.solve import solve
 from optimization.verify import verify
 
-_DATED = ("promises.csv", "promise_factories.csv")  # in a plan's folder
+_DATED = ("promises.csv", "promise_factories.csv", "order_of_work.csv")  # in a plan's folder
 _DATES = {"promises.csv": ["planned_on", "promised_on"]}
 
 
@@ -103,7 +103,7 @@ def keep(file: Path, content: pd.DataFrame | dict[str, Any]) -> None:
 
 
 def keep_dates(folder: Path, instance: Instance, plan: Made, policy: PlanPolicy) -> None:
-    """Dates of whole orders by the plan, and who makes them."""
+    """Dates of whole orders by the plan, who makes them, and in which order each factory is to work."""
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
     known = read("factories"), read("factory_calendar"), versions
@@ -142,7 +142,8 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
     instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
-    placed = dated_allocation(instance, plan.allocation, plan.schedule)
+    promised, makers, order = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
+    placed = dated_allocation(instance, plan.allocation, plan.schedule, order)
     proposed = plans.ProposedPlan(
         business_date=day,
         round=number,
@@ -156,7 +157,6 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         allocation=priced(placed, instance, read("factories")),
         at=clock.now(),
     )
-    promised, makers = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
     with session() as s:
         why = f"replaced by plan {plan_id}, made with {spelled(policy.limits)}"
         plans.propose(s, proposed, waits.plan_id if waits else None, why)

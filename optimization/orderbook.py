@@ -20,10 +20,11 @@ from optimization.arcs import arcs, transit_days
 from optimization.chance import promises
 from optimization.lots import make_lots
 from optimization.plan import Plan
+from optimization.precedence import due_days, settled
 from optimization.problem import Instance
 from optimization.proposal import dates, places
 from optimization.queue import WORK
-from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, PROMISED, exposed, exposures
+from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
 
 Floats = NDArray[np.float64]
 
@@ -125,34 +126,55 @@ def promised_dates(
     versions: Mapping[str, int],
     level: float,
     correction: Correction = Correction(),
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """When whole orders will have arrived, and who makes them, for `ledger.promises.record`.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """When whole orders will have arrived and who makes them, for `ledger.promises.record`, and the order of work.
 
-    (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days).
-    versions: of the messages that each factory understands; the first knows no rank, and due days stand for it.
+    (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
+    (order_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
+    understands.
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
     rows = _named(lots)
     pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
-    of = rows.set_index("order_id")["whole_order"]
     work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
-    work["whole_order"] = work["order_id"].map(of)
-    knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
-    work["place"] = work["place"].where(knows_rank, work["due_day"])
+    of = rows.set_index("order_id")
+    told = (pd.to_datetime(of["promised_on"]) - pd.Timestamp(instance.day_1)).dt.days + 1
+    work["whole_order"] = work["order_id"].map(of["whole_order"])
+    work["told_by"] = work["order_id"].map(told) - work["transit_days"]
     minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
+    order = _order_of_work(work, factories, minutes, overtime, versions)
     found = promises(work, factories, minutes, overtime, level, correction)
     for name in ("planned", "promised"):
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
     asked, placed = (
-        found["order_id"].map(frame.groupby(frame["order_id"].map(of))["quantity"].sum())
+        found["order_id"].map(frame.groupby(frame["order_id"].map(of["whole_order"]))["quantity"].sum())
         for frame in (instance.orders, plan.allocation)
     )
     found["unplaced"] = asked - placed
     makers = work.assign(order_id=work["whole_order"])[[*PAIR, "transit_days"]].drop_duplicates(PAIR)
     dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
-    return found[dated], makers
+    return found[dated], makers, order
+
+
+def _order_of_work(
+    work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
+) -> pd.DataFrame:
+    """order_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
+
+    The first version of the messages knows no rank, and due days stand for it.
+    """
+    knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
+    work["place"] = work["place"].where(knows_rank, work["due_day"])
+    place = settled(work, factories, minutes, overtime)
+    work["due_day"] = work["due_day"].where(knows_rank, due_days(work, place))
+    work["place"] = place.where(knows_rank, work["due_day"])
+    # Of a pair what is new or waits counts: what has begun is in the lines.
+    order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(PAIR)
+    order = order.sort_values(["factory_id", "place"], ignore_index=True)
+    order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
+    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*PAIR, "place", "due_day"]]
 
 
 def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> pd.DataFrame:
@@ -165,19 +187,34 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     pairs = plan.allocation.merge(span, on=PAIR).merge(instance.arcs, on=PAIR).merge(places(plan.schedule), on=PAIR)
     held = live.rename(columns={"lot_id": "order_id", "quantity": "agreed"}).merge(pairs, on=PAIR)
     held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
-    for name, day in (("first", "start_on"), ("due_day", "due_on")):
+    held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
+    for name, day in (("first", "start_on"), ("due_day", "due_on"), ("begun_day", "begun_on")):
         held[name] = (pd.to_datetime(held[day]) - pd.Timestamp(day_1)).dt.days + 1
     held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~held["begun"], 0))
+    held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
+    so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
+    held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
     covered = held.groupby(PAIR)["remaining"].sum().rename("covered")
     fresh = pairs.join(covered, on=PAIR)
     fresh["pieces"] = fresh["quantity"] - fresh["covered"].fillna(0)
     fresh = fresh.assign(
         begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
     )
+    fresh = fresh.assign(knew=0, begun_day=0, before=np.inf)
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
     return work.rename(columns={"pieces": "quantity"})[["order_id", "planned_day", *WORK]]
+
+
+def _knew(held: pd.DataFrame) -> "pd.Series[int]":
+    """Of each job order the arrival of the newest that its factory had been told of when it began; if that is not
+    known, its own."""
+    others = held[["factory_id", "arrival", "told_at"]].rename(columns={"arrival": "known"})
+    pairs = held[["job_order_id", "factory_id", "begun_at"]].merge(others, on="factory_id")
+    told = pd.to_datetime(pairs["told_at"], utc=True) <= pd.to_datetime(pairs["begun_at"], utc=True)
+    newest = pairs[told].groupby("job_order_id")["known"].max()
+    return held["job_order_id"].map(newest).fillna(held["arrival"]).astype(np.int64)
 
 
 def calendar_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, days: int) -> tuple[Floats, Floats]:
@@ -235,23 +272,22 @@ def _named(lots: pd.DataFrame) -> pd.DataFrame:
 def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
     """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made.
 
-    What a merchant was promised is due by then, and counts `PROMISED` times, late or unmet: else a later plan would put
-    it behind what is new.
+    What a merchant was promised is due by then. That nothing new passes it is the order of work's to see to
+    (`precedence.settled`): costs are those of the contract, whatever was promised.
     """
     release, due, promised = (
         (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
     )
     due = due.mask(promised < due, promised).astype(np.int64)
-    times = np.where(promised.notna(), PROMISED, 1.0)
     orders = lots[["order_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
         max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
-        late_cost=times * LATE_SHARE_PER_DAY * lots["unit_value"],
+        late_cost=LATE_SHARE_PER_DAY * lots["unit_value"],
         priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
     )
-    return orders.assign(unmet_cost=times * _unmet_cost(lots, orders, policy.horizon_days))
+    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
 
 
 def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":

@@ -13,8 +13,12 @@ PAIR = ["order_id", "factory_id"]
 _DATED = ["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"]
 
 
-def dated_allocation(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> pd.DataFrame:
+def dated_allocation(
+    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, order: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The allocation by lot and factory with its dates and its place in the factory's order of work.
+
+    order: of work, with the due days of what is new, by `orderbook.promised_dates`; else that of the schedule.
 
     Columns lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
     place (1 is done first).
@@ -23,9 +27,14 @@ def dated_allocation(instance: Instance, allocation: pd.DataFrame, schedule: pd.
         raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
     span = schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), last=("day", "max"))
     rows = allocation.merge(span, on=PAIR).merge(instance.arcs[[*PAIR, "transit_days"]], on=PAIR)
-    rows = rows.merge(places(schedule), on=PAIR)
+    rows["arrives"] = rows["last"] + rows["transit_days"]
+    if order is None:
+        rows = rows.merge(places(schedule), on=PAIR)
+    else:
+        rows = rows.merge(order, on=PAIR)
+        rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
     rows["start_on"] = dates(rows["first"], instance.day_1)
-    rows["finish_on"] = dates(rows["last"] + rows["transit_days"], instance.day_1)
+    rows["finish_on"] = dates(rows["arrives"], instance.day_1)
     return rows.rename(columns={"order_id": "lot_id"})[_DATED]
 
 

@@ -1,9 +1,10 @@
 """The futures of a factory's queue: when each job order will be done, by the order of work that the factory keeps to.
 
 A factory takes its job orders one after another and books each into what is left of its paid minutes, from the job
-order's first day on; where that ends after its last day, into overtime too. What has begun comes first. Of the rest,
-some factories keep to the rank that the plan gives, some take what came first, some their own favourites, the largest:
-which one it is, is known by a probability for each (columns of the mart `factories`).
+order's first day on; where that ends after its last day, into overtime too. What has begun keeps the lines until it is
+done, whatever its place: all else works around it, but for what was ahead of it when it began and could not begin yet.
+Of the rest, some factories keep to the rank that the plan gives, some take what came first, some their own favourites,
+the largest: which one it is, is known by a probability for each (columns of the mart `factories`).
 
 How long a job order takes is its planned minutes over a ratio that it has as a whole, times the factory's level, plus
 what stands still: distributions of 691 sewing-line days of the public data set "Productivity Prediction of Garment
@@ -12,7 +13,7 @@ Employees". Day 0 is the business date, of which the morning's plan knows nothin
 
 import hashlib
 from collections.abc import Iterator
-from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +24,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
-# due_day; begun; place: by the plan; arrival: when the factory came to know it; quantity: pieces.
-WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "arrival", "quantity"]
+# due_day; begun; place: by the plan; before: by ranks as they are, infinite where it is new; arrival: when the factory
+# came to know it; quantity: pieces. Of what has begun, begun_day and knew: the arrival of the newest known by then.
+WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "before", "arrival"]
+WORK += ["quantity", "begun_day", "knew"]
 MANNERS = ("rank", "arrival", "size")
-HOLDS_THE_LINES = 0.5  # of what has begun; the rest goes on in its turn
 DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
 # Quantiles of actual over targeted productivity, as a share of 1.
 RATIO = ((0.0, 0.40), (0.01, 0.42), (0.05, 0.65), (0.10, 0.82), (0.25, 1.0), (0.50, 1.0), (0.75, 1.06), (0.90, 1.14),
@@ -52,13 +54,11 @@ def finishes(
         random = np.random.default_rng(seed)
         needed = durations(jobs, factories.iloc[row], random)
         manner = np.searchsorted(np.cumsum(manners(factories.iloc[row])), _even(random, (1, DRAWS))[0])
-        holds = _even(random, (1, DRAWS))[0] < HOLDS_THE_LINES
         done = np.zeros((len(jobs), DRAWS), dtype=np.int64)
-        for (number, name), begun_first in product(enumerate(MANNERS), (True, False)):
-            futures = np.flatnonzero((manner == number) & (holds == begun_first))
+        for number, name in enumerate(MANNERS):
+            futures = np.flatnonzero(manner == number)
             if len(futures):
-                order = turns(jobs, name, begun_first)
-                done[:, futures] = booked(jobs, order, needed[:, futures], minutes[row], overtime[row])
+                done[:, futures] = booked(jobs, name, needed[:, futures], minutes[row], overtime[row])
         yield from zip(jobs.index, done, strict=True)
 
 
@@ -101,31 +101,62 @@ def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
     return random.permuted(np.tile((np.arange(shape[1]) + 0.5) / shape[1], (shape[0], 1)), axis=1)
 
 
-def turns(jobs: pd.DataFrame, manner: str, begun_first: bool) -> Ints:
-    """Positions of the job orders in the order in which a factory of that manner takes them."""
-    key = {"rank": jobs["place"], "arrival": jobs["arrival"], "size": -jobs["quantity"]}[manner]
-    return np.lexsort((jobs["arrival"], key, begun_first & ~jobs["begun"].to_numpy(dtype=bool)))
+def turns(jobs: pd.DataFrame, manner: str, rank: str = "place") -> Ints:
+    """Positions of the job orders in the order in which a factory of that manner takes them; rank: the column."""
+    key = {"rank": jobs[rank], "arrival": jobs["arrival"], "size": -jobs["quantity"]}[manner]
+    return np.lexsort((jobs["arrival"], key))
 
 
-def booked(jobs: pd.DataFrame, order: Ints, needed: Floats, minutes: Floats, overtime: Floats) -> Ints:
+def booked(jobs: pd.DataFrame, manner: str, needed: Floats, minutes: Floats, overtime: Floats) -> Ints:
     """(jobs, draws) day on which each is done; needed (jobs, draws) minutes, minutes and overtime (D,) of the days."""
-    firsts, dues = (jobs[name].to_numpy(dtype=np.int64) for name in ("first_day", "due_day"))
     # From the last first day on, the work of the longest future fills no more days than these.
-    last = int(np.clip(firsts.max(), 0, len(minutes) - 1))
+    last = int(np.clip(jobs["first_day"].max(), 0, len(minutes) - 1))
     enough = last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), needed.sum(axis=0).max()))
-    minutes, overtime = minutes[:enough], overtime[:enough]
-    used = np.zeros((needed.shape[1], len(minutes)))
+    room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
     done = np.zeros(needed.shape, dtype=np.int64)
-    for job in order:
-        first = max(int(firsts[job]), 0)
-        taken, regular = _fill(used[:, first:], minutes[first:], needed[job])
-        late = regular + first > dues[job]
-        if late.any():
-            more, longer = _fill(used[late, first:], (minutes + overtime)[first:], needed[job][late])
-            taken[late], regular[late] = more, longer
-        used[:, first:] += taken
-        done[job] = regular + first
+    used = np.zeros((needed.shape[1], len(room.minutes)))
+    begun = jobs["begun"].to_numpy(dtype=bool)
+    for job in np.lexsort((jobs["arrival"], jobs["knew"])):
+        if begun[job]:
+            around = used.copy()
+            for ahead in _held_up(jobs, manner, job):
+                around += room.take(ahead, around)[0]
+            taken, done[job] = room.take(job, around)
+            used += taken
+    for job in turns(jobs, manner):
+        if not begun[job]:
+            taken, done[job] = room.take(job, used)
+            used += taken
     return done
+
+
+def _held_up(jobs: pd.DataFrame, manner: str, begun: int) -> list[int]:
+    """What was ahead of a job order when it began, and could not begin yet, in its order."""
+    one = jobs.iloc[begun]
+    waited = ~jobs["begun"] & (jobs["arrival"] <= one["knew"]) & (jobs["first_day"] > one["begun_day"])
+    turn = turns(jobs, manner, "before").tolist()
+    return [job for job in turn[: turn.index(begun)] if waited.iloc[job]]
+
+
+class _Room:
+    """What job orders take of a factory's days, beside what is used of them."""
+
+    def __init__(self, jobs: pd.DataFrame, needed: Floats, minutes: Floats, overtime: Floats) -> None:
+        self.needed, self.minutes, self.all_minutes = needed, minutes, minutes + overtime
+        self.first, self.due = (jobs[name].to_numpy(dtype=np.int64) for name in ("first_day", "due_day"))
+
+    def take(self, job: Any, used: Floats) -> tuple[Floats, Ints]:
+        """(draws, D) minutes of each day, and the day on which the job order is done; overtime where it would be late.
+
+        used: (draws, D) minutes that are others'.
+        """
+        first = max(int(self.first[job]), 0)
+        taken = np.zeros_like(used)
+        taken[:, first:], day = _fill(used[:, first:], self.minutes[first:], self.needed[job])
+        late = day + first > self.due[job]
+        if late.any():
+            taken[late, first:], day[late] = _fill(used[late, first:], self.all_minutes[first:], self.needed[job][late])
+        return taken, day + first
 
 
 def _fill(used: Floats, minutes: Floats, needed: Floats) -> tuple[Floats, Ints]:

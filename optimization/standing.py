@@ -12,7 +12,6 @@ Floats = NDArray[np.float64]
 
 # Assumed rates, as shares of a piece's price or cost, so that they hold in any currency.
 LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
-PROMISED = 2.0  # times: what a merchant was told counts before what is new, which can still be told another date
 MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
 INSPECTION_SHARE = 0.02  # of the cost: unpack, look at and pack one piece again
 # Days by which a late order is late: lower quartile of late deliveries in scms, whose vendors nobody re-plans daily.

@@ -60,15 +60,17 @@ LOT_ON_THE_FLOOR = [
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision.
 
-    start_on, due_on; arrival: grows in the order in which the factory was told of them.
+    start_on, due_on, rank, begun_at; arrival: grows in the order in which the factory was told of them, at told_at.
     """
     remaining = JobOrder.to_make.label("remaining")
     columns = (JobOrder.job_order_id, JobOrder.lot_id, JobOrder.factory_id, JobOrder.quantity, remaining)
     more = (JobOrder.state, JobOrder.accepted, JobOrder.attempt, JobOrder.revision, JobOrder.start_on, JobOrder.due_on)
-    told = select(func.min(Outbox.position)).where(Outbox.job_order_id == JobOrder.job_order_id)
-    chosen = select(*columns, *more, told.scalar_subquery().label("arrival")).where(
-        JobOrder.state.in_(LIVE), *scope.conditions(JobOrder)
-    )
+    work = (JobOrder.rank, JobOrder.begun_at)
+    told = [
+        select(func.min(column)).where(Outbox.job_order_id == JobOrder.job_order_id).scalar_subquery().label(name)
+        for name, column in (("arrival", Outbox.position), ("told_at", Outbox.at))
+    ]
+    chosen = select(*columns, *more, *work, *told).where(JobOrder.state.in_(LIVE), *scope.conditions(JobOrder))
     return frame(session, chosen.order_by(JobOrder.job_order_id))
 
 

@@ -136,6 +136,8 @@ def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
     if RANK[said] >= RANK["AllowedToStart"]:
         case.said.answered(START)
     case.begun = said in STARTED
+    if case.begun and job.begun_at is None:
+        job.begun_at = time
     before, job.state = job.state, advance(job.state, said)
     return "progressed" if job.state != before else None
 

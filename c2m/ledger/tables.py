@@ -293,6 +293,7 @@ class JobOrder(Base):
     counted: ended, and its shipped pieces are final; what it did not ship is open for planning again.
     rank: among the factory's job orders, smaller first, as last asked; none for a factory that does not know it.
     agreed_rank: as it stands at the factory. ranked_revision: the newest that asks for another rank alone, else 0.
+    begun_at: when work on it began, by the factory's word; none before, and where that was never said.
     """
 
     __tablename__ = "job_orders"
@@ -326,6 +327,7 @@ class JobOrder(Base):
     good_pieces: Mapped[int]
     shipped: Mapped[int]
     defects: Mapped[int]
+    begun_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     counted: Mapped[bool]
     at: Mapped[datetime]

@@ -19,7 +19,7 @@ VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
 EVIDENCE = VARS["evidence"]
 FACTORIES, CATEGORIES = ["f0", "f1", "f2", "f3", "new"], ["kurta", "uniform"]
 MODELS = ("--select", "+factories", "+factory_scores", "+factory_score_components", "--indirect-selection", "cautious")
-MANNERS = ("int_factory_manners", "int_job_orders", "int_job_order_pieces")
+MANNERS = ("int_factory_manners", "int_job_orders", "int_job_order_pieces", "stg_ledger_job_orders")
 Job = dict[str, Any]
 
 
@@ -56,7 +56,6 @@ def changes(job: Job) -> list[dict[str, Any]]:
     """The job order's rows in the ledger's change log."""
     row = {name: job[name] for name in ("job_order_id", "factory_id", "quantity", "due_on")}
     row |= {"lot_id": f"l-{job['job_order_id']}", "order_id": f"o-{job['job_order_id']}", "merchant_id": "m"}
-    row |= {"rank": sum(map(ord, job["job_order_id"])) % 7 or None}
     row |= {"start_on": job["released"], "attempt": 1, "revision": 1, "accepted": None, "ended_at": None}
     told: list[tuple[datetime, dict[str, Any]]] = [(noon(job["released"], 0), {"state": "Released"})]
     answered = noon(job["released"], job["answer_hours"])
@@ -67,7 +66,11 @@ def changes(job: Job) -> list[dict[str, Any]]:
         told.append((answered + timedelta(hours=1), {"state": job["outcome"], "accepted": job["outcome"] != "Refused"}))
     if job["ended"]:
         told[-1] = (max(noon(job["ended"]), told[-1][0]), told[-1][1] | {"ended_at": noon(job["ended"])})
-    return [row | told_row | {"sequence": n, "at": at, "known_at": at} for n, (at, told_row) in enumerate(told)]
+    rank = sum(map(ord, job["job_order_id"]))  # which later plans change
+    return [
+        row | told_row | {"rank": (rank + n) % 7 or None, "sequence": n, "at": at, "known_at": at}
+        for n, (at, told_row) in enumerate(told)
+    ]
 
 
 def scans(job: Job) -> list[dict[str, Any]]:
@@ -249,11 +252,11 @@ def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: di
     begun = world["int_job_order_pieces"].groupby("job_order_id")["first_scan_at"].min()
     jobs = world["int_job_orders"].assign(begun_at=lambda frame: frame["job_order_id"].map(begun))
     jobs["gone_at"] = jobs["begun_at"].fillna(jobs["ended_at"])
-    jobs["rank"] = jobs["rank"].fillna(-1)
+    log = world["stg_ledger_job_orders"].sort_values("known_at").fillna({"rank": -1})
     keys = {
-        "rank": lambda job: (job.rank, job.due_on, job.job_order_id),
-        "arrival": lambda job: (job.released_at, job.rank, job.due_on, job.job_order_id),
-        "size": lambda job: (-job.quantity, job.released_at, job.rank, job.job_order_id),
+        "rank": lambda job: (ranks[job.job_order_id], job.due_on, job.job_order_id),
+        "arrival": lambda job: (job.released_at, ranks[job.job_order_id], job.due_on, job.job_order_id),
+        "size": lambda job: (-job.quantity, job.released_at, ranks[job.job_order_id], job.job_order_id),
     }
     seen = 0
     for factory, accepted in jobs[jobs["accepted"].fillna(False).astype(bool)].groupby("factory_id"):
@@ -268,6 +271,7 @@ def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: di
             if len(others) < 2 or day >= DAY:
                 continue
             seen += 1
+            ranks = log[log["known_at"] <= one.begun_at].groupby("job_order_id")["rank"].last()
             weight = 0.5 ** (((DAY - day).days - 1) / VARS["manner_half_life_days"])
             slips = VARS["manner_slips"]
             for name, key in keys.items():

@@ -60,7 +60,7 @@ def test_an_acceptance_is_answered_by_leave_to_start_in_the_same_transaction() -
     for sequence, state in enumerate(["Running", "Interrupted", "Running", "Ended"], 3):
         answer(seen, sequence, state)
         assert job().state == state
-    assert job().ended_at == NOW + 6 * HOUR
+    assert (job().begun_at, job().ended_at) == (NOW + 3 * HOUR, NOW + 6 * HOUR), "begun once, whatever interrupted it"
 
 
 @pytest.mark.usefixtures("released")

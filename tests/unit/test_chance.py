@@ -85,16 +85,18 @@ def test_dates_to_promise_stand_beside_the_plan() -> None:
     assert instance is not None
     plan = solve(instance, time_limit_s=10, threads=1)
     columns = ["lot_id", "factory_id", "quantity", "remaining", "state", "start_on", "due_on", "arrival"]
+    columns += ["job_order_id", "rank", "begun_at", "told_at"]
     none = pd.DataFrame(columns=columns)
     known = pd.DataFrame(makers), working_days(["f0", "f1", "f2"], 4_800)
-    promised, behind = promised_dates(instance, plan, pd.DataFrame(rows), none, *known, {}, 0.9)
+    promised, behind, order = promised_dates(instance, plan, pd.DataFrame(rows), none, *known, {}, 0.9)
     assert promised["order_id"].tolist() == ["o", "order-l3"]
     assert (promised["promised_on"] > promised["planned_on"]).all()
     assert (promised["unplaced"] == 0).all()
     made = plan.allocation.assign(order_id=plan.allocation["order_id"].map({"l1": "o", "l2": "o", "l3": "order-l3"}))
     pairs = set(made[["order_id", "factory_id"]].itertuples(index=False, name=None))
     assert set(behind[["order_id", "factory_id"]].itertuples(index=False, name=None)) == pairs
-    arrives = dated_allocation(instance, plan.allocation, plan.schedule).groupby("lot_id")["finish_on"].max()
+    assert (order.groupby("factory_id")["place"].min() == 1).all()
+    arrives = dated_allocation(instance, plan.allocation, plan.schedule, order).groupby("lot_id")["finish_on"].max()
     assert promised.loc[0, "planned_on"] < max(arrives["l1"], arrives["l2"])  # the plan's arrival has days in hand
 
 

@@ -27,16 +27,18 @@ def jobs(random: np.random.Generator, count: int) -> pd.DataFrame:
     first = random.integers(0, 15, count)
     rows = {"factory_id": "F", "first_day": first, "due_day": first + random.integers(0, 12, count), "begun": False}
     rows |= {"minutes": random.uniform(100, 20_000, count), "setup_minutes": random.uniform(0, 300, count)}
-    return pd.DataFrame(rows | {name: random.permutation(count) for name in ("place", "arrival", "quantity")})
+    rows |= {name: random.permutation(count) for name in ("place", "arrival", "quantity")}
+    return pd.DataFrame(rows | {"before": rows["place"], "knew": rows["arrival"], "begun_day": 0})
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_job_orders_are_booked_as_a_simulated_factory_books_them(seed: int) -> None:
     random = np.random.default_rng(seed)
     minutes, overtime = 4_800.0 * (np.arange(DAYS) % 7 != 6), 900.0 * (np.arange(DAYS) % 7 != 6)
-    work, order = jobs(random, 9), random.permutation(9)
+    work = jobs(random, 9)
+    order = queue.turns(work, "rank")
     needed = random.uniform(200, 15_000, (9, 5))
-    found = queue.booked(work, order, needed, minutes, overtime)
+    found = queue.booked(work, "rank", needed, minutes, overtime)
     for future in range(needed.shape[1]):
         taken: booking.Taken = {}
         for job in order:
@@ -46,25 +48,37 @@ def test_job_orders_are_booked_as_a_simulated_factory_books_them(seed: int) -> N
             assert found[job, future] == (segments[-1].day - FIRST).days
 
 
-def test_a_factory_takes_what_its_manner_says_and_first_what_has_begun() -> None:
-    work = pd.DataFrame({"begun": [False, False, True, False], "place": [2, 0, 3, 1]})
-    work = work.assign(arrival=[1, 3, 2, 0], quantity=[5, 5, 1, 9])
-    assert queue.turns(work, "rank", True).tolist() == [2, 1, 3, 0]
-    assert queue.turns(work, "arrival", True).tolist() == [2, 3, 0, 1]
-    assert queue.turns(work, "size", True).tolist() == [2, 3, 0, 1]
-    assert queue.turns(work, "rank", False).tolist() == [1, 3, 0, 2]
+def test_a_factory_takes_what_its_manner_says() -> None:
+    work = pd.DataFrame({"place": [2, 0, 3, 1], "arrival": [1, 3, 2, 0], "quantity": [5, 5, 1, 9]})
+    assert queue.turns(work, "rank").tolist() == [1, 3, 0, 2]
+    assert queue.turns(work, "arrival").tolist() == [3, 0, 2, 1]
+    assert queue.turns(work, "size").tolist() == [3, 0, 1, 2]
 
 
-def test_what_has_begun_holds_the_lines_or_fills_what_the_others_leave() -> None:
-    """Two days of work each; by its rank the one that has begun comes last, in overtime, for it is due by then."""
-    work = pd.DataFrame({"factory_id": "F", "minutes": 960.0, "setup_minutes": 0.0, "first_day": 0}, [0, 1])
-    work = work.assign(begun=[True, False], place=[2, 1], arrival=[0, 1], quantity=100, due_day=[2, 9])
-    facts = factory("F", **SURE | BY | {"works_by_rank": 1.0})
-    minutes = np.full((1, 30), 480.0)
-    begun, waiting = dict(queue.finishes(work, pd.DataFrame([facts]), minutes, minutes / 2)).values()
-    for finish, soon, late in ((begun, 1, 3), (waiting, 1, 3)):
-        assert np.mean(finish <= soon) == pytest.approx(0.5, abs=0.05)  # now and then a line stands still
-        assert np.mean(finish <= late) > 0.93
+@pytest.mark.parametrize("seed", range(12))
+def test_what_has_begun_keeps_its_days_and_what_came_later_works_around_it(seed: int) -> None:
+    """Oracle: a factory that books what it knows, begins what comes first, hears of more, and books the rest anew."""
+    random = np.random.default_rng(seed)
+    minutes, nothing = np.full(DAYS, 4_800.0), np.zeros(DAYS)
+    work = jobs(random, 8).assign(arrival=np.arange(8))
+    turn, needed = queue.turns(work, "rank"), random.uniform(200, 15_000, (8, 1))
+    facts, segments = profile(minutes, nothing), {}
+
+    def book(known: int, begun: list[int]) -> None:
+        taken: booking.Taken = {}
+        for job in begun:
+            booking.take(taken, segments[job])
+        for job in (job for job in turn if job < known and job not in begun):
+            first, due = (FIRST + timedelta(days=int(work[name].iloc[job])) for name in ("first_day", "due_day"))
+            segments[job] = booking.book(facts, taken, first, due, needed[job, 0])
+            booking.take(taken, segments[job])
+
+    book(5, [])
+    begun = min(segments, key=lambda job: (segments[job][0].day, segments[job][0].offset))
+    work.loc[begun, ["begun", "knew", "begun_day"]] = [True, 4, (segments[begun][0].day - FIRST).days]
+    book(8, [begun])
+    found = queue.booked(work, "rank", needed, minutes, nothing)[:, 0]
+    assert found.tolist() == [(segments[job][-1].day - FIRST).days for job in range(8)]
 
 
 def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
@@ -72,7 +86,9 @@ def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
     work = pd.DataFrame(
         {"factory_id": "F", "minutes": 480.0, "setup_minutes": 0.0, "first_day": 1, "due_day": 9}, [0, 1]
     )
-    work = work.assign(begun=False, place=[0, 1], arrival=[1, 0], quantity=[100, 100])
+    work = work.assign(
+        begun=False, place=[0, 1], arrival=[1, 0], before=np.inf, knew=0, begun_day=0, quantity=[100, 100]
+    )
     facts = factory("F", **SURE | BY | {"works_by_rank": 0.7, "works_by_arrival": 0.3})
     minutes = np.full((1, 30), 480.0)
     first, second = dict(queue.finishes(work, pd.DataFrame([facts]), minutes, 0 * minutes)).values()
@@ -113,6 +129,7 @@ def test_the_book_holds_at_the_level_where_days_are_too_long_for_each_order(leve
     factories = pd.DataFrame([factory(name, **facts) for name in names])
     work = pd.DataFrame({"factory_id": names, "minutes": random.uniform(500, 12_000, count), "first_day": 1})
     work = work.assign(due_day=40, setup_minutes=100.0, begun=False, place=0, arrival=0, quantity=1)
+    work = work.assign(before=np.inf, knew=0, begun_day=0)
     work = work.assign(whole_order=names, planned_day=5, transit_days=2)
     minutes = np.full((count, 60), 1_000.0)
     found = promises(work, factories, minutes, 0 * minutes, level)

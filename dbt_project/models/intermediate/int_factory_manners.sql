@@ -2,6 +2,7 @@
 -- told, that it works first come, first served, or that it takes its favourites, the largest, first. Evidence is each
 -- beginning of a job order while others waited that might have begun too: a factory of a manner takes the one that the
 -- manner says, but for one in so many (`manner_slips`), which are any other. Bayes' rule on the priors, decayed.
+-- Ranks are those that stood when the job order was begun: later plans change the ranks of what still waits.
 with begun as (
     select
         job_order_id,
@@ -18,7 +19,6 @@ jobs as (
         j.quantity,
         j.due_on,
         j.start_on,
-        j.rank,
         j.released_at,
         j.answered_at,
         coalesce(b.begun_at, j.ended_at) as gone_at,
@@ -30,22 +30,16 @@ jobs as (
     where coalesce(j.accepted, false)
 ),
 
-choices as (
+waiting as (
     select
         b.factory_id,
         b.begun_on,
+        b.begun_at,
         b.job_order_id,
         c.job_order_id as candidate,
-        count(*) over by_choice as waiting,
-        row_number() over (
-            partition by b.job_order_id order by c.rank nulls first, c.due_on, c.job_order_id
-        ) as by_rank,
-        row_number() over (
-            partition by b.job_order_id order by c.released_at, c.rank nulls first, c.due_on, c.job_order_id
-        ) as by_arrival,
-        row_number() over (
-            partition by b.job_order_id order by -c.quantity, c.released_at, c.rank nulls first, c.job_order_id
-        ) as by_size
+        c.due_on,
+        c.released_at,
+        c.quantity
     from jobs as b
     inner join jobs as c
         on
@@ -53,7 +47,28 @@ choices as (
             and b.begun_at >= c.answered_at
             and (c.gone_at is null or b.begun_at <= c.gone_at)
             and b.begun_on >= c.start_on
-    window by_choice as (partition by b.job_order_id)
+),
+
+choices as (
+    select
+        w.factory_id,
+        w.begun_on,
+        w.job_order_id,
+        w.candidate,
+        count(*) over by_choice as waiting,
+        row_number() over (
+            partition by w.job_order_id order by r.rank nulls first, w.due_on, w.candidate
+        ) as by_rank,
+        row_number() over (
+            partition by w.job_order_id order by w.released_at, r.rank nulls first, w.due_on, w.candidate
+        ) as by_arrival,
+        row_number() over (
+            partition by w.job_order_id order by -w.quantity, w.released_at, r.rank nulls first, w.candidate
+        ) as by_size
+    from waiting as w
+    asof left join {{ ref('stg_ledger_job_orders') }} as r
+        on w.candidate = r.job_order_id and w.begun_at >= r.known_at
+    window by_choice as (partition by w.job_order_id)
 ),
 
 told as (
