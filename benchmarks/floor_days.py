@@ -38,7 +38,7 @@ CALENDAR_DAYS = (14, 150)
 PLANNING_HOUR = timedelta(hours=6)
 WORKED_OFF_DAYS = 90
 SLOT = "15min"
-PAST_JOBS = (3.0, 1.0)  # job orders a factory gets on the first day of history, and on each other (mean)
+PAST_JOBS = (2.0, 0.8)  # job orders a factory gets on the first day of history, and on each other (mean)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Pattern:
     opening: tuple[int, int] = (8, 12)  # merchants' orders, replenishment orders
     a_day: tuple[float, float] = (1.5, 4.0)
     large_share: float = 0.2  # of merchants' orders
-    history_days: int = 12  # before them, of job orders that nobody optimises, from which the platform learns
+    history_days: int = 8  # before them, of job orders that nobody optimises, from which the platform learns
     days: int = 3
 
 
