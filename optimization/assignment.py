@@ -61,6 +61,12 @@ class Assignment:
         """Pairs (orders, factories) that can be chosen."""
         return np.isfinite(self.cost)
 
+    @cached_property
+    def fewest(self) -> Floats:
+        """Minutes (orders,) of each order where it takes fewest, 0 where it can go nowhere whole."""
+        fewest = np.where(self.allowed, self.minutes, np.inf).min(axis=1, initial=np.inf)
+        return np.where(np.isfinite(fewest), fewest, 0.0)
+
     def load(self, chosen: Ints) -> Floats:
         """Minutes of each factory."""
         placed = np.flatnonzero(chosen >= 0)

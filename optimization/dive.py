@@ -40,8 +40,10 @@ _NOISE = 0.3  # on the shares of dives after the first
 _AROUND, _FREED = 4, (0.3, 0.7)  # dives around the best plan after each from nothing, and the factories that they free
 _STEP = 5e-4  # relative; what a dive must better the best choice by: most are given up early
 _ELITE, _MERGED = 12, 6  # best choices that are kept, and that are merged at a time
+_OTHERS = 2, 8  # factories that a kernel has beside those of the best plan
 _KERNEL_S, _MORE = 10.0, 0.5  # seconds of a kernel; minutes of its factories beyond those of the orders, as a share
 _PARTS, _PART_S = 8, 3.0  # parts around the best plan after each kernel, and seconds of one
+_NEAR, _BREADTH = (1.0, 2.0), (3, 11)  # by what the distance of a part's factories is stretched; how many they are
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,11 @@ class Dives:
     def _kernel(self) -> None:
         """Branch and bound over some factories and each order's pairs of lowest floor."""
         best = self._best()
-        factories = np.union1d(np.unique(best[best >= 0]), self._promising(_MORE * self._random.random()))
-        if not self._started:
-            factories, self._started = self._promising(_MORE), True
+        factories = self._promising(_MORE)
+        if self._started:
+            others = self._random.permutation(factories)[: self._random.integers(*_OTHERS)]
+            factories = np.union1d(np.unique(best[best >= 0]), others)
+        self._started = True
         floor = np.full(self._floor.shape, np.inf)
         floor[:, factories] = self._floor[:, factories]
         rank = np.argsort(np.argsort(floor, axis=1, kind="stable"), axis=1, kind="stable")
@@ -220,12 +224,12 @@ class Dives:
             return
         mine = best == self._random.choice(engaged)
         dearer = np.where(np.isfinite(self._floor), self._floor, np.nan)[mine] - self._floor[mine].min(axis=1)[:, None]
-        near = np.argsort(np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0), kind="stable")
-        factories = near[: self._random.integers(3, 8)]
+        far = np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0) * self._random.uniform(*_NEAR, len(dearer[0]))
+        factories = np.argsort(far, kind="stable")[: self._random.integers(*_BREADTH)]
         free = np.flatnonzero(np.isin(best, factories) | mine | (best < 0))
         part = self._a.rest(free, best)
         among = np.zeros(part.shape, dtype=bool)
-        among[:, factories] = True
+        among[:, factories] = (self._floor[free] < self._a.value(best))[:, factories]
         found = finished(part, among, best[free], self._limits(_PART_S))
         if found is not None:
             whole = best.copy()
@@ -235,9 +239,8 @@ class Dives:
     def _promising(self, more: float) -> Ints:
         """Factories of lowest floor that have the minutes for all orders and so many more times."""
         a = self._a
-        fewest = np.where(a.allowed, a.minutes, np.inf).min(axis=1, initial=np.inf)
         ranked = np.argsort(self._floor.min(axis=0, initial=np.inf), kind="stable")
-        asked = (1.0 + more) * fewest[np.isfinite(fewest)].sum()
+        asked = (1.0 + more) * a.fewest.sum()
         return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(a.room[ranked]), asked)])
 
     def _limits(self, seconds: float) -> Limits:

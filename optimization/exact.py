@@ -1,5 +1,6 @@
 """The exact regime: an instance over some of its pairs is stated, compiled and searched by branch and bound."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -24,11 +25,12 @@ def solved(
     engaged: tuple[int, int] | None = None,
     known: pd.DataFrame | None = None,
 ) -> Outcome | None:
-    """The best found within the limits; None where frozen work does not fit.
+    """The best found within the limits, stating included; None where frozen work does not fit.
 
     `engaged`: the fewest and most factories to look at plans of, among those that there is a choice about.
     `known`: the allocation of a plan to start from, as far as it is over these pairs.
     """
+    began = time.monotonic()
     model = statement.state(instance, reduced)
     program = compile_model(model)
     start = frozen_alone(program)
@@ -38,7 +40,8 @@ def solved(
         start = better(program, start, point(program, model, known))
     if engaged:
         program = _counted(program, model, *engaged)
-    found = best(program, program.columns(model.quantity)[1], start, limits, progress)
+    left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
+    found = best(program, program.columns(model.quantity)[1], start, left, progress)
     return Outcome(
         allocation=allocation(program, model, found.values),
         work=work(program, model, found.values),

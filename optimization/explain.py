@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from c2m.errors import InputError
 from optimization import explain_factory as days
@@ -75,7 +74,11 @@ def book(
     began, called = time.monotonic(), Names(names or {})
     small = len(instance.arcs) <= _ARCS_PER_SECOND * seconds
     waits = waiting.waiting(instance, plan)
-    codes = {lot["order_id"]: lot["code"] for lot in reasons.unmet(*_as_planned(instance, plan))}
+    proven = plan.report.get("status") == "optimal"
+    codes = {
+        lot["order_id"]: lot["code"]
+        for lot in reasons.unmet(instance, plan.allocation, plan.schedule, proven, began + seconds)
+    }
     whole = (day.book, day.plan) if day else (instance, plan)
     splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
     fixed = Fixed(instance, plan) if small else None
@@ -108,11 +111,6 @@ def book(
         "short_or_late_lots": len(troubled),
     }
     return Explained("Why this plan", lines, figures)
-
-
-def _as_planned(instance: Instance, plan: Plan) -> Any:
-    proven = plan.report.get("status") == "optimal"
-    return instance, reduce(instance), plan.allocation, plan.schedule, proven
 
 
 def _headline(instance: Instance, plan: Plan) -> str:

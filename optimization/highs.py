@@ -167,11 +167,13 @@ def search(
         _run(solver)
     info = solver.getInfo()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    bound = info.mip_dual_bound if program.integer.any() else info.objective_function_value
+    closed = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    of_optimum = info.objective_function_value if closed else -np.inf
+    bound = info.mip_dual_bound if program.integer.any() else of_optimum
     return Search(
         values=np.array(solver.getSolution().col_value) if found else None,
         bound=bound if np.isfinite(bound) else None,
-        closed=solver.getModelStatus() == highspy.HighsModelStatus.kOptimal,
+        closed=closed,
         nodes=max(0, info.mip_node_count),
         lp_iterations=max(0, info.simplex_iteration_count),
     )

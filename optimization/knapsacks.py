@@ -111,13 +111,6 @@ class Knapsacks:
         return packed
 
 
-def cheapest(a: Assignment) -> Floats:
-    """Prices to begin with: each order's cheapest choice, engagement shared by the minutes of the factory."""
-    shared = a.engagement / np.maximum(1.0, a.room)
-    minutes = np.where(a.allowed, a.minutes, 0.0)
-    return np.asarray(np.minimum(a.left, (a.cost + minutes * shared).min(axis=1, initial=np.inf)))
-
-
 def ascend(
     k: Knapsacks, prices: Floats, turns: int, until: float = np.inf, share: Floats | None = None, stride: float = 0.1
 ) -> tuple[Packing, Floats]:

@@ -13,14 +13,12 @@ from functools import partial
 from optimization import patterns
 from optimization import prices as lagrangian
 from optimization.ascent import ascend
-from optimization.dense import Dense, Floats, dense
+from optimization.dense import Dense, Floats
 from optimization.draft import Draft
 from optimization.highs import Limits, Progress
 from optimization.neighbourhood import Search
 from optimization.outcome import Outcome
-from optimization.pairs import Pairs
-from optimization.part import whole
-from optimization.problem import Instance
+from optimization.part import Whole
 from optimization.relaxation import relax
 from optimization.rounding import filled, rounded
 from optimization.workers import Workers
@@ -47,21 +45,19 @@ class _Bound:
             self.value, self.by = value, by
 
 
-def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
+def suits(w: Whole, limits: Limits) -> bool:
     """Whether one program does not carry the instance; not where nodes are to stop the search."""
-    return limits.nodes is None and len(dense(instance, reduced).slots[0]) >= _FEWEST_SLOTS
+    return limits.nodes is None and len(w.d.slots[0]) >= _FEWEST_SLOTS
 
 
 def solved(
-    instance: Instance,
-    reduced: Pairs,
+    w: Whole,
     limits: Limits,
     start: Outcome,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """The best plan found, never dearer than `start`, and a proven bound."""
     began = time.monotonic()
-    w = whole(instance, reduced, dense(instance, reduced))
     d, end = w.d, began + limits.seconds
     if limits.seconds < _LEAST_S * len(d.slots[0]):
         return start
@@ -73,7 +69,7 @@ def solved(
         search = Search(w, _cheaper(w.draft(start.allocation, start.work), first_plan()), bound.prices)
         if by_nodes and limits.threads > 1:
             left = Limits(end - time.monotonic(), limits.gap, 1)
-            workers.raise_by_nodes(instance, reduced, w.allocation(search.draft), left)
+            workers.raise_by_nodes(w.instance, w.reduced, w.allocation(search.draft), left)
         for gap in _steps(search, workers, bound, end):
             if progress:
                 progress(Progress(time.monotonic() - began, bound.value, search.cost, gap))

@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from optimization import exact
-from optimization.dense import Dense, Floats, dense
+from optimization.dense import Dense, Floats
 from optimization.engagement import floors
 from optimization.highs import Limits, Progress
 from optimization.outcome import Outcome
 from optimization.pairs import Pairs
-from optimization.problem import Instance
+from optimization.part import Whole
 
 OnProgress = Callable[[Progress], None]
 
@@ -27,23 +27,20 @@ _FLOORS_BY = 0.2  # share of the time
 _ASSUMED = (0.003, 0.01, 0.04, np.inf)
 
 
-def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
+def suits(w: Whole, limits: Limits) -> bool:
     """Whether there are many pairs, days need no telling apart, and there is a choice of factories to engage."""
-    pairs, factories = reduced.pairs, instance.factories
-    if len(pairs) <= _MANY or reduced.spans["factory_id"].duplicated().any():
+    pairs, factories = w.reduced.pairs, w.instance.factories
+    if len(pairs) <= _MANY or w.reduced.spans["factory_id"].duplicated().any():
         return False
     costly = factories["factory_id"][factories["engagement_cost"] > 0]
     at_choice = pairs["factory_id"].isin(costly) & ~pairs["factory_id"].isin(pairs["factory_id"][pairs["kept"] > 0])
     return bool(at_choice.any())
 
 
-def solved(
-    instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: OnProgress | None = None
-) -> Outcome:
+def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
-    d = dense(instance, reduced)
-    proven = floors(d, _FLOORS_BY * limits.seconds)
+    proven = floors(w.d, _FLOORS_BY * limits.seconds)
     found, bound, bound_by = start, proven.bound, "lagrangian"
     for share in _ASSUMED:
         assumed = proven.bound + share * abs(proven.bound) if np.isfinite(share) else np.inf
@@ -53,8 +50,8 @@ def solved(
             break
         counts = np.flatnonzero(proven.count <= cutoff)
         engaged = (int(counts[0]), int(counts[-1])) if len(counts) else None
-        pairs = _below(reduced, d, proven.pair, cutoff)
-        outcome = exact.solved(instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
+        pairs = _below(w.reduced, w.d, proven.pair, cutoff)
+        outcome = exact.solved(w.instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
         if outcome is None:
             break  # within the solver's tolerance frozen work does not fit
         bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))

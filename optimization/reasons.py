@@ -6,9 +6,10 @@ a question of the most that each can make. Where it fits and is not made, its co
 planned as in causes.py, the others get the code `dearer`.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _COLUMNS = (
 )
 _MOST_SETS = 2_000  # of factories, of one size, that are looked at for a lot
 _PLANNED = 4  # lots that fit and are not made, whose costs are looked at one by one
+GRACE_S = 2.0  # seconds beyond the limit of a search in which they still are
 WORDS = {
     "no-capable-factory": "no factory is listed for it",
     "window-empty": "no day lies between its material and its latest arrival",
@@ -51,9 +53,12 @@ WORDS = {
 
 
 def unmet(
-    instance: Instance, reduced: Pairs, allocation: pd.DataFrame, schedule: pd.DataFrame, proven: bool
+    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, proven: bool, until: float = np.inf
 ) -> list[dict[str, Any]]:
-    """order_id, quantity, code, reason of every order that is not made whole; `proven`: no plan does notably better."""
+    """order_id, quantity, code, reason of every order that is not made whole; `proven`: no plan does notably better.
+
+    After a monotonic time no more lots are planned for what their costs are.
+    """
     left = unmet_pieces(instance, allocation)
     short = left[left > 0]
     if not len(short):
@@ -63,7 +68,7 @@ def unmet(
     found, planned = [], 0
     for order in rows(instance.orders[instance.orders["order_id"].isin(short.index)]):
         code, words = _code(order, pairs.get(order.order_id)), ""
-        if code == "dearer" and planned < _PLANNED:
+        if code == "dearer" and planned < _PLANNED and time.monotonic() < until:
             planned += 1
             exact = cause(Want(instance, plan, order.order_id, on_time=False))
             code, words = exact.code, exact.words
@@ -207,12 +212,7 @@ class _Lot:
         spare, lacking = self.asked - int(least[frozen].sum()), self.asked - int(most[frozen].sum())
         if spare < 0 or np.sort(most[free])[len(free) - count :].sum() < lacking:
             return False
-        by_least = free[np.argsort(least[free], kind="stable")]
-        return any(
-            least[list(some)].sum() <= spare and most[list(some)].sum() >= lacking
-            for size in range(count + 1)
-            for some in islice(combinations(by_least.tolist(), size), _MOST_SETS)
-        )
+        return any(_some(least[free], most[free], size, spare, lacking) for size in range(count + 1))
 
     def lifted(self, world: str) -> str | None:
         """The first rule without which it would fit."""
@@ -231,6 +231,15 @@ class _Lot:
         if (self.figures["first"] > self.figures["last"]).all():
             return "window-empty"
         return "window-too-short" if self.figures["alone"].any() else "no-working-day"
+
+
+def _some(least: Any, most: Any, size: int, spare: int, lacking: int) -> bool:
+    """Whether so many of the pairs need no more than `spare` pieces at least and make `lacking` at most."""
+    largest, smallest = np.argsort(-most, kind="stable")[:size], np.argsort(least, kind="stable")
+    if most[largest].sum() < lacking or least[smallest[:size]].sum() > spare:
+        return False
+    sets = chain([largest.tolist()], map(list, islice(combinations(smallest.tolist(), size), _MOST_SETS)))
+    return any(least[some].sum() <= spare and most[some].sum() >= lacking for some in sets)
 
 
 def frozen_causes(instance: Instance, reduced: Pairs) -> list[str]:

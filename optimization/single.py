@@ -19,14 +19,12 @@ import pandas as pd
 from optimization import exact
 from optimization.assignment import Assignment, Stated, assignment, single, stated
 from optimization.board import Board
-from optimization.dense import Flags, Floats, Ints, dense
+from optimization.dense import Flags, Floats, Ints
 from optimization.dive import Dives, Task
 from optimization.engagement import floors
 from optimization.highs import Exchange, Limits, Progress, Search, search
 from optimization.outcome import Outcome
-from optimization.pairs import Pairs
-from optimization.part import Whole, whole
-from optimization.problem import Instance
+from optimization.part import Whole
 from optimization.workers import end_with_parent
 
 OnProgress = Callable[[Progress], None]
@@ -40,19 +38,24 @@ _POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
 _LEAST_S = 0.5  # the general statement is not begun with less
 
 
-def suits(instance: Instance, reduced: Pairs, limits: Limits) -> bool:
-    """Whether no order can have two factories and days need no telling apart; searches by nodes stay as they are."""
-    if limits.nodes is not None or len(reduced.pairs) < _FEWEST or reduced.spans["factory_id"].duplicated().any():
+def suits(w: Whole, limits: Limits) -> bool:
+    """Whether no order can have two factories and days need no telling apart; searches by nodes stay as they are.
+
+    Not where the book is more than all minutes and orders can be made in part: parts are what decides there.
+    """
+    pairs, spans = w.reduced.pairs, w.reduced.spans
+    if limits.nodes is not None or len(pairs) < _FEWEST or spans["factory_id"].duplicated().any():
         return False
-    return bool(single(dense(instance, reduced)).all())
+    return bool(single(w.d).all()) and not _in_parts_alone(assignment(w.d))
 
 
-def solved(
-    instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: OnProgress | None = None
-) -> Outcome:
+def _in_parts_alone(a: Assignment) -> bool:
+    return bool(a.fewest.sum() > a.room.sum()) and bool((a.left < a.unmet).any())
+
+
+def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
-    w = whole(instance, reduced, dense(instance, reduced))
     a = assignment(w.d)
     context = get_context("forkserver")
     board = Board(context, a, _chosen(w, a, start.allocation))
@@ -73,20 +76,18 @@ def solved(
         _beside(diver, board, proof, end)
     found = _outcome(w, a, board.best())
     polish = replace(limits, seconds=float(np.clip(began + limits.seconds - time.monotonic(), *_POLISH_S)))
-    found = min(_polished(instance, reduced, w, found, polish), start, key=lambda one: one.cost)
+    found = min(_polished(w, found, polish), start, key=lambda one: one.cost)
     found = replace(found, bound=board.bound, nodes=proof.nodes, columns=proof.columns)
     found = replace(found, bound_by="mip" if proof.bound >= board.bound else "lagrangian")
     left = replace(limits, seconds=began + _SEARCH_BY * limits.seconds - time.monotonic())
     if left.seconds < _LEAST_S or limits.stopped or found.cost - board.bound <= limits.gap * abs(found.cost):
         return found
-    return _in_parts(instance, reduced, left, found, progress)
+    return _in_parts(w, left, found, progress)
 
 
-def _in_parts(
-    instance: Instance, reduced: Pairs, limits: Limits, found: Outcome, progress: OnProgress | None
-) -> Outcome:
+def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | None) -> Outcome:
     """The best plan of the general statement: the choice is proven, but an order made in part may cost less."""
-    better = exact.solved(instance, reduced, limits, progress, known=found.allocation)
+    better = exact.solved(w.instance, w.reduced, limits, progress, known=found.allocation)
     if better is None:
         return found
     bound, by = max((found.bound, found.bound_by), (better.bound, better.bound_by))
@@ -141,12 +142,12 @@ class _Proof:
     ) -> None:
         self._a, self._floor, self._board, self._began, self._progress = a, floor, board, began, progress
         self._limits = limits
-        self._base = board.bound
+        self._base, self._shares = board.bound, list(_ASSUMED)
         self.bound, self.nodes, self.columns = -np.inf, 0, 0
 
     def run(self, end: float) -> bool:
         """Until a monotonic time; whether before that all was searched, the gap closed or the search stopped."""
-        for share in _ASSUMED:
+        for share in self._shares.copy():
             assumed = self._base + share * abs(self._base) if np.isfinite(share) else np.inf
             cutoff = min(assumed, self._board.cost)
             if self._limits.stopped or time.monotonic() >= end:
@@ -154,6 +155,8 @@ class _Proof:
             found = self._search(cutoff, end)
             if found.bound is not None:
                 self._raise_to(min(cutoff, found.bound))
+            if found.closed:
+                self._shares.remove(share)
             if cutoff < assumed:
                 return found.closed or self._limits.stopped
         return self._limits.stopped
@@ -240,7 +243,7 @@ def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
     return Outcome(allocation.assign(quantity=quantity[pair]), work, a.value(chosen))
 
 
-def _polished(instance: Instance, reduced: Pairs, w: Whole, found: Outcome, limits: Limits) -> Outcome:
+def _polished(w: Whole, found: Outcome, limits: Limits) -> Outcome:
     """The plan with parts of the orders that it leaves, where they can be made."""
     made = found.allocation.groupby("order_id")["quantity"].sum().reindex(w.order_ids, fill_value=0).to_numpy()
     left = made < w.d.quantity
@@ -248,6 +251,6 @@ def _polished(instance: Instance, reduced: Pairs, w: Whole, found: Outcome, limi
         return found
     used = np.zeros(len(w.d.order), dtype=bool)
     used[w.place(found.allocation)] = True
-    pairs = replace(reduced, pairs=reduced.pairs[used | left[w.d.order]].reset_index(drop=True))
-    better = exact.solved(instance, pairs, limits, known=found.allocation)
+    pairs = replace(w.reduced, pairs=w.reduced.pairs[used | left[w.d.order]].reset_index(drop=True))
+    better = exact.solved(w.instance, pairs, limits, known=found.allocation)
     return found if better is None else min(better, found, key=lambda one: one.cost)

@@ -28,8 +28,8 @@ from optimization.problem import Instance
 from optimization.relaxation import relax
 from optimization.solver import Solver
 
-Suits = Callable[[Instance, Pairs, Limits], bool]
-Way = Callable[[Instance, Pairs, Limits, Outcome, Callable[[Progress], None]], Outcome]
+Suits = Callable[[Whole, Limits], bool]
+Way = Callable[[Whole, Limits, Outcome, Callable[[Progress], None]], Outcome]
 
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
@@ -92,11 +92,14 @@ def solve(
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
     found = _floored(instance, reduced, _searched(w, limits, start, trace), start)
-    report = _report(instance, reduced, found, gap)
+    report = _report(instance, found, gap)
     report["engine"] = _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
         plan = stability.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
+    else:
+        proven, until = report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S
+        report["unmet"] = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
     plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
@@ -104,25 +107,23 @@ def solve(
 
 def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
     """What the way that suits the instance finds; the start where there is no time for any."""
-    began, problem = time.monotonic(), (w.instance, w.reduced)
+    began = time.monotonic()
     if limits.seconds <= 0:
         return start
-    suited = ((solved, priced) for suits, solved, priced in _WAYS if suits(*problem, limits))
+    suited = ((solved, priced) for suits, solved, priced in _WAYS if suits(w, limits))
     solved, priced = next(suited, _ELSE)
     if not priced:
-        return solved(*problem, limits, start, progress)
+        return solved(w, limits, start, progress)
     start = _priced(w, start, _PRICING_BY * limits.seconds)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-    found = solved(*problem, left, start, progress)
+    found = solved(w, left, start, progress)
     if found.bound < start.bound:
         found = replace(found, bound=start.bound, bound_by=start.bound_by)
     return replace(found, prices=start.prices) if found.prices is None else found
 
 
-def _exactly(
-    instance: Instance, reduced: Pairs, limits: Limits, start: Outcome, progress: Callable[[Progress], None]
-) -> Outcome:
-    return exact.solved(instance, reduced, limits, progress, known=start.allocation) or start
+def _exactly(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    return exact.solved(w.instance, w.reduced, limits, progress, known=start.allocation) or start
 
 
 # Ways of searching, the first that suits an instance is taken; and whether prices of capacity are found before it.
@@ -181,7 +182,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def _report(instance: Instance, reduced: Pairs, found: Outcome, asked: float) -> dict[str, Any]:
+def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
     parts = cost_parts(instance, found.allocation, found.work)
     objective = sum(parts.values())
     bound = min(objective, found.bound)
@@ -194,7 +195,6 @@ def _report(instance: Instance, reduced: Pairs, found: Outcome, asked: float) ->
         "bound_by": found.bound_by,
         "gap": gap,
         "cost": parts,
-        "unmet": reasons.unmet(instance, reduced, found.allocation, found.work, proven),
         "instance_sha256": instance.sha256,
     }
 

@@ -127,7 +127,8 @@ def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event |
             plan, undone = _with(plan, better), undone | {order_id}
             stake = at_stake(instance, plan)
             waiting |= dict.fromkeys(o for o, lot in lots.items() if lot.factories & better.factories)
-    return _restated(instance, reduced, plan, {"changes_undone": len(undone), "changes_all_seen": not waiting})
+    facts = {"changes_undone": len(undone), "changes_all_seen": not waiting}
+    return _restated(instance, plan, facts, until + reasons.GRACE_S)
 
 
 def _lots(instance: Instance, reduced: Pairs, plan: Plan) -> dict[str, _Lot]:
@@ -226,8 +227,8 @@ def _with(plan: Plan, part: _Part) -> Plan:
     return replace(plan, allocation=allocation, schedule=joined(plan.schedule, part.schedule, [*PAIR, "day"]))
 
 
-def _restated(instance: Instance, reduced: Pairs, plan: Plan, facts: dict[str, Any]) -> Plan:
-    """The plan with the report of what it now is; its bound stands."""
+def _restated(instance: Instance, plan: Plan, facts: dict[str, Any], until: float) -> Plan:
+    """The plan with the report of what it now is; its bound stands. `until`: as in reasons.unmet."""
     report = plan.report
     cost = cost_parts(instance, plan.allocation, plan.schedule)
     objective = sum(cost.values())
@@ -235,5 +236,5 @@ def _restated(instance: Instance, reduced: Pairs, plan: Plan, facts: dict[str, A
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0
     optimal = gap <= max(_ROUND_OFF, report["engine"].get("asked_gap", 0.0))
     figures = {"status": "optimal" if optimal else "feasible", "objective": objective, "bound": bound, "gap": gap}
-    unmet = reasons.unmet(instance, reduced, plan.allocation, plan.schedule, optimal)
+    unmet = reasons.unmet(instance, plan.allocation, plan.schedule, optimal, until)
     return replace(plan, report=report | figures | {"cost": cost, "unmet": unmet, "engine": report["engine"] | facts})

@@ -15,8 +15,8 @@ from optimization.dense import dense
 from optimization.dive import Dives, Task
 from optimization.highs import Limits, search
 from optimization.knapsacks import Knapsacks, ascend
-from optimization.knapsacks import cheapest as cheapest_prices
 from optimization.pairs import reduce
+from optimization.part import Whole, whole
 from optimization.problem import Instance
 from optimization.solve import solve
 
@@ -54,6 +54,24 @@ def _arc(r: np.random.Generator, order: str, factory: str, quantity: int) -> dic
     return pair | costs | {"minutes_per_piece": int(r.integers(1, 4)), "setup_minutes": int(r.choice([0, 0, 1]))}
 
 
+def ready(problem: Instance) -> Whole:
+    reduced = reduce(problem)
+    return whole(problem, reduced, dense(problem, reduced))
+
+
+@pytest.mark.parametrize("room", [250, 350])
+def test_a_book_beyond_all_minutes_whose_lots_may_be_made_in_part_is_no_choice_of_whole_lots(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_FEWEST", 1)
+    problem = instance(
+        [{"order_id": o, "quantity": 100, "due_day": 1, "max_factories": 1, "unmet_cost": 9} for o in "ABC"],
+        [{"order_id": o, "factory_id": "F", "unit_cost": 1} for o in "ABC"],
+        [{"factory_id": "F", "day": 1, "minutes": room}],
+    )
+    assert single.suits(ready(problem), Limits(1, 0, 1)) == (room > 300)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_packings_prove_a_bound(seed: int) -> None:
     problem = whole_lots(seed)
@@ -64,10 +82,11 @@ def test_packings_prove_a_bound(seed: int) -> None:
     a = assignment(dense(problem, reduced))
     k = Knapsacks(a)
     rough = k.pack(np.random.default_rng(seed).uniform(0, 40, len(a.left)))
-    best, share = ascend(k, cheapest_prices(a), turns=60)
+    cheapest_choices = np.minimum(a.left, a.cost.min(axis=1, initial=np.inf))
+    best, share = ascend(k, cheapest_choices, turns=60)
     assert rough.value <= expected + 1e-6
     assert best.value <= expected + 1e-6
-    assert best.value >= k.pack(cheapest_prices(a)).value
+    assert best.value >= k.pack(cheapest_choices).value
     assert (share >= 0).all()
     assert not share[~a.allowed].any()
 
@@ -76,7 +95,8 @@ def test_packings_prove_a_bound(seed: int) -> None:
 def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single, "_FEWEST", 1)
     problem = whole_lots(seed)
-    assert single.suits(problem, reduce(problem), Limits(1, 0, 1))
+    monkeypatch.setattr(single, "_in_parts_alone", lambda a: False)
+    assert single.suits(ready(problem), Limits(1, 0, 1))
     expected = optimum_unless_refused(problem, lambda it: solve(it, 5, 0, threads=1))
     if expected is None:
         return

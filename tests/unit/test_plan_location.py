@@ -70,8 +70,9 @@ def test_costs_of_changes_alone_are_proven_too() -> None:
         incumbent=[{"order_id": o, "factory_id": "F", "quantity": 30, "change_cost": 1} for o in lots],
     )
     reduced = reduce(problem)
-    start, _ = known.cheapest(whole(problem, reduced, dense(problem, reduced)))
-    found = location.solved(problem, reduced, Limits(20, 0, 1), start)
+    w = whole(problem, reduced, dense(problem, reduced))
+    start, _ = known.cheapest(w)
+    found = location.solved(w, Limits(20, 0, 1), start)
     assert found.cost == pytest.approx(20)
     assert found.bound == pytest.approx(20)
 
