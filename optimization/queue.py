@@ -38,6 +38,9 @@ MINUTES_BETWEEN_STOPS = 691 / 18 * 58 * 480
 STOP_MINUTES = (2, 2, 3.5, 3.5, 3.5, 4, 4, 4, 4.5, 4.5, 5, 5, 6.5, 8, 8, 90, 150, 270, 300)
 USUAL_DAY_SD = 0.2  # as prior_efficiency_day_sd in dbt_project.yml: the spread that RATIO has
 LOWEST_RATIO = 0.1
+# Of the minutes of a piece, what a spoiled one has taken when it is found: anywhere between cutting and the last
+# inspection. The plan, on the safe side, counts spoiled pieces as made whole.
+SPOILED_MADE = 0.5
 
 
 def finishes(
@@ -79,7 +82,9 @@ def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random
     )
     spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
     ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
+    spoiled = 1 - float(factory["yield_rate"])
     planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * float(factory["efficiency_factor"])
+    planned *= 1 - spoiled * (1 - SPOILED_MADE)
     run = planned / np.maximum(level * ratio, LOWEST_RATIO)
     operators = float(factory["operators"]) / float(factory["lines"])
     stops = random.poisson(run / MINUTES_BETWEEN_STOPS)

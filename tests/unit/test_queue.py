@@ -106,6 +106,8 @@ def test_what_is_made_whole_takes_the_minutes_that_its_day_s_ratio_says() -> Non
         at_least = 500 + 10_000 / np.interp(1 - level, levels, ratios)
         assert np.quantile(needed, level) == pytest.approx(at_least, rel=0.06)
     assert queue.durations(work, pd.Series(factory("F", **SURE)), random).min() == pytest.approx(10_500)
+    spoiling = pd.Series(factory("F", **SURE, yield_rate=0.9))  # planned: a tenth of the pieces made whole, and again
+    assert queue.durations(work, spoiling, random).min() == pytest.approx(500 + 10_000 * 0.95)
 
 
 def test_what_is_under_way_is_rather_one_of_the_slow() -> None:
