@@ -6,7 +6,7 @@ Each cell is one fault on one ledger: a real Mosquitto, relay, collector and fac
 Plans are released in waves through the ledger's own functions; each wave meets the fault; some of what was released is
 changed or taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with
 what the factories' journal says and with what ledger and disk hold. Cells that were done are kept
-(benchmarks/results/faults) and not run again; the table in docs/reliability.md is written anew from all that are there.
+(benchmarks/results/faults) and not run again; the tables in docs/reliability.md are written anew from all of them.
 """
 
 import argparse
@@ -57,6 +57,7 @@ BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 LEDGERS = ("sqlite", "postgresql")
 JOB_ORDERS = 2016
 _COUNTS = ("job_orders", "scans", "faults", "again", "lost", "doubled")
+_SUMMED = ("job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "seconds")
 FACTORIES = [f"F{number:02d}" for number in range(1, 11)]
 WAVES = 8
 FACTORIES_A_LOT = 2
@@ -401,22 +402,36 @@ def result_file(fault: Fault, ledger: str) -> Path:
 
 
 def page() -> str:
-    """The table of docs/reliability.md, a line per fault and ledger, with the sum."""
-    files = [result_file(fault, ledger) for fault in matrix() for ledger in LEDGERS]
-    rows = [json.loads(file.read_text()) for file in files if file.exists()]
-    head = ["fault", "how", "ledger", "job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "s"]
-    lines = [head, ["---"] * len(head)]
-    for row in rows:
-        counts = [f"{row[name]:,}" for name in _COUNTS]
-        lines.append([row["fault"], row["how"], row["ledger"], *counts, row["audit"], f"{row['seconds']:.0f}"])
-    total = [f"{sum(row[name] for row in rows):,}" for name in _COUNTS]
-    whole = "whole" if all(row["audit"] == "whole" for row in rows) else "broken"
-    lines.append([f"**{len(rows)} cells**", "", "", *total, whole, f"{sum(row['seconds'] for row in rows):.0f}"])
+    """The tables of docs/reliability.md, one per ledger with a line per fault, and the sum of all cells."""
+    found = {ledger: _rows(ledger) for ledger in LEDGERS}
+    tables = [f"On {ledger}:\n\n{_table(rows)}" for ledger, rows in found.items() if rows]
+    cells = [row for rows in found.values() for row in rows]
+    total = [f"* {name}: {count}" for name, count in zip(_SUMMED, _sums(cells), strict=True)]
+    return "\n\n".join([*tables, f"All {len(cells)} cells together:", "\n".join(total)])
+
+
+def _rows(ledger: str) -> list[dict[str, Any]]:
+    """What the cells of one ledger found, as far as they have run."""
+    files = [result_file(fault, ledger) for fault in matrix()]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ["fault", "how", *_SUMMED]
+    lines = [head, ["---"] * len(head), *([row["fault"], row["how"], *_sums([row])] for row in rows)]
+    lines.append([f"**{len(rows)} cells**", "", *_sums(rows)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _sums(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns `_SUMMED` over some cells, as text."""
+    counts = [f"{sum(row[name] for row in rows):,}" for name in _COUNTS]
+    whole = "whole" if all(row["audit"] == "whole" for row in rows) else "broken"
+    return [*counts, whole, f"{sum(row['seconds'] for row in rows):.0f}"]
+
+
 def write_page(file: Path) -> None:
-    """Puts the table between its marks."""
+    """Puts the tables between their marks."""
     before, _, rest = file.read_text().partition(BEGIN)
     file.write_text(f"{before}{BEGIN}\n\n{page()}\n\n{END}{rest.partition(END)[2]}")
 
