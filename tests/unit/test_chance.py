@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from order_world import CERTAIN, DAY, POLICY, build, built, factory, lot, working_days
+from order_world import CERTAIN, DAY, POLICY, build, built, factory, job_order, lot, working_days
 from scipy.stats import norm
 
 from c2m.settings import PlanPolicy
@@ -106,3 +106,28 @@ def test_the_level_of_a_pair_is_a_root_of_the_order_s() -> None:
     alone = slack_days(lines(1), minutes, last[:1], np.array([1]), 0.9 ** (1 / 3))
     assert slack[1, 0] == alone[0, 0] >= slack[0, 0]
     assert norm.ppf(0.9 ** (1 / 3)) > norm.ppf(0.9)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("told", "first"), [(None, "new"), (7, "held"), (40, "new")])
+def test_a_new_lot_goes_behind_one_whose_promised_date_it_would_put_at_stake(
+    version: int, told: int | None, first: str
+) -> None:
+    """Five days of work are agreed; a lot of a day that is due sooner comes in. Version 1 goes by due days."""
+    monday = DAY + timedelta(days=3)
+    promised_on = DAY + timedelta(days=told) if told else None
+    rows = [lot("held", quantity=2_500, committed=2_500, due_on=DAY + timedelta(days=25), promised_on=promised_on)]
+    rows += [lot("new", quantity=600, due_on=DAY + timedelta(days=5))]
+    live = job_order("held", "f", remaining=2_500, quantity=2_500, start_on=monday, due_on=DAY + timedelta(days=12))
+    live |= {"arrival": 1, "told_at": monday, "begun_at": None, "rank": 1_000_000 if version > 1 else None}
+    makers = [factory("f", **UNSURE | {"efficiency_deviation": 0.0, "works_by_rank": 1.0})]
+    known = pd.DataFrame(makers), working_days(["f"])
+    instance = build(rows, makers, live=[{name: live[name] for name in job_order("", "")}], policy=POLICY)
+    assert instance is not None
+    plan = solve(instance, time_limit_s=10, threads=1)
+    found = promised_dates(instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, 0.9)
+    assert found[2].sort_values("place")["order_id"].iloc[0] == first
+    dated = dated_allocation(instance, plan.allocation, plan.schedule, found[2]).set_index("lot_id")
+    assert dated["place"].idxmin() == first
+    if version == 1:
+        assert (dated.loc["new", "finish_on"] > live["due_on"]) == (first == "held")
