@@ -1,32 +1,42 @@
 """Tables in Markdown, for the pages of Prefect and MLflow."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
 
+# Renderers make links of bare addresses; a space of no width behind the scheme keeps them text.
+_ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|mailto|javascript|data|xmpp):|\bwww\.|@")
 _MARKS = re.compile(r"[\\`*_\[\]<>&#|~]")
 
 
-def table(frame: pd.DataFrame, most_rows: int = 200) -> str:
-    """A frame as a Markdown table; says how many rows it left out."""
+def table(frame: pd.DataFrame, most_rows: int = 200, markdown: Collection[str] = ()) -> str:
+    """A frame as a Markdown table; says how many rows it left out.
+
+    What others wrote (reasons, names of files, colours, reviews) is shown as text: every cell is, but those of the
+    columns `markdown`, which hold links of ours.
+    """
     if frame.empty:
         return "_none_\n"
+    ours = [name in markdown for name in frame.columns]
     lines = [_row(frame.columns), _row("---:" if pd.api.types.is_numeric_dtype(t) else "---" for t in frame.dtypes)]
-    lines += [_row(map(cell, row)) for row in frame.head(most_rows).itertuples(index=False)]
+    for row in frame.head(most_rows).itertuples(index=False):
+        cells = zip(map(cell, row), ours, strict=True)
+        lines.append(_row(text.replace("|", "\\|") if own else plain(text) for text, own in cells))
     if len(frame) > most_rows:
         lines.append(f"\n_{len(frame) - most_rows:,} more rows are in the run folder._")
     return "\n".join(lines) + "\n"
 
 
 def plain(text: str) -> str:
-    """Words of a person in a line of Markdown, where they mean nothing but themselves."""
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    """Words of a person in a line of Markdown, where they mean nothing but themselves: no link, no mark, no HTML."""
+    shown = _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    return _ADDRESS.sub("\\g<0>\u200b", shown)
 
 
 def _row(cells: Iterable[Any]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(str(cell).replace("\n", " ") for cell in cells) + " |"
 
 
 def cell(value: Any) -> str:

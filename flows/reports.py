@@ -17,7 +17,7 @@ from prefect.artifacts import (
 )
 
 from c2m.alerts import SEVERITY, when
-from c2m.markdown import table
+from c2m.markdown import plain, table
 from c2m.promises import correction
 from c2m.promises import summary as promise_summary
 from c2m.settings import settings
@@ -191,8 +191,8 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
         }
     )
     told = [
-        f"* **{SEVERITY[alert['severity']]}: {alert['kind']} {alert['subject']}**, since "
-        f"{alert['opened_at']:%d %b %H:%M} UTC: {alert['cause']}. _{alert['move']}._"
+        f"* **{SEVERITY[alert['severity']]}: {alert['kind']} {plain(alert['subject'])}**, since "
+        f"{alert['opened_at']:%d %b %H:%M} UTC: {plain(alert['cause'])}. _{plain(alert['move'])}._"
         for alert in alerts.head(_MOST_ALERTS).to_dict("records")
     ]
     more = [f"* {len(alerts) - _MOST_ALERTS:,} more: `c2m alerts`"] if len(alerts) > _MOST_ALERTS else []
@@ -207,7 +207,7 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
         "",
         "## Predicted finish",
         picture(lambda figure: _ranges(figure, rows.head(_MOST_RANGES), moment)) if len(rows) else "",
-        table(shown),
+        table(shown, markdown=["job order"]),
     )
 
 
@@ -285,4 +285,4 @@ def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:
     states = rows.groupby(["factory_id", "state"], as_index=False).agg(
         job_orders=("job_order_id", "count"), pieces=("quantity", "sum")
     )
-    page(key, title, *notes, "## By factory and state", table(states), "## Job orders", table(rows))
+    page(key, title, *notes, "## By factory and state", table(states), "## Job orders", table(rows, markdown=["video"]))

@@ -9,6 +9,7 @@ from c2m import clock, video
 from c2m.ledger import job_orders, promises
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
+from c2m.markdown import plain
 from c2m.published import read
 from c2m.steps import step
 from flows import plan_page, reports, warehouse
@@ -51,6 +52,6 @@ def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:
     until = clock.cut_off(day)
     seen = video.latest(until - timedelta(days=1), until).dropna(subset="video")
     label = seen["line_id"].fillna("last scan") + " " + seen["last"].dt.strftime("%Y-%m-%d %H:%M")
-    seen = seen.assign(video="[" + label + "](" + seen["video"] + ")")
+    seen = seen.assign(video="[" + label.map(plain) + "](" + seen["video"] + ")")
     key = ["job_order_id", "factory_id"]
     return rows.merge(seen[[*key, "video"]], "left", on=key).fillna({"video": ""})

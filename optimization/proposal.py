@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from c2m.markdown import plain
 from c2m.settings import ReleasePolicy
 from optimization.chance import in_order
 from optimization.problem import Instance
@@ -61,9 +62,9 @@ def places(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def lot_names(labels: pd.DataFrame) -> dict[str, str]:
-    """What people call each lot of `labels` (lot_id, order_id, style_id, colour), by lot_id."""
+    """What people call each lot of `labels` (lot_id, order_id, style_id, colour), by lot_id; as Markdown."""
     names = labels["order_id"] + ", " + labels["style_id"] + " " + labels["colour"].fillna("")
-    return dict(zip(labels["lot_id"], names.str.strip(), strict=True))
+    return dict(zip(labels["lot_id"], names.map(plain), strict=True))
 
 
 def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:

@@ -22,6 +22,7 @@ from c2m.floor.messages import ID_PATTERN
 from c2m.settings import settings
 
 PLATFORM = "c2m-platform"  # relay and collector; its key is made anew with every start of the floor
+_RESERVED = re.compile(r"c2m([-_].*)?", re.IGNORECASE)  # names of the platform and of its clients
 _SALT_BYTES, _ITERATIONS = 12, 1000  # of Mosquitto's PBKDF2; a key needs no slow hash
 _ACL = f"""user {PLATFORM}
 topic readwrite c2m/v1/#
@@ -57,7 +58,7 @@ def required() -> bool:
 
 
 def issue(name: str) -> str:
-    """A new key, which replaces the one before; it is shown this once and kept nowhere.
+    """A new key of a factory, which replaces the one before; it is shown this once and kept nowhere.
 
     Raises
     ------
@@ -66,6 +67,17 @@ def issue(name: str) -> str:
     """
     if not re.fullmatch(ID_PATTERN, name):
         raise InputError("bad-factory-id", [f"{name!r} is no factory identifier, expected {ID_PATTERN}"])
+    if _RESERVED.fullmatch(name):
+        raise InputError("bad-factory-id", [f"{name!r} is a name of the platform, expected one that begins otherwise"])
+    return _issued(name)
+
+
+def platform_key() -> str:
+    """A new key of the platform's own services."""
+    return _issued(PLATFORM)
+
+
+def _issued(name: str) -> str:
     key = secrets.token_urlsafe(32)
     _keep({**known(), name: {"sha256": _digest(key), "mosquitto": _for_mosquitto(key)}})
     return key

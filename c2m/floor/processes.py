@@ -76,7 +76,7 @@ def _own_credential() -> dict[str, str]:
     """Where factories need credentials, the services do too: one for this run, known to them alone."""
     if not credentials.required():
         return {}
-    return {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.issue(credentials.PLATFORM)}
+    return {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.platform_key()}
 
 
 def _environment(running: broker.Broker, http_port: int, factory_http_port: int) -> dict[str, str]:

@@ -161,6 +161,9 @@ def test_only_hashes_lie_on_disk_and_for_their_owner_alone(running: Floor, keys:
 def test_what_is_no_factory_and_what_has_no_credential_is_named(home: Path) -> None:
     with pytest.raises(InputError, match="no factory identifier"):
         credentials.issue("F1/#")
+    for name in (credentials.PLATFORM, "c2m-collector", "C2M", "c2m_relay"):
+        with pytest.raises(InputError, match="a name of the platform"):
+            credentials.issue(name)
     told = CliRunner().invoke(app, ["factory", "revoke", "F9"])
     assert (told.exit_code, "F9 has no credential" in told.output) == (2, True)
 

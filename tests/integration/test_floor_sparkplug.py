@@ -114,7 +114,7 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, tmp_path
 def test_with_credentials_a_site_is_heard_by_its_own_adapter_and_spoken_for_by_nobody_else(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    keys = {name: credentials.issue(name) for name in ("F1", "F2", credentials.PLATFORM)}
+    keys = {name: credentials.issue(name) for name in ("F1", "F2")} | {credentials.PLATFORM: credentials.platform_key()}
     port = request.getfixturevalue("port")
     heard: list[bytes] = []
     platform = Client(CallbackAPIVersion.VERSION2, "platform")
