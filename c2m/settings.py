@@ -4,11 +4,12 @@ Secrets (database passwords, broker credentials) come from the environment alone
 """
 
 import os
+from collections.abc import Iterator
 from datetime import date, time
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -224,6 +225,27 @@ class SimulationPolicy(BaseModel):
         return self
 
 
+class _OpenFile(YamlConfigSettingsSource):
+    """c2m.yaml. A secret in it would lie open, and be copied with the home: it is refused."""
+
+    def __call__(self) -> dict[str, Any]:
+        told: dict[str, Any] = super().__call__()
+        if found := list(_secrets(self.settings_cls, told)):
+            names = ", ".join(f"C2M_{'__'.join(name).upper()}" for name in found)
+            raise SettingsError(f"{self.yaml_file_path} holds {names}: secrets come from the environment alone")
+        return told
+
+
+def _secrets(model: type[BaseModel], told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The names of those settings of a file that are secrets, group by group."""
+    for name, value in told.items():
+        kind = model.model_fields[name].annotation if name in model.model_fields else None
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((name, *rest) for rest in _secrets(kind, value))
+        elif value is not None and (kind is SecretStr or SecretStr in get_args(kind)):
+            yield (name,)
+
+
 class Settings(BaseSettings):
     """The platform's settings; one object per process, see `settings()`."""
 
@@ -304,7 +326,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment prevails over C2M_HOME/c2m.yaml."""
         file = Path(os.environ.get("C2M_HOME", "var")) / "c2m.yaml"
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file)
+        return init_settings, env_settings, _OpenFile(settings_cls, yaml_file=file)
 
     @property
     def landing(self) -> Path:
