@@ -68,6 +68,7 @@ def occupant() -> str | None:
 @contextmanager
 def _opened(name: str) -> Iterator[int]:
     settings().home.mkdir(parents=True, exist_ok=True)
+    settings().home.chmod(0o700)  # ledger, landing zone and databases are for their owner alone
     handle = os.open(lock_file(name), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         yield handle

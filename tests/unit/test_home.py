@@ -57,3 +57,9 @@ def test_two_homes_never_have_the_same_id(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("C2M_HOME", "home/copy")
     settings.cache_clear()
     assert home_id() != ours
+
+
+def test_a_home_is_its_owners_alone(home: Path) -> None:
+    home.chmod(0o755)
+    with occupied("c2m run"):
+        assert home.stat().st_mode & 0o777 == 0o700
