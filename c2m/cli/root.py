@@ -23,6 +23,22 @@ Actor = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
 World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"c2m {version('c2m')}")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a command whose `C2MError` becomes a list of faults on standard error and an exit code."""
 

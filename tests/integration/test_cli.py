@@ -1,6 +1,7 @@
 """The command line as its users meet it: exit codes, words instead of tracebacks, JSON for programs."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,10 @@ def test_help_names_every_command() -> None:
     text = c2m("--help").output
     for name in ("run", "up", "ingest", "forecast", "allocate", "verify", "release", "dispatch", "status", "simulate"):
         assert name in text
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert c2m("--version").output.strip() == f"c2m {version('c2m')}"
 
 
 def test_a_missing_feed_stops_the_day_and_its_repair_completes_it(world: Path) -> None:
