@@ -72,13 +72,17 @@ def dive(a: Assignment, guide: Guide, noise: Floats, until: float, below: float 
         part = a.rest(free, chosen)
     if not len(free):
         return chosen
-    among = share > _TRACE
-    among |= ~among.any(axis=1)[:, None]
-    last = finished(part, among, None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1, below=below))
+    last = finished(part, _traced(share), None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1, below=below))
     if last is None:
         return None
     chosen[free] = last
     return chosen
+
+
+def _traced(share: Floats) -> Flags:
+    """The pairs (orders, factories) that have a share; all of an order where none has."""
+    traced = share > _TRACE
+    return np.asarray(traced | ~traced.any(axis=1)[:, None])
 
 
 def _settle(part: Assignment, weight: Floats, chosen: Ints, free: Ints) -> Ints:
@@ -223,9 +227,7 @@ class Dives:
         if not len(engaged) or self._over:
             return
         mine = best == self._random.choice(engaged)
-        dearer = np.where(np.isfinite(self._floor), self._floor, np.nan)[mine] - self._floor[mine].min(axis=1)[:, None]
-        far = np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0) * self._random.uniform(*_NEAR, len(dearer[0]))
-        factories = np.argsort(far, kind="stable")[: self._random.integers(*_BREADTH)]
+        factories = self._near(mine)
         free = np.flatnonzero(np.isin(best, factories) | mine | (best < 0))
         part = self._a.rest(free, best)
         among = np.zeros(part.shape, dtype=bool)
@@ -235,6 +237,14 @@ class Dives:
             whole = best.copy()
             whole[free] = found
             self._take(whole)
+
+    def _near(self, orders: Flags) -> Ints:
+        """Some factories whose floors for these orders are low."""
+        floor = self._floor[orders]
+        dearer = np.where(np.isfinite(floor), floor, np.nan) - floor.min(axis=1)[:, None]
+        far = np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0)
+        far *= self._random.uniform(*_NEAR, len(far))
+        return np.argsort(far, kind="stable")[: self._random.integers(*_BREADTH)]
 
     def _promising(self, more: float) -> Ints:
         """Factories of lowest floor that have the minutes for all orders and so many more times."""

@@ -64,14 +64,12 @@ def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None
     floor = np.full(a.shape, np.inf)
     floor[w.d.order, w.d.factory] = proven.pair
     task = Task(a, floor, np.minimum(a.left, proven.prices * w.d.quantity), seed=1)
-    end = began + _SEARCH_BY * limits.seconds
     stop = _Stop(board, limits, a.left < a.unmet, began + _WHOLE_BY * limits.seconds)
     proof = _Proof(a, floor, board, replace(limits, threads=1, stop=stop), began, progress)
     if limits.threads == 1:
-        if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
-            _dive(task, board, _DIVES_BY * limits.seconds - (time.monotonic() - began), stop)
-            proof.run(end)
+        _in_turn(task, board, proof, replace(limits, stop=stop), began)
     else:
+        end = began + _SEARCH_BY * limits.seconds
         diver = context.Process(target=_dive_alone, args=(task, board, end - time.monotonic()), daemon=True)
         _beside(diver, board, proof, end)
     found = _outcome(w, a, board.best())
@@ -92,6 +90,13 @@ def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | N
         return found
     bound, by = max((found.bound, found.bound_by), (better.bound, better.bound_by))
     return replace(min(better, found, key=lambda one: one.cost), bound=bound, bound_by=by)
+
+
+def _in_turn(task: Task, board: Board, proof: "_Proof", limits: Limits, began: float) -> None:
+    """Branch and bound, dives, branch and bound, in shares of the time."""
+    if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
+        _dive(task, board, began + _DIVES_BY * limits.seconds - time.monotonic(), limits.stop)
+        proof.run(began + _SEARCH_BY * limits.seconds)
 
 
 def _beside(diver: BaseProcess, board: Board, proof: "_Proof", end: float) -> None:
