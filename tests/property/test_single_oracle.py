@@ -124,6 +124,21 @@ def test_a_part_that_fills_a_target_is_below_no_bound(target: int, monkeypatch: 
     assert (search(statement.program, nothing, Limits(5, 0, 1)).bound or 0.0) <= cost + 1e-6
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_search_below_a_cost_still_finds_what_costs_less(seed: int) -> None:
+    problem = whole_lots(seed)
+    if cheapest(problem) is None:
+        return
+    a = assignment(dense(problem, reduce(problem)))
+    statement = stated(a, a.allowed)
+    nothing = statement.point(a, np.full(len(a.left), -1))
+    best = search(statement.program, nothing, Limits(5, 0, 1)).bound
+    assert best is not None
+    found = search(statement.program, nothing, Limits(5, 0, 1, below=best + 0.5)).values
+    assert found is not None
+    assert statement.program.value(found) == pytest.approx(best)
+
+
 def test_dives_end_when_they_are_to_stop() -> None:
     problem = whole_lots(3)
     a = assignment(dense(problem, reduce(problem)))
