@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from optimization.assignment import Assignment
 from optimization.dense import Floats, Ints
@@ -89,12 +90,11 @@ class Knapsacks:
         real = pays[item, factories]
         weight, worth = np.where(real, self.weight[item, factories], 0), np.where(real, gain[item, factories], 0.0)
         padded = np.full((count, largest + width), -np.inf)  # before the table: loads below 0
-        place = (factories * (largest + width) + largest)[:, None] + np.arange(width)
-        table, flat = padded[:, largest:], padded.ravel()
+        table, moved = padded[:, largest:], sliding_window_view(padded, width, axis=1)  # by the weight, from the right
         table[:] = 0.0
         took = np.zeros((turns, count, width), dtype=bool)
         for turn in range(turns):
-            other = flat[place - weight[turn][:, None]] + worth[turn][:, None]
+            other = moved[factories, largest - weight[turn]] + worth[turn][:, None]
             np.greater(other, table, out=took[turn])
             np.maximum(table, other, out=table)
         return item, table.copy(), took
