@@ -34,8 +34,8 @@ _TURNS, _STRIDE = (25, 100), 0.05  # of the ascent between two turns, as many as
 _DIVE_BY = 0.1  # share of the time for one dive
 _FEW, _TRACE = 250, 0.003  # pairs that branch and bound carries to the end, and the least share of those it looks at
 _LAST_S = 3.0
-# That must fit the time, for dives to get anywhere. Measured: 80 factories x 400 lots, 85 ms a packing, 45 s of processor
-# time: kernels 39,622 to 39,940, a dive of 29 s 40,863.
+# That must fit the time, for dives to get anywhere. Measured: 80 factories x 400 lots, 85 ms a packing, processor time:
+# kernels in 45 s 39,622 to 39,940, a dive of 29 s 40,863.
 _PACKS = 3_000
 _ASCENT, _ASCENT_BY = 400, 0.1  # turns of the first ascent, and share of the time
 _NOISE = 0.3  # on the shares of dives after the first
