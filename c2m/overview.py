@@ -13,7 +13,7 @@ from c2m.settings import settings
 
 
 def overview() -> dict[str, Any]:
-    """business_date, rows {in, accepted, quarantined} per feed, orders and job_orders by state, plan, forecast.
+    """business_date, rows {in, accepted, ...} per feed, orders and job_orders by state, plan, forecast.
 
     shared_lots and open_orders: rows as `c2m.book` makes them.
     """
@@ -62,13 +62,10 @@ def in_words(plan: dict[str, Any]) -> dict[str, str]:
 
 
 def rows() -> dict[str, dict[str, int]]:
-    """Rows in = accepted + quarantined, per feed, over every file seen."""
-    outcomes = read_landed("file_outcomes")
-    sums = outcomes.groupby("feed")[["rows_in", "accepted", "quarantined"]].sum()
-    return {
-        str(feed): {"in": int(row.rows_in), "accepted": int(row.accepted), "quarantined": int(row.quarantined)}
-        for feed, row in sums.iterrows()
-    }
+    """Rows in = accepted + quarantined + left out, per feed, over every file seen."""
+    names = {"rows_in": "in", "accepted": "accepted", "quarantined": "quarantined", "left_out": "left_out"}
+    sums = read_landed("file_outcomes").groupby("feed")[list(names)].sum().rename(columns=names)
+    return {str(feed): {name: int(row[name]) for name in names.values()} for feed, row in sums.iterrows()}
 
 
 def forecast() -> dict[str, Any]:

@@ -268,6 +268,9 @@ class Settings(BaseSettings):
 
     warehouse_memory: str = Field("8GB", description="Memory that dbt's DuckDB may take before it spills to disk")
     warehouse_threads: int = Field(2, ge=1, description="Threads of dbt's DuckDB")
+    ingest_unpacked_mb: int = Field(
+        20_000, ge=1, description="Most that one packed feed file may unpack to (MB); more is refused"
+    )
     compact_after_days: int = Field(
         7, ge=1, description="Age of files of scans that are merged, by receipt and on disk"
     )

@@ -47,9 +47,12 @@ def page(key: str, title: str, *parts: str) -> None:
 
 def feeds(outcomes: pd.DataFrame) -> None:
     """What came in, file by file, what was quarantined and why."""
-    shown = outcomes[["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]]
+    counts = ["rows_in", "accepted", "quarantined", "left_out", "duplicates"]
+    shown = outcomes[["feed", "file", *counts, "status", "problems", "notes"]]
+    rows_in, accepted, quarantined, left_out, repeats = (int(outcomes[name].sum()) for name in counts)
     total = (
-        f"{shown.rows_in.sum():,} rows in = {shown.accepted.sum():,} accepted + {shown.quarantined.sum():,} quarantined"
+        f"{rows_in:,} rows in = {accepted:,} accepted ({repeats:,} of them repeats of what had landed) "
+        f"+ {quarantined:,} quarantined + {left_out:,} left out on purpose"
     )
     page("feeds", "What came in", total, "", table(shown))
 

@@ -8,6 +8,7 @@ import typer
 
 from c2m.cli import show
 from c2m.cli.root import Json, World, command, refuse_without_effect
+from c2m.errors import InputError
 
 
 @command()
@@ -26,8 +27,15 @@ def ingest(
             {"--world": world}, "without --readmit: corrected rows belong to the files they came from"
         )
     outcomes = feeds.readmit(readmit) if readmit else feeds.ingest(Feeds.load(world or settings().world_folder))
-    shown = ["feed", "file", "rows_in", "accepted", "quarantined", "status", "problems"]
+    counts = ["rows_in", "accepted", "quarantined", "left_out", "duplicates"]
+    shown = ["feed", "file", *counts, "status", "problems", "notes"]
     show.rows("What came in", outcomes if as_json else outcomes[shown], as_json)
+    if len(rejected := outcomes[outcomes["status"] == "rejected"]):
+        faults = [
+            f"{row['file']}: no row accepted: {row['problems'] or 'see c2m quarantine ' + row['feed']}"
+            for row in rejected.to_dict("records")
+        ]
+        raise InputError("file-rejected", faults)
 
 
 @command()

@@ -312,8 +312,9 @@ _SAM = {f"sam_{operation}_minutes": "DOUBLE" for operation in ("cut", "sew", "fi
 # Parquet schemas of the other producers, DuckDB types.
 PRODUCED: dict[str, dict[str, str]] = {
     # status: arrived (seen, not finished: the run broke off) | ok | partial | rejected (no row accepted, see problems).
-    # rows_in = accepted + quarantined; duplicates: accepted rows that had landed before, not landed again;
-    # readmitted: accepted rows that came back corrected.
+    # rows_in = accepted + quarantined + left_out; duplicates: accepted rows that had landed before, not landed again;
+    # readmitted: accepted rows that came back corrected; left_out: rows that the mapping leaves out on purpose;
+    # notes: their reasons with counts, and how many lines without an id of their own were numbered.
     "file_outcomes": {
         "batch_id": "VARCHAR",
         "feed": "VARCHAR",
@@ -329,6 +330,8 @@ PRODUCED: dict[str, dict[str, str]] = {
         "status": "VARCHAR",
         "problems": "VARCHAR",
         "arrived_at": "TIMESTAMP",
+        "left_out": "BIGINT",
+        "notes": "VARCHAR",
     },
     "forecasts": {
         **_STYLE_FORECAST,

@@ -1,11 +1,14 @@
 """Brings the files of a world in: each lands once, whatever is killed and run again.
 
-A file's batch_id is the hash of feed, content and mapping. Its Parquet is written first, its quarantine next and its
-finished outcome last; a batch without a finished outcome is done again from the start, with the arrival first noted.
+A file's batch_id is the hash of feed, content, mapping and the files that are joined to it. Its Parquet is written
+first, its quarantine next and its finished outcome last; a batch without a finished outcome is done again from the
+start, with the arrival first noted.
 """
 
+import difflib
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC
 
@@ -19,7 +22,8 @@ from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, fingerprint
 from c2m.feeds.outcomes import Outcome
 from c2m.feeds.readmit import admit_waiting, readmit
-from c2m.feeds.records import Records, read
+from c2m.feeds.records import Records
+from c2m.feeds.shape import Rows, lacks, read
 from c2m.feeds.split import quarantine_all, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
@@ -76,30 +80,38 @@ def _bring_in(source: Source) -> Outcome:
     if outcome.finished:
         return outcome
     with landing.connect() as connection:
-        records = read(connection, source.file, source.mapping.read, source.mapping.wanted)
-        problems = [*records.problems, *_column_problems(source.mapping, records)]
+        rows = read(connection, source.file, source.mapping, source.joined)
+        problems = [*rows.file.problems, *_column_problems(source.mapping, rows.file)]
         if problems:
             quarantine_all(connection, source.mapping.feed, problems)
         else:
             split(connection, source.mapping, outcome.arrived_at, outcome.batch_id)
         landing.land(connection, source.mapping.feed, outcome.batch_id, outcome.batch_id)
         quarantined = quarantine.keep(connection, source.mapping, outcome)
-        finished = _finished(connection, outcome, quarantined, "; ".join(problems))
+        finished = _finished(connection, outcome, source.mapping, quarantined, rows, problems)
     outcomes.record(finished)
     return finished
+
+
+def batch_of(source: Source, digest: str) -> str:
+    """The batch of a file with this digest. Raises OSError where a file that is joined to it cannot be read."""
+    identity = [source.mapping.feed.name, digest, fingerprint(source.mapping)]
+    identity += [sha256(path) for paths in source.joined.values() for path in paths]
+    return hashlib.sha256("|".join(identity).encode()).hexdigest()[:32]
 
 
 def _arrival(source: Source) -> Outcome:
     """The outcome of the file's batch: finished, broken off, or new and written now."""
     feed = source.mapping.feed.name
+    if problem := source.problem():
+        raise _UnreadableError("file-unreadable", [f"{source.name}: {problem}"])
     try:
         digest = sha256(source.file)
+        batch_id = batch_of(source, digest)
     except OSError as error:
         raise _UnreadableError(
             "file-unreadable", [f"{source.name}: cannot be read: {error}; give it back and run again"]
         ) from error
-    identity = "|".join((feed, digest, fingerprint(source.mapping)))
-    batch_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     if known := outcomes.find(batch_id):
         return known
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
@@ -108,29 +120,55 @@ def _arrival(source: Source) -> Outcome:
     return arrived
 
 
-def _column_problems(mapping: Mapping, records: Records) -> list[str]:
-    present = {name.casefold() for name in records.columns}
-    lacking = [name for name in mapping.indispensable if name.casefold() not in present]
-    if not lacking or (records.problems and not present):
+def _column_problems(mapping: Mapping, file: Records) -> list[str]:
+    lacking = lacks(mapping, file)
+    if not lacking or (file.problems and not file.columns):
         return []
-    return [f"columns missing: {', '.join(lacking)}; the file has {', '.join(records.columns) or 'none'}"]
+    return [f"columns missing: {', '.join(lacking)}; the file has {', '.join(file.columns) or 'none'}"]
 
 
-def _finished(connection: duckdb.DuckDBPyConnection, outcome: Outcome, quarantined: int, problems: str) -> Outcome:
+def _misspelt(mapping: Mapping, file: Records) -> Iterator[str]:
+    """Columns of a native file that nobody reads and that nearly are the name of one that it lacks."""
+    present = {name.casefold() for name in file.columns}
+    lacking = {_letters(name): name for name in mapping.wanted if name.casefold() not in present}
+    known = {name.casefold() for name in mapping.wanted}
+    for column in file.columns if not mapping.name else ():
+        near = difflib.get_close_matches(_letters(column), lacking, 1, cutoff=0.8)
+        if near and column.casefold() not in known:
+            yield f"column {column!r} is not read: is {lacking[near[0]]} meant? Then name it so"
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.casefold())
+
+
+def _finished(
+    connection: duckdb.DuckDBPyConnection,
+    outcome: Outcome,
+    mapping: Mapping,
+    quarantined: int,
+    rows: Rows,
+    problems: list[str],
+) -> Outcome:
     tenant = FEEDS[outcome.feed].key[0]
     row = connection.execute(
         f"""SELECT (SELECT count(*) FROM records), count(*), count(*) FILTER (duplicate),
             CASE WHEN count(DISTINCT {tenant}) = 1 THEN any_value({tenant}) END FROM accepted"""  # noqa: S608
     ).fetchone()
     assert row  # an aggregate has one row
-    rows_in, accepted, duplicates, owner = row
+    records, accepted, duplicates, owner = row
+    left_out = sum(rows.left_out.values())
+    reasons = [f"{count:,} left out: {reason}" for reason, count in rows.left_out.items()]
+    said = [*problems, *_misspelt(mapping, rows.file)]
     return replace(
         outcome,
-        rows_in=rows_in,
+        rows_in=records + left_out,
         accepted=accepted,
         quarantined=quarantined,
         duplicates=duplicates,
         tenant=owner,
-        status=outcomes.status(accepted, quarantined, problems),
-        problems=problems,
+        status=outcomes.status(accepted, quarantined, "; ".join(problems)),
+        problems="; ".join(said),
+        left_out=left_out,
+        notes="; ".join([*reasons, *rows.notes]),
     )

@@ -7,14 +7,16 @@
       quantity: '"Qty"'
 
 Each expression is evaluated as TRY(expression), cast to the column's type. Null where every column that it mentions is
-filled is a fault of the row. A mapping filters no rows. A column that no expression mentions goes nowhere: neither into
-the landing zone nor into the quarantine.
+filled is a fault of the row, unless the column says when null is meant: {value: ..., null_when: ...}. A column that no
+expression mentions goes nowhere: neither into the landing zone nor into the quarantine. What makes rows of records
+(fill_down, join, explode, unpivot, where, number_lines) is carried out by shape.py. Without such keys every record is a
+row, and none is left out.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -34,22 +36,141 @@ class ReadOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["csv", "jsonl", "parquet"] | None = Field(None, description="Else by the file's suffix")
+    format: Literal["csv", "jsonl", "parquet", "json", "xml", "excel"] | None = Field(
+        None, description="Else by the file's suffix"
+    )
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str = Field('"', min_length=1, max_length=1)
     encoding: str = Field("utf-8", description="Any codec of Python")
+    header: int = Field(1, ge=1, le=1000, description="Line (of a sheet: row) that names the columns, from 1")
+    sheet: str | None = Field(None, description="Of a workbook; else its first")
+    member: str | None = Field(None, description="File in a zip that holds several")
+    path: str | None = Field(
+        None, description="Where the records stand: keys of JSON (data.orders), a tag of XML (order)"
+    )
+    lists: list[str] = Field(default_factory=list, description="Tags of XML that are lists, though one comes alone")
+    empty: list[str] = Field(default_factory=list, description="Texts that mean an empty cell, such as N/A")
 
 
-class MappingFile(BaseModel):
-    """The YAML of a mapping."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class FillDown(_Part):
+    """Blank cells of these columns take the value above; with `within`, of the same group only."""
+
+    columns: list[str] = Field(min_length=1)
+    within: list[str] = Field(default_factory=list)
+
+
+class Join(_Part):
+    """Columns of another file, under `name.column`, by equal keys; a record without a partner is a fault."""
+
+    name: str = Field(alias="as", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+    files: str = Field(description="Glob below the source's root")
+    keys: dict[str, str] = Field(min_length=1, description="Column here: column of the other file")
+    read: ReadOptions = Field(default_factory=lambda: ReadOptions.model_validate({}))
+    optional: bool = Field(False, description="A record without a partner is in order; its columns are empty")
+
+
+class Explode(_Part):
+    """A record becomes as many rows as a list has items."""
+
+    rows: str = Field(description="DuckDB SQL: the list of items, as text")
+    name: str = Field("item", alias="as", description="Column that holds the item")
+    number: str = Field("item_number", description="Column that holds its place in the list, from 1")
+
+
+class Unpivot(_Part):
+    """A record becomes a row per filled cell of these columns."""
+
+    columns: list[str] = Field(min_length=1)
+    name: str = Field(description="Column that will hold the name of the cell's column")
+    value: str = Field(description="Column that will hold the cell")
+    none: list[str] = Field(default_factory=list, description="Texts that mean none, beside blank")
+
+
+class Where(_Part):
+    """Rows for which `keep` is false are left out, counted under the reason."""
+
+    keep: str = Field(description="DuckDB SQL; null (it cannot be told) keeps the row")
+    reason: str = Field(min_length=1)
+
+
+class NumberLines(_Part):
+    """Numbers the rows of one file that are equal in these columns: what has no id of its own gets one."""
+
+    name: str = Field("line_number", alias="as")
+    within: list[str] = Field(min_length=1)
+
+
+class Value(_Part):
+    """A contract column that is null on purpose where `null_when` is true."""
+
+    value: str
+    null_when: str
+
+
+class Shape(_Part):
+    """How records become rows, in the order in which it is done."""
+
+    record_number: str | None = Field(None, description="Column that holds the number of the record in the file")
+    fill_down: list[FillDown] = Field(default_factory=list)
+    join: list[Join] = Field(default_factory=list)
+    explode: Explode | None = None
+    unpivot: Unpivot | None = None
+    where: list[Where] = Field(default_factory=list)
+    number_lines: NumberLines | None = None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether a record may become several rows."""
+        return bool(self.explode or self.unpivot)
+
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """Columns that no file has."""
+        found = {self.record_number}
+        found |= {self.explode.name, self.explode.number} if self.explode else set()
+        found |= {self.unpivot.name, self.unpivot.value} if self.unpivot else set()
+        found |= {self.number_lines.name} if self.number_lines else set()
+        return frozenset(found - {None})  # type: ignore[arg-type]
+
+    def joined_by(self, column: str) -> Join | None:
+        """The join that a column `name.column` comes from."""
+        return next((join for join in self.join if column.startswith(f"{join.name}.")), None)
+
+    def conditions(self) -> Iterator[tuple[str, str, str]]:
+        """Where it stands, the expression, and the type that it must have."""
+        if self.explode:
+            yield "explode.rows", self.explode.rows, "VARCHAR[]"
+        yield from ((f"where.{i}.keep", one.keep, "BOOLEAN") for i, one in enumerate(self.where))
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """Columns that the steps themselves need, of whatever file."""
+        names = [name for fill in self.fill_down for name in (*fill.columns, *fill.within)]
+        names += [name for join in self.join for name in join.keys]
+        names += [name for _, expression, _ in self.conditions() for name in columns_of(expression)]
+        names += self.unpivot.columns if self.unpivot else []
+        names += self.number_lines.within if self.number_lines else []
+        return tuple(dict.fromkeys(names))
+
+
+NO_SHAPE = Shape.model_validate({})
+
+
+class MappingFile(Shape):
+    """The YAML of a mapping."""
 
     feed: Literal[tuple(FEEDS)]  # type: ignore[valid-type]
     description: str = ""
     files: str
     read: ReadOptions = Field(default_factory=lambda: ReadOptions.model_validate({}))
-    columns: dict[str, str]
+    newest_file_wins: bool = Field(
+        False, description="A row that differs from what has landed under its key is known since its file arrived"
+    )
+    columns: dict[str, str | Value]
 
 
 @dataclass(frozen=True)
@@ -62,28 +183,46 @@ class Mapping:
     read: ReadOptions
     expressions: dict[str, str]
     text: str
+    null_when: dict[str, str] = field(default_factory=dict)
+    shape: Shape | None = None  # None: every record is a row
+    newest_file_wins: bool = False
 
     @cached_property
     def mentioned(self) -> dict[str, tuple[str, ...]]:
-        """The file's columns behind each contract column."""
-        return {column: _columns_of(expression) for column, expression in self.expressions.items()}
+        """The columns behind each contract column."""
+        return {column: columns_of(expression) for column, expression in self.expressions.items()}
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
-        """Every column of the file that the mapping reads."""
-        return tuple(dict.fromkeys(name for names in self.mentioned.values() for name in names))
+        """Every column of a row that the mapping reads; of one record among several rows, its number too."""
+        conditions = (name for expression in self.null_when.values() for name in columns_of(expression))
+        wanted = [name for names in self.mentioned.values() for name in names] + list(conditions)
+        if self.shape and self.shape.multiplies:
+            wanted.append(self.shape.record_number or "")
+        return tuple(dict.fromkeys(wanted))
+
+    @cached_property
+    def of_file(self) -> tuple[str, ...]:
+        """Every column of the file itself that is read."""
+        shape = self.shape
+        if shape is None:
+            return self.wanted
+        names = dict.fromkeys((*self.wanted, *shape.reads))
+        return tuple(name for name in names if name not in shape.made and not shape.joined_by(name))
 
     @property
     def indispensable(self) -> tuple[str, ...]:
         """Columns that a file must have: all that a mapping mentions; of a native file, those that must be filled."""
         if self.name:
-            return self.wanted
+            return self.of_file
         may_lack = {c.name for c in self.feed.columns if c.nullable or c.default is not None} | {"known_at"}
         return tuple(name for name in self.wanted if name not in may_lack)
 
     def value(self, column: Column) -> str:
         """SQL of a contract column over the file's columns; NULL where it cannot be had."""
         typed = _typed(self.expressions.get(column.name, "NULL"), column.type)
+        if meant := self.null_when.get(column.name):
+            typed = f"CASE WHEN {_typed(meant, 'BOOLEAN')} THEN NULL ELSE {typed} END"
         return typed if column.default is None else f"coalesce({typed}, '{column.default}')"
 
 
@@ -110,7 +249,26 @@ def parse(text: str, name: str) -> Mapping:
         raise InputError("mapping", faults) from error
     if faults := [f"{name}: {fault}" for fault in _faults(file)]:
         raise InputError("mapping", faults)
-    return Mapping(name, FEEDS[file.feed], file.files, file.read, file.columns, text)
+    specs = {column: spec if isinstance(spec, Value) else None for column, spec in file.columns.items()}
+    return Mapping(
+        name,
+        FEEDS[file.feed],
+        file.files,
+        file.read,
+        {column: spec if isinstance(spec, str) else spec.value for column, spec in file.columns.items()},
+        text,
+        {column: spec.null_when for column, spec in specs.items() if spec},
+        _shape(file),
+        file.newest_file_wins,
+    )
+
+
+def _shape(file: MappingFile) -> Shape | None:
+    """Its steps; None where every record is a row as it stands."""
+    shape = Shape.model_validate(file.model_dump(include=set(Shape.model_fields), by_alias=True))
+    if shape.multiplies and not shape.record_number:
+        shape = shape.model_copy(update={"record_number": "record_number"})
+    return shape if file.read.empty or shape != NO_SHAPE else None
 
 
 def fingerprint(mapping: Mapping) -> str:
@@ -124,13 +282,33 @@ def _faults(file: MappingFile) -> Iterator[str]:
     for name in file.columns.keys() - known.keys():
         yield f"columns.{name}: {feed.name} has no such column; it has {', '.join(known)}"
     for name, column in known.items():
-        if name in file.columns:
-            yield from (f"columns.{name}: {fault}" for fault in _expression_faults(file.columns[name], column))
+        if (spec := file.columns.get(name)) is not None:
+            yield from (f"columns.{name}: {fault}" for fault in _spec_faults(spec, column))
         elif not column.nullable and column.default is None and name != "known_at":
             yield f"columns.{name}: missing; {feed.name} needs it"
+    yield from _step_faults(file, feed)
 
 
-def _expression_faults(expression: str, column: Column) -> Iterator[str]:
+def _step_faults(file: MappingFile, feed: Feed) -> Iterator[str]:
+    for place, expression, kind in file.conditions():
+        yield from (f"{place}: {fault}" for fault in _expression_faults(expression, kind))
+    if file.newest_file_wins and feed.mode != "upsert":
+        yield f"newest_file_wins: {feed.name} keeps every row ({feed.mode}); only an upsert feed has a newest one"
+    names = [join.name for join in file.join]
+    yield from (f"join: two are named {name}" for name in sorted({n for n in names if names.count(n) > 1}))
+
+
+def _spec_faults(spec: str | Value, column: Column) -> Iterator[str]:
+    if isinstance(spec, str):
+        yield from _expression_faults(spec, column.type)
+        return
+    yield from _expression_faults(spec.value, column.type)
+    yield from (f"null_when: {fault}" for fault in _expression_faults(spec.null_when, "BOOLEAN"))
+    if not column.nullable:
+        yield "null_when: this column may not be empty"
+
+
+def _expression_faults(expression: str, kind: str) -> Iterator[str]:
     tree = _parsed(expression)
     if tree.get("error"):
         yield f"not a DuckDB expression: {tree['error_message']}: {expression}"
@@ -138,9 +316,9 @@ def _expression_faults(expression: str, column: Column) -> Iterator[str]:
     if refused := sorted({kind for kind in _values(tree, "class") if kind in _REFUSED}):
         yield f"an expression over one row may hold no {', '.join(refused).lower()}: {expression}"
         return
-    source = ", ".join(f"NULL::VARCHAR AS {quoted(name)}" for name in ("#record", *_columns_of(expression)))
+    source = ", ".join(f"NULL::VARCHAR AS {quoted(name)}" for name in ("#record", *columns_of(expression)))
     try:
-        landing.connect().sql(f'SELECT "#record", {_typed(expression, column.type)} FROM (SELECT {source})')  # noqa: S608
+        landing.connect().sql(f'SELECT "#record", {_typed(expression, kind)} FROM (SELECT {source})')  # noqa: S608
     except duckdb.Error as error:
         yield f"{str(error).splitlines()[0]}: {expression}"
 
@@ -159,7 +337,8 @@ def _parsed(expression: str) -> dict[str, Any]:
 
 
 @cache
-def _columns_of(expression: str) -> tuple[str, ...]:
+def columns_of(expression: str) -> tuple[str, ...]:
+    """The columns that an expression mentions."""
     found = [names[-1] for names in _values(_parsed(expression), "column_names") if names]
     return tuple({name.casefold(): name for name in found}.values())
 
@@ -177,8 +356,10 @@ def _values(tree: Any, key: str) -> Iterator[Any]:
 def _typed(expression: str, kind: str) -> str:
     value = f"(\n{expression}\n)"
     if kind == "INTEGER":  # a bare cast would round 1.5 to 2
-        whole = f"CAST({value} AS DECIMAL(18,4))"
-        return f"TRY(CASE WHEN {whole} = trunc({whole}) THEN CAST({value} AS INTEGER) END)"
+        real = f"CAST({value} AS DOUBLE)"
+        whole = f"CAST({value} AS DECIMAL(38,27))"  # exact; what was computed in binary may lack its last digits
+        close = f"CASE WHEN typeof({value}) = 'DOUBLE' THEN abs({real} - round({real})) < 1e-9"
+        return f"TRY(CASE WHEN {close} ELSE {whole} = trunc({whole}) END THEN CAST({value} AS INTEGER) END)"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone
         return f"TRY(CAST(CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP))"
     return f"TRY(CAST({value} AS {kind}))"

@@ -1,7 +1,8 @@
-"""What became of each file: one row per batch in landing/file_outcomes, rows_in = accepted + quarantined always.
+"""What became of each file: one row per batch in landing/file_outcomes.
 
-A row is written when the file is first seen (status arrived: the moment that stands for known_at where the file names
-none) and again when all its rows are landed or quarantined, so that a run that broke off ends as one that did not.
+rows_in = accepted + quarantined + left_out, always. A row is written when the file is first seen (status arrived: the
+moment that stands for known_at where the file names none) and again when all its rows are landed, quarantined or left
+out, so that a run that broke off ends as one that did not.
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,8 @@ class Outcome:
     status: str
     problems: str
     arrived_at: datetime  # UTC, without zone
+    left_out: int = 0
+    notes: str = ""
 
     @property
     def finished(self) -> bool:
@@ -60,10 +63,10 @@ def find(batch_id: str) -> Outcome | None:
     path = landing.folder("file_outcomes") / f"{batch_id}.parquet"
     if not path.exists():
         return None
-    names = ", ".join(field.name for field in fields(Outcome))
     with landing.connect() as connection:
-        row = connection.execute(f"SELECT {names} FROM read_parquet(?)", [str(path)]).fetchone()  # noqa: S608
-    return Outcome(*row) if row else None
+        rows = connection.execute("FROM read_parquet(?)", [str(path)]).to_arrow_table().to_pylist()
+    known = {field.name for field in fields(Outcome)}  # older files lack the newer columns
+    return Outcome(**{name: value for name, value in rows[0].items() if name in known}) if rows else None
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

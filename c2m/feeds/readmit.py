@@ -73,7 +73,7 @@ def _admit(outcome: Outcome, rows: dict[int, Row]) -> Outcome:
 
 def _settled(outcome: Outcome, landed: int, quarantined: int) -> Outcome:
     """The outcome after some rows came back, written where it changed."""
-    accepted = outcome.rows_in - quarantined
+    accepted = outcome.rows_in - quarantined - outcome.left_out
     settled = replace(
         outcome,
         accepted=accepted,

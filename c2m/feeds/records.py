@@ -3,33 +3,52 @@
 "#record" is the number of the record in the file (empty lines do not count), "#fault" the reading rule that it
 breaks, "#seen" how, "#cells" a row without columns as JSON (where the file holds nothing but wanted columns). Blank
 cells are NULL. DuckDB reads a sound CSV file; one that it refuses (ragged rows, wrong bytes, an open quote) is read
-once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside.
+once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside. Documents (JSON,
+XML; see trees.py) and workbooks (workbook.py) are read whole.
 """
 
 import codecs
 import csv
 import gzip
 import io
+import itertools
 import json
+import re
 import sys
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from c2m.feeds.forms import packed, trees, workbook
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import quoted
 
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 codecs.register_error("c2m-lost", lambda error: (_LOST, error.end))  # type: ignore[attr-defined]
 
-_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_GZIP = b"\x1f\x8b"
+_WORKBOOKS = dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "excel")
+_SUFFIXES = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".xml": "xml",
+}
+_SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
+_SEPARATOR_LINE = re.compile("\ufeff?sep=(.)[\r\n]*", re.IGNORECASE)  # the first line of what Excel writes
+_UNREADABLE = (
+    OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
+    NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password
+    packed.BombError, trees.TreeError, workbook.WorkbookError,
+)  # fmt: skip
 
 Parsed = tuple[str | None, str | None, str | None, Sequence[str | None]]  # fault, seen, cells of a faulty row, cells
 _SOUND = 'NULL::VARCHAR AS "#fault", NULL::VARCHAR AS "#seen", NULL::VARCHAR AS "#cells"'
@@ -44,8 +63,9 @@ class Records:
 
 
 def kind_of(path: Path) -> str | None:
-    """csv, jsonl or parquet by the file's name, which may end in .gz; None for any other file."""
-    return _SUFFIXES.get(Path(path.name.removesuffix(".gz")).suffix)
+    """The form of a file by its name, before .gz or .zip where that follows; None for one that is no data."""
+    form = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return (_SUFFIXES.get(Path(path.stem).suffix.lower()) if form == ".zip" else None) or _SUFFIXES.get(form)
 
 
 @dataclass(frozen=True)
@@ -67,16 +87,41 @@ def read(
 ) -> Records:
     """Makes the table `records` of a file with these of its columns; whatever the file holds, it does not raise."""
     wanted = _Wanted(None if columns is None else frozenset(name.casefold() for name in columns))
-    kind = options.format or kind_of(path) or "csv"
     try:
-        if kind == "parquet":
-            return _read_parquet(connection, path, wanted)
-        if kind == "csv" and (sound := _read_sound_csv(connection, path, options, wanted)):
-            return sound
-        content, damage = _unpacked(path)
-        text = content.decode(options.encoding, "c2m-lost").removeprefix("\ufeff")
-    except (OSError, LookupError, duckdb.Error) as error:
+        kind = options.format or kind_of(path) or "csv"
+        if kind != "excel" and packed.packing(path) == packed.ZIP:
+            return _read_zip(connection, path, options, wanted)
+        return _read(connection, path, options, wanted, kind)
+    except _UNREADABLE as error:
         return _store(connection, (), (), wanted, f"cannot be read: {error}")
+
+
+def _read_zip(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
+    name, unclear = packed.member(path, options.member)
+    if name is None:
+        return _store(connection, (), (), wanted, unclear)
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "member"
+        with inner.open("wb") as file:
+            packed.extract(path, name, file)
+        return _read(connection, inner, options, wanted, options.format or kind_of(Path(name)) or "csv")
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted, kind: str
+) -> Records:
+    if kind == "parquet":
+        return _read_parquet(connection, path, wanted)
+    if kind == "excel":
+        return _read_workbook(connection, path, options, wanted)
+    if kind == "csv" and (sound := _read_sound_csv(connection, path, options, wanted)):
+        return sound
+    content, damage = packed.unpack(path.read_bytes())
+    if kind == "xml":
+        return _store_objects(connection, trees.xml_records(content, options.path, options.lists), wanted, *damage)
+    text = content.decode(options.encoding, "c2m-lost").removeprefix("\ufeff")
+    if kind == "json":
+        return _store_objects(connection, trees.json_records(text, options.path), wanted, *damage)
     rows = _read_jsonl if kind == "jsonl" else partial(_read_csv, options=options)
     records = rows(connection, text, wanted=wanted)
     return replace(records, problems=(*damage, *records.problems))
@@ -86,17 +131,18 @@ def _read_sound_csv(
     connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted
 ) -> Records | None:
     """DuckDB's reader, strict; None where the file is not sound or in an encoding that DuckDB does not know."""
-    header = _sound_header(path, options)
-    if not header or _header_problem(header):
+    found = _sound_header(path, options)
+    if not found or _header_problem(found[0]):
         return None
+    header, skip, options = found
     positions = {f"c{i}": "VARCHAR" for i in range(len(header))}
     try:
         connection.execute(
             f"""CREATE TEMP TABLE records AS SELECT row_number() OVER () AS "#record", {_SOUND}{_cells(header, wanted)}
             FROM read_csv($path, auto_detect = false, header = true, all_varchar = true, strict_mode = true,
                           columns = $columns, delim = $delimiter, quote = $quote, escape = $quote, encoding = $encoding,
-                          compression = $packed)""",  # noqa: S608
-            {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none"}
+                          compression = $packed, skip = $skip)""",  # noqa: S608
+            {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none", "skip": skip}
             | options.model_dump(include={"delimiter", "quote", "encoding"}),
         )
     except duckdb.Error:
@@ -104,18 +150,32 @@ def _read_sound_csv(
     return Records(header)
 
 
-def _sound_header(path: Path, options: ReadOptions) -> tuple[str, ...]:
-    """The first record; () where an archive is damaged: DuckDB would not notice a false checksum."""
+def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], int, ReadOptions] | None:
+    """The first record, the lines above it, how to read; None where the file or its archive is damaged."""
     try:
+        if _is_packed(path):
+            packed.check(path)  # DuckDB would not notice a false checksum
         with _open(path) as stream:
             text = io.TextIOWrapper(stream, options.encoding, newline="")
-            header = next(_csv_rows(text, options), [])
-            while _is_packed(path) and stream.read(1 << 20):
-                pass
+            lines, skip, options = _below_title(text, options)
+            header = next(_csv_rows(lines, options), [])
             text.detach()
     except (OSError, EOFError, zlib.error, UnicodeError, csv.Error):
-        return ()
-    return _names(header)
+        return None
+    return _names(header), skip, options
+
+
+def _below_title(text: io.TextIOBase, options: ReadOptions) -> tuple[Iterator[str], int, ReadOptions]:
+    """The lines from the header on, how many stand above it, and how to read: a first line `sep=;` prevails."""
+    lines = iter(text)
+    start = next(lines, "")
+    named = _SEPARATOR_LINE.fullmatch(start)
+    skip = max(options.header - 1, 1 if named else 0)
+    if skip == 0:
+        lines = itertools.chain([start], lines)
+    for _ in range(skip - 1):
+        next(lines, "")
+    return lines, skip, options.model_copy(update={"delimiter": named[1]}) if named else options
 
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
@@ -123,8 +183,7 @@ def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
 
 
 def _is_packed(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == _GZIP
+    return packed.packing(path) == packed.GZIP
 
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
@@ -145,29 +204,22 @@ def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]
     return (row for row in csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote) if row)
 
 
-def _unpacked(path: Path) -> tuple[bytes, tuple[str, ...]]:
-    """The file's bytes, unpacked where packed; of a damaged archive what can be had, and the damage."""
-    content = path.read_bytes()
-    if not content.startswith(_GZIP):
-        return content, ()
-    try:
-        return gzip.decompress(content), ()
-    except (EOFError, OSError, zlib.error) as error:
-        return _salvaged(content), (f"the archive is damaged: {error}",)
-
-
-def _salvaged(content: bytes) -> bytes:
-    unpack, parts = zlib.decompressobj(zlib.MAX_WBITS | 16), bytearray()
-    try:
-        for start in range(0, len(content), 4096):
-            parts += unpack.decompress(content[start : start + 4096])
-    except zlib.error:
-        pass  # what came before the damage is kept
-    return bytes(parts)
-
-
 def _read_csv(connection: duckdb.DuckDBPyConnection, text: str, options: ReadOptions, wanted: _Wanted) -> Records:
-    rows = _csv_rows(io.StringIO(text, newline=""), options)
+    lines, _, options = _below_title(io.StringIO(text, newline=""), options)
+    return _store_table(connection, _csv_rows(lines, options), wanted)
+
+
+def _read_workbook(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
+    if packed.packing(path) == packed.ZIP:
+        packed.check_zip(path)
+    rows = workbook.rows(path, options.sheet, options.header)
+    header = next(rows, [])
+    named = [i for i, name in enumerate(header) if name.strip()]  # a column without a name has nothing to ask for
+    return _store_table(connection, ([row[i] for i in named] for row in itertools.chain([header], rows)), wanted)
+
+
+def _store_table(connection: duckdb.DuckDBPyConnection, rows: Iterator[list[str]], wanted: _Wanted) -> Records:
+    """The table `records` of a header and the rows below it."""
     header = _names(next(rows, []))
     if problem := _header_problem(header):
         return _store(connection, (), ((None, None, None, ()) for _ in rows), wanted, problem)
@@ -217,11 +269,24 @@ def _json_object(line: str) -> tuple[str | None, str | None, dict[str, str | Non
         return "encoding", "bytes of another encoding", {}
     except (ValueError, RecursionError) as error:
         return "row-shape", f"not JSON: {error}", {}
-    return None, None, {name.strip(): _as_text(value) for name, value in row.items()}
+    return None, None, {name.strip(): trees.as_text(value) for name, value in row.items()}
 
 
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+def _store_objects(
+    connection: duckdb.DuckDBPyConnection, records: Sequence[trees.Tree], wanted: _Wanted, *problems: str
+) -> Records:
+    """The table `records` of a document's records."""
+    objects = [trees.flat(one) if isinstance(one, dict) else None for one in records]
+    columns = tuple(dict.fromkeys(name for one in objects if one is not None for name in one))
+    if columns and (problem := _header_problem(columns)):
+        return _store(connection, (), ((None, None, None, ()) for _ in objects), wanted, *problems, problem)
+    rows: list[Parsed] = [
+        (None, None, None, [one.get(name) for name in columns])
+        if one is not None
+        else ("row-shape", "no object with fields", None, [None] * len(columns))
+        for one in objects
+    ]
+    return _store(connection, columns, rows, wanted, *problems)
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wanted) -> Records:

@@ -43,6 +43,8 @@ class _Check:
 def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, own_batch: str) -> None:
     """Makes `typed`, `broken` and `accepted`; landed rows of `own_batch` (a run that broke off) do not count."""
     _type(connection, mapping, arrived_at)
+    if mapping.newest_file_wins:
+        _date_by_arrival(connection, mapping.feed, arrived_at, own_batch)
     connection.execute(
         """CREATE TEMP TABLE broken AS SELECT "#record", "#fault" AS rule, "#seen" AS seen, $advice AS advice
         FROM records WHERE "#fault" IS NOT NULL""",
@@ -76,10 +78,18 @@ def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: 
 def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime) -> None:
     present = {name.casefold() for name in connection.table("records").columns}
     lacking = "".join(f", NULL::VARCHAR AS {quoted(n)}" for n in mapping.wanted if n.casefold() not in present)
-    connection.execute(f'CREATE TEMP VIEW source AS SELECT *{lacking} FROM records WHERE "#fault" IS NULL')
+    meant = "".join(
+        f", TRY(CAST((\n{expression}\n) AS BOOLEAN)) AS {quoted(f'#meant {column}')}"
+        for column, expression in mapping.null_when.items()
+    )
+    connection.execute(
+        f"""CREATE TEMP VIEW source AS SELECT *{meant}
+        FROM (SELECT *{lacking} FROM records WHERE "#fault" IS NULL)"""
+    )
     *columns, known_at = mapping.feed.columns
     values = "".join(f", {mapping.value(column)} AS {column.name}" for column in columns)
-    moment = f"CASE WHEN {_filled(mapping, known_at)} THEN {mapping.value(known_at)} ELSE $arrived_at END"
+    arrival = f"CASE WHEN NOT ({_filled(mapping, known_at)}) THEN $arrived_at END"
+    moment = f"coalesce({mapping.value(known_at)}, {arrival})"
     connection.execute(
         f'CREATE TEMP TABLE typed AS SELECT "#record"{values}, CAST({moment} AS TIMESTAMP) AS known_at FROM source',
         {"arrived_at": arrived_at},
@@ -87,9 +97,14 @@ def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
 
 
 def _filled(mapping: Mapping, column: Column) -> str:
-    """SQL: every column of the file behind this one holds something."""
-    names = mapping.mentioned.get(column.name, ())
-    return " AND ".join(f"source.{quoted(name)} IS NOT NULL" for name in names) or "false"
+    """SQL: every column of the file behind this one holds something, and null is not meant. A constant is filled."""
+    if column.name not in mapping.expressions:
+        return "false"
+    names = mapping.mentioned[column.name]
+    filled = [f"source.{quoted(name)} IS NOT NULL" for name in names]
+    if column.name in mapping.null_when:
+        filled.append(f"NOT coalesce(source.{quoted(f'#meant {column.name}')}, false)")
+    return " AND ".join(filled) or "true"
 
 
 def _fill(mapping: Mapping, column: Column) -> _Check:
@@ -145,6 +160,29 @@ def hashes(
     )
     _type(connection, mapping, arrived_at)
     return dict(connection.execute(f'SELECT "#record", {row_hash(mapping.feed)} FROM typed').fetchall())
+
+
+def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, own_batch: str) -> None:
+    """Rows that say something new of a key that has landed are known since their file arrived.
+
+    What says the same is a repeat. A row of an older file than the one whose row holds keeps the mapping's date.
+    """
+    key = ", ".join(feed.key)
+    same = " AND ".join(f"typed.{c.name} IS NOT DISTINCT FROM l.{c.name}" for c in feed.columns if c.name != "known_at")
+    connection.execute(
+        f"""UPDATE typed SET known_at = CASE WHEN {same} THEN l.known_at
+            ELSE greatest($arrived_at, l.known_at + INTERVAL 1 MICROSECOND) END
+        FROM (
+            SELECT * FROM {landing.source(feed.name)}
+            WHERE _batch_id <> $own_batch AND ({key}) IN (SELECT ({key}) FROM typed)
+            QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC, _row_hash) = 1
+        ) AS l LEFT JOIN (
+            SELECT batch_id, min(arrived_at) AS landed_at FROM {landing.source("file_outcomes")} GROUP BY batch_id
+        ) AS o ON o.batch_id = l._batch_id
+        WHERE {" AND ".join(f"typed.{name} = l.{name}" for name in feed.key)}
+            AND coalesce(o.landed_at <= $arrived_at, true)""",
+        {"arrived_at": arrived_at, "own_batch": own_batch},
+    )
 
 
 def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) -> None:

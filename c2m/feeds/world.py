@@ -14,7 +14,7 @@ in a folder named after the feed.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,19 @@ class Source:
     mapping: Mapping
     file: Path
     name: str
+    joined: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # by the name of the join
+
+    def problem(self) -> str | None:
+        """Why it cannot be opened at all; None for a file, or for what is not there (a link to nowhere)."""
+        try:
+            str(self.file).encode()
+        except UnicodeEncodeError:
+            return "its name is not UTF-8; rename it"
+        for file in (self.file, *(path for paths in self.joined.values() for path in paths)):
+            if file.exists() and not file.is_file():
+                kind = "a folder" if file.is_dir() else "a pipe or a device"
+                return f"{file.name} is {kind}, not a file; take it away, or give the file in its place"
+        return None
 
 
 @dataclass(frozen=True)
@@ -110,22 +123,33 @@ class World:
     def unclaimed(self) -> list[str]:
         """Data files beside the feeds that belong to none: a misspelt feed is found here."""
         claimed = {source.file for source in self.sources()}
-        return sorted(file.name for file in self.folder.iterdir() if _is_data(file) and file not in claimed)
+        return sorted(
+            _told(Path(file.name)) for file in self.folder.iterdir() if _is_data(file) and file not in claimed
+        )
 
     def _foreign(self) -> Iterator[Source]:
         for mapping, root in self.foreign:
-            yield from (Source(mapping, file, file.relative_to(root).as_posix()) for file in root.glob(mapping.files))
+            joins = mapping.shape.join if mapping.shape else []
+            joined = {join.name: tuple(sorted(root.glob(join.files))) for join in joins}
+            yield from (
+                Source(mapping, file, _told(file.relative_to(root)), joined) for file in root.glob(mapping.files)
+            )
 
     def _native(self) -> Iterator[Source]:
         for feed in FEEDS:
             files = [*self.folder.glob(f"{feed}.*"), *self.folder.glob(f"{feed}/**/*")]
             mapping = native(feed)
             for file in filter(_is_data, files):
-                yield Source(mapping, file, file.relative_to(self.folder).as_posix())
+                yield Source(mapping, file, _told(file.relative_to(self.folder)))
+
+
+def _told(path: Path) -> str:
+    """A path as text, whatever bytes its name has."""
+    return path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_data(path: Path) -> bool:
-    return kind_of(path) is not None and not path.name.startswith((".", "_")) and not path.is_dir()
+    return kind_of(path) is not None and not path.name.startswith((".", "_"))
 
 
 def _read(path: Path) -> _WorldFile:

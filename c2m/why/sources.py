@@ -1,6 +1,5 @@
 """Landed rows and where they came from: landed row <- landed file <- record of a feed file, each by its hash."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +10,9 @@ import duckdb
 from c2m.errors import InputError
 from c2m.feeds import landing, outcomes
 from c2m.feeds.contracts import FEEDS
-from c2m.feeds.mapping import fingerprint
+from c2m.feeds.ingest import batch_of
 from c2m.feeds.outcomes import Outcome
-from c2m.feeds.records import read
+from c2m.feeds.shape import read
 from c2m.feeds.split import hashes, row_hash
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
@@ -91,7 +90,8 @@ class Shelf:
         link.figures = {"file": outcome.file, "file_sha256": outcome.file_sha256, "mapping": outcome.mapping}
         link.figures |= {"records": sorted(rows.hashes)[-_SHOWN:], "rows": len(rows.hashes)}
         link.expect("status of the file", True, outcome.finished)
-        link.expect("rows accepted and quarantined", outcome.rows_in, outcome.accepted + outcome.quarantined)
+        accounted = outcome.accepted + outcome.quarantined + outcome.left_out
+        link.expect("rows accepted, quarantined and left out", outcome.rows_in, accounted)
         self._compare(link, rows, outcome)
         return link
 
@@ -110,7 +110,7 @@ class Shelf:
         link.expect(f"SHA-256 of {outcome.file}", outcome.file_sha256, digest)
         if link.broken:
             return
-        batch_id = _batch_id(rows.feed, digest, source)
+        batch_id = batch_of(source, digest)
         link.expect("batch by file and mapping", rows.batch_id, batch_id)
         for record, kept in self._differing(rows, source, outcome):
             link.broken.append(
@@ -136,11 +136,6 @@ class Shelf:
         key = source.file, source.mapping.name
         if key not in self._read:
             self._read[key] = landing.connect()
-            read(self._read[key], source.file, source.mapping.read, source.mapping.wanted)
+            read(self._read[key], source.file, source.mapping, source.joined)
             self._read[key].execute("ALTER TABLE records RENAME TO every")
         return self._read[key]
-
-
-def _batch_id(feed: str, digest: str, source: Source) -> str:
-    """As c2m.feeds.ingest derives it."""
-    return hashlib.sha256("|".join((feed, digest, fingerprint(source.mapping))).encode()).hexdigest()[:32]

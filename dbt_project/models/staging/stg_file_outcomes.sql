@@ -14,6 +14,8 @@ select
     readmitted,
     status,
     problems,
-    arrived_at
+    arrived_at,
+    coalesce(left_out, 0) as left_out,
+    coalesce(notes, '') as notes
 from {{ source('landing', 'file_outcomes') }}
 qualify row_number() over (partition by batch_id order by arrived_at desc, status desc) = 1

@@ -1,0 +1,1 @@
+"""Forms of feed files: packed ones, documents, workbooks. Bytes or rows of text; they know no feed."""

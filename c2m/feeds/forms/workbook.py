@@ -1,0 +1,36 @@
+"""Excel workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): a sheet's rows as text."""
+
+from collections.abc import Iterator
+from datetime import datetime, time
+from pathlib import Path
+
+import python_calamine
+
+
+class WorkbookError(Exception):
+    """The workbook cannot be read."""
+
+
+def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
+    """The rows of a sheet (without a name: of the first) from its row `header` on, blank ones left out."""
+    try:
+        with python_calamine.load_workbook(str(path)) as book:
+            names = book.sheet_names
+            if sheet is not None and sheet not in names:
+                raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
+            table = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
+    except (python_calamine.CalamineError, IndexError, ValueError) as error:
+        raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
+    texts = ([_text(cell) for cell in row] for row in table[header - 1 :])
+    return (row for row in texts if any(cell.strip() for cell in row))
+
+
+def _text(cell: object) -> str:
+    """As a person reads it: 3 rather than 3.0, a day without a time where the cell has none."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
+    return str(cell)

@@ -1,0 +1,134 @@
+"""What is wrong with a file or a row is told; nothing is taken for something else, and nothing goes uncounted."""
+
+import gzip
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from feed_rows import good, write_csv, write_good_world
+from typer.testing import CliRunner
+
+from c2m import clock
+from c2m.cli import app
+from c2m.errors import InputError
+from c2m.feeds import landing, quarantine
+from c2m.feeds.forms import packed
+from c2m.feeds.ingest import ingest
+from c2m.feeds.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, home: Path) -> Path:
+    """One good row of every feed."""
+    return write_good_world(tmp_path / "world")
+
+
+def outcome(world: Path, feed: str) -> pd.Series:
+    table = ingest(World.load(world))
+    return table[table["feed"] == feed].iloc[0]
+
+
+def landed(feed: str) -> pd.DataFrame:
+    return duckdb.sql(f"FROM {landing.source(feed)} ORDER BY _batch_id, _record").df()
+
+
+MAPPING = """
+feed: stock
+files: shop.csv
+columns: {merchant_id: "'m1'", sku_id: Sku, location_id: "'main'", as_of: Moment, on_hand: Qty, known_at: KNOWN}
+"""
+
+
+@pytest.mark.parametrize(
+    ("known_at", "expected"),
+    [
+        ("TIMESTAMP '2026-01-01'", ["2026-01-01 00:00:00"] * 2),
+        ("coalesce(Changed, Moment)", ["2026-01-03 00:00:00", "2026-01-02 00:00:00"]),
+        ("Changed", ["2026-01-03 00:00:00", "2026-02-01 00:00:00"]),  # an empty cell: when the file arrived
+    ],
+)
+def test_known_at_is_what_the_mapping_says(world: Path, known_at: str, expected: list[str]) -> None:
+    clock.set_now(datetime(2026, 2, 1, tzinfo=UTC))
+    (world / "stock.csv").unlink()
+    (world / "shop.csv").write_text("Sku,Moment,Qty,Changed\na,2026-01-02,5,2026-01-03\nb,2026-01-02,6,\n")
+    (world / "shop.yaml").write_text(MAPPING.replace("KNOWN", f'"{known_at}"'))
+    (world / "world.yaml").write_text("sources: [{mapping: shop.yaml}]\n")
+    ingest(World.load(world))
+    assert [str(moment) for moment in landed("stock")["known_at"]] == expected
+
+
+def test_a_misspelt_optional_column_is_named(world: Path) -> None:
+    rows = [{"knownat": "2026-01-05", "Text ": "good", "shelf": "7"} | good("reviews")]
+    del rows[0]["known_at"]
+    write_csv(world / "reviews.csv", rows)
+    row = outcome(world, "reviews")
+    assert (row["status"], row["accepted"]) == ("ok", 1)
+    assert row["problems"] == "column 'knownat' is not read: is known_at meant? Then name it so"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "pieces"),
+    [("2", 2), ("2.0", 2), ("2e0", 2), ("1.99999", None), ("2.0000000000000000001", None), ("1.5", None)],
+)
+def test_pieces_are_whole(world: Path, quantity: str, pieces: int | None) -> None:
+    write_csv(world / "stock.csv", [good("stock", on_hand=quantity)])
+    row = outcome(world, "stock")
+    assert row["accepted"] == (pieces is not None)
+    assert list(landed("stock")["on_hand"]) == ([] if pieces is None else [pieces])
+
+
+def test_every_row_of_an_archive_with_a_wrong_checksum_is_counted(world: Path) -> None:
+    (world / "reviews.csv").unlink()
+    text = write_csv(world / "x.csv", [good("reviews", review_id=f"r{n}") for n in range(20_000)]).read_bytes()
+    (world / "x.csv").unlink()
+    content = bytearray(gzip.compress(text))
+    content[-8] ^= 1
+    (world / "reviews.csv.gz").write_bytes(content)
+    row = outcome(world, "reviews")
+    assert (row["status"], row["rows_in"], row["quarantined"]) == ("rejected", 20_000, 20_000)
+    assert "archive is damaged" in row["problems"]
+
+
+def test_what_follows_a_wrong_checksum_in_one_file_is_had_too() -> None:
+    first = bytearray(gzip.compress(b"a" * 9_000))
+    first[-6] ^= 1
+    found, damage = packed.unpack(bytes(first) + gzip.compress(b"b" * 9_000))
+    assert found == b"a" * 9_000 + b"b" * 9_000
+    assert damage
+
+
+def test_a_bomb_is_refused_in_words(world: Path) -> None:
+    (world / "reviews.csv").unlink()
+    with gzip.open(world / "reviews.csv.gz", "wb") as file:
+        for _ in range(128):
+            file.write(b"\n" * (1 << 20))
+    row = outcome(world, "reviews")
+    assert row["status"] == "rejected"
+    assert "unpacks to more than" in row["problems"]
+
+
+def test_pipes_folders_and_odd_names_end_in_words(world: Path) -> None:
+    (world / "reviews.csv").unlink()
+    os.mkfifo(world / "reviews.csv")
+    (world / "stock.csv").unlink()
+    (world / "stock.csv").mkdir()
+    (world / "catalogue.csv").rename(world / "catalogue.\udcff.csv")
+    with pytest.raises(InputError) as caught:
+        ingest(World.load(world))
+    told = "\n".join(caught.value.faults)
+    told.encode()
+    assert "reviews.csv: reviews.csv is a pipe or a device, not a file" in told
+    assert "stock.csv: stock.csv is a folder, not a file" in told
+    assert "its name is not UTF-8; rename it" in told
+    assert len(landed("sales_lines")) == 1
+
+
+def test_a_rejected_file_shows_in_the_exit_code(world: Path) -> None:
+    (world / "reviews.csv").write_text("merchant_id,stars\nm1,4\n")
+    result = CliRunner().invoke(app, ["ingest", "--world", str(world)])
+    assert result.exit_code == 2
+    assert "reviews.csv: no row accepted: columns missing" in result.output
+    assert quarantine.read("reviews")["record"].tolist() == [1]
