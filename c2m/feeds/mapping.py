@@ -104,6 +104,14 @@ class NumberLines(_Part):
     within: list[str] = Field(min_length=1)
 
 
+class AddUp(_Part):
+    """Rows of one file that are equal in these columns become one: the first, with the sum; the others are left out."""
+
+    value: str = Field(description="DuckDB SQL: what is added, a number; a row without one stays as it is")
+    name: str = Field("total", alias="as", description="Column that holds the sum")
+    within: list[str] = Field(min_length=1)
+
+
 class Value(_Part):
     """A contract column that is null on purpose where `null_when` is true."""
 
@@ -120,6 +128,7 @@ class Shape(_Part):
     explode: Explode | None = None
     unpivot: Unpivot | None = None
     where: list[Where] = Field(default_factory=list)
+    add_up: AddUp | None = None
     number_lines: NumberLines | None = None
 
     @property
@@ -133,6 +142,7 @@ class Shape(_Part):
         found = {self.record_number}
         found |= {self.explode.name, self.explode.number} if self.explode else set()
         found |= {self.unpivot.name, self.unpivot.value} if self.unpivot else set()
+        found |= {self.add_up.name} if self.add_up else set()
         found |= {self.number_lines.name} if self.number_lines else set()
         return frozenset(found - {None})  # type: ignore[arg-type]
 
@@ -144,6 +154,8 @@ class Shape(_Part):
         """Where it stands, the expression, and the type that it must have."""
         if self.explode:
             yield "explode.rows", self.explode.rows, "VARCHAR[]"
+        if self.add_up:
+            yield "add_up.value", self.add_up.value, "DECIMAL(38,9)"
         yield from ((f"where.{i}.keep", one.keep, "BOOLEAN") for i, one in enumerate(self.where))
 
     @cached_property
@@ -153,6 +165,7 @@ class Shape(_Part):
         names += [name for join in self.join for name in join.keys]
         names += [name for _, expression, _ in self.conditions() for name in columns_of(expression)]
         names += self.unpivot.columns if self.unpivot else []
+        names += self.add_up.within if self.add_up else []
         names += self.number_lines.within if self.number_lines else []
         return tuple(dict.fromkeys(names))
 
@@ -361,5 +374,6 @@ def _typed(expression: str, kind: str) -> str:
         close = f"CASE WHEN typeof({value}) = 'DOUBLE' THEN abs({real} - round({real})) < 1e-9"
         return f"TRY(CASE WHEN {close} ELSE {whole} = trunc({whole}) END THEN CAST({value} AS INTEGER) END)"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone
-        return f"TRY(CAST(CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP))"
+        joined = rf"regexp_replace(CAST({value} AS VARCHAR), ' ([+-]\d\d):?(\d\d)$', '\1:\2')"  # DuckDB wants no blank
+        return f"TRY(CAST(CAST({joined} AS TIMESTAMPTZ) AS TIMESTAMP))"
     return f"TRY(CAST({value} AS {kind}))"

@@ -134,15 +134,15 @@ def _read_sound_csv(
     found = _sound_header(path, options)
     if not found or _header_problem(found[0]):
         return None
-    header, skip, options = found
+    header, options = found
     positions = {f"c{i}": "VARCHAR" for i in range(len(header))}
     try:
         connection.execute(
             f"""CREATE TEMP TABLE records AS SELECT row_number() OVER () AS "#record", {_SOUND}{_cells(header, wanted)}
             FROM read_csv($path, auto_detect = false, header = true, all_varchar = true, strict_mode = true,
                           columns = $columns, delim = $delimiter, quote = $quote, escape = $quote, encoding = $encoding,
-                          compression = $packed, skip = $skip)""",  # noqa: S608
-            {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none", "skip": skip}
+                          compression = $packed)""",  # noqa: S608
+            {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none"}
             | options.model_dump(include={"delimiter", "quote", "encoding"}),
         )
     except duckdb.Error:
@@ -150,8 +150,8 @@ def _read_sound_csv(
     return Records(header)
 
 
-def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], int, ReadOptions] | None:
-    """The first record, the lines above it, how to read; None where the file or its archive is damaged."""
+def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], ReadOptions] | None:
+    """The first record and how to read; None where lines stand above it, or the file or its archive is damaged."""
     try:
         if _is_packed(path):
             packed.check(path)  # DuckDB would not notice a false checksum
@@ -162,7 +162,8 @@ def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], in
             text.detach()
     except (OSError, EOFError, zlib.error, UnicodeError, csv.Error):
         return None
-    return _names(header), skip, options
+    # DuckDB loses every row where the lines that it skips end otherwise than the others.
+    return None if skip else (_names(header), options)
 
 
 def _below_title(text: io.TextIOBase, options: ReadOptions) -> tuple[Iterator[str], int, ReadOptions]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from c2m.feeds import records
-from c2m.feeds.mapping import NO_SHAPE, Explode, FillDown, Join, Mapping, NumberLines, Unpivot, Where, columns_of
+from c2m.feeds.mapping import NO_SHAPE, AddUp, Explode, FillDown, Join, Mapping, NumberLines, Unpivot, Where, columns_of
 from c2m.feeds.records import Records
 from c2m.feeds.rules import literal, quoted
 
@@ -150,6 +150,7 @@ def _steps(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> Iterator[
         yield f'SELECT * REPLACE (row_number() OVER (ORDER BY "#record", "#part") AS "#record") FROM {_BEFORE}'
     if shape.where:
         yield _where(shape.where)
+    yield from _add_up(shape.add_up) if shape.add_up else ()
     if shape.number_lines:
         yield _number(shape.number_lines)
 
@@ -232,6 +233,19 @@ def _where(conditions: Sequence[Where]) -> str:
     )
     return f"""SELECT * REPLACE (
         CASE WHEN "#fault" IS NULL AND "#out" IS NULL THEN CASE {cases} END ELSE "#out" END AS "#out") FROM {_BEFORE}"""
+
+
+def _add_up(adds: AddUp) -> Iterator[str]:
+    yield f"""SELECT *, CASE WHEN "#fault" IS NULL AND "#out" IS NULL
+            THEN TRY(CAST((\n{adds.value}\n) AS DECIMAL(38,9))) END AS "#value" FROM {_BEFORE}"""
+    groups = ", ".join(map(quoted, adds.within))
+    alike = f'PARTITION BY "#value" IS NULL, {groups}'
+    reason = literal(f"added up with another line of its {', '.join(adds.within)}")
+    total = f"""rtrim(rtrim((sum("#value") OVER ({alike}))::VARCHAR, '0'), '.')"""
+    again = f"""row_number() OVER ({alike} ORDER BY "#record") > 1"""
+    yield f"""SELECT * EXCLUDE ("#value")
+        REPLACE (CASE WHEN "#value" IS NOT NULL AND {again} THEN {reason} ELSE "#out" END AS "#out"),
+        {total} AS {quoted(adds.name)} FROM {_BEFORE}"""
 
 
 def _number(numbered: NumberLines) -> str:

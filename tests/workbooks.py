@@ -1,0 +1,52 @@
+"""Writes small Excel workbooks, out of their XML alone."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
+    """A workbook of these sheets; text, numbers and truth values keep their kind, None is an empty cell."""
+    numbers = range(1, len(sheets) + 1)
+    names = "".join(
+        f'<sheet name={quoteattr(n)} sheetId="{i}" r:id="r{i}"/>' for i, n in zip(numbers, sheets, strict=True)
+    )
+    targets = "".join(
+        f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i in numbers
+    )
+    root = f'<Relationship Id="r" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", f'<Types xmlns="{_PACKAGE}/content-types"/>')
+        archive.writestr("_rels/.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{root}</Relationships>')
+        archive.writestr(
+            "xl/workbook.xml", f'<workbook {_MAIN} xmlns:r="{_OFFICE}"><sheets>{names}</sheets></workbook>'
+        )
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{targets}</Relationships>'
+        )
+        for number, rows in zip(numbers, sheets.values(), strict=True):
+            archive.writestr(f"xl/worksheets/sheet{number}.xml", _sheet(rows))
+    return path
+
+
+def _sheet(rows: Sequence[Sequence[object]]) -> str:
+    lines = "".join(
+        f'<row r="{r}">{"".join(_cell(chr(64 + c) + str(r), value) for c, value in enumerate(row, 1))}</row>'
+        for r, row in enumerate(rows, 1)
+    )
+    return f"<worksheet {_MAIN}><sheetData>{lines}</sheetData></worksheet>"
+
+
+def _cell(place: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, int | float):
+        return f'<c r="{place}"><v>{value}</v></c>'
+    return f'<c r="{place}" t="inlineStr"><is><t>{escape(str(value))}</t></is></c>'
