@@ -18,8 +18,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from c2m.feeds.demo import catalogue, demand, figures
-from c2m.feeds.demo.span import Span
+from c2m.simulation.world import catalogue, demand, figures
+from c2m.simulation.world.span import Span
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks import sewing_lines
-from c2m.published import PROJECT
 from c2m.settings import settings
+from c2m.warehouse.published import PROJECT
 
 Floats = NDArray[np.float64]
 Given = dict[str, float]  # of evidence in dbt_project.yml: prior, weight, half_life_days, most_a_day

@@ -1,8 +1,9 @@
 """The shipped floor without its broker: real ledger, plans, job orders, simulated factories, day by day, one process.
 
-A world has a generated network (c2m/feeds/demo) and orders that come in day by day. Each day: the marts' SQL on what
-job orders and scans have told, the real instance, solver, promises and release; the messages go straight from the
-outbox to the factories of c2m/floor/sim and back to the inbox. At the end every job order is worked off.
+A world has a generated network (c2m/simulation/world) and orders that come in day by day. Each day: the marts' SQL on
+what job orders and scans have told, the real instance, solver, promises and release; the messages go straight from
+the outbox to the factories of c2m/simulation/factories and back to the inbox. At the end every job order is worked
+off.
 """
 
 import os
@@ -18,15 +19,16 @@ from sqlalchemy import select
 
 from benchmarks.score_marts import NOTHING, marts
 from c2m import clock
-from c2m.feeds.demo import figures, network
-from c2m.floor.messages import parse
 from c2m.floor.processes import write_factories
-from c2m.floor.sim import profile
-from c2m.floor.sim.factory import Factory
-from c2m.floor.sim.state import State
-from c2m.ledger import inbox, job_orders, orders, outbox, plans, promises, status, store
+from c2m.ledger import job_orders, orders, plans, promises, status, store
+from c2m.ledger.conversation import inbox, outbox
 from c2m.ledger.tables import JobOrder, Promise, PromiseFactory
 from c2m.settings import PlanPolicy, settings
+from c2m.simulation.factories import profile
+from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.state import State
+from c2m.simulation.world import figures, network
+from c2m.wire.messages import parse
 from optimization.orderbook import build_instance, promised_dates, tellable
 from optimization.proposal import dated_allocation
 from optimization.solve import solve

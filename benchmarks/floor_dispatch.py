@@ -34,12 +34,13 @@ from benchmarks.floor_factories import factory_id
 from c2m import clock
 from c2m.floor import broker
 from c2m.floor.child import free_port
-from c2m.floor.messages import START, STORE, derive_id
 from c2m.floor.processes import service
+from c2m.ids import derive_id
 from c2m.ledger import audit, orders, plans, store
 from c2m.ledger.states import STARTED, WAITING
 from c2m.ledger.tables import AuditEntry, DeadLetter, FactoryStatus, JobOrder, Outbox
 from c2m.settings import settings
+from c2m.wire.messages import START, STORE
 
 PROCESSES = 4  # of factories
 PLAN = 10_000  # job orders of a plan of the flood

@@ -2,7 +2,7 @@
 
     python -m benchmarks.floor_factories FIRST COUNT BOOK
 
-They converse as c2m/floor/messages.py asks and want every order: `store` is accepted, `start` is answered with Running,
+They converse as c2m/wire/messages.py asks and want every order: `store` is accepted, `start` is answered with Running,
 what comes again gets the same answer again. A message is acknowledged once its answer is under way. Ended by a signal,
 they write BOOK: a line per message as it first came, and how often it came.
 """
@@ -23,9 +23,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from c2m.floor.messages import START, STORE, factory_source, topic
 from c2m.floor.service import READY, stop_on_signal
 from c2m.settings import settings
+from c2m.wire.messages import START, STORE, factory_source, topic
 
 _KEEPALIVE_S = 300
 _SWEEP_S = 30.0  # how often idle connections get the chance to ping

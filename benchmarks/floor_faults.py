@@ -48,9 +48,9 @@ from benchmarks.floor_faults_service import (
 )
 from c2m.floor import broker
 from c2m.floor.child import free_port
-from c2m.floor.messages import OPERATIONS
 from c2m.ledger import job_orders, orders, plans, store
 from c2m.settings import settings
+from c2m.wire.messages import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
@@ -150,7 +150,7 @@ def _bad_network(made: Site) -> None:
 
 
 def _publish_factories() -> None:
-    """The one mart that the relay reads, as `c2m.published.publish` lays it out."""
+    """The one mart that the relay reads, as `c2m.warehouse.published.publish` lays it out."""
     build = settings().published / "build"
     build.mkdir(parents=True)
     rows = pd.DataFrame({"factory_id": FACTORIES, "transport": "mqtt", "endpoint_url": None})

@@ -20,7 +20,8 @@ from typing import Any
 from benchmarks import floor_faults_factory as factory
 from c2m.files import write_with
 from c2m.floor import collect, mqtt, relay
-from c2m.ledger import outbox, store
+from c2m.ledger import store
+from c2m.ledger.conversation import outbox
 from c2m.settings import settings
 
 _FORK = multiprocessing.get_context("forkserver")

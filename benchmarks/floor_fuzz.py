@@ -29,9 +29,9 @@ from sqlalchemy import text
 
 from benchmarks import floor_faults
 from c2m.floor import collect
-from c2m.floor.messages import MAX_BYTES, MAX_SCANS
 from c2m.ledger import audit, store
 from c2m.settings import settings
+from c2m.wire.messages import MAX_BYTES, MAX_SCANS
 
 GROUP = 500
 NOW = "2026-01-05T12:00:00Z"

@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 
 from benchmarks.forecast_rivals import LEARNED, STATISTICAL, Rivals
-from c2m.newsvendor import Stakes
+from c2m.domain.newsvendor import Stakes
 from c2m.settings import settings
 from models.demand.features import Cells, in_order, matrix
 from models.demand.forecast import asked_cells, forecast

@@ -2,9 +2,9 @@
 
     .venv-bench/bin/python -m benchmarks.scan_marts [FACTORIES] [FOLDER]     (default 10,000: 100 million scans)
 
-dbt runs as the transform flow calls it (c2m.published.dbt_args), in a process of its own, data tests included. Scans
-are those of scan_world.py; FOLDER keeps them for another run. Then, at a fifth of the size, the same is asked of
-what one would write first: a table of scans into which each batch is merged by key.
+dbt runs as the transform flow calls it (c2m.warehouse.published.dbt_args), in a process of its own, data tests
+included. Scans are those of scan_world.py; FOLDER keeps them for another run. Then, at a fifth of the size, the same
+is asked of what one would write first: a table of scans into which each batch is merged by key.
 """
 
 import os
@@ -22,8 +22,8 @@ import psutil
 
 from benchmarks.scan_world import DAY, TICK_S, World, write_hour, write_terms
 from c2m.feeds.landing import ensure_landing
-from c2m.published import dbt_args
 from c2m.settings import settings
+from c2m.warehouse.published import dbt_args
 
 FACTORIES = 10_000
 MARTS = "+job_order_progress +line_hourly +line_daily +job_order_flow +scan_quality"

@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 from dbt.cli.main import dbtRunner
 
-from c2m.published import PROJECT
+from c2m.warehouse.published import PROJECT
 
 _SOME_DAY = "2099-12-31"  # stands in the compiled models for the business date
 _MODELS = ["int_factory_speed", "int_factory_events", "int_score_days", "int_factory_evidence", "int_factory_rates"]

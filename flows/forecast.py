@@ -7,12 +7,12 @@ import pandas as pd
 from prefect import flow, task
 from prefect.events import emit_event
 
-from c2m import origins
 from c2m.feeds.landing import land_frame
 from c2m.files import write_atomically, write_with
-from c2m.published import manifest, read
 from c2m.settings import settings
 from c2m.steps import step
+from c2m.warehouse import origins
+from c2m.warehouse.published import manifest, read
 from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day

@@ -11,17 +11,17 @@ import pandas as pd
 from prefect import flow, get_run_logger, task
 
 from c2m import clock
+from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
-from c2m.promises import correction
-from c2m.published import manifest, read
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
 from c2m.stopping import until_stopped
+from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
 from flows import plan_page, reports
 from flows.parameters import Limits, Plan

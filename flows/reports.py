@@ -16,10 +16,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from c2m.alerts import SEVERITY, when
+from c2m.domain.alerts import SEVERITY, when
+from c2m.domain.promises import correction
+from c2m.domain.promises import summary as promise_summary
 from c2m.markdown import plain, table
-from c2m.promises import correction
-from c2m.promises import summary as promise_summary
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict

@@ -6,15 +6,17 @@ import pandas as pd
 from prefect import flow, task
 from prefect.events import emit_event
 
-from c2m import alerts, clock, notify
-from c2m.alerts import ALERT, SEVERITY, URGENT
+from c2m import clock
+from c2m.domain import alerts
+from c2m.domain.alerts import ALERT, SEVERITY, URGENT
+from c2m.domain.promises import recent
 from c2m.ledger import alerts as kept
 from c2m.ledger import job_orders, status
 from c2m.ledger.store import session
-from c2m.promises import recent
-from c2m.published import read
+from c2m.people import notify
 from c2m.settings import settings
 from c2m.steps import step
+from c2m.warehouse.published import read
 from flows import reports, warehouse
 from flows.parameters import Robot
 from models.finish import remedy

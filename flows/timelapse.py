@@ -17,7 +17,6 @@ from rich.logging import RichHandler
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.feeds.demo import write_world
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import latest
 from c2m.feeds.world import World
@@ -27,6 +26,7 @@ from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
 from c2m.ledger.store import migrate, session
 from c2m.settings import settings
+from c2m.simulation.world import write_world
 from c2m.steps import step
 from flows import services
 

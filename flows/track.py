@@ -5,13 +5,14 @@ from datetime import date, timedelta
 import pandas as pd
 from prefect import flow, task
 
-from c2m import clock, video
+from c2m import clock
 from c2m.ledger import job_orders, promises
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
 from c2m.markdown import plain
-from c2m.published import read
+from c2m.people import video
 from c2m.steps import step
+from c2m.warehouse.published import read
 from flows import plan_page, reports, warehouse
 from flows.parameters import Track
 

@@ -6,9 +6,9 @@ from datetime import date
 from prefect import flow, task
 
 from c2m.errors import InputError
-from c2m.published import manifest
 from c2m.settings import settings
 from c2m.steps import step
+from c2m.warehouse.published import manifest
 from flows import reports
 from flows.parameters import Promote, Train
 from flows.promote import promote

@@ -16,8 +16,8 @@ from c2m.errors import C2MError
 from c2m.home import turn
 from c2m.ledger import changelog
 from c2m.orchestrator import warehouse_limit
-from c2m.published import PROJECT, dbt_args, inputs, is_published, keep_docs, manifest, publish
 from c2m.settings import settings
+from c2m.warehouse.published import PROJECT, dbt_args, inputs, is_published, keep_docs, manifest, publish
 
 LEASE_S = 60  # the least that Prefect takes; a run that was killed keeps its slot for so long
 _held: ContextVar[bool] = ContextVar("warehouse_held", default=False)

@@ -8,9 +8,9 @@ from prefect import task
 from prefect.events import emit_event
 
 from c2m.files import write_atomically
-from c2m.published import read
 from c2m.settings import settings
 from c2m.steps import step
+from c2m.warehouse.published import read
 from flows import reports
 from models.demand import drift
 from models.demand.features import matrix

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from c2m.promises import Correction
-from c2m.worktime import Pace
+from c2m.domain.promises import Correction
+from c2m.domain.worktime import Pace
 from optimization.queue import finishes
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from c2m.floor.messages import derive_id
+from c2m.ids import derive_id
 
 SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes"]
 LOT = ["order_id", "merchant_id", "style_id", "colour"]

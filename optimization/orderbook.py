@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.domain.promises import Correction
 from c2m.errors import InputError
-from c2m.floor.messages import VERSION
 from c2m.ledger.states import STARTED
-from c2m.promises import Correction
 from c2m.settings import PlanPolicy
+from c2m.wire.messages import VERSION
 from optimization.arcs import arcs, transit_days
 from optimization.chance import promises
 from optimization.lots import make_lots

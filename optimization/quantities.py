@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from c2m.apportion import apportion_within
+from c2m.domain.apportion import apportion_within
+from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.errors import InputError
-from c2m.floor.messages import derive_id
-from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
+from c2m.ids import derive_id
 from c2m.settings import ReplenishmentPolicy
 from optimization.lots import LOT, make_lots
 

@@ -19,9 +19,9 @@ from pydantic.fields import FieldInfo
 
 from c2m.cli import app
 from c2m.feeds.contracts import FEEDS
-from c2m.floor import messages
 from c2m.ledger.tables import Base
 from c2m.settings import Settings
+from c2m.wire import messages
 
 ROOT = Path(__file__).parents[1]
 _PAYLOADS: tuple[type[BaseModel], ...] = (

@@ -56,7 +56,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(shared: Path) -> Path:
     """A small demo world."""
-    from c2m.feeds.demo import write_world
+    from c2m.simulation.world import write_world
 
     folder = shared / "feeds" / "world"
     with _alone(shared / "feeds.lock"):

@@ -10,10 +10,10 @@ import duckdb
 import pandas as pd
 
 from c2m import clock
-from c2m.floor.messages import OPERATIONS, JobOrder, RoutingStep
 from c2m.floor.processes import write_factories
 from c2m.ledger import orders, plans, store
 from c2m.settings import settings
+from c2m.wire.messages import OPERATIONS, JobOrder, RoutingStep
 
 DAY = date(2026, 3, 2)  # a Monday
 MORNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ def write_world(factories: pd.DataFrame, path: Path) -> Path:
 
 
 def publish_factories(factories: pd.DataFrame) -> None:
-    """Lays out published/ as `c2m.published.publish` does, with the one mart that the floor reads."""
+    """Lays out published/ as `c2m.warehouse.published.publish` does, with the one mart that the floor reads."""
     build = settings().published / f"build-{time.time_ns()}"
     build.mkdir(parents=True, exist_ok=True)
     frame = factories.astype({"endpoint_url": "string"})

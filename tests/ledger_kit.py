@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import JobResponse, compose, factory_source
-from c2m.ledger import inbox, orders, outbox, plans, store
+from c2m.ledger import orders, plans, store
+from c2m.ledger.conversation import inbox, outbox
 from c2m.settings import settings
+from c2m.wire.messages import JobResponse, compose, factory_source
 
 DAY = date(2026, 1, 5)
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from c2m.feeds.contracts import SCHEMAS
 from c2m.feeds.landing import ensure_landing, folder
-from c2m.published import dbt_args
+from c2m.warehouse.published import dbt_args
 
 moment = datetime.fromisoformat
 Rows = Iterable[Mapping[str, Any]]

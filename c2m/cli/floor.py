@@ -25,7 +25,7 @@ def contract(
     document: Annotated[Literal["asyncapi", "openapi"], typer.Argument(help="For MQTT, or for HTTP.")],
 ) -> None:
     """Print the factory messages as a document for integrators (YAML)."""
-    from c2m.floor import contract as documents
+    from c2m.wire import documents
 
     print(documents.as_yaml(documents.asyncapi() if document == "asyncapi" else documents.openapi()), end="")
 
@@ -97,7 +97,7 @@ def video(
     as_json: Json = False,
 ) -> None:
     """Where the video of a job order's scans lies: a link per line, operation and time without a longer pause."""
-    from c2m.video import windows
+    from c2m.people.video import windows
 
     show.rows(f"Video of {job_order}", windows(job_order, bundle, line), as_json)
 

@@ -13,7 +13,7 @@ from c2m.cli import show
 from c2m.cli.root import Actor, Json, app, command
 
 if TYPE_CHECKING:
-    from c2m.ledger.letters import Wanted
+    from c2m.ledger.conversation.letters import Wanted
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that nobody could obey: see them, take them back.")
 app.add_typer(dead_letters, name="letters")
@@ -28,7 +28,7 @@ def _wanted(
     factory: str | None, reason: str | None, older: float | None, newer: float | None, readmitted: bool = False
 ) -> "Wanted":
     from c2m import clock
-    from c2m.ledger.letters import Wanted
+    from c2m.ledger.conversation.letters import Wanted
 
     until, since = (None if hours is None else clock.now() - timedelta(hours=hours) for hours in (older, newer))
     return Wanted(factory, reason, until, since, readmitted)
@@ -46,7 +46,7 @@ def letters_list(
 ) -> None:
     """Dead letters, newest first: factory, reason, age, and what became of those that were readmitted."""
     from c2m import clock
-    from c2m.ledger import letters
+    from c2m.ledger.conversation import letters
     from c2m.ledger.store import session
 
     wanted = _wanted(factory, reason, older_than_hours, newer_than_hours, readmitted)
@@ -67,7 +67,7 @@ def letters_show(
 ) -> None:
     """One dead letter: its reason, what was tried, and the message itself, laid out."""
     from c2m.files import write_atomically
-    from c2m.ledger import letters
+    from c2m.ledger.conversation import letters
     from c2m.ledger.store import session
     from c2m.ledger.tables import DeadLetter
 
@@ -115,7 +115,7 @@ def letters_readmit(
 
     from c2m.errors import InputError
     from c2m.floor.readmit import Correction, readmit
-    from c2m.ledger import letters
+    from c2m.ledger.conversation import letters
     from c2m.ledger.store import session
 
     chosen = list(letter_ids or ())

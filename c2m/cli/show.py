@@ -65,7 +65,7 @@ def figures(title: str, values: dict[str, Any], as_json: bool) -> None:
 
 def status(as_json: bool) -> None:
     """Where the platform stands."""
-    from c2m.overview import in_words, overview
+    from c2m.people.overview import in_words, overview
 
     seen = overview()
     if as_json:

@@ -25,11 +25,11 @@ def demo_world(
     ] = None,
 ) -> None:
     """Write a believable world as feed files."""
-    from c2m.feeds import demo
+    from c2m.simulation import world
 
     if over:
-        demo.write_supply(folder, seed, size, over, date_of(opening_on), 10 if cover_days is None else cover_days)
+        world.write_supply(folder, seed, size, over, date_of(opening_on), 10 if cover_days is None else cover_days)
     else:
         refuse_without_effect({"--opening-on": opening_on, "--cover-days": cover_days}, "with --over")
-        demo.write_world(folder, seed, size)
+        world.write_world(folder, seed, size)
     print(f"{folder}: run it with  c2m run --world {folder}")

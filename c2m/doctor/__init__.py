@@ -3,4 +3,4 @@
 from c2m.doctor.checkup import examine
 from c2m.doctor.finding import Finding
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "examine", "pages", "schedules"]

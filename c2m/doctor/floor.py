@@ -11,7 +11,7 @@ from c2m import clock
 from c2m.doctor.finding import Finding, judged
 from c2m.errors import C2MError
 from c2m.floor.child import LOOPBACK, listens, log_file
-from c2m.ledger import outbox as messages
+from c2m.ledger.conversation import outbox as messages
 from c2m.ledger.store import session
 from c2m.settings import settings
 
@@ -20,7 +20,7 @@ _COMMANDS = {
     "broker": ("mosquitto", "c2m.floor.embedded"),
     "collector": ("c2m.floor.collect",),
     "relay": ("c2m.floor.relay",),
-    "factories": ("c2m.floor.sim",),
+    "factories": ("c2m.simulation.factories",),
 }
 _SENT = timedelta(minutes=5)  # the relay looks every few seconds, and tries a factory again within minutes
 

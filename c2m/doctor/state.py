@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from c2m import clock as platform_clock
-from c2m import published
 from c2m.doctor.finding import Finding, judged
 from c2m.ledger import store
 from c2m.settings import settings
+from c2m.warehouse import published
 
 _SKEW = timedelta(minutes=1)
 

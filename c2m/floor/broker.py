@@ -18,8 +18,8 @@ from typing import Literal
 from c2m.files import write_atomically
 from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
-from c2m.floor.messages import MAX_BYTES
 from c2m.settings import settings
+from c2m.wire.messages import MAX_BYTES
 
 Engine = Literal["mosquitto", "amqtt"]
 

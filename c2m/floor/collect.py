@@ -27,12 +27,13 @@ from c2m.feeds.contracts import PRODUCED
 from c2m.files import sync, write_with
 from c2m.floor import http
 from c2m.floor.credentials import Doorkeeper
-from c2m.floor.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
-from c2m.ledger import inbox, store
-from c2m.ledger.inbox import Said
+from c2m.ledger import store
+from c2m.ledger.conversation import inbox
+from c2m.ledger.conversation.inbox import Said
 from c2m.settings import settings
+from c2m.wire.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
 
 # What several collectors share: each message goes to one of them. Scans are increments and responses carry (revision,
 # sequence), so that either may overtake another. A status may not: it says that all scans up to a moment were sent, and

@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 from c2m import clock
 from c2m.floor import http
 from c2m.floor.delivery import Letter
-from c2m.floor.messages import (
+from c2m.floor.mqtt import Connection, Message
+from c2m.ids import derive_id
+from c2m.ledger.states import RANK
+from c2m.wire.messages import (
     KIND_OF_TYPE,
     OPERATIONS,
     PLATFORM,
@@ -35,13 +38,10 @@ from c2m.floor.messages import (
     Start,
     StatusMessage,
     compose,
-    derive_id,
     parse,
     parse_topic,
     topic,
 )
-from c2m.floor.mqtt import Connection, Message
-from c2m.ledger.states import RANK
 
 FROM_FACTORY: tuple[Kind, ...] = ("job-responses", "scans", "status")
 QUIET_S = 1.0  # after which nothing more is expected to come by itself

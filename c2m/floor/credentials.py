@@ -18,8 +18,8 @@ from pathlib import Path
 
 from c2m.errors import InputError
 from c2m.files import write_with
-from c2m.floor.messages import ID_PATTERN
 from c2m.settings import settings
+from c2m.wire.messages import ID_PATTERN
 
 PLATFORM = "c2m-platform"  # relay and collector; its key is made anew with every start of the floor
 _RESERVED = re.compile(r"c2m([-_].*)?", re.IGNORECASE)  # names of the platform and of its clients

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from c2m.floor.messages import Kind
+from c2m.wire.messages import Kind
 
 
 class NotDeliveredError(Exception):

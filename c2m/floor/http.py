@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
-from c2m.floor.messages import MAX_BYTES
+from c2m.wire.messages import MAX_BYTES
 
 _TIMEOUT_S = 10
 _CONTENT_TYPE = "application/cloudevents+json"

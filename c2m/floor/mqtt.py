@@ -24,8 +24,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from c2m.floor.delivery import Letter, NotDeliveredError
-from c2m.floor.messages import topic
 from c2m.settings import settings
+from c2m.wire.messages import topic
 
 QOS = 1
 _NO_SUBSCRIBER = 0x10  # MQTT 5 reason code of a PUBACK: the broker took the message and has nobody to give it to

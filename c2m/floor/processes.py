@@ -22,7 +22,8 @@ from c2m.files import write_atomically
 from c2m.floor import broker, credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, log_file
 from c2m.floor.service import READY
-from c2m.ledger import outbox, status, store
+from c2m.ledger import status, store
+from c2m.ledger.conversation import outbox
 from c2m.settings import settings
 
 _SETTLE_POLL_S = 0.05
@@ -59,7 +60,7 @@ def floor(
         # Who is spoken to listens before the speaker starts: MQTT 3.1.1 does not say when nobody does.
         modules = {"collector": ["c2m.floor.collect"]}
         if factories:
-            simulate = ["c2m.floor.sim", "--factories", str(factories), "--seed", str(seed)]
+            simulate = ["c2m.simulation.factories", "--factories", str(factories), "--seed", str(seed)]
             simulate += ["--state", str(settings().home / "sim"), "--http-port", str(factory_http_port)]
             modules["factories"] = simulate
         modules["relay"] = ["c2m.floor.relay"]

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from c2m import clock
 from c2m.errors import InputError
 from c2m.floor.collect import Arrival, commit
-from c2m.floor.messages import ResponseMessage, ScansMessage, parse, parse_topic
-from c2m.ledger import audit, letters, store
+from c2m.ledger import audit, store
+from c2m.ledger.conversation import letters
 from c2m.ledger.tables import DeadLetter, Inbox
+from c2m.wire.messages import ResponseMessage, ScansMessage, parse, parse_topic
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,16 @@ from threading import Event
 import duckdb
 from sqlalchemy.exc import SQLAlchemyError
 
-from c2m import clock, published
+from c2m import clock
 from c2m.errors import InputError
 from c2m.floor import http
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, deliver
 from c2m.floor.mqtt import Connection
 from c2m.floor.service import announce, stop_on_signal
-from c2m.ledger import job_orders, outbox, store
+from c2m.ledger import job_orders, store
+from c2m.ledger.conversation import outbox
 from c2m.settings import settings
+from c2m.warehouse import published
 
 POLL_S = 0.05
 _EXPIRE_EVERY_S = 1.0

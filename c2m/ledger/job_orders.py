@@ -7,7 +7,8 @@ import pandas as pd
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from c2m.ledger import orders, outbox
+from c2m.ledger import orders
+from c2m.ledger.conversation import outbox
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
 from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order, Outbox

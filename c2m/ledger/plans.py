@@ -10,9 +10,10 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
-from c2m.floor.messages import derive_id
-from c2m.ledger import audit, dispatch
-from c2m.ledger.dispatch import Dispatched
+from c2m.ids import derive_id
+from c2m.ledger import audit
+from c2m.ledger.conversation import dispatch
+from c2m.ledger.conversation.dispatch import Dispatched
 from c2m.ledger.states import Decided, PlanState
 from c2m.ledger.store import frame, insert_missing, rows, serialise
 from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation

@@ -12,10 +12,10 @@ import duckdb
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from c2m import published
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.ledger.tables import JobOrder, Lot, Order
+from c2m.warehouse import published
 from c2m.why import forecasted, lines, made, ordered, stock
 from c2m.why.link import Link
 from c2m.why.sales import sold

@@ -12,10 +12,10 @@ import duckdb
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from c2m import origins, published
 from c2m.feeds import landing
 from c2m.files import sha256
 from c2m.settings import settings
+from c2m.warehouse import origins, published
 from c2m.why.link import Link, pieces
 from c2m.why.sales import Sold
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import STORE, derive_id
+from c2m.ids import derive_id
 from c2m.ledger.tables import (
     Decision,
     JobOrder,
@@ -24,6 +24,7 @@ from c2m.ledger.tables import (
 )
 from c2m.settings import settings
 from c2m.why.link import Link
+from c2m.wire.messages import STORE
 
 _CENT_OF_A_CENT = 1e-4  # to which the ledger keeps money
 _INSTANCE = ("instance.json", "orders.csv", "arcs.csv", "capacity.csv", "factories.csv", "incumbent.csv")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import derive_id
+from c2m.ids import derive_id
 from c2m.ledger.tables import Lot, LotSku, Order, OrderQuantity, OrderQuantitySku
 from c2m.why.link import Link, pieces
 from c2m.why.reckoning import Reckoned, reckon

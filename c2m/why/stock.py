@@ -5,8 +5,9 @@ from typing import Any
 
 import duckdb
 
-from c2m import clock, published
+from c2m import clock
 from c2m.settings import settings
+from c2m.warehouse import published
 from c2m.why.link import Link
 from c2m.why.sales import files
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from c2m.newsvendor import WINDOW_LEVELS
+from c2m.domain.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.features import Cells, blocks, in_order, ratio

@@ -23,8 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.errors import InputError
-from c2m.published import read
 from c2m.settings import settings
+from c2m.warehouse.published import read
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

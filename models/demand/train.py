@@ -15,8 +15,8 @@ from typing import Any
 
 import xgboost as xgb
 
+from c2m.domain.newsvendor import WINDOW_LEVELS
 from c2m.files import sha256
-from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.drift import profile

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from c2m.newsvendor import WINDOW_LEVELS
+from c2m.domain.newsvendor import WINDOW_LEVELS
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells, History, mean_seen, scale_of, usual_level
 from models.demand.panel import Floats, Ints, Panel

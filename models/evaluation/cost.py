@@ -1,7 +1,8 @@
 """What forecasts cost the business: the order policy turns each into a level, then demand comes.
 
 From each origin a contestant forecasts the total over lead time plus review period, knowing what was known then. Of
-that the newsvendor makes a level (`c2m.newsvendor`) on an empty shelf; a piece too few and a piece too many cost money.
+that the newsvendor makes a level (`c2m.domain.newsvendor`) on an empty shelf; a piece too few and a piece too many
+cost money.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from c2m.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
-from c2m.published import read
+from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ForecastPolicy, settings
+from c2m.warehouse.published import read
 from models.demand.features import Cells
 from models.demand.forecast import forecast, windows
 from models.demand.panel import Floats, Ints, Panel, style_series

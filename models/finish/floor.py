@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from c2m.published import read
 from c2m.settings import RobotPolicy, settings
+from c2m.warehouse.published import read
 from models.finish.calendar import Calendar, calendar_of
 
 

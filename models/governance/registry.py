@@ -32,9 +32,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.tracking import MlflowClient
 
-from c2m import published
 from c2m.errors import InputError
 from c2m.settings import settings
+from c2m.warehouse import published
 from models.demand.features import Cells, matrix
 from models.demand.panel import Panel
 from models.demand.sample import HALF_LIFE

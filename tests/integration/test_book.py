@@ -8,11 +8,12 @@ from typing import Any
 from ledger_kit import NOW, answer, job, live_to, plan_of, record, release
 from typer.testing import CliRunner
 
-from c2m import book, clock
+from c2m import clock
 from c2m.cli import app
 from c2m.feeds.landing import ensure_landing
 from c2m.ledger import plans, status
 from c2m.ledger.store import session
+from c2m.people import book
 
 LATE = datetime(2026, 1, 30, 8, tzinfo=UTC)  # order O1 is due on the 20th
 

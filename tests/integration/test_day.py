@@ -18,7 +18,7 @@ from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledge
 from mlflow.tracking import MlflowClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from c2m.alerts import ALERT, URGENT, WARNING
+from c2m.domain.alerts import ALERT, URGENT, WARNING
 from flows import services
 from flows.robot import emit
 from models.governance.registry import NAME
@@ -98,7 +98,7 @@ def test_every_plan_verifies(undisturbed: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_two_days_of_the_amazon_data_end_to_end(shared_data: Path, tmp_path: Path, prefect_url: str) -> None:
-    from c2m.feeds.demo import write_supply
+    from c2m.simulation.world import write_supply
 
     week, home = tmp_path / "week", tmp_path / "home"
     write_supply(week, seed=7, size="small", over=ROOT / "worlds" / "amazon_india", opening_on=date(2022, 6, 1))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from warehouse_world import build, dbt, land, moment, sale, sku
 
-from c2m import published
 from c2m.errors import InputError
 from c2m.files import sha256
 from c2m.settings import settings
+from c2m.warehouse import published
 
 DAY = date(2022, 6, 1)
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from c2m.errors import InputError
-from c2m.feeds.demo import write_supply, write_world
 from c2m.feeds.ingest import ingest
 from c2m.feeds.world import World
+from c2m.simulation.world import write_supply, write_world
 
 ROOT = Path(__file__).parents[2]
 OPENING = date(2026, 3, 11)

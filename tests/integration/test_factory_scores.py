@@ -10,8 +10,8 @@ import pytest
 import yaml
 from warehouse_world import build, land, moment
 
-from c2m.published import PROJECT
 from c2m.settings import settings
+from c2m.warehouse.published import PROJECT
 from optimization import chance, standing
 
 DAY, LONG_AGO = date(2022, 6, 1), date(2022, 3, 1)

@@ -19,12 +19,12 @@ from c2m.errors import InputError
 from c2m.floor import broker, collect
 from c2m.floor.child import free_port, stop
 from c2m.floor.delivery import Letter
-from c2m.floor.messages import REMEMBERED_S, JobResponse, Kind, Payload, Scan, Status, compose, factory_source
 from c2m.floor.mqtt import Connection
 from c2m.floor.processes import service
 from c2m.ledger import status, store
 from c2m.ledger.tables import FactoryReport, JobOrder
 from c2m.settings import settings
+from c2m.wire.messages import REMEMBERED_S, JobResponse, Kind, Payload, Scan, Status, compose, factory_source
 
 NAMES = ["c2m-collector", "c2m-collector-2"]
 FACTORIES = ["F1", "F2", "F3"]

@@ -18,9 +18,9 @@ from c2m.cli import app
 from c2m.floor import broker, conformance
 from c2m.floor.child import free_port
 from c2m.floor.conformance import Finding
-from c2m.floor.messages import PLATFORM, compose
 from c2m.floor.processes import service
 from c2m.settings import settings
+from c2m.wire.messages import PLATFORM, compose
 
 GATEWAY = Path(__file__).parents[2] / "examples" / "gateway.py"
 PAGE = GATEWAY.parents[1] / "docs" / "asyncapi.yaml"
@@ -143,7 +143,7 @@ def test_the_simulated_factories_pass_by_the_command(
     monkeypatch.setenv("C2M_HTTP_PORT", str(own))
     settings.cache_clear()
     file = write_world(factory_rows((transport,)), settings().home / "factories.json")
-    module = ["c2m.floor.sim", "--factories", str(file), "--state", str(settings().home / "sim")]
+    module = ["c2m.simulation.factories", "--factories", str(file), "--state", str(settings().home / "sim")]
     with service("factories", [*module, "--http-port", str(theirs)], {}):
         url = f"mqtt://127.0.0.1:{port}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
         options = ["--factory", "F1", "--patience", "5", "--json"] + (

@@ -16,11 +16,12 @@ import yaml
 from floor_world import MORNING, begin, factory_rows, landed_scans, release, write_world
 from ledger_kit import job
 
-from c2m.floor import broker, contract
-from c2m.floor.messages import ID_PATTERN, parse, parse_topic
+from c2m.floor import broker
 from c2m.floor.processes import Floor, floor
 from c2m.ledger import audit, store
 from c2m.settings import settings
+from c2m.wire import documents
+from c2m.wire.messages import ID_PATTERN, parse, parse_topic
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOOLS = ("mosquitto_sub", "mosquitto_pub", "curl")
@@ -28,12 +29,12 @@ TOOLS = ("mosquitto_sub", "mosquitto_pub", "curl")
 
 @pytest.mark.parametrize("name", ["asyncapi", "openapi"])
 def test_the_page_is_what_the_command_prints(name: str) -> None:
-    made = getattr(contract, name)()
-    assert (DOCS / f"{name}.yaml").read_text(encoding="utf-8") == contract.as_yaml(made), f"run c2m contract {name}"
+    made = getattr(documents, name)()
+    assert (DOCS / f"{name}.yaml").read_text(encoding="utf-8") == documents.as_yaml(made), f"run c2m contract {name}"
 
 
 def test_every_example_is_a_message_on_its_topic() -> None:
-    document = contract.asyncapi()
+    document = documents.asyncapi()
     seen = []
     for channel in document["channels"].values():
         place = parse_topic(channel["address"].format(factoryId="F1"))
@@ -48,7 +49,7 @@ def test_every_example_is_a_message_on_its_topic() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    for document in (contract.asyncapi(), contract.openapi()):
+    for document in (documents.asyncapi(), documents.openapi()):
         references = set(re.findall(r"'\$ref': '#/([^']+)'", str(document)))
         assert len(references) > 10
         for reference in references:

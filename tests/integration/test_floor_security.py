@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor import broker, credentials
-from c2m.floor.messages import Scan, compose, factory_source
 from c2m.floor.processes import Floor, floor
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, Outbox
 from c2m.settings import settings
+from c2m.wire.messages import Scan, compose, factory_source
 
 pytestmark = [
     pytest.mark.mosquitto,

@@ -23,13 +23,13 @@ from c2m import clock
 from c2m.errors import C2MError
 from c2m.floor import broker, collect, relay
 from c2m.floor.child import child, free_port, listens
-from c2m.floor.messages import MAX_BYTES, Status, compose, factory_source
 from c2m.floor.processes import floor, service, settle
 from c2m.floor.service import READY
-from c2m.floor.sim.__main__ import run as simulate
 from c2m.ledger import status, store
 from c2m.ledger.tables import DeadLetter, FactoryStatus, JobOrder, Outbox
 from c2m.settings import settings
+from c2m.simulation.factories.__main__ import run as simulate
+from c2m.wire.messages import MAX_BYTES, Status, compose, factory_source
 
 mosquitto = pytest.param(
     "mosquitto",
@@ -87,7 +87,7 @@ class Site:
         modules = {
             "relay": ["c2m.floor.relay"],
             "collector": ["c2m.floor.collect"],
-            "factories": ["c2m.floor.sim", *sim, "--http-port", str(self.ports[2])],
+            "factories": ["c2m.simulation.factories", *sim, "--http-port", str(self.ports[2])],
         }
         if await_it:
             return self.stack.enter_context(service(name, modules[name], self.env))

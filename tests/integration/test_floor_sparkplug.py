@@ -18,12 +18,12 @@ from sqlalchemy import select
 from c2m.feeds.landing import read_landed
 from c2m.floor import broker, collect, credentials
 from c2m.floor.child import free_port
-from c2m.floor.messages import Scan, compose, factory_source, topic
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.sparkplug import service
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, FactoryStatus
 from c2m.settings import settings
+from c2m.wire.messages import Scan, compose, factory_source, topic
 
 pytestmark = [
     pytest.mark.mosquitto,

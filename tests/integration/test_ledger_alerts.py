@@ -15,11 +15,11 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from c2m import notify
-from c2m.alerts import URGENT, WARNING
+from c2m.domain.alerts import URGENT, WARNING
 from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import alerts
 from c2m.ledger.store import session
+from c2m.people import notify
 from c2m.settings import settings
 
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner
 
 from c2m.cli import app
-from c2m.ledger import audit, inbox, store
+from c2m.ledger import audit, store
+from c2m.ledger.conversation import inbox
 
 TRIGGERS = {
     "sqlite": ("DROP TRIGGER audit_update", "DROP TRIGGER audit_delete"),

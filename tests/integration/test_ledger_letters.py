@@ -18,12 +18,13 @@ from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.collect import Arrival, commit
-from c2m.floor.messages import MAX_BYTES, JobResponse, Scan, Status, compose, factory_source, topic
 from c2m.floor.readmit import Correction, Outcome, readmit
-from c2m.ledger import audit, inbox, letters, status, store
-from c2m.ledger.letters import Wanted
+from c2m.ledger import audit, status, store
+from c2m.ledger.conversation import inbox, letters
+from c2m.ledger.conversation.letters import Wanted
 from c2m.ledger.tables import AuditEntry, DeadLetter, Inbox
 from c2m.settings import settings
+from c2m.wire.messages import MAX_BYTES, JobResponse, Scan, Status, compose, factory_source, topic
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,11 @@ from ledger_kit import (
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from c2m.floor.messages import (
+from c2m.ledger import job_orders, orders, status, store
+from c2m.ledger.conversation import inbox, outbox
+from c2m.ledger.store import Scope
+from c2m.settings import settings
+from c2m.wire.messages import (
     PLATFORM,
     JobResponse,
     Scan,
@@ -30,9 +34,6 @@ from c2m.floor.messages import (
     compose,
     factory_source,
 )
-from c2m.ledger import inbox, job_orders, orders, outbox, status, store
-from c2m.ledger.store import Scope
-from c2m.settings import settings
 
 
 @pytest.fixture

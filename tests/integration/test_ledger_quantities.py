@@ -5,10 +5,10 @@ from ledger_kit import DAY, HOUR, NOW, answer, job, live_to, lot_row, order_row,
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from c2m.floor.messages import derive_id
+from c2m.domain.newsvendor import WINDOW_QUANTILES
+from c2m.ids import derive_id
 from c2m.ledger import orders, quantities, store
 from c2m.ledger.tables import JobOrder, JobOrderRevision, OrderQuantitySku
-from c2m.newsvendor import WINDOW_QUANTILES
 from c2m.why.made import of_job_order
 
 

@@ -24,10 +24,11 @@ from ledger_kit import (
     sku_rows,
 )
 
-from c2m.floor.messages import ADDED, JobOrder, Status, compose, factory_source
-from c2m.ledger import audit, inbox, orders, outbox, plans, status, store
-from c2m.ledger.dispatch import Dispatched
-from c2m.ledger.ranks import GAP
+from c2m.ledger import audit, orders, plans, status, store
+from c2m.ledger.conversation import inbox, outbox
+from c2m.ledger.conversation.dispatch import Dispatched
+from c2m.ledger.conversation.ranks import GAP
+from c2m.wire.messages import ADDED, JobOrder, Status, compose, factory_source
 
 FIRST_VERSION = Path(__file__).parents[1] / "golden" / "messages_v1.schema.json"
 LOTS = ("L1", "L2", "L3", "L4")

@@ -10,7 +10,8 @@ import pytest
 from ledger_kit import NOW, lot_row, record, release, sku_rows
 from sqlalchemy import event, select
 
-from c2m.ledger import outbox, store
+from c2m.ledger import store
+from c2m.ledger.conversation import outbox
 
 
 class _TakenBackError(Exception):

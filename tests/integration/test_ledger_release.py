@@ -28,10 +28,10 @@ from ledger_kit import (
 from sqlalchemy import text, update
 
 from c2m.errors import InputError
-from c2m.floor.messages import parse
 from c2m.ledger import job_orders, orders, plans, status, store
-from c2m.ledger.dispatch import Dispatched
+from c2m.ledger.conversation.dispatch import Dispatched
 from c2m.ledger.tables import JobOrder
+from c2m.wire.messages import parse
 
 
 def skus_by_factory() -> pd.DataFrame:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.files import sha256
-from c2m.published import manifest
+from c2m.warehouse.published import manifest
 from models.demand.features import matrix
 from models.demand.forecast import asked_cells
 from models.demand.panel import Panel, published_panel

@@ -8,8 +8,8 @@ import pytest
 from order_world import DAY, factory, score, skills, working_days
 from scipy.stats import norm
 
+from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.ledger import job_orders, orders, store
-from c2m.newsvendor import WINDOW_QUANTILES
 from c2m.settings import PlanPolicy, ReplenishmentPolicy
 from optimization import problem
 from optimization.lots import SAM

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from ledger_kit import job, live_to, record, release
 
-from c2m import clock, notify
+from c2m import clock
 from c2m.ledger import plans, status
 from c2m.ledger.store import session
+from c2m.people import notify
 from c2m.settings import settings
 from flows import reports
 from flows.parameters import Plan
@@ -23,7 +24,7 @@ MORNING = datetime(2026, 1, 12, 6, tzinfo=UTC)
 
 
 def publish(**marts: pd.DataFrame) -> None:
-    """Marts as `c2m.published` finds them."""
+    """Marts as `c2m.warehouse.published` finds them."""
     build = settings().published / "build"
     build.mkdir(parents=True, exist_ok=True)
     listed = {}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from c2m import published
 from c2m.feeds import landing
+from c2m.warehouse import published
 from c2m.why import stock
 
 DAY = date(2026, 4, 13)

@@ -22,7 +22,7 @@ LIMIT_S = 6.0  # of processor time: 3 s is what it may take on quiet cores, and 
 def test_every_link_of_an_amazon_week_holds(
     shared_data: Path, tmp_path: Path, prefect_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from c2m.feeds.demo import write_supply
+    from c2m.simulation.world import write_supply
 
     week, home = tmp_path / "week", tmp_path / "home"
     write_supply(week, seed=7, size="small", over=ROOT / "worlds" / "amazon_india", opening_on=date(2022, 6, 1))

@@ -19,10 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ledger_kit import NOW, lot_row, new_postgresql_database, order_row, plan_of, record, shipped, sku_rows
 from sqlalchemy import text
 
-from c2m.floor.messages import CANCEL, START, JobResponse, ResponseMessage, compose, factory_source, parse
-from c2m.ledger import audit, inbox, job_orders, orders, outbox, plans, status, store
+from c2m.ledger import audit, job_orders, orders, plans, status, store
+from c2m.ledger.conversation import inbox, outbox
 from c2m.ledger.states import LIVE, RANK
 from c2m.settings import settings
+from c2m.wire.messages import CANCEL, START, JobResponse, ResponseMessage, compose, factory_source, parse
 
 LOT = 1000
 SKUS = {"K0": 400, "K1": 300, "K2": 200, "K3": 100}
@@ -57,7 +58,7 @@ class Work:
 
 @dataclass
 class Factory:
-    """Obeys c2m/floor/messages.py; `willing` decides what it accepts."""
+    """Obeys c2m/wire/messages.py; `willing` decides what it accepts."""
 
     factory_id: str
     works: dict[str, Work] = field(default_factory=dict)

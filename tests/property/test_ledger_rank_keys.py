@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2m.ledger.ranks import GAP, Place, ranks
+from c2m.ledger.conversation.ranks import GAP, Place, ranks
 
 PLACES = st.lists(st.builds(Place, st.none() | st.integers(-6, 6).map(lambda n: n * GAP)), max_size=8)
 WITH_FIXED = st.lists(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2m.floor.messages import KIND_OF_TYPE, parse
+from c2m.wire.messages import KIND_OF_TYPE, parse
 
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2m.apportion import apportion, apportion_within
+from c2m.domain.apportion import apportion, apportion_within
 
 weights = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=40)
 margin = st.lists(st.integers(0, 5_000), min_size=1, max_size=12)

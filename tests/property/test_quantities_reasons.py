@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2m.newsvendor import WINDOW_QUANTILES
+from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.settings import ReplenishmentPolicy
 from c2m.why.reckoning import reckon
 from optimization.lots import SAM

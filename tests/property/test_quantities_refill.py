@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c2m.newsvendor import WINDOW_LEVELS, Stakes, quantile_at
+from c2m.domain.newsvendor import WINDOW_LEVELS, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
 from optimization.quantities import refill, water_fill
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2m import alerts
-from c2m.alerts import ALERT, URGENT, WARNING
+from c2m.domain import alerts
+from c2m.domain.alerts import ALERT, URGENT, WARNING
 from c2m.settings import RobotPolicy
 
 POLICY = RobotPolicy.model_validate({})

@@ -11,8 +11,8 @@ import yaml
 
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
-from c2m.feeds.demo import catalogue, demand, figures, network, write_world
-from c2m.feeds.demo.span import Span
+from c2m.simulation.world import catalogue, demand, figures, network, write_world
+from c2m.simulation.world.span import Span
 
 ROOT = Path(__file__).parents[2]
 LARGE_PIECES = 2_000  # ordinary orders stop at 1,200

@@ -14,7 +14,9 @@ from sqlalchemy import select, text
 
 from c2m.floor import collect, http
 from c2m.floor.collect import Arrival, Waiting, commit
-from c2m.floor.messages import (
+from c2m.ledger import store
+from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder, Outbox
+from c2m.wire.messages import (
     MAX_BYTES,
     START,
     JobResponse,
@@ -25,8 +27,6 @@ from c2m.floor.messages import (
     factory_source,
     topic,
 )
-from c2m.ledger import store
-from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder, Outbox
 
 LATER = MORNING + timedelta(hours=1)
 

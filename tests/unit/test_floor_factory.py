@@ -1,4 +1,4 @@
-"""The conversation of a simulated factory, by the rules of c2m/floor/messages.py."""
+"""The conversation of a simulated factory, by the rules of c2m/wire/messages.py."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from floor_world import DAY, MORNING, factory_rows, order, write_world
 
-from c2m.floor.messages import PLATFORM, Cancel, JobOrder, JobResponse, Scan, Start, compose, parse
-from c2m.floor.sim.factory import Factory
-from c2m.floor.sim.profile import Profile, read
-from c2m.floor.sim.state import State
+from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.profile import Profile, read
+from c2m.simulation.factories.state import State
+from c2m.wire.messages import PLATFORM, Cancel, JobOrder, JobResponse, Scan, Start, compose, parse
 
 END = MORNING + timedelta(days=20)
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from c2m.floor.messages import PLATFORM, Cancel, JobOrder, JobResponse, Start, compose, parse
-from c2m.floor.sim.factory import Factory
-from c2m.floor.sim.manner import Manner, manner_of, version_of
-from c2m.floor.sim.profile import Profile, read
-from c2m.floor.sim.state import State
 from c2m.settings import SimulationPolicy
+from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.manner import Manner, manner_of, version_of
+from c2m.simulation.factories.profile import Profile, read
+from c2m.simulation.factories.state import State
+from c2m.wire.messages import PLATFORM, Cancel, JobOrder, JobResponse, Start, compose, parse
 
 END = MORNING + timedelta(days=60)
 

@@ -8,11 +8,11 @@ import pytest
 from floor_world import DAY, factory_rows, order, write_world
 
 from c2m.errors import InputError
-from c2m.floor.messages import Scan
-from c2m.floor.sim import production
-from c2m.floor.sim.booking import Segment, book, moment, take
-from c2m.floor.sim.production import Change
-from c2m.floor.sim.profile import Profile, read
+from c2m.simulation.factories import production
+from c2m.simulation.factories.booking import Segment, book, moment, take
+from c2m.simulation.factories.production import Change
+from c2m.simulation.factories.profile import Profile, read
+from c2m.wire.messages import Scan
 
 TUESDAY = DAY + timedelta(days=1)
 

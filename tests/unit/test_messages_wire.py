@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from c2m.floor import messages
-from c2m.floor.messages import (
+from c2m.ids import derive_id
+from c2m.wire import messages
+from c2m.wire.messages import (
     PLATFORM,
     JobOrder,
     JobResponse,
@@ -69,7 +70,7 @@ def test_ids_follow_from_content() -> None:
     first, again = (compose(ORDER, PLATFORM, NOON) for _ in range(2))
     other = compose(ORDER, PLATFORM, NOON + timedelta(seconds=1))
     assert first.id == again.id != other.id
-    assert messages.derive_id("a", "bc") != messages.derive_id("ab", "c")
+    assert derive_id("a", "bc") != derive_id("ab", "c")
 
 
 def test_times_are_utc_inside() -> None:

@@ -8,7 +8,7 @@ import pytest
 from models_kit import POLICY, long_frame
 from scipy.stats import poisson
 
-from c2m.newsvendor import WINDOW_LEVELS, Stakes
+from c2m.domain.newsvendor import WINDOW_LEVELS, Stakes
 from models.demand.features import Cells
 from models.demand.panel import Floats, Ints, Panel, panel_of
 from models.demand.train import train

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from models_kit import POLICY, long_frame
 
+from c2m.domain.newsvendor import WINDOW_LEVELS
 from c2m.errors import InputError
-from c2m.newsvendor import WINDOW_LEVELS
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows

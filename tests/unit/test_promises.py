@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2m import alerts, promises
+from c2m.domain import alerts, promises
 
 TODAY = date(2026, 6, 1)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from warehouse_world import land, moment, sale
 
-from c2m import published
 from c2m.errors import InputError
 from c2m.settings import settings
+from c2m.warehouse import published
 
 DAY = date(2022, 6, 1)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from c2m.domain.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.errors import InputError
-from c2m.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
 from optimization.lots import SAM
 from optimization.quantities import batch_pieces, replenish, water_fill

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from order_world import factory
 
-from c2m.floor.sim import booking
-from c2m.floor.sim.profile import Profile
+from c2m.simulation.factories import booking
+from c2m.simulation.factories.profile import Profile
 from optimization import queue
 from optimization.chance import promises
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InputError
-from c2m.floor.messages import Envelope, Scan, ScansMessage, StatusMessage, parse
 from c2m.floor.sparkplug import mapping as mapped
 from c2m.floor.sparkplug import payload
 from c2m.floor.sparkplug.mapping import load
 from c2m.floor.sparkplug.service import Adapter, topics
 from c2m.floor.sparkplug.session import Reading
 from c2m.floor.sparkplug.tally import MOST_PIECES, Tally
+from c2m.wire.messages import Envelope, Scan, ScansMessage, StatusMessage, parse
 
 T0 = 1_790_000_000_000
 NODE, DEVICE = "spBv1.0/F1/{}/Gateway 1", "spBv1.0/F1/{}/Gateway 1/Line 1"

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from c2m import video
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.collect import Arrival, commit
-from c2m.floor.messages import Scan, compose, factory_source, topic
+from c2m.people import video
 from c2m.settings import settings
+from c2m.wire.messages import Scan, compose, factory_source, topic
 from flows.track import with_video
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

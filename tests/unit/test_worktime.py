@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from c2m.worktime import Pace
+from c2m.domain.worktime import Pace
 
 MEMORY, DAY_SD, LEVEL_SD, PRIOR = 0.78, 0.2, 0.05, 1.0
 

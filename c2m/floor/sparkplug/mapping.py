@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from c2m.errors import InputError
-from c2m.floor.messages import Id, Operation
+from c2m.wire.messages import Id, Operation
 
 # A level of a topic: MQTT's wildcards and separators cannot be part of it.
 Level = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^+#/\x00-\x1f\x7f]+$")]

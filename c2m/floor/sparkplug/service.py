@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict
 from c2m import clock
 from c2m.files import write_atomically
 from c2m.floor.delivery import Letter, NotDeliveredError
-from c2m.floor.messages import MAX_SCANS, REMEMBERED_S, Kind, Scan, Status, compose, factory_source
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.floor.sparkplug import payload
@@ -29,6 +28,7 @@ from c2m.floor.sparkplug.mapping import EdgeNode, Site, load
 from c2m.floor.sparkplug.session import Device, Reading, Session
 from c2m.floor.sparkplug.tally import Seen, Tally
 from c2m.settings import settings
+from c2m.wire.messages import MAX_SCANS, REMEMBERED_S, Kind, Scan, Status, compose, factory_source
 
 _NODE_KINDS, _DEVICE_KINDS = ("NBIRTH", "NDATA", "NDEATH"), ("DBIRTH", "DDATA", "DDEATH")
 _GROUP = 500  # messages that are taken together: one write to disk, one publication

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 
-from c2m.floor.messages import ID_PATTERN, Scan, derive_id
 from c2m.floor.sparkplug.mapping import Line
 from c2m.floor.sparkplug.session import Reading
+from c2m.ids import derive_id
+from c2m.wire.messages import ID_PATTERN, Scan
 
 # A larger step between two readings is no production but a fault of the counter (pieces).
 MOST_PIECES = 100_000

@@ -1,0 +1,59 @@
+"""How the platform stands: status, doctor, alerts, promises."""
+
+import json
+from dataclasses import asdict
+
+from c2m.cli import show
+from c2m.cli.root import Json, command
+from c2m.errors import C2MError
+
+_WORDS = {True: "well", False: "NOT WELL", None: "not judged"}
+
+
+@command()
+def status(as_json: Json = False) -> None:
+    """Where the platform stands: rows, orders, job orders, plan, forecast."""
+    show.status(as_json)
+
+
+@command()
+def doctor(as_json: Json = False) -> None:
+    """Look at all that must be true of a running platform; exit code 2 says in words what is not, and what to do."""
+    from c2m.doctor import examine
+
+    found = examine()
+    rows = [{"check": one.check, "is": _WORDS[one.ok], "seen": one.seen} for one in found]
+    print(json.dumps([asdict(one) for one in found])) if as_json else show.table("C2M doctor", rows)
+    if faults := [str(one) for one in found if one.ok is False]:
+        raise C2MError("not-well", faults)
+
+
+@command("alerts")
+def open_alerts(as_json: Json = False) -> None:
+    """Alerts of the order robot that stand, the gravest first."""
+    from c2m.domain.alerts import SEVERITY
+    from c2m.ledger import alerts
+    from c2m.ledger.store import session
+
+    with session() as transaction:
+        standing = alerts.standing(transaction)
+    standing["severity"] = standing["severity"].map(SEVERITY)
+    shown = ["severity", "kind", "subject", "cause", "move", "opened_at"]
+    show.rows("Open alerts", standing if as_json else standing[shown], as_json)
+
+
+@command("promises")
+def kept_promises(as_json: Json = False) -> None:
+    """How many promised dates were kept, beside what was stated: in all, by kind, distance, size, month, factory."""
+    from c2m import clock
+    from c2m.domain.promises import summary
+    from c2m.warehouse.published import read
+
+    found = summary(read("promises"), clock.business_date(clock.now()))
+    if as_json:
+        print(json.dumps(found, default=str))
+        return
+    by = found.pop("by")
+    show.figures("Promises", found, as_json)
+    for name, cells in by.items():
+        show.table(f"By {name}", [{name: key, **cell} for key, cell in cells.items()])

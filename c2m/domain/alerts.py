@@ -1,0 +1,200 @@
+"""The rules by which the order robot warns: plain functions over tables, each giving rows of ALERT.
+
+Hours are working hours. An alert's kind and subject say what it is about: by them it is the same alert for as long as
+it lasts. `outlook` has a row per live job order, as `models.finish.outlook` makes it. Where one cause explains
+another, only the first is told: see `all_of`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from c2m.domain import promises as promise_dates
+from c2m.settings import RobotPolicy
+
+ALERT = ["kind", "subject", "factory_id", "severity", "cause", "move", "job_order_ids", "order_ids"]
+PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stands there for a factory
+WARNING, URGENT = 2, 3
+SEVERITY = {WARNING: "warning", URGENT: "urgent"}
+NEAR_DAYS = 2  # the due day and the working day before it
+URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
+
+Say = Callable[[Any], str]
+
+
+def all_of(*found: pd.DataFrame) -> pd.DataFrame:
+    """Alerts in the order of their causes; one whose factory or job orders an earlier kind names already is left out.
+
+    A factory that is offline sends no scans, and a job order without scans stands still on every line. What will be
+    late is told whatever else is.
+    """
+    told, kept = set[str](), []
+    for alerts in found:
+        explained = [
+            kind != "late" and (factory in told or bool(told & set(ids)))
+            for kind, factory, ids in zip(alerts["kind"], alerts["factory_id"], alerts["job_order_ids"], strict=True)
+        ]
+        kept.append(alerts[~np.array(explained, dtype=bool)])
+        told |= {one for ids in kept[-1]["job_order_ids"] for one in ids}
+        told |= set(kept[-1].loc[kept[-1]["kind"] == "offline", "factory_id"])
+    return pd.concat(kept, ignore_index=True)
+
+
+def offline(factories: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
+    """Factories that owe pieces and are offline for too long. factories: factory_id, offline_hours (NaN: online)."""
+    rows = _with_work(factories[factories["offline_hours"] >= policy.offline_hours], outlook)
+
+    def cause(row: Any) -> str:
+        owed = f"{len(row.job_order_ids)} job orders, {row.pieces_left:,} pieces left"
+        return f"{row.factory_id} is offline for {row.offline_hours:.1f} working hours with {owed}"
+
+    def move(row: Any) -> str:
+        return f"Call {row.factory_id}; {row.pieces_waiting:,} pieces are not begun and can be planned elsewhere"
+
+    return _alerts("offline", rows, "factory_id", _by_size(rows["offline_hours"], policy.offline_hours), cause, move)
+
+
+def silent(outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
+    """Running job orders of which nothing was scanned for too long, `silent_hours`, though work is left."""
+    rows = outlook[outlook["running"] & (outlook["work_left"] > 0) & (outlook["silent_hours"] >= policy.silent_hours)]
+
+    def cause(row: Any) -> str:
+        made = f"{row.done_share:.0%} of {row.quantity:,} pieces are made"
+        return f"no scan at {row.factory_id} for {row.silent_hours:.1f} working hours; {made}, due {row.due_on:%d %b}"
+
+    def move(row: Any) -> str:
+        return f"Call {row.factory_id}: does the line stand still, or do its scans not come through?"
+
+    return _alerts("silent", rows, "job_order_id", _by_size(rows["silent_hours"], policy.silent_hours), cause, move)
+
+
+def stalled(lines: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
+    """Lines that stand still while the job order that they made last goes on elsewhere.
+
+    lines: factory_id, line_id, job_order_id (the last one scanned there), silent_hours.
+    """
+    open_ = outlook[outlook["running"] & (outlook["work_left"] > 0)]
+    rows = lines[(lines["line_id"] != "") & (lines["silent_hours"] >= policy.silent_hours)]
+    rows = rows.merge(open_[["job_order_id", "order_id", "lines", "done_share"]], on="job_order_id")
+    rows = rows.assign(subject=rows["factory_id"] + "/" + rows["line_id"])
+
+    def cause(row: Any) -> str:
+        still = f"line {row.line_id} of {row.factory_id} has not scanned for {row.silent_hours:.1f} working hours"
+        return f"{still}; its job order is at {row.done_share:.0%}"
+
+    def move(row: Any) -> str:
+        return f"Call {row.factory_id}: one of {row.lines} lines earns nothing"
+
+    return _alerts("stalled", rows, "subject", _by_size(rows["silent_hours"], policy.silent_hours), cause, move)
+
+
+def yield_drop(inspected: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
+    """Factories whose yield fell: Fisher's exact test of the last days against their own days before.
+
+    inspected: factory_id, recent_good, recent_defects, past_good, past_defects (pieces).
+    """
+    recent = inspected["recent_good"] + inspected["recent_defects"]
+    past = inspected["past_good"] + inspected["past_defects"]
+    rows = inspected.assign(recent=recent, now=inspected["recent_good"] / recent, level=inspected["past_good"] / past)
+    rows["chance"] = _chance_of_so_many(rows["recent_defects"], recent, rows["past_defects"], past)
+    rows["fall"] = rows["level"] - rows["now"]
+    rows = _with_work(rows[(rows["chance"] < policy.yield_chance) & (rows["fall"] >= policy.yield_fall)], outlook)
+
+    def cause(row: Any) -> str:
+        seen = f"{row.recent_defects:,} defects among {row.recent:,} pieces in {policy.yield_days} days"
+        odds = f"by chance once in {1 / max(row.chance, 1e-9):,.0f}"
+        return f"{row.factory_id} yields {row.now:.1%} instead of {row.level:.1%}: {seen}, {odds}"
+
+    def move(row: Any) -> str:
+        more = row.pieces_left * (1 / max(row.now, 0.01) - 1)
+        return f"Have the last bundles inspected; at this yield {more:,.0f} pieces more must be cut"
+
+    return _alerts("yield", rows, "factory_id", _by_size(rows["fall"], policy.yield_fall), cause, move)
+
+
+def _chance_of_so_many(defects: pd.Series, pieces: pd.Series, past_defects: pd.Series, past: pd.Series) -> Any:
+    """Chance of that many defects or more among `pieces`, were they spread evenly over past and recent pieces."""
+    from scipy.stats import hypergeom
+
+    return hypergeom.sf(defects - 1, pieces + past, defects + past_defects, pieces)
+
+
+def late(outlook: pd.DataFrame, standing: set[str], policy: RobotPolicy, moves: dict[str, str]) -> pd.DataFrame:
+    """Job orders that will finish past their due day; those in `standing` until their chance is below the relief.
+
+    Where the last acceptable date cannot be held either, it is urgent: somebody must plan anew.
+    moves: what to do about a job order.
+    """
+    raised = is_late(outlook["late_chance"], outlook["due_days"], policy)
+    kept = outlook["job_order_id"].isin(standing) & (outlook["late_chance"] >= policy.relief_chance)
+    rows = outlook[(raised | kept) & (outlook["work_left"] > 0)]
+    rows = rows.assign(lost=1 - rows["lost_chance"] < policy.hold_chance)
+
+    def cause(row: Any) -> str:
+        finish = f"finish {when(row.q50)} ({when(row.q10)} to {when(row.q90)})"
+        work = f"{row.work_left:,.0f} standard minutes are left, {row.factory_id} earns {row.day_work:,.0f} a day"
+        lost = f"; the last date, {row.last_on:%d %b}, cannot be held either" if row.lost else ""
+        return f"{row.late_chance:.0%} sure to miss {row.due_on:%d %b}: {finish}; {work}{lost}"
+
+    def move(row: Any) -> str:
+        return moves.get(row.job_order_id, "")
+
+    return _alerts("late", rows, "job_order_id", np.where(rows["lost"], URGENT, WARNING), cause, move)
+
+
+def promises(due: pd.DataFrame) -> pd.DataFrame:
+    """Promised dates are kept more or less often than stated. due: the recent ones that are past, rows of that mart."""
+    found = promise_dates.kept(due)
+    if found.holds:
+        return pd.DataFrame(columns=ALERT)
+    interval = f"95 % interval {found.low:.1%} to {found.high:.1%}"
+    seen = f"{found.kept:.1%} of {found.judged:,} promised dates were kept ({interval}), {found.stated:.1%} were stated"
+    move = (
+        "Dates of later plans are corrected by what was kept; the page of promises tells which factories and distances"
+    )
+    broken = due.loc[due["state"] == "broken", "order_id"].tolist()
+    severity = URGENT if found.kept < found.stated else WARNING
+    row: tuple[object, ...] = ("promises", "all", "", severity, seen, move, [], broken)
+    return pd.DataFrame([row], columns=ALERT)
+
+
+def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":
+    """Whether a chance of being late is worth a warning, `days_left` working days before the end of the due day.
+
+    Far from it much may still turn, and only what is nearly certain is told; near it what is more likely than not.
+    """
+    return chance >= np.where(days_left <= NEAR_DAYS, policy.near_chance, policy.late_chance)
+
+
+def when(day: Any) -> str:
+    """A predicted day in words."""
+    return "beyond the calendar" if pd.isna(day) else f"{day:%d %b}"
+
+
+def _with_work(rows: pd.DataFrame, outlook: pd.DataFrame) -> pd.DataFrame:
+    """Rows by factory that have job orders: those, their orders, pieces left and pieces not begun."""
+    owed = outlook.assign(pieces_waiting=outlook["pieces_left"].where(~outlook["running"], 0))
+    work = owed.groupby("factory_id").agg(
+        job_order_ids=("job_order_id", list),
+        order_ids=("order_id", lambda ids: sorted(set(ids))),
+        pieces_left=("pieces_left", "sum"),
+        pieces_waiting=("pieces_waiting", "sum"),
+    )
+    return rows.merge(work, left_on="factory_id", right_index=True)
+
+
+def _by_size(seen: pd.Series, limit: float) -> Any:
+    return np.where(seen >= URGENT_TIMES * limit, URGENT, WARNING)
+
+
+def _alerts(kind: str, rows: pd.DataFrame, subject: str, severity: Any, cause: Say, move: Say) -> pd.DataFrame:
+    """The columns of ALERT; where rows have no lists of job orders and orders, they are about one of each."""
+    said = [(cause(row), move(row)) for row in rows.itertuples()]
+    found = rows.assign(kind=kind, subject=rows[subject], severity=severity)
+    found[["cause", "move"]] = pd.DataFrame(said, columns=["cause", "move"], index=rows.index)
+    if "job_order_ids" not in found:
+        found["job_order_ids"] = [[one] for one in rows["job_order_id"]]
+        found["order_ids"] = [[one] for one in rows["order_id"]]
+    return found[ALERT]

@@ -1,6 +1,0 @@
-"""A believable world as feed files (docs/demo-world.md): all of it, or the supply side for a mapped catalogue."""
-
-from c2m.feeds.demo.supply import write_supply
-from c2m.feeds.demo.world import SIZES, write_world
-
-__all__ = ["SIZES", "write_supply", "write_world"]

@@ -1,0 +1,224 @@
+"""What factories say: each message takes effect once; what cannot be obeyed becomes a dead letter with its reason.
+
+Several messages may share a transaction, which locks their job orders first (`lock`), in the order in which a release,
+and all else that takes many of them, locks them. Where two transactions nevertheless wait for each other, PostgreSQL
+ends one with an OperationalError, and it is to be repeated as a whole. The locks leave the keys free (FOR NO KEY
+UPDATE): whoever writes a row that refers to a job order, such as the relay, does not wait for them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple
+
+from sqlalchemy import insert, select, tuple_
+from sqlalchemy.orm import Session
+
+from c2m.ids import derive_id
+from c2m.ledger import audit, orders, status
+from c2m.ledger.conversation import dispatch, outbox, responses
+from c2m.ledger.conversation.dispatch import Pieces
+from c2m.ledger.conversation.responses import Case
+from c2m.ledger.store import chunks, insert_missing
+from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku, Outbox
+from c2m.wire.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, ResponseMessage, StatusMessage, topic
+
+DEAD = "dead-letter"
+
+
+class Said(NamedTuple):
+    """A message, the factory that its topic names, and of several collectors the one that heard it."""
+
+    envelope: Envelope
+    factory_id: str
+    collector: str = ""
+
+
+def lock(session: Session, envelopes: Iterable[object]) -> None:
+    """Locks the job orders that the responses among these speak of, by id, then what was said about them, by id.
+
+    All at once: a transaction that locked them as it comes to them would wait for a relay that waits for it.
+    """
+    spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
+    for some in chunks(sorted(spoken_of)):
+        concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
+        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
+        said = select(Outbox.message_id).where(Outbox.job_order_id.in_(some))
+        session.execute(said.order_by(Outbox.message_id).with_for_update())
+
+
+def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
+    """Obeys a response or a status; returns its effect: `responses.Effect`, status, duplicate or dead-letter."""
+    return receive_all(session, [Said(envelope, topic_factory_id)], at)[0]
+
+
+def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+    """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time."""
+    lock(session, [each.envelope for each in said])
+    return [effect for some in _apart(said) for effect in _receive(session, some, at)]
+
+
+def _apart(said: Sequence[Said]) -> Iterator[list[Said]]:
+    """In their order, cut where a job order speaks again: its next answer meets what became of the one before."""
+    some: list[Said] = []
+    spoken: set[str] = set()
+    for each in said:
+        job_order_id = each.envelope.data.job_order_id if isinstance(each.envelope, ResponseMessage) else ""
+        if job_order_id in spoken:
+            yield some
+            some, spoken = [], set()
+        some.append(each)
+        spoken |= {job_order_id} - {""}
+    yield some
+
+
+@dataclass
+class _Desk:
+    """What a group of messages is about. heard: what took effect, for which factory, and its effect."""
+
+    at: datetime
+    cases: dict[str, Case]
+    known: set[tuple[str, str]]
+    heard: list[tuple[ResponseMessage, str, str]] = field(default_factory=list)
+
+
+def _receive(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+    answers = [each.envelope for each in said if isinstance(each.envelope, ResponseMessage)]
+    desk = _Desk(at, _cases(session, sorted(answer.data.job_order_id for answer in answers)), _known(session, answers))
+    skus = {job_order_id: case.skus for job_order_id, case in desk.cases.items()}
+    effects = [_obey(session, desk, each) for each in said]
+    if desk.heard:
+        _write(session, desk, {name: case.skus for name, case in desk.cases.items() if case.skus != skus[name]})
+    return effects
+
+
+def _write(session: Session, desk: _Desk, changed_skus: Mapping[str, Pieces]) -> None:
+    session.flush()
+    # In the order in which they spoke: a factory is told to start in the order in which it accepted.
+    cases = [desk.cases[envelope.data.job_order_id] for envelope, _, _ in desk.heard]
+    orders.begin(session, {(case.job.order_id, case.job.lot_id): case.job.at for case in cases if case.begun})
+    dispatch.write_skus(session, changed_skus)
+    outbox.put(session, [letter for case in cases for letter in case.letters])
+    session.execute(insert(Inbox), [_entry(*heard, desk.at) for heard in desk.heard])
+    for envelope, factory_id, effect in desk.heard:
+        digest = audit.digest_of(envelope.body())
+        what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
+        audit.note(session, audit.Entry(factory_id, "received", *what))
+
+
+def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
+    """By job order, as it stands now that it is locked: two copies of one message come one after the other."""
+    cases: dict[str, Case] = {}
+    for some in chunks(job_order_ids):
+        chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
+        jobs = session.scalars(chosen.execution_options(populate_existing=True)).all()
+        messages = outbox.correspondence(session, [job.job_order_id for job in jobs])
+        skus: dict[str, Pieces] = defaultdict(dict)
+        held = select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)
+        for job_order_id, sku_id, pieces in session.execute(held.where(JobOrderSku.job_order_id.in_(some))):
+            skus[job_order_id][sku_id] = pieces
+        for job in jobs:
+            cases[job.job_order_id] = Case(job, messages[job.job_order_id], skus[job.job_order_id])
+    return cases
+
+
+def _known(session: Session, answers: Sequence[ResponseMessage]) -> set[tuple[str, str]]:
+    """Source and id of those that took effect before."""
+    keys = [(answer.source, answer.id) for answer in answers]
+    found = select(Inbox.source, Inbox.message_id).where(tuple_(Inbox.source, Inbox.message_id).in_(keys))
+    return {(source, message_id) for source, message_id in session.execute(found)} if keys else set()
+
+
+def _obey(session: Session, desk: _Desk, said: Said) -> str:
+    envelope, factory_id, collector = said
+    at = desk.at
+    if envelope.factory_id != factory_id:
+        return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", at)
+    if isinstance(envelope, StatusMessage):
+        said_of_itself = envelope.data
+        status.report(
+            session, factory_id, said_of_itself.online, said_of_itself.through, at, collector, said_of_itself.version
+        )
+        return "status"
+    if not isinstance(envelope, ResponseMessage):
+        return _refuse(session, envelope, factory_id, f"type {envelope.type}, expected a response or status", at)
+    case = desk.cases.get(envelope.data.job_order_id)
+    if case is None or case.job.factory_id != factory_id:
+        return _refuse(session, envelope, factory_id, f"unknown job order {envelope.data.job_order_id}", at)
+    if envelope.data.revision > case.job.revision:
+        asked = f"revision {envelope.data.revision}, expected at most {case.job.revision}"
+        return _refuse(session, envelope, factory_id, asked, at)
+    if (envelope.source, envelope.id) in desk.known:
+        return "duplicate"
+    # A factory's clock may run ahead; nothing happens later than now.
+    effect = responses.answer(case, envelope.data, min(envelope.time, at))
+    desk.known.add((envelope.source, envelope.id))
+    desk.heard.append((envelope, factory_id, effect))
+    return effect
+
+
+def _entry(envelope: ResponseMessage, factory_id: str, effect: str, at: datetime) -> dict[str, object]:
+    return {
+        "source": envelope.source,
+        "message_id": envelope.id,
+        "type": envelope.type,
+        "factory_id": factory_id,
+        "effect": effect,
+        "at": at,
+    }
+
+
+def _refuse(session: Session, envelope: Envelope, factory_id: str, reason: str, at: datetime) -> str:
+    where = topic(factory_id, KIND_OF_TYPE[envelope.type])
+    dead_letter(session, factory_id, where, envelope.body(), reason, at)
+    return DEAD
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A message that nobody can obey."""
+
+    factory_id: str
+    topic: str
+    payload: bytes
+    reason: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the bytes as they came."""
+        return audit.digest_of(self.payload)
+
+    @cached_property
+    def letter_id(self) -> str:
+        """The same message refused for the same reason is one letter."""
+        return derive_id("dead-letter", self.topic, self.digest, self.reason)
+
+    @property
+    def row(self) -> dict[str, object]:
+        """As the ledger keeps it; of a message that is too large for anybody to obey, what fits."""
+        text = self.payload[:MAX_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
+        facts = {"letter_id": self.letter_id, "factory_id": self.factory_id, "topic": self.topic, "payload": text}
+        return facts | {"reason": self.reason, "size_bytes": len(self.payload), "digest": self.digest}
+
+
+def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, reason: str, at: datetime) -> str:
+    """Keeps a message that nobody can obey; the same one again changes nothing. Returns its letter_id."""
+    refused = Refused(factory_id, topic, payload, reason)
+    dead_letters(session, [refused], at)
+    return refused.letter_id
+
+
+def dead_letters(session: Session, refused: Iterable[Refused], at: datetime) -> None:
+    """Keeps many at once: a flood of them must not hold up what can be obeyed."""
+    letters = {letter.letter_id: letter for letter in refused}
+    known: set[str] = set()
+    for some in chunks(list(letters)):
+        known.update(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
+    new = [letter for letter_id, letter in letters.items() if letter_id not in known]
+    for letter in new:
+        where = letter.topic[:200]
+        what = (letter.letter_id, where, where, letter.digest)
+        audit.note(session, audit.Entry(letter.factory_id, "dead-letter", *what, detail=letter.reason))
+    insert_missing(session, DeadLetter, [letter.row | {"at": at} for letter in new])

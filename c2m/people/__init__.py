@@ -1,0 +1,3 @@
+"""What people are shown and told: the open book, where the platform stands, notices of alerts, where videos lie."""
+
+__all__ = ["book", "notify", "overview", "video"]

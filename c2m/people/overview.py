@@ -1,0 +1,81 @@
+"""Where the platform stands, for `c2m status`: rows by feed, orders, job orders, plan, forecast."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from c2m import clock
+from c2m.feeds.landing import read_landed
+from c2m.ledger import plans, status
+from c2m.ledger.store import session
+from c2m.people import book
+from c2m.settings import settings
+
+
+def overview() -> dict[str, Any]:
+    """business_date, rows {in, accepted, ...} per feed, orders and job_orders by state, plan, forecast.
+
+    shared_lots and open_orders: rows as `c2m.people.book` makes them.
+    """
+    with session() as s:
+        ledger = status.summary(s)
+        if plan := ledger["plan"]:
+            plan["standing"] = plans.standing(s, plan["plan_id"]).words
+    if plan:
+        plan |= kept(plan)
+    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
+    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
+
+
+def kept(plan: dict[str, Any]) -> dict[str, Any]:
+    """What ended the search, what the verifier says, what the day and the common rule cost: as kept in the folder."""
+    folder = settings().home / plan["folder"]
+    day, report, verdict = (_json(folder / name) for name in ("day.json", "plan/report.json", "verdict.json"))
+    names = {"day_objective": "objective", "common_rule_objective": "common_rule_objective", "saved": "saved"}
+    figures = {name: day[key] for name, key in names.items() if key in day}
+    verified = verdict.get("verdict", {}).get("words")  # absent in older folders
+    return {"stopped_by": report.get("stopped_by"), "verified": verified, **figures}
+
+
+def in_words(plan: dict[str, Any]) -> dict[str, str]:
+    """The plan for people: how it stands, what the day costs, how good it is."""
+    currency = settings().currency
+    by = {"time": ", ended by time", "nodes": ", ended by the node limit", "interrupt": ", interrupted"}
+    gap = math.ceil(round(plan["gap"] * 1e4, 6)) / 100  # what is left to prove is never understated
+    words = {
+        "plan": f"{plan['business_date']}, round {plan['round']}: {plan['plan_id']}",
+        "stands": plan["standing"],
+        "cost of the day": f"{plan.get('day_objective', plan['objective']):,.0f} {currency}",
+    }
+    if "saved" in plan:
+        apart = f"{abs(plan['saved']):,.0f} {currency}"
+        beside = f"saved {apart}" if plan["saved"] >= 0 else f"{apart} less than the plan"
+        words["common rule"] = f"{plan['common_rule_objective']:,.0f} {currency}: {beside}"
+    return words | {
+        "search": f"{plan['status']}{by.get(plan['stopped_by'] or '', '')}: no plan of this round costs less than "
+        f"{plan['bound']:,.0f} {currency}, {gap:.2f} % below",
+        "verifier": plan["verified"] or "",
+        "lots split": f"{plan['split_orders']:,}",
+        "pieces not placed": f"{plan['unmet_pieces']:,}",
+        "files": str(settings().home / plan["folder"]),
+    }
+
+
+def rows() -> dict[str, dict[str, int]]:
+    """Rows in = accepted + quarantined + left out, per feed, over every file seen."""
+    names = {"rows_in": "in", "accepted": "accepted", "quarantined": "quarantined", "left_out": "left_out"}
+    sums = read_landed("file_outcomes").groupby("feed")[list(names)].sum().rename(columns=names)
+    return {str(feed): {name: int(row[name]) for name in names.values()} for feed, row in sums.iterrows()}
+
+
+def forecast() -> dict[str, Any]:
+    """The last forecast's model and its error against the seasonal naive one; empty before the first forecast."""
+    files = sorted(settings().runs.glob("*/forecast.json"))
+    return _json(files[-1]) if files else {}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing where it is not there."""
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return content

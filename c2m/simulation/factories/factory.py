@@ -1,0 +1,296 @@
+"""A simulated factory in conversation: what it answers to a message, and what it has to tell as time goes by.
+
+The rules of the conversation stand in c2m/wire/messages.py.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from c2m.ids import derive_id
+from c2m.settings import settings
+from c2m.simulation.factories import production
+from c2m.simulation.factories.booking import Segment, Taken, book, moment, take
+from c2m.simulation.factories.manner import Manner, Turn, manner_of, turn, version_of
+from c2m.simulation.factories.profile import Profile
+from c2m.simulation.factories.state import Job, State
+from c2m.wire.messages import (
+    ADDED,
+    VERSION,
+    Cancel,
+    CancelMessage,
+    JobOrder,
+    JobResponse,
+    Scan,
+    Start,
+    StartMessage,
+    Status,
+    StoreMessage,
+    compose,
+    factory_source,
+)
+
+SCANS_PER_MESSAGE = 100
+_SMALL_ORDER_LOTS = 2  # an order below so many minimum lots is small: the factory may not want it
+_GRACE_DAYS = 7  # after due_on; a plan may be late on purpose
+_IN_HAND = ("AllowedToStart", "Running", "Interrupted")
+_BEGUN = "production has begun"
+
+
+class Factory:
+    """One factory. Every method writes into `state`, inside the caller's transaction.
+
+    manner, version: drawn by the shares of the settings where they are not given.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        seed: int,
+        state: State,
+        session: str,
+        manner: Manner | None = None,
+        version: int | None = None,
+    ) -> None:
+        self.profile = profile
+        self.through: datetime | None = None  # up to when this session has reported
+        self.manner = manner or manner_of(profile, seed, settings().simulation)
+        self.version = version or version_of(profile, seed, settings().simulation)
+        self._seed = seed
+        self._state = state
+        self._session = session
+        self._source = factory_source(profile.factory_id)
+        self._jobs = {job.job_order_id: job for job in state.jobs(profile.factory_id)}
+        self._arrivals = {job_order_id: number for number, job_order_id in enumerate(self._jobs)}
+        self._minutes: dict[tuple[str, int], float] = {}  # of paid work, by job order and revision
+        self._queue = self._in_turn()  # what has not begun, in the order of its bookings
+        self._ready: dict[str, datetime] = {}  # when work begins on what may begin
+        self._ahead: dict[str, list[production.Event]] = {}  # of what has begun: what the platform has not been told
+        for job in self._jobs.values():
+            if job.order and job.told and job.state in _IN_HAND:
+                self._ahead[job.job_order_id] = self._events(job, job.order)
+            self._note_begin(job)
+
+    def refusal(self, message: StoreMessage | StartMessage | CancelMessage) -> str:
+        """Why this factory cannot read a message, or '': the first version knows no field of a later one."""
+        data = message.data
+        if self.version >= VERSION or not isinstance(data, JobOrder) or data == data.of_version(self.version):
+            return ""
+        unknown = [name for name in ADDED if getattr(data, name) is not None]
+        return f"unknown fields {', '.join(unknown)}, expected version {self.version}"
+
+    def receive(self, message: StoreMessage | StartMessage | CancelMessage, now: datetime) -> None:
+        """Answers a message; one that was answered before gets the same answer again."""
+        body = self._state.answer(self.profile.factory_id, message.id)
+        if body is None:
+            body = compose(self._answer(message.data, now), self._source, now).body()
+            self._state.keep_answer(self.profile.factory_id, message.id, body)
+        self._state.post(self.profile.factory_id, "job-responses", body)
+
+    def advance(self, now: datetime) -> None:
+        """Tells everything that has happened up to `now`, in order."""
+        for job_order_id in [name for name, begin in self._ready.items() if begin <= now]:
+            job = self._jobs[job_order_id]
+            del self._ready[job_order_id]
+            self._ahead[job_order_id] = self._events(job, job.order) if job.order else []
+        told = [(job_order_id, event) for job_order_id, events in self._ahead.items() for event in _until(events, now)]
+        # Of one moment, what came first: the order in which work was begun is not known after a restart.
+        told.sort(key=lambda item: (item[1].at, self._arrivals[item[0]]))
+        for _, group in groupby(told, key=lambda item: type(item[1])):
+            batch = list(group)
+            self._tell_scans([event for _, event in batch if isinstance(event, Scan)])
+            for job_order_id, event in batch:
+                if isinstance(event, production.Change):
+                    self._tell_change(self._jobs[job_order_id], event)
+        self._forget_told(told)
+
+    def report(self, now: datetime) -> None:
+        """Says that all is told up to `now`. The session makes the id a new one after a last will."""
+        status = Status(online=True, through=now, version=self._said_version)
+        message = compose(status, self._source, now, derive_id(self._source, self._session, now.isoformat()))
+        self._state.post(self.profile.factory_id, "status", message.body())
+        self.through = now
+
+    def farewell(self, now: datetime) -> bytes:
+        """What is said when this process ends: by itself, or by the broker as its last will."""
+        status = Status(online=False, version=self._said_version)
+        return compose(status, self._source, now, derive_id(self._source, self._session, "will")).body()
+
+    @property
+    def _said_version(self) -> int | None:
+        """A factory of the first version does not know the field."""
+        return self.version if self.version > 1 else None
+
+    def _answer(self, data: JobOrder | Start | Cancel, now: datetime) -> JobResponse:
+        job = self._jobs.setdefault(data.job_order_id, Job(job_order_id=data.job_order_id))
+        self._arrivals.setdefault(data.job_order_id, len(self._arrivals))
+        if data.revision < job.revision:
+            return self._say(job)
+        job.revision = data.revision
+        if isinstance(data, JobOrder):
+            return self._consider(job, data, now)
+        return self._start(job, now) if isinstance(data, Start) else self._cancel(job, now)
+
+    def _consider(self, job: Job, order: JobOrder, now: datetime) -> JobResponse:
+        if job.order and order.is_ranked_anew(job.order):
+            return self._rank_anew(job, job.order, order, now)
+        if objection := self._objection(job, order, now):
+            if job.state == "NotAllowedToStart":
+                job.order, job.segments = None, []
+                self._rebook(now)
+            return self._say(job, False, objection)
+        job.order = order
+        self._rebook(now, job)
+        return self._say(job, True)
+
+    def _rank_anew(self, job: Job, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
+        """Another place in the order of work; the rest of the agreement, and what is drawn from it, stays."""
+        if job.told:
+            return self._say(job, False, _BEGUN)
+        job.order = agreed.model_copy(update={"rank": order.rank})
+        self._rebook(now, job)
+        return self._say(job)
+
+    def _objection(self, job: Job, order: JobOrder, now: datetime) -> str:
+        """Why the factory does not want the job order, or '' where it does."""
+        unwilling = self.profile.draws(self._seed, order.job_order_id).random() > self.profile.small_order_willingness
+        unknown = [craft for craft in order.crafts or () if craft not in self.profile.crafts]
+        objections = {
+            "cancelled before": job.state == "Aborted",
+            _BEGUN: job.told > 0,
+            f"came after {order.accept_by.isoformat()}": now > order.accept_by,
+            f"does not make {order.category}": order.category not in self.profile.efficiency_by_category,
+            f"has no {', '.join(unknown)}": bool(unknown),
+            "too small": order.quantity < _SMALL_ORDER_LOTS * self.profile.min_lot and unwilling,
+        }
+        found = next((reason for reason, holds in objections.items() if holds), "")
+        return found or ("" if self._has_room(job, order, now) else "no capacity in time")
+
+    def _has_room(self, job: Job, order: JobOrder, now: datetime) -> bool:
+        """Whether it would be done in time, behind what comes before it."""
+        arrival = self._arrivals[job.job_order_id]
+        place = turn(self.manner, order, arrival)
+        before = [name for name in self._queue if name != job.job_order_id and self._turn(name) < place]
+        segments = self._book(order, production.nominal_minutes(self.profile, order), self._taken(before, now), now)
+        return bool(segments) and segments[-1].day <= order.due_on + timedelta(days=_GRACE_DAYS)
+
+    def _start(self, job: Job, now: datetime) -> JobResponse:
+        if job.order is None:
+            return self._say(job, False, "nothing was agreed")
+        if job.state == "NotAllowedToStart":
+            if moment(self.profile, job.segments, 0.0) <= now:  # its time has come and gone
+                self._rebook(now, job)
+            job.state = "AllowedToStart"
+            self._note_begin(job)
+        return self._say(job)
+
+    def _cancel(self, job: Job, now: datetime) -> JobResponse:
+        if job.told:
+            return self._say(job, False, _BEGUN)
+        job.state, job.order, job.segments = "Aborted", None, []
+        self._rebook(now)
+        return self._say(job, reason="cancelled")
+
+    def _in_turn(self) -> list[str]:
+        """What was agreed and has not begun, in the order in which this factory takes it."""
+        waiting = [name for name, job in self._jobs.items() if job.order and not job.told]
+        return sorted(waiting, key=self._turn)
+
+    def _turn(self, job_order_id: str) -> Turn:
+        order = self._jobs[job_order_id].order
+        assert order is not None, job_order_id
+        return turn(self.manner, order, self._arrivals[job_order_id])
+
+    def _rebook(self, now: datetime, changed: Job | None = None) -> None:
+        """Books anew from the first place in the queue where something has changed; what has begun goes on."""
+        before, self._queue = self._queue, self._in_turn()
+        first = next((i for i, pair in enumerate(zip(before, self._queue, strict=False)) if pair[0] != pair[1]), None)
+        first = min(len(before), len(self._queue)) if first is None else first
+        if changed:
+            first = min(first, self._queue.index(changed.job_order_id))
+        taken = self._taken(self._queue[:first], now)
+        for name in set(before) - set(self._queue):
+            self._ready.pop(name, None)
+        for name in self._queue[first:]:
+            self._book_anew(self._jobs[name], taken, now)
+
+    def _book_anew(self, job: Job, taken: Taken, now: datetime) -> None:
+        """Books what the job order will really take: the factory learns it as it works, the simulation knows it now."""
+        if job.order is None:
+            return
+        # Without room for it (the calendar has changed) what was promised stands, at whatever pace it takes.
+        segments = self._book(job.order, self._real_minutes(job.order), taken, now) or job.segments
+        segments = segments or self._book(job.order, production.nominal_minutes(self.profile, job.order), taken, now)
+        take(taken, segments)
+        if segments != job.segments:
+            job.segments = segments
+            self._state.keep(self.profile.factory_id, job)
+        self._note_begin(job)
+
+    def _real_minutes(self, order: JobOrder) -> float:
+        key = order.job_order_id, order.revision
+        if key not in self._minutes:
+            self._minutes[key] = production.steps(self.profile, order, self._seed)[-1].minute
+        return self._minutes[key]
+
+    def _note_begin(self, job: Job) -> None:
+        if job.order and job.state == "AllowedToStart" and not job.told:
+            self._ready[job.job_order_id] = moment(self.profile, job.segments, 0.0)
+
+    def _taken(self, ahead: Iterable[str], now: datetime) -> Taken:
+        """The minutes of what has begun, of what is ahead, and of the day so far."""
+        taken: Taken = {self.profile.today(now): [(0.0, self.profile.gone_minutes(now))]}
+        for job in self._jobs.values():
+            if job.told and job.state in _IN_HAND:
+                take(taken, job.segments)
+        for name in ahead:
+            take(taken, self._jobs[name].segments)
+        return taken
+
+    def _book(self, order: JobOrder, minutes: float, taken: Taken, now: datetime) -> list[Segment]:
+        return book(self.profile, taken, max(order.start_on, self.profile.today(now)), order.due_on, minutes)
+
+    def _events(self, job: Job, order: JobOrder) -> list[production.Event]:
+        """What the platform has not been told yet."""
+        made = production.steps(self.profile, order, self._seed)
+        return production.events(self.profile, order, made, job.segments)[job.told :]
+
+    def _tell_scans(self, scans: list[Scan]) -> None:
+        for start in range(0, len(scans), SCANS_PER_MESSAGE):
+            batch = scans[start : start + SCANS_PER_MESSAGE]
+            self._state.post(self.profile.factory_id, "scans", compose(batch, self._source, batch[-1].at).body())
+
+    def _tell_change(self, job: Job, change: production.Change) -> None:
+        job.state = change.state
+        body = compose(self._say(job, reason=change.reason), self._source, change.at).body()
+        self._state.post(self.profile.factory_id, "job-responses", body)
+
+    def _forget_told(self, told: list[tuple[str, production.Event]]) -> None:
+        for job_order_id, group in groupby(sorted(job_order_id for job_order_id, _ in told)):
+            job, count = self._jobs[job_order_id], len(list(group))
+            if not job.told:
+                self._queue.remove(job_order_id)
+            job.told += count
+            del self._ahead[job_order_id][:count]
+            if not self._ahead[job_order_id]:
+                del self._ahead[job_order_id]
+            self._state.keep(self.profile.factory_id, job)
+
+    def _say(self, job: Job, accepted: bool | None = None, reason: str = "") -> JobResponse:
+        job.sequence += 1
+        self._state.keep(self.profile.factory_id, job)
+        return JobResponse(
+            job_order_id=job.job_order_id,
+            revision=job.revision,
+            sequence=job.sequence,
+            state=job.state,
+            accepted=accepted,
+            reason=reason,
+        )
+
+
+def _until(events: Iterable[production.Event], now: datetime) -> Iterator[production.Event]:
+    for event in events:
+        if event.at > now:
+            return
+        yield event

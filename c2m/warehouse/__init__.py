@@ -1,0 +1,3 @@
+"""What the warehouse publishes, and what forecasts were made from."""
+
+__all__ = ["origins", "published"]

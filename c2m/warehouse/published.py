@@ -1,0 +1,225 @@
+"""The published marts: Parquet behind one pointer. dbt alone writes the warehouse; everybody else reads what lies here.
+
+`current.json` names build, business_date and dbt's invocation_id, and per mart its file, rows and SHA-256. A build is a
+folder that is complete from its first moment and never changes; the last `KEPT_BUILDS` stay for readers that are still
+at them. The manifests of all builds stay, in C2M_HOME/manifests: build_id ends with the hash over the marts' hashes.
+"""
+
+import hashlib
+import json
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from c2m import clock
+from c2m.errors import InputError
+from c2m.feeds.contracts import FEEDS
+from c2m.files import sha256, write_atomically
+from c2m.settings import settings
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+KEPT_BUILDS = 5
+
+
+def dbt_args(command: str, business_date: date, select: str | None = None) -> list[str]:
+    """Arguments of dbt for the warehouse as of the start of `business_date`; all that it writes lies in C2M_HOME."""
+    home = settings().home.absolute()
+    variables = {
+        "business_date": business_date.isoformat(),
+        "cut_off": f"{clock.cut_off(business_date):%Y-%m-%d %H:%M:%S}",
+        "timezone": settings().timezone,
+        "landing": str(settings().landing.absolute()),
+        "warehouse": str(settings().warehouse.absolute()),
+        "memory": settings().warehouse_memory,
+        "threads": settings().warehouse_threads,
+        "scan_skew_seconds": settings().plan.clock_skew_s,
+    }
+    return [
+        *command.split(),
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--target-path", str(home / "dbt_target"), "--log-path", str(home / "dbt_logs")),
+        *("--vars", json.dumps(variables)),
+        *(("--select", select) if select else ()),
+        *(("--exclude-resource-type", "unit_test") if command == "build" else ()),  # those judge the code, not the day
+    ]
+
+
+def inputs(business_date: date, select: str | None = None) -> str:
+    """A digest of all that a build follows from: landed files with a row before its cut-off, variables, dbt project.
+
+    Landed files never change, so that their names stand for them.
+    """
+    landed = _landed(business_date)
+    code = [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
+    return hashlib.sha256(json.dumps([dbt_args("build", business_date, select), landed, code]).encode()).hexdigest()
+
+
+def _landed(business_date: date) -> list[str]:
+    """Paths of the landed files that have a row before the day's cut-off, or none at all."""
+    files = f"{settings().landing.absolute()}/*/[!.]*.parquet"
+    later = """
+        SELECT file_name FROM parquet_metadata($files) WHERE path_in_schema IN ('known_at', 'received_at')
+        GROUP BY 1 HAVING min(stats_min_value::TIMESTAMP) >= $cut_off"""
+    with duckdb.connect() as connection:
+        query = f"SELECT file FROM glob($files) WHERE file NOT IN ({later}) ORDER BY 1"  # noqa: S608 - constant text
+        found = connection.execute(query, {"files": files, "cut_off": clock.cut_off(business_date)})
+        return [file for (file,) in found.fetchall()]
+
+
+def publish(business_date: date, inputs: str | None = None, whole: bool = True) -> Path:
+    """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again.
+
+    inputs: what the build follows from, to be found in the manifest. `whole`: all models were built; where only some
+    were, the feed files behind the others are those of the build before.
+    """
+    invocation_id = _good_build(business_date)
+    for unfinished in settings().published.glob(".part-*"):
+        shutil.rmtree(unfinished)
+    part = settings().published / f".part-{invocation_id}"
+    marts = _copy_marts(part)
+    digest = hashlib.sha256("".join(mart["sha256"] for mart in marts.values()).encode()).hexdigest()
+    build = settings().published / f"{business_date:%Y%m%d}-{digest[:12]}"
+    if build.exists():
+        shutil.rmtree(part)
+    else:
+        part.rename(build)
+    build.touch()
+    for mart in marts.values():
+        mart["file"] = f"{build.name}/{mart['file']}"
+    pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
+    landed = _feed_files(business_date) if whole else manifest().get("landed")
+    content = json.dumps(pointer | {"inputs": inputs, "landed": landed, "marts": marts}, indent=1).encode()
+    write_atomically(_kept(build.name), content)
+    write_atomically(_pointer(), content)
+    _forget_old_builds()
+    return build
+
+
+def manifest() -> dict[str, Any]:
+    """What is published now."""
+    try:
+        found: dict[str, Any] = json.loads(_pointer().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fault = (
+            f"nothing is published in {settings().published}; build the marts first: c2m run, or the flow `transform`"
+        )
+        raise InputError("not-published", [fault]) from None
+    return found
+
+
+def manifest_of(build_id: str) -> dict[str, Any] | None:
+    """The manifest of a build, also of one whose files were removed since; None where there was none of that name."""
+    kept = _kept(build_id)
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+
+
+def as_of(manifest: dict[str, Any], day: date) -> str:
+    """The business date that a build of `day` has: the day's, or the next where the floor was looked at during the day.
+
+    The robot builds the marts of the floor as of the next day's start; a plan of the same day then reads that build.
+    """
+    following = (day + timedelta(days=1)).isoformat()
+    return following if manifest["business_date"] == following else day.isoformat()
+
+
+def is_published() -> bool:
+    """Whether anything is."""
+    return _pointer().exists()
+
+
+def faults() -> list[str]:
+    """Files of the published build that are missing or not what was published, in words."""
+    wrong = []
+    for name, mart in manifest()["marts"].items():
+        file = settings().published / mart["file"]
+        if not file.exists():
+            wrong.append(f"{name}: {file} is missing")
+        elif sha256(file) != mart["sha256"]:
+            wrong.append(f"{name}: {file} is not what was published")
+    return wrong
+
+
+def path(name: str) -> Path:
+    """The Parquet file of a mart in the build that is published now."""
+    marts = manifest()["marts"]
+    if name not in marts:
+        raise InputError("unknown-mart", [f"no mart {name!r}; published are {', '.join(marts)}"])
+    file: Path = settings().published / marts[name]["file"]
+    return file
+
+
+def read(name: str) -> pd.DataFrame:
+    """A mart. Dates and moments (UTC, without zone) are datetime64, money is float64, text is str."""
+    with duckdb.connect() as connection:
+        mart = connection.read_parquet(str(path(name)))
+        text = [column for column, kind in zip(mart.columns, mart.types, strict=True) if kind == "VARCHAR"]
+        frame: pd.DataFrame = mart.df()
+    return frame.astype(dict.fromkeys(text, "str"))
+
+
+def keep_docs() -> Path:
+    """Puts the page that `dbt docs generate --static` made where its readers look."""
+    page = settings().home / "dbt_docs" / "index.html"
+    write_atomically(page, (settings().home / "dbt_target" / "static_index.html").read_bytes())
+    return page
+
+
+def _pointer() -> Path:
+    return settings().published / "current.json"
+
+
+def _kept(build_id: str) -> Path:
+    file: Path = settings().home / "manifests" / f"{build_id}.json"
+    return file
+
+
+def _feed_files(business_date: date) -> list[str]:
+    """Landed files of the feeds with a row before the cut-off, as feed/file."""
+    return [
+        f"{feed}/{Path(file).name}"
+        for file in _landed(business_date)
+        if (feed := Path(file).parent.name) in FEEDS and not file.endswith("_empty.parquet")
+    ]
+
+
+def _good_build(business_date: date) -> str:
+    """dbt's last invocation; refused unless it built this day and every node and test of it passed."""
+    results = settings().home / "dbt_target" / "run_results.json"
+    if not results.exists():
+        raise InputError("no-build", [f"dbt has not run, {results} is missing; build the marts first (`transform`)"])
+    run = json.loads(results.read_text(encoding="utf-8"))
+    faults = [
+        f"dbt: {result['unique_id']} ended as {result['status']}: {result['message']}"
+        for result in run["results"]
+        if result["status"] not in ("success", "pass", "warn", "no-op")
+    ]
+    if (built := run["args"]["vars"]["business_date"]) != business_date.isoformat():
+        faults.append(f"the warehouse was built for {built}, not for {business_date}; build that day again")
+    if faults:
+        raise InputError("no-good-build", faults)
+    invocation: str = run["metadata"]["invocation_id"]
+    return invocation
+
+
+def _copy_marts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every table of the schema `marts` as Parquet, its rows in one order whatever the threads did."""
+    folder.mkdir(parents=True)
+    marts = {}
+    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+        names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1")
+        for (name,) in names.fetchall():
+            file = folder / f"{name}.parquet"
+            table = connection.table(f"marts.{name}")
+            table.order("ALL").write_parquet(str(file), compression="zstd")
+            marts[name] = {"file": file.name, "rows": table.shape[0], "sha256": sha256(file)}
+    return marts
+
+
+def _forget_old_builds() -> None:
+    builds = sorted((f for f in settings().published.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime_ns)
+    for old in builds[:-KEPT_BUILDS]:
+        shutil.rmtree(old, ignore_errors=True)

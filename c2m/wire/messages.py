@@ -1,0 +1,352 @@
+"""What travels between platform and factory: CloudEvents 1.0, structured JSON, the same over MQTT and HTTP.
+
+This file is the contract; every limit below is part of it. The rules of the conversation:
+
+* `store` offers a job order, or a new quantity of it (revision + 1). The factory answers by one job-response with
+  `accepted`; it refuses what arrives after `accept_by`. It begins only after `start`.
+* Every job-response carries the latest revision that the factory has seen and a `sequence` that grows with each.
+* `accepted: false` with state NotAllowedToStart or Aborted refuses the whole job order. With AllowedToStart, Running,
+  Interrupted or Ended it refuses only what was last asked (a new quantity, a cancel): the earlier agreement stands.
+* `rank` is a job order's place in the factory's order of work: whole, smaller first, with gaps; equal or absent: by
+  due_on, then job_order_id. A `store` that differs from what is agreed in `rank` alone (and revision + 1) tells another
+  rank of work that has not begun. It needs no acceptance, and is taken after `accept_by` too; the factory answers it by
+  a job-response of that revision. `accepted: false` leaves agreement and earlier rank, in every state but Aborted.
+* A factory that understands all fields says `version: 2` in its status, over HTTP at its registration. Who says nothing
+  gets messages of version 1: without `rank`, `items`, `style_name`, `crafts`, `price`, `currency`, `specification_url`,
+  and no work that needs a craft, which those messages could not tell.
+* `cancel` is confirmed by state Aborted, also by a factory that does not know the job order. A `store` that comes after
+  its cancel is refused.
+* A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
+  sends that same answer again.
+* A broker that is killed forgets what it acknowledged since it last saved its queues (ours: within a second). After a
+  lost connection a factory sends again, as it was, what was acknowledged in the five seconds before.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import to_json
+
+from c2m.ids import derive_id
+
+# Besides, JSON may be nested 200 levels deep: there pydantic's parser stops, before it runs out of stack.
+MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
+MAX_SCANS = 5_000
+PLATFORM = "c2m/platform"
+MAX_URL = 2000  # characters of a URL
+VERSION = 2  # the newest that we speak
+
+STORE = "c2m.job-order.store"
+START = "c2m.job-order.start"
+CANCEL = "c2m.job-order.cancel"
+RESPONSE = "c2m.job-response"
+SCANS = "c2m.scans"
+STATUS = "c2m.status"
+
+REMEMBERED_S = 5  # see above: what a factory sends again after a lost connection
+
+Operation = Literal["cut", "sew", "finish", "inspect", "pack", "ship"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+Kind = Literal["job-orders", "job-responses", "scans", "status"]
+KIND_OF_TYPE: dict[str, Kind] = {
+    STORE: "job-orders",
+    START: "job-orders",
+    CANCEL: "job-orders",
+    RESPONSE: "job-responses",
+    SCANS: "scans",
+    STATUS: "status",
+}
+FactoryState = Literal["NotAllowedToStart", "AllowedToStart", "Running", "Interrupted", "Ended", "Aborted"]
+
+ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
+Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+# No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
+Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Pieces = Annotated[int, Field(ge=0, le=100_000_000)]
+Rank = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]  # what every JSON parser keeps whole
+Counter = Annotated[int, Field(ge=1, le=2_000_000_000)]
+# Bounds, because the last hours of year 9999 have no UTC equivalent in Python.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    AfterValidator(lambda moment: moment.astimezone(UTC)),
+]
+
+
+class _Data(BaseModel):
+    """Payloads take no unknown field and coerce nothing: a misspelt field is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RoutingStep(_Data):
+    """One operation of a job order and its standard minutes per piece."""
+
+    name: Operation
+    sam_minutes: float = Field(ge=0, le=100_000, allow_inf_nan=False)
+
+
+class Destination(_Data):
+    """Where the goods go; empty where the order names no place."""
+
+    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
+    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+
+
+class Item(_Data):
+    """Pieces of one SKU."""
+
+    sku_id: Id
+    colour: Name
+    size: Name | None = None
+    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+class JobOrder(_Data):
+    """Store: pieces of one lot for one factory. `due_on` is the day of arrival at the destination.
+
+    From `rank` on: version 2. Accepting agrees to `price`, of the factory, per piece, in its `currency`.
+    """
+
+    job_order_id: Id
+    revision: Counter
+    order_id: Id
+    merchant_id: Id
+    style_id: Id
+    category: Name
+    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
+    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=1000)
+    start_on: date
+    due_on: date
+    accept_by: Moment
+    operations: tuple[RoutingStep, ...] = Field(min_length=1, max_length=50)
+    destination: Destination = Destination()
+    rank: Rank | None = None
+    items: tuple[Item, ...] | None = Field(None, min_length=1, max_length=1000)
+    style_name: Name | None = None
+    crafts: tuple[Name, ...] | None = Field(None, max_length=50)
+    price: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False)
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    specification_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=MAX_URL)] | None = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _skus_make_the_quantity(self) -> "JobOrder":
+        if (total := sum(self.quantity_by_sku.values())) != self.quantity:
+            raise ValueError(f"quantity_by_sku sums to {total}, expected quantity = {self.quantity}")
+        wanted = {sku_id: pieces for sku_id, pieces in self.quantity_by_sku.items() if pieces}
+        if self.items is not None and (items := {item.sku_id: item.quantity for item in self.items}) != wanted:
+            raise ValueError(f"items give {items}, expected quantity_by_sku = {wanted}")
+        if (self.price is None) != (self.currency is None):
+            raise ValueError("price and currency: one stands without the other, expected both or neither")
+        return self
+
+    def of_version(self, version: int) -> "JobOrder":
+        """What a factory of this version is told of it."""
+        return self if version >= VERSION else self.model_copy(update=dict.fromkeys(ADDED))
+
+    def is_ranked_anew(self, agreed: "JobOrder") -> bool:
+        """Whether it differs from what is agreed in its rank alone."""
+        return self.model_copy(update={"rank": agreed.rank, "revision": agreed.revision}) == agreed
+
+
+ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url")  # by version 2
+
+
+class Start(_Data):
+    """Leave to begin."""
+
+    job_order_id: Id
+    revision: Counter
+
+
+class Cancel(_Data):
+    """Take back what was asked; the quantity returns to planning once the factory confirms."""
+
+    job_order_id: Id
+    revision: Counter
+    reason: Text = ""
+
+
+class JobResponse(_Data):
+    """A factory's word on one job order."""
+
+    job_order_id: Id
+    revision: Counter
+    sequence: Counter
+    state: FactoryState
+    accepted: bool | None = None
+    reason: Text = ""
+
+
+class Scan(_Data):
+    """One scan on the line: increments, not totals."""
+
+    scan_id: Id
+    job_order_id: Id
+    sku_id: Id
+    operation: Operation
+    quantity: Pieces
+    defects: Pieces = 0
+    line_id: Id | None = None
+    bundle_id: Id | None = None
+    at: Moment
+
+
+class Status(_Data):
+    """Whether a factory is reachable; `through`: all that was due up to this (virtual) time has been sent.
+
+    `version`: of the messages that it understands; absent: 1.
+    """
+
+    online: bool
+    through: Moment | None = None
+    version: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class _Envelope(BaseModel):
+    """CloudEvents attributes; unknown ones are extensions, which the standard allows."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Name
+    source: Name
+    subject: Name | None = None
+    time: Moment
+    datacontenttype: Literal["application/json"] = "application/json"
+
+    @property
+    def factory_id(self) -> str | None:
+        """The factory that speaks, by its source; None for anyone else."""
+        match = re.fullmatch(f"c2m/factory/({ID_PATTERN})", self.source)
+        return match[1] if match else None
+
+    def body(self) -> bytes:
+        """The bytes on the wire."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class StoreMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.store"] = "c2m.job-order.store"
+    data: JobOrder
+
+
+class StartMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.start"] = "c2m.job-order.start"
+    data: Start
+
+
+class CancelMessage(_Envelope):
+    """platform -> factory."""
+
+    type: Literal["c2m.job-order.cancel"] = "c2m.job-order.cancel"
+    data: Cancel
+
+
+class ResponseMessage(_Envelope):
+    """factory -> platform."""
+
+    type: Literal["c2m.job-response"] = "c2m.job-response"
+    data: JobResponse
+
+
+class ScansMessage(_Envelope):
+    """factory -> platform, a batch."""
+
+    type: Literal["c2m.scans"] = "c2m.scans"
+    data: list[Scan] = Field(min_length=1, max_length=MAX_SCANS)
+
+
+class StatusMessage(_Envelope):
+    """factory -> platform, retained; also the last will."""
+
+    type: Literal["c2m.status"] = "c2m.status"
+    data: Status
+
+
+Envelope = StoreMessage | StartMessage | CancelMessage | ResponseMessage | ScansMessage | StatusMessage
+_BY_TYPE = Field(discriminator="type")
+Payload = JobOrder | Start | Cancel | JobResponse | list[Scan] | Status
+_ENVELOPES: dict[type, tuple[type[Envelope], str]] = {
+    JobOrder: (StoreMessage, STORE),
+    Start: (StartMessage, START),
+    Cancel: (CancelMessage, CANCEL),
+    JobResponse: (ResponseMessage, RESPONSE),
+    list: (ScansMessage, SCANS),
+    Status: (StatusMessage, STATUS),
+}
+
+
+@cache
+def adapter() -> TypeAdapter[Envelope]:
+    """Validates any message, and gives the JSON schema of all of them."""
+    return TypeAdapter(Annotated[Envelope, _BY_TYPE])
+
+
+def parse(body: bytes) -> Envelope | str:
+    """The message, or in words what is wrong with it."""
+    if len(body) > MAX_BYTES:
+        return f"message of {len(body)} bytes, expected at most {MAX_BYTES}: send smaller batches"
+    try:
+        return adapter().validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        words = [f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}" for fault in faults[:20]]
+        return _printable("; ".join(words))[:2000]
+
+
+def compose(data: Payload, source: str, time: datetime, id: str | None = None) -> Envelope:
+    """The envelope for `data`; its id derives from source, time and content where none is given."""
+    envelope, type_ = _ENVELOPES[type(data)]
+    derived = id or derive_id(type_, source, time.astimezone(UTC).isoformat(), to_json(data).decode())
+    return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
+
+
+def type_of(data: Payload) -> str:
+    """The CloudEvents type of a message with this payload."""
+    return _ENVELOPES[type(data)][1]
+
+
+def factory_source(factory_id: str) -> str:
+    """CloudEvents source of a factory."""
+    return f"c2m/factory/{factory_id}"
+
+
+def topic(factory_id: str, kind: Kind) -> str:
+    """MQTT topic; `+` as factory_id subscribes to all factories."""
+    return f"c2m/v1/{factory_id}/{kind}"
+
+
+def shared(topic_name: str, group: str) -> str:
+    """A subscription whose messages go to one of its subscribers each."""
+    return f"$share/{group}/{topic_name}"
+
+
+def parse_topic(name: str) -> tuple[str, Kind] | None:
+    """(factory_id, kind) of a topic, None where it is not one of ours."""
+    match = re.fullmatch(f"c2m/v1/({ID_PATTERN})/({'|'.join(get_args(Kind))})", name)
+    return (match[1], match[2]) if match else None  # type: ignore[return-value]  # the pattern admits kinds alone
+
+
+def _printable(text: str) -> str:
+    """Without control characters, and encodable: field names of a foreign message end up in the reason."""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text).encode("utf-8", "replace").decode()
