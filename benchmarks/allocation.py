@@ -61,10 +61,10 @@ ASKED_GAP = 1e-4  # of generated cases: there the time is the limit
 
 # Where the code of a solver begins, the package that counts for its version, its library
 CODE = {
-    "c2m": ("optimization.solve", "optimization", "highspy"),
+    "c2m": ("optimization.planning.solve", "optimization", "highspy"),
     "highs": ("benchmarks.rival_highs", "benchmarks", "highspy"),
     "cpsat": ("benchmarks.rival_cpsat", "benchmarks", "ortools"),
-    "greedy": ("optimization.greedy", "optimization", "highspy"),
+    "greedy": ("optimization.engines.first.rule", "optimization", "highspy"),
 }
 
 

@@ -27,8 +27,8 @@ import pandas as pd
 
 from benchmarks import generator, replan
 from c2m.settings import settings
-from optimization import problem
-from optimization.problem import Instance
+from optimization.contract import instances
+from optimization.contract.instances import Instance
 
 _GENERATED = re.compile(r"(plain|full)_(\d+)x(\d+)_s(\d+)")
 
@@ -101,7 +101,7 @@ def _table(file: Path, delimiter: str) -> list[list[str]]:
 
 
 def _write(read: Callable[[], Instance], folder: Path) -> None:
-    problem.write(read(), folder)
+    instances.write(read(), folder)
 
 
 def _generate(flavour: str, orders: str, factories: str, seed: str, folder: Path) -> None:

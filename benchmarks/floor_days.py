@@ -29,9 +29,9 @@ from c2m.simulation.factories.factory import Factory
 from c2m.simulation.factories.state import State
 from c2m.simulation.world import figures, network
 from c2m.wire.messages import parse
-from optimization.orderbook import build_instance, promised_dates, tellable
-from optimization.proposal import dated_allocation
-from optimization.solve import solve
+from optimization.book.daily_instance import build_instance, promised_dates, tellable
+from optimization.book.proposal import dated_allocation
+from optimization.planning.solve import solve
 
 ZONE, CURRENCY, HOME = "Asia/Shanghai", "USD", "CN"
 FIRST = date(2026, 4, 13)

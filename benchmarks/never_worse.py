@@ -20,15 +20,15 @@ import pandas as pd
 
 from benchmarks.generator import Shape, draw
 from c2m.settings import settings
-from optimization.dense import dense
-from optimization.greedy import greedy
-from optimization.known import known
-from optimization.pairs import reduce
-from optimization.part import whole
-from optimization.plan import Plan, cost_parts, unmet_pieces
-from optimization.problem import Instance, write
-from optimization.solve import solve
-from optimization.verify import verify
+from optimization.contract.instances import Instance, write
+from optimization.contract.plan import Plan, cost_parts, unmet_pieces
+from optimization.engines.first.known import known
+from optimization.engines.first.rule import greedy
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.part import whole
+from optimization.statement.reduction import reduce
+from optimization.verification.verifier import verify
 
 KINDS = ("plain", "full", "frozen", "symmetric", "one day", "tight lots", "in parts")
 LIMITS_S = (1.0, 5.0, 20.0)

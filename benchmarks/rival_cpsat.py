@@ -11,8 +11,8 @@ from ortools import __version__ as version
 from ortools.sat.python import cp_model
 
 from benchmarks.textbook import SEED, Clock, Statement, plan_of, state
-from optimization.plan import Plan
-from optimization.problem import Instance
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
 
 _INFINITE = 2**60  # no row of whole numbers comes near it
 DECIMALS = 4  # of minutes in an instance that can be stated exactly

@@ -4,9 +4,9 @@ import highspy
 import numpy as np
 
 from benchmarks.textbook import SEED, Clock, Statement, plan_of, state
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.solver import Solver
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.statement.solver import Solver
 
 TOLERANCE = 1e-9  # the contract allows 1e-6 minutes; HiGHS' own default of 1e-6 pieces is above that
 

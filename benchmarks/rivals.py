@@ -11,15 +11,15 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.textbook import Clock
-from optimization import problem
-from optimization.plan import Plan
-from optimization.problem import Instance
+from optimization.contract import instances
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
 
 
 def solve(solver: str, instance: Instance, clock: Clock) -> Plan:
     """Imports the one solver alone: two of them do not bear each other in one process."""
     if solver == "greedy":
-        from optimization.greedy import greedy
+        from optimization.engines.first.rule import greedy
 
         return greedy(instance)
     plan: Plan = import_module(f"benchmarks.rival_{solver}").solve(instance, clock)
@@ -29,7 +29,7 @@ def solve(solver: str, instance: Instance, clock: Clock) -> Plan:
 def main(solver: str, instance: str, plan: str, seconds: str, gap: str, threads: str) -> None:
     """Solves one instance folder into a plan folder."""
     clock = Clock(float(seconds), float(gap), int(threads))
-    found = solve(solver, problem.read(Path(instance)), clock)
+    found = solve(solver, instances.read(Path(instance)), clock)
     found.report["seconds"] = round(time.monotonic() - clock.began, 3)
     found.write(Path(plan))
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from benchmarks import sewing_lines
 from benchmarks.score_marts import marts
 from c2m.settings import PlanPolicy
-from optimization.orderbook import build_instance
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.proposal import dated_allocation
-from optimization.solve import solve
+from optimization.book.daily_instance import build_instance
+from optimization.book.proposal import dated_allocation
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.planning.solve import solve
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ Without names: yang_p16, three Holmberg, three of each generated kind. Each plan
 bound, gap to the best known value (published, else the least that either found) and ratio to plain HiGHS.
 
 GAP class d: minutes a ~ U[1, 100], cost 111 - a + e, e ~ U[-10, 10], capacity 0.8 sum_j a_ij / m (P. Chu, J. Beasley, A
-genetic algorithm for the generalised assignment problem, Computers & OR 24, 1997). Single-source location: sites and
+genetic algorithm for the generalised assignment instances, Computers & OR 24, 1997). Single-source location: sites and
 customers in a square, cost by distance and demand, demand U[5, 35], capacity U[100, 1000] scaled to 5 times the demand,
 fixed cost rising with the root of the capacity (G. Cornuejols, R. Sridharan, J. Thizy, EJOR 50, 1991).
 """
@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import allocation, cases
 from benchmarks.cases import Case, Sites
 from c2m.settings import settings
-from optimization import problem
+from optimization.contract import instances
 
 _YANG_BEST_KNOWN = 39_318.0
 _GENERATED = re.compile(r"(gapd|sscflp)_(\d+)x(\d+)_s(\d+)")
@@ -58,7 +58,7 @@ def case(name: str) -> Case:
     if drawn := _GENERATED.fullmatch(name):
         kind, sites, customers, seed = drawn[1], *map(int, drawn.group(2, 3, 4))
         made = gap_d(sites, customers, seed) if kind == "gapd" else location(sites, customers, seed)
-        return Case(name, kind, None, lambda folder: problem.write(cases.single_source(made), folder))
+        return Case(name, kind, None, lambda folder: instances.write(cases.single_source(made), folder))
     if name == "yang_p16":
         folder = settings().shared_data.parent / "cases" / "decisions" / name
         return Case(name, "yang", _YANG_BEST_KNOWN, partial(_copied, folder))
@@ -66,7 +66,7 @@ def case(name: str) -> Case:
 
 
 def _copied(source: Path, target: Path) -> None:
-    problem.write(problem.read(source), target)
+    instances.write(instances.read(source), target)
 
 
 def compared(name: str, seconds: float) -> str:

@@ -9,8 +9,8 @@
     sum_t r_pt = a_p q_p               sum_t s_pt = m_p y_p                      sum_{u <= t} s_pu >= m_p v_pt
     r_pt <= C_ft v_pt                  sum_p (r_pt + s_pt) <= C_ft + overtime_ft      y_p <= engaged_f, and so on
 
-The rivals get our reduction too (optimization/pairs.py: pairs that can carry work, tight bounds), but not its spans of
-days. Money, minutes and pieces as in the contract.
+The rivals get our reduction too (optimization/statement/reduction.py: pairs that can carry work, tight bounds), but
+not its spans of days. Money, minutes and pieces as in the contract.
 """
 
 import time
@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from optimization.pairs import reduce
-from optimization.plan import PAIR, Plan, cost_parts, unmet_pieces
-from optimization.problem import Instance
-from optimization.schedule import setup_first
+from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR, Plan, cost_parts, unmet_pieces
+from optimization.statement.reduction import reduce
+from optimization.statement.schedule import setup_first
 
 SEED = 20260101
 

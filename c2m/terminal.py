@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-Seen = Any  # optimization.highs.Progress: seconds, bound, incumbent, gap; the kernel imports no sibling
+Seen = Any  # optimization.statement.highs.Progress: seconds, bound, incumbent, gap; the kernel imports no sibling
 
 _PLAIN_EVERY_S = 5.0
 

@@ -26,17 +26,17 @@ from c2m.why.page import why_this_many
 from flows import plan_page, reports
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
-from optimization.daybook import day_of
-from optimization.explain import summary
-from optimization.orderbook import build_instance, merchant_lots, promised_dates, tellable
-from optimization.plan import Plan as Made
-from optimization.plan import read_plan, search_log
-from optimization.problem import Instance, write
-from optimization.problem import read as read_instance
-from optimization.proposal import dated_allocation, lot_names, priced
-from optimization.quantities import replenish
-from optimization.solve import solve
-from optimization.verify import verify
+from optimization.book.daily_instance import build_instance, merchant_lots, promised_dates, tellable
+from optimization.book.proposal import dated_allocation, lot_names, priced
+from optimization.book.replenishment import replenish
+from optimization.contract.instances import Instance, write
+from optimization.contract.instances import read as read_instance
+from optimization.contract.plan import Plan as Made
+from optimization.contract.plan import read_plan, search_log
+from optimization.explanation.answer import summary
+from optimization.planning.daybook import day_of
+from optimization.planning.solve import solve
+from optimization.verification.verifier import verify
 
 _DATED = ("promises.csv", "promise_factories.csv", "order_of_work.csv")  # in a plan's folder
 _DATES = {"promises.csv": ["planned_on", "promised_on"]}

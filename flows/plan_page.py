@@ -19,10 +19,10 @@ from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
 from flows import reports
-from optimization.plan import Plan, read_plan
-from optimization.problem import Instance, read
-from optimization.proposal import breaches, dated_allocation, load_by_factory
-from optimization.wording import counted, money, percent
+from optimization.book.proposal import breaches, dated_allocation, load_by_factory
+from optimization.contract.instances import Instance, read
+from optimization.contract.plan import Plan, read_plan
+from optimization.contract.wording import counted, money, percent
 
 COST = {
     "unit": "making, freight, expected failures",

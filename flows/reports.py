@@ -24,8 +24,8 @@ from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
 from models.governance.gate import Verdict as GateVerdict
-from optimization.highs import Progress as Search
-from optimization.plan import Plan
+from optimization.contract.plan import Plan
+from optimization.statement.highs import Progress as Search
 
 _DAYS = ("made", "promised", "arrived")  # of a promise
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor

@@ -136,7 +136,7 @@ def assert_same_ledger(seen: Path, expected: Path) -> None:
 
 
 def assert_plans_verify(home: Path) -> None:
-    from optimization.verify import verify
+    from optimization.verification.verifier import verify
 
     plans = sorted((home / "runs").glob("*/*/plan"))
     assert plans

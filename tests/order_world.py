@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from c2m.settings import PlanPolicy
-from optimization.orderbook import build_instance
-from optimization.problem import Instance
+from optimization.book.daily_instance import build_instance
+from optimization.contract.instances import Instance
 
 DAY = date(2026, 3, 6)  # a Friday
 POLICY = PlanPolicy.model_validate({})

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InfeasibleError
-from optimization.plan import Plan
-from optimization.problem import Instance, write
-from optimization.verify import Report, verify
+from optimization.contract.instances import Instance, write
+from optimization.contract.plan import Plan
+from optimization.verification.verifier import Report, verify
 
 
 def instance(

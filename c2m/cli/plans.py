@@ -27,7 +27,7 @@ def allocate(
     """Split orders over factories: the joint-factory plan with its proven bound; Ctrl-C ends with the best so far."""
     from c2m.stopping import until_interrupted
     from c2m.terminal import progress_line
-    from optimization.solve import allocate as plan
+    from optimization.planning.solve import allocate as plan
 
     limits = {"time_limit_s": time_limit, "gap": gap, "threads": threads}
     if rule:
@@ -46,7 +46,7 @@ def allocate(
 
 def _show_plan(report: dict[str, Any]) -> None:
     """What the plan costs and how good that is, its cost by part, and what it leaves unmade by reason."""
-    from optimization.wording import counted, money, percent
+    from optimization.contract.wording import counted, money, percent
 
     ended = f", ended by {report['stopped_by']}" if "stopped_by" in report else ""
     words = {
@@ -91,7 +91,7 @@ def what_if(
 ) -> None:
     """What a scenario costs: factory down, more capacity, more demand, a rush order, other minimum lots, no splits."""
     from c2m.terminal import progress_line
-    from optimization import scenario_runs as runs
+    from optimization.whatif import comparison as runs
 
     if plan is None:
         refuse_without_effect({"--change-cost": change_cost}, "with --plan")
@@ -118,7 +118,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why this plan: splits, prices of minutes and overtime, lots that are short or late with their cheapest fixes."""
-    from optimization.explain import explain as answer
+    from optimization.explanation.answer import explain as answer
 
     found = answer(instance, plan, order, factory)
     if as_json:
@@ -133,7 +133,7 @@ def explain(
 @command()
 def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
     """Check a plan against every rule, independently of the solver; exit code 1 where one is broken."""
-    from optimization.verify import verify as check
+    from optimization.verification.verifier import verify as check
 
     report = check(instance, plan)
     if as_json:

@@ -1,6 +1,6 @@
 """The newsvendor: how much to have of what sells from stock, and what a wrong quantity costs.
 
-Orders are placed by it (`optimization.quantities`), and forecasts are judged by it (`models.governance.gate`).
+Orders are placed by it (`optimization.book.replenishment`), and forecasts are judged by it (`models.governance.gate`).
 """
 
 from dataclasses import dataclass

@@ -209,7 +209,7 @@ def _rows(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """As optimization.problem reckons it: names and contents of the tables, in order."""
+    """As optimization.contract.instances reckons it: names and contents of the tables, in order."""
     digest = hashlib.sha256()
     for name in _INSTANCE:
         digest.update(name.encode() + b"\0" + (folder / name).read_bytes())

@@ -1,7 +1,7 @@
 """An order quantity reckoned once more from the figures kept with it, and from nothing else.
 
-Written for `c2m why` and as the oracle of `optimization.quantities`, with which it shares no code: one lot at a time,
-in plain Python, by the definitions in docs/operations.md. Pieces; money per piece; shares between 0 and 1.
+Written for `c2m why` and as the oracle of `optimization.book.replenishment`, with which it shares no code: one lot at
+a time, in plain Python, by the definitions in docs/operations.md. Pieces; money per piece; shares between 0 and 1.
 """
 
 import math

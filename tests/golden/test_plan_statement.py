@@ -10,9 +10,9 @@ import pyomo.environ as pyo
 import pytest
 from plan_kit import instance
 
-from optimization.model import state
-from optimization.pairs import reduce
-from optimization.problem import Instance
+from optimization.contract.instances import Instance
+from optimization.statement.mip import state
+from optimization.statement.reduction import reduce
 
 GOLDEN = Path(__file__).parent / "plan"
 CONSTRAINTS = (

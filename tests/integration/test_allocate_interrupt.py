@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.generator import Shape, draw, keep
-from optimization.plan import read_plan
-from optimization.verify import verify
+from optimization.contract.plan import read_plan
+from optimization.verification.verifier import verify
 
 ROOT = Path(__file__).parents[2]
 TIME_LIMIT_S = 200

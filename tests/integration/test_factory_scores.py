@@ -12,7 +12,7 @@ from warehouse_world import build, land, moment
 
 from c2m.settings import settings
 from c2m.warehouse.published import PROJECT
-from optimization import chance, standing
+from optimization.book import factory_record, promised_dates
 
 DAY, LONG_AGO = date(2022, 6, 1), date(2022, 3, 1)
 VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
@@ -280,7 +280,9 @@ def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: di
         chance = {name: VARS["prior_manners"][name] * np.exp(told[name]) for name in keys}
         row = world["factories"].set_index("factory_id").loc[factory]
         for name in keys:
-            assert row[f"works_by_{name}"] == pytest.approx(chance[name] / sum(chance.values()), abs=1e-6), factory
+            assert row[f"works_by_{name}"] == pytest.approx(chance[name] / sum(promised_dates.values()), abs=1e-6), (
+                factory
+            )
     assert seen > 30
     new = world["factories"].set_index("factory_id").loc["new"]
     assert {name: new[f"works_by_{name}"] for name in keys} == pytest.approx(VARS["prior_manners"])
@@ -325,5 +327,5 @@ def test_bands_are_held_within_their_margin_and_a_new_factory_is_on_trial(world:
 
 
 def test_python_and_dbt_mean_the_same_by_a_small_order_and_by_memory() -> None:
-    assert VARS["small_order_pieces"] == standing.SMALL_ORDER_PIECES
-    assert VARS["efficiency_memory"] == chance.MEMORY
+    assert VARS["small_order_pieces"] == factory_record.SMALL_ORDER_PIECES
+    assert VARS["efficiency_memory"] == promised_dates.MEMORY

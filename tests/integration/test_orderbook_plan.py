@@ -11,14 +11,14 @@ from scipy.stats import norm
 from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.ledger import job_orders, orders, store
 from c2m.settings import PlanPolicy, ReplenishmentPolicy
-from optimization import problem
-from optimization.lots import SAM
-from optimization.orderbook import HEADER, build_instance, merchant_lots
-from optimization.plan import Plan, read_plan
-from optimization.problem import Instance
-from optimization.quantities import BATCH, replenish
-from optimization.solve import solve
-from optimization.verify import verify
+from optimization.book.daily_instance import HEADER, build_instance, merchant_lots
+from optimization.book.lots import SAM
+from optimization.book.replenishment import BATCH, replenish
+from optimization.contract import instances
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan, read_plan
+from optimization.planning.solve import solve
+from optimization.verification.verifier import verify
 
 NOON = datetime(2026, 3, 6, 12, tzinfo=UTC)
 POLICY = ReplenishmentPolicy.model_validate({"lead_time_days": 7, "review_days": 7})
@@ -65,7 +65,7 @@ def instance_of_the_day(accepted: pd.DataFrame | None = None) -> Instance:
 
 def verified_plan(instance: Instance, folder: Path) -> Plan:
     plan = solve(instance, time_limit_s=20, threads=1)
-    problem.write(instance, folder / "instance")
+    instances.write(instance, folder / "instance")
     plan.write(folder / "plan")
     assert verify(folder / "instance", folder / "plan").broken == []
     return plan

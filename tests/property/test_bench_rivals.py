@@ -9,8 +9,8 @@ import pytest
 from benchmarks import allocation, rivals
 from benchmarks.textbook import Clock
 from c2m.errors import InfeasibleError
-from optimization.problem import write
-from optimization.solve import solve
+from optimization.contract.instances import write
+from optimization.planning.solve import solve
 from tests.plan_kit import cheapest, checked, tiny
 
 

@@ -6,10 +6,10 @@ import pytest
 from plan_kit import cheapest, tiny
 
 from c2m.errors import InfeasibleError
-from optimization.explain_lot import lot, pair
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.explanation.lot import lot, pair
+from optimization.planning.solve import solve
 
 
 def planned(seed: int) -> tuple[Instance, Plan]:

@@ -8,14 +8,14 @@ import pytest
 from plan_kit import instance, tiny
 
 from c2m.errors import InfeasibleError
-from optimization import marginal
-from optimization.fixed import Fixed
-from optimization.highs import compile_model, complete
-from optimization.model import state
-from optimization.pairs import reduce
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.explanation import marginal_prices
+from optimization.planning.solve import solve
+from optimization.statement.fixed import Fixed
+from optimization.statement.highs import compile_model, complete
+from optimization.statement.mip import state
+from optimization.statement.reduction import reduce
 
 
 def with_minutes(problem: Instance, factory: str, day: int, more: float) -> Instance:
@@ -74,7 +74,7 @@ def assert_prices_equal_solving_again(problem: Instance, plan: Plan, positions: 
     fixed = Fixed(problem, plan)
     now = cost_with_fixed_switches(problem, plan)
     for position in positions:
-        row, price = fixed.days.iloc[position], marginal.minute(fixed, position)
+        row, price = fixed.days.iloc[position], marginal_prices.minute(fixed, position)
         more = cost_with_fixed_switches(with_minutes(problem, row["factory_id"], row["day"], 1), plan)
         near = 1e-6 + 1e-8 * now
         if row["minutes"] < 1:  # a day off has no minute to take
@@ -91,7 +91,7 @@ def test_minute_of_a_busy_factory_costs_what_solving_again_says(seed: int) -> No
     plan = solve(problem, time_limit_s=3, gap=0.02)
     fixed = Fixed(problem, plan)
     some = np.random.default_rng(seed).choice(np.flatnonzero(fixed.days["minutes"] >= 1), 3).tolist()
-    assert_prices_equal_solving_again(problem, plan, [*marginal.dearest(fixed, None, 3), *some])
+    assert_prices_equal_solving_again(problem, plan, [*marginal_prices.dearest(fixed, None, 3), *some])
 
 
 @pytest.mark.parametrize("seed", range(18))

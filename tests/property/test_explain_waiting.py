@@ -8,12 +8,12 @@ import pytest
 from plan_kit import cheapest, instance, tiny
 
 from c2m.errors import InfeasibleError
-from optimization.explain import book
-from optimization.explain_factory import factory
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.solve import solve
-from optimization.waiting import Factory, waiting
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.explanation.answer import book
+from optimization.explanation.factory import factory
+from optimization.explanation.waiting import Factory, waiting
+from optimization.planning.solve import solve
 
 
 def with_minutes(problem: Instance, factory_id: str, day: int, more: float) -> Instance:

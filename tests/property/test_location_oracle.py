@@ -8,15 +8,15 @@ import pytest
 from plan_kit import checked, optimum_unless_refused, tiny
 from scipy import sparse
 
-import optimization.solve as searching
-from optimization import location
-from optimization.dense import dense
-from optimization.engagement import floors
-from optimization.highs import Limits, Program, compile_model, limited, search
-from optimization.model import state
-from optimization.pairs import reduce
-from optimization.search import frozen_alone
-from optimization.solve import solve
+import optimization.planning.solve as searching
+from optimization.engines.exact.branch_and_bound import frozen_alone
+from optimization.engines.location import by_floors
+from optimization.engines.location.engagement import floors
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.highs import Limits, Program, compile_model, limited, search
+from optimization.statement.mip import state
+from optimization.statement.reduction import reduce
 
 EXACT = Limits(seconds=60, gap=0, threads=1)
 
@@ -51,7 +51,7 @@ def test_no_plan_costs_less_than_its_floor(seed: int) -> None:
 def test_leaving_pairs_out_by_their_floors_keeps_the_optimum(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "_WAYS", ((lambda *_: True, location.solved, True),))
+    monkeypatch.setattr(searching, "_WAYS", ((lambda *_: True, by_floors.solved, True),))
     problem = tiny(seed)
     expected = optimum_unless_refused(problem, solve)
     if expected is None:

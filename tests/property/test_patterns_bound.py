@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from plan_kit import cheapest, tiny
 
-from optimization.dense import Dense, Floats, dense
-from optimization.pairs import reduce
-from optimization.patterns import improve, value
-from optimization.prices import bound
-from optimization.relaxation import relax
+from optimization.engines.bounds.column_generation import improve, value
+from optimization.engines.bounds.lagrangian import bound
+from optimization.engines.bounds.relaxation import relax
+from optimization.statement.arrays import Dense, Floats, dense
+from optimization.statement.reduction import reduce
 
 
 def prices_of(d: Dense, r: np.random.Generator) -> Floats:

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from plan_kit import cheapest, tiny
 
-from optimization import prices, verify
-from optimization.dense import dense
-from optimization.pairs import reduce
-from optimization.problem import write
-from optimization.relaxation import relax
-from optimization.solve import solve
+from optimization.contract.instances import write
+from optimization.engines.bounds import lagrangian
+from optimization.engines.bounds.relaxation import relax
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.reduction import reduce
+from optimization.verification import verifier
 
 SEEDS = range(24)
 
@@ -29,8 +30,8 @@ def test_no_plan_is_cheaper_than_the_relaxation_or_any_prices_say(seed: int) -> 
     random = np.random.default_rng(seed)
     for scale in (0.0, 0.1, 1.0, 10.0):
         drawn = scale * random.uniform(-0.3, 1.0, d.room.shape)
-        assert prices.bound(d, drawn) <= best + 1e-6 * abs(best)
-    assert prices.bound(d, relaxed.prices) <= best + 1e-6 * abs(best)
+        assert lagrangian.bound(d, drawn) <= best + 1e-6 * abs(best)
+    assert lagrangian.bound(d, relaxed.prices) <= best + 1e-6 * abs(best)
 
 
 @pytest.mark.parametrize("seed", SEEDS[::4])
@@ -48,6 +49,6 @@ def test_the_verifier_finds_the_same_bound(seed: int, tmp_path: Path) -> None:
     plan = solve(instance)
     plan.write(tmp_path / "plan")
     table.to_csv(tmp_path / "plan" / "prices.csv", index=False)
-    report = verify.verify(tmp_path / "instance", tmp_path / "plan")
+    report = verifier.verify(tmp_path / "instance", tmp_path / "plan")
     assert not report.broken
-    assert report.confirmed_bound == pytest.approx(prices.bound(d, drawn), rel=1e-9, abs=1e-6)
+    assert report.confirmed_bound == pytest.approx(lagrangian.bound(d, drawn), rel=1e-9, abs=1e-6)

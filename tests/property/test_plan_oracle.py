@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from plan_kit import checked, optimum_unless_refused, tiny
 
-from optimization.solve import solve
+from optimization.planning.solve import solve
 
 
 @pytest.mark.parametrize("seed", range(36))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.settings import ReplenishmentPolicy
 from c2m.why.reckoning import reckon
-from optimization.lots import SAM
-from optimization.quantities import replenish
+from optimization.book.lots import SAM
+from optimization.book.replenishment import replenish
 
 DAY = date(2026, 3, 2)
 NO_ORDERS = pd.DataFrame(columns=["merchant_id", "style_id", "colour", "order_id"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from c2m.domain.newsvendor import WINDOW_LEVELS, Stakes, quantile_at
 from c2m.settings import ReplenishmentPolicy
-from optimization.quantities import refill, water_fill
+from optimization.book.replenishment import refill, water_fill
 
 POLICY = ReplenishmentPolicy.model_validate({})
 shelf = st.lists(st.tuples(st.integers(1, 100), st.integers(0, 2_000)), min_size=1, max_size=12)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from plan_kit import cheapest, checked, instance, optimum_unless_refused
 
-from optimization import single
-from optimization.assignment import assignment, stated
-from optimization.dense import dense
-from optimization.dive import Dives, Task
-from optimization.highs import Limits, search
-from optimization.knapsacks import Knapsacks, ascend
-from optimization.pairs import reduce
-from optimization.part import Whole, whole
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.engines.whole_lots import dive_and_branch
+from optimization.engines.whole_lots.assignment import assignment, stated
+from optimization.engines.whole_lots.dive import Dives, Task
+from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.highs import Limits, search
+from optimization.statement.part import Whole, whole
+from optimization.statement.reduction import reduce
 
 
 def whole_lots(seed: int) -> Instance:
@@ -63,13 +63,13 @@ def ready(problem: Instance) -> Whole:
 def test_a_book_beyond_all_minutes_whose_lots_may_be_made_in_part_is_no_choice_of_whole_lots(
     room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single, "_FEWEST", 1)
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     problem = instance(
         [{"order_id": o, "quantity": 100, "due_day": 1, "max_factories": 1, "unmet_cost": 9} for o in "ABC"],
         [{"order_id": o, "factory_id": "F", "unit_cost": 1} for o in "ABC"],
         [{"factory_id": "F", "day": 1, "minutes": room}],
     )
-    assert single.suits(ready(problem), Limits(1, 0, 1)) == (room > 300)
+    assert dive_and_branch.suits(ready(problem), Limits(1, 0, 1)) == (room > 300)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -93,10 +93,10 @@ def test_packings_prove_a_bound(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single, "_FEWEST", 1)
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     problem = whole_lots(seed)
-    monkeypatch.setattr(single, "_in_parts_alone", lambda a: False)
-    assert single.suits(ready(problem), Limits(1, 0, 1))
+    monkeypatch.setattr(dive_and_branch, "_in_parts_alone", lambda a: False)
+    assert dive_and_branch.suits(ready(problem), Limits(1, 0, 1))
     expected = optimum_unless_refused(problem, lambda it: solve(it, 5, 0, threads=1))
     if expected is None:
         return
@@ -108,7 +108,7 @@ def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("target", [0, 20, 50, 500])
 def test_a_part_that_fills_a_target_is_below_no_bound(target: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single, "_FEWEST", 1)
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     problem = instance(
         [{"order_id": "A", "quantity": 100, "due_day": 1, "max_factories": 1, "unmet_cost": 2}],
         [{"order_id": "A", "factory_id": "F", "unit_cost": 1}],
@@ -157,7 +157,7 @@ def test_dives_end_when_they_are_to_stop() -> None:
 
 def test_lots_are_made_in_part_where_whole_ones_leave_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ten lots that no factory has the minutes for, whole choices make none."""
-    monkeypatch.setattr(single, "_FEWEST", 1)
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     lots, factories = range(10), range(4)
     problem = instance(
         [{"order_id": f"L{o}", "quantity": 90, "due_day": 1, "max_factories": 1, "unmet_cost": 50 + o} for o in lots],

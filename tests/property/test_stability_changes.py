@@ -7,11 +7,11 @@ import pytest
 from plan_kit import checked, cost_of, tiny
 
 from c2m.errors import InfeasibleError
-from optimization.plan import Plan, cost_parts
-from optimization.problem import Instance
-from optimization.running import as_incumbents
-from optimization.solve import solve
-from optimization.stability import changed_lots, settled
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan, cost_parts
+from optimization.engines.exact.undo_changes import changed_lots, settled
+from optimization.planning.solve import solve
+from optimization.whatif.running_plan import as_incumbents
 
 CHANGED = [
     0,

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from benchmarks import cases, generator
-from optimization import problem
-from optimization.problem import Instance
+from optimization.contract import instances
+from optimization.contract.instances import Instance
 
 
 def read(name: str, folder: Path) -> Instance:
     cases.case(name).write(folder)
-    return problem.read(folder)
+    return instances.read(folder)
 
 
 @pytest.mark.shared

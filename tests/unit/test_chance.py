@@ -9,10 +9,10 @@ from order_world import CERTAIN, DAY, POLICY, build, built, factory, job_order, 
 from scipy.stats import norm
 
 from c2m.settings import PlanPolicy
-from optimization.chance import MEMORY, slack_days, steps
-from optimization.orderbook import promised_dates
-from optimization.proposal import dated_allocation
-from optimization.solve import solve
+from optimization.book.daily_instance import promised_dates
+from optimization.book.promised_dates import MEMORY, slack_days, steps
+from optimization.book.proposal import dated_allocation
+from optimization.planning.solve import solve
 
 UNSURE = {"efficiency_level_sd": 0.05, "efficiency_day_sd": 0.2, "efficiency_deviation": -0.1, "efficiency_kept": 1.0}
 

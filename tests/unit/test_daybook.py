@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from plan_kit import instance
 
-from optimization.daybook import day_book, day_of
-from optimization.greedy import greedy
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.engines.first.rule import greedy
+from optimization.planning.daybook import day_book, day_of
+from optimization.planning.solve import solve
 
 DAYS = [{"factory_id": f, "day": day, "minutes": 100} for f in "FGH" for day in (1, 2)]
 ORDERS = [{"order_id": "A", "quantity": 300, "due_day": 2}, {"order_id": "B", "quantity": 50, "due_day": 2}]

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from plan_kit import instance
 
-from optimization.causes import Want, cause, days_late
-from optimization.edits import edited
-from optimization.fixes import fixes
-from optimization.plan import Plan
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.explanation.cures import fixes
+from optimization.explanation.edits import edited
+from optimization.planning.solve import solve
+from optimization.unmet.causes import Want, cause, days_late
 
 LOT = {"order_id": "A", "quantity": 20, "due_day": 3}
 AT_F = {"order_id": "A", "factory_id": "F"}

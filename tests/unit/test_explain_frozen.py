@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InfeasibleError
-from optimization.edits import edited
-from optimization.frozen import remedies
-from optimization.problem import Instance, write
-from optimization.solve import solve
+from optimization.contract.instances import Instance, write
+from optimization.explanation.edits import edited
+from optimization.explanation.frozen_work import remedies
+from optimization.planning.solve import solve
 
 
 def crowded(minutes: float = 15, pieces: int = 10, **arc: Any) -> Instance:

@@ -12,16 +12,16 @@ from plan_kit import checked, instance
 from typer.testing import CliRunner
 
 from c2m.cli import app
-from optimization.daybook import day_of
-from optimization.explain import book, summary
-from optimization.explain_lot import pair
-from optimization.explained import Against
-from optimization.greedy import greedy
-from optimization.plan import Plan, read_plan
-from optimization.problem import Instance, write
-from optimization.proposal import dated_allocation, load_by_factory
-from optimization.solve import solve
-from optimization.splitting import worth
+from optimization.book.proposal import dated_allocation, load_by_factory
+from optimization.contract.instances import Instance, write
+from optimization.contract.plan import Plan, read_plan
+from optimization.engines.first.rule import greedy
+from optimization.explanation.answer import book, summary
+from optimization.explanation.form import Against
+from optimization.explanation.lot import pair
+from optimization.explanation.splitting import worth
+from optimization.planning.daybook import day_of
+from optimization.planning.solve import solve
 
 
 def book_of_the_day() -> Instance:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from plan_kit import checked, instance, optimum_unless_refused, tiny
 
-from optimization.greedy import greedy
-from optimization.problem import Instance
+from optimization.contract.instances import Instance
+from optimization.engines.first.rule import greedy
 
 
 @pytest.mark.parametrize("seed", range(60))

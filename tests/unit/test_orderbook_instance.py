@@ -10,10 +10,10 @@ from scipy.optimize import linprog
 
 from c2m.errors import InputError
 from c2m.settings import PlanPolicy
-from optimization.arcs import FREIGHT_SHARE_PER_KM
-from optimization.orderbook import CHANGE_SHARE
-from optimization.problem import Instance
-from optimization.standing import LATE_SHARE_PER_DAY, MAKING_SHARE
+from optimization.book.arcs import FREIGHT_SHARE_PER_KM
+from optimization.book.daily_instance import CHANGE_SHARE
+from optimization.book.factory_record import LATE_SHARE_PER_DAY, MAKING_SHARE
+from optimization.contract.instances import Instance
 
 DELHI_TO_MUMBAI_KM = 1148  # published great-circle distance
 

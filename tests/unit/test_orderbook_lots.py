@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
-from optimization.lots import SAM
-from optimization.orderbook import HEADER, merchant_lots
+from optimization.book.daily_instance import HEADER, merchant_lots
+from optimization.book.lots import SAM
 
 SKUS = pd.DataFrame(
     [

@@ -9,13 +9,13 @@ from plan_kit import instance
 from scipy.linalg import block_diag
 from scipy.optimize import linprog
 
-from optimization import cheapest
-from optimization.dense import Dense, Floats, dense
-from optimization.pairs import reduce
-from optimization.patterns import improve, value
-from optimization.prices import bound
-from optimization.problem import Instance
-from optimization.relaxation import relax
+from optimization.contract.instances import Instance
+from optimization.engines.bounds import orders_at_prices
+from optimization.engines.bounds.column_generation import improve, value
+from optimization.engines.bounds.lagrangian import bound
+from optimization.engines.bounds.relaxation import relax
+from optimization.statement.arrays import Dense, Floats, dense
+from optimization.statement.reduction import reduce
 
 DAYS = 5
 
@@ -109,7 +109,7 @@ def least_of_set(d: Dense, prices: Floats, order: int, pairs: list[int]) -> floa
 def test_no_set_of_pairs_is_cheaper(seed: int) -> None:
     d, r = arrays(seed, count=4), np.random.default_rng(seed)
     prices = r.uniform(-0.5 * (seed % 2), 3.0, d.room.shape)
-    (part,) = cheapest.chunks(d)
+    (part,) = orders_at_prices.chunks(d)
     found = part.patterns(prices)
     work = np.bincount(found.order, found.minutes * prices.ravel()[found.place], len(d.quantity))
     expected = [least_by_enumeration(d, prices, order) for order in range(len(d.quantity))]
@@ -121,8 +121,8 @@ def test_parts_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
     d = arrays(1)
     prices = np.random.default_rng(0).uniform(0, 3, d.room.shape)
     whole = value(d, prices)
-    monkeypatch.setattr(cheapest, "_CELLS", 40)
-    assert len(list(cheapest.chunks(d))) > 3
+    monkeypatch.setattr(orders_at_prices, "_CELLS", 40)
+    assert len(list(orders_at_prices.chunks(d))) > 3
     assert value(d, prices) == pytest.approx(whole, rel=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_orders_with_too_many_sets_have_the_bound_over_all_sets(monkeypatch: pyt
     for prices in np.random.default_rng(0).uniform(0, 2, (5, *d.room.shape)):
         exact = value(d, prices)
         with monkeypatch.context() as patch:
-            patch.setattr(cheapest, "_MOST_SETS", 0)
+            patch.setattr(orders_at_prices, "_MOST_SETS", 0)
             assert bound(d, prices) - 1e-8 <= value(d, prices) <= exact + 1e-8
 
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from benchmarks.never_worse import KINDS, drawn, judged, reported
 from c2m.cli import app
 from c2m.errors import InfeasibleError
-from optimization import large
-from optimization.dense import dense
-from optimization.known import known
-from optimization.pairs import reduce
-from optimization.part import whole
-from optimization.problem import Instance, read, write
-from optimization.solve import solve
+from optimization.contract.instances import Instance, read, write
+from optimization.engines.first.known import known
+from optimization.engines.large import in_parts
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.part import whole
+from optimization.statement.reduction import reduce
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "decisions"
 
@@ -31,11 +31,11 @@ def test_no_plan_costs_more_than_what_is_known_before(kind: str, tmp_path: Path)
     assert found["broken"] == []
 
 
-@pytest.mark.parametrize("fewest_slots", [0, large._FEWEST_SLOTS], ids=["in parts", "one program"])
+@pytest.mark.parametrize("fewest_slots", [0, in_parts._FEWEST_SLOTS], ids=["in parts", "one program"])
 def test_a_search_that_finds_nothing_returns_the_rules_plan(
     fewest_slots: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "_FEWEST_SLOTS", fewest_slots)
+    monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", fewest_slots)
     problem = day_of_work(lots=20)
     plan = solve(problem, time_limit_s=0)
     assert checked(problem, plan, tmp_path).broken == []
@@ -89,7 +89,7 @@ def full_factory(frozen_minutes: float) -> Instance:
 def test_neighbours_give_way_where_frozen_work_lacks_a_part_of_a_minute(
     minutes: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "_FEWEST_SLOTS", 0)
+    monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", 0)
     problem = full_factory(minutes)
     plan = solve(problem, time_limit_s=3)
     made = dict(zip(plan.allocation["order_id"], plan.allocation["quantity"], strict=True))
@@ -128,7 +128,7 @@ def shared_lot(frozen_pieces: int, limit: int, split_at: int = 1) -> Instance:
         (0, 2, 2, {"F3": 80, "F2": 20}),
     ],
 )
-@pytest.mark.parametrize("fewest_slots", [0, large._FEWEST_SLOTS], ids=["in parts", "one program"])
+@pytest.mark.parametrize("fewest_slots", [0, in_parts._FEWEST_SLOTS], ids=["in parts", "one program"])
 def test_frozen_pairs_count_as_factories_of_the_lot(
     frozen_pieces: int,
     limit: int,
@@ -138,7 +138,7 @@ def test_frozen_pairs_count_as_factories_of_the_lot(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(large, "_FEWEST_SLOTS", fewest_slots)
+    monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", fewest_slots)
     problem = shared_lot(frozen_pieces, limit, split_at)
     plan = solve(problem, time_limit_s=3)
     assert dict(zip(plan.allocation["factory_id"], plan.allocation["quantity"], strict=True)) == made

@@ -8,15 +8,16 @@ import pytest
 from plan_kit import checked, day_of_work
 
 from c2m.errors import InfeasibleError
-from optimization import ascent, large, prices
-from optimization.dense import dense
-from optimization.neighbourhood import Search
-from optimization.pairs import reduce
-from optimization.part import whole
-from optimization.problem import Instance
-from optimization.relaxation import relax
-from optimization.rounding import rounded
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.engines.bounds import lagrangian
+from optimization.engines.bounds.relaxation import relax
+from optimization.engines.first.rounding import rounded
+from optimization.engines.large import ascent, in_parts
+from optimization.engines.large.neighbourhood import Search
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.part import whole
+from optimization.statement.reduction import reduce
 
 SECONDS = 12.0
 
@@ -32,12 +33,12 @@ def optimum(problem: Instance) -> float:
     return float(solve(problem, time_limit_s=60, gap=1e-3).report["objective"])
 
 
-@pytest.mark.parametrize("most_slots", [large._MOST_SLOTS, 0], ids=["by linear program", "by ascent"])
+@pytest.mark.parametrize("most_slots", [in_parts._MOST_SLOTS, 0], ids=["by linear program", "by ascent"])
 def test_plan_keeps_every_rule_and_is_near_the_optimum(
     problem: Instance, optimum: float, most_slots: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "_FEWEST_SLOTS", 0)
-    monkeypatch.setattr(large, "_MOST_SLOTS", most_slots)
+    monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", 0)
+    monkeypatch.setattr(in_parts, "_MOST_SLOTS", most_slots)
     plan = solve(problem, time_limit_s=SECONDS, gap=1e-3)
     report = checked(problem, plan, tmp_path)
     assert report.broken == []
@@ -58,8 +59,8 @@ def test_rounded_plan_counts_what_the_contract_counts(problem: Instance) -> None
     draft = rounded(d, relaxed)
     assert draft is not None
     search = Search(whole(problem, reduced, d), draft, relaxed.prices)
-    outcome = large._outcome(search, large._Bound(relaxed.value, "lp", relaxed.prices))
-    from optimization.plan import cost_parts
+    outcome = in_parts._outcome(search, in_parts._Bound(relaxed.value, "lp", relaxed.prices))
+    from optimization.contract.plan import cost_parts
 
     assert sum(cost_parts(problem, outcome.allocation, outcome.work).values()) == pytest.approx(draft.cost())
     assert (draft.load() <= d.room + 1e-6).all()
@@ -70,12 +71,12 @@ def test_ascent_comes_near_the_relaxation(problem: Instance) -> None:
     relaxed = relax(d)
     assert relaxed is not None
     ascended = ascent.ascend(d, SECONDS)
-    assert ascended.bound == prices.bound(d, ascended.prices)
+    assert ascended.bound == lagrangian.bound(d, ascended.prices)
     assert 0.9 * relaxed.value <= ascended.bound <= relaxed.value * (1 + 1e-6)
 
 
 def test_frozen_work_without_room_is_refused_with_causes(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "_FEWEST_SLOTS", 0)
+    monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", 0)
     incumbent = problem.incumbent.assign(frozen=True, quantity=problem.orders["quantity"].max())
     capacity = problem.capacity.assign(minutes=np.minimum(problem.capacity["minutes"], 1.0), overtime_minutes=0.0)
     with pytest.raises(InfeasibleError):

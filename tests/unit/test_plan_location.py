@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from plan_kit import checked, instance
 
-from optimization import exact, known, location, single
-from optimization.dense import dense
-from optimization.highs import Limits, Progress
-from optimization.pairs import reduce
-from optimization.part import whole
-from optimization.problem import Instance
-from optimization.solve import solve
+from optimization.contract.instances import Instance
+from optimization.engines.exact import one_program
+from optimization.engines.first import known
+from optimization.engines.location import by_floors
+from optimization.engines.whole_lots import dive_and_branch
+from optimization.planning.solve import solve
+from optimization.statement.arrays import dense
+from optimization.statement.highs import Limits, Progress
+from optimization.statement.part import whole
+from optimization.statement.reduction import reduce
 
 
 def sites(seed: int = 3, lots: int = 70, factories: int = 15, whole: bool = False) -> Instance:
@@ -42,8 +45,8 @@ def sites(seed: int = 3, lots: int = 70, factories: int = 15, whole: bool = Fals
 def test_fewer_pairs_give_the_same_optimum(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     problem, seen = sites(whole=whole), list[Progress]()
     plan = solve(problem, gap=1e-4, progress=seen.append)
-    monkeypatch.setattr(location, "_MANY", 10**9)
-    monkeypatch.setattr(single, "_FEWEST", 10**9)
+    monkeypatch.setattr(by_floors, "_MANY", 10**9)
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 10**9)
     in_full = solve(problem, gap=1e-4)
     assert checked(problem, plan, tmp_path).broken == []
     assert plan.report["engine"]["columns"] < in_full.report["engine"]["columns"] / 2
@@ -54,7 +57,7 @@ def test_fewer_pairs_give_the_same_optimum(whole: bool, tmp_path: Path, monkeypa
 
 def test_only_numbers_of_factories_that_can_pay_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     problem, looked_at = sites(), list[tuple[int, int]]()
-    monkeypatch.setattr(exact, "_counted", lambda program, model, *engaged: looked_at.append(engaged) or program)
+    monkeypatch.setattr(one_program, "_counted", lambda program, model, *engaged: looked_at.append(engaged) or program)
     solve(problem, gap=1e-3)
     assert all(0 < fewest <= most < 15 for fewest, most in looked_at)
     assert looked_at
@@ -72,7 +75,7 @@ def test_costs_of_changes_alone_are_proven_too() -> None:
     reduced = reduce(problem)
     w = whole(problem, reduced, dense(problem, reduced))
     start, _ = known.cheapest(w)
-    found = location.solved(w, Limits(20, 0, 1), start)
+    found = by_floors.solved(w, Limits(20, 0, 1), start)
     assert found.cost == pytest.approx(20)
     assert found.bound == pytest.approx(20)
 

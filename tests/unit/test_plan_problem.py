@@ -10,7 +10,7 @@ import pytest
 from plan_kit import instance
 
 from c2m.errors import InputError
-from optimization.problem import Instance, read, write
+from optimization.contract.instances import Instance, read, write
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InfeasibleError
-from optimization.highs import Progress
-from optimization.plan import read_plan
-from optimization.problem import write
-from optimization.solve import allocate, solve
+from optimization.contract.instances import write
+from optimization.contract.plan import read_plan
+from optimization.planning.solve import allocate, solve
+from optimization.statement.highs import Progress
 
 
 def test_plan_stopped_by_time_is_feasible_with_an_honest_gap(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InputError
-from optimization import rules
-from optimization.problem import Instance, write
-from optimization.verify import verify
-from optimization.wording import percent
+from optimization.contract.instances import Instance, write
+from optimization.contract.wording import percent
+from optimization.verification import rules
+from optimization.verification.verifier import verify
 
 Folder = tuple[Path, Path]
 

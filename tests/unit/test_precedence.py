@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from order_world import factory
 
-from optimization import queue
-from optimization.precedence import AT_STAKE, due_days, settled
+from optimization.book import queue
+from optimization.book.precedence import AT_STAKE, due_days, settled
 
 FACTS = {"efficiency_level": 1.0, "efficiency_level_sd": 0.05, "efficiency_day_sd": 0.2, "efficiency_factor": 1.0}
 FACTORY = pd.DataFrame([factory("F", **FACTS, **{f"works_by_{name}": float(name == "rank") for name in queue.MANNERS})])

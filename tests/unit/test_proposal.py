@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimization.orderbook import tellable
-from optimization.problem import Instance
-from optimization.proposal import places, priced
+from optimization.book.daily_instance import tellable
+from optimization.book.proposal import places, priced
+from optimization.contract.instances import Instance
 
 COLUMNS = ["order_id", "factory_id", "day", "setup_minutes", "run_minutes"]
 

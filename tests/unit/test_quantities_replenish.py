@@ -10,8 +10,8 @@ from scipy.stats import norm
 from c2m.domain.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.errors import InputError
 from c2m.settings import ReplenishmentPolicy
-from optimization.lots import SAM
-from optimization.quantities import batch_pieces, replenish, water_fill
+from optimization.book.lots import SAM
+from optimization.book.replenishment import batch_pieces, replenish, water_fill
 
 DAY = date(2026, 3, 2)
 POLICY = ReplenishmentPolicy.model_validate({})

@@ -9,8 +9,8 @@ from order_world import factory
 
 from c2m.simulation.factories import booking
 from c2m.simulation.factories.profile import Profile
-from optimization import queue
-from optimization.chance import promises
+from optimization.book import queue
+from optimization.book.promised_dates import promises
 
 FIRST, DAYS = date(2026, 3, 2), 60
 SURE = {"efficiency_level": 1.0, "efficiency_level_sd": 0.0, "efficiency_day_sd": 0.0, "efficiency_factor": 1.0}

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InfeasibleError, InputError
-from optimization.plan import Plan
-from optimization.problem import Instance, read, write
-from optimization.running import as_incumbents
-from optimization.scenario_runs import by_lot, what_if
-from optimization.solve import solve
+from optimization.contract.instances import Instance, read, write
+from optimization.contract.plan import Plan
+from optimization.planning.solve import solve
+from optimization.whatif.comparison import by_lot, what_if
+from optimization.whatif.running_plan import as_incumbents
 
 RUSH = {"change": "rush_order", "order_id": "R", "quantity": 60, "due_day": 1}
 

@@ -8,10 +8,17 @@ import pandas as pd
 import pytest
 from order_world import built, factory, job_order, lot, score, working_days
 
-from optimization import problem
-from optimization.solve import solve
-from optimization.standing import INSPECTION_SHARE, LATE_DAYS, LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, failures
-from optimization.verify import verify
+from optimization.book.factory_record import (
+    INSPECTION_SHARE,
+    LATE_DAYS,
+    LATE_SHARE_PER_DAY,
+    MAKING_SHARE,
+    exposed,
+    failures,
+)
+from optimization.contract import instances
+from optimization.planning.solve import solve
+from optimization.verification.verifier import verify
 
 
 def test_expected_cost_of_a_record_is_the_stated_formula() -> None:
@@ -85,7 +92,7 @@ def test_a_plan_over_banded_factories_keeps_every_rule(tmp_path: Path) -> None:
     live = [job_order("l0", "f3", remaining=900)]  # more than its band would allow today
     instance = built(rows, makers, live=live, scores=scores, calendar=working_days([m["factory_id"] for m in makers]))
     plan = solve(instance, time_limit_s=10, threads=1)
-    problem.write(instance, tmp_path / "instance")
+    instances.write(instance, tmp_path / "instance")
     plan.write(tmp_path / "plan")
     assert verify(tmp_path / "instance", tmp_path / "plan").broken == []
     caps = {f"f{n}": cap for n, (cap, _) in enumerate(bands) if cap}

@@ -9,7 +9,7 @@ import pytest
 
 from c2m.stopping import until_interrupted, until_stopped
 from c2m.terminal import in_words, progress_line
-from optimization.highs import Progress
+from optimization.statement.highs import Progress
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""The order book of a day as a planning instance: lots, quantities, arcs, factories" records, promised dates."""
+
+__all__ = [
+    "arcs",
+    "daily_instance",
+    "factory_record",
+    "lots",
+    "precedence",
+    "promised_dates",
+    "proposal",
+    "queue",
+    "replenishment",
+]

@@ -1,0 +1,383 @@
+"""The order book of lots: merchants' orders as lots, and all open lots as the planning instance of one day.
+
+In: marts and ledger frames (docs/reference). Out: frames for `ledger.orders.record`, and an `Instance`.
+The rules and the assumed rates are told in docs/operations.md.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from c2m.domain.promises import Correction
+from c2m.errors import InputError
+from c2m.ledger.states import STARTED
+from c2m.settings import PlanPolicy
+from c2m.wire.messages import VERSION
+from optimization.book.arcs import arcs, transit_days
+from optimization.book.factory_record import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
+from optimization.book.lots import make_lots
+from optimization.book.precedence import due_days, settled
+from optimization.book.promised_dates import promises
+from optimization.book.proposal import dates, places
+from optimization.book.queue import WORK
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+
+Floats = NDArray[np.float64]
+
+DESTINATION = ["destination_latitude", "destination_longitude"]
+HEADER = [
+    *["merchant_id", "parent_order_id", "placed_on", "release_on", "due_on", "priority", "tolerance_share"],
+    *["max_factories", "currency", *DESTINATION],
+]
+PAIR = ["order_id", "factory_id"]
+DAYS_AHEAD = 120  # of the calendar, that a promise looks at
+
+# Assumed rate, as a share of a piece's cost like those in standing.py.
+CHANGE_SHARE = 0.10  # of the cost: cloth moved and work lost when a job order is taken back
+
+
+def merchant_lots(book: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(orders, lots, lot_skus) of the mart merchant_order_book: one lot per style-colour of an order."""
+    headers = book.drop_duplicates(["merchant_id", "order_id"])
+    _refuse_shared_ids(headers)
+    lots, lot_skus = make_lots(book, skus)
+    cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
+    orders = headers[["order_id", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    orders, lots = (
+        frame.assign(state=np.where(frame["order_id"].isin(cancelled), "cancelled", "open")) for frame in (orders, lots)
+    )
+    return orders, lots, lot_skus
+
+
+def build_instance(
+    lots: pd.DataFrame,
+    live: pd.DataFrame,
+    refusals: pd.DataFrame,
+    factories: pd.DataFrame,
+    capabilities: pd.DataFrame,
+    calendar: pd.DataFrame,
+    scores: pd.DataFrame,
+    policy: PlanPolicy,
+    business_date: date,
+) -> Instance | None:
+    """The instance of the day after `business_date`; None where there is nothing to plan.
+
+    That is: no open lot, no working day ahead, or no factory for any lot. A lot that no factory can make stays in
+    `orders` without an arc, so that the plan reports it as unmet. Live job orders enter as incumbents: they alone keep
+    their pair whatever happened to the factory since.
+    """
+    day_1 = first_working_day(calendar, business_date)
+    held = _held(live, lots)
+    lots = _to_plan(lots, held)
+    if day_1 is None or lots.empty:
+        return None
+    currency = _one_currency(lots, factories)
+    factories = factories.sort_values("factory_id", ignore_index=True)
+    orders = _orders(lots, day_1, policy)
+    capacity = _capacity(calendar, factories, day_1, policy.horizon_days)
+    exposure = exposures(factories, scores)
+    running = _running_minutes(capacity, factories, policy.horizon_days) * exposure[:, None]
+    offered = arcs(
+        lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["order_id", "quantity"]),
+        *(factories, capabilities, scores),
+        held,
+        refusals.rename(columns={"lot_id": "order_id"}),
+        running,
+        policy.candidate_factories,
+        policy.promise_level,
+    )
+    if offered.empty:
+        return None
+    used = factories["factory_id"].isin(offered["factory_id"])
+    incumbents = _incumbents(held, lots, offered, capacity)
+    capacity = exposed(
+        capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders)
+    )
+    tables = {
+        "orders": orders.assign(max_late_days=_latest(orders, offered)),
+        "arcs": offered,
+        "capacity": capacity[capacity["factory_id"].isin(factories.loc[used, "factory_id"])],
+        "factories": factories.loc[used, ["factory_id", "engagement_cost"]],
+        "incumbent": incumbents,
+    }
+    return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def tellable(capabilities: pd.DataFrame, versions: Mapping[str, int]) -> pd.DataFrame:
+    """The capabilities that count: crafts only of factories whose version of the messages can tell a craft.
+
+    versions: by factory_id; a factory that has never said one understands the first.
+    """
+    version = capabilities["factory_id"].map(versions).fillna(1)
+    return capabilities[(capabilities["kind"] != "craft") | (version >= VERSION)]
+
+
+def promised_dates(
+    instance: Instance,
+    plan: Plan,
+    lots: pd.DataFrame,
+    live: pd.DataFrame,
+    factories: pd.DataFrame,
+    calendar: pd.DataFrame,
+    versions: Mapping[str, int],
+    level: float,
+    correction: Correction = Correction(),
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """When whole orders will have arrived and who makes them, for `ledger.promises.record`, and the order of work.
+
+    (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
+    (order_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
+    understands.
+    """
+    if instance.day_1 is None:
+        raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
+    rows = _named(lots)
+    pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
+    transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
+    work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
+    of = rows.set_index("order_id")
+    told = (pd.to_datetime(of["promised_on"]) - pd.Timestamp(instance.day_1)).dt.days + 1
+    work["whole_order"] = work["order_id"].map(of["whole_order"])
+    work["told_by"] = work["order_id"].map(told) - work["transit_days"]
+    minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
+    order = _order_of_work(work, factories, minutes, overtime, versions)
+    found = promises(work, factories, minutes, overtime, level, correction)
+    for name in ("planned", "promised"):
+        found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
+    asked, placed = (
+        found["order_id"].map(frame.groupby(frame["order_id"].map(of["whole_order"]))["quantity"].sum())
+        for frame in (instance.orders, plan.allocation)
+    )
+    found["unplaced"] = asked - placed
+    makers = work.assign(order_id=work["whole_order"])[[*PAIR, "transit_days"]].drop_duplicates(PAIR)
+    dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
+    return found[dated], makers, order
+
+
+def _order_of_work(
+    work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
+) -> pd.DataFrame:
+    """order_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
+
+    The first version of the messages knows no rank, and due days stand for it.
+    """
+    knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
+    work["place"] = work["place"].where(knows_rank, work["due_day"])
+    place = settled(work, factories, minutes, overtime)
+    work["due_day"] = work["due_day"].where(knows_rank, due_days(work, place))
+    work["place"] = place.where(knows_rank, work["due_day"])
+    # Of a pair what is new or waits counts: what has begun is in the lines.
+    order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(PAIR)
+    order = order.sort_values(["factory_id", "place"], ignore_index=True)
+    order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
+    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*PAIR, "place", "due_day"]]
+
+
+def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> pd.DataFrame:
+    """The job orders of each factory as they will be once the plan is released: `queue.WORK`, order_id, planned_day.
+
+    What live job orders make stays theirs, with the days that they were told; what the plan adds to a pair is a job
+    order of its own, which comes after them.
+    """
+    span = plan.schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
+    pairs = plan.allocation.merge(span, on=PAIR).merge(instance.arcs, on=PAIR).merge(places(plan.schedule), on=PAIR)
+    held = live.rename(columns={"lot_id": "order_id", "quantity": "agreed"}).merge(pairs, on=PAIR)
+    held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
+    held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
+    for name, day in (("first", "start_on"), ("due_day", "due_on"), ("begun_day", "begun_on")):
+        held[name] = (pd.to_datetime(held[day]) - pd.Timestamp(day_1)).dt.days + 1
+    held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~held["begun"], 0))
+    held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
+    so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
+    held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
+    covered = held.groupby(PAIR)["remaining"].sum().rename("covered")
+    fresh = pairs.join(covered, on=PAIR)
+    fresh["pieces"] = fresh["quantity"] - fresh["covered"].fillna(0)
+    fresh = fresh.assign(
+        begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
+    )
+    fresh = fresh.assign(knew=0, begun_day=0, before=np.inf)
+    work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
+    work["minutes"] = work["pieces"] * work["minutes_per_piece"]
+    work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
+    return work.rename(columns={"pieces": "quantity"})[["order_id", "planned_day", *WORK]]
+
+
+def _knew(held: pd.DataFrame) -> "pd.Series[int]":
+    """Of each job order the arrival of the newest that its factory had been told of when it began; if that is not
+    known, its own."""
+    others = held[["factory_id", "arrival", "told_at"]].rename(columns={"arrival": "known"})
+    pairs = held[["job_order_id", "factory_id", "begun_at"]].merge(others, on="factory_id")
+    told = pd.to_datetime(pairs["told_at"], utc=True) <= pd.to_datetime(pairs["begun_at"], utc=True)
+    newest = pairs[told].groupby("job_order_id")["known"].max()
+    return held["job_order_id"].map(newest).fillna(held["arrival"]).astype(np.int64)
+
+
+def calendar_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, days: int) -> tuple[Floats, Floats]:
+    """(F, days + 1) paid minutes and overtime of each factory from the day before day 1 on; past the calendar's end, as
+    in its last four weeks."""
+    day = (pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days.to_numpy() + 1
+    row = pd.Index(factories["factory_id"]).get_indexer(calendar["factory_id"])
+    inside = (day >= 0) & (day <= days) & (row >= 0)
+    found = []
+    for name in ("minutes", "overtime_minutes"):
+        table = np.zeros((len(factories), days + 1))
+        table[row[inside], day[inside]] = calendar[name].to_numpy(dtype=float)[inside]
+        end = int(day.max(initial=0)) + 1
+        for later in range(max(end, 28), days + 1):
+            table[:, later] = table[:, later - 28]
+        found.append(table)
+    return found[0], found[1]
+
+
+def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
+    """The first day after `business_date` on which any factory has paid minutes."""
+    days = pd.to_datetime(calendar["day"])
+    ahead = days[(calendar["minutes"] > 0) & (days > pd.Timestamp(business_date))]
+    return None if ahead.empty else ahead.min().date()
+
+
+def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
+    """order_id, factory_id, quantity, accepted, setup_done: what live job orders still have to make of these lots."""
+    rows = live[live["lot_id"].isin(lots["lot_id"]) & (live["remaining"] > 0)]
+    rows = rows.rename(columns={"lot_id": "order_id"}).assign(
+        accepted=rows["accepted"].fillna(False).astype(bool), setup_done=rows["state"].isin(STARTED)
+    )
+    facts = {"quantity": ("remaining", "sum"), "accepted": ("accepted", "any"), "setup_done": ("setup_done", "any")}
+    return rows.groupby(PAIR, as_index=False).agg(**facts)
+
+
+def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """Lots under the instance's order_id, with `to_place` (held by no job order) and `quantity` (all open pieces)."""
+    held_pieces = held.groupby("order_id")["quantity"].sum()
+    rows = _named(lots)
+    rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
+    rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
+    return rows[rows["quantity"] > 0].reset_index(drop=True)
+
+
+def _named(lots: pd.DataFrame) -> pd.DataFrame:
+    """Lots under the instance's order_id, their order as whole_order, with a destination if the merchant has one."""
+    rows = lots.rename(columns={"order_id": "whole_order", "lot_id": "order_id"}).sort_values("order_id")
+    rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
+    # Replenishment names no destination: it goes where the merchant's other open orders go.
+    rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
+    return rows
+
+
+def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame:
+    """The late limit counts from the due day or from today, whichever is later: an overdue lot is still made.
+
+    What a merchant was promised is due by then. That nothing new passes it is the order of work's to see to
+    (`precedence.settled`): costs are those of the contract, whatever was promised.
+    """
+    release, due, promised = (
+        (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
+    )
+    due = due.mask(promised < due, promised).astype(np.int64)
+    orders = lots[["order_id", "quantity"]].assign(
+        release_day=release.fillna(1).astype(np.int64),
+        due_day=due.astype(np.int64),
+        max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
+        max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
+        late_cost=LATE_SHARE_PER_DAY * lots["unit_value"],
+        priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
+    )
+    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
+
+
+def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":
+    """Price less the material saved, and never below the cost: no order taken is dropped to save its making.
+
+    Where the lot's window runs past the horizon, unmet means left for a later plan, and only the share of the window
+    that lies within the horizon is charged: the price of waiting.
+    """
+    cost = lots["unit_cost_basis"]
+    lost = (lots["unit_value"] - (1 - MAKING_SHARE) * cost).clip(lower=cost)
+    first = orders["release_day"].clip(lower=1)
+    last = (orders["due_day"] + orders["max_late_days"]).clip(lower=first)
+    return lost * ((horizon_days - first + 1) / (last - first + 1)).clip(0, 1)
+
+
+def _capacity(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
+    """Working days of the horizon. Unit costs carry every minute's wage already: overtime adds its premium alone."""
+    rows = calendar.assign(day=(pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days + 1)
+    rows = rows[rows["day"].between(1, horizon_days) & (rows["minutes"] + rows["overtime_minutes"] > 0)]
+    rows = rows.merge(factories[["factory_id", "minute_cost", "overtime_minute_cost"]], on="factory_id")
+    rows["overtime_cost"] = (rows["overtime_minute_cost"] - rows["minute_cost"]).clip(lower=0).astype(float)
+    return rows[["factory_id", "day", "minutes", "overtime_minutes", "overtime_cost"]]
+
+
+def _running_minutes(capacity: pd.DataFrame, factories: pd.DataFrame, horizon_days: int) -> Floats:
+    """(F, H + 1) minutes and overtime of each factory up to and with each day; 0 on day 0."""
+    minutes = np.zeros((len(factories), horizon_days + 1))
+    factory = pd.Index(factories["factory_id"]).get_indexer(capacity["factory_id"])
+    minutes[factory, capacity["day"]] = capacity["minutes"] + capacity["overtime_minutes"]
+    return minutes.cumsum(axis=1)
+
+
+def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, capacity: pd.DataFrame) -> pd.DataFrame:
+    """Held pairs. What a factory accepted is frozen, unless it can no longer make all that it accepted.
+
+    Its work may then move, at change_cost, instead of leaving the whole day without a plan; such a plan is over the
+    release policy's limit on change when the move is large, and waits for a person.
+    """
+    rows = held.merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR, how="left")
+    rows = rows.merge(lots[["order_id", "unit_cost_basis"]], on="order_id")
+    needed = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
+    load = needed.where(rows["accepted"], 0).groupby(rows["factory_id"]).sum()
+    room = capacity.set_index("factory_id")[["minutes", "overtime_minutes"]].sum(axis=1).groupby(level=0).sum()
+    fits = rows["factory_id"].map(load <= room.reindex(load.index, fill_value=0))
+    frozen = rows["accepted"] & fits & rows["minutes_per_piece"].notna()
+    return rows[[*PAIR, "quantity", "setup_done"]].assign(
+        frozen=frozen, change_cost=CHANGE_SHARE * rows["unit_cost_basis"]
+    )
+
+
+def _frozen_work(incumbents: pd.DataFrame, offered: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
+    """factory_id, minutes, release_day of the commitments that stay where they are."""
+    rows = incumbents[incumbents["frozen"]].merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR)
+    rows = rows.merge(orders[["order_id", "release_day"]], on="order_id")
+    minutes = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
+    return rows[["factory_id", "release_day"]].assign(minutes=minutes)
+
+
+def _latest(orders: pd.DataFrame, offered: pd.DataFrame) -> "pd.Series[int]":
+    """max_late_days with the days in hand: they make a date surer, they do not shorten the window of a lot."""
+    in_hand = offered.groupby("order_id")["slack_days"].max()
+    return orders["max_late_days"] + orders["order_id"].map(in_hand).fillna(0).astype(np.int64)
+
+
+def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:
+    """The currency of the plan; refused where lots or active factories count in different ones."""
+    active = factories[factories["status"] == "active"]
+    named = pd.concat(
+        [
+            pd.DataFrame({"who": "lot " + lots["order_id"], "currency": lots["currency"]}),
+            pd.DataFrame({"who": "factory " + active["factory_id"], "currency": active["currency"]}),
+        ]
+    )
+    expected = str(lots["currency"].mode().iloc[0])
+    others = named[named["currency"] != expected]
+    if len(others):
+        advice = f"a plan has one currency, here {expected}; convert in the mapping of the feed"
+        faults = [f"{row.who} counts in {row.currency}; {advice}" for row in others.itertuples()]
+        raise InputError("mixed-currencies", faults)
+    return expected
+
+
+def _refuse_shared_ids(headers: pd.DataFrame) -> None:
+    shared = headers[headers.duplicated("order_id", keep=False)]
+    if len(shared):
+        raise InputError(
+            "order-id-shared",
+            [
+                f"order {order_id} is used by merchants {', '.join(sorted(rows['merchant_id']))}; the ledger needs ids "
+                "that differ between merchants: prefix them in the mapping and keep the merchant's own as order_code"
+                for order_id, rows in shared.groupby("order_id")
+            ],
+        )

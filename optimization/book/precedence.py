@@ -1,0 +1,81 @@
+"""The order of work of each factory: as the plan ends its lots, but nothing new before work whose date is at stake.
+
+In: the queues of job orders (`queue.WORK`) with `told_by`, the day by which each must be done for the date that its
+merchant was told (NaN where none was).
+Out: places, and what a factory that goes by due days is told instead. What would pass work whose date was told does so
+only where that date holds almost surely, or would be lost without it too.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from optimization.book.queue import booked, durations, turns
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+AT_STAKE = 0.02  # a date is no longer at stake where it fails, or holds, with no more than this probability
+
+
+def settled(work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats) -> "pd.Series[int]":
+    """The place of each row of `work` in its factory's order of work, 0 for the first.
+
+    minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories.
+    """
+    row_of = pd.Index(factories["factory_id"])
+    place = pd.Series(0, index=work.index, dtype=np.int64)
+    for factory_id, jobs in work.groupby("factory_id"):
+        turn = turns(jobs, "rank")
+        if _passed(jobs, turn).any():
+            row = int(row_of.get_loc(str(factory_id)))
+            turn = _settled(jobs, turn, factories.iloc[row], minutes[row], overtime[row])
+        place[jobs.index[turn]] = np.arange(len(jobs))
+    return place
+
+
+def due_days(work: pd.DataFrame, place: "pd.Series[int]") -> "pd.Series[int]":
+    """The due day of each row of `work` that puts what is new behind what it may not pass, by due days alone."""
+    rows = work[["factory_id", "due_day"]].assign(place=place, new=np.isinf(work["before"])).sort_values("place")
+    agreed = rows["due_day"].where(~rows["new"]).groupby(rows["factory_id"]).cummax()
+    ahead = agreed.groupby(rows["factory_id"]).ffill().fillna(-np.inf)
+    later = np.maximum(rows["due_day"], ahead + 1)
+    return rows["due_day"].mask(rows["new"], later).astype(np.int64).reindex(work.index)
+
+
+def _settled(jobs: pd.DataFrame, turn: Ints, factory: "pd.Series[float]", minutes: Floats, overtime: Floats) -> Ints:
+    """Puts each job order whose date is at stake before what it was not behind so far, until none is passed."""
+    needed = durations(jobs, factory, np.random.default_rng(len(jobs)))
+    told_by = jobs["told_by"].to_numpy(dtype=float)[:, None]
+
+    def holds(turn: Ints) -> Floats:
+        placed = jobs.assign(place=np.argsort(turn))
+        return np.asarray((booked(placed, "rank", needed, minutes, overtime) <= told_by).mean(axis=1))
+
+    not_lost = holds(turns(jobs, "rank", "before")) > AT_STAKE
+    while (passed := _passed(jobs, turn) & not_lost).any():
+        at_stake = passed & (holds(turn) < 1 - AT_STAKE)
+        if not at_stake.any():
+            break
+        turn = _restored(jobs, turn, at_stake)
+    return turn
+
+
+def _passed(jobs: pd.DataFrame, turn: Ints) -> NDArray[np.bool_]:
+    """Which job orders with a told date, and not begun, have something ahead that was not ahead before."""
+    before = jobs["before"].mask(jobs["begun"], -1).to_numpy(dtype=float)[turn]
+    ahead = np.maximum.accumulate(np.concatenate(([-np.inf], before[:-1])))
+    passed = np.zeros(len(jobs), dtype=bool)
+    passed[turn] = ahead > before
+    free: NDArray[np.bool_] = jobs["told_by"].notna().to_numpy() & ~jobs["begun"].to_numpy(dtype=bool)
+    return passed & free
+
+
+def _restored(jobs: pd.DataFrame, turn: Ints, at_stake: NDArray[np.bool_]) -> Ints:
+    """The order with each of these before the first that was behind it."""
+    before = jobs["before"].to_numpy(dtype=float)
+    order = list(turn)
+    for job in sorted(np.flatnonzero(at_stake), key=lambda job: before[job]):
+        order.remove(job)
+        order.insert(next((i for i, other in enumerate(order) if before[other] > before[job]), len(order)), job)
+    return np.array(order, dtype=np.int64)

@@ -1,0 +1,109 @@
+"""What a person and the release policy need to know of a plan: dates, load, headline, and the limits that it breaks."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from c2m.markdown import plain
+from c2m.settings import ReleasePolicy
+from optimization.book.promised_dates import in_order
+from optimization.contract.instances import Instance
+
+PAIR = ["order_id", "factory_id"]
+_DATED = ["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"]
+
+
+def dated_allocation(
+    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, order: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The allocation by lot and factory with its dates and its place in the factory's order of work.
+
+    order: of work, with the due days of what is new, by `orderbook.promised_dates`; else that of the schedule.
+
+    Columns lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
+    place (1 is done first).
+    """
+    if instance.day_1 is None:
+        raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
+    span = schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), last=("day", "max"))
+    rows = allocation.merge(span, on=PAIR).merge(instance.arcs[[*PAIR, "transit_days"]], on=PAIR)
+    rows["arrives"] = rows["last"] + rows["transit_days"]
+    if order is None:
+        rows = rows.merge(places(schedule), on=PAIR)
+    else:
+        rows = rows.merge(order, on=PAIR)
+        rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
+    rows["start_on"] = dates(rows["first"], instance.day_1)
+    rows["finish_on"] = dates(rows["arrives"], instance.day_1)
+    return rows.rename(columns={"order_id": "lot_id"})[_DATED]
+
+
+def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame) -> pd.DataFrame:
+    """A dated allocation with price (the factory's, per piece: its minutes and its share of the setup) and currency."""
+    charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]].rename(columns={"order_id": "lot_id"})
+    rows = dated.merge(charges, on=["lot_id", "factory_id"]).merge(factories[["factory_id", "minute_cost"]])
+    making = rows["minute_cost"].astype(float) * rows["minutes_per_piece"]
+    price = (making + rows["setup_cost"] / rows["quantity"]).round(4)
+    return rows[_DATED].assign(price=price, currency=instance.currency)
+
+
+def places(schedule: pd.DataFrame) -> pd.DataFrame:
+    """order_id, factory_id, place: 1 for what its factory is done with first.
+
+    A factory that makes its lots whole, one after another in this order, is done with each no later than by the
+    schedule, which cuts them up by days.
+    """
+    works = [in_order(rows) for _, rows in schedule.groupby("factory_id")]
+    if not works:
+        return pd.DataFrame(columns=[*PAIR, "place"])
+    ends = pd.concat(works).drop_duplicates(PAIR, keep="last")
+    return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*PAIR, "place"]]
+
+
+def lot_names(labels: pd.DataFrame) -> dict[str, str]:
+    """What people call each lot of `labels` (lot_id, order_id, style_id, colour), by lot_id; as Markdown."""
+    names = labels["order_id"] + ", " + labels["style_id"] + " " + labels["colour"].fillna("")
+    return dict(zip(labels["lot_id"], names.map(plain), strict=True))
+
+
+def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
+    """The dates of days of an instance."""
+    return [day_1 + timedelta(days=int(day) - 1) for day in days]
+
+
+def taken_share(instance: Instance, allocation: pd.DataFrame) -> float:
+    """Pieces that the plan takes away from incumbents, as a share of their pieces."""
+    held = instance.incumbent.merge(allocation, on=PAIR, how="left", suffixes=("_held", ""))
+    total = held["quantity_held"].sum()
+    return float((held["quantity_held"] - held["quantity"].fillna(0)).clip(lower=0).sum() / total) if total else 0.0
+
+
+def breaches(instance: Instance, allocation: pd.DataFrame, report: dict[str, Any], policy: ReleasePolicy) -> list[str]:
+    """The limits of the release policy that a plan is over, each with what was seen and what is allowed."""
+    if not policy.automatic:
+        return ["plans are released by a person (release.automatic is off)"]
+    objective = report["objective"]
+    unmet = sum(row["quantity"] for row in report["unmet"]) / instance.orders["quantity"].sum()
+    limits = [
+        ("cost", objective, policy.max_cost),
+        ("unmet share of pieces", unmet, policy.max_unmet_share),
+        ("late share of cost", report["cost"]["late"] / objective if objective else 0.0, policy.max_late_share),
+        ("share of incumbents' pieces moved", taken_share(instance, allocation), policy.max_change_share),
+    ]
+    return [f"{name} is {seen:,.4g}, allowed {most:,.4g}" for name, seen, most in limits if seen > most]
+
+
+def load_by_factory(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
+    """Minutes of work, regular and overtime minutes on offer, and load per factory over the horizon.
+
+    Columns factory_id, lots, work_minutes, regular_minutes, overtime_minutes (on offer), load_share.
+    """
+    work = schedule.assign(work_minutes=schedule["setup_minutes"] + schedule["run_minutes"])
+    by_factory = work.groupby("factory_id").agg(lots=("order_id", "nunique"), work_minutes=("work_minutes", "sum"))
+    offer = instance.capacity.groupby("factory_id").agg(
+        regular_minutes=("minutes", "sum"), overtime_minutes=("overtime_minutes", "sum")
+    )
+    load = by_factory.join(offer).reset_index()
+    load["load_share"] = load["work_minutes"] / load["regular_minutes"].where(load["regular_minutes"] > 0)
+    return load.sort_values("load_share", ascending=False, ignore_index=True)

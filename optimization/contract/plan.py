@@ -1,0 +1,126 @@
+"""The plan: which factory makes how much of which lot, on which days, at what cost. Contract of `c2m allocate`.
+
+allocation   order_id, factory_id; quantity (pieces)
+schedule     order_id, factory_id, day; setup_minutes, run_minutes
+report.json  status (optimal | feasible | infeasible), objective, bound, bound_by, gap, seconds, cost by part,
+             unmet [{order_id, quantity, code, reason}], causes (of infeasible), instance_sha256, engine facts
+prices       factory_id, day; price (of a minute): what `c2m verify` confirms the bound by
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from c2m.files import write_atomically
+from optimization.contract.instances import Instance
+
+PAIR = ["order_id", "factory_id"]
+_FRAMES = {
+    "allocation": {"order_id": "str", "factory_id": "str", "quantity": "int64"},
+    "schedule": {
+        "order_id": "str",
+        "factory_id": "str",
+        "day": "int64",
+        "setup_minutes": "float64",
+        "run_minutes": "float64",
+    },
+    "prices": {"factory_id": "str", "day": "int64", "price": "float64"},
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan and what is known about its quality."""
+
+    allocation: pd.DataFrame
+    schedule: pd.DataFrame
+    report: dict[str, Any]
+    prices: pd.DataFrame | None = None
+
+    def write(self, folder: Path) -> None:
+        """Writes the plan; report.json comes last, so a folder that has one is whole."""
+        (folder / "report.json").unlink(missing_ok=True)
+        for name in _FRAMES:
+            frame: pd.DataFrame | None = getattr(self, name)
+            if frame is None:
+                (folder / f"{name}.csv").unlink(missing_ok=True)
+            else:
+                write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+        write_atomically(folder / "report.json", (json.dumps(self.report, indent=1) + "\n").encode())
+
+
+def search_log(report: dict[str, Any]) -> str:
+    """How the search went, as text: seconds, proven bound and cost of the best plan at each step, then the outcome."""
+    engine = report["engine"]
+    facts = "  ".join(f"{name} {value}" for name, value in engine.items() if name != "trace")
+    steps = (["-" if value is None else f"{value:,.2f}" for value in step] for step in engine.get("trace", []))
+    end = f"{report['status']} after {report['seconds']:,.2f} s: cost {report['objective']:,.2f}, "
+    end += f"at least {report['bound']:,.2f} ({report['bound_by']}), gap {report['gap']:.4%}"
+    head = f"{'seconds':>10}{'bound':>20}{'cost':>20}"
+    return "\n".join([facts, head, *("{:>10}{:>20}{:>20}".format(*step) for step in steps), end, ""])
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan that `write` left in a folder."""
+    frames = {
+        name: pd.read_csv(file, dtype=types)
+        for name, types in _FRAMES.items()
+        if (file := folder / f"{name}.csv").is_file() or name != "prices"
+    }
+    return Plan(**frames, report=json.loads((folder / "report.json").read_text(encoding="utf-8")))
+
+
+def empty_frame(name: str) -> pd.DataFrame:
+    """`allocation` or `schedule` without a row."""
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _FRAMES[name].items()})
+
+
+def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
+    """Pieces left per order_id, 0 included."""
+    made = allocation.groupby("order_id")["quantity"].sum()
+    asked = instance.orders.set_index("order_id")["quantity"]
+    return asked - made.reindex(asked.index, fill_value=0)
+
+
+def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> dict[str, float]:
+    """Cost of a plan by part, by the contract's rule and nothing else."""
+    order_columns = ["order_id", "due_day", "late_cost"]
+    arcs = instance.arcs.merge(instance.orders[order_columns], on="order_id")
+    pairs = allocation.merge(arcs, on=PAIR).merge(instance.incumbent[[*PAIR, "setup_done"]], on=PAIR, how="left")
+    runs = schedule.merge(arcs, on=PAIR)
+    days_late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
+    worked = schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
+    engaged = instance.factories["factory_id"].isin(allocation["factory_id"])
+    unmet = unmet_pieces(instance, allocation)
+    parts = {
+        "unit": pairs["unit_cost"] * pairs["quantity"],
+        "setup": pairs["setup_cost"][~pairs["setup_done"].eq(True)],
+        "engagement": instance.factories["engagement_cost"][engaged],
+        "overtime": _overtime_cost(instance, worked),
+        "late": runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late,
+        "unmet": unmet * instance.orders.set_index("order_id")["unmet_cost"],
+        "shortfall": _shortfall_cost(instance, worked),
+        "change": _change_cost(instance, allocation),
+    }
+    return {name: float(part.sum()) for name, part in parts.items()}
+
+
+def _overtime_cost(instance: Instance, worked: pd.DataFrame) -> "pd.Series[Any]":
+    load = worked.assign(load=worked["minutes"]).groupby(["factory_id", "day"], as_index=False)[["load"]].sum()
+    days = load.merge(instance.capacity, on=["factory_id", "day"])
+    cost: pd.Series[Any] = (days["load"] - days["minutes"]).clip(lower=0) * days["overtime_cost"]
+    return cost
+
+
+def _shortfall_cost(instance: Instance, worked: pd.DataFrame) -> "pd.Series[Any]":
+    load = worked.groupby("factory_id")["minutes"].sum().reindex(instance.factories["factory_id"], fill_value=0.0)
+    missing: pd.Series[Any] = (instance.factories["target_minutes"] - load.to_numpy()).clip(lower=0)
+    return missing * instance.factories["shortfall_cost"]
+
+
+def _change_cost(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
+    held = instance.incumbent.merge(allocation, on=PAIR, how="left", suffixes=("", "_now"))
+    return (held["quantity"] - held["quantity_now"].fillna(0)).clip(lower=0) * held["change_cost"]

@@ -1,0 +1,47 @@
+"""Plans that are known before any search: the common rule's, and what is in force made feasible.
+
+They are the first plans of every search and its floor: no plan that is returned costs more than the cheapest of them.
+In force are the incumbents' pieces. Made feasible: no more than order, pair and days take, whole lots, at most
+max_factories; once as they are, once with the rest of the book placed around them by the rule.
+In: an instance made ready (optimization/statement/part.py). Out: an Outcome without a bound.
+"""
+
+import numpy as np
+
+from optimization.engines.first.rounding import cumulative, rank, spread
+from optimization.engines.first.rule import by_rule, frozen_work
+from optimization.statement.arrays import Dense, Ints
+from optimization.statement.draft import Draft
+from optimization.statement.outcome import Outcome
+from optimization.statement.part import Whole
+
+
+def known(w: Whole) -> dict[str, Draft]:
+    """The plans by name. Raises InfeasibleError where the frozen work does not fit."""
+    standing = frozen_work(w)
+    drafts = {"frozen work alone": standing, "common rule": by_rule(w, standing)}
+    in_force = spread(w.d, fitted(w.d)) if (w.d.held > w.d.kept).any() else None
+    if in_force:
+        drafts["in force"] = in_force
+        drafts["in force, the rest by the rule"] = by_rule(w, in_force)
+    return drafts
+
+
+def fitted(d: Dense) -> Ints:
+    """Pieces (pairs,) of the incumbents that order, pair and max_factories can take, the largest first."""
+    kept = d.kept > 0
+    pieces = np.where(kept, d.kept, np.minimum(d.held, d.most))
+    pieces = np.where(kept | (pieces >= d.least), pieces, 0)
+    place = rank(d.order, np.where(kept, -1, pieces))
+    pieces = np.where(kept | (place < d.max_new[d.order]), pieces, 0)
+    before = cumulative(d.order, rank(d.order, np.where(kept, np.inf, pieces)), pieces)
+    pieces = np.clip(d.quantity[d.order] - before, 0, pieces)
+    return np.where(kept | (pieces >= d.least), pieces, 0)
+
+
+def cheapest(w: Whole) -> tuple[Outcome, dict[str, float]]:
+    """The cheapest of the plans, and what each of them costs."""
+    drafts = known(w)
+    costs = {name: draft.cost() for name, draft in drafts.items()}
+    draft = drafts[min(costs, key=lambda name: costs[name])]
+    return Outcome(w.allocation(draft), w.schedule(draft), draft.cost()), costs

@@ -1,0 +1,157 @@
+"""The shadow run: the rule by which common planning tools place orders. What the plan saves is counted against it.
+
+Work that stands first (frozen pieces). Then orders by priority and due date, each at its cheapest capable factory that
+has room for all of it. It is split only when none has: the cheapest takes what it can, and so on. What cannot be made
+in time is made late where the order allows it. Days fill forwards, regular minutes before overtime.
+In: an Instance, or its arrays with a draft of what stands. Out: a plan that keeps every rule of the contract.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2m.errors import InfeasibleError
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan, cost_parts, unmet_pieces
+from optimization.engines.first.rounding import drafted, spread
+from optimization.statement.arrays import Dense, dense
+from optimization.statement.draft import Draft
+from optimization.statement.frozen_causes import frozen_causes
+from optimization.statement.part import Whole, whole
+from optimization.statement.reduction import MINUTES_EPSILON, reduce
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Floor:
+    """Minutes that are left by factory and day, and what the pairs have of them so far."""
+
+    d: Dense
+    regular: Floats  # (factories, days)
+    overtime: Floats  # (factories, days)
+    worked: Floats  # (pairs, days)
+    pieces: Ints  # (pairs,)
+
+    def room(self, pairs: Ints, end: Ints) -> Ints:
+        """Pieces that each of some pairs, alone, can still make before its end."""
+        d, day = self.d, np.arange(self.d.days)
+        within = (d.first_day[pairs, None] <= day) & (day < end[pairs, None])
+        minutes = (self._open(pairs) * within).sum(axis=1) - self._setup(pairs)
+        return np.maximum(0.0, (minutes + MINUTES_EPSILON) / d.pace[pairs]).astype(np.int64)
+
+    def place(self, pair: int, pieces: int, end: int) -> None:
+        """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""
+        days, f = slice(self.d.first_day[pair], end), self.d.factory[pair]
+        minutes = pieces * self.d.pace[pair] + float(self._setup(pair))
+        most = self._open(pair)[days]
+        regular = _filled(np.minimum(self.regular[f, days], most), minutes)
+        overtime = _filled(np.minimum(self.overtime[f, days], most - regular), minutes - regular.sum())
+        self.regular[f, days] -= regular
+        self.overtime[f, days] -= overtime
+        self.worked[pair, days] += regular + overtime
+        self.pieces[pair] += pieces
+
+    def _setup(self, pairs: Any) -> Floats:
+        return np.where(self.pieces[pairs] > 0, 0.0, self.d.setup_minutes[pairs])
+
+    def _open(self, pairs: Any) -> Floats:
+        """Minutes of each day that a pair, or each of some, may still work."""
+        f = self.d.factory[pairs]
+        left = self.d.day_limit[pairs][..., None] - self.worked[pairs]
+        return np.asarray(np.clip(self.regular[f] + self.overtime[f], 0.0, np.maximum(0.0, left)))
+
+
+def _filled(room: Floats, minutes: float) -> Floats:
+    """The minutes laid into the days in turn."""
+    filled: Floats = np.clip(minutes - (np.cumsum(room) - room), 0.0, room)
+    return filled
+
+
+def greedy(instance: Instance) -> Plan:
+    """The rule's plan. Raises InfeasibleError where the frozen work does not fit."""
+    began = time.monotonic()
+    reduced = reduce(instance)
+    w = whole(instance, reduced, dense(instance, reduced))
+    draft = by_rule(w, frozen_work(w))
+    plan = Plan(w.allocation(draft), w.schedule(draft), {})
+    plan.report.update(_report(instance, plan, time.monotonic() - began))
+    return plan
+
+
+def frozen_work(w: Whole) -> Draft:
+    """The frozen pieces alone. Raises InfeasibleError where they do not fit."""
+    most = w.reduced.pairs["most"].to_numpy()
+    over = np.bincount(w.d.order, w.d.kept, len(w.d.quantity)) > w.d.quantity
+    fits = not over.any() and bool((w.d.kept <= most).all())
+    draft = spread(w.d, w.d.kept) if fits else None
+    if draft is None:
+        raise InfeasibleError("frozen-work-does-not-fit", frozen_causes(w.instance, w.reduced))
+    return draft
+
+
+def by_rule(w: Whole, standing: Draft) -> Draft:
+    """What stands as it stands, and the rest of each order by the rule."""
+    d, load = w.d, standing.load()
+    regular = np.maximum(0.0, d.minutes - load)
+    floor = _Floor(
+        d,
+        regular,
+        overtime=np.maximum(0.0, d.room - load) - regular,
+        worked=standing.setup + standing.run,
+        pieces=standing.quantity.copy(),
+    )
+    queue = w.instance.orders.sort_values(["priority", "due_day", "order_id"]).index.to_numpy()
+    cheapest = _cheapest_first(w)
+    on_time = np.minimum(d.on_time_day, d.last_day).clip(min=-1) + 1
+    for end in (on_time, d.last_day + 1):
+        for order in queue:
+            _place(order, cheapest[w.first_pair[order] : w.first_pair[order + 1]], floor, end)
+    return drafted(d, floor.pieces, floor.worked)
+
+
+def _cheapest_first(w: Whole) -> Ints:
+    """The pairs of each order by what a piece costs there; a piece that stays with its incumbent saves the change."""
+    d = w.d
+    cost = d.unit_cost + d.setup_cost / d.quantity[d.order] - np.where(d.held > 0, d.change_cost, 0.0)
+    return np.lexsort((cost, d.order))
+
+
+def _place(order: int, mine: Ints, floor: _Floor, end: Ints) -> None:
+    """Gives what is left of an order to the cheapest factory with room for all of it, else to each what it takes."""
+    d = floor.d
+    left = int(d.quantity[order] - floor.pieces[mine].sum())
+    while left > 0:
+        done = floor.pieces[mine]
+        shared = ((done > 0) & (d.kept[mine] == 0)).sum() >= d.max_new[order]
+        pieces = np.minimum(left, np.minimum(d.most[mine] - done, floor.room(mine, end)))
+        offers = (pieces > 0) & (done + pieces >= d.least[mine]) & ((done > 0) | ~shared)
+        if not offers.any():
+            return
+        whole_offers = offers & (pieces == left)
+        chosen = int(np.argmax(whole_offers if whole_offers.any() else offers))
+        floor.place(int(mine[chosen]), int(pieces[chosen]), int(end[mine[chosen]]))
+        left -= int(pieces[chosen])
+
+
+def _report(instance: Instance, plan: Plan, seconds: float) -> dict[str, Any]:
+    """The report of a plan about whose quality nothing is known: no cost is below zero."""
+    cost, left = cost_parts(instance, plan.allocation, plan.schedule), unmet_pieces(instance, plan.allocation)
+    objective = sum(cost.values())
+    reason = "the rule found no room for them in the windows of its factories"
+    return {
+        "status": "feasible",
+        "objective": objective,
+        "bound": 0.0,
+        "bound_by": "lagrangian",
+        "gap": 1.0 if objective > 0 else 0.0,
+        "cost": cost,
+        "unmet": [{"order_id": o, "quantity": int(n), "reason": reason} for o, n in left[left > 0].items()],
+        "instance_sha256": instance.sha256,
+        "seconds": round(seconds, 3),
+        "engine": {"solver": "greedy rule"},
+    }

@@ -1,0 +1,248 @@
+"""Which factories a good plan engages: a Lagrangian bound, and a floor under every plan that uses a given pair.
+
+A piece of lot o is worth p_o; once that is set, what to make falls apart by factory:
+
+  L(p) = sum_o p_o D_o + min over sets S of factories { sum_{f in S} v_f(p) + cost of pieces that S has no minutes for }
+  v_f(p) = E_f + min { sum_o (c_of - p_o) q_of + overtime : sum_o a_of q_of <= minutes, 0 <= q_of <= U_of }
+
+v_f is a continuous knapsack, so L is as strong as the linear relaxation with q_of <= U_of z_f, which is slow to solve;
+that S must hold what is not left unmet makes it stronger still. Setups are shared by the U_of pieces. Minimum lots,
+max_factories, days, targets and changes are left out: none of them lowers a cost. Every p gives a proven bound.
+
+Source of the ascent: F. Barahona, R. Anbil, The volume algorithm, Mathematical Programming 87 (2000).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimization.statement.arrays import Dense, Flags, Floats, Ints
+
+_AHEAD, _NEAR = 0.02, 0.005  # the value aimed at is this share above the best one, and set anew when this near
+_FIRST_STRIDE, _LONGEST, _GROWN, _SHRUNK, _PATIENCE = 0.1, 2.0, 1.1, 0.5, 15
+_WEIGHT, _FADING = 0.1, 0.9  # most weight of the newest subgradient, and what a round leaves of it
+_STEPS, _ROUNDS = 50, 20
+_SHORT, _PROGRESS = 1e-4, 1e-5  # ends after a round with strides so short and so small a gain
+_NOTHING = 1e-9  # pieces squared
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Proven: every plan costs at least `bound`, at least `pair` (pairs,) where it uses the pair, and at least `count`
+    (0, 1, .. choices) where it engages so many of the factories that there is a choice about. `prices` (orders,) of a
+    piece prove the bound.
+    """
+
+    bound: float
+    pair: Floats
+    count: Floats
+    prices: Floats
+
+
+@dataclass(frozen=True)
+class _Relaxation:
+    """What stays the same while prices change. Shapes (pairs,), (factories,) or (orders,).
+
+    `short` (factories + 1,): minutes of work that the k largest factories cannot hold, the settled ones first.
+    """
+
+    d: Dense
+    settled: Flags  # engaged at no cost, or by frozen pieces
+    cost: Floats  # of a piece, its share of the setup included
+    minutes: Floats
+    regular: Floats
+    overtime: Floats
+    overtime_cost: Floats
+    work: Floats  # fewest minutes of a piece of the order
+    short: Floats
+
+
+@dataclass(frozen=True)
+class _Point:
+    """L at some prices: its value, and of its solution the pieces not served (orders,) that tell which way to go."""
+
+    value: float
+    missing: Floats
+    factory: Floats  # v_f
+    minute: Floats  # (factories,) what one more minute would be worth
+    left: Floats  # (factories + 1,) least cost of the pieces left where k factories are engaged
+
+
+def floors(d: Dense, seconds: float) -> Floors:
+    """The bounds after as many steps as pay, within the time."""
+    relaxation = _relaxation(d)
+    prices = _ascent(relaxation, time.monotonic() + seconds)
+    point = _at(relaxation, prices)
+    dearer = relaxation.cost - prices[d.order] + relaxation.minutes * point.minute[d.factory]
+    ranked, engaged = _engaged(relaxation, point.factory)
+    base = d.lost + float(prices @ d.quantity)
+    count = base + engaged + point.left
+    factory = base + _engaging(ranked, engaged, point)
+    pair = factory[d.factory] + np.maximum(0.0, dearer) * d.least
+    return Floors(d.lost + point.value, pair, count[relaxation.settled.sum() :], prices)
+
+
+def _relaxation(d: Dense) -> _Relaxation:
+    factories = len(d.engagement_cost)
+    minutes = d.pace + d.setup_minutes / d.most
+    asked = np.bincount(d.factory, minutes * d.most, minlength=factories)
+    room = np.minimum(asked, d.room.sum(axis=1))
+    work = np.full(len(d.quantity), np.inf)
+    np.minimum.at(work, d.order, d.pace)
+    work[np.isinf(work)] = 0.0
+    settled = d.always | (d.engagement_cost == 0)
+    ranked = np.lexsort((-room, ~settled))
+    held = np.concatenate([[0.0], np.cumsum(room[ranked])])
+    return _Relaxation(
+        d=d,
+        settled=settled,
+        cost=d.unit_cost + d.late_per_piece(np.arange(len(d.order)), d.first_day) + d.setup_cost / d.most,
+        minutes=minutes,
+        regular=d.minutes.sum(axis=1),
+        overtime=d.overtime.sum(axis=1),
+        overtime_cost=np.where(d.overtime > 0, d.overtime_cost, np.inf).min(axis=1, initial=np.inf),
+        work=work,
+        short=np.maximum(0.0, work @ d.quantity - held),
+    )
+
+
+def _at(r: _Relaxation, prices: Floats) -> _Point:
+    d = r.d
+    pieces, factory, minute = _knapsacks(r, r.cost - prices[d.order])
+    left, pieces_left = _left(r, prices)
+    ranked, engaged = _engaged(r, factory)
+    totals = engaged + left
+    count = int(np.argmin(totals))
+    chosen = np.zeros(len(factory), dtype=bool)
+    chosen[ranked[:count]] = True
+    made = np.bincount(d.order, pieces * chosen[d.factory], minlength=len(prices))
+    missing = d.quantity - made - pieces_left(r.short[count])
+    return _Point(float(prices @ d.quantity + totals[count]), missing, factory, minute, left)
+
+
+def _engaged(r: _Relaxation, factory: Floats) -> tuple[Ints, Floats]:
+    """Factories in the order in which they are engaged, and v of the first k of them (factories + 1,)."""
+    ranked = np.lexsort((factory, ~r.settled))
+    engaged = np.concatenate([[0.0], np.cumsum(factory[ranked])])
+    engaged[: r.settled.sum()] = np.inf
+    return ranked, engaged
+
+
+def _left(r: _Relaxation, prices: Floats) -> tuple[Floats, Callable[[float], Floats]]:
+    """Least cost of pieces left where k factories are engaged; which pieces (orders,) those are, by minutes short."""
+    cost, pieces = r.d.unmet_cost - prices, r.d.quantity
+    never = (cost < 0) | (r.work == 0)
+    need = np.where(never, 0.0, r.work * pieces)
+    ranked = np.argsort(np.divide(cost, r.work, out=np.zeros_like(cost), where=~never))
+    after = np.cumsum(need[ranked])
+    spared = (r.work * pieces)[never].sum()
+    minutes, costs = np.append(0.0, after), np.append(0.0, np.cumsum(np.where(never, 0.0, cost * pieces)[ranked]))
+
+    def pieces_left(short: float) -> Floats:
+        done = np.where(never, pieces, 0.0)
+        taken = np.clip(short - spared - (after - need[ranked]), 0.0, need[ranked])
+        done[ranked] += np.divide(taken, r.work[ranked], out=np.zeros_like(taken), where=taken > 0)
+        return np.asarray(done)
+
+    return (cost * pieces)[never].sum() + np.interp(np.maximum(0.0, r.short - spared), minutes, costs), pieces_left
+
+
+def _engaging(ranked: Ints, engaged: Floats, point: _Point) -> Floats:
+    """Floor (factories,) under every plan that engages the factory: it is among the k, or replaces the last of them."""
+    totals = np.minimum.accumulate((engaged + point.left)[::-1])[::-1]
+    replaced = np.minimum.accumulate(np.append(np.inf, engaged[:-1] + point.left[1:]))
+    floor = np.empty(len(ranked))
+    floor[ranked] = np.minimum(totals[1:], point.factory[ranked] + replaced[:-1])
+    return np.asarray(np.maximum(floor, totals[0]))
+
+
+def _knapsacks(r: _Relaxation, gain: Floats) -> tuple[Floats, Floats, Floats]:
+    """Best pieces (pairs,), v_f and the worth of a minute (factories,); the densest gain per minute goes first."""
+    d, factories = r.d, len(r.regular)
+    worth = np.flatnonzero(gain < 0)
+    density = gain[worth] / r.minutes[worth]
+    order = np.lexsort((density, d.factory[worth]))
+    pair, density = worth[order], density[order]
+    at = d.factory[pair]
+    need = r.minutes[pair] * d.most[pair]
+    total = np.cumsum(need)
+    before = total - need
+    first = np.searchsorted(at, np.arange(factories))
+    before -= np.append(before, 0.0)[first][at] if len(at) else 0.0
+    limit = r.regular[at] + np.where(density < -r.overtime_cost[at], r.overtime[at], 0.0)
+    taken = np.clip(limit - before, 0.0, need)
+    used = np.bincount(at, taken, minlength=factories)
+    extra = np.maximum(0.0, used - r.regular)
+    value = np.bincount(at, density * taken, minlength=factories) + d.engagement_cost
+    minute = np.where(extra > 0, r.overtime_cost, 0.0)
+    np.maximum.at(minute, at[taken < need], -density[taken < need])
+    pieces = np.zeros(len(gain))
+    pieces[pair] = taken / r.minutes[pair]
+    return pieces, value + np.where(extra > 0, r.overtime_cost, 0.0) * extra, minute
+
+
+@dataclass
+class Stride:
+    """How far to step: a share, which success lengthens and failure shortens, of the way to a value aimed at."""
+
+    share: float = _FIRST_STRIDE
+    aim: float = -np.inf
+    failures: int = 0
+
+    def along(self, missing: Floats, value: float) -> Floats:
+        """The step in prices from a point of this value."""
+        if value > self.aim - _NEAR * abs(self.aim):
+            self.aim = value + _AHEAD * abs(value)
+        step: Floats = self.share * (self.aim - value) / max(_NOTHING, float(missing @ missing)) * missing
+        return step
+
+    def won(self, onward: bool) -> None:
+        """Takes note of a better point; `onward`: the direction still rises there."""
+        self.failures = 0
+        self.share = min(_LONGEST, self.share * _GROWN) if onward else self.share
+
+    def lost(self) -> None:
+        """Takes note of a point that is no better."""
+        self.failures += 1
+        if self.failures % _PATIENCE == 0:
+            self.share *= _SHRUNK
+
+
+def _ascent(r: _Relaxation, deadline: float) -> Floats:
+    """The best prices found. The direction is a running mean of subgradients, which tends to a primal solution."""
+    best, stride, weight = _cheapest(r), Stride(), _WEIGHT
+    value, missing = (point := _at(r, best)).value, point.missing
+    for _ in range(_ROUNDS):
+        before = value
+        for _ in range(_STEPS):
+            prices = best + stride.along(missing, value)
+            point = _at(r, prices)
+            if point.value > value:
+                stride.won(onward=bool(point.missing @ missing > 0))
+                best, value = prices, point.value
+            else:
+                stride.lost()
+            missing = _mean(missing, point.missing, weight)
+        weight *= _FADING
+        if time.monotonic() > deadline or (stride.share < _SHORT and value - before < _PROGRESS * abs(value)):
+            break
+    return best
+
+
+def _mean(missing: Floats, newest: Floats, weight: float) -> Floats:
+    """The shortest vector between the two, the newest weighing a tenth of `weight` to all of it."""
+    change = newest - missing
+    shortest = -float(missing @ change) / max(_NOTHING, float(change @ change))
+    mean: Floats = missing + min(weight, max(weight / 10, shortest)) * change
+    return mean
+
+
+def _cheapest(r: _Relaxation) -> Floats:
+    """Prices that pay each piece at its cheapest factory, the engagement shared by all its minutes."""
+    d = r.d
+    prices = d.unmet_cost.astype(float)
+    shared = d.engagement_cost / np.maximum(1.0, r.regular + r.overtime)
+    np.minimum.at(prices, d.order, r.cost + r.minutes * shared[d.factory])
+    return prices

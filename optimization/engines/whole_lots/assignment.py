@@ -1,0 +1,289 @@
+"""Lots that go whole to one factory each: costs and minutes of each choice as matrices, and the MIP of the choice.
+
+    o orders, f factories; y_of order o goes whole to f (binary), x_o it is left, z_f factory f is engaged (binary),
+    p_f overtime, i_f shortfall (minutes)
+
+    min sum c y + g x + E z + v p + w i
+    served[o]    sum_f y_of + x_o = 1
+    room[f]      sum_o a_of y_of - p_f <= C_f z_f,   p_f <= V_f z_f
+    tied[o,f]    y_of <= z_f
+    enough       sum_f (C_f + V_f) z_f + sum_o (min_f a_of) x_o >= sum_o min_f a_of      (implied)
+    target[f]    i_f + sum_o a_of y_of >= G_f
+
+Frozen pieces are work that stands; what is left of their order goes whole to one of their factories. c has the setup,
+lateness as if all were made on the first day, and what an incumbent that is kept saves. Where no order can have two
+factories this is a relaxation of the plan: `left` is the cost of leaving the order or, if that is less, of making a
+part of it that takes no minutes from others but fills the target of its factory. Days are not told apart: the minutes
+of all of them are one sum, and overtime has the price of its cheapest day.
+
+In: Dense. Out: money, minutes, factories of orders as positions, `left` as -1.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from optimization.statement.arrays import Dense, Flags, Floats, Ints
+from optimization.statement.highs import Program
+from optimization.statement.linear import Blocks, Cells
+
+FITS = 1e-6  # minutes; the contract's tolerance
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Choices of some orders over all factories, beside work that stands already.
+
+    cost, minutes (orders, factories), infinite where the order cannot go there whole; left (orders,) is a floor under
+    leaving it, unmet (orders,) what leaving all of it costs; the rest is (factories,), `room` with overtime.
+    """
+
+    cost: Floats
+    minutes: Floats
+    left: Floats
+    unmet: Floats
+    regular: Floats
+    room: Floats
+    overtime_cost: Floats
+    engagement: Floats
+    target: Floats
+    shortfall_cost: Floats
+    sunk: float  # of the work that stands
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of orders and factories."""
+        return self.cost.shape[0], self.cost.shape[1]
+
+    @cached_property
+    def allowed(self) -> Flags:
+        """Pairs (orders, factories) that can be chosen."""
+        return np.isfinite(self.cost)
+
+    @cached_property
+    def fewest(self) -> Floats:
+        """Minutes (orders,) of each order where it takes fewest, 0 where it can go nowhere whole."""
+        fewest = np.where(self.allowed, self.minutes, np.inf).min(axis=1, initial=np.inf)
+        return np.where(np.isfinite(fewest), fewest, 0.0)
+
+    def load(self, chosen: Ints) -> Floats:
+        """Minutes of each factory."""
+        placed = np.flatnonzero(chosen >= 0)
+        at = chosen[placed]
+        return np.bincount(at, self.minutes[placed, at], minlength=len(self.room))
+
+    def fits(self, chosen: Ints) -> bool:
+        """Whether every factory has the minutes."""
+        return bool((self.load(chosen) <= self.room + FITS).all())
+
+    def value(self, chosen: Ints) -> float:
+        """What a choice costs."""
+        placed = np.flatnonzero(chosen >= 0)
+        load, engaged = self.load(chosen), np.bincount(chosen[placed], minlength=len(self.room)) > 0
+        orders = self.cost[placed, chosen[placed]].sum() + self.unmet[chosen < 0].sum()
+        overtime = self.overtime_cost * np.maximum(0.0, load - self.regular)
+        short = self.shortfall_cost * np.maximum(0.0, self.target - load)
+        return float(self.sunk + orders + overtime.sum() + short.sum() + self.engagement[engaged].sum())
+
+    def rest(self, free: Ints, chosen: Ints) -> "Assignment":
+        """The choice of the free orders alone, every other one where it is chosen to be."""
+        held = chosen.copy()
+        held[free] = -1
+        placed = np.flatnonzero(held >= 0)
+        load = self.load(held)
+        engaged = np.bincount(held[placed], minlength=len(self.room)) > 0
+        over = np.maximum(0.0, load - self.regular)
+        gone = np.setdiff1d(np.flatnonzero(held < 0), free)
+        sunk = self.sunk + self.cost[placed, held[placed]].sum() + self.unmet[gone].sum()
+        room = np.maximum(0.0, self.room - load)
+        minutes = self.minutes[free]
+        return Assignment(
+            cost=np.where(minutes <= room + FITS, self.cost[free], np.inf),
+            minutes=minutes,
+            left=self.left[free],
+            unmet=self.unmet[free],
+            regular=np.maximum(0.0, self.regular - load),
+            room=room,
+            overtime_cost=self.overtime_cost,
+            engagement=np.where(engaged, 0.0, self.engagement),
+            target=np.maximum(0.0, self.target - load),
+            shortfall_cost=self.shortfall_cost,
+            sunk=float(sunk + (over * self.overtime_cost).sum() + self.engagement[engaged].sum()),
+        )
+
+
+def single(d: Dense) -> Flags:
+    """Orders (orders,) whose pieces, those beside frozen ones, cannot be made at two factories."""
+    count = len(d.quantity)
+    frozen, kept = np.bincount(d.order, d.frozen, count), np.bincount(d.order, d.kept > 0, count)
+    least = np.full(count, np.inf)
+    np.minimum.at(least, d.order, d.least)
+    whole_alone = (frozen == 0) & ((d.max_factories == 1) | (2 * least > d.quantity))
+    held_alone = (frozen == 1) & (kept == 1) & (d.max_new == 0)
+    return np.asarray(whole_alone | held_alone)
+
+
+def assignment(d: Dense) -> Assignment:
+    """The whole choices of an instance."""
+    shape = len(d.quantity), len(d.engagement_cost)
+    pairs = _choices(d)
+    at = d.order[pairs.able], d.factory[pairs.able]
+    cost, minutes = np.full(shape, np.inf), np.full(shape, np.inf)
+    cost[at] = pairs.cost(d, pairs.pieces)[pairs.able]
+    minutes[at] = (d.pace * pairs.pieces + pairs.setup_minutes)[pairs.able]
+    load = np.bincount(d.factory, d.kept * d.pace + np.where(d.kept > 0, d.setup_minutes, 0.0), shape[1])
+    regular = d.minutes.sum(axis=1)
+    dear = np.where(d.overtime > 0, d.overtime_cost, np.inf).min(axis=1, initial=np.inf)
+    overtime_cost = np.where(np.isfinite(dear), dear, 0.0)
+    standing = np.where(d.kept > 0, pairs.per_piece * d.kept + d.setup_cost, 0.0)
+    standing += d.change_cost * (d.held - np.minimum(d.held, d.kept))
+    sunk = d.lost + standing.sum() + d.engagement_cost[d.always].sum()
+    unmet = (d.quantity - np.bincount(d.order, d.kept, shape[0])) * d.unmet_cost
+    target = np.maximum(0.0, d.target_minutes - load)
+    return Assignment(
+        cost=cost,
+        minutes=minutes,
+        left=np.minimum(unmet, _least_part(d, pairs, target)),
+        unmet=unmet,
+        regular=np.maximum(0.0, regular - load),
+        room=np.maximum(0.0, d.room.sum(axis=1) - load),
+        overtime_cost=overtime_cost,
+        engagement=np.where(d.always, 0.0, d.engagement_cost),
+        target=target,
+        shortfall_cost=d.shortfall_cost,
+        sunk=float(sunk + (overtime_cost * np.maximum(0.0, load - regular)).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What each pair (pairs,) would make beside its frozen pieces: all `pieces` left of its order, where it is able."""
+
+    able: Flags
+    pieces: Ints
+    per_piece: Floats
+    setup_cost: Floats
+    setup_minutes: Floats
+
+    def cost(self, d: Dense, pieces: Ints | Floats) -> Floats:
+        """Cost (pairs,) of so many pieces more than none; an incumbent that keeps its pieces saves their change."""
+        spared = d.change_cost * (np.minimum(d.held, d.kept + pieces) - np.minimum(d.held, d.kept))
+        return np.asarray(self.per_piece * pieces + self.setup_cost - spared)
+
+
+def _choices(d: Dense) -> _Choices:
+    count = len(d.quantity)
+    left = d.quantity - np.bincount(d.order, d.kept, count).astype(np.int64)
+    pieces, stands = left[d.order], d.kept > 0
+    made = d.kept + pieces
+    able = (stands | (d.max_new > 0)[d.order]) & (pieces > 0)
+    return _Choices(
+        able=able & (d.least <= made) & (made <= d.most),
+        pieces=pieces,
+        per_piece=d.unit_cost + d.late_per_piece(np.arange(len(d.order)), d.first_day),
+        setup_cost=np.where(stands, 0.0, d.setup_cost),
+        setup_minutes=np.where(stands, 0.0, d.setup_minutes),
+    )
+
+
+def _least_part(d: Dense, pairs: _Choices, target: Floats) -> Floats:
+    """Floor (orders,) under making a part of an order at one factory and leaving the rest; infinite where none can.
+
+    The cost of a pair is convex in its pieces and bends where the incumbent's end and where the factory's target
+    (minutes) is met; each minute up to it spares its shortfall.
+    """
+    low = np.where(d.kept > 0, 0, d.least)
+    high = np.minimum(d.most - d.kept, pairs.pieces - 1)
+    some, highest = low <= high, np.maximum(low, high)
+    missing, spared = target[d.factory], d.shortfall_cost[d.factory]
+    kept_up, met = d.held - d.kept, (missing - pairs.setup_minutes) / d.pace
+    floor = np.full(len(d.quantity), np.inf)
+    for pieces in (low, high, np.clip(kept_up, low, highest), np.clip(met, low, highest)):
+        cost = pairs.cost(d, pieces) + (pairs.pieces - pieces) * d.unmet_cost[d.order]
+        cost -= spared * np.minimum(missing, pieces * d.pace + pairs.setup_minutes)
+        np.minimum.at(floor, d.order[some], cost[some])
+    return floor
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The program over some pairs (order, factory), and the columns of y, x, p, i and z, each of z's factories."""
+
+    program: Program
+    order: Ints
+    factory: Ints
+    columns: dict[str, Ints]
+    paid: Ints
+    short: Ints
+
+    def point(self, a: Assignment, chosen: Ints) -> Floats:
+        """The column values of a choice; an order whose pair is not among these is left."""
+        values, load, used = np.zeros(len(self.program.cost)), np.zeros(len(a.room)), chosen[self.order] == self.factory
+        served = np.zeros(len(a.left), dtype=bool)
+        served[self.order[used]] = True
+        np.add.at(load, self.factory[used], a.minutes[self.order[used], self.factory[used]])
+        values[self.columns["y"]] = used
+        values[self.columns["x"]] = ~served
+        values[self.columns["p"]] = np.maximum(0.0, load - a.regular)
+        values[self.columns["z"]] = load[self.paid] > 0
+        values[self.columns["i"]] = np.maximum(0.0, a.target - load)[self.short]
+        return values
+
+    def choice(self, a: Assignment, values: Floats) -> Ints:
+        """The choice in column values."""
+        used = values[self.columns["y"]] > 0.5
+        chosen = np.full(len(a.left), -1)
+        chosen[self.order[used]] = self.factory[used]
+        return chosen
+
+
+def stated(a: Assignment, among: Flags) -> Stated:
+    """The program over some of the allowed pairs."""
+    order, factory = np.nonzero(a.allowed & among)
+    orders, factories = a.shape
+    lp = Blocks(offset=a.sunk)
+    y, x = lp.columns(a.cost[order, factory], upper=1.0), lp.columns(a.left, upper=1.0)
+    lp.rows(orders, 1.0, 1.0, (order, y, 1.0), (np.arange(orders), x, 1.0))
+    p = lp.columns(a.overtime_cost, upper=a.room - a.regular)
+    z, paid = np.full(factories, -1), np.flatnonzero(a.engagement > 0)
+    z[paid] = lp.columns(a.engagement[paid], upper=1.0)
+    short = np.flatnonzero((a.shortfall_cost > 0) & (a.target > 0))
+    i = lp.columns(a.shortfall_cost[short])
+    work = factory, y, a.minutes[order, factory]
+    _add_rooms(lp, a, work, p, z)
+    _add_targets(lp, a, work, short, i)
+    tied = np.flatnonzero(z[factory] >= 0)
+    rows = np.arange(len(tied))
+    lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
+    _add_enough(lp, a, among, x, z)
+    columns = {"y": y, "x": x, "p": p, "i": i, "z": z[paid]}
+    return Stated(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, paid, short)
+
+
+def _add_rooms(lp: Blocks, a: Assignment, work: Cells, p: Ints, z: Ints) -> None:
+    """room."""
+    every, paid = np.arange(len(p)), np.flatnonzero(z >= 0)
+    at = np.arange(len(paid))
+    lp.rows(len(p), -np.inf, np.where(z < 0, a.regular, 0.0), work, (every, p, -1.0), (paid, z[paid], -a.regular[paid]))
+    extra = (a.room - a.regular)[paid]
+    lp.rows(len(paid), -np.inf, 0.0, (at, p[paid], 1.0), (at, z[paid], -extra))
+
+
+def _add_targets(lp: Blocks, a: Assignment, work: Cells, short: Ints, i: Ints) -> None:
+    """target."""
+    row = np.full(len(a.room), -1)
+    row[short] = np.arange(len(short))
+    factory, y, minutes = work
+    mine = row[factory] >= 0
+    cells = (row[factory][mine], y[mine], np.asarray(minutes)[mine]), (np.arange(len(short)), i, 1.0)
+    lp.rows(len(short), a.target[short], np.inf, *cells)
+
+
+def _add_enough(lp: Blocks, a: Assignment, among: Flags, x: Ints, z: Ints) -> None:
+    """enough."""
+    paid = np.flatnonzero(z >= 0)
+    fewest = np.where(a.allowed & among, a.minutes, np.inf).min(axis=1, initial=np.inf)
+    fewest = np.where(np.isfinite(fewest), fewest, 0.0)
+    least = fewest.sum() - a.room[z < 0].sum()
+    lp.rows(1, least, np.inf, (np.zeros_like(paid), z[paid], a.room[paid]), (np.zeros_like(x), x, fewest))

@@ -1,0 +1,54 @@
+"""The best choice and the best bound that any of several processes knows. Passed to a process when it begins."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+
+import numpy as np
+
+from optimization.engines.whole_lots.assignment import Assignment
+from optimization.statement.arrays import Ints
+
+_LESS = 1e-9  # relative; a choice that costs so little less is no better
+
+
+class Board:
+    """Choices (orders,), their cost, a proven bound. Each change is whole."""
+
+    def __init__(self, context: BaseContext, a: Assignment, chosen: Ints) -> None:
+        self._chosen = context.Array("l", chosen.tolist())
+        self._cost = context.Value("d", a.value(chosen))
+        self._bound = context.Value("d", -np.inf)
+
+    @property
+    def cost(self) -> float:
+        """Of the best choice."""
+        return float(self._cost.value)
+
+    @property
+    def bound(self) -> float:
+        """The best one told."""
+        return float(self._bound.value)
+
+    def best(self) -> Ints:
+        """The best choice."""
+        with self._chosen.get_lock():
+            return np.array(self._chosen[:], dtype=np.int64)
+
+    def offer(self, chosen: Ints, cost: float) -> None:
+        """Takes a choice that costs less."""
+        with self._chosen.get_lock():
+            if cost < self.cost - _LESS * abs(self.cost):
+                self._chosen[:] = chosen.tolist()
+                self._cost.value = cost
+
+    def raise_to(self, bound: float) -> None:
+        """Takes a higher bound."""
+        with self._bound.get_lock():
+            self._bound.value = max(self.bound, bound)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While it lasts no other process is at the board: one that is killed at it would keep it locked for ever."""
+        with self._chosen.get_lock(), self._cost.get_lock(), self._bound.get_lock():
+            yield

@@ -1,0 +1,259 @@
+"""Plans of whole lots by dives: prices ascend, the choices that their solutions share most are made, and so on.
+
+A dive goes from the running mean of the packings (optimization/engines/whole_lots/knapsacks.py): a twentieth of the
+orders, those whose share at one factory is largest, are settled; the rest is priced anew in what they leave. The last
+few are settled by branch and bound over the pairs that have a share. A dive is given up where its bound is not below
+the best plan by a little. Further dives begin from the best plan with the orders of some factories set free, or from
+nothing with some noise; between them the best choices so far are merged, by branch and bound over their pairs.
+Sources: R. Sadykov, F. Vanderbeck et al., Primal heuristics for branch and price (2019), for dives by column
+generation; G. Guastaroba, M. Speranza, A heuristic for BILP problems: the single source capacitated facility location
+problem, EJOR 238 (2014), for branch and bound over a kernel of promising pairs.
+
+Where a packing takes too long for dives, branch and bound over kernels alone improves the best plan: the factories
+that it engages and a few more, the pairs with the lowest floors.
+
+In: an assignment. Out: factories of the orders as positions, -1 where left.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from optimization.engines.whole_lots.assignment import Assignment, stated
+from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
+from optimization.statement.arrays import Flags, Floats, Ints
+from optimization.statement.highs import Limits, search
+
+# Share of the orders settled in a turn, and all whose share is above. Measured at 20 x 100 (GAP d): a first dive with a
+# tenth and 25 turns of the ascent between ends 0.8 to 1 % above the bound, with a twentieth and 60 at 0.45 %.
+_SETTLED_BY, _SURE = 0.05, 0.95
+_TURNS, _STRIDE = (25, 100), 0.05  # of the ascent between two turns, as many as
+_DIVE_BY = 0.1  # share of the time for one dive
+_FEW, _TRACE = 250, 0.003  # pairs that branch and bound carries to the end, and the least share of those it looks at
+_LAST_S = 3.0
+# That must fit the time, for dives to get anywhere. Measured: 80 factories x 400 lots, 85 ms a packing, processor time:
+# kernels in 45 s 39,622 to 39,940, a dive of 29 s 40,863.
+_PACKS = 3_000
+_ASCENT, _ASCENT_BY = 400, 0.1  # turns of the first ascent, and share of the time
+_NOISE = 0.3  # on the shares of dives after the first
+_AROUND, _FREED = 4, (0.3, 0.7)  # dives around the best plan after each from nothing, and the factories that they free
+_STEP = 5e-4  # relative; what a dive must better the best choice by: most are given up early
+_ELITE, _MERGED = 12, 6  # best choices that are kept, and that are merged at a time
+_OTHERS = 2, 8  # factories that a kernel has beside those of the best plan
+_KERNEL_S, _MORE = 10.0, 0.5  # seconds of a kernel; minutes of its factories beyond those of the orders, as a share
+_PARTS, _PART_S = 8, 3.0  # parts around the best plan after each kernel, and seconds of one
+_NEAR, _BREADTH = (1.0, 2.0), (3, 11)  # by what the distance of a part's factories is stretched; how many they are
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Where a dive begins: prices (orders,) and shares (orders, factories); and the turns of its ascents."""
+
+    prices: Floats
+    share: Floats
+    turns: int
+
+
+def dive(a: Assignment, guide: Guide, noise: Floats, until: float, below: float = np.inf) -> Ints | None:
+    """A choice of all orders that costs less than `below`; None where the time ended or it led to none."""
+    chosen, free = np.full(len(a.left), -1), np.arange(len(a.left))
+    part, prices, share = a, guide.prices, guide.share
+    while part.allowed.sum() > _FEW and time.monotonic() < until:
+        share = np.where(part.allowed, share, 0.0)
+        packing, share = ascend(Knapsacks(part), prices, guide.turns, until, share, _STRIDE)
+        if packing.value >= below:
+            return None
+        settled = _settle(part, share + noise[free] * (share > 0), chosen, free)
+        if not len(settled):
+            break
+        open_still = np.setdiff1d(np.arange(len(free)), settled)
+        prices, share, free = packing.prices[open_still], share[open_still], free[open_still]
+        part = a.rest(free, chosen)
+    if not len(free):
+        return chosen
+    last = finished(part, _traced(share), None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1, below=below))
+    if last is None:
+        return None
+    chosen[free] = last
+    return chosen
+
+
+def _traced(share: Floats) -> Flags:
+    """The pairs (orders, factories) that have a share; all of an order where none has."""
+    traced = share > _TRACE
+    return np.asarray(traced | ~traced.any(axis=1)[:, None])
+
+
+def _settle(part: Assignment, weight: Floats, chosen: Ints, free: Ints) -> Ints:
+    """Makes the choices of most weight that fit beside each other; returns the positions of their orders."""
+    best = weight.argmax(axis=1)
+    most = weight[np.arange(len(best)), best]
+    left, settled = part.room.copy(), list[int]()
+    for order in np.argsort(-most, kind="stable"):
+        factory, minutes = best[order], part.minutes[order, best[order]]
+        if (len(settled) >= max(1, _SETTLED_BY * len(free)) and most[order] < _SURE) or most[order] <= 0:
+            break
+        if part.allowed[order, factory] and minutes <= left[factory]:
+            chosen[free[order]] = factory
+            left[factory] -= minutes
+            settled.append(int(order))
+    return np.array(settled, dtype=np.int64)
+
+
+def finished(a: Assignment, among: Flags, start: Ints | None, limits: Limits) -> Ints | None:
+    """The best choice over some pairs by branch and bound; None where it found none."""
+    program = stated(a, among)
+    begin = program.point(a, np.full(len(a.left), -1) if start is None else start)
+    found = search(program.program, begin, limits)
+    return None if found.values is None else program.choice(a, found.values)
+
+
+def _seconds(k: Knapsacks, prices: Floats) -> float:
+    """What a packing takes."""
+    began = time.monotonic()
+    k.pack(prices)
+    return time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the dives begin from: floors (orders, factories) under plans that use a pair, prices (orders,), a seed."""
+
+    a: Assignment
+    floor: Floats
+    prices: Floats
+    seed: int
+
+
+class Dives:
+    """Better and better choices, until a time. `offer` takes each one, `best` gives the best known, whoever found it.
+
+    `stop`, once set, ends them before; `raised` hears of the bound of the first ascent.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        best: Callable[[], Ints],
+        offer: Callable[[Ints], None],
+        until: float,
+        stop: Event | None = None,
+    ) -> None:
+        self._a, self._floor, self._prices = task.a, task.floor, task.prices
+        self._best, self._offer, self._until, self._stop = best, offer, until, stop
+        self._random, self._started = np.random.default_rng(task.seed), False
+        self._elite = dict[float, Ints]()  # the best choices, by cost
+
+    def run(self, raised: Callable[[float], None]) -> None:
+        """Dives where packings are quick, else improves kernels."""
+        began, k = time.monotonic(), Knapsacks(self._a)
+        left_s = self._until - began
+        if _seconds(k, self._prices) * _PACKS > left_s:
+            while not self._over:
+                self._kernel()
+                for _ in range(_PARTS):
+                    self._neighbours()
+            return
+        packing, share = ascend(k, self._prices, _ASCENT, began + _ASCENT_BY * left_s)
+        raised(packing.value)
+        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / _seconds(k, packing.prices), *_TURNS))
+        guide, noise = Guide(packing.prices, share, turns), 0.0
+        while not self._over:
+            found = dive(self._a, guide, noise * self._random.random(share.shape), self._until, self._below)
+            self._take(found)
+            for _ in range(_AROUND):
+                self._around(guide)
+                self._merged()
+            noise = _NOISE
+
+    @property
+    def _over(self) -> bool:
+        return time.monotonic() >= self._until or (self._stop is not None and self._stop.is_set())
+
+    @property
+    def _below(self) -> float:
+        best = self._a.value(self._best())
+        return best - _STEP * abs(best)
+
+    def _take(self, found: Ints | None) -> None:
+        if found is not None and self._a.fits(found):
+            self._offer(found)
+            self._elite = dict(sorted((self._elite | {self._a.value(found): found}).items())[:_ELITE])
+
+    def _merged(self) -> None:
+        """Branch and bound over the pairs of some of the best choices so far."""
+        some = self._random.permutation(list(self._elite.values()))[:_MERGED]
+        among, orders = np.zeros(self._a.shape, dtype=bool), np.arange(self._a.shape[0])
+        for chosen in (*some, self._best()):
+            among[orders[chosen >= 0], chosen[chosen >= 0]] = True
+        if len(some) > 1 and not self._over:
+            self._take(finished(self._a, among, self._best(), self._limits(_LAST_S)))
+
+    def _around(self, guide: Guide) -> None:
+        """A dive for the orders of some factories, the rest kept as in the best plan."""
+        a, best = self._a, self._best()
+        engaged = np.unique(best[best >= 0])
+        some = self._random.permutation(engaged)[: max(2, int(self._random.uniform(*_FREED) * len(engaged)))]
+        free = np.flatnonzero(np.isin(best, some) | (best < 0))
+        if not len(free) or self._over:
+            return
+        part = a.rest(free, best)
+        noise = _NOISE * self._random.random((len(free), a.shape[1]))
+        found = dive(part, Guide(guide.prices[free], guide.share[free], guide.turns), noise, self._until, self._below)
+        if found is not None:
+            whole = best.copy()
+            whole[free] = found
+            self._take(whole)
+
+    def _kernel(self) -> None:
+        """Branch and bound over some factories and each order's pairs of lowest floor."""
+        best = self._best()
+        factories = self._promising(_MORE)
+        if self._started:
+            others = self._random.permutation(factories)[: self._random.integers(*_OTHERS)]
+            factories = np.union1d(np.unique(best[best >= 0]), others)
+        self._started = True
+        floor = np.full(self._floor.shape, np.inf)
+        floor[:, factories] = self._floor[:, factories]
+        rank = np.argsort(np.argsort(floor, axis=1, kind="stable"), axis=1, kind="stable")
+        among = (rank < self._random.integers(3, 7)) & np.isfinite(floor)
+        self._take(finished(self._a, among, best, self._limits(_KERNEL_S)))
+
+    def _neighbours(self) -> None:
+        """Branch and bound over the orders of an engaged factory and of those near it, at all of these factories."""
+        best = self._best()
+        engaged = np.unique(best[best >= 0])
+        if not len(engaged) or self._over:
+            return
+        mine = best == self._random.choice(engaged)
+        factories = self._near(mine)
+        free = np.flatnonzero(np.isin(best, factories) | mine | (best < 0))
+        part = self._a.rest(free, best)
+        among = np.zeros(part.shape, dtype=bool)
+        among[:, factories] = (self._floor[free] < self._a.value(best))[:, factories]
+        found = finished(part, among, best[free], self._limits(_PART_S))
+        if found is not None:
+            whole = best.copy()
+            whole[free] = found
+            self._take(whole)
+
+    def _near(self, orders: Flags) -> Ints:
+        """Some factories whose floors for these orders are low."""
+        floor = self._floor[orders]
+        dearer = np.where(np.isfinite(floor), floor, np.nan) - floor.min(axis=1)[:, None]
+        far = np.nan_to_num(dearer, nan=np.nanmax(dearer)).mean(axis=0)
+        far *= self._random.uniform(*_NEAR, len(far))
+        return np.argsort(far, kind="stable")[: self._random.integers(*_BREADTH)]
+
+    def _promising(self, more: float) -> Ints:
+        """Factories of lowest floor that have the minutes for all orders and so many more times."""
+        a = self._a
+        ranked = np.argsort(self._floor.min(axis=0, initial=np.inf), kind="stable")
+        asked = (1.0 + more) * a.fewest.sum()
+        return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(a.room[ranked]), asked)])
+
+    def _limits(self, seconds: float) -> Limits:
+        return Limits(min(seconds, self._until - time.monotonic()), 1e-4, 1, stop=self._stop)

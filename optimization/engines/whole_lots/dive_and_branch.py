@@ -1,0 +1,261 @@
+"""Instances whose lots go whole to one factory each: dives for plans beside branch and bound for the proof.
+
+Where no order can have two factories and days need no telling apart, the plan is a choice of one factory per order
+(optimization/engines/whole_lots/assignment.py): fewer and stronger rows than the general statement. One process dives
+for choices (optimization/engines/whole_lots/dive.py); this one raises the bound by branch and bound over the pairs
+whose floor allows a better plan than the best known, first over few of them. They hand each other what they find.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from threading import Event
+
+import numpy as np
+import pandas as pd
+
+from optimization.engines.exact import one_program
+from optimization.engines.exact.workers import end_with_parent
+from optimization.engines.location.engagement import floors
+from optimization.engines.whole_lots.assignment import Assignment, Stated, assignment, single, stated
+from optimization.engines.whole_lots.board import Board
+from optimization.engines.whole_lots.dive import Dives, Task
+from optimization.statement.arrays import Flags, Floats, Ints
+from optimization.statement.highs import Exchange, Limits, Progress, Search, search
+from optimization.statement.outcome import Outcome
+from optimization.statement.part import Whole
+
+OnProgress = Callable[[Progress], None]
+
+_FEWEST = 300  # pairs; below, the general statement is solved at once
+_FLOORS_BY, _SEARCH_BY = 0.1, 0.97  # shares of the time by which floors and search end
+_PROOF_FIRST_BY, _DIVES_BY = 0.2, 0.6  # with one thread: branch and bound, dives, branch and bound
+_WHOLE_BY = 0.2  # share of the time by which whole choices must serve all orders that can be made in part
+_ASSUMED = (0.002, 0.005, 0.015, 0.04, np.inf)  # what a best plan may cost above the bound, in turn
+_POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
+_LEAST_S = 0.5  # the general statement is not begun with less
+
+
+def suits(w: Whole, limits: Limits) -> bool:
+    """Whether no order can have two factories and days need no telling apart; searches by nodes stay as they are.
+
+    Not where the book is more than all minutes and orders can be made in part: parts are what decides there.
+    """
+    pairs, spans = w.reduced.pairs, w.reduced.spans
+    if limits.nodes is not None or len(pairs) < _FEWEST or spans["factory_id"].duplicated().any():
+        return False
+    return bool(single(w.d).all()) and not _in_parts_alone(assignment(w.d))
+
+
+def _in_parts_alone(a: Assignment) -> bool:
+    return bool(a.fewest.sum() > a.room.sum()) and bool((a.left < a.unmet).any())
+
+
+def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
+    """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
+    began = time.monotonic()
+    a = assignment(w.d)
+    context = get_context("forkserver")
+    board = Board(context, a, _chosen(w, a, start.allocation))
+    proven = floors(w.d, _FLOORS_BY * limits.seconds)
+    board.raise_to(proven.bound)
+    floor = np.full(a.shape, np.inf)
+    floor[w.d.order, w.d.factory] = proven.pair
+    task = Task(a, floor, np.minimum(a.left, proven.prices * w.d.quantity), seed=1)
+    stop = _Stop(board, limits, a.left < a.unmet, began + _WHOLE_BY * limits.seconds)
+    proof = _Proof(a, floor, board, replace(limits, threads=1, stop=stop), began, progress)
+    if limits.threads == 1:
+        _in_turn(task, board, proof, replace(limits, stop=stop), began)
+    else:
+        end = began + _SEARCH_BY * limits.seconds
+        diver = context.Process(target=_dive_alone, args=(task, board, end - time.monotonic()), daemon=True)
+        _beside(diver, board, proof, end)
+    found = _outcome(w, a, board.best())
+    polish = replace(limits, seconds=float(np.clip(began + limits.seconds - time.monotonic(), *_POLISH_S)))
+    found = min(_polished(w, found, polish), start, key=lambda one: one.cost)
+    found = replace(found, bound=board.bound, nodes=proof.nodes, columns=proof.columns)
+    found = replace(found, bound_by="mip" if proof.bound >= board.bound else "lagrangian")
+    left = replace(limits, seconds=began + _SEARCH_BY * limits.seconds - time.monotonic())
+    if left.seconds < _LEAST_S or limits.stopped or found.cost - board.bound <= limits.gap * abs(found.cost):
+        return found
+    return _in_parts(w, left, found, progress)
+
+
+def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | None) -> Outcome:
+    """The best plan of the general statement: the choice is proven, but an order made in part may cost less."""
+    better = one_program.solved(w.instance, w.reduced, limits, progress, known=found.allocation)
+    if better is None:
+        return found
+    bound, by = max((found.bound, found.bound_by), (better.bound, better.bound_by))
+    return replace(min(better, found, key=lambda one: one.cost), bound=bound, bound_by=by)
+
+
+def _in_turn(task: Task, board: Board, proof: "_Proof", limits: Limits, began: float) -> None:
+    """Branch and bound, dives, branch and bound, in shares of the time."""
+    if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
+        _dive(task, board, began + _DIVES_BY * limits.seconds - time.monotonic(), limits.stop)
+        proof.run(began + _SEARCH_BY * limits.seconds)
+
+
+def _beside(diver: BaseProcess, board: Board, proof: "_Proof", end: float) -> None:
+    diver.start()
+    try:
+        proof.run(end)
+    finally:
+        with board.held():
+            diver.kill()
+            diver.join()
+
+
+def _dive_alone(task: Task, board: Board, seconds: float) -> None:
+    """Dives in a process of its own."""
+    end_with_parent()
+    _dive(task, board, seconds)
+
+
+def _dive(task: Task, board: Board, seconds: float, stop: Event | None = None) -> None:
+    """Dives for so many seconds."""
+    until = time.monotonic() + seconds
+    Dives(task, board.best, lambda chosen: board.offer(chosen, task.a.value(chosen)), until, stop).run(board.raise_to)
+
+
+class _Stop(Event):
+    """Set where the best so far is wanted, the gap is closed by whoever closed it, or whole choices do not suffice.
+
+    They do not where by a time (monotonic) the best one still leaves an order (orders,) of which a part can be made.
+    """
+
+    def __init__(self, board: Board, limits: Limits, in_part: Flags, by: float) -> None:
+        super().__init__()
+        self._board, self._limits, self._in_part, self._by = board, limits, in_part, by
+
+    def is_set(self) -> bool:
+        """Asked by the solver now and then."""
+        board, limits = self._board, self._limits
+        closed = board.cost - board.bound <= limits.gap * abs(board.cost)
+        late = time.monotonic() > self._by and bool(self._in_part.any())
+        return closed or limits.stopped or (late and bool(self._in_part[board.best() < 0].any()))
+
+
+class _Proof:
+    """Branch and bound over more and more pairs, until all that could better the best plan have been searched."""
+
+    def __init__(
+        self, a: Assignment, floor: Floats, board: Board, limits: Limits, began: float, progress: OnProgress | None
+    ) -> None:
+        self._a, self._floor, self._board, self._began, self._progress = a, floor, board, began, progress
+        self._limits = limits
+        self._base, self._shares = board.bound, list(_ASSUMED)
+        self.bound, self.nodes, self.columns = -np.inf, 0, 0
+
+    def run(self, end: float) -> bool:
+        """Until a monotonic time; whether before that all was searched, the gap closed or the search stopped."""
+        for share in self._shares.copy():
+            assumed = self._base + share * abs(self._base) if np.isfinite(share) else np.inf
+            cutoff = min(assumed, self._board.cost)
+            if self._limits.stopped or time.monotonic() >= end:
+                break
+            found = self._search(cutoff, end)
+            if found.bound is not None:
+                self._raise_to(min(cutoff, found.bound))
+            if found.closed:
+                self._shares.remove(share)
+            if cutoff < assumed:
+                return found.closed or self._limits.stopped
+        return self._limits.stopped
+
+    def _search(self, cutoff: float, end: float) -> Search:
+        program = stated(self._a, self._floor <= cutoff)
+        self.columns = max(self.columns, len(program.program.cost))
+        told = _Told(self._a, self._board, program)
+        limits = replace(self._limits, seconds=end - time.monotonic())
+        found = search(
+            program.program, told.begin(), limits, self._telling(cutoff), Exchange(told.offered, told.improved)
+        )
+        self.nodes += found.nodes
+        if found.values is not None:
+            told.improved(found.values)
+        return found
+
+    def _raise_to(self, bound: float) -> None:
+        self.bound = max(self.bound, bound)
+        self._board.raise_to(self.bound)
+
+    def _telling(self, cutoff: float) -> OnProgress:
+        """Hands on what is known about all pairs: nothing above the cutoff is proven for those left out."""
+
+        def tell(step: Progress) -> None:
+            if np.isfinite(step.bound):
+                self._raise_to(min(step.bound, cutoff))
+            cost, bound = self._board.cost, self._board.bound
+            if self._progress:
+                gap = (cost - bound) / abs(cost) if cost > bound else 0.0
+                self._progress(Progress(time.monotonic() - self._began, bound, cost, gap))
+
+        return tell
+
+
+@dataclass
+class _Told:
+    """What a program and the board tell each other."""
+
+    a: Assignment
+    board: Board
+    program: Stated
+    known: float = np.inf
+
+    def begin(self) -> Floats:
+        """The point of the best choice."""
+        self.known = self.board.cost
+        return self.program.point(self.a, self.board.best())
+
+    def offered(self) -> Floats | None:
+        """The point of the best choice where it is a new one."""
+        return self.begin() if self.board.cost < self.known else None
+
+    def improved(self, values: Floats) -> None:
+        """Puts the choice of a point on the board."""
+        chosen = self.program.choice(self.a, values)
+        if self.a.fits(chosen):
+            self.board.offer(chosen, self.a.value(chosen))
+
+
+def _chosen(w: Whole, a: Assignment, allocation: pd.DataFrame) -> Ints:
+    """The whole choices in an allocation; an order of which a part is made is left."""
+    pair = w.place(allocation)
+    d = w.d
+    made = np.zeros(len(d.order), dtype=np.int64)
+    made[pair] = allocation["quantity"].to_numpy()
+    all_made = np.bincount(d.order, made, len(d.quantity)) == d.quantity
+    placed = np.flatnonzero((made > d.kept) & all_made[d.order] & a.allowed[d.order, d.factory])
+    chosen = np.full(len(d.quantity), -1)
+    chosen[d.order[placed]] = d.factory[placed]
+    return chosen
+
+
+def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
+    """The plan of a choice: all days of a factory are one span."""
+    d = w.d
+    mine = chosen[d.order] == d.factory
+    left = d.quantity - np.bincount(d.order, d.kept, len(d.quantity)).astype(np.int64)
+    quantity = d.kept + np.where(mine, left[d.order], 0)
+    pair = np.flatnonzero(quantity)
+    allocation = pd.DataFrame({"order_id": w.order_ids[d.order[pair]], "factory_id": w.factory_ids[d.factory[pair]]})
+    minutes = quantity[pair] * d.pace[pair] + d.setup_minutes[pair]
+    work = allocation.assign(span=0, minutes=minutes)
+    return Outcome(allocation.assign(quantity=quantity[pair]), work, a.value(chosen))
+
+
+def _polished(w: Whole, found: Outcome, limits: Limits) -> Outcome:
+    """The plan with parts of the orders that it leaves, where they can be made."""
+    made = found.allocation.groupby("order_id")["quantity"].sum().reindex(w.order_ids, fill_value=0).to_numpy()
+    left = made < w.d.quantity
+    if not left.any():
+        return found
+    used = np.zeros(len(w.d.order), dtype=bool)
+    used[w.place(found.allocation)] = True
+    pairs = replace(w.reduced, pairs=w.reduced.pairs[used | left[w.d.order]].reset_index(drop=True))
+    better = one_program.solved(w.instance, pairs, limits, known=found.allocation)
+    return found if better is None else min(better, found, key=lambda one: one.cost)

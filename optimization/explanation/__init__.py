@@ -1,0 +1,3 @@
+"""Why this plan: answers in plain words with figures."""
+
+__all__ = ["answer"]

@@ -1,0 +1,198 @@
+"""Why this plan: answers in plain words with figures about a book, a lot, a factory, or a lot and a factory.
+
+In: an Instance and its Plan. Out: `Explained`. Every cost is against the plan as it stands. Another plan of a lot is
+sought among the lots around it with the rest of the plan kept; prices come from the program with the plan's switches
+fixed, over all that hangs together with the factories asked for.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from c2m.errors import InputError
+from optimization.contract import instances
+from optimization.contract.instances import Instance, rows
+from optimization.contract.plan import Plan, read_plan, unmet_pieces
+from optimization.contract.wording import counted, money
+from optimization.explanation import factory as days
+from optimization.explanation import marginal_prices, splitting, waiting
+from optimization.explanation.form import Explained, Names, table
+from optimization.explanation.frozen_work import remedies
+from optimization.explanation.lot import lot, pair, short_or_late
+from optimization.explanation.shortage import Shortage, shortage
+from optimization.planning.daybook import Day
+from optimization.statement.fixed import Fixed
+from optimization.statement.frozen_causes import frozen_causes
+from optimization.statement.reduction import reduce
+from optimization.unmet import reasons
+from optimization.unmet.causes import days_late
+
+_TOP = 8  # days, offers and lots that a page about the whole book names
+_SECONDS = 16.0  # for a page about the whole book: a third each for the book without splits, minutes, lots in trouble
+_FIX_S = 2.0  # a lot's cheapest fix takes about so long; where less is left, its cause alone is told
+_ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without splits, nor solved with its switches fixed
+_FEW = 3  # short lots; of more, the page begins with a summary
+
+
+def explain(instance_folder: Path, plan_folder: Path, order_id: str | None, factory_id: str | None) -> Explained:
+    """The answer about folders: a lot, a factory, why a lot is not at a factory, or the book."""
+    instance = instances.read(instance_folder)
+    try:
+        plan = read_plan(plan_folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("plan-unreadable", [f"{plan_folder}: {error}; expected the folder of a plan"]) from None
+    if plan.report.get("status") == "infeasible":
+        return infeasible(instance)
+    if order_id and factory_id:
+        return pair(instance, plan, order_id, factory_id)
+    if order_id:
+        return lot(instance, plan, order_id)
+    return days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
+
+
+def summary(
+    instance: Instance,
+    plan: Plan,
+    seconds: float = 6.0,
+    day: Day | None = None,
+    names: Mapping[str, str] | None = None,
+) -> str:
+    """The book in Markdown without a title, for the plan's page. `names`: what people call a lot, by order_id."""
+    return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
+
+
+def book(
+    instance: Instance,
+    plan: Plan,
+    seconds: float = _SECONDS,
+    day: Day | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Explained:
+    """What the plan costs and why: what is short, splits, the dearest minutes, lots that are short or late.
+
+    With a day, what splitting is worth is told of the day's book: there earlier rounds of the day may be placed anew.
+    """
+    began, called = time.monotonic(), Names(names or {})
+    small = len(instance.arcs) <= _ARCS_PER_SECOND * seconds
+    waits = waiting.waiting(instance, plan)
+    proven = plan.report.get("status") == "optimal"
+    codes = {
+        lot["order_id"]: lot["code"]
+        for lot in reasons.unmet(instance, plan.allocation, plan.schedule, proven, began + seconds)
+    }
+    whole = (day.book, day.plan) if day else (instance, plan)
+    splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
+    fixed = Fixed(instance, plan) if small else None
+    minutes = days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
+    top = marginal_prices.dearest(fixed, None, _TOP) if fixed else []
+    overtime = days.overtime_offers(fixed, top) if fixed else days.no_offers("day")
+    lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("order_id")
+    troubled = _troubled(instance, plan)
+    end = max(began + seconds, time.monotonic() + seconds / 4)  # a busy machine leaves time for some lots too
+    trouble = list(_in_trouble(instance, plan, troubled, end, called))
+    codes |= {found.figures["order_id"]: found.figures["cause"]["code"] for found in trouble if found.figures["unmet"]}
+    short = shortage(instance, plan, codes, waits)
+    lines = [
+        _headline(instance, plan),
+        splits.words,
+        *_short_lines(short),
+        *_section("Dearest minutes", days.minutes_table(instance, minutes, called)),
+        *_section("More overtime, lower minimum lots", _listed(days.offer_words(instance, overtime, lots, called))),
+        *_section("Short or late", _listed(line for found in trouble for line in _one(found))),
+        *_more(len(troubled) - len(trouble)),
+    ]
+    figures = {
+        "short": short and short.figures,
+        "split_lots": splits.lots,
+        "nothing_split": splits.nothing_split and asdict(splits.nothing_split),
+        "minutes": days.records(minutes),
+        "overtime": days.records(overtime),
+        "minimum_lots": days.records(lots),
+        "short_or_late": [found.figures for found in trouble],
+        "short_or_late_lots": len(troubled),
+    }
+    return Explained("Why this plan", lines, figures)
+
+
+def _headline(instance: Instance, plan: Plan) -> str:
+    made, factories = plan.allocation["quantity"].sum(), plan.allocation["factory_id"].nunique()
+    currency = f" {instance.currency}" if instance.currency else ""
+    at = f"{counted(made, 'piece')} at {counted(factories, 'factory', 'factories')}" if made else "nothing is made"
+    return f"{counted(len(instance.orders), 'lot')}: {at}, for {money(plan.report['objective'])}{currency}."
+
+
+def _short_lines(short: Shortage | None) -> list[str]:
+    """What is short: a sentence; where it is much, tables by cause and by factory."""
+    if short is None:
+        return []
+    if short.lots <= _FEW:
+        return ["", short.words]
+    causes = (
+        {"cause": row.cause, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,}", "costs": money(row.cost)}
+        for row in rows(short.by_cause)
+    )
+    cures = (
+        {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,.0f}"}
+        | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
+        for row in rows(short.by_factory.head(_TOP))
+    )
+    tables = _section("What is short", [short.words, "", *table(causes)])
+    return tables + _section(
+        "Where more minutes would cure most", [_CURES, "", *table(cures)] if len(short.by_factory) else []
+    )
+
+
+_CURES = "Each lot once, at the factory where a minute saves most; other lots stay where they are."
+
+
+def _more(left: int) -> list[str]:
+    if left <= 0:
+        return []
+    return [f"* {counted(left, 'more lot')} short or late: `c2m explain INSTANCE PLAN --order LOT` tells each one."]
+
+
+def infeasible(instance: Instance) -> Explained:
+    """Why frozen work does not fit, and what would make it fit."""
+    causes, mends = frozen_causes(instance, reduce(instance)), remedies(instance)
+    lines = [
+        "There is no plan: the frozen work alone does not fit.",
+        *_section("Why", _listed(causes)),
+        *_section("What would help", _listed(f"{mend.words}: costs {money(mend.extra_cost)}" for mend in mends)),
+    ]
+    figures = {"status": "infeasible", "causes": causes, "fixes": [asdict(mend) for mend in mends]}
+    return Explained("Why there is no plan", lines, figures)
+
+
+def _one(found: Explained) -> list[str]:
+    return [f"{found.title}, {found.lines[0]}", *found.lines[1:]]
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    """A heading with lines under it; nothing where there are none."""
+    under = list(lines)
+    return ["", f"## {title}", "", *under] if under else []
+
+
+def _listed(words: Iterable[str]) -> list[str]:
+    return [line if line.startswith(" ") else f"* {line}" for line in words]
+
+
+def _troubled(instance: Instance, plan: Plan) -> list[str]:
+    """Lots that are short or late, those that cost most first."""
+    missing = unmet_pieces(instance, plan.allocation)
+    orders = instance.orders.set_index("order_id")
+    late = days_late(instance, plan).reindex(orders.index, fill_value=0)
+    cost = missing * orders["unmet_cost"] + late * orders["late_cost"] * orders["quantity"]
+    return cost[(missing > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index.tolist()
+
+
+def _in_trouble(instance: Instance, plan: Plan, troubled: list[str], end: float, called: Names) -> Iterator[Explained]:
+    """The first lots of them, as many as the time allows."""
+    for order_id in troubled[:_TOP]:
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        found = short_or_late(instance, plan, order_id, count=int(left > _FIX_S))
+        if found:
+            yield replace(found, title=called.lot(order_id))

@@ -1,0 +1,94 @@
+"""The form of an explanation, and how another plan compares with the present one."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
+from optimization.contract.wording import money
+from optimization.unmet import rest
+from optimization.unmet.counterfactual import Choice
+
+_SAME = 1e-6  # relative; a bound nearer to the cost than this proves it
+CENT = 0.005  # money; less than this is not shown
+_NUMBER = re.compile(r"-?[\d,.]+|")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was found: lines of Markdown for people, figures for programs."""
+
+    title: str
+    lines: list[str]
+    figures: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The lines under their title."""
+        return "\n".join([f"# {self.title}", "", *self.lines, ""])
+
+
+@dataclass(frozen=True)
+class Against:
+    """Another plan against the present one: extra cost (below 0: cheaper), proven least, cost by part, its pairs."""
+
+    extra_cost: float
+    at_least: float
+    by_part: dict[str, float]
+    allocation: list[dict[str, Any]]
+
+    @property
+    def words(self) -> str:
+        """The extra cost, as a range where it is not proven, and what it is made of."""
+        parts = ", ".join(f"{name} {signed(cost)}" for name, cost in self.by_part.items() if abs(cost) >= CENT)
+        return self._amount + (f" ({parts})" if parts else "")
+
+    @property
+    def _amount(self) -> str:
+        extra, least = self.extra_cost, max(0.0, self.at_least)
+        if extra < -CENT:
+            return f"{money(-extra)} less; the search for the plan stopped before it found that"
+        if extra <= CENT:
+            return "as much as now"
+        if self.extra_cost - self.at_least <= CENT + _SAME * abs(extra) or money(least) == money(extra):
+            return f"{money(extra)} more"
+        return f"{money(least)} to {money(extra)} more" if least > CENT else f"at most {money(extra)} more"
+
+
+def signed(amount: float) -> str:
+    """An amount with its sign."""
+    return f"{'+' if amount >= 0 else '-'}{money(abs(amount))}"
+
+
+def table(records: Iterable[dict[str, str]]) -> list[str]:
+    """Records as the lines of a Markdown table; columns of numbers stand to the right."""
+    rows = list(records)
+    if not rows:
+        return []
+    right = [all(_NUMBER.fullmatch(row[name]) for row in rows) for name in rows[0]]
+    head = [" | ".join(rows[0]), " | ".join("---:" if number else "---" for number in right)]
+    return [f"| {line} |" for line in [*head, *(" | ".join(row.values()) for row in rows)]]
+
+
+def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
+    """A choice in a part of the book against the plan in that part; None where there is no such plan."""
+    if not choice.possible:
+        return None
+    now = rest.cost_of(part, plan)
+    by_part = {name: choice.cost[name] - now[name] for name in now}
+    extra, least = sum(by_part.values()), choice.bound - sum(now.values())
+    pairs = [{str(name): cell for name, cell in row.items()} for row in choice.plan.allocation.to_dict("records")]
+    return Against(extra, min(extra, least), by_part, pairs)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call a lot, by order_id; the others go by their order_id."""
+
+    lots: Mapping[str, str]
+
+    def lot(self, order_id: str) -> str:
+        """A lot in words."""
+        return self.lots.get(order_id, f"Lot {order_id}")

@@ -1,0 +1,157 @@
+"""What more minutes of a factory bring to lots that wait for them: planned again, whole pieces, all switches free.
+
+A lot waits where pieces of it are unmet although minutes would make them. One minute more often brings nothing: a lot
+needs its setup and its least pieces. So the amounts tried are one minute, and what each lot lacks to begin and to be
+whole there; what an amount saves is the cost of the best plan without it less that of the best plan with it, among the
+waiting lots and those that hold most minutes there, the rest of the plan kept. In a small book these are all lots.
+
+In: Instance, Plan. Out: `waiting`, a frame of pairs; `Factory.step`, what some minutes more bring.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimization.contract.instances import Instance, rows
+from optimization.contract.plan import PAIR, Plan, unmet_pieces
+from optimization.explanation.edits import Edit, edited
+from optimization.explanation.form import CENT
+from optimization.unmet import rest
+from optimization.unmet.counterfactual import Choice, cheapest
+
+_ARCS = 60  # of the lots that are planned again together; more take many seconds
+_SECONDS = 1.0  # of one such plan
+_LOTS = 3  # whose needs are tried; each gives two amounts
+_GAP = 2e-6  # relative: of two plans, each found within 1e-6
+_MINUTES = 1e-6
+
+
+@dataclass(frozen=True)
+class Step:
+    """So many minutes more save so much and make so many pieces that were unmet; `lots` get them."""
+
+    minutes: float
+    saves: float
+    pieces: int
+    lots: tuple[str, ...]
+
+    @property
+    def per_minute(self) -> float:
+        """What a minute of it saves."""
+        return self.saves / self.minutes
+
+
+def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """The pairs at which lots wait, with the minutes that they lack there and what these would save.
+
+    order_id, factory_id, pieces (unmet, at most those that the pair may take), used, first_day, last_day, minutes
+    (lacking to make them), begins (lacking to make the fewest allowed), saves (money), rate (money per minute).
+    """
+    missing = unmet_pieces(instance, plan.allocation)
+    lots = instance.orders[instance.orders["order_id"].isin(missing.index[missing > 0])]
+    pairs = instance.arcs.merge(lots[["order_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
+    held = instance.incumbent[[*PAIR, "frozen", "setup_done"]]
+    pairs = pairs.merge(plan.allocation.rename(columns={"quantity": "made"}), on=PAIR, how="left")
+    pairs = (
+        pairs.merge(held, on=PAIR, how="left")
+        .fillna({"made": 0})
+        .assign(missing=pairs["order_id"].map(missing).astype(float))
+    )
+    pairs["used"], frozen = pairs["made"] > 0, pairs["frozen"].eq(True)
+    pairs["first_day"] = pairs["release_day"].clip(lower=1)
+    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
+    pairs["last_day"] = latest.mask(frozen, instance.horizon_days)
+    full = pairs["used"].groupby(pairs["order_id"]).transform("sum") >= pairs["max_factories"]
+    most = pairs[["missing", "max_lot"]].min(axis=1).where(~pairs["used"], pairs["max_lot"] - pairs["made"])
+    pairs["pieces"] = np.minimum(most, pairs["missing"])
+    least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~frozen, 0))
+    worth = pairs["unmet_cost"] - pairs["unit_cost"]
+    open_ = (pairs["first_day"] <= pairs["last_day"]) & (pairs["used"] | ~full) & (pairs["pieces"] >= least)
+    new = ~pairs["used"]
+    setup = np.where(new & ~pairs["setup_done"].eq(True), 1.0, 0.0)
+    spare = _spare(instance, plan, pairs)
+    for name, pieces in (("minutes", pairs["pieces"]), ("begins", least)):
+        pairs[name] = pieces * pairs["minutes_per_piece"] + setup * pairs["setup_minutes"] - spare
+    pairs["saves"] = pairs["pieces"] * worth - setup * pairs["setup_cost"]
+    pairs["rate"] = pairs["saves"] / pairs["minutes"].clip(lower=1.0)
+    columns = ["pieces", "used", "first_day", "last_day", "minutes", "begins", "saves", "rate"]
+    some = open_ & (pairs["minutes"] > _MINUTES) & (pairs["saves"] > CENT)
+    return pairs.loc[some, [*PAIR, *columns]].sort_values("rate", ascending=False, ignore_index=True)
+
+
+def dearest_days(found: pd.DataFrame, count: int) -> list[tuple[str, int]]:
+    """A factory and day each, those first whose lots would save most per minute; of each factory its first such day."""
+    first = found.drop_duplicates("factory_id").head(count)
+    return [(row.factory_id, int(row.first_day)) for row in rows(first)]
+
+
+class Factory:
+    """The lots that wait for a factory and those that hold most of its minutes, to be planned again."""
+
+    def __init__(self, instance: Instance, plan: Plan, factory_id: str, found: pd.DataFrame) -> None:
+        self._factory_id = factory_id
+        self._waits = found[found["factory_id"] == factory_id]
+        self._part = rest.part(instance, plan, _lots(instance, plan, factory_id, self._waits["order_id"].tolist()))
+        self._known = plan.allocation
+        self._now: Choice | None = None
+
+    def steps(self, day: int, until: float) -> list[Step]:
+        """What amounts of minutes more on a day bring, the least first; amounts that bring no more a minute are left.
+
+        `until`: monotonic seconds after which no further amount is tried.
+        """
+        here = self._waits[(self._waits["first_day"] <= day) & (self._waits["last_day"] >= day)]
+        amounts = {1.0, *(math.ceil(m - _MINUTES) for m in here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel())}
+        steps: list[Step] = []
+        for minutes in sorted(amount for amount in amounts if amount >= 1) if len(here) else []:
+            if time.monotonic() > until:
+                break
+            found = self.step(day, minutes)
+            if found and found.per_minute > max((known.per_minute for known in steps), default=0.0) * (1 + _GAP):
+                steps.append(found)
+        return steps
+
+    def step(self, day: int, minutes: float) -> Step | None:
+        """What so many minutes more on a day bring; None where nothing."""
+        now = self._now = self._now or cheapest(self._part, _SECONDS, known=self._known)
+        key = {"factory_id": self._factory_id, "day": day}
+        more = edited(self._part, [Edit("", "capacity", key, more={"minutes": minutes})])
+        then = cheapest(more, _SECONDS, known=now.plan.allocation)
+        saves = now.total - then.total
+        if not saves > CENT + _GAP * abs(now.total):
+            return None
+        left = unmet_pieces(self._part, now.plan.allocation) - unmet_pieces(self._part, then.plan.allocation)
+        gaining = left[left > 0].sort_values(ascending=False, kind="stable")
+        return Step(minutes, saves, int(left.sum()), tuple(map(str, gaining.index)))
+
+
+def _lots(instance: Instance, plan: Plan, factory_id: str, waits: list[str]) -> list[str]:
+    """The waiting lots that gain most a minute, then those with most minutes there; all lots of a small book."""
+    if len(instance.arcs) <= _ARCS:
+        return instance.orders["order_id"].tolist()
+    sizes = instance.arcs.groupby("order_id").size()
+    here = plan.schedule[plan.schedule["factory_id"] == factory_id]
+    minutes = (here["setup_minutes"] + here["run_minutes"]).groupby(here["order_id"]).sum()
+    some = waits[: max(1, int(np.searchsorted(np.cumsum(sizes.reindex(waits)), _ARCS / 2, side="right")))]
+    ranked = list(dict.fromkeys([*some, *minutes.sort_values(ascending=False, kind="stable").index]))
+    count = int(np.searchsorted(np.cumsum(sizes.reindex(ranked)), _ARCS, side="right"))
+    return [str(order_id) for order_id in ranked[: max(1, count)]]
+
+
+def _spare(instance: Instance, plan: Plan, pairs: pd.DataFrame) -> Any:
+    """Minutes that the plan leaves in the window of each pair, overtime included."""
+    days = ["factory_id", "day"]
+    load = plan.schedule.assign(load=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
+    free = instance.capacity.merge(load.groupby(days, as_index=False)[["load"]].sum(), on=days, how="left")
+    free["free"] = (free["minutes"] + free["overtime_minutes"] - free["load"].fillna(0.0)).clip(lower=0.0)
+    table = free.pivot_table(index="factory_id", columns="day", values="free", aggfunc="sum")
+    table = table.reindex(index=sorted(set(pairs["factory_id"])), columns=range(1, instance.horizon_days + 1))
+    sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table.fillna(0.0).to_numpy(), axis=1)], axis=1)
+    at = table.index.get_indexer(pd.Index(pairs["factory_id"]))
+    first, last = pairs["first_day"].to_numpy(), pairs["last_day"].to_numpy()
+    begin, end = (np.clip(day, 0, instance.horizon_days) for day in (first - 1, last))
+    return np.maximum(0.0, sums[at, np.maximum(begin, end)] - sums[at, begin])

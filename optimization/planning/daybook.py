@@ -1,0 +1,62 @@
+"""The book of a business day, in however many rounds it was planned: what the figures of the day are about.
+
+A later round of a day meets what the day itself has committed as frozen work. There the common rule and a plan without
+splits could change next to nothing, and would look as good as the plan. In the day's book these commitments are free
+again; what was committed before the day stays. Whoever plans the book knows from the start which factories refused:
+that favours the rule, never our plan.
+In: the instances of the day's first released round and of its last, the last plan. Out: `Day`. Money is in the plan's
+currency.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR, Plan, cost_parts
+from optimization.engines.first.rule import greedy
+
+
+def day_book(first: Instance, last: Instance) -> Instance:
+    """The last round's instance with the commitments that the first round met, as far as they still stand."""
+    if first.sha256 == last.sha256:
+        return last
+    held = last.incumbent[[*PAIR, "quantity", "setup_done"]]
+    rows = first.incumbent.merge(held, on=PAIR, how="left", suffixes=("", "_now")).merge(last.arcs[PAIR], on=PAIR)
+    # Frozen work shrinks by what was made of it; what was not frozen the day may have moved itself, at its own cost.
+    standing = np.minimum(rows["quantity"], rows["quantity_now"].fillna(0)).astype(np.int64)
+    rows["quantity"] = rows["quantity"].where(~rows["frozen"], standing)
+    rows["setup_done"] |= rows["setup_done_now"].eq(True)
+    incumbent = rows.loc[rows["quantity"] > 0, list(first.incumbent.columns)]
+    return replace(last, incumbent=incumbent.reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a day costs. plan: the last round's, its cost by the book; its bound and gap remain those of its round."""
+
+    book: Instance
+    plan: Plan
+    rule: Plan
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Cost of the plan and of the common rule, in all and by part, and what the plan saves."""
+        ours, rules = self.plan.report["objective"], self.rule.report["objective"]
+        return {
+            "objective": ours,
+            "common_rule_objective": rules,
+            "saved": rules - ours,
+            "saved_share": (rules - ours) / rules if rules else 0.0,
+            "cost": self.plan.report["cost"],
+            "common_rule_cost": self.rule.report["cost"],
+        }
+
+
+def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
+    """The day with the last round's plan. Raises InfeasibleError where the rule cannot place the frozen work."""
+    book = day_book(first, last)
+    cost = cost_parts(book, plan.allocation, plan.schedule)
+    priced = replace(plan, report=plan.report | {"cost": cost, "objective": sum(cost.values())})
+    return Day(book, priced, greedy(book))

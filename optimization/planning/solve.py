@@ -1,0 +1,226 @@
+"""An instance to a plan: reduce, know, search, schedule, report. `allocate` does it for folders.
+
+What is known before any search (optimization/engines/first/known.py) is the first plan of each way of searching and
+its floor: no plan costs more, whatever stops the search. A plan's cost is recomputed from the whole pieces and the
+schedule; the bound is the search's proven one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from c2m.errors import InfeasibleError
+from optimization.contract import instances
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan, cost_parts, empty_frame
+from optimization.engines.bounds import lagrangian
+from optimization.engines.bounds.relaxation import relax
+from optimization.engines.exact import one_program, undo_changes
+from optimization.engines.first import known
+from optimization.engines.first.rule import greedy
+from optimization.engines.large import in_parts
+from optimization.engines.location import by_floors
+from optimization.engines.whole_lots import dive_and_branch
+from optimization.statement import schedule
+from optimization.statement.arrays import dense
+from optimization.statement.highs import Limits, Progress
+from optimization.statement.outcome import Outcome
+from optimization.statement.part import Whole, whole
+from optimization.statement.reduction import Pairs, reduce
+from optimization.statement.solver import Solver
+from optimization.unmet import reasons
+
+Suits = Callable[[Whole, Limits], bool]
+Way = Callable[[Whole, Limits, Outcome, Callable[[Progress], None]], Outcome]
+
+_SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
+_MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
+_ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
+
+
+def allocate(
+    instance_folder: Path,
+    plan_folder: Path,
+    time_limit_s: float = 300,
+    gap: float = 1e-6,
+    threads: int = 2,
+    node_limit: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Event | None = None,
+    rule: bool = False,
+) -> dict[str, Any]:
+    """Reads an instance, writes its plan, returns the report; reports frozen work that does not fit, then raises.
+
+    `rule`: the plan of the common rule (optimization/engines/first/rule.py) instead of the best one.
+    """
+    began = time.monotonic()
+    instance = instances.read(instance_folder)
+    try:
+        if rule:
+            plan = greedy(instance)
+        else:
+            left = time_limit_s - (time.monotonic() - began)
+            plan = solve(instance, left, gap, threads, node_limit, progress, stop)
+    except InfeasibleError as error:
+        report = {"status": "infeasible", "objective": None, "bound": None, "gap": None, "causes": error.faults}
+        report["instance_sha256"] = instance.sha256
+        Plan(empty_frame("allocation"), empty_frame("schedule"), report).write(plan_folder)
+        raise
+    plan.write(plan_folder)
+    return plan.report
+
+
+def solve(
+    instance: Instance,
+    time_limit_s: float = 300,
+    gap: float = 1e-6,
+    threads: int = 2,
+    node_limit: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Event | None = None,
+) -> Plan:
+    """The best plan found within the limits, never dearer than what is known before. Raises InfeasibleError.
+
+    `node_limit` stops by nodes instead of time, which is reproducible. `stop`, once set, ends the search with the best
+    plan so far.
+    """
+    began, trace = time.monotonic(), Trace(progress)
+    time_limit_s = np.inf if node_limit else time_limit_s
+    reduced = reduce(instance)
+    w = whole(instance, reduced, dense(instance, reduced))
+    start, costs = known.cheapest(w)
+    start = replace(start, bound=_priceless_bound(instance))
+    trace(Progress(0.0, start.bound, start.cost, None))
+    share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
+    limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
+    found = _floored(instance, reduced, _searched(w, limits, start, trace), start)
+    report = _report(instance, found, gap)
+    report["engine"] = _engine(found, limits) | {"trace": trace.steps, "known": costs}
+    plan = Plan(found.allocation, found.work, report, found.prices)
+    if len(instance.incumbent) and report["gap"] > 0:
+        plan = undo_changes.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
+    proven, until = plan.report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S
+    plan.report["unmet"] = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
+    plan.report["stopped_by"] = _stopped_by(plan.report, limits)
+    plan.report["seconds"] = round(time.monotonic() - began, 3)
+    return plan
+
+
+def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    """What the way that suits the instance finds; the start where there is no time for any."""
+    began = time.monotonic()
+    if limits.seconds <= 0:
+        return start
+    suited = ((solved, priced) for suits, solved, priced in _WAYS if suits(w, limits))
+    solved, priced = next(suited, _ELSE)
+    if not priced:
+        return solved(w, limits, start, progress)
+    start = _priced(w, start, _PRICING_BY * limits.seconds)
+    left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
+    found = solved(w, left, start, progress)
+    if found.bound < start.bound:
+        found = replace(found, bound=start.bound, bound_by=start.bound_by)
+    return replace(found, prices=start.prices) if found.prices is None else found
+
+
+def _exactly(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    return one_program.solved(w.instance, w.reduced, limits, progress, known=start.allocation) or start
+
+
+# Ways of searching, the first that suits an instance is taken; and whether prices of capacity are found before it.
+_WAYS: tuple[tuple[Suits, Way, bool], ...] = (
+    (dive_and_branch.suits, dive_and_branch.solved, False),
+    (by_floors.suits, by_floors.solved, True),
+    (in_parts.suits, in_parts.solved, False),
+)
+_ELSE = (_exactly, True)
+
+
+def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
+    """The start with prices of capacity and the bound that they prove, where the time suffices for them."""
+    relaxed = relax(w.d, seconds=seconds) if len(w.d.slots[0]) <= _MOST_PRICED else None
+    if relaxed is None:
+        return start
+    prices = lagrangian.table(w.d, w.factory_ids, relaxed.prices)
+    return replace(start, bound=relaxed.value, bound_by="lp", prices=prices)
+
+
+def _floored(instance: Instance, reduced: Pairs, found: Outcome, start: Outcome) -> Outcome:
+    """What was found, day by day; the start where that costs less. The bound stands."""
+    if "day" not in found.work:
+        found = replace(found, work=schedule.by_day(reduced, found.allocation, found.work))
+    cost = sum(cost_parts(instance, found.allocation, found.work).values())
+    return replace(found, allocation=start.allocation, work=start.work) if start.cost < cost else found
+
+
+def _stopped_by(report: dict[str, Any], limits: Limits) -> str:
+    """What ended the search: gap | interrupt | nodes | time."""
+    if report["status"] == "optimal":
+        return "gap"
+    if limits.stopped:
+        return "interrupt"
+    return "nodes" if limits.nodes else "time"
+
+
+class Trace:
+    """Progress handed on and kept: seconds since the start, bound, incumbent; a step where one of them changes."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
+        self.steps: list[list[float | None]] = []
+        self._progress, self._began = progress, time.monotonic()
+
+    def __call__(self, step: Progress) -> None:
+        """Hands a step on, its seconds counted from the start of the whole."""
+        step = replace(step, seconds=time.monotonic() - self._began)
+        known = [_finite(step.bound), _finite(step.incumbent)]
+        if not self.steps or self.steps[-1][1:] != known:
+            self.steps.append([round(step.seconds, 3), *known])
+        if self._progress:
+            self._progress(step)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
+    parts = cost_parts(instance, found.allocation, found.work)
+    objective = sum(parts.values())
+    bound = min(objective, found.bound)
+    gap = (objective - bound) / abs(objective) if objective > bound else 0.0
+    proven = gap <= max(asked, _ROUND_OFF)
+    return {
+        "status": "optimal" if proven else "feasible",
+        "objective": objective,
+        "bound": bound,
+        "bound_by": found.bound_by,
+        "gap": gap,
+        "cost": parts,
+        "instance_sha256": instance.sha256,
+    }
+
+
+def _priceless_bound(instance: Instance) -> float:
+    """What every plan costs at least: each piece at its cheapest arc or unmet (capacity priced at zero)."""
+    cheapest = instance.arcs.groupby("order_id")["unit_cost"].min()
+    orders = instance.orders.set_index("order_id")
+    return float((orders["quantity"] * np.fmin(orders["unmet_cost"], cheapest.reindex(orders.index))).sum())
+
+
+def _engine(found: Outcome, limits: Limits) -> dict[str, Any]:
+    return {
+        "solver": f"HiGHS {Solver().version()}",
+        "rows": found.rows,
+        "columns": found.columns,
+        "integers": found.integers,
+        "nodes": found.nodes,
+        "lp_iterations": found.lp_iterations,
+        "asked_gap": limits.gap,
+        "threads": limits.threads,
+        "node_limit": limits.nodes,
+    }

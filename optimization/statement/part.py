@@ -1,0 +1,147 @@
+"""A part of a plan as an instance of its own: some lots free, the rest of the plan kept, and the way back.
+
+Capacity is what the other lots leave; a factory that the others engage costs no engagement; its target is what the
+others' work leaves of it. A plan of the part put back in place of the lots' old one is a plan of the whole, and costs
+the whole what it costs the part and the rest.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR
+from optimization.statement.arrays import Dense, Flags, Floats, Ints, factory_names, places
+from optimization.statement.draft import Draft, empty
+from optimization.statement.reduction import Pairs
+from optimization.statement.schedule import DUST
+
+
+@dataclass(frozen=True)
+class Others:
+    """What the rest of a plan takes: minutes (factories, days), and whether it engages a factory (factories,)."""
+
+    load: Floats
+    engaged: Flags
+    shared: Flags  # (factories,) held by another part: only `own` minutes (factories, days) are left there
+    own: Floats
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The instance that parts are cut from: its tables, its pairs and their arrays."""
+
+    instance: Instance
+    reduced: Pairs
+    d: Dense
+    arc: Ints  # (pairs,) row of the instance's arcs
+    first_pair: Ints  # (orders + 1,) pairs of order o are first_pair[o] .. first_pair[o + 1] - 1
+    order_ids: "pd.Index[str]"
+    factory_ids: "pd.Index[str]"
+
+    def pairs_of(self, orders: Ints) -> Ints:
+        """Pairs of some orders."""
+        return np.concatenate([np.arange(self.first_pair[o], self.first_pair[o + 1]) for o in orders])
+
+    def place(self, table: pd.DataFrame) -> Ints:
+        """Pair number of each row of a table with order_id and factory_id."""
+        order, factory = places(self.order_ids, table["order_id"]), places(self.factory_ids, table["factory_id"])
+        return np.asarray(np.searchsorted(self.key, order * len(self.factory_ids) + factory))
+
+    def allocation(self, draft: Draft, pairs: Ints | None = None) -> pd.DataFrame:
+        """order_id, factory_id and quantity of the pairs of a draft that make any; or of these."""
+        used = np.flatnonzero(draft.quantity) if pairs is None else pairs
+        return self._named(used, {"quantity": draft.quantity[used]})
+
+    def schedule(self, draft: Draft) -> pd.DataFrame:
+        """A draft's work as rows of a plan's schedule."""
+        pair, day = np.nonzero(draft.setup + draft.run > 0)
+        minutes = {"setup_minutes": draft.setup[pair, day], "run_minutes": draft.run[pair, day]}
+        return self._named(pair, {"day": day + 1} | minutes)
+
+    def draft(self, allocation: pd.DataFrame, schedule: pd.DataFrame) -> Draft:
+        """A plan as a draft."""
+        draft = empty(self.d)
+        put_back(self, draft, np.arange(len(self.d.order)), allocation, schedule)
+        return draft
+
+    def _named(self, pairs: Ints, columns: dict[str, Any]) -> pd.DataFrame:
+        names = {"order_id": self.order_ids[self.d.order[pairs]], "factory_id": self.factory_ids[self.d.factory[pairs]]}
+        return pd.DataFrame(names | columns)
+
+    @cached_property
+    def key(self) -> Ints:
+        """(pairs,), ascending: order and factory in one number."""
+        return self.d.order * len(self.factory_ids) + self.d.factory
+
+
+def whole(instance: Instance, reduced: Pairs, d: Dense) -> Whole:
+    """The instance made ready for cutting."""
+    arcs = pd.MultiIndex.from_frame(instance.arcs[PAIR])
+    arc = arcs.get_indexer(pd.MultiIndex.from_frame(reduced.pairs[PAIR])).astype(np.int64)
+    first = np.searchsorted(d.order, np.arange(len(d.quantity) + 1)).astype(np.int64)
+    names = factory_names(instance, reduced)
+    return Whole(instance, reduced, d, arc, first, pd.Index(instance.orders["order_id"]), names)
+
+
+def cut(w: Whole, pairs: Ints, others: Others) -> Instance:
+    """The orders of `pairs` with these pairs alone, in what the others leave."""
+    d = w.d
+    orders = w.instance.orders.iloc[np.unique(d.order[pairs])].reset_index(drop=True)
+    held = w.instance.incumbent[w.instance.incumbent["order_id"].isin(set(orders["order_id"]))]
+    factories = np.unique(d.factory[pairs])
+    return Instance(
+        orders=orders,
+        arcs=w.instance.arcs.iloc[w.arc[pairs]].reset_index(drop=True),
+        capacity=_capacity(w, factories, others),
+        factories=_factories(w, factories, others),
+        incumbent=held.reset_index(drop=True),
+        horizon_days=w.instance.horizon_days,
+    )
+
+
+def _capacity(w: Whole, factories: Ints, others: Others) -> pd.DataFrame:
+    shared = others.shared[:, None]
+    left = np.where(shared, others.own, np.maximum(0.0, w.d.room - others.load))[factories]
+    regular = np.where(shared, others.own, np.maximum(0.0, w.d.minutes - others.load))[factories]
+    at, day = np.nonzero(left > DUST)
+    return pd.DataFrame(
+        {
+            "factory_id": w.factory_ids[factories[at]],
+            "day": day + 1,
+            "minutes": regular[at, day],
+            "overtime_minutes": np.maximum(0.0, left - regular)[at, day],
+            "overtime_cost": w.d.overtime_cost[factories][at, day],
+        }
+    )
+
+
+def _factories(w: Whole, factories: Ints, others: Others) -> pd.DataFrame:
+    d = w.d
+    target = np.maximum(0.0, d.target_minutes - others.load.sum(axis=1))[factories]
+    engagement = np.where(others.engaged, 0.0, d.engagement_cost)[factories]
+    table = pd.DataFrame(
+        {
+            "factory_id": w.factory_ids[factories],
+            "engagement_cost": engagement,
+            "target_minutes": target,
+            "shortfall_cost": d.shortfall_cost[factories],
+        }
+    )
+    costs = (engagement > 0) | ((target > 0) & (d.shortfall_cost[factories] > 0))
+    return table[costs].reset_index(drop=True)
+
+
+def put_back(w: Whole, draft: Draft, pairs: Ints, allocation: pd.DataFrame, schedule: pd.DataFrame) -> None:
+    """Replaces the work of `pairs` in the draft by a plan of their part."""
+    place = w.place
+    draft.quantity[pairs] = 0
+    draft.setup[pairs] = 0.0
+    draft.run[pairs] = 0.0
+    draft.quantity[place(allocation)] = allocation["quantity"].to_numpy()
+    at, day = place(schedule), schedule["day"].to_numpy() - 1
+    draft.setup[at, day] = schedule["setup_minutes"].to_numpy()
+    draft.run[at, day] = schedule["run_minutes"].to_numpy()

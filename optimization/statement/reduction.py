@@ -1,0 +1,199 @@
+"""What the model decides on: the pairs that can carry work, and the spans of days that need no telling apart.
+
+In: an Instance. Out: `Pairs`, frames in pieces, minutes and days. Nothing here loses a plan: an arc is dropped only
+where no feasible plan uses it, and days are joined only where every schedule of the span becomes one of its days.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from optimization.contract.instances import Instance
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MINUTES_EPSILON = 1e-7  # below the contract's tolerance of 1e-6 minutes; absorbs 480 / 4.8 = 99.99999999
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The reduced instance.
+
+    pairs  order_id, factory_id (sorted), the arc's costs and minutes (none for a setup that is done), and
+           first_day, last_day (days with capacity in the window), on_time_day (last day that is not late), late_cost,
+           least, most (pieces when used), kept (frozen pieces), held (incumbent pieces), change_cost, frozen,
+           max_new (pairs that the order may have beside those with frozen pieces)
+    days   factory_id, day, minutes, overtime_minutes, overtime_cost, span: days with capacity, numbered per factory
+    spans  factory_id, span: first_day, last_day, days, minutes, overtime_minutes, overtime_cost
+    dropped  order_id, factory_id, reason: arcs that no plan can use
+    """
+
+    pairs: pd.DataFrame
+    days: pd.DataFrame
+    spans: pd.DataFrame
+    dropped: pd.DataFrame
+
+
+def reduce(instance: Instance) -> Pairs:
+    """The eligible pairs of an instance with tight bounds, and its days joined into spans."""
+    days = instance.capacity.assign(most=lambda table: table["minutes"] + table["overtime_minutes"])
+    days = days[days["most"] > 0].reset_index(drop=True)
+    grid = Grid(instance)
+    arcs = _bounded(_windowed(_joined(instance), instance.horizon_days), days, grid)
+    reason = _why_dropped(arcs)
+    pairs = arcs[reason.isna()].reset_index(drop=True)
+    dropped = arcs[["order_id", "factory_id"]].assign(reason=reason).dropna().reset_index(drop=True)
+    days["span"] = _span_numbers(days, pairs, grid)
+    spans = days.groupby(["factory_id", "span"], as_index=False).agg(
+        first_day=("day", "min"),
+        last_day=("day", "max"),
+        days=("day", "size"),
+        minutes=("minutes", "sum"),
+        overtime_minutes=("overtime_minutes", "sum"),
+        overtime_cost=("overtime_cost", "max"),
+    )
+    return Pairs(pairs, days.drop(columns="most"), spans, dropped)
+
+
+def _joined(instance: Instance) -> pd.DataFrame:
+    """Arcs with what their order and their incumbent say about them."""
+    orders = instance.orders.drop(columns=["release_day", "priority"]).rename(columns={"quantity": "order_quantity"})
+    incumbent = instance.incumbent.rename(columns={"quantity": "held"})
+    arcs = instance.arcs.merge(orders, on="order_id").merge(incumbent, on=["order_id", "factory_id"], how="left")
+    arcs = arcs.fillna({"held": 0, "change_cost": 0.0}).astype({"held": "int64"})
+    for flag in ("frozen", "setup_done"):
+        arcs[flag] = arcs[flag].eq(True)
+    arcs.loc[arcs["setup_done"], ["setup_cost", "setup_minutes"]] = 0.0
+    arcs["kept"] = arcs["held"].where(arcs["frozen"], 0)
+    return arcs
+
+
+def _windowed(arcs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+    on_time_day = arcs["due_day"] - arcs["transit_days"]
+    last_day = (on_time_day + arcs["max_late_days"]).clip(upper=horizon_days).mask(arcs["frozen"], horizon_days)
+    return arcs.assign(first_day=arcs["release_day"].clip(lower=1), last_day=last_day, on_time_day=on_time_day)
+
+
+def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFrame:
+    """first_day and last_day moved to days with capacity; reachable minutes; least and most pieces when used."""
+    most = grid.table(days, "most")
+    first, last, factory = arcs["first_day"].to_numpy(), arcs["last_day"].to_numpy(), grid.factory(arcs)
+    begin, end = np.clip(first - 1, 0, grid.days), np.clip(last, 0, grid.days)  # the window is days[begin:end]
+    open_before = np.concatenate([np.zeros((len(most), 1), dtype=int), np.cumsum(most > 0, axis=1)], axis=1)
+    count = np.maximum(0, open_before[factory, np.maximum(begin, end)] - open_before[factory, begin])
+    # the n-th open day of a factory, by position in a row padded to the horizon
+    opened = np.argsort(most <= 0, axis=1, kind="stable") + 1
+    at = open_before[factory, begin]
+    some = count > 0
+    arcs["first_day"] = np.where(some, opened[factory, np.minimum(at, grid.days - 1)], first)
+    arcs["last_day"] = np.where(some, opened[factory, np.clip(at + count - 1, 0, grid.days - 1)], last)
+    arcs["reach"] = np.where(some, _reach(arcs, most, factory, begin, end), 0.0)
+    pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + MINUTES_EPSILON) / arcs["minutes_per_piece"])
+    kept_elsewhere = arcs.groupby("order_id")["kept"].transform("sum") - arcs["kept"]
+    free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - kept_elsewhere)
+    arcs["least"] = arcs["min_lot"].mask(arcs["frozen"], arcs["kept"]).clip(lower=1)
+    arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype("int64")
+    standing = (arcs["kept"] > 0).groupby(arcs["order_id"]).transform("sum")
+    arcs["max_new"] = (arcs["max_factories"] - standing).clip(lower=0)
+    return arcs
+
+
+def _reach(arcs: pd.DataFrame, most: Floats, factory: Ints, begin: Ints, end: Ints) -> Floats:
+    """Minutes that a pair can work in its window."""
+    sums = np.concatenate([np.zeros((len(most), 1)), np.cumsum(most, axis=1)], axis=1)
+    reach = sums[factory, np.maximum(begin, end)] - sums[factory, begin]
+    limit = arcs["max_minutes_per_day"].to_numpy()
+    limited = np.flatnonzero(np.isfinite(limit))
+    day = np.arange(most.shape[1])
+    window = (begin[limited, None] <= day) & (day < end[limited, None])
+    reach[limited] = (np.minimum(most[factory[limited]], limit[limited, None]) * window).sum(axis=1)
+    return np.asarray(reach)
+
+
+def _why_dropped(arcs: pd.DataFrame) -> "pd.Series[Any]":
+    """The rule that stops an arc, None where nothing does. Work that is frozen stays, whether it fits or not."""
+    reasons = np.select(
+        [
+            arcs["kept"] > 0,
+            arcs["first_day"] > arcs["last_day"],
+            arcs["reach"] <= 0,
+            arcs["least"] > arcs["order_quantity"],
+            arcs["most"] < arcs["least"],
+            arcs["max_new"] == 0,
+        ],
+        [
+            "",
+            "window empty",
+            "no capacity in the window",
+            "minimum lot above the quantity",
+            "window too short for a lot",
+            "frozen work is at as many factories as may share it",
+        ],
+        default="",
+    )
+    return pd.Series(reasons, index=arcs.index).replace("", None)
+
+
+def _span_numbers(days: pd.DataFrame, pairs: pd.DataFrame, grid: "Grid") -> Any:
+    """Number of the span of each day within its factory: it grows where a day must be told apart from the one before.
+
+    A window or a lateness step begins, the price of overtime changes, or a pair with a daily limit meets days of
+    unequal capacity (over equal days, even spreading keeps every limit; over unequal ones only the sum is certain).
+    """
+    cuts, paced = _marks(pairs, grid)
+    factory, day = grid.factory(days), days["day"].to_numpy()
+    follows = np.concatenate([[False], factory[1:] == factory[:-1]])
+    before = np.where(follows, np.concatenate([[0], day[:-1]]), 0)
+    parted = cuts[factory, day] > cuts[factory, before]
+    change = {name: _changes(days[name].to_numpy()) for name in ("minutes", "overtime_minutes", "overtime_cost")}
+    unequal = change["minutes"] | change["overtime_minutes"]
+    breaks = follows & (parted | change["overtime_cost"] | (paced[factory, day] & unequal))
+    busy = np.isin(factory, grid.factory(pairs))
+    numbers = np.cumsum(breaks)
+    first = np.searchsorted(factory, factory)
+    return np.where(busy, numbers - numbers[first], 0)
+
+
+def _changes(values: Floats) -> Any:
+    return np.concatenate([[False], np.diff(values) != 0])
+
+
+def _marks(pairs: pd.DataFrame, grid: "Grid") -> tuple[Any, Any]:
+    """Per factory and day (from 0): cuts up to the day, and whether a pair with a daily limit may work on it."""
+    cuts, late, paced = (np.zeros((grid.factories, grid.days + 2), dtype=int) for _ in range(3))
+    factory, first, last = grid.factory(pairs), pairs["first_day"].to_numpy(), pairs["last_day"].to_numpy()
+    np.add.at(cuts, (factory, first), 1)
+    np.add.at(cuts, (factory, last + 1), 1)
+    on_time = np.maximum(pairs["on_time_day"].to_numpy(), first)
+    for table, chosen, begin in (
+        (late, (pairs["late_cost"] > 0) & (on_time < last), on_time + 1),
+        (paced, np.isfinite(pairs["max_minutes_per_day"]), first),
+    ):
+        rows = chosen.to_numpy()
+        np.add.at(table, (factory[rows], begin[rows]), 1)
+        np.add.at(table, (factory[rows], last[rows] + 1), -1)
+    steps = (np.cumsum(late, axis=1) > 0) | (cuts > 0)
+    return np.cumsum(steps, axis=1), np.cumsum(paced, axis=1) > 0
+
+
+class Grid:
+    """Factories and days as rows and columns of a matrix."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._names = pd.Index(instance.capacity["factory_id"].unique())
+        self._names = self._names.union(pd.Index(instance.arcs["factory_id"].unique()))
+        self.factories, self.days = len(self._names), instance.horizon_days
+
+    def factory(self, table: pd.DataFrame) -> Ints:
+        """Row of each factory_id of a table."""
+        return np.asarray(self._names.get_indexer(table["factory_id"]), dtype=np.int64)
+
+    def table(self, days: pd.DataFrame, column: str) -> Floats:
+        """A column of a table by factory and day as a matrix; 0 where it has no row."""
+        matrix = np.zeros((self.factories, self.days))
+        matrix[self.factory(days), days["day"].to_numpy() - 1] = days[column]
+        return matrix

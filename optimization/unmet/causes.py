@@ -1,0 +1,269 @@
+"""Why a lot is not made whole, or late: the rule without which it would be, found by lifting one rule after the other.
+
+Three questions in turn, each a plan of this one lot. Could it be made at all, alone with the frozen work? If not, the
+rule that stops it is one whose lifting makes it whole. Would it be made, alone? If not, it is dearer than leaving it,
+and the cost that makes it so is one without which it would be made. Else the others are in its way: by a rule that
+keeps it from the room they leave, or by holding the capacity.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimization.contract.instances import Instance, rows
+from optimization.contract.plan import Plan
+from optimization.contract.wording import counted, day, money
+from optimization.unmet import rest
+from optimization.unmet.counterfactual import Choice, cheapest
+
+LARGEST_LOT = 10**9  # pieces, factories: no limit
+SECONDS = 2.0  # of one plan of one lot; milliseconds are usual
+_SAME = 1e-6  # relative, and in money; costs nearer to each other than this are equal
+_LEAST_MINUTES = 1e-6  # run minutes that count as work
+_SHOWN = 4  # factories named
+
+Lift = Callable[[Instance], Instance]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The rule that stops a lot, in kebab-case, and the same in words with figures."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Want:
+    """A lot that should be whole and, where asked, on time, in a plan of an instance."""
+
+    instance: Instance
+    plan: Plan
+    order_id: str
+    on_time: bool
+
+    @property
+    def order(self) -> Any:
+        """The lot's row of orders."""
+        return self.instance.orders[self.instance.orders["order_id"] == self.order_id].iloc[0]
+
+    @property
+    def made(self) -> int:
+        """Pieces of it in the plan."""
+        return int(self.plan.allocation["quantity"][self.plan.allocation["order_id"] == self.order_id].sum())
+
+    def alone(self, beside: str) -> Instance:
+        """The lot alone, in what the others' plan or their frozen work leaves."""
+        return rest.part(self.instance, self.plan, [self.order_id], beside)
+
+    def met(self, part: Instance, choice: Choice) -> bool:
+        """Whether a plan of a part makes the lot whole, and on time where asked."""
+        if choice.found is None:
+            return False
+        made = choice.found.allocation
+        order = part.orders[part.orders["order_id"] == self.order_id].iloc[0]
+        whole = int(made["quantity"][made["order_id"] == self.order_id].sum()) == order["quantity"]
+        return whole and not (self.on_time and days_late(part, choice.plan)[self.order_id] > 0)
+
+    def forced(self, part: Instance) -> Choice:
+        """The cheapest plan of a part that makes the lot whole, and on time where asked; none where nothing does."""
+        mine = part.orders["order_id"] == self.order_id
+        unmet_cost = part.orders["unmet_cost"].mask(mine, _worst_cost(part))
+        late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
+        choice = cheapest(
+            replace(part, orders=part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)), SECONDS
+        )
+        return choice if self.met(part, choice) else replace(choice, found=None)
+
+    def pays(self, part: Instance) -> bool:
+        """Whether no plan of a part is cheaper than those that make the lot whole, and on time where asked."""
+        return self.forced(part).total <= cheapest(part, SECONDS).total * (1 + _SAME) + _SAME
+
+
+def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
+    """Per order_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
+    runs = plan.schedule[plan.schedule["run_minutes"] > _LEAST_MINUTES]
+    arcs = instance.arcs[["order_id", "factory_id", "transit_days"]]
+    runs = runs.merge(arcs, on=["order_id", "factory_id"]).merge(
+        instance.orders[["order_id", "due_day"]], on="order_id"
+    )
+    late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
+    return late.groupby(runs["order_id"]).max()
+
+
+def cause(want: Want) -> Cause:
+    """The true cause, the first that holds of: no factory can, it does not pay, others are in the way."""
+    if not len(want.alone("plan").arcs):
+        return Cause("no-capable-factory", "no factory is listed for it: none has all that it needs")
+    alone = want.alone("frozen")
+    if not want.forced(alone).possible:
+        return _impossible(want, alone)
+    if not want.pays(alone):
+        return _too_dear(want, alone)
+    return _in_the_way(want)
+
+
+def _impossible(want: Want, alone: Instance) -> Cause:
+    """The lot cannot be made whole even where only frozen work stands beside it."""
+    for code, lift in LIFTS.items():
+        if want.forced(lift(alone)).possible:
+            return Cause(code, _rule_words(code, alone))
+    world = rest.part(want.instance, replace(want.plan, schedule=want.plan.schedule[:0]), [want.order_id])
+    if want.forced(world).possible:
+        return Cause("frozen-work", f"frozen work of other lots holds its factories: {_room_words(want, alone)}")
+    return _no_time(want, alone)
+
+
+def _no_time(want: Want, alone: Instance) -> Cause:
+    order = alone.orders.iloc[0]
+    days = alone.arcs["release_day"].clip(lower=1)
+    latest = order["due_day"] + (0 if want.on_time else order["max_late_days"])
+    last = latest_day(alone, want.on_time)
+    window = f"between material on {day(alone.day_1, days.min())} and arrival by {day(alone.day_1, latest)}"
+    if (days > last).all():
+        ready = int((days + alone.arcs["transit_days"]).min())
+        soonest = f"work of one day arrives on {day(alone.day_1, ready)} at the earliest"
+        return Cause("window-empty", f"no day lies {window}: {soonest}")
+    reach = _reach_minutes(alone, days, last)
+    if not reach.any():
+        return Cause("no-working-day", f"no capable factory works on a day {window}")
+    need = alone.arcs["minutes_per_piece"] * order["quantity"] + alone.arcs["setup_minutes"]
+    roomy = reach.nlargest(order["max_factories"])
+    words = (
+        f"{counted(order['quantity'], 'piece')} take {need.min():,.0f} minutes or more; the roomiest {len(roomy)} of"
+    )
+    words += f" its {counted(len(reach), 'capable factory', 'capable factories')} have {roomy.sum():,.0f} {window},"
+    words += " were there no other lot"
+    return Cause("window-too-short", words)
+
+
+def _too_dear(want: Want, alone: Instance) -> Cause:
+    """It could be made, but even alone it does not pay: the cost without which it would."""
+    order, forced = alone.orders.iloc[0], want.forced(alone)
+    free = {code: want.pays(lift(alone)) for code, lift in _FREE.items()}
+    names = [code for code in _FREE if free[code]] or list(_FREE)
+    part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
+    spent = ", ".join(f"{name} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
+    if want.on_time:
+        more = forced.total - cheapest(alone, SECONDS).total
+        return Cause(part, f"to be on time costs {money(more)} more than to be late, were it alone ({spent})")
+    leave = f"to leave a piece costs {money(order['unmet_cost'])}, all {money(order['quantity'] * order['unmet_cost'])}"
+    return Cause(part, f"{leave}; to make it whole costs {money(sum(forced.cost.values()))}, were it alone: {spent}")
+
+
+def _in_the_way(want: Want) -> Cause:
+    beside = want.alone("plan")
+    now = sum(rest.cost_of(beside, want.plan).values())
+    best = cheapest(beside, SECONDS)
+    if best.total < now * (1 - _SAME) - _SAME:
+        return Cause(
+            "search-stopped",
+            f"room is left that saves {money(now - best.total)}: the search stopped before it found it",
+        )
+    for code, lift in LIFTS.items():
+        if want.pays(lift(beside)):
+            return Cause(code, f"{_rule_words(code, beside)}; {_room_words(want, beside)}")
+    return Cause("capacity-full", f"capacity is taken by other lots: {_room_words(want, beside)}")
+
+
+def _rule_words(code: str, part: Instance) -> str:
+    order, arcs = part.orders.iloc[0], part.arcs
+    lowest = next(rows(arcs.sort_values("min_lot")))
+    pieces = f"{order['quantity']:,} pieces"
+    return {
+        "minimum-lot": f"minimum lots stop its {pieces}; the lowest is {lowest.min_lot:,} at {lowest.factory_id}",
+        "maximum-lot": f"its factories take {arcs['max_lot'].sum():,} of its {pieces} at most",
+        "daily-limit": f"its factories can run it {arcs['max_minutes_per_day'].max():,.0f} minutes a day at most",
+        "max-factories": _sharing_words(order, part),
+        "setup-minutes": f"setup alone takes {arcs['setup_minutes'].min():,.0f} minutes or more of a short window",
+    }[code]
+
+
+def _sharing_words(order: Any, part: Instance) -> str:
+    """How many factories may share a lot, and how many of these hold frozen pieces already."""
+    most, capable = int(order["max_factories"]), len(part.arcs)
+    words = f"at most {counted(most, 'factory', 'factories')} of its {capable} capable ones may share it"
+    holding = frozen_factories(part)
+    return words + (f", and frozen pieces are at {holding} already" if holding else "")
+
+
+def frozen_factories(part: Instance) -> int:
+    """Factories at which the lot of a part has frozen pieces; they count towards its max_factories."""
+    return int((part.incumbent["frozen"].to_numpy(bool) & (part.incumbent["quantity"] > 0)).sum())
+
+
+def _room_words(want: Want, beside: Instance) -> str:
+    """Per factory the pieces that it still has room for, or until when it is full; the cheapest piece first."""
+    latest, words = latest_day(beside, want.on_time), []
+    pieces = room_pieces(beside, want.on_time)
+    free = beside.capacity[beside.capacity["minutes"] + beside.capacity["overtime_minutes"] > _LEAST_MINUTES]
+    for arc in rows(beside.arcs.assign(last=latest).sort_values("unit_cost").head(_SHOWN)):
+        later = free["day"][(free["factory_id"] == arc.factory_id) & (free["day"] > arc.last)]
+        until = f"is full until {day(beside.day_1, later.min() - 1)}" if len(later) else "is full to the end"
+        room = f"has room for {pieces[arc.factory_id]:,} by {day(beside.day_1, arc.last)}"
+        words.append(f"{arc.factory_id} {room if pieces[arc.factory_id] else until}")
+    more = len(beside.arcs) - _SHOWN
+    return "; ".join(words) + (f"; and {more} more" if more > 0 else "")
+
+
+def latest_day(part: Instance, on_time: bool = False) -> "pd.Series[int]":
+    """Per arc of a lot's part the last day of its window."""
+    order = part.orders.iloc[0]
+    latest = order["due_day"] + (0 if on_time else order["max_late_days"])
+    days: pd.Series[int] = (latest - part.arcs["transit_days"]).clip(upper=part.horizon_days)
+    return days
+
+
+def room_pieces(part: Instance, on_time: bool = False) -> "pd.Series[int]":
+    """Per factory the pieces that the minutes in a lot's part hold within its window, setup taken off."""
+    minutes = _reach_minutes(part, part.arcs["release_day"], latest_day(part, on_time)) - part.arcs["setup_minutes"]
+    pieces = (minutes.clip(lower=0.0) / part.arcs["minutes_per_piece"] + _LEAST_MINUTES).astype("int64")
+    return pieces.set_axis(part.arcs["factory_id"])
+
+
+def _reach_minutes(part: Instance, first: "pd.Series[int]", last: "pd.Series[int]") -> "pd.Series[float]":
+    """Minutes that each arc may use in the days of its window."""
+    window = part.arcs[["factory_id", "max_minutes_per_day"]].assign(arc=part.arcs.index, first=first, last=last)
+    days = window.merge(part.capacity, on="factory_id")
+    days = days[days["day"].between(days["first"], days["last"])]
+    minutes = (days["minutes"] + days["overtime_minutes"]).clip(upper=days["max_minutes_per_day"])
+    reach = minutes.groupby(days["arc"]).sum().reindex(part.arcs.index, fill_value=0.0)
+    return reach.astype(float)  # of no day at all the sums have no type
+
+
+def _worst_cost(part: Instance) -> float:
+    """More than any plan of one lot costs; the price at which nothing is left."""
+    arcs = part.arcs.merge(part.orders, on="order_id")
+    days = arcs["max_late_days"] + part.horizon_days
+    pieces = ((arcs["unit_cost"] + arcs["late_cost"] * days) * arcs["quantity"] + arcs["setup_cost"]).sum()
+    overtime = (part.capacity["overtime_cost"] * part.capacity["overtime_minutes"]).sum()
+    factories = part.factories["engagement_cost"].sum()
+    return float(1.0 + pieces + overtime + factories + (part.orders["unmet_cost"]).max())
+
+
+def _arcs(**values: Any) -> Lift:
+    return lambda part: replace(part, arcs=part.arcs.assign(**values))
+
+
+def _orders(**values: Any) -> Lift:
+    return lambda part: replace(part, orders=part.orders.assign(**values))
+
+
+LIFTS: dict[str, Lift] = {
+    "minimum-lot": _arcs(min_lot=0),
+    "maximum-lot": _arcs(max_lot=LARGEST_LOT),
+    "daily-limit": _arcs(max_minutes_per_day=np.inf),
+    "max-factories": _orders(max_factories=LARGEST_LOT),
+    "setup-minutes": _arcs(setup_minutes=0.0),
+}
+_FREE: dict[str, Lift] = {
+    "making-dearer": _arcs(unit_cost=0.0),
+    "setup-dearer": _arcs(setup_cost=0.0),
+    "engagement-dearer": lambda part: replace(part, factories=part.factories.assign(engagement_cost=0.0)),
+    "overtime-dearer": lambda part: replace(part, capacity=part.capacity.assign(overtime_cost=0.0)),
+    "lateness-dearer": _orders(late_cost=0.0),
+}
+_FREE_PART = dict(zip(_FREE, ("unit", "setup", "engagement", "overtime", "late"), strict=True))

@@ -1,0 +1,78 @@
+"""The cheapest plan of a small instance, with one decision made for it if so asked: a pair that must be used."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan, cost_parts, empty_frame
+from optimization.engines.exact import one_program
+from optimization.statement import schedule
+from optimization.statement.highs import Limits
+from optimization.statement.outcome import Outcome
+from optimization.statement.reduction import Pairs, reduce
+
+_GAP = 1e-6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cheapest plan found, with a proven bound on the cost; not `possible` where there is none.
+
+    `total` is what the model says; schedule and cost by part are computed where they are asked for.
+    """
+
+    instance: Instance
+    reduced: Pairs | None
+    found: Outcome | None
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a plan."""
+        return self.found is not None
+
+    @property
+    def total(self) -> float:
+        """Cost of the plan, inf where there is none."""
+        return self.found.cost if self.found else np.inf
+
+    @property
+    def bound(self) -> float:
+        """Least possible cost."""
+        return self.found.bound if self.found else np.inf
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Pieces and days; none where there is no plan."""
+        if self.found is None or self.reduced is None:
+            return Plan(empty_frame("allocation"), empty_frame("schedule"), {})
+        return Plan(self.found.allocation, schedule.by_day(self.reduced, self.found.allocation, self.found.work), {})
+
+    @cached_property
+    def cost(self) -> dict[str, float]:
+        """Cost by part."""
+        return cost_parts(self.instance, self.plan.allocation, self.plan.schedule)
+
+
+def cheapest(
+    instance: Instance, seconds: float, using: tuple[str, str] | None = None, known: pd.DataFrame | None = None
+) -> Choice:
+    """The cheapest plan found in the time; with a lot at a factory, where `using` names them.
+
+    `known`: an allocation to start from, of these lots and perhaps others.
+    """
+    reduced = reduce(instance)
+    if using:
+        pairs = reduced.pairs
+        asked = (pairs["order_id"] == using[0]) & (pairs["factory_id"] == using[1])
+        if not asked.any():
+            return Choice(instance, None, None)
+        least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
+        takes = (pairs["order_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
+        pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
+        reduced = replace(reduced, pairs=pairs)
+    return Choice(
+        instance, reduced, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known)
+    )

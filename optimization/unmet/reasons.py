@@ -1,0 +1,241 @@
+"""Why pieces stay unmet, in words.
+
+The codes of unmet lots are those of causes.py, and found by the same three questions in the same order; here for
+thousands of lots at once. Whether a lot fits somewhere needs no search: its pairs are at different factories, so it is
+a question of the most that each can make. Where it fits and is not made, its costs decide; the first few such lots are
+planned as in causes.py, the others get the code `dearer`.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from optimization.contract.instances import Instance, rows
+from optimization.contract.plan import PAIR, Plan, unmet_pieces
+from optimization.statement.reduction import MINUTES_EPSILON
+from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, cause
+
+Floats = NDArray[np.float64]
+
+_COLUMNS = (
+    *("asked", "max_factories", "first", "last", "unit_cost", "minutes_per_piece", "setup_minutes", "min_lot"),
+    *("max_lot", "kept", "whole", "alone", "beside", "whole_free", "alone_free", "beside_free"),
+)
+_MOST_SETS = 2_000  # of factories, of one size, that are looked at for a lot
+_PLANNED = 4  # lots that fit and are not made, whose costs are looked at one by one
+GRACE_S = 2.0  # seconds beyond the limit of a search in which they still are
+WORDS = {
+    "no-capable-factory": "no factory is listed for it",
+    "window-empty": "no day lies between its material and its latest arrival",
+    "no-working-day": "no capable factory works between its material and its latest arrival",
+    "window-too-short": "its factories have too few minutes before its latest day, were there no other lot",
+    "minimum-lot": "minimum lots stop it",
+    "maximum-lot": "its factories take too few pieces of it",
+    "daily-limit": "its factories can run it too few minutes a day",
+    "max-factories": "too few factories may share it",
+    "setup-minutes": "setup alone takes too much of a short window",
+    "frozen-work": "frozen work of other lots holds its factories",
+    "capacity-full": "capacity is taken by other lots",
+    "making-dearer": "to make a piece costs more than to leave it",
+    "setup-dearer": "its setup costs more than to leave it",
+    "engagement-dearer": "to engage a factory for it costs more than to leave it",
+    "overtime-dearer": "its overtime costs more than to leave it",
+    "lateness-dearer": "its lateness costs more than to leave it",
+    "dearer": "setup, overtime, lateness or others' work that would move cost more than to leave these pieces",
+    "search-stopped": "there is room that pays; the search stopped before it found it",
+}
+
+
+def unmet(
+    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, proven: bool, until: float = np.inf
+) -> list[dict[str, Any]]:
+    """order_id, quantity, code, reason of every order that is not made whole; `proven`: no plan does notably better.
+
+    After a monotonic time no more lots are planned for what their costs are.
+    """
+    left = unmet_pieces(instance, allocation)
+    short = left[left > 0]
+    if not len(short):
+        return []
+    plan = Plan(allocation, schedule, {})
+    pairs = _by_lot(_pairs(instance, plan, short.index))
+    found, planned = [], 0
+    for order in rows(instance.orders[instance.orders["order_id"].isin(short.index)]):
+        code, words = _code(order, pairs.get(order.order_id)), ""
+        if code == "dearer" and planned < _PLANNED and time.monotonic() < until:
+            planned += 1
+            exact = cause(Want(instance, plan, order.order_id, on_time=False))
+            code, words = exact.code, exact.words
+        elif code == "dearer" and not proven:
+            code = "search-stopped"
+        reason = words or WORDS[code]
+        found.append(
+            {"order_id": order.order_id, "quantity": int(short[order.order_id]), "code": code, "reason": reason}
+        )
+    return found
+
+
+def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
+    """The lots' arcs with what they can make in a window: minutes (less | limited a day) in three worlds.
+
+    `whole`: no other lot; `alone`: frozen work of others; `beside`: all others as planned. Each also `_free`: without
+    the daily limit.
+    """
+    orders = instance.orders.drop(columns=["release_day"]).rename(columns={"quantity": "asked"})
+    pairs = instance.arcs[instance.arcs["order_id"].isin(lots)].merge(orders, on="order_id")
+    held = instance.incumbent[[*PAIR, "quantity", "frozen", "setup_done"]].rename(columns={"quantity": "held"})
+    pairs = pairs.merge(held, on=PAIR, how="left")
+    pairs["frozen"] = pairs["frozen"].eq(True)
+    pairs["kept"] = pairs["held"].where(pairs["frozen"], 0).fillna(0).astype("int64")
+    pairs["setup_minutes"] = pairs["setup_minutes"].mask(pairs["setup_done"].eq(True), 0.0)
+    pairs["first"] = pairs["release_day"].clip(lower=1)
+    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
+    pairs["last"] = latest.mask(pairs["kept"] > 0, instance.horizon_days)
+    worlds = _Worlds(instance, plan, pairs)
+    for name, others in (("whole", None), ("alone", _frozen_work(instance, plan)), ("beside", _work(plan.schedule))):
+        pairs[name], pairs[f"{name}_free"] = worlds.minutes(others)
+    return pairs
+
+
+class _Worlds:
+    """Minutes of pairs in their windows, with some work of the others taken off."""
+
+    def __init__(self, instance: Instance, plan: Plan, pairs: pd.DataFrame) -> None:
+        self._pairs, self._names = (
+            pairs,
+            pd.Index(sorted({*instance.capacity["factory_id"], *instance.arcs["factory_id"]})),
+        )
+        self._days = instance.horizon_days
+        capacity = instance.capacity.assign(
+            minutes=instance.capacity["minutes"] + instance.capacity["overtime_minutes"]
+        )
+        self._room = self._table(capacity)
+        width = (pairs["last"] - pairs["first"] + 1).clip(lower=0).to_numpy()
+        self._pair = np.repeat(np.arange(len(pairs)), width)
+        self._day = np.repeat(pairs["first"].to_numpy() - 1, width) + _counting(width)
+        self._factory = self._names.get_indexer(pairs["factory_id"])[self._pair]
+
+    def _table(self, work: pd.DataFrame) -> Floats:
+        """Minutes by factory and day."""
+        table = np.zeros((len(self._names), self._days))
+        np.add.at(table, (self._names.get_indexer(work["factory_id"]), work["day"].to_numpy() - 1), work["minutes"])
+        return table
+
+    def minutes(self, others: pd.DataFrame | None) -> tuple[Floats, Floats]:
+        """What each pair may work with and without its daily limit; its own lot's work is not in its way."""
+        free = self._room[self._factory, self._day]
+        if others is not None:
+            keys, places = pd.MultiIndex.from_frame(self._pairs[PAIR]), pd.MultiIndex.from_frame(others[PAIR])
+            own = np.zeros((len(self._pairs), self._days))
+            at = keys.get_indexer(places)
+            np.add.at(own, (at[at >= 0], others["day"].to_numpy()[at >= 0] - 1), others["minutes"].to_numpy()[at >= 0])
+            free = free - self._table(others)[self._factory, self._day] + own[self._pair, self._day]
+        free, count = np.maximum(0.0, free), len(self._pairs)
+        limit = self._pairs["max_minutes_per_day"].to_numpy()[self._pair]
+        limited = np.bincount(self._pair, np.minimum(free, limit), minlength=count)
+        return limited, np.bincount(self._pair, free, minlength=count)
+
+
+def _counting(width: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, .. of each width, one after the other."""
+    return np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
+
+
+def _work(schedule: pd.DataFrame) -> pd.DataFrame:
+    return schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
+
+
+def _frozen_work(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """The plan's work cut down to its frozen pieces."""
+    kept = instance.incumbent[instance.incumbent["frozen"].to_numpy(bool)][[*PAIR, "quantity"]]
+    pieces = plan.allocation.merge(kept, on=PAIR, suffixes=("", "_kept"))
+    work = plan.schedule.merge(pieces, on=PAIR)
+    return _work(work.assign(run_minutes=work["run_minutes"] * work["quantity_kept"] / work["quantity"]))
+
+
+def _by_lot(pairs: pd.DataFrame) -> dict[str, "_Lot"]:
+    """Each lot's figures as arrays; a frame a lot would take most of the time."""
+    if pairs.empty:
+        return {}
+    pairs = pairs.sort_values("order_id", kind="stable", ignore_index=True)
+    columns = {name: pairs[name].to_numpy() for name in _COLUMNS}
+    starts = np.flatnonzero(pairs["order_id"].ne(pairs["order_id"].shift()).to_numpy())
+    ends = np.append(starts[1:], len(pairs))
+    return {
+        str(pairs["order_id"].iloc[start]): _Lot(
+            {name: column[start:end] for name, column in columns.items()},
+            int(columns["asked"][start]),
+            int(columns["max_factories"][start]),
+        )
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        if end > start
+    }
+
+
+def _code(order: Any, lot: "_Lot | None") -> str:
+    """The first that holds: no factory can, it does not pay, others are in the way; `dearer` where it fits."""
+    if lot is None:
+        return "no-capable-factory"
+    if not lot.fits("alone"):
+        return lot.lifted("alone") or ("frozen-work" if lot.fits("whole") else lot.window())
+    if order.unmet_cost <= lot.figures["unit_cost"].min():
+        return "making-dearer"
+    if not lot.fits("beside"):
+        return lot.lifted("beside") or "capacity-full"
+    return "dearer"
+
+
+@dataclass(frozen=True)
+class _Lot:
+    """What the pairs of a lot can make, column by column of `_pairs`, and the rules on it as they are or lifted."""
+
+    figures: dict[str, Any]
+    asked: int
+    max_factories: int
+
+    def fits(self, world: str) -> bool:
+        """Whether its factories can make all of it in a world."""
+        p = self.figures
+        frozen = p["kept"] > 0
+        pieces = np.maximum(0.0, p[world] - p["setup_minutes"] + MINUTES_EPSILON) / p["minutes_per_piece"]
+        most = np.minimum(np.minimum(pieces, p["max_lot"]), self.asked).astype(np.int64)
+        least = np.where(frozen, p["kept"], np.maximum(1, p["min_lot"]))
+        most = np.where(frozen, np.maximum(most, least), most)
+        free = np.flatnonzero(~frozen & (most >= least))
+        count = min(len(free), max(0, self.max_factories - int(frozen.sum())))
+        spare, lacking = self.asked - int(least[frozen].sum()), self.asked - int(most[frozen].sum())
+        if spare < 0 or np.sort(most[free])[len(free) - count :].sum() < lacking:
+            return False
+        return any(_some(least[free], most[free], size, spare, lacking) for size in range(count + 1))
+
+    def lifted(self, world: str) -> str | None:
+        """The first rule without which it would fit."""
+        p = self.figures
+        without = {
+            "minimum-lot": replace(self, figures=p | {"min_lot": np.zeros_like(p["min_lot"])}),
+            "maximum-lot": replace(self, figures=p | {"max_lot": np.full_like(p["max_lot"], LARGEST_LOT)}),
+            "daily-limit": replace(self, figures=p | {world: p[f"{world}_free"]}),
+            "max-factories": replace(self, max_factories=LARGEST_LOT),
+            "setup-minutes": replace(self, figures=p | {"setup_minutes": np.zeros_like(p["setup_minutes"])}),
+        }
+        return next((code for code in LIFTS if without[code].fits(world)), None)
+
+    def window(self) -> str:
+        """What its window lacks."""
+        if (self.figures["first"] > self.figures["last"]).all():
+            return "window-empty"
+        return "window-too-short" if self.figures["alone"].any() else "no-working-day"
+
+
+def _some(least: Any, most: Any, size: int, spare: int, lacking: int) -> bool:
+    """Whether so many of the pairs need no more than `spare` pieces at least and make `lacking` at most."""
+    largest, smallest = np.argsort(-most, kind="stable")[:size], np.argsort(least, kind="stable")
+    if most[largest].sum() < lacking or least[smallest[:size]].sum() > spare:
+        return False
+    sets = chain([largest.tolist()], map(list, islice(combinations(smallest.tolist(), size), _MOST_SETS)))
+    return any(least[some].sum() <= spare and most[some].sum() >= lacking for some in sets)

@@ -1,0 +1,89 @@
+"""Some lots of a book as an instance of their own, in the minutes that the rest of the plan leaves them.
+
+Unlike the parts that the search plans anew (optimization/statement/part.py), nothing is left out of it that a plan
+cannot use at present: every arc and every day stays, since an explanation asks what would be if a rule were another.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR, Plan, cost_parts
+
+_DAY = ["factory_id", "day"]
+
+
+def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") -> Instance:
+    """The lots in what the others leave: of the plan as it is, or (`beside` "frozen") of their frozen pieces alone."""
+    orders, arcs, incumbent = (
+        t[t["order_id"].isin(lots)] for t in (instance.orders, instance.arcs, instance.incumbent)
+    )
+    others = plan.schedule[~plan.schedule["order_id"].isin(lots)]
+    if beside == "frozen":
+        others = _frozen(instance, plan, others)
+    capacity = instance.capacity[instance.capacity["factory_id"].isin(arcs["factory_id"])]
+    factories = instance.factories[instance.factories["factory_id"].isin(arcs["factory_id"])]
+    return replace(
+        instance,
+        orders=orders.reset_index(drop=True),
+        arcs=arcs.reset_index(drop=True),
+        capacity=_left(capacity, others),
+        factories=_left_to_cost(factories, others),
+        incumbent=incumbent.reset_index(drop=True),
+    )
+
+
+def of_lots(plan: Plan, lots: list[str]) -> Plan:
+    """The plan's rows of some lots."""
+    allocation, schedule = (
+        t[t["order_id"].isin(lots)].reset_index(drop=True) for t in (plan.allocation, plan.schedule)
+    )
+    return Plan(allocation, schedule, plan.report)
+
+
+def cost_of(part: Instance, plan: Plan) -> dict[str, float]:
+    """What the part costs in the plan, by part of the cost."""
+    mine = of_lots(plan, part.orders["order_id"].tolist())
+    return cost_parts(part, mine.allocation, mine.schedule)
+
+
+def around(instance: Instance, plan: Plan, order_id: str, most_arcs: int) -> list[str]:
+    """The lot and those that hold most minutes at its factories, as many as their arcs allow; all where all fit."""
+    sizes = instance.arcs.groupby("order_id").size()
+    if len(instance.arcs) <= most_arcs:
+        return instance.orders["order_id"].tolist()
+    mine = instance.arcs["factory_id"][instance.arcs["order_id"] == order_id]
+    near = plan.schedule[plan.schedule["factory_id"].isin(mine) & (plan.schedule["order_id"] != order_id)]
+    minutes = (near["setup_minutes"] + near["run_minutes"]).groupby(near["order_id"]).sum()
+    ranked = [order_id, *minutes.sort_values(ascending=False, kind="stable").index]
+    total = np.cumsum(sizes.reindex(ranked, fill_value=0))
+    return ranked[: max(1, int(np.searchsorted(total, most_arcs, side="right")))]
+
+
+def _frozen(instance: Instance, plan: Plan, others: pd.DataFrame) -> pd.DataFrame:
+    """The others' work cut down to their frozen pieces."""
+    kept = instance.incumbent[instance.incumbent["frozen"].to_numpy(bool)][[*PAIR, "quantity"]]
+    pieces = plan.allocation.merge(kept, on=PAIR, suffixes=("", "_kept"))
+    work = others.merge(pieces, on=PAIR)
+    return work.assign(run_minutes=work["run_minutes"] * work["quantity_kept"] / work["quantity"])
+
+
+def _left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    load = others.assign(load=others["setup_minutes"] + others["run_minutes"]).groupby(_DAY, as_index=False)[["load"]]
+    table = capacity.merge(load.sum(), on=_DAY, how="left").fillna({"load": 0.0})
+    regular = (table["minutes"] - table["load"]).clip(lower=0.0)
+    left = (table["minutes"] + table["overtime_minutes"] - table["load"]).clip(lower=0.0)
+    table = table.assign(minutes=regular, overtime_minutes=left - regular)
+    return table[[*_DAY, "minutes", "overtime_minutes", "overtime_cost"]]
+
+
+def _left_to_cost(factories: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Engagement that nobody else pays, and targets less the others' work."""
+    work = others.assign(work=others["setup_minutes"] + others["run_minutes"]).groupby("factory_id")["work"].sum()
+    done = work.reindex(factories["factory_id"], fill_value=0.0).to_numpy(dtype=float)
+    return factories.assign(
+        engagement_cost=np.where(done > 0, 0.0, factories["engagement_cost"]),
+        target_minutes=(factories["target_minutes"] - done).clip(lower=0.0),
+    ).reset_index(drop=True)

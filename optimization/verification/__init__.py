@@ -1,0 +1,3 @@
+"""An independent judge of plans; imports nothing above it."""
+
+__all__ = ["verifier"]

@@ -1,0 +1,221 @@
+"""What if: an instance solved as it is and under each changes, within the same limits, and what comes out differently.
+
+In: an instance folder, scenario files, optionally a running plan whose pairs become incumbents. Out: per case a sheet
+of figures (cost by part, lots late, split and unmet, load, whether the plan verifies) and the lots that it delays.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from c2m.errors import InfeasibleError, InputError
+from c2m.files import write_atomically
+from optimization.contract import instances as problem
+from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR, Plan, read_plan, unmet_pieces
+from optimization.planning.solve import solve
+from optimization.statement.highs import Progress
+from optimization.verification.verifier import verify
+from optimization.whatif import changes
+from optimization.whatif.running_plan import as_incumbents
+
+_DUST = 1e-6  # minutes; the contract's tolerance
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When each solve stops; `progress` hears the case's name too."""
+
+    time_limit_s: float = 60
+    gap: float = 1e-4
+    threads: int = 2
+    progress: Callable[[str, Progress], None] | None = None
+
+
+@dataclass(frozen=True)
+class Delay:
+    """A lot that finishes later, or in fewer pieces, than without the scenario. No finish day: not made."""
+
+    order_id: str
+    due_day: int
+    finish_day_before: int | None
+    finish_day: int | None
+    unmet_before: int
+    unmet: int
+    extra_cost: float  # of the lot: pieces, setups, lateness, unmet, changes
+
+
+@dataclass(frozen=True)
+class Case:
+    """The figures of one instance and its plan; `causes` say why there is no plan where there is none."""
+
+    name: str
+    status: str
+    figures: dict[str, float | int | bool] = field(default_factory=dict)
+    causes: list[str] = field(default_factory=list)
+    extra_cost: float = 0.0  # against the base
+    new_lots_cost: float = 0.0  # of it, what the new lots cost themselves; the rest the others pay
+    delayed: list[Delay] = field(default_factory=list)
+
+    @property
+    def headline(self) -> str:
+        """What the scenario does to the other lots, in a sentence."""
+        if not self.figures:
+            return f"{self.name}: the frozen work no longer fits: " + "; ".join(self.causes)
+        new = f", {self.new_lots_cost:,.2f} of it for the new lots themselves" if self.new_lots_cost else ""
+        return f"{self.name}: costs {self.extra_cost:,.2f} more{new}; delays {len(self.delayed)} lots"
+
+
+def what_if(
+    instance_folder: Path,
+    files: Iterable[Path],
+    out: Path | None = None,
+    plan_folder: Path | None = None,
+    change_cost: float | None = None,
+    limits: Limits | None = None,
+) -> list[Case]:
+    """Solves the base and each scenario; the base comes first. Plans and comparison.json stay in `out`."""
+    base = problem.read(instance_folder)
+    scenarios = changes.read(files)
+    if plan_folder:
+        base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)
+    instances = _instances(base, scenarios)
+    with tempfile.TemporaryDirectory() as folder:
+        cases = _compared(instances, out or Path(folder), limits or Limits())
+    if out:
+        write_atomically(out / "comparison.json", (json.dumps([asdict(c) for c in cases], indent=1) + "\n").encode())
+    return cases
+
+
+def _instances(base: Instance, scenarios: list[changes.Scenario]) -> dict[str, Instance]:
+    """The base and each scenario's instance by name; raises the faults of all scenarios at once."""
+    instances, faults = {changes.BASE: base}, list[str]()
+    for changed in scenarios:
+        try:
+            instances[changed.name] = changed.made_to(base)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError("scenario-invalid", faults)
+    return instances
+
+
+def _compared(instances: dict[str, Instance], folder: Path, limits: Limits) -> list[Case]:
+    cases: list[Case] = []
+    before = pd.DataFrame()
+    for name, instance in instances.items():
+        try:
+            plan, verified = _solved(name, instance, folder / name, limits)
+        except InfeasibleError as error:
+            if not cases:
+                raise
+            cases.append(Case(name, "infeasible", causes=error.faults))
+            continue
+        lots = by_lot(instance, plan)
+        sheet = figures(instance, plan) | {"verified": verified}
+        if not cases:
+            before = lots
+            cases.append(Case(name, plan.report["status"], sheet))
+        else:
+            extra = plan.report["objective"] - cases[0].figures["cost"]
+            new = float(lots["cost"][~lots.index.isin(before.index)].sum())
+            cases.append(Case(name, plan.report["status"], sheet, [], extra, new, delays(before, lots)))
+    return cases
+
+
+def _solved(name: str, instance: Instance, folder: Path, limits: Limits) -> tuple[Plan, bool]:
+    """The plan of one case, written beside its instance, and whether it verifies."""
+    progress = limits.progress
+    told = (lambda seen: progress(name, seen)) if progress else None
+    plan = solve(instance, limits.time_limit_s, limits.gap, limits.threads, progress=told)
+    problem.write(instance, folder / "instance")
+    plan.write(folder / "plan")
+    return plan, verify(folder / "instance", folder / "plan").ok
+
+
+def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
+    """Cost, gap, cost by part; unmet and late pieces; late, split lots; factories at work; load on regular minutes."""
+    runs = _runs(instance, plan)
+    late = runs[(runs["finish"] > runs["due_day"]) & (runs["run_minutes"] > _DUST)]
+    work = plan.schedule[["setup_minutes", "run_minutes"]].sum(axis=1).groupby(plan.schedule["factory_id"]).sum()
+    offer = instance.capacity.groupby("factory_id")["minutes"].sum()
+    return {
+        "cost": plan.report["objective"],
+        "gap": plan.report["gap"],
+        **plan.report["cost"],
+        "unmet_pieces": int(unmet_pieces(instance, plan.allocation).sum()),
+        "late_pieces": float((late["run_minutes"] / late["minutes_per_piece"]).sum()),
+        "late_lots": int(late["order_id"].nunique()),
+        "split_lots": int((plan.allocation["order_id"].value_counts() > 1).sum()),
+        "factories": int(plan.allocation["factory_id"].nunique()),
+        "load_share": float(work.sum() / offer.sum()) if offer.sum() > 0 else 0.0,
+        "highest_load_share": float((work / offer.reindex(work.index)).max()) if len(work) else 0.0,
+    }
+
+
+def _runs(instance: Instance, plan: Plan) -> pd.DataFrame:
+    arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
+    orders = instance.orders[["order_id", "due_day", "late_cost"]]
+    runs = plan.schedule.merge(arcs, on=PAIR).merge(orders, on="order_id")
+    return runs.assign(finish=runs["day"] + runs["transit_days"])
+
+
+def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """By order_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot."""
+    runs = _runs(instance, plan)
+    days_late = (runs["finish"] - runs["due_day"]).clip(lower=0)
+    held = instance.incumbent[[*PAIR, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
+    pairs = plan.allocation.merge(instance.arcs, on=PAIR).merge(held, on=PAIR, how="outer").fillna({"quantity": 0})
+    unmet = unmet_pieces(instance, plan.allocation)
+    setup = pairs["setup_cost"].where((pairs["quantity"] > 0) & ~pairs["setup_done"].eq(True), 0.0)
+    taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)
+    made = pairs["unit_cost"].fillna(0) * pairs["quantity"] + setup + taken
+    late = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late
+    costs = [made.groupby(pairs["order_id"]).sum(), late.groupby(runs["order_id"]).sum()]
+    orders = instance.orders.set_index("order_id")
+    costs.append(unmet * orders["unmet_cost"])
+    finish = runs[runs["run_minutes"] > _DUST].groupby("order_id")["finish"].max()
+    cost = sum(part.reindex(unmet.index, fill_value=0.0) for part in costs)
+    return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
+
+
+def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[Delay]:
+    """Lots of both frames (as of `by_lot`) that finish on a later day or lack more pieces in the second one."""
+    both = before.add_suffix("_before").join(after, how="inner")
+    both["extra"] = both["cost"] - both["cost_before"]
+    worse = (both["finish_day"] > both["finish_day_before"]) | (both["unmet"] > both["unmet_before"])
+    return [
+        Delay(
+            order_id=row.order_id,
+            due_day=row.due_day,
+            finish_day_before=_day(row.finish_day_before),
+            finish_day=_day(row.finish_day),
+            unmet_before=row.unmet_before,
+            unmet=row.unmet,
+            extra_cost=row.extra,
+        )
+        for row in problem.rows(both[worse].sort_values("extra", ascending=False).reset_index())
+    ]
+
+
+def _day(day: float) -> int | None:
+    return None if pd.isna(day) else int(day)
+
+
+def in_columns(cases: list[Case]) -> list[dict[str, Any]]:
+    """The cases side by side for people: a row per figure, a column per case."""
+    table = [
+        {"figure": name} | {case.name: _shown(case.figures.get(name, "-")) for case in cases}
+        for name in cases[0].figures
+    ]
+    table.insert(1, {"figure": "extra_cost"} | {case.name: case.extra_cost if case.figures else "-" for case in cases})
+    return [*table, {"figure": "status"} | {case.name: case.status for case in cases}]
+
+
+def _shown(figure: Any) -> Any:
+    return ("no", "yes")[figure] if isinstance(figure, bool) else figure
