@@ -62,45 +62,45 @@ docs: setup
 
 # The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
 bench: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.calibrate_demo_world
+	.venv-bench/bin/python -m benchmarks.worlds.calibrate
 	$(MAKE) bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
 
 bench-forecast: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.forecast_amazon
-	.venv-bench/bin/python -m benchmarks.forecast_orange_juice
-	.venv-bench/bin/python -m benchmarks.forecast_new_styles
-	.venv-bench/bin/python -m benchmarks.forecast_scale
+	.venv-bench/bin/python -m benchmarks.forecast.amazon
+	.venv-bench/bin/python -m benchmarks.forecast.orange_juice
+	.venv-bench/bin/python -m benchmarks.forecast.new_styles
+	.venv-bench/bin/python -m benchmarks.forecast.scale
 
 bench-floor: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.floor_scans
-	.venv-bench/bin/python -m benchmarks.floor_scans --flat
-	$(BIN)/python -m benchmarks.floor_dispatch
-	$(BIN)/python -m benchmarks.floor_dispatch --postgresql
+	.venv-bench/bin/python -m benchmarks.floor.scans
+	.venv-bench/bin/python -m benchmarks.floor.scans --flat
+	$(BIN)/python -m benchmarks.floor.dispatch
+	$(BIN)/python -m benchmarks.floor.dispatch --postgresql
 
 # Done cells are kept, so it goes on where it stopped; docs/reliability.md is its report.
 bench-faults: setup
-	$(BIN)/python -m benchmarks.floor_faults
-	$(BIN)/python -m benchmarks.floor_fuzz
+	$(BIN)/python -m benchmarks.faults.matrix
+	$(BIN)/python -m benchmarks.faults.fuzz
 
 bench-marts: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.scan_marts
+	.venv-bench/bin/python -m benchmarks.marts.scans
 
 bench-finish: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.finish_prediction
+	.venv-bench/bin/python -m benchmarks.finish.prediction
 
 bench-scores: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.calibrate_scores
-	.venv-bench/bin/python -m benchmarks.score_share
+	.venv-bench/bin/python -m benchmarks.scores.calibrate
+	.venv-bench/bin/python -m benchmarks.scores.share
 
 # An hour; done seeds of the second are kept, so it goes on where it stopped.
 bench-promises: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.promised_dates
-	.venv-bench/bin/python -m benchmarks.promises_of_run
+	.venv-bench/bin/python -m benchmarks.promises.dates
+	.venv-bench/bin/python -m benchmarks.promises.of_run
 
 # Hours; done runs are kept, so it goes on where it stopped.
 bench-allocation: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.allocation
-	.venv-bench/bin/python -m benchmarks.allocation_report
+	.venv-bench/bin/python -m benchmarks.allocation.suite
+	.venv-bench/bin/python -m benchmarks.allocation.report
 
 .venv-bench/installed: requirements-bench.lock pyproject.toml | setup
 	test -x .venv-bench/bin/python || "$(PYTHON)" -m venv .venv-bench

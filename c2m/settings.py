@@ -177,7 +177,7 @@ class RobotPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    # Of the pairs tried (`python -m benchmarks.finish_prediction --tune`), the one that warns of most late job orders
+    # Of the pairs tried (`python -m benchmarks.finish.prediction --tune`), the one that warns of most late job orders
     # while at most 8 % of its warnings are false.
     late_chance: float = Field(0.95, gt=0, le=1, description="Warn from this chance of a finish past the due day")
     near_chance: float = Field(0.6, gt=0, le=1, description="The same on the due day and the working day before it")

@@ -17,7 +17,7 @@ from models.demand.features import GIANT, MAX_LEVELS, Cells, blocks, ratio
 from models.demand.panel import SEASONS, Category, Floats, Ints, Panel
 from models.demand.scorer import UNSEEN, encoded
 
-# Chosen on Amazon apparel, every fourth of the 28 origins of `benchmarks/forecast_amazon.py`.
+# Chosen on Amazon apparel, every fourth of the 28 origins of `benchmarks/forecast/amazon.py`.
 MOST_COPIES = 3  # origins drawn per observation of a small panel
 HALF_LIFE = 60  # periods after which a training row weighs half
 WARM_UP = 14  # first origin of training, in periods from the start of the panel

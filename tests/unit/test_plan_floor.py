@@ -10,7 +10,7 @@ import pytest
 from plan_kit import checked, day_of_work, instance, tiny
 from typer.testing import CliRunner
 
-from benchmarks.never_worse import KINDS, drawn, judged, reported
+from benchmarks.allocation.never_worse import KINDS, drawn, judged, reported
 from c2m.cli import app
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance, read, write

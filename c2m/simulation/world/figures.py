@@ -1,6 +1,6 @@
 """The numbers behind the demo world: measured on public data (source beside each) or assumed (said so).
 
-`benchmarks/calibrate_demo_world.py` measures every one marked "measured" again; docs/demo-world.md lists them all.
+`benchmarks/worlds/calibrate.py` measures every one marked "measured" again; docs/demo-world.md lists them all.
 """
 
 from dataclasses import dataclass

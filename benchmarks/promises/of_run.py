@@ -1,0 +1,84 @@
+"""Do promised dates hold in `c2m run` itself? One home a seed: a day with the real broker, then `c2m promises`.
+
+    .venv/bin/python -m benchmarks.promises.of_run [--seeds 20] [--first 1] [--out FOLDER]
+
+World and simulated factories have the seed. Each seed leaves FOLDER/<seed>.json; the same command again runs what is
+missing. The interval of what was kept is a bootstrap over seeds: orders of one world share its factories.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from c2m.files import write_atomically
+
+DRAWS = 10_000
+SMALL_PIECES, SMALL_DAYS = 300, 7
+
+
+def run(seed: int, file: Path) -> None:
+    """Runs one seed in a temporary home; writes what `c2m promises --json` says, and how long small orders took."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "C2M_HOME": home, "C2M_SIMULATION_SEED": str(seed)}
+        world = str(Path(home) / "world")
+
+        def c2m(*arguments: str) -> str:
+            command = [sys.executable, "-m", "c2m.cli", *arguments]
+            return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+        c2m("demo-world", world, "--seed", str(seed))
+        c2m("run", "--world", world)
+        found = json.loads(c2m("promises", "--json"))
+        found["small_days"] = _small_days(Path(home))
+        write_atomically(file, json.dumps(found, indent=1).encode())
+
+
+def _small_days(home: Path) -> list[float]:
+    """Days from the promise to the arrival of each small replenishment order; infinite where it has not arrived."""
+    pointer = json.loads((home / "published" / "current.json").read_text(encoding="utf-8"))
+    rows = pd.read_parquet(home / "published" / pointer["marts"]["promises"]["file"])
+    small = rows[rows["is_first"] & (rows["source"] == "replenishment") & (rows["pieces"] <= SMALL_PIECES)]
+    took = (pd.to_datetime(small["arrived_on"]) - pd.to_datetime(small["made_on"])) / timedelta(days=1)
+    return [float(days) for days in took.fillna(10_000)]
+
+
+def told(found: list[dict[str, object]], random: np.random.Generator) -> dict[str, float]:
+    """Kept, its bootstrap interval over seeds, and the mean stated."""
+    counts = np.array([[seed["judged"], seed["stated"], seed["kept"]] for seed in found], dtype=float)
+    judged, stated, kept = counts.T
+    drawn = random.integers(len(found), size=(DRAWS, len(found)))
+    rates = (judged * kept)[drawn].sum(axis=1) / judged[drawn].sum(axis=1)
+    low, high = np.quantile(rates, [0.025, 0.975])
+    rate = {"kept": (judged * kept).sum() / judged.sum(), "kept_low": low, "kept_high": high}
+    return {"promises": judged.sum(), "stated": (judged * stated).sum() / judged.sum(), **rate}
+
+
+def main() -> None:
+    """Runs what is missing, prints the figures."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--seeds", type=int, default=20)
+    arguments.add_argument("--first", type=int, default=1)
+    arguments.add_argument("--out", type=Path, default=Path("var") / "promises_of_run")
+    asked = arguments.parse_args()
+    found = []
+    for seed in range(asked.first, asked.first + asked.seeds):
+        file = asked.out / f"{seed}.json"
+        if not file.exists():
+            run(seed, file)
+        found.append(json.loads(file.read_text(encoding="utf-8")))
+        print(seed, {name: found[-1][name] for name in ("judged", "open", "stated", "kept")}, flush=True)
+    small = np.concatenate([seed["small_days"] for seed in found])
+    figures = told(found, np.random.default_rng(1)) | {"small_within_7_days": float((small <= SMALL_DAYS).mean())}
+    print({name: round(float(value), 4) for name, value in figures.items()}, f"{len(small)} small orders")
+
+
+if __name__ == "__main__":
+    main()
