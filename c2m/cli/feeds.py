@@ -59,3 +59,29 @@ def quarantine(
 
     rows = export_quarantine(feed, out)
     print(f"{rows} rows in {out}; correct them, then: c2m ingest --readmit {out}")
+
+
+@command("map")
+def map_file(
+    file: Annotated[Path, typer.Argument(help="An export that no mapping reads yet.")],
+    feed: Annotated[str, typer.Option(help="Feed that it is for, such as sales_lines.")],
+    out: Annotated[Path | None, typer.Option(help="Write the mapping here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose a mapping for an unknown export: how sure each column is, and ten rows as they would come in."""
+    from c2m.feeds.propose import propose
+    from c2m.files import write_atomically
+
+    found = propose(file, feed)
+    if out:
+        write_atomically(out, found.text.encode())
+    guesses = [{"column": g.column, "sure": g.sure, "why": g.why, "expression": g.expression} for g in found.guesses]
+    if as_json:
+        rows = json.loads(found.rows.to_json(orient="records", date_format="iso"))
+        said = {"mapping": found.text, "guesses": guesses, "rows": rows, **found.counts, "broken": found.broken}
+        print(json.dumps(said, default=str))
+        return
+    print(found.text)
+    show.table("How sure", guesses)
+    show.rows("Ten rows as they would come in", found.rows, False)
+    show.figures("Of the whole file", {**found.counts, **{f"broken: {k}": v for k, v in found.broken.items()}}, False)

@@ -44,7 +44,7 @@ _SUFFIXES = {
 }
 _SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
 _SEPARATOR_LINE = re.compile("\ufeff?sep=(.)[\r\n]*", re.IGNORECASE)  # the first line of what Excel writes
-_UNREADABLE = (
+UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
     NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password
     packed.BombError, trees.TreeError, workbook.WorkbookError,
@@ -92,7 +92,7 @@ def read(
         if kind != "excel" and packed.packing(path) == packed.ZIP:
             return _read_zip(connection, path, options, wanted)
         return _read(connection, path, options, wanted, kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return _store(connection, (), (), wanted, f"cannot be read: {error}")
 
 

@@ -1,6 +1,7 @@
 """Foreign files come in through configuration; faults of a mapping or a world are told all at once."""
 
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ from feed_rows import write_good_world
 from c2m.errors import InputError
 from c2m.feeds import landing, quarantine
 from c2m.feeds.ingest import ingest
-from c2m.feeds.mapping import load, parse
+from c2m.feeds.mapping import Shape, load, parse
 from c2m.feeds.quarantine import export_quarantine
 from c2m.feeds.readmit import readmit
 from c2m.feeds.world import World
@@ -178,3 +179,21 @@ def test_source_without_a_file_is_named_after_the_rest_has_landed(world: Path) -
 @pytest.mark.parametrize("path", sorted(Path("mappings").rglob("*.yaml")), ids=str)
 def test_mappings_of_the_project_are_sound(path: Path) -> None:
     assert load(path).expressions
+
+
+def _documented() -> list[str]:
+    """Keys of a mapping that the documentation shows: the table of steps, and the lines of `read`."""
+    text = Path("docs/data-engineer.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\| `(\w+: .+?)` \|", text, re.MULTILINE)
+    return steps + re.findall(r"^    (read: .+?})", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("shown", _documented())
+def test_what_the_documentation_shows_is_a_mapping(shown: str) -> None:
+    columns = dict.fromkeys(("merchant_id", "order_id", "sku_id", "quantity"), "a")
+    mapping = parse(f"feed: merchant_order_lines\nfiles: x\ncolumns: {json.dumps(columns)}\n{shown}\n", "shown")
+    assert mapping.shape or mapping.newest_file_wins or shown.startswith("read")
+
+
+def test_the_documentation_shows_every_step() -> None:
+    assert {shown.partition(":")[0] for shown in _documented()} >= {*Shape.model_fields, "newest_file_wins", "read"}

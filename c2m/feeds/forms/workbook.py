@@ -11,6 +11,16 @@ class WorkbookError(Exception):
     """The workbook cannot be read."""
 
 
+def tables(path: Path) -> dict[str, list[list[str]]]:
+    """Every sheet by its name, all rows as text."""
+    try:
+        with python_calamine.load_workbook(str(path)) as book:
+            found = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+    except (python_calamine.CalamineError, ValueError) as error:
+        raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
+    return {name: [list(map(text_of, row)) for row in table] for name, table in found.items()}
+
+
 def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
     """The rows of a sheet (without a name: of the first) from its row `header` on, blank ones left out."""
     try:
@@ -21,11 +31,11 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
             table = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
     except (python_calamine.CalamineError, IndexError, ValueError) as error:
         raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
-    texts = ([_text(cell) for cell in row] for row in table[header - 1 :])
+    texts = ([text_of(cell) for cell in row] for row in table[header - 1 :])
     return (row for row in texts if any(cell.strip() for cell in row))
 
 
-def _text(cell: object) -> str:
+def text_of(cell: object) -> str:
     """As a person reads it: 3 rather than 3.0, a day without a time where the cell has none."""
     if isinstance(cell, bool):
         return str(cell).lower()

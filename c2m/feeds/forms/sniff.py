@@ -1,0 +1,135 @@
+"""How an unknown file is to be read: encoding, delimiter, line of the header, sheet, path of the records.
+
+Out: keys of a mapping's `read`, those that differ from the default alone.
+"""
+
+import csv
+import gzip
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from c2m.feeds.forms import packed, workbook
+
+_LOOKED_AT = 1 << 20  # bytes
+_LINES = 60
+_DELIMITERS = ",;\t|"
+
+
+def sniff(path: Path, kind: str | None) -> dict[str, Any]:
+    """The options of a file of this form (csv where it is not known)."""
+    if kind == "excel":
+        return _sheet(path)
+    if kind in ("parquet", "jsonl", "zip"):
+        return {}
+    content = _start(path, whole=kind in ("json", "xml"))
+    encoding = _encoding(content)
+    text = content.decode(encoding, "replace").removeprefix("\ufeff")
+    found = {} if encoding == "utf-8" else {"encoding": encoding}
+    if kind == "json":
+        return found | _path(text)
+    return _tag(content) if kind == "xml" else found | _table(text)
+
+
+def _start(path: Path, whole: bool) -> bytes:
+    if whole:
+        return packed.unpack(path.read_bytes())[0]
+    with gzip.open(path) if packed.packing(path) == packed.GZIP else path.open("rb") as stream:
+        return stream.read(_LOOKED_AT)
+
+
+def _encoding(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content[: content.rfind(b"\n") + 1 or None].decode()
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _table(text: str) -> dict[str, Any]:
+    lines = text.splitlines()[:_LINES]
+    if lines and lines[0].lower().startswith("sep="):
+        return {}
+    found = {delimiter: _rows(lines, delimiter) for delimiter in _DELIMITERS}
+    delimiter = max(_DELIMITERS, key=lambda one: _agreement([row for _, row in found[one]]))
+    width = _width([row for _, row in found[delimiter]])
+    header = next((line for line, row in found[delimiter] if len(row) == width and _names(row)), 1)
+    return ({} if delimiter == "," else {"delimiter": delimiter}) | ({} if header == 1 else {"header": header})
+
+
+def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """Rows with the line in which each begins."""
+    reader, rows, begins = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter), [], 1
+    for row in reader:
+        rows.append((begins, row))
+        begins = reader.line_num + 1
+    return rows
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    counts = Counter(len(row) for row in rows if row)
+    return counts.most_common(1)[0][0] if counts else 0
+
+
+def _agreement(rows: Sequence[Sequence[str]]) -> float:
+    """How well rows agree on a number of cells above one."""
+    width = _width(rows)
+    return sum(len(row) == width for row in rows) * (width > 1) + width / 1000
+
+
+def _names(row: Sequence[str]) -> bool:
+    """Whether these cells may name columns: filled, unlike each other, no numbers."""
+    filled = [cell.strip() for cell in row if cell.strip()]
+    numbers = sum(cell.replace(".", "").replace("-", "").isdigit() for cell in filled)
+    return len(filled) == len(set(filled)) and len(filled) > len(row) / 2 and numbers == 0
+
+
+def _sheet(path: Path) -> dict[str, Any]:
+    """The longest sheet, and the first row of it that may be a header."""
+    if packed.packing(path) == packed.ZIP:
+        packed.check_zip(path)
+    tables = workbook.tables(path)
+    sheet = max(tables, key=lambda name: len(tables[name]), default=None)
+    if sheet is None:
+        return {}
+    names, rows = list(tables), tables[sheet][:_LINES]
+    header = next((at for at, row in enumerate(rows, 1) if _names(row)), 1)
+    return ({} if sheet == names[0] else {"sheet": sheet}) | ({} if header == 1 else {"header": header})
+
+
+def _path(text: str) -> dict[str, Any]:
+    """The first list of objects."""
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    found = next(_lists(tree, ()), ())
+    return {"path": ".".join(found)} if found else {}
+
+
+def _lists(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        yield path
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield from _lists(value, (*path, key))
+
+
+def _tag(content: bytes) -> dict[str, Any]:
+    """The tag of the elements nearest to the root that come more than once."""
+    if b"<!DOCTYPE" in content:
+        return {}
+    try:
+        level = [ElementTree.fromstring(content)]  # noqa: S314  without a document type there is nothing to expand
+    except ElementTree.ParseError:
+        return {}
+    while level := [child for element in level for child in element]:
+        tag, count = Counter(child.tag.rpartition("}")[2] for child in level).most_common(1)[0]
+        if count > 1:
+            return {"path": tag}
+    return {}
