@@ -22,7 +22,7 @@ def solve(solver: str, instance: Instance, clock: Clock) -> Plan:
         from optimization.engines.first.rule import greedy
 
         return greedy(instance)
-    plan: Plan = import_module(f"benchmarks.rival_{solver}").solve(instance, clock)
+    plan: Plan = import_module(f"benchmarks.allocation.rival_{solver}").solve(instance, clock)
     return plan
 
 

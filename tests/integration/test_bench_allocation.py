@@ -68,7 +68,7 @@ def test_an_instance_that_cannot_be_solved_is_no_verified_plan(tmp_path: Path) -
 def test_versions_know_the_code_and_the_plan_is_whole(shared_data: Path) -> None:
     assert {path.name for path in suite._sources("optimization.planning.solve", "optimization", set())} >= {
         "solve.py",
-        "problem.py",
+        "instances.py",
         "highs.py",
     }
     planned = list(suite.planned())
