@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from c2m.errors import InputError
 from c2m.feeds import landing
@@ -184,6 +184,16 @@ class MappingFile(Shape):
         False, description="A row that differs from what has landed under its key is known since its file arrived"
     )
     columns: dict[str, str | Value]
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _texts(cls, columns: Any) -> Any:
+        specs = columns.items() if isinstance(columns, dict) else ()
+        if odd := [str(name) for name, spec in specs if not isinstance(spec, str | dict)]:
+            raise ValueError(
+                f"{', '.join(odd)}: YAML takes this for a number, a date or a truth value; put it in quotes"
+            )
+        return columns
 
 
 @dataclass(frozen=True)
@@ -369,11 +379,17 @@ def _values(tree: Any, key: str) -> Iterator[Any]:
 def _typed(expression: str, kind: str) -> str:
     value = f"(\n{expression}\n)"
     if kind == "INTEGER":  # a bare cast would round 1.5 to 2
+        plain = (
+            rf"regexp_full_match(CAST({value} AS VARCHAR), '\s*[+-]?[0-9]+(\.0*)?\s*')"  # nearly all; the rest is slow
+        )
         real = f"CAST({value} AS DOUBLE)"
-        whole = f"CAST({value} AS DECIMAL(38,27))"  # exact; what was computed in binary may lack its last digits
-        close = f"CASE WHEN typeof({value}) = 'DOUBLE' THEN abs({real} - round({real})) < 1e-9"
-        return f"TRY(CASE WHEN {close} ELSE {whole} = trunc({whole}) END THEN CAST({value} AS INTEGER) END)"
+        close = (
+            f"typeof({value}) = 'DOUBLE' AND abs({real} - round({real})) < 1e-9"  # computed in binary: a digit may lack
+        )
+        exact = f"CAST({value} AS DECIMAL(38,27)) = trunc(CAST({value} AS DECIMAL(38,27)))"
+        return f"TRY(CASE WHEN {plain} OR {close} OR {exact} THEN CAST({value} AS INTEGER) END)"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone
-        joined = rf"regexp_replace(CAST({value} AS VARCHAR), ' ([+-]\d\d):?(\d\d)$', '\1:\2')"  # DuckDB wants no blank
-        return f"TRY(CAST(CAST({joined} AS TIMESTAMPTZ) AS TIMESTAMP))"
+        moment = "TRY(CAST(CAST({} AS TIMESTAMPTZ) AS TIMESTAMP))"
+        closed = rf"regexp_replace(CAST({value} AS VARCHAR), ' ([+-]\d\d):?(\d\d)$', '\1:\2')"  # DuckDB wants no blank
+        return f"coalesce({moment.format(value)}, {moment.format(closed)})"
     return f"TRY(CAST({value} AS {kind}))"

@@ -167,3 +167,49 @@ def test_one_content_stands_per_key_and_known_at(rows: list[tuple[str, str, str]
     assert {(place, str(day)): str(hand) for place, day, hand in landed} == standing
     assert row["quarantined"] == len(conflicts)
     assert row["duplicates"] == len(rows) - len(conflicts) - len(standing)
+
+
+_SHOP = """
+feed: reviews
+files: shop.csv
+fill_down: [{columns: [day], within: [order]}]
+explode: {rows: "string_split(items, ';')", as: item, number: n}
+unpivot: {columns: [s, m], name: size, value: stars, none: ["-"]}
+where: [{keep: stars <> '9', reason: nines}]
+add_up: {value: stars, as: sum, within: [order, item, size]}
+number_lines: {as: line, within: [order, item]}
+columns:
+  merchant_id: "'m1'"
+  review_id: regexp_replace(concat_ws('-', "order", item, line), '[^A-Za-z0-9_-]', '_', 'g')
+  style_id: item
+  reviewed_on: CAST(day AS DATE)
+  rating: sum
+"""
+_columns = ("order", "day", "items", "s", "m")
+_shop_cells = st.sampled_from(["", "o1", "o2", "2026-01-02", "a", "a;b", "a;;b;a", ";", "-", "9", "3", "x", "1;2", "é"])
+
+
+@_FEW
+@given(st.lists(st.lists(_shop_cells, min_size=4, max_size=6), max_size=8))
+def test_rows_of_a_shaped_file_are_accounted_for(rows: list[list[str]]) -> None:
+    """Rows in follow from the cells alone: per sound record its items, and of each its filled sizes, else one."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_HOME", f"{folder}/home")
+        settings.cache_clear()
+        (Path(folder) / "shop.yaml").write_text(_SHOP)
+        (Path(folder) / "world.yaml").write_text("sources: [{mapping: shop.yaml}]\n")
+        (Path(folder) / "shop.csv").write_text("\n".join(map(",".join, [_columns, *rows])) + "\n", encoding="utf-8")
+        row = _outcome(Path(folder))
+        landed = duckdb.sql(f"FROM {landing.source('reviews')}").df()
+        held = set(quarantine.read("reviews")["record"])
+    settings.cache_clear()
+    assert row["rows_in"] == row["accepted"] + row["quarantined"] + row["left_out"]
+    assert (row["accepted"], row["quarantined"]) == (len(landed) + row["duplicates"], len(held))
+    assert held.isdisjoint(landed["_record"]) and held | set(landed["_record"]) <= set(range(1, row["rows_in"] + 1))
+    if not any(len(cells) != len(_columns) for cells in rows):  # a torn record may make faults of those below it
+        assert row["rows_in"] == sum(_rows_of(*cells[2:]) for cells in rows if any(cells))
+
+
+def _rows_of(items: str, s: str, m: str) -> int:
+    sizes = sum(cell not in ("", "-") for cell in (s, m))
+    return max(1, sizes) * sum(item != "" for item in items.split(";")) or 1

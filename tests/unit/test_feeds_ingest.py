@@ -297,3 +297,14 @@ def test_file_that_cannot_be_opened_is_named(world: Path) -> None:
     with pytest.raises(InputError, match=r"reviews\.csv: cannot be read"):
         ingest(World.load(world))
     assert len(landed("sales_lines")) == 1
+
+
+def test_what_landed_before_outcomes_had_their_newer_columns_stays(world: Path, home: Path) -> None:
+    write_csv(world / "stock.csv", [good("stock"), good("stock", on_hand="-1")])
+    first = ingest(World.load(world))
+    for path in landing.folder("file_outcomes").glob("[!_]*.parquet"):
+        duckdb.sql(f"SELECT * EXCLUDE (left_out, notes) FROM '{path}'").df().to_parquet(path)
+    before = snapshot(home)
+    pd.testing.assert_frame_equal(ingest(World.load(world)), first)
+    assert snapshot(home) == before
+    assert int(landing.read_landed("file_outcomes")["left_out"].fillna(0).sum()) == 0

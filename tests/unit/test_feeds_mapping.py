@@ -123,6 +123,7 @@ def test_another_mapping_of_the_same_file_is_another_batch(world: Path) -> None:
                 "columns.on_hand: not a DuckDB expression: expected one",
             ],
         ),
+        ("feed: stock\nfiles: x\ncolumns: {sku_id: No, on_hand: 1}", ["sku_id, on_hand: YAML takes this for a number"]),
         (
             "feed: stock\nfiles: x\ncolumns: {merchant_id: a, sku_id: a, as_of: a}",
             ["location_id: missing", "on_hand: missing"],
