@@ -8,7 +8,7 @@ the cells that can be read as the column's type.
 # ruff: noqa: S608  identifiers are quoted or the contract's, texts are literals
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -122,6 +122,8 @@ def _guessed(
     guesses = {column.name: _guess(connection, feed, column, columns) for column in feed.columns}
     order, sku = guesses.get("sale_code"), guesses.get("sku_id")
     steps: dict[str, Any] = {}
+    if order and order.sure and (blank := _blank_below(connection, _source(order.why), guesses.values())):
+        steps["fill_down"] = [{"columns": blank, "within": [_source(order.why)]}]
     if feed.name == "sales_lines" and guesses["sale_line_id"].sure == 0 and order and sku and order.sure and sku.sure:
         within = [_source(order.why), _source(sku.why)]
         steps["number_lines"] = {"as": "line", "within": within}
@@ -132,6 +134,23 @@ def _guessed(
             "sale_line_id", expression, sure, "no column is unique: order, SKU and a number"
         )
     return [guess for guess in guesses.values() if guess.expression], steps
+
+
+def _blank_below(connection: duckdb.DuckDBPyConnection, order: str, guesses: Iterable[Guess]) -> list[str]:
+    """Columns that orders fill on their first line and never on the lines below it."""
+    found = []
+    for name in dict.fromkeys(_source(guess.why) for guess in guesses if guess.sure and _source(guess.why) != order):
+        cell = quoted(name)
+        counted = connection.execute(
+            f"""SELECT count(*) FILTER (below AND above AND cell IS NULL), count(*) FILTER (below AND cell IS NOT NULL)
+            FROM (SELECT {cell} AS cell, row_number() OVER same > 1 AS below,
+                    first_value({cell}) OVER same IS NOT NULL AS above
+                FROM records WHERE {quoted(order)} IS NOT NULL
+                WINDOW same AS (PARTITION BY {quoted(order)} ORDER BY "#record"))"""
+        ).fetchone()
+        blank, filled = counted or (0, 0)
+        found += [name] if blank and not filled else []
+    return found
 
 
 def _source(why: str) -> str:

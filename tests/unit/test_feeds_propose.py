@@ -60,6 +60,19 @@ def test_what_it_writes_is_a_mapping_that_brings_rows_in(home: Path, tmp_path: P
     assert said["rows"][0]["quantity"] == 2
 
 
+def test_order_fields_on_the_first_line_alone_are_filled_down(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "order,sku,style,date,qty,status,coupon\n7,a,A,2026-01-02,1,paid,\n7,b,B,,2,,\n8,a,A,2026-01-03,1,paid,x\n"
+    )
+    found = propose(path, "sales_lines")
+    assert parse(found.text, "m").shape.fill_down[0].model_dump() == {
+        "columns": ["date", "status"],
+        "within": ["order"],
+    }
+    assert found.counts["accepted"] == 3
+
+
 def test_a_workbook_and_a_document(home: Path, tmp_path: Path) -> None:
     rows = [["Season"], ["Order No", "SKU", "Model", "Date", "Qty"], [7, "a-1", "a", "2026-01-02", 3]]
     book = write_workbook(tmp_path / "x.xlsx", {"about": [["us"]], "lines": rows})
