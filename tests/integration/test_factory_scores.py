@@ -280,9 +280,7 @@ def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: di
         chance = {name: VARS["prior_manners"][name] * np.exp(told[name]) for name in keys}
         row = world["factories"].set_index("factory_id").loc[factory]
         for name in keys:
-            assert row[f"works_by_{name}"] == pytest.approx(chance[name] / sum(promised_dates.values()), abs=1e-6), (
-                factory
-            )
+            assert row[f"works_by_{name}"] == pytest.approx(chance[name] / sum(chance.values()), abs=1e-6), factory
     assert seen > 30
     new = world["factories"].set_index("factory_id").loc["new"]
     assert {name: new[f"works_by_{name}"] for name in keys} == pytest.approx(VARS["prior_manners"])
