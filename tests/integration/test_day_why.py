@@ -225,7 +225,7 @@ FILES = [
     (R, every("published/*/stock_position.parquet", "on_hand + 1 AS on_hand"), "stock", "on hand, on order"),
     (R, every("landing/sales_lines/*.parquet", "quantity + 1 AS quantity"), "landed rows", "hash of record"),
     (M, every("landing/merchant_order_lines/*.parquet", "quantity + 1 AS quantity"), "order lines", "pieces by SKU"),
-    (M, every("landing/file_outcomes/*.parquet", "accepted + 1 AS accepted"), "source rows", "rows accepted, quarantined"),
+    (M, every("landing/file_outcomes/*.parquet", "accepted + 1 AS accepted"), "source rows", "rows accepted"),
     (M, every("landing/file_outcomes/*.parquet", "'x' AS file_sha256"), "source rows", "SHA-256 of"),
     (M, edited("world/merchant_order_lines.csv", lambda text: text + "\n"), "source rows", "SHA-256 of"),
 ]  # fmt: skip
