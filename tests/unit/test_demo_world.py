@@ -210,7 +210,7 @@ def test_efficiencies_spread_as_between_measured_teams() -> None:
 
 @pytest.mark.shared
 def test_measured_numbers_are_what_the_public_data_say(shared_data: Path) -> None:
-    measure = runpy.run_path(str(ROOT / "benchmarks" / "calibrate_demo_world.py"))["measure"]
+    measure = runpy.run_path(str(ROOT / "benchmarks" / "worlds" / "calibrate.py"))["measure"]
     assert [figure for figure in measure(shared_data) if not figure.holds] == []
 
 
