@@ -111,7 +111,7 @@ def test_two_days_of_the_amazon_data_end_to_end(shared_data: Path, tmp_path: Pat
     both = run_days(week, home, prefect_url, days="2", C2M_FORECAST__RETRAIN_AFTER_DAYS="1")
     assert both.returncode == 0, both.stderr
     seen = json.loads(both.stdout)
-    assert seen["rows"]["sales_lines"] == {"in": 128_975, "accepted": 128_975, "quarantined": 0}
+    assert seen["rows"]["sales_lines"] == {"in": 128_975, "accepted": 128_975, "quarantined": 0, "left_out": 0}
     assert seen["plan"]["split_orders"] >= 3
     assert seen["job_orders"]["Ended"] >= 20
     assert set(seen["job_orders"]) <= ENDS
