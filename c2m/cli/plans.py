@@ -31,9 +31,8 @@ def allocate(
 
     limits = {"time_limit_s": time_limit, "gap": gap, "threads": threads}
     if rule:
-        refuse_without_effect(
-            {f"--{name[:10].replace('_', '-')}": limit for name, limit in limits.items()}, "without --rule"
-        )
+        options = {"--time-limit": time_limit, "--gap": gap, "--threads": threads}
+        refuse_without_effect(options, "without --rule")
     given: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
     with progress_line() as progress:
         told = partial(progress, "plan")
