@@ -122,7 +122,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
     with session() as s:
         first = plans.first_released(s, standing.business_date)
-        labels = orders.labels(s, sorted(instance.orders["order_id"]))
+        labels = orders.labels(s, sorted(instance.orders["lot_id"]))
     begun = read_instance(settings().home / first.folder / "instance") if first else instance
     day = day_of(begun, instance, made)
     if day.book is not instance:

@@ -79,7 +79,7 @@ def page(standing: Standing) -> list[str]:
     instance, plan = read(folder / "instance"), read_plan(folder / "plan")
     with session() as s:
         day = plans.of_day(s, standing.business_date)
-        labels = orders.labels(s, sorted(instance.orders["order_id"]))
+        labels = orders.labels(s, sorted(instance.orders["lot_id"]))
     labels["order"] = labels["order_id"].where(labels["source"] == "merchant", "replenishment " + labels["merchant_id"])
     return [
         *decided(standing),
@@ -144,7 +144,7 @@ def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
 
 def size_of(instance: Instance, plan: Plan) -> str:
     """Lots, pieces, factories and splits in words."""
-    places = plan.allocation.groupby("order_id").size()
+    places = plan.allocation.groupby("lot_id").size()
     split = int((places > 1).sum())
     asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
     pieces = f"all {asked:,} pieces" if placed == asked else f"{placed:,} of {counted(asked, 'piece')}"

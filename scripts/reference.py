@@ -1,4 +1,4 @@
-"""Writes docs/reference: feeds, marts, ledger, settings, messages and command line, each from the code that defines it.
+"""Writes docs/reference: feeds, marts, ledger, settings, messages, cost terms, command line, each from its code.
 
 Usage: .venv/bin/python scripts/reference.py [docs/reference]      (make reference; a test compares the pages)
 """
@@ -22,6 +22,7 @@ from c2m.feeds.contracts import FEEDS
 from c2m.ledger.tables import Base
 from c2m.settings import Settings
 from c2m.wire import messages
+from optimization.contract import terms as cost_terms
 
 ROOT = Path(__file__).parents[1]
 _PAYLOADS: tuple[type[BaseModel], ...] = (
@@ -253,6 +254,20 @@ def _default(option: Any) -> str:
     return "" if option.default in (None, False) or callable(option.default) else f"default {option.default}"
 
 
+def terms() -> Iterator[str]:
+    """Term by term: price, algebra, and the formulations that carry it otherwise than exactly."""
+    yield told(cost_terms)
+    yield "## Formulations"
+    yield listed(entry(name, [file], purpose) for name, (file, purpose) in cost_terms.FORMULATIONS.items())
+    for term in cost_terms.TERMS:
+        yield f"## {term.name}"
+        yield f"`{term.column}`, {term.unit}: `{term.algebra}`."
+        yield "Exactly, and in bounds at least; apart from that:"
+        yield listed(
+            entry(name, [how], why) for name in cost_terms.FORMULATIONS for how, why in [term.carried(name)] if why
+        )
+
+
 def entry(name: str, facts: Iterable[str], text: str) -> str:
     """A thing with its type, limits and default, and what it is."""
     known = ", ".join(fact for fact in facts if fact)
@@ -270,6 +285,7 @@ PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
     "marts": ("Marts", marts),
     "ledger": ("Ledger", ledger),
     "settings": ("Settings", settings),
+    "cost-terms": ("Cost terms", terms),
     "messages": ("Messages", wire),
     "command-line": ("Command line", commands),
     "python-api": ("Python", api),

@@ -125,4 +125,4 @@ def built(*arguments: Any, **keywords: Any) -> Instance:
 
 
 def pairs(instance: Instance) -> set[tuple[str, str]]:
-    return set(instance.arcs[["order_id", "factory_id"]].itertuples(index=False, name=None))
+    return set(instance.arcs[["lot_id", "factory_id"]].itertuples(index=False, name=None))

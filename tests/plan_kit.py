@@ -51,16 +51,16 @@ def day_of_work(seed: int = 7, lots: int = 12, factories: int = 6, days: int = 8
     sizes = r.integers(80, 900, lots)
     orders, arcs, incumbent = [], [], []
     for o, quantity in enumerate(sizes.tolist()):
-        lot: dict[str, Any] = {"order_id": f"L{o}", "quantity": quantity, "release_day": int(r.integers(1, 4))}
+        lot: dict[str, Any] = {"lot_id": f"L{o}", "quantity": quantity, "release_day": int(r.integers(1, 4))}
         lot |= {"due_day": int(r.integers(4, days + 2)), "max_late_days": 2, "max_factories": int(r.integers(1, 4))}
         orders.append(lot | {"late_cost": 0.5, "unmet_cost": 60.0})
         for f in r.choice(factories, 5, replace=False).tolist():
-            arc = {"order_id": f"L{o}", "factory_id": f"F{f}", "unit_cost": round(float(r.uniform(5, 12)), 2)}
+            arc = {"lot_id": f"L{o}", "factory_id": f"F{f}", "unit_cost": round(float(r.uniform(5, 12)), 2)}
             arc |= {"minutes_per_piece": round(float(r.uniform(8, 20)), 2), "setup_cost": 120.0, "min_lot": 50}
             arc |= {"setup_minutes": 90.0, "max_lot": quantity, "transit_days": int(r.integers(0, 2))}
             arcs.append(arc | ({"max_minutes_per_day": 1500.0} if r.random() < 0.3 else {}))
         if o % 4 == 0:
-            held = {"order_id": f"L{o}", "factory_id": arcs[-1]["factory_id"], "quantity": 40, "change_cost": 1.0}
+            held = {"lot_id": f"L{o}", "factory_id": arcs[-1]["factory_id"], "quantity": 40, "change_cost": 1.0}
             incumbent.append(held | {"frozen": o % 8 == 0})
     capacity = [
         {"factory_id": f"F{f}", "day": d, "minutes": 0 if (f + d) % 7 == 0 else 2000.0 + 100 * f}
@@ -102,7 +102,7 @@ def tiny(seed: int) -> Instance:
 def _order(r: np.random.Generator, name: str) -> dict[str, Any]:
     quantity, release = int(r.integers(1, 5)), int(r.integers(-1, 3))
     return {
-        "order_id": name,
+        "lot_id": name,
         "quantity": quantity,
         "release_day": release,
         "due_day": release + int(r.integers(0, 5)),
@@ -116,7 +116,7 @@ def _order(r: np.random.Generator, name: str) -> dict[str, Any]:
 def _arc(r: np.random.Generator, order: str, factory: str) -> dict[str, Any]:
     low = int(r.integers(0, 4))
     return {
-        "order_id": order,
+        "lot_id": order,
         "factory_id": factory,
         "unit_cost": float(r.integers(1, 9)),
         "minutes_per_piece": int(r.integers(1, 4)),
@@ -134,7 +134,7 @@ def _held(r: np.random.Generator, arc: dict[str, Any], quantity: int) -> dict[st
     kept = int(r.integers(0, 2)) if r.random() < 0.4 else int(r.integers(0, quantity + 1))
     frozen = bool(kept <= 1 and kept <= arc["min_lot"] + 1 and r.random() < 0.6)
     return {
-        "order_id": arc["order_id"],
+        "lot_id": arc["lot_id"],
         "factory_id": arc["factory_id"],
         "quantity": kept,
         "change_cost": float(r.choice([0, 2, 9])),
@@ -165,21 +165,19 @@ def _factory(r: np.random.Generator, factory: str) -> dict[str, Any]:
 def cheapest(problem: Instance, using: tuple[str, str] | None = None) -> float | None:
     """Least possible cost by trying every split of every order, or every one that uses a pair; None where none fits."""
     orders = problem.orders.to_dict("records")
-    arcs = {(a["order_id"], a["factory_id"]): a for a in problem.arcs.to_dict("records")}
-    held = {(i["order_id"], i["factory_id"]): i for i in problem.incumbent.to_dict("records")}
+    arcs = {(a["lot_id"], a["factory_id"]): a for a in problem.arcs.to_dict("records")}
+    held = {(i["lot_id"], i["factory_id"]): i for i in problem.incumbent.to_dict("records")}
     at = {a["factory_id"] for a in problem.arcs.to_dict("records")} | set(problem.factories["factory_id"])
     factory_cost = {f: _factory_cost(problem, f, arcs, held) for f in sorted(at)}
     best = None
     choices = [list(_splits(order, arcs, held)) for order in orders]
     if using:
-        asked = [order["order_id"] == using[0] for order in orders]
+        asked = [order["lot_id"] == using[0] for order in orders]
         choices = [[c for c in of if not mine or c[1].get(using[1])] for of, mine in zip(choices, asked, strict=True)]
     for splits in product(*choices):
         total = sum(cost for cost, _ in splits)
         for f, cost_of in factory_cost.items():
-            work = tuple(
-                (o["order_id"], split[f]) for o, (_, split) in zip(orders, splits, strict=True) if split.get(f)
-            )
+            work = tuple((o["lot_id"], split[f]) for o, (_, split) in zip(orders, splits, strict=True) if split.get(f))
             cost = cost_of(work)
             if cost is None:
                 break
@@ -192,17 +190,17 @@ def cheapest(problem: Instance, using: tuple[str, str] | None = None) -> float |
 def cost_of(problem: Instance, pieces: dict[str, dict[str, int]]) -> float | None:
     """Least cost of exactly these pieces by order and factory; None where a rule forbids them or they do not fit."""
     orders = problem.orders.to_dict("records")
-    arcs = {(a["order_id"], a["factory_id"]): a for a in problem.arcs.to_dict("records")}
-    held = {(i["order_id"], i["factory_id"]): i for i in problem.incumbent.to_dict("records")}
+    arcs = {(a["lot_id"], a["factory_id"]): a for a in problem.arcs.to_dict("records")}
+    held = {(i["lot_id"], i["factory_id"]): i for i in problem.incumbent.to_dict("records")}
     total = 0.0
     for order in orders:
-        asked = pieces[order["order_id"]]
+        asked = pieces[order["lot_id"]]
         costs = [cost for cost, split in _splits(order, arcs, held) if split == asked]
         if not costs:
             return None
         total += costs[0]
     for f in sorted({f for _, f in arcs} | set(problem.factories["factory_id"])):
-        work = tuple((o["order_id"], pieces[o["order_id"]][f]) for o in orders if pieces[o["order_id"]].get(f))
+        work = tuple((o["lot_id"], pieces[o["lot_id"]][f]) for o in orders if pieces[o["lot_id"]].get(f))
         cost = _factory_cost(problem, f, arcs, held)(work)
         if cost is None:
             return None
@@ -212,8 +210,8 @@ def cost_of(problem: Instance, pieces: dict[str, dict[str, int]]) -> float | Non
 
 def _splits(order: dict[str, Any], arcs: dict[Any, Any], held: dict[Any, Any]) -> Any:
     """Every allowed split of an order with the cost that depends on its pieces alone."""
-    o = order["order_id"]
-    mine = [f for (order_id, f) in arcs if order_id == o]
+    o = order["lot_id"]
+    mine = [f for (lot_id, f) in arcs if lot_id == o]
     for pieces in product(*(range(order["quantity"] + 1) for _ in mine)):
         split = {f: n for f, n in zip(mine, pieces, strict=True) if n}
         frozen = {f for f in mine if held.get((o, f), {}).get("frozen")}
@@ -228,15 +226,15 @@ def _splits(order: dict[str, Any], arcs: dict[Any, Any], held: dict[Any, Any]) -
             continue
         cost = (order["quantity"] - sum(pieces)) * order["unmet_cost"]
         cost += sum(n * arcs[o, f]["unit_cost"] for f, n in split.items())
-        for (order_id, f), row in held.items():
-            if order_id == o:
+        for (lot_id, f), row in held.items():
+            if lot_id == o:
                 cost += row["change_cost"] * max(0, row["quantity"] - split.get(f, 0))
         yield cost, split
 
 
 def _factory_cost(problem: Instance, f: str, arcs: dict[Any, Any], held: dict[Any, Any]) -> Any:
     """Function of the work (order, pieces) at one factory: its cheapest schedule with all that the factory costs."""
-    orders = {o["order_id"]: o for o in problem.orders.to_dict("records")}
+    orders = {o["lot_id"]: o for o in problem.orders.to_dict("records")}
     days = {c["day"]: c for c in problem.capacity.to_dict("records") if c["factory_id"] == f}
     row = next((x for x in problem.factories.to_dict("records") if x["factory_id"] == f), None)
 

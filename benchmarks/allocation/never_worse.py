@@ -63,8 +63,8 @@ def _full(r: np.random.Generator, tables: dict[str, pd.DataFrame], frozen_share:
         }
     )
     plan = greedy(Instance.from_tables(tables, horizon_days=int(capacity["day"].max())))
-    lots = plan.allocation["order_id"].unique()
-    held = plan.allocation[plan.allocation["order_id"].isin(r.choice(lots, max(1, len(lots) // 2), replace=False))]
+    lots = plan.allocation["lot_id"].unique()
+    held = plan.allocation[plan.allocation["lot_id"].isin(r.choice(lots, max(1, len(lots) // 2), replace=False))]
     change_cost = 0.15 * float(tables["arcs"]["unit_cost"].median())
     frozen = r.random(len(held)) < frozen_share
     tables["incumbent"] = held.assign(

@@ -48,7 +48,7 @@ def _nothing_made(model: Statement) -> np.ndarray:
     """Frozen pieces alone, every other one unmet: without this start CP-SAT may end without a plan."""
     values = model.lower.copy()
     orders = model.instance.orders
-    kept = model.pairs.groupby("order_id")["kept"].sum().reindex(orders["order_id"], fill_value=0).to_numpy()
+    kept = model.pairs.groupby("lot_id")["kept"].sum().reindex(orders["lot_id"], fill_value=0).to_numpy()
     values[model.block["unmet"]] = orders["quantity"].to_numpy() - kept
     for name in ("taken", "shortfall"):
         values[model.block[name]] = model.upper[model.block[name]]

@@ -120,7 +120,7 @@ def state(instance: Instance) -> Statement:
 def _add_lots(model: Statement) -> None:
     pairs, orders = model.pairs, model.instance.orders
     p = np.arange(len(pairs))
-    order = pd.Index(orders["order_id"]).get_indexer(pairs["order_id"])
+    order = pd.Index(orders["lot_id"]).get_indexer(pairs["lot_id"])
     free = ~pairs["frozen"].to_numpy(bool)
     held = np.flatnonzero(pairs["held"] > pairs["kept"])
     model.variable("quantity", pairs["unit_cost"], pairs["most"], pairs["kept"], integer=True)

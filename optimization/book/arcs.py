@@ -53,8 +53,8 @@ def arcs(
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.
 
-    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `whole_order`; `held`
-    has order_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
+    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `order_id`; `held`
+    has lot_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
     transit_days holds the days in hand (`slack_days`) with which the whole order's date keeps the promise level.
     """
     offered = offers(lots, factories, capabilities, scores)
@@ -79,7 +79,7 @@ def arcs(
     )[chosen]
     return pd.DataFrame(
         {
-            "order_id": lots["order_id"].to_numpy()[lot],
+            "lot_id": lots["lot_id"].to_numpy()[lot],
             "factory_id": factories["factory_id"].to_numpy()[factory],
             "unit_cost": offered.unit_cost[chosen],
             "minutes_per_piece": offered.minutes_per_piece[chosen],
@@ -97,7 +97,7 @@ def arcs(
 
 def _pairs(pairs: pd.DataFrame, values: "pd.Series[int] | int", lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
     """(L, F) the pairs' values, 0 elsewhere; pairs of other lots or unknown factories are left out."""
-    row = pd.Index(lots["order_id"]).get_indexer(pairs["order_id"])
+    row = pd.Index(lots["lot_id"]).get_indexer(pairs["lot_id"])
     column = pd.Index(factories["factory_id"]).get_indexer(pairs["factory_id"])
     known = (row >= 0) & (column >= 0)
     matrix = np.zeros((len(lots), len(factories)), dtype=np.int64)
@@ -137,7 +137,7 @@ def order_pairs(lots: pd.DataFrame, pieces: Floats) -> Ints:
     made = np.cumsum(-np.sort(-pieces, axis=1), axis=1)
     fewest = 1 + (made < _column(lots["quantity"])).sum(axis=1)
     fewest = np.minimum(fewest, lots["max_factories"].to_numpy(dtype=np.int64))
-    return np.asarray(pd.Series(fewest).groupby(lots["whole_order"].to_numpy()).transform("sum"), dtype=np.int64)
+    return np.asarray(pd.Series(fewest).groupby(lots["order_id"].to_numpy()).transform("sum"), dtype=np.int64)
 
 
 def skill_efficiency(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame) -> Floats:

@@ -24,7 +24,7 @@ from optimization.book.promised_dates import promises
 from optimization.book.proposal import dates, places
 from optimization.book.queue import WORK
 from optimization.contract.instances import Instance
-from optimization.contract.plan import Plan
+from optimization.contract.plan import PAIR, Plan
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ HEADER = [
     *["merchant_id", "parent_order_id", "placed_on", "release_on", "due_on", "priority", "tolerance_share"],
     *["max_factories", "currency", *DESTINATION],
 ]
-PAIR = ["order_id", "factory_id"]
+_MAKER = ["order_id", "factory_id"]
 DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 
 # Assumed rate, as a share of a piece's cost like those in standing.py.
@@ -82,10 +82,10 @@ def build_instance(
     exposure = exposures(factories, scores)
     running = _running_minutes(capacity, factories, policy.horizon_days) * exposure[:, None]
     offered = arcs(
-        lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["order_id", "quantity"]),
+        lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["lot_id", "quantity"]),
         *(factories, capabilities, scores),
         held,
-        refusals.rename(columns={"lot_id": "order_id"}),
+        refusals,
         running,
         policy.candidate_factories,
         policy.promise_level,
@@ -130,30 +130,30 @@ def promised_dates(
     """When whole orders will have arrived and who makes them, for `ledger.promises.record`, and the order of work.
 
     (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
-    (order_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
+    (lot_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
     understands.
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
     rows = _named(lots)
-    pairs = pd.MultiIndex.from_product([rows["order_id"], factories["factory_id"]], names=PAIR)
+    pairs = pd.MultiIndex.from_product([rows["lot_id"], factories["factory_id"]], names=PAIR)
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
     work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
-    of = rows.set_index("order_id")
+    of = rows.set_index("lot_id")
     told = (pd.to_datetime(of["promised_on"]) - pd.Timestamp(instance.day_1)).dt.days + 1
-    work["whole_order"] = work["order_id"].map(of["whole_order"])
-    work["told_by"] = work["order_id"].map(told) - work["transit_days"]
+    work["order_id"] = work["lot_id"].map(of["order_id"])
+    work["told_by"] = work["lot_id"].map(told) - work["transit_days"]
     minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
     order = _order_of_work(work, factories, minutes, overtime, versions)
     found = promises(work, factories, minutes, overtime, level, correction)
     for name in ("planned", "promised"):
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
     asked, placed = (
-        found["order_id"].map(frame.groupby(frame["order_id"].map(of["whole_order"]))["quantity"].sum())
+        found["order_id"].map(frame.groupby(frame["lot_id"].map(of["order_id"]))["quantity"].sum())
         for frame in (instance.orders, plan.allocation)
     )
     found["unplaced"] = asked - placed
-    makers = work.assign(order_id=work["whole_order"])[[*PAIR, "transit_days"]].drop_duplicates(PAIR)
+    makers = work[[*_MAKER, "transit_days"]].drop_duplicates(_MAKER)
     dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
     return found[dated], makers, order
 
@@ -161,7 +161,7 @@ def promised_dates(
 def _order_of_work(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
 ) -> pd.DataFrame:
-    """order_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
+    """lot_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
 
     The first version of the messages knows no rank, and due days stand for it.
     """
@@ -178,14 +178,14 @@ def _order_of_work(
 
 
 def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> pd.DataFrame:
-    """The job orders of each factory as they will be once the plan is released: `queue.WORK`, order_id, planned_day.
+    """The job orders of each factory as they will be once the plan is released: `queue.WORK`, lot_id, planned_day.
 
     What live job orders make stays theirs, with the days that they were told; what the plan adds to a pair is a job
     order of its own, which comes after them.
     """
     span = plan.schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
     pairs = plan.allocation.merge(span, on=PAIR).merge(instance.arcs, on=PAIR).merge(places(plan.schedule), on=PAIR)
-    held = live.rename(columns={"lot_id": "order_id", "quantity": "agreed"}).merge(pairs, on=PAIR)
+    held = live.rename(columns={"quantity": "agreed"}).merge(pairs, on=PAIR)
     held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
     held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
     for name, day in (("first", "start_on"), ("due_day", "due_on"), ("begun_day", "begun_on")):
@@ -204,7 +204,7 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
-    return work.rename(columns={"pieces": "quantity"})[["order_id", "planned_day", *WORK]]
+    return work.rename(columns={"pieces": "quantity"})[["lot_id", "planned_day", *WORK]]
 
 
 def _knew(held: pd.DataFrame) -> "pd.Series[int]":
@@ -242,27 +242,25 @@ def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | Non
 
 
 def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
-    """order_id, factory_id, quantity, accepted, setup_done: what live job orders still have to make of these lots."""
+    """lot_id, factory_id, quantity, accepted, setup_done: what live job orders still have to make of these lots."""
     rows = live[live["lot_id"].isin(lots["lot_id"]) & (live["remaining"] > 0)]
-    rows = rows.rename(columns={"lot_id": "order_id"}).assign(
-        accepted=rows["accepted"].fillna(False).astype(bool), setup_done=rows["state"].isin(STARTED)
-    )
+    rows = rows.assign(accepted=rows["accepted"].fillna(False).astype(bool), setup_done=rows["state"].isin(STARTED))
     facts = {"quantity": ("remaining", "sum"), "accepted": ("accepted", "any"), "setup_done": ("setup_done", "any")}
     return rows.groupby(PAIR, as_index=False).agg(**facts)
 
 
 def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """Lots under the instance's order_id, with `to_place` (held by no job order) and `quantity` (all open pieces)."""
-    held_pieces = held.groupby("order_id")["quantity"].sum()
+    """Lots with `to_place` (held by no job order) and `quantity` (all open pieces), sorted."""
+    held_pieces = held.groupby("lot_id")["quantity"].sum()
     rows = _named(lots)
     rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
-    rows["quantity"] = rows["to_place"] + rows["order_id"].map(held_pieces).fillna(0).astype(np.int64)
+    rows["quantity"] = rows["to_place"] + rows["lot_id"].map(held_pieces).fillna(0).astype(np.int64)
     return rows[rows["quantity"] > 0].reset_index(drop=True)
 
 
 def _named(lots: pd.DataFrame) -> pd.DataFrame:
-    """Lots under the instance's order_id, their order as whole_order, with a destination if the merchant has one."""
-    rows = lots.rename(columns={"order_id": "whole_order", "lot_id": "order_id"}).sort_values("order_id")
+    """Lots in the order of their ids, with a destination if the merchant has one."""
+    rows = lots.sort_values("lot_id")
     rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
     # Replenishment names no destination: it goes where the merchant's other open orders go.
     rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
@@ -279,7 +277,7 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
         (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
     )
     due = due.mask(promised < due, promised).astype(np.int64)
-    orders = lots[["order_id", "quantity"]].assign(
+    orders = lots[["lot_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
@@ -327,7 +325,7 @@ def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, c
     release policy's limit on change when the move is large, and waits for a person.
     """
     rows = held.merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR, how="left")
-    rows = rows.merge(lots[["order_id", "unit_cost_basis"]], on="order_id")
+    rows = rows.merge(lots[["lot_id", "unit_cost_basis"]], on="lot_id")
     needed = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
     load = needed.where(rows["accepted"], 0).groupby(rows["factory_id"]).sum()
     room = capacity.set_index("factory_id")[["minutes", "overtime_minutes"]].sum(axis=1).groupby(level=0).sum()
@@ -341,15 +339,15 @@ def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, c
 def _frozen_work(incumbents: pd.DataFrame, offered: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     """factory_id, minutes, release_day of the commitments that stay where they are."""
     rows = incumbents[incumbents["frozen"]].merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR)
-    rows = rows.merge(orders[["order_id", "release_day"]], on="order_id")
+    rows = rows.merge(orders[["lot_id", "release_day"]], on="lot_id")
     minutes = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
     return rows[["factory_id", "release_day"]].assign(minutes=minutes)
 
 
 def _latest(orders: pd.DataFrame, offered: pd.DataFrame) -> "pd.Series[int]":
     """max_late_days with the days in hand: they make a date surer, they do not shorten the window of a lot."""
-    in_hand = offered.groupby("order_id")["slack_days"].max()
-    return orders["max_late_days"] + orders["order_id"].map(in_hand).fillna(0).astype(np.int64)
+    in_hand = offered.groupby("lot_id")["slack_days"].max()
+    return orders["max_late_days"] + orders["lot_id"].map(in_hand).fillna(0).astype(np.int64)
 
 
 def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:
@@ -357,7 +355,7 @@ def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:
     active = factories[factories["status"] == "active"]
     named = pd.concat(
         [
-            pd.DataFrame({"who": "lot " + lots["order_id"], "currency": lots["currency"]}),
+            pd.DataFrame({"who": "lot " + lots["lot_id"], "currency": lots["currency"]}),
             pd.DataFrame({"who": "factory " + active["factory_id"], "currency": active["currency"]}),
         ]
     )

@@ -70,7 +70,7 @@ def promises(
 ) -> pd.DataFrame:
     """order_id, planned_day, promised_day, modelled, probability: when the pieces of each order will have arrived.
 
-    work: the queues, see `queue.WORK`, with whole_order, planned_day and transit_days without days in hand; minutes
+    work: the queues, see `queue.WORK`, with order_id, planned_day and transit_days without days in hand; minutes
     and overtime (F, D) from day 0 on. A date is a
     whole day, whose probability is above or below the level: rounding each order by itself states too much on average,
     most where a day is long (small and split orders). So what an order is promised beyond the level is taken from the
@@ -79,7 +79,7 @@ def promises(
     arrivals: dict[str, Ints] = {}
     planned: dict[str, int] = {}
     for row, finish in finishes(work, factories, minutes, overtime):
-        order, days = str(work["whole_order"].iloc[row]), int(work["transit_days"].iloc[row])
+        order, days = str(work["order_id"].iloc[row]), int(work["transit_days"].iloc[row])
         arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
         planned[order] = max(planned.get(order, 0), int(work["planned_day"].iloc[row]) + days)
     rows, owed = [], 0.0
@@ -103,6 +103,6 @@ def _promised(came: Ints, level: float, owed: float, correction: Correction) -> 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """A factory's schedule in the order in which it works: by day, and on a day first what ends the soonest."""
-    ends = rows.groupby("order_id")["day"].transform("max")
+    ends = rows.groupby("lot_id")["day"].transform("max")
     chunks = rows.assign(ends=ends, minutes=rows["setup_minutes"] + rows["run_minutes"])
-    return chunks.sort_values(["day", "ends", "order_id"], ignore_index=True)
+    return chunks.sort_values(["day", "ends", "lot_id"], ignore_index=True)

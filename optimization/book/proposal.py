@@ -9,9 +9,9 @@ from c2m.markdown import plain
 from c2m.settings import ReleasePolicy
 from optimization.book.promised_dates import in_order
 from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR
 
-PAIR = ["order_id", "factory_id"]
-_DATED = ["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"]
+_DATED = [*PAIR, "quantity", "start_on", "finish_on", "place"]
 
 
 def dated_allocation(
@@ -36,20 +36,20 @@ def dated_allocation(
         rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["arrives"], instance.day_1)
-    return rows.rename(columns={"order_id": "lot_id"})[_DATED]
+    return rows[_DATED]
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame) -> pd.DataFrame:
     """A dated allocation with price (the factory's, per piece: its minutes and its share of the setup) and currency."""
-    charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]].rename(columns={"order_id": "lot_id"})
-    rows = dated.merge(charges, on=["lot_id", "factory_id"]).merge(factories[["factory_id", "minute_cost"]])
+    charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]]
+    rows = dated.merge(charges, on=PAIR).merge(factories[["factory_id", "minute_cost"]])
     making = rows["minute_cost"].astype(float) * rows["minutes_per_piece"]
     price = (making + rows["setup_cost"] / rows["quantity"]).round(4)
     return rows[_DATED].assign(price=price, currency=instance.currency)
 
 
 def places(schedule: pd.DataFrame) -> pd.DataFrame:
-    """order_id, factory_id, place: 1 for what its factory is done with first.
+    """lot_id, factory_id, place: 1 for what its factory is done with first.
 
     A factory that makes its lots whole, one after another in this order, is done with each no later than by the
     schedule, which cuts them up by days.
@@ -100,7 +100,7 @@ def load_by_factory(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
     Columns factory_id, lots, work_minutes, regular_minutes, overtime_minutes (on offer), load_share.
     """
     work = schedule.assign(work_minutes=schedule["setup_minutes"] + schedule["run_minutes"])
-    by_factory = work.groupby("factory_id").agg(lots=("order_id", "nunique"), work_minutes=("work_minutes", "sum"))
+    by_factory = work.groupby("factory_id").agg(lots=("lot_id", "nunique"), work_minutes=("work_minutes", "sum"))
     offer = instance.capacity.groupby("factory_id").agg(
         regular_minutes=("minutes", "sum"), overtime_minutes=("overtime_minutes", "sum")
     )

@@ -1,7 +1,7 @@
 """The planning instance: lots, the factories that could make them, capacity, commitments. Contract of `c2m allocate`.
 
-A folder of tables, CSV or Parquet. `order_id` names a lot; a pair is one lot at one factory; days are integers 1..H;
-money is in one currency. * = optional column.
+A folder of tables, CSV or Parquet. `order_id` names a lot; in memory its column is `lot_id`. A pair is one lot at one
+factory; days are integers 1..H; money is in one currency. * = optional column.
 
 instance.json  (optional) horizon_days H (else the largest capacity day), day_1 (date), currency
 orders         order_id; quantity (good pieces); release_day; due_day; max_late_days; max_factories;
@@ -35,6 +35,7 @@ import pyarrow.parquet as pa_parquet
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
+from optimization.contract.edge import inside, outside
 
 LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
 _SHOWN = 20  # offending rows named per rule
@@ -146,7 +147,8 @@ class Instance:
         currency: str | None = None,
     ) -> "Instance":
         """Checks and types the tables (factories and incumbent may be absent); raises every fault at once."""
-        return _checked(dict(tables), {"horizon_days": horizon_days, "day_1": day_1, "currency": currency}, [])
+        given = {name: outside(table) for name, table in tables.items()}
+        return _checked(given, {"horizon_days": horizon_days, "day_1": day_1, "currency": currency}, [])
 
     @cached_property
     def sha256(self) -> str:
@@ -182,7 +184,7 @@ def _files(instance: Instance) -> dict[str, bytes]:
     header = {"horizon_days": instance.horizon_days, "day_1": day_1, "currency": instance.currency}
     files = {"instance.json": (json.dumps(header, indent=1, sort_keys=True) + "\n").encode()}
     for name in _COLUMNS:
-        table: pd.DataFrame = getattr(instance, name)
+        table = outside(getattr(instance, name))
         text = table.replace({np.inf: np.nan}).to_csv(index=False, lineterminator="\n")
         files[f"{name}.csv"] = text.encode()
     return files
@@ -244,7 +246,7 @@ def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: li
     arcs = typed["arcs"]
     order_release = arcs["order_id"].map(typed["orders"].set_index("order_id")["release_day"])
     arcs["release_day"] = arcs["release_day"].fillna(order_release).astype("int64")
-    ordered = {name: table.sort_values(_KEYS[name], ignore_index=True) for name, table in typed.items()}
+    ordered = {name: inside(table.sort_values(_KEYS[name], ignore_index=True)) for name, table in typed.items()}
     return Instance(**ordered, horizon_days=horizon_days, day_1=header.get("day_1"), currency=header.get("currency"))
 
 

@@ -1,5 +1,7 @@
 """The plan: which factory makes how much of which lot, on which days, at what cost. Contract of `c2m allocate`.
 
+Files, in which `order_id` names a lot; the tables of a `Plan` in memory say `lot_id`.
+
 allocation   order_id, factory_id; quantity (pieces)
 schedule     order_id, factory_id, day; setup_minutes, run_minutes
 report.json  status (optimal | feasible | infeasible), objective, bound, bound_by, gap, seconds, cost by part,
@@ -15,9 +17,10 @@ from typing import Any
 import pandas as pd
 
 from c2m.files import write_atomically
+from optimization.contract.edge import INSIDE, inside, outside
 from optimization.contract.instances import Instance
 
-PAIR = ["order_id", "factory_id"]
+PAIR = [INSIDE, "factory_id"]
 _FRAMES = {
     "allocation": {"order_id": "str", "factory_id": "str", "quantity": "int64"},
     "schedule": {
@@ -48,7 +51,8 @@ class Plan:
             if frame is None:
                 (folder / f"{name}.csv").unlink(missing_ok=True)
             else:
-                write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+                text = outside(frame).to_csv(index=False, lineterminator="\n")
+                write_atomically(folder / f"{name}.csv", text.encode())
         write_atomically(folder / "report.json", (json.dumps(self.report, indent=1) + "\n").encode())
 
 
@@ -66,7 +70,7 @@ def search_log(report: dict[str, Any]) -> str:
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
-        name: pd.read_csv(file, dtype=types)
+        name: inside(pd.read_csv(file, dtype=types))
         for name, types in _FRAMES.items()
         if (file := folder / f"{name}.csv").is_file() or name != "prices"
     }
@@ -75,20 +79,20 @@ def read_plan(folder: Path) -> Plan:
 
 def empty_frame(name: str) -> pd.DataFrame:
     """`allocation` or `schedule` without a row."""
-    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _FRAMES[name].items()})
+    return inside(pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _FRAMES[name].items()}))
 
 
 def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
-    """Pieces left per order_id, 0 included."""
-    made = allocation.groupby("order_id")["quantity"].sum()
-    asked = instance.orders.set_index("order_id")["quantity"]
+    """Pieces left per lot_id, 0 included."""
+    made = allocation.groupby("lot_id")["quantity"].sum()
+    asked = instance.orders.set_index("lot_id")["quantity"]
     return asked - made.reindex(asked.index, fill_value=0)
 
 
 def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> dict[str, float]:
     """Cost of a plan by part, by the contract's rule and nothing else."""
-    order_columns = ["order_id", "due_day", "late_cost"]
-    arcs = instance.arcs.merge(instance.orders[order_columns], on="order_id")
+    order_columns = ["lot_id", "due_day", "late_cost"]
+    arcs = instance.arcs.merge(instance.orders[order_columns], on="lot_id")
     pairs = allocation.merge(arcs, on=PAIR).merge(instance.incumbent[[*PAIR, "setup_done"]], on=PAIR, how="left")
     runs = schedule.merge(arcs, on=PAIR)
     days_late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
@@ -101,7 +105,7 @@ def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFr
         "engagement": instance.factories["engagement_cost"][engaged],
         "overtime": _overtime_cost(instance, worked),
         "late": runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late,
-        "unmet": unmet * instance.orders.set_index("order_id")["unmet_cost"],
+        "unmet": unmet * instance.orders.set_index("lot_id")["unmet_cost"],
         "shortfall": _shortfall_cost(instance, worked),
         "change": _change_cost(instance, allocation),
     }

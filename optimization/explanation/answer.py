@@ -12,6 +12,7 @@ from pathlib import Path
 
 from c2m.errors import InputError
 from optimization.contract import instances
+from optimization.contract.edge import outside_keys
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import Plan, read_plan, unmet_pieces
 from optimization.contract.wording import counted, money
@@ -35,19 +36,24 @@ _ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without spl
 _FEW = 3  # short lots; of more, the page begins with a summary
 
 
-def explain(instance_folder: Path, plan_folder: Path, order_id: str | None, factory_id: str | None) -> Explained:
+def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factory_id: str | None) -> Explained:
     """The answer about folders: a lot, a factory, why a lot is not at a factory, or the book."""
     instance = instances.read(instance_folder)
     try:
         plan = read_plan(plan_folder)
     except (OSError, ValueError, KeyError) as error:
         raise InputError("plan-unreadable", [f"{plan_folder}: {error}; expected the folder of a plan"]) from None
+    found = _answer(instance, plan, lot_id, factory_id)
+    return replace(found, figures=outside_keys(found.figures))
+
+
+def _answer(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str | None) -> Explained:
     if plan.report.get("status") == "infeasible":
         return infeasible(instance)
-    if order_id and factory_id:
-        return pair(instance, plan, order_id, factory_id)
-    if order_id:
-        return lot(instance, plan, order_id)
+    if lot_id and factory_id:
+        return pair(instance, plan, lot_id, factory_id)
+    if lot_id:
+        return lot(instance, plan, lot_id)
     return days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
 
 
@@ -58,7 +64,7 @@ def summary(
     day: Day | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
-    """The book in Markdown without a title, for the plan's page. `names`: what people call a lot, by order_id."""
+    """The book in Markdown without a title, for the plan's page. `names`: what people call a lot, by lot_id."""
     return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 
@@ -87,11 +93,11 @@ def book(
     minutes = days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
     top = marginal_prices.dearest(fixed, None, _TOP) if fixed else []
     overtime = days.overtime_offers(fixed, top) if fixed else days.no_offers("day")
-    lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("order_id")
+    lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("lot_id")
     troubled = _troubled(instance, plan)
     end = max(began + seconds, time.monotonic() + seconds / 4)  # a busy machine leaves time for some lots too
     trouble = list(_in_trouble(instance, plan, troubled, end, called))
-    codes |= {found.figures["order_id"]: found.figures["cause"]["code"] for found in trouble if found.figures["unmet"]}
+    codes |= {found.figures["lot_id"]: found.figures["cause"]["code"] for found in trouble if found.figures["unmet"]}
     short = shortage(instance, plan, codes, waits)
     lines = [
         _headline(instance, plan),
@@ -181,7 +187,7 @@ def _listed(words: Iterable[str]) -> list[str]:
 def _troubled(instance: Instance, plan: Plan) -> list[str]:
     """Lots that are short or late, those that cost most first."""
     missing = unmet_pieces(instance, plan.allocation)
-    orders = instance.orders.set_index("order_id")
+    orders = instance.orders.set_index("lot_id")
     late = days_late(instance, plan).reindex(orders.index, fill_value=0)
     cost = missing * orders["unmet_cost"] + late * orders["late_cost"] * orders["quantity"]
     return cost[(missing > 0) | (late > 0)].sort_values(ascending=False, kind="stable").index.tolist()
@@ -189,10 +195,10 @@ def _troubled(instance: Instance, plan: Plan) -> list[str]:
 
 def _in_trouble(instance: Instance, plan: Plan, troubled: list[str], end: float, called: Names) -> Iterator[Explained]:
     """The first lots of them, as many as the time allows."""
-    for order_id in troubled[:_TOP]:
+    for lot_id in troubled[:_TOP]:
         left = end - time.monotonic()
         if left <= 0:
             return
-        found = short_or_late(instance, plan, order_id, count=int(left > _FIX_S))
+        found = short_or_late(instance, plan, lot_id, count=int(left > _FIX_S))
         if found:
-            yield replace(found, title=called.lot(order_id))
+            yield replace(found, title=called.lot(lot_id))

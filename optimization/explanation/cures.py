@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import Plan
+from optimization.contract.plan import PAIR, Plan
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation.edits import Edit, edited
 from optimization.unmet import rest
@@ -92,7 +92,7 @@ def _overtime_words(factory_id: str, edits: list[Edit], day_1: date | None) -> s
 
 def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
     """The lot as it is, or, where no factory can make it, at each of the factories that make a piece cheapest."""
-    if (want.instance.arcs["order_id"] == want.order_id).any():
+    if (want.instance.arcs["lot_id"] == want.lot_id).any():
         yield want, ()
         return
     typical = want.instance.arcs.groupby("factory_id")[_TYPICAL].median().sort_values("unit_cost").head(_NEW_FACTORIES)
@@ -100,7 +100,7 @@ def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
         values: dict[str, Any] = {**row, "min_lot": int(row["min_lot"]), "transit_days": int(row["transit_days"])}
         values |= {"max_lot": LARGEST_LOT, "release_day": int(want.order["release_day"])}
         words = f"make {factory_id} capable of it (median of its other lots: {money(row['unit_cost'])} a piece)"
-        edit = Edit(words, "arcs", {"order_id": want.order_id, "factory_id": str(factory_id)}, values)
+        edit = Edit(words, "arcs", {"lot_id": want.lot_id, "factory_id": str(factory_id)}, values)
         yield replace(want, instance=edited(want.instance, [edit])), (edit,)
 
 
@@ -132,7 +132,7 @@ def _shifted(want: Want, beside: Instance) -> Iterator[Candidate]:
 
 
 def _later(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
-    order, key = want.order, {"order_id": want.order_id}
+    order, key = want.order, {"lot_id": want.lot_id}
     column = "due_day" if want.on_time else "max_late_days"
     last = int((order["due_day"] + order["max_late_days"] - beside.arcs["transit_days"]).max()) + more
     if last > beside.horizon_days:
@@ -171,7 +171,7 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
     """The edits without which a plan of the lot breaks a rule of its part."""
     work = plan.schedule.assign(minutes=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
     longest = work.groupby("factory_id")["minutes"].max()
-    for pair in rows(plan.allocation.merge(beside.arcs, on=["order_id", "factory_id"])):
+    for pair in rows(plan.allocation.merge(beside.arcs, on=PAIR)):
         name, limit = f"at {pair.factory_id}", longest[pair.factory_id]
         if pair.quantity < pair.min_lot:
             words = f"lower its minimum lot {name} from {pair.min_lot:,} to {pair.quantity:,}"
@@ -182,19 +182,19 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
         if limit > pair.max_minutes_per_day + _LEAST_MINUTES:
             words = f"raise its daily limit {name} from {pair.max_minutes_per_day:,.0f} to {_up(limit):,.0f} minutes"
             yield Edit(words, "arcs", _pair(pair), {"max_minutes_per_day": _up(limit)})
-    arrivals = work.merge(beside.arcs, on=["order_id", "factory_id"])
+    arrivals = work.merge(beside.arcs, on=PAIR)
     late = int((arrivals["day"] + arrivals["transit_days"] - order["due_day"]).max())
     if late > order["max_late_days"]:
         yield Edit(
             f"accept it {counted(late, 'day')} late instead of {order['max_late_days']}",
             "orders",
-            {"order_id": order["order_id"]},
+            {"lot_id": order["lot_id"]},
             {"max_late_days": late},
         )
     count = len(plan.allocation)
     if count > max(order["max_factories"], frozen_factories(beside)):
         words = f"let {count} factories share it instead of {order['max_factories']}"
-        yield Edit(words, "orders", {"order_id": order["order_id"]}, {"max_factories": count})
+        yield Edit(words, "orders", {"lot_id": order["lot_id"]}, {"max_factories": count})
     yield from overtime_needed(beside, work)
 
 
@@ -239,7 +239,7 @@ def _lift_all(part: Instance, whole: Instance) -> Instance:
 
 def _around(want: Want) -> Instance:
     """The lot and its neighbours, in what the rest of the plan leaves."""
-    return rest.part(want.instance, want.plan, rest.around(want.instance, want.plan, want.order_id, _AROUND_ARCS))
+    return rest.part(want.instance, want.plan, rest.around(want.instance, want.plan, want.lot_id, _AROUND_ARCS))
 
 
 def _unfound(want: Want) -> float:
@@ -264,7 +264,7 @@ def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...
 
 def _completions(want: Want, beside: Instance, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, ...]]:
     """What must be asked for besides, least first: nothing, its date, its place before the others."""
-    order, key = want.order, {"order_id": want.order_id}
+    order, key = want.order, {"lot_id": want.lot_id}
     insist = (Edit("insist on its date", "orders", key, {"max_late_days": 0}),) if want.on_time else ()
     yield ()
     yield insist
@@ -277,7 +277,7 @@ def _completions(want: Want, beside: Instance, edits: tuple[Edit, ...]) -> Itera
 
 
 def _pair(row: Any) -> dict[str, str]:
-    return {"order_id": row.order_id, "factory_id": row.factory_id}
+    return {"lot_id": row.lot_id, "factory_id": row.factory_id}
 
 
 def _up(minutes: float) -> float:

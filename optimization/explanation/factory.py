@@ -9,7 +9,7 @@ import pandas as pd
 
 from c2m.errors import InputError
 from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import Plan
+from optimization.contract.plan import PAIR, Plan
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation import marginal_prices, waiting
 from optimization.explanation.form import CENT, Explained, Names, table
@@ -56,9 +56,9 @@ def fixed_around(instance: Instance, plan: Plan, factories: list[str]) -> Fixed:
     """The program with the plan's switches fixed; of a large book only the lots made at some factories take part."""
     if len(instance.arcs) <= _MOST_ARCS:
         return Fixed(instance, plan, factories)
-    made = plan.allocation["order_id"][plan.allocation["factory_id"].isin(factories)].unique()
-    sizes = instance.arcs.groupby("order_id").size().reindex(made)
-    lots = [str(order_id) for order_id in made[np.cumsum(sizes.to_numpy()) <= _MOST_ARCS]]
+    made = plan.allocation["lot_id"][plan.allocation["factory_id"].isin(factories)].unique()
+    sizes = instance.arcs.groupby("lot_id").size().reindex(made)
+    lots = [str(lot_id) for lot_id in made[np.cumsum(sizes.to_numpy()) <= _MOST_ARCS]]
     return Fixed(rest.part(instance, plan, lots), rest.of_lots(plan, lots), factories)
 
 
@@ -126,13 +126,13 @@ def overtime_offers(fixed: Fixed, positions: Any) -> pd.DataFrame:
 
 
 def lot_offers(fixed: Fixed, factory_id: str | None = None) -> pd.DataFrame:
-    """order_id, factory_id, units (pieces fewer), saves, first (price of the first piece), first_range."""
+    """lot_id, factory_id, units (pieces fewer), saves, first (price of the first piece), first_range."""
     bound = fixed.pairs[fixed.pairs["lot_price"] > _LEAST_PRICE]
     bound = bound if factory_id is None else bound[bound["factory_id"] == factory_id]
     found = {
         int(i): offer for i in bound.index if (offer := marginal_prices.lower_lot(fixed, int(i))) and offer.saves > CENT
     }
-    return _offers(fixed.pairs[["order_id", "factory_id"]], found)
+    return _offers(fixed.pairs[PAIR], found)
 
 
 def _offers(names: pd.DataFrame, found: dict[int, marginal_prices.Offer]) -> pd.DataFrame:
@@ -213,4 +213,4 @@ def offer_words(instance: Instance, overtime: pd.DataFrame, lots: pd.DataFrame, 
         yield f"{row.units:,.0f} minutes of overtime more at {row.factory_id} {when}: {saved}"
     for row in rows(lots):
         saved = f"saves {money(row.saves)}, the first piece {_price(row.first, row.first_range)}"
-        yield f"no minimum lot for {called.lot(row.order_id)} at {row.factory_id}: {saved}"
+        yield f"no minimum lot for {called.lot(row.lot_id)} at {row.factory_id}: {saved}"

@@ -85,10 +85,10 @@ def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
 
 @dataclass(frozen=True)
 class Names:
-    """What people call a lot, by order_id; the others go by their order_id."""
+    """What people call a lot, by lot_id; the others go by their lot_id."""
 
     lots: Mapping[str, str]
 
-    def lot(self, order_id: str) -> str:
+    def lot(self, lot_id: str) -> str:
         """A lot in words."""
-        return self.lots.get(order_id, f"Lot {order_id}")
+        return self.lots.get(lot_id, f"Lot {lot_id}")

@@ -38,7 +38,7 @@ def _alone(instance: Instance, held: pd.DataFrame) -> Instance:
     kept = held[[*PAIR, "quantity"]].rename(columns={"quantity": "kept"})
     arcs = instance.arcs.merge(kept, on=PAIR)
     arcs = arcs.assign(max_lot=arcs[["max_lot", "kept"]].min(axis=1), unit_cost=0.0, setup_cost=0.0)
-    orders = instance.orders[instance.orders["order_id"].isin(held["order_id"])].assign(late_cost=0.0)
+    orders = instance.orders[instance.orders["lot_id"].isin(held["lot_id"])].assign(late_cost=0.0)
     capacity = instance.capacity[instance.capacity["factory_id"].isin(held["factory_id"])]
     return replace(
         instance,
@@ -78,9 +78,9 @@ def _released(alone: Instance, held: pd.DataFrame) -> list[Remedy]:
     left = left[left["made"] < left["quantity"]]
     edits = tuple(
         Edit(
-            f"set {row.quantity - row.made:,.0f} of {row.quantity:,} pieces of {row.order_id} at {row.factory_id} free",
+            f"set {row.quantity - row.made:,.0f} of {row.quantity:,} pieces of {row.lot_id} at {row.factory_id} free",
             "incumbent",
-            {"order_id": row.order_id, "factory_id": row.factory_id},
+            {"lot_id": row.lot_id, "factory_id": row.factory_id},
             {"quantity": int(row.made)},
         )
         for row in rows(left)

@@ -25,46 +25,44 @@ _SAME = 1e-6  # relative; costs nearer to each other than this are equal
 _FIXES = 3
 
 
-def lot(instance: Instance, plan: Plan, order_id: str) -> Explained:
+def lot(instance: Instance, plan: Plan, lot_id: str) -> Explained:
     """Where it is made and at what cost a piece, the split against none, and why it is short or late."""
-    order = _order(instance, order_id)
-    places = _places(instance, plan, order_id)
-    part = rest.part(instance, plan, rest.around(instance, plan, order_id, _ARCS))
-    single, unsplit = _unsplit(part, plan, order_id) if (places["quantity"] > 0).sum() > 1 else (None, None)
-    trouble = short_or_late(instance, plan, order_id)
+    order = _order(instance, lot_id)
+    places = _places(instance, plan, lot_id)
+    part = rest.part(instance, plan, rest.around(instance, plan, lot_id, _ARCS))
+    single, unsplit = _unsplit(part, plan, lot_id) if (places["quantity"] > 0).sum() > 1 else (None, None)
+    trouble = short_or_late(instance, plan, lot_id)
     lines = [_headline(instance, order, places), "", *_places_table(instance, places), ""]
     if single:
-        lines.append(f"* **Not split**, at its best single factory ({_where(single, order_id)}): {single.words}.")
+        lines.append(f"* **Not split**, at its best single factory ({_where(single, lot_id)}): {single.words}.")
     if unsplit:
         lines.append(f"* **Nothing split**, of the {len(part.orders)} lots around it: {unsplit.words}.")
     lines += [f"* {trouble.lines[0]}", *trouble.lines[1:]] if trouble else []
     figures = {
-        "order_id": order_id,
+        "lot_id": lot_id,
         "places": places.replace({np.nan: None}).to_dict("records"),
         "single_factory": single and asdict(single),
         "nothing_split": unsplit and {"lots": len(part.orders), **asdict(unsplit)},
         **(trouble.figures if trouble else {}),
     }
-    return Explained(f"Lot {order_id}", lines, figures)
+    return Explained(f"Lot {lot_id}", lines, figures)
 
 
-def pair(instance: Instance, plan: Plan, order_id: str, factory_id: str) -> Explained:
+def pair(instance: Instance, plan: Plan, lot_id: str, factory_id: str) -> Explained:
     """Why not this factory: the cheapest plan that uses it, and the rule that keeps it out."""
-    _order(instance, order_id)
-    here = (plan.allocation["order_id"] == order_id) & (plan.allocation["factory_id"] == factory_id)
-    title = f"Lot {order_id} at {factory_id}"
+    _order(instance, lot_id)
+    here = (plan.allocation["lot_id"] == lot_id) & (plan.allocation["factory_id"] == factory_id)
+    title = f"Lot {lot_id} at {factory_id}"
     if here.any():
         pieces = int(plan.allocation["quantity"][here].iloc[0])
         return Explained(title, [f"It is used: {pieces:,} pieces."], {"rule": "used", "quantity": pieces})
-    part = rest.part(instance, plan, rest.around(instance, plan, order_id, _ARCS))
-    found = against(part, plan, cheapest(part, _SECONDS, using=(order_id, factory_id)))
-    rule, words = _stopped_by(instance, plan, order_id, factory_id, found)
+    part = rest.part(instance, plan, rest.around(instance, plan, lot_id, _ARCS))
+    found = against(part, plan, cheapest(part, _SECONDS, using=(lot_id, factory_id)))
+    rule, words = _stopped_by(instance, plan, lot_id, factory_id, found)
     lines = [f"Not used: {words}."]
     if found:
         pieces = next(
-            row["quantity"]
-            for row in found.allocation
-            if (row["order_id"], row["factory_id"]) == (order_id, factory_id)
+            row["quantity"] for row in found.allocation if (row["lot_id"], row["factory_id"]) == (lot_id, factory_id)
         )
         lines.append(
             f"If it had to be used, the best would be {pieces:,} pieces there: the plan would cost {found.words}."
@@ -72,11 +70,11 @@ def pair(instance: Instance, plan: Plan, order_id: str, factory_id: str) -> Expl
     return Explained(title, lines, {"rule": rule, "words": words, "forced": found and asdict(found)})
 
 
-def short_or_late(instance: Instance, plan: Plan, order_id: str, count: int = _FIXES) -> Explained | None:
+def short_or_late(instance: Instance, plan: Plan, lot_id: str, count: int = _FIXES) -> Explained | None:
     """The cause of missing pieces, else of lateness, and the cheapest fixes; None where it is whole and on time."""
-    want = Want(instance, plan, order_id, on_time=False)
+    want = Want(instance, plan, lot_id, on_time=False)
     missing = int(want.order["quantity"]) - want.made
-    late = int(days_late(instance, rest.of_lots(plan, [order_id])).sum())
+    late = int(days_late(instance, rest.of_lots(plan, [lot_id])).sum())
     if not missing and not late:
         return None
     want = replace(want, on_time=not missing)
@@ -86,7 +84,7 @@ def short_or_late(instance: Instance, plan: Plan, order_id: str, count: int = _F
     lines = [f"**{what}**: {found.words}.", *_fix_lines(mends)]
     shown = [asdict(fix) | {"pays": _pays(fix)} for fix in mends]
     figures = {"unmet": missing, "days_late": late, "cause": asdict(found), "fixes": shown}
-    return Explained(f"Lot {order_id}", lines, {"order_id": order_id, **figures})
+    return Explained(f"Lot {lot_id}", lines, {"lot_id": lot_id, **figures})
 
 
 def _fix_lines(mends: list[Fix]) -> list[str]:
@@ -110,28 +108,26 @@ def _saved(fix: Fix) -> str:
     return f"saves {money(-fix.extra_cost)}" if fix.extra_cost < -CENT else "costs nothing"
 
 
-def _order(instance: Instance, order_id: str) -> Any:
-    found = instance.orders[instance.orders["order_id"] == order_id]
+def _order(instance: Instance, lot_id: str) -> Any:
+    found = instance.orders[instance.orders["lot_id"] == lot_id]
     if found.empty:
-        raise InputError(
-            "order-unknown", [f"order {order_id!r} is not in the instance; orders.csv lists those that are"]
-        )
+        raise InputError("order-unknown", [f"order {lot_id!r} is not in the instance; orders.csv lists those that are"])
     return found.iloc[0]
 
 
-def _places(instance: Instance, plan: Plan, order_id: str) -> pd.DataFrame:
+def _places(instance: Instance, plan: Plan, lot_id: str) -> pd.DataFrame:
     """A row per capable factory: pieces, days, cost a piece with setup and the price of its minutes, why not."""
-    reduced = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [order_id]))
-    arcs = instance.arcs[instance.arcs["order_id"] == order_id]
+    reduced = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [lot_id]))
+    arcs = instance.arcs[instance.arcs["lot_id"] == lot_id]
     fixed = fixed_around(instance, plan, sorted(arcs["factory_id"]))
-    order = _order(instance, order_id)
-    runs = plan.schedule[plan.schedule["order_id"] == order_id].groupby("factory_id")["day"].agg(["min", "max"])
-    made = plan.allocation[plan.allocation["order_id"] == order_id].set_index("factory_id")["quantity"]
+    order = _order(instance, lot_id)
+    runs = plan.schedule[plan.schedule["lot_id"] == lot_id].groupby("factory_id")["day"].agg(["min", "max"])
+    made = plan.allocation[plan.allocation["lot_id"] == lot_id].set_index("factory_id")["quantity"]
     found = arcs[["factory_id", "unit_cost", "setup_cost", "minutes_per_piece", "min_lot"]].merge(
         reduced.dropped[["factory_id", "reason"]], on="factory_id", how="left"
     )
     at = found["factory_id"]
-    found["room_pieces"] = room_pieces(rest.part(instance, plan, [order_id])).reindex(at).to_numpy()
+    found["room_pieces"] = room_pieces(rest.part(instance, plan, [lot_id])).reindex(at).to_numpy()
     found["quantity"] = made.reindex(at, fill_value=0).to_numpy()
     found["first_day"], found["last_day"] = runs["min"].reindex(at).to_numpy(), runs["max"].reindex(at).to_numpy()
     lots = found["quantity"].where(found["quantity"] > 0, order["quantity"])
@@ -153,7 +149,7 @@ def _headline(instance: Instance, order: Any, places: pd.DataFrame) -> str:
     used = places[places["quantity"] > 0]
     where = "at " + ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) if len(used) else "nowhere"
     window = f"from {day(instance.day_1, order['release_day'])} to {day(instance.day_1, order['due_day'])}"
-    held = instance.incumbent[instance.incumbent["order_id"] == order["order_id"]]
+    held = instance.incumbent[instance.incumbent["lot_id"] == order["lot_id"]]
     frozen = int((held["frozen"].to_numpy(bool) & (held["quantity"] > 0)).sum())
     counting = f", {frozen} of them with frozen pieces" if frozen else ""
     most = counted(order["max_factories"], "factory", "factories")
@@ -176,42 +172,39 @@ def _places_table(instance: Instance, places: pd.DataFrame) -> list[str]:
     return [*table(records), "", "Its minutes: what the minutes of a piece are worth to other lots."]
 
 
-def _unsplit(part: Instance, plan: Plan, order_id: str) -> tuple[Against | None, Against | None]:
+def _unsplit(part: Instance, plan: Plan, lot_id: str) -> tuple[Against | None, Against | None]:
     """The lot at one factory, and no lot of the part at more than one."""
     most = part.orders["max_factories"]
-    alone = replace(part, orders=part.orders.assign(max_factories=most.mask(part.orders["order_id"] == order_id, 1)))
+    alone = replace(part, orders=part.orders.assign(max_factories=most.mask(part.orders["lot_id"] == lot_id, 1)))
     nobody = replace(part, orders=part.orders.assign(max_factories=1))
     one, none = (against(part, plan, cheapest(asked, _SECONDS)) for asked in (alone, nobody))
     return one, none
 
 
-def _where(found: Against, order_id: str) -> str:
+def _where(found: Against, lot_id: str) -> str:
     return (
-        ", ".join(f"{p['factory_id']} {p['quantity']:,}" for p in found.allocation if p["order_id"] == order_id)
-        or "none"
+        ", ".join(f"{p['factory_id']} {p['quantity']:,}" for p in found.allocation if p["lot_id"] == lot_id) or "none"
     )
 
 
-def _stopped_by(
-    instance: Instance, plan: Plan, order_id: str, factory_id: str, found: Against | None
-) -> tuple[str, str]:
+def _stopped_by(instance: Instance, plan: Plan, lot_id: str, factory_id: str, found: Against | None) -> tuple[str, str]:
     """The rule that keeps a lot out of a factory, in kebab-case and in words."""
-    arcs = instance.arcs[(instance.arcs["order_id"] == order_id) & (instance.arcs["factory_id"] == factory_id)]
+    arcs = instance.arcs[(instance.arcs["lot_id"] == lot_id) & (instance.arcs["factory_id"] == factory_id)]
     if arcs.empty:
         return "no-capable-factory", f"{factory_id} is not listed as capable of it"
-    alone = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [order_id])).dropped
+    alone = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [lot_id])).dropped
     for reason in alone["reason"][alone["factory_id"] == factory_id]:
         code = _DROPPED[reason]
-        return code, f"{reason} ({_rule_words(code, instance, arcs.iloc[0], order_id)})"
+        return code, f"{reason} ({_rule_words(code, instance, arcs.iloc[0], lot_id)})"
     if found is None:
         return "frozen-work", "frozen work leaves no room for it there"
     if found.extra_cost < -CENT:
         return "search-stopped", "to use it would be cheaper; the search stopped before it found that"
-    beside = rest.part(instance, plan, [order_id])
+    beside = rest.part(instance, plan, [lot_id])
     now = sum(rest.cost_of(beside, plan).values())
     for code, lifted in _lifted_at(instance, beside, factory_id).items():
-        if cheapest(lifted, _SECONDS, using=(order_id, factory_id)).total <= now * (1 + _SAME) + CENT:
-            return code, _rule_words(code, instance, arcs.iloc[0], order_id)
+        if cheapest(lifted, _SECONDS, using=(lot_id, factory_id)).total <= now * (1 + _SAME) + CENT:
+            return code, _rule_words(code, instance, arcs.iloc[0], lot_id)
     return "dearer", "it is dearer, whatever rule were lifted"
 
 
@@ -228,8 +221,8 @@ def _lifted_at(instance: Instance, beside: Instance, factory_id: str) -> dict[st
     return found
 
 
-def _rule_words(code: str, instance: Instance, arc: Any, order_id: str) -> str:
-    order, at = _order(instance, order_id), arc["factory_id"]
+def _rule_words(code: str, instance: Instance, arc: Any, lot_id: str) -> str:
+    order, at = _order(instance, lot_id), arc["factory_id"]
     last = min(order["due_day"] - arc["transit_days"] + order["max_late_days"], instance.horizon_days)
     begin, end = day(instance.day_1, arc["release_day"]), day(instance.day_1, last)
     most = counted(order["max_factories"], "factory", "factories")

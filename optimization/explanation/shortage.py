@@ -52,10 +52,10 @@ def shortage(instance: Instance, plan: Plan, codes: dict[str, str], waits: pd.Da
     short = missing[missing > 0]
     if not len(short):
         return None
-    unmet_cost = instance.orders.set_index("order_id")["unmet_cost"].reindex(short.index)
+    unmet_cost = instance.orders.set_index("lot_id")["unmet_cost"].reindex(short.index)
     lots = pd.DataFrame({"code": [codes[str(o)] for o in short.index], "pieces": short, "cost": short * unmet_cost})
     by_cause = _summed(lots, "code", "cost").assign(cause=lambda table: table["code"].map(WORDS))
-    once = waits.drop_duplicates("order_id")[["factory_id", "pieces", "minutes", "saves"]]
+    once = waits.drop_duplicates("lot_id")[["factory_id", "pieces", "minutes", "saves"]]
     return Shortage(
         lots=len(short),
         pieces=int(short.sum()),

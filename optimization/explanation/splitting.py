@@ -36,7 +36,7 @@ class Splitting:
 
 def worth(instance: Instance, plan: Plan, seconds: float) -> Splitting:
     """What the splits of a plan are worth; counted only where there are no seconds, or frozen work does not fit."""
-    places = plan.allocation.groupby("order_id").size()
+    places = plan.allocation.groupby("lot_id").size()
     split = places[places > 1]
     most = int(split.max()) if len(split) else 1
     return Splitting(len(split), most, _nothing_split(instance, plan, seconds) if len(split) and seconds > 0 else None)

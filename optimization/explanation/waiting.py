@@ -48,24 +48,24 @@ class Step:
 def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     """The pairs at which lots wait, with the minutes that they lack there and what these would save.
 
-    order_id, factory_id, pieces (unmet, at most those that the pair may take), used, first_day, last_day, minutes
+    lot_id, factory_id, pieces (unmet, at most those that the pair may take), used, first_day, last_day, minutes
     (lacking to make them), begins (lacking to make the fewest allowed), saves (money), rate (money per minute).
     """
     missing = unmet_pieces(instance, plan.allocation)
-    lots = instance.orders[instance.orders["order_id"].isin(missing.index[missing > 0])]
-    pairs = instance.arcs.merge(lots[["order_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
+    lots = instance.orders[instance.orders["lot_id"].isin(missing.index[missing > 0])]
+    pairs = instance.arcs.merge(lots[["lot_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
     held = instance.incumbent[[*PAIR, "frozen", "setup_done"]]
     pairs = pairs.merge(plan.allocation.rename(columns={"quantity": "made"}), on=PAIR, how="left")
     pairs = (
         pairs.merge(held, on=PAIR, how="left")
         .fillna({"made": 0})
-        .assign(missing=pairs["order_id"].map(missing).astype(float))
+        .assign(missing=pairs["lot_id"].map(missing).astype(float))
     )
     pairs["used"], frozen = pairs["made"] > 0, pairs["frozen"].eq(True)
     pairs["first_day"] = pairs["release_day"].clip(lower=1)
     latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
     pairs["last_day"] = latest.mask(frozen, instance.horizon_days)
-    full = pairs["used"].groupby(pairs["order_id"]).transform("sum") >= pairs["max_factories"]
+    full = pairs["used"].groupby(pairs["lot_id"]).transform("sum") >= pairs["max_factories"]
     most = pairs[["missing", "max_lot"]].min(axis=1).where(~pairs["used"], pairs["max_lot"] - pairs["made"])
     pairs["pieces"] = np.minimum(most, pairs["missing"])
     least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~frozen, 0))
@@ -95,7 +95,7 @@ class Factory:
     def __init__(self, instance: Instance, plan: Plan, factory_id: str, found: pd.DataFrame) -> None:
         self._factory_id = factory_id
         self._waits = found[found["factory_id"] == factory_id]
-        self._part = rest.part(instance, plan, _lots(instance, plan, factory_id, self._waits["order_id"].tolist()))
+        self._part = rest.part(instance, plan, _lots(instance, plan, factory_id, self._waits["lot_id"].tolist()))
         self._known = plan.allocation
         self._now: Choice | None = None
 
@@ -132,14 +132,14 @@ class Factory:
 def _lots(instance: Instance, plan: Plan, factory_id: str, waits: list[str]) -> list[str]:
     """The waiting lots that gain most a minute, then those with most minutes there; all lots of a small book."""
     if len(instance.arcs) <= _ARCS:
-        return instance.orders["order_id"].tolist()
-    sizes = instance.arcs.groupby("order_id").size()
+        return instance.orders["lot_id"].tolist()
+    sizes = instance.arcs.groupby("lot_id").size()
     here = plan.schedule[plan.schedule["factory_id"] == factory_id]
-    minutes = (here["setup_minutes"] + here["run_minutes"]).groupby(here["order_id"]).sum()
+    minutes = (here["setup_minutes"] + here["run_minutes"]).groupby(here["lot_id"]).sum()
     some = waits[: max(1, int(np.searchsorted(np.cumsum(sizes.reindex(waits)), _ARCS / 2, side="right")))]
     ranked = list(dict.fromkeys([*some, *minutes.sort_values(ascending=False, kind="stable").index]))
     count = int(np.searchsorted(np.cumsum(sizes.reindex(ranked)), _ARCS, side="right"))
-    return [str(order_id) for order_id in ranked[: max(1, count)]]
+    return [str(lot_id) for lot_id in ranked[: max(1, count)]]
 
 
 def _spare(instance: Instance, plan: Plan, pairs: pd.DataFrame) -> Any:

@@ -207,8 +207,8 @@ def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
 
 def _priceless_bound(instance: Instance) -> float:
     """What every plan costs at least: each piece at its cheapest arc or unmet (capacity priced at zero)."""
-    cheapest = instance.arcs.groupby("order_id")["unit_cost"].min()
-    orders = instance.orders.set_index("order_id")
+    cheapest = instance.arcs.groupby("lot_id")["unit_cost"].min()
+    orders = instance.orders.set_index("lot_id")
     return float((orders["quantity"] * np.fmin(orders["unmet_cost"], cheapest.reindex(orders.index))).sum())
 
 

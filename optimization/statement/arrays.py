@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR
 from optimization.statement.reduction import Pairs
 
 Floats = NDArray[np.float64]
@@ -94,10 +95,10 @@ def dense(instance: Instance, reduced: Pairs) -> Dense:
     names = factory_names(instance, reduced)
     column = {name: pairs[name].to_numpy() for name in pairs.columns}
     by_factory = instance.factories.set_index("factory_id").reindex(names).fillna(0.0)
-    held = instance.incumbent.merge(pairs[["order_id", "factory_id"]], how="left", indicator=True)
+    held = instance.incumbent.merge(pairs[PAIR], how="left", indicator=True)
     lost = held[held["_merge"] == "left_only"]
     return Dense(
-        order=places(pd.Index(orders["order_id"]), pairs["order_id"]),
+        order=places(pd.Index(orders["lot_id"]), pairs["lot_id"]),
         factory=places(names, pairs["factory_id"]),
         pace=column["minutes_per_piece"],
         most=np.maximum(1, column["most"]),
@@ -120,7 +121,7 @@ def dense(instance: Instance, reduced: Pairs) -> Dense:
 
 def _standing(pairs: pd.DataFrame, orders: pd.DataFrame) -> Ints:
     """Pairs with frozen pieces (orders,)."""
-    owners = places(pd.Index(orders["order_id"]), pairs["order_id"][pairs["kept"] > 0])
+    owners = places(pd.Index(orders["lot_id"]), pairs["lot_id"][pairs["kept"] > 0])
     return np.bincount(owners, minlength=len(orders))
 
 

@@ -113,7 +113,7 @@ def _pairs(instance: Instance, plan: Plan, factories: list[str] | None) -> pd.Da
     latest = (pairs["on_time_day"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
     pairs["last_day"] = latest.mask(pairs["frozen"], instance.horizon_days)
     pairs["least"] = pairs["least"].where(pairs["switched"], pairs["kept"]).astype(float)
-    kept_elsewhere = pairs.groupby("order_id")["kept"].transform("sum") - pairs["kept"]
+    kept_elsewhere = pairs.groupby("lot_id")["kept"].transform("sum") - pairs["kept"]
     pairs["most"] = np.minimum(pairs["max_lot"], pairs["order_quantity"] - kept_elsewhere).astype(float)
     pairs["late_start_days"] = _late_start_days(pairs, plan)
     return pairs
@@ -121,7 +121,7 @@ def _pairs(instance: Instance, plan: Plan, factories: list[str] | None) -> pd.Da
 
 def _switched(pairs: pd.DataFrame) -> "pd.Series[bool]":
     """Whether the model gives the pair a binary of its own (optimization/statement/mip.py)."""
-    choices = (pairs["kept"] == 0).groupby(pairs["order_id"]).transform("sum")
+    choices = (pairs["kept"] == 0).groupby(pairs["lot_id"]).transform("sum")
     shared = choices > pairs["max_new"]
     asks = (pairs["setup_cost"] > 0) | (pairs["setup_minutes"] > 0) | (pairs["least"] > 1)
     return (pairs["kept"] == 0) & (asks | shared)
@@ -142,7 +142,7 @@ def _late_start_days(pairs: pd.DataFrame, plan: Plan) -> NDArray[np.float64]:
 
 def _together(pairs: pd.DataFrame, factories: list[str]) -> NDArray[np.bool_]:
     """The pairs that hang together with some factories."""
-    lot, factory = pd.factorize(pairs["order_id"])[0], pd.factorize(pairs["factory_id"])[0]
+    lot, factory = pd.factorize(pairs["lot_id"])[0], pd.factorize(pairs["factory_id"])[0]
     lots = int(lot.max(initial=-1)) + 1
     nodes = lots + int(factory.max(initial=-1)) + 1
     links = sparse.coo_array((np.ones(len(pairs)), (lot, factory + lots)), shape=(nodes, nodes))
@@ -183,7 +183,7 @@ def _stated(
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]], Any]:
     """Positions of rows and columns by name, and the program as HiGHS takes it. Constant costs are left out."""
     work = _work(pairs, days)
-    lots = pairs.drop_duplicates("order_id")[["order_id", "order_quantity", "unmet_cost"]]
+    lots = pairs.drop_duplicates("lot_id")[["lot_id", "order_quantity", "unmet_cost"]]
     targets = instance.factories[instance.factories["factory_id"].isin(days["factory_id"])]
     held = np.flatnonzero((pairs["held"] > pairs["kept"]) & (pairs["change_cost"] > 0))
     setup = pairs["setup_minutes"].where(pairs["switched"] | (pairs["quantity"] > 0), 0.0)
@@ -204,7 +204,7 @@ def _stated(
         shortfall=(targets["shortfall_cost"], np.zeros(len(targets)), np.full(len(targets), np.inf)),
         taken=(pairs["change_cost"].iloc[held], np.zeros(len(held)), np.full(len(held), np.inf)),
     )
-    lot = pd.Index(lots["order_id"]).get_indexer(pairs["order_id"])
+    lot = pd.Index(lots["lot_id"]).get_indexer(pairs["lot_id"])
     target = pd.Index(targets["factory_id"]).get_indexer(work["factory_id"])
     entries = [
         (rows["served"][lot], columns["quantity"], 1.0),

@@ -18,15 +18,15 @@ def frozen_causes(instance: Instance, reduced: Pairs) -> list[str]:
 
 
 def _over_quantity(instance: Instance, kept: pd.DataFrame) -> Iterator[str]:
-    asked = instance.orders.set_index("order_id")["quantity"].to_dict()
-    for order_id, pieces in kept.groupby("order_id")["kept"].sum().items():
-        if pieces > asked[order_id]:
-            yield f"order {order_id}: {pieces} pieces are frozen, the order asks for {asked[order_id]}; release some"
+    asked = instance.orders.set_index("lot_id")["quantity"].to_dict()
+    for lot_id, pieces in kept.groupby("lot_id")["kept"].sum().items():
+        if pieces > asked[lot_id]:
+            yield f"order {lot_id}: {pieces} pieces are frozen, the order asks for {asked[lot_id]}; release some"
 
 
 def _over_pair(kept: pd.DataFrame) -> Iterator[str]:
     for row in rows(kept):
-        name = f"order {row.order_id} at {row.factory_id}: {row.kept} frozen pieces"
+        name = f"order {row.lot_id} at {row.factory_id}: {row.kept} frozen pieces"
         need = row.kept * row.minutes_per_piece + row.setup_minutes
         if row.kept > row.max_lot:
             yield f"{name} exceed max_lot {row.max_lot}"

@@ -94,7 +94,7 @@ def state(instance: Instance, reduced: Pairs) -> Model:
 
 
 def _data(instance: Instance, reduced: Pairs) -> _Data:
-    pair = {(row.order_id, row.factory_id): row for row in rows(reduced.pairs)}
+    pair = {(row.lot_id, row.factory_id): row for row in rows(reduced.pairs)}
     span = {(row.factory_id, row.span): row for row in rows(reduced.spans)}
     factory = {row.factory_id: row for row in rows(instance.factories)}
     spans_at, pairs_at = _grouped(span, 0), _grouped(pair, 1)
@@ -109,9 +109,9 @@ def _data(instance: Instance, reduced: Pairs) -> _Data:
         for k, after in pairwise(spans_of[key])
         if (step := _days_late(row, span[key[1], after].first_day) - _days_late(row, span[key[1], k].last_day)) > 0
     }
-    lost = [row for row in rows(instance.incumbent) if (row.order_id, row.factory_id) not in pair]
+    lost = [row for row in rows(instance.incumbent) if (row.lot_id, row.factory_id) not in pair]
     return _Data(
-        order={row.order_id: row for row in rows(instance.orders)},
+        order={row.lot_id: row for row in rows(instance.orders)},
         pair=pair,
         span=span,
         factory=factory,

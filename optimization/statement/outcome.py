@@ -8,9 +8,9 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Outcome:
-    """Pieces (order_id, factory_id, quantity), minutes of work, their cost, and a bound proven for the pairs searched.
+    """Pieces (lot_id, factory_id, quantity), minutes of work, their cost, and a bound proven for the pairs searched.
 
-    `work` is by span (order_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule.
+    `work` is by span (lot_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule.
     """
 
     allocation: pd.DataFrame

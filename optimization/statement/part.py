@@ -39,7 +39,7 @@ class Whole:
     d: Dense
     arc: Ints  # (pairs,) row of the instance's arcs
     first_pair: Ints  # (orders + 1,) pairs of order o are first_pair[o] .. first_pair[o + 1] - 1
-    order_ids: "pd.Index[str]"
+    lot_ids: "pd.Index[str]"
     factory_ids: "pd.Index[str]"
 
     def pairs_of(self, orders: Ints) -> Ints:
@@ -47,12 +47,12 @@ class Whole:
         return np.concatenate([np.arange(self.first_pair[o], self.first_pair[o + 1]) for o in orders])
 
     def place(self, table: pd.DataFrame) -> Ints:
-        """Pair number of each row of a table with order_id and factory_id."""
-        order, factory = places(self.order_ids, table["order_id"]), places(self.factory_ids, table["factory_id"])
+        """Pair number of each row of a table with lot_id and factory_id."""
+        order, factory = places(self.lot_ids, table["lot_id"]), places(self.factory_ids, table["factory_id"])
         return np.asarray(np.searchsorted(self.key, order * len(self.factory_ids) + factory))
 
     def allocation(self, draft: Draft, pairs: Ints | None = None) -> pd.DataFrame:
-        """order_id, factory_id and quantity of the pairs of a draft that make any; or of these."""
+        """lot_id, factory_id and quantity of the pairs of a draft that make any; or of these."""
         used = np.flatnonzero(draft.quantity) if pairs is None else pairs
         return self._named(used, {"quantity": draft.quantity[used]})
 
@@ -69,7 +69,7 @@ class Whole:
         return draft
 
     def _named(self, pairs: Ints, columns: dict[str, Any]) -> pd.DataFrame:
-        names = {"order_id": self.order_ids[self.d.order[pairs]], "factory_id": self.factory_ids[self.d.factory[pairs]]}
+        names = {"lot_id": self.lot_ids[self.d.order[pairs]], "factory_id": self.factory_ids[self.d.factory[pairs]]}
         return pd.DataFrame(names | columns)
 
     @cached_property
@@ -84,14 +84,14 @@ def whole(instance: Instance, reduced: Pairs, d: Dense) -> Whole:
     arc = arcs.get_indexer(pd.MultiIndex.from_frame(reduced.pairs[PAIR])).astype(np.int64)
     first = np.searchsorted(d.order, np.arange(len(d.quantity) + 1)).astype(np.int64)
     names = factory_names(instance, reduced)
-    return Whole(instance, reduced, d, arc, first, pd.Index(instance.orders["order_id"]), names)
+    return Whole(instance, reduced, d, arc, first, pd.Index(instance.orders["lot_id"]), names)
 
 
 def cut(w: Whole, pairs: Ints, others: Others) -> Instance:
     """The orders of `pairs` with these pairs alone, in what the others leave."""
     d = w.d
     orders = w.instance.orders.iloc[np.unique(d.order[pairs])].reset_index(drop=True)
-    held = w.instance.incumbent[w.instance.incumbent["order_id"].isin(set(orders["order_id"]))]
+    held = w.instance.incumbent[w.instance.incumbent["lot_id"].isin(set(orders["lot_id"]))]
     factories = np.unique(d.factory[pairs])
     return Instance(
         orders=orders,

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance
+from optimization.contract.plan import PAIR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,13 +24,13 @@ MINUTES_EPSILON = 1e-7  # below the contract's tolerance of 1e-6 minutes; absorb
 class Pairs:
     """The reduced instance.
 
-    pairs  order_id, factory_id (sorted), the arc's costs and minutes (none for a setup that is done), and
+    pairs  lot_id, factory_id (sorted), the arc's costs and minutes (none for a setup that is done), and
            first_day, last_day (days with capacity in the window), on_time_day (last day that is not late), late_cost,
            least, most (pieces when used), kept (frozen pieces), held (incumbent pieces), change_cost, frozen,
            max_new (pairs that the order may have beside those with frozen pieces)
     days   factory_id, day, minutes, overtime_minutes, overtime_cost, span: days with capacity, numbered per factory
     spans  factory_id, span: first_day, last_day, days, minutes, overtime_minutes, overtime_cost
-    dropped  order_id, factory_id, reason: arcs that no plan can use
+    dropped  lot_id, factory_id, reason: arcs that no plan can use
     """
 
     pairs: pd.DataFrame
@@ -46,7 +47,7 @@ def reduce(instance: Instance) -> Pairs:
     arcs = _bounded(_windowed(_joined(instance), instance.horizon_days), days, grid)
     reason = _why_dropped(arcs)
     pairs = arcs[reason.isna()].reset_index(drop=True)
-    dropped = arcs[["order_id", "factory_id"]].assign(reason=reason).dropna().reset_index(drop=True)
+    dropped = arcs[PAIR].assign(reason=reason).dropna().reset_index(drop=True)
     days["span"] = _span_numbers(days, pairs, grid)
     spans = days.groupby(["factory_id", "span"], as_index=False).agg(
         first_day=("day", "min"),
@@ -63,7 +64,7 @@ def _joined(instance: Instance) -> pd.DataFrame:
     """Arcs with what their order and their incumbent say about them."""
     orders = instance.orders.drop(columns=["release_day", "priority"]).rename(columns={"quantity": "order_quantity"})
     incumbent = instance.incumbent.rename(columns={"quantity": "held"})
-    arcs = instance.arcs.merge(orders, on="order_id").merge(incumbent, on=["order_id", "factory_id"], how="left")
+    arcs = instance.arcs.merge(orders, on="lot_id").merge(incumbent, on=PAIR, how="left")
     arcs = arcs.fillna({"held": 0, "change_cost": 0.0}).astype({"held": "int64"})
     for flag in ("frozen", "setup_done"):
         arcs[flag] = arcs[flag].eq(True)
@@ -93,11 +94,11 @@ def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFra
     arcs["last_day"] = np.where(some, opened[factory, np.clip(at + count - 1, 0, grid.days - 1)], last)
     arcs["reach"] = np.where(some, _reach(arcs, most, factory, begin, end), 0.0)
     pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + MINUTES_EPSILON) / arcs["minutes_per_piece"])
-    kept_elsewhere = arcs.groupby("order_id")["kept"].transform("sum") - arcs["kept"]
+    kept_elsewhere = arcs.groupby("lot_id")["kept"].transform("sum") - arcs["kept"]
     free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - kept_elsewhere)
     arcs["least"] = arcs["min_lot"].mask(arcs["frozen"], arcs["kept"]).clip(lower=1)
     arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype("int64")
-    standing = (arcs["kept"] > 0).groupby(arcs["order_id"]).transform("sum")
+    standing = (arcs["kept"] > 0).groupby(arcs["lot_id"]).transform("sum")
     arcs["max_new"] = (arcs["max_factories"] - standing).clip(lower=0)
     return arcs
 

@@ -1,6 +1,6 @@
 """Work by span -> schedule by day: setup first, as early as the regular minutes of the days allow.
 
-In: pieces per pair and minutes of work per pair and span. Out: order_id, factory_id, day, setup_minutes, run_minutes.
+In: pieces per pair and minutes of work per pair and span. Out: lot_id, factory_id, day, setup_minutes, run_minutes.
 Working earlier costs nothing in the contract (less overtime, less lateness) and leaves slack for surprises.
 """
 
@@ -13,16 +13,16 @@ from optimization.statement.reduction import Pairs
 
 Floats = NDArray[np.float64]
 
-COLUMNS = ["order_id", "factory_id", "day", "setup_minutes", "run_minutes"]
+COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]
 DUST = 1e-9  # minutes; what arithmetic leaves behind
 
 
 def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
-    """The schedule of an allocation (order_id, factory_id, quantity) from its work (.., span, minutes)."""
+    """The schedule of an allocation (lot_id, factory_id, quantity) from its work (.., span, minutes)."""
     pairs = reduced.pairs.drop(columns="frozen").merge(allocation, on=PAIR)
     if pairs.empty:
         return pd.DataFrame(columns=COLUMNS).astype({"day": "int64"})
-    pairs = pairs.sort_values(["factory_id", "on_time_day", "order_id"], ignore_index=True)
+    pairs = pairs.sort_values(["factory_id", "on_time_day", "lot_id"], ignore_index=True)
     place = pd.MultiIndex.from_frame(pairs[PAIR]).get_indexer(pd.MultiIndex.from_frame(work[PAIR]))
     worked = work[place >= 0]
     amounts = np.zeros((len(pairs), reduced.days["span"].max() + 1))
@@ -89,7 +89,7 @@ def setup_first(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> pd.
     pair, day = np.nonzero(minutes > DUST)
     return pd.DataFrame(
         {
-            "order_id": pairs["order_id"].to_numpy()[pair],
+            "lot_id": pairs["lot_id"].to_numpy()[pair],
             "factory_id": pairs["factory_id"].to_numpy()[pair],
             "day": days["day"].to_numpy()[day],
             "setup_minutes": setup[pair, day].round(9),

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import Plan
+from optimization.contract.plan import PAIR, Plan
 from optimization.contract.wording import counted, day, money
 from optimization.unmet import rest
 from optimization.unmet.counterfactual import Choice, cheapest
@@ -42,35 +42,35 @@ class Want:
 
     instance: Instance
     plan: Plan
-    order_id: str
+    lot_id: str
     on_time: bool
 
     @property
     def order(self) -> Any:
         """The lot's row of orders."""
-        return self.instance.orders[self.instance.orders["order_id"] == self.order_id].iloc[0]
+        return self.instance.orders[self.instance.orders["lot_id"] == self.lot_id].iloc[0]
 
     @property
     def made(self) -> int:
         """Pieces of it in the plan."""
-        return int(self.plan.allocation["quantity"][self.plan.allocation["order_id"] == self.order_id].sum())
+        return int(self.plan.allocation["quantity"][self.plan.allocation["lot_id"] == self.lot_id].sum())
 
     def alone(self, beside: str) -> Instance:
         """The lot alone, in what the others' plan or their frozen work leaves."""
-        return rest.part(self.instance, self.plan, [self.order_id], beside)
+        return rest.part(self.instance, self.plan, [self.lot_id], beside)
 
     def met(self, part: Instance, choice: Choice) -> bool:
         """Whether a plan of a part makes the lot whole, and on time where asked."""
         if choice.found is None:
             return False
         made = choice.found.allocation
-        order = part.orders[part.orders["order_id"] == self.order_id].iloc[0]
-        whole = int(made["quantity"][made["order_id"] == self.order_id].sum()) == order["quantity"]
-        return whole and not (self.on_time and days_late(part, choice.plan)[self.order_id] > 0)
+        order = part.orders[part.orders["lot_id"] == self.lot_id].iloc[0]
+        whole = int(made["quantity"][made["lot_id"] == self.lot_id].sum()) == order["quantity"]
+        return whole and not (self.on_time and days_late(part, choice.plan)[self.lot_id] > 0)
 
     def forced(self, part: Instance) -> Choice:
         """The cheapest plan of a part that makes the lot whole, and on time where asked; none where nothing does."""
-        mine = part.orders["order_id"] == self.order_id
+        mine = part.orders["lot_id"] == self.lot_id
         unmet_cost = part.orders["unmet_cost"].mask(mine, _worst_cost(part))
         late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
         choice = cheapest(
@@ -84,14 +84,12 @@ class Want:
 
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
-    """Per order_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
+    """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
     runs = plan.schedule[plan.schedule["run_minutes"] > _LEAST_MINUTES]
-    arcs = instance.arcs[["order_id", "factory_id", "transit_days"]]
-    runs = runs.merge(arcs, on=["order_id", "factory_id"]).merge(
-        instance.orders[["order_id", "due_day"]], on="order_id"
-    )
+    arcs = instance.arcs[["lot_id", "factory_id", "transit_days"]]
+    runs = runs.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day"]], on="lot_id")
     late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
-    return late.groupby(runs["order_id"]).max()
+    return late.groupby(runs["lot_id"]).max()
 
 
 def cause(want: Want) -> Cause:
@@ -111,7 +109,7 @@ def _impossible(want: Want, alone: Instance) -> Cause:
     for code, lift in LIFTS.items():
         if want.forced(lift(alone)).possible:
             return Cause(code, _rule_words(code, alone))
-    world = rest.part(want.instance, replace(want.plan, schedule=want.plan.schedule[:0]), [want.order_id])
+    world = rest.part(want.instance, replace(want.plan, schedule=want.plan.schedule[:0]), [want.lot_id])
     if want.forced(world).possible:
         return Cause("frozen-work", f"frozen work of other lots holds its factories: {_room_words(want, alone)}")
     return _no_time(want, alone)
@@ -236,7 +234,7 @@ def _reach_minutes(part: Instance, first: "pd.Series[int]", last: "pd.Series[int
 
 def _worst_cost(part: Instance) -> float:
     """More than any plan of one lot costs; the price at which nothing is left."""
-    arcs = part.arcs.merge(part.orders, on="order_id")
+    arcs = part.arcs.merge(part.orders, on="lot_id")
     days = arcs["max_late_days"] + part.horizon_days
     pieces = ((arcs["unit_cost"] + arcs["late_cost"] * days) * arcs["quantity"] + arcs["setup_cost"]).sum()
     overtime = (part.capacity["overtime_cost"] * part.capacity["overtime_minutes"]).sum()

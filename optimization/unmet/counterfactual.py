@@ -66,11 +66,11 @@ def cheapest(
     reduced = reduce(instance)
     if using:
         pairs = reduced.pairs
-        asked = (pairs["order_id"] == using[0]) & (pairs["factory_id"] == using[1])
+        asked = (pairs["lot_id"] == using[0]) & (pairs["factory_id"] == using[1])
         if not asked.any():
             return Choice(instance, None, None)
         least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
-        takes = (pairs["order_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
+        takes = (pairs["lot_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
         pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
         reduced = replace(reduced, pairs=pairs)
     return Choice(

@@ -65,18 +65,16 @@ def unmet(
     plan = Plan(allocation, schedule, {})
     pairs = _by_lot(_pairs(instance, plan, short.index))
     found, planned = [], 0
-    for order in rows(instance.orders[instance.orders["order_id"].isin(short.index)]):
-        code, words = _code(order, pairs.get(order.order_id)), ""
+    for order in rows(instance.orders[instance.orders["lot_id"].isin(short.index)]):
+        code, words = _code(order, pairs.get(order.lot_id)), ""
         if code == "dearer" and planned < _PLANNED and time.monotonic() < until:
             planned += 1
-            exact = cause(Want(instance, plan, order.order_id, on_time=False))
+            exact = cause(Want(instance, plan, order.lot_id, on_time=False))
             code, words = exact.code, exact.words
         elif code == "dearer" and not proven:
             code = "search-stopped"
         reason = words or WORDS[code]
-        found.append(
-            {"order_id": order.order_id, "quantity": int(short[order.order_id]), "code": code, "reason": reason}
-        )
+        found.append({"order_id": order.lot_id, "quantity": int(short[order.lot_id]), "code": code, "reason": reason})
     return found
 
 
@@ -87,7 +85,7 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
     the daily limit.
     """
     orders = instance.orders.drop(columns=["release_day"]).rename(columns={"quantity": "asked"})
-    pairs = instance.arcs[instance.arcs["order_id"].isin(lots)].merge(orders, on="order_id")
+    pairs = instance.arcs[instance.arcs["lot_id"].isin(lots)].merge(orders, on="lot_id")
     held = instance.incumbent[[*PAIR, "quantity", "frozen", "setup_done"]].rename(columns={"quantity": "held"})
     pairs = pairs.merge(held, on=PAIR, how="left")
     pairs["frozen"] = pairs["frozen"].eq(True)
@@ -162,12 +160,12 @@ def _by_lot(pairs: pd.DataFrame) -> dict[str, "_Lot"]:
     """Each lot's figures as arrays; a frame a lot would take most of the time."""
     if pairs.empty:
         return {}
-    pairs = pairs.sort_values("order_id", kind="stable", ignore_index=True)
+    pairs = pairs.sort_values("lot_id", kind="stable", ignore_index=True)
     columns = {name: pairs[name].to_numpy() for name in _COLUMNS}
-    starts = np.flatnonzero(pairs["order_id"].ne(pairs["order_id"].shift()).to_numpy())
+    starts = np.flatnonzero(pairs["lot_id"].ne(pairs["lot_id"].shift()).to_numpy())
     ends = np.append(starts[1:], len(pairs))
     return {
-        str(pairs["order_id"].iloc[start]): _Lot(
+        str(pairs["lot_id"].iloc[start]): _Lot(
             {name: column[start:end] for name, column in columns.items()},
             int(columns["asked"][start]),
             int(columns["max_factories"][start]),

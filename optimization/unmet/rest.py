@@ -17,10 +17,8 @@ _DAY = ["factory_id", "day"]
 
 def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") -> Instance:
     """The lots in what the others leave: of the plan as it is, or (`beside` "frozen") of their frozen pieces alone."""
-    orders, arcs, incumbent = (
-        t[t["order_id"].isin(lots)] for t in (instance.orders, instance.arcs, instance.incumbent)
-    )
-    others = plan.schedule[~plan.schedule["order_id"].isin(lots)]
+    orders, arcs, incumbent = (t[t["lot_id"].isin(lots)] for t in (instance.orders, instance.arcs, instance.incumbent))
+    others = plan.schedule[~plan.schedule["lot_id"].isin(lots)]
     if beside == "frozen":
         others = _frozen(instance, plan, others)
     capacity = instance.capacity[instance.capacity["factory_id"].isin(arcs["factory_id"])]
@@ -37,27 +35,25 @@ def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") 
 
 def of_lots(plan: Plan, lots: list[str]) -> Plan:
     """The plan's rows of some lots."""
-    allocation, schedule = (
-        t[t["order_id"].isin(lots)].reset_index(drop=True) for t in (plan.allocation, plan.schedule)
-    )
+    allocation, schedule = (t[t["lot_id"].isin(lots)].reset_index(drop=True) for t in (plan.allocation, plan.schedule))
     return Plan(allocation, schedule, plan.report)
 
 
 def cost_of(part: Instance, plan: Plan) -> dict[str, float]:
     """What the part costs in the plan, by part of the cost."""
-    mine = of_lots(plan, part.orders["order_id"].tolist())
+    mine = of_lots(plan, part.orders["lot_id"].tolist())
     return cost_parts(part, mine.allocation, mine.schedule)
 
 
-def around(instance: Instance, plan: Plan, order_id: str, most_arcs: int) -> list[str]:
+def around(instance: Instance, plan: Plan, lot_id: str, most_arcs: int) -> list[str]:
     """The lot and those that hold most minutes at its factories, as many as their arcs allow; all where all fit."""
-    sizes = instance.arcs.groupby("order_id").size()
+    sizes = instance.arcs.groupby("lot_id").size()
     if len(instance.arcs) <= most_arcs:
-        return instance.orders["order_id"].tolist()
-    mine = instance.arcs["factory_id"][instance.arcs["order_id"] == order_id]
-    near = plan.schedule[plan.schedule["factory_id"].isin(mine) & (plan.schedule["order_id"] != order_id)]
-    minutes = (near["setup_minutes"] + near["run_minutes"]).groupby(near["order_id"]).sum()
-    ranked = [order_id, *minutes.sort_values(ascending=False, kind="stable").index]
+        return instance.orders["lot_id"].tolist()
+    mine = instance.arcs["factory_id"][instance.arcs["lot_id"] == lot_id]
+    near = plan.schedule[plan.schedule["factory_id"].isin(mine) & (plan.schedule["lot_id"] != lot_id)]
+    minutes = (near["setup_minutes"] + near["run_minutes"]).groupby(near["lot_id"]).sum()
+    ranked = [lot_id, *minutes.sort_values(ascending=False, kind="stable").index]
     total = np.cumsum(sizes.reindex(ranked, fill_value=0))
     return ranked[: max(1, int(np.searchsorted(total, most_arcs, side="right")))]
 

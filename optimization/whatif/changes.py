@@ -107,12 +107,12 @@ class Demand(_FactorOrPieces):
     def made_to(self, instance: Instance) -> Instance:
         """The lots in their new quantity."""
         orders, arcs = instance.orders.copy(), instance.arcs.copy()
-        concerned = _among(orders["order_id"], self.named_lots())
+        concerned = _among(orders["lot_id"], self.named_lots())
         asked = orders.loc[concerned, "quantity"]
         more = asked + (self.pieces or 0) if self.factor is None else np.ceil(asked * self.factor).clip(lower=1)
-        before = arcs["order_id"].map(orders.set_index("order_id")["quantity"])
+        before = arcs["lot_id"].map(orders.set_index("lot_id")["quantity"])
         orders.loc[concerned, "quantity"] = more.astype("int64")
-        after = arcs["order_id"].map(orders.set_index("order_id")["quantity"])
+        after = arcs["lot_id"].map(orders.set_index("lot_id")["quantity"])
         arcs["max_lot"] = _whole_lot(arcs["max_lot"], before, after)
         return replace(instance, orders=orders, arcs=arcs)
 
@@ -168,8 +168,8 @@ class RushOrder(_Change):
     def made_to(self, instance: Instance) -> Instance:
         """The instance with the lot and its arcs."""
         said = self.model_dump(include=set(instance.orders.columns), exclude_none=True)
-        like = instance.orders[instance.orders["order_id"] == self.like].to_dict("records")
-        order = pd.DataFrame([dict(*like) | said]).astype(instance.orders.dtypes.to_dict())
+        like = instance.orders[instance.orders["lot_id"] == self.like].to_dict("records")
+        order = pd.DataFrame([dict(*like) | said | {"lot_id": self.order_id}]).astype(instance.orders.dtypes.to_dict())
         orders = pd.concat([instance.orders, order], ignore_index=True)
         return replace(
             instance, orders=orders, arcs=pd.concat([instance.arcs, self._arcs(instance)], ignore_index=True)
@@ -182,11 +182,11 @@ class RushOrder(_Change):
             arcs["max_minutes_per_day"] = arcs["max_minutes_per_day"].astype("float64").fillna(np.inf)
             arcs["release_day"] = arcs["release_day"].fillna(self.release_day).astype("int64")
         else:
-            arcs = instance.arcs[instance.arcs["order_id"] == self.like]
-            before = instance.orders["quantity"][instance.orders["order_id"] == self.like].item()
+            arcs = instance.arcs[instance.arcs["lot_id"] == self.like]
+            before = instance.orders["quantity"][instance.orders["lot_id"] == self.like].item()
             arcs = arcs.assign(release_day=self.release_day)
             arcs["max_lot"] = _whole_lot(arcs["max_lot"], before, self.quantity)
-        return arcs.assign(order_id=self.order_id)[instance.arcs.columns]
+        return arcs.assign(lot_id=self.order_id)[instance.arcs.columns]
 
 
 class MinimumLot(_FactorOrPieces):
@@ -199,7 +199,7 @@ class MinimumLot(_FactorOrPieces):
     def made_to(self, instance: Instance) -> Instance:
         """The arcs with their new min_lot."""
         arcs = instance.arcs.copy()
-        concerned = _among(arcs["factory_id"], self.named_factories()) & _among(arcs["order_id"], self.named_lots())
+        concerned = _among(arcs["factory_id"], self.named_factories()) & _among(arcs["lot_id"], self.named_lots())
         least = np.ceil(arcs["min_lot"] * (self.factor or 0)) if self.pieces is None else float(self.pieces)
         arcs["min_lot"] = arcs["min_lot"].mask(concerned, np.minimum(least, arcs["max_lot"])).astype("int64")
         return replace(instance, arcs=arcs)
@@ -215,7 +215,7 @@ class MaxFactories(_Change):
     def made_to(self, instance: Instance) -> Instance:
         """The lots with their new max_factories."""
         orders = instance.orders.copy()
-        orders.loc[_among(orders["order_id"], self.named_lots()), "max_factories"] = self.most
+        orders.loc[_among(orders["lot_id"], self.named_lots()), "max_factories"] = self.most
         return replace(instance, orders=orders)
 
 
@@ -270,7 +270,7 @@ def _twice(names: list[str]) -> set[str]:
 
 def _strangers(change: _Change, instance: Instance) -> Iterator[str]:
     """What a change names and the instance does not have, days included; or what it adds and is there already."""
-    lots = set(instance.orders["order_id"])
+    lots = set(instance.orders["lot_id"])
     known = set(instance.capacity["factory_id"]) | set(instance.factories["factory_id"])
     yield from (f"lot {lot} is not in the instance" for lot in change.named_lots() if lot not in lots)
     yield from (f"factory {f} is not in the instance" for f in change.named_factories() if f not in known)

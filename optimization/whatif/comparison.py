@@ -150,8 +150,8 @@ def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
         **plan.report["cost"],
         "unmet_pieces": int(unmet_pieces(instance, plan.allocation).sum()),
         "late_pieces": float((late["run_minutes"] / late["minutes_per_piece"]).sum()),
-        "late_lots": int(late["order_id"].nunique()),
-        "split_lots": int((plan.allocation["order_id"].value_counts() > 1).sum()),
+        "late_lots": int(late["lot_id"].nunique()),
+        "split_lots": int((plan.allocation["lot_id"].value_counts() > 1).sum()),
         "factories": int(plan.allocation["factory_id"].nunique()),
         "load_share": float(work.sum() / offer.sum()) if offer.sum() > 0 else 0.0,
         "highest_load_share": float((work / offer.reindex(work.index)).max()) if len(work) else 0.0,
@@ -160,13 +160,13 @@ def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
 
 def _runs(instance: Instance, plan: Plan) -> pd.DataFrame:
     arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
-    orders = instance.orders[["order_id", "due_day", "late_cost"]]
-    runs = plan.schedule.merge(arcs, on=PAIR).merge(orders, on="order_id")
+    orders = instance.orders[["lot_id", "due_day", "late_cost"]]
+    runs = plan.schedule.merge(arcs, on=PAIR).merge(orders, on="lot_id")
     return runs.assign(finish=runs["day"] + runs["transit_days"])
 
 
 def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
-    """By order_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot."""
+    """By lot_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot."""
     runs = _runs(instance, plan)
     days_late = (runs["finish"] - runs["due_day"]).clip(lower=0)
     held = instance.incumbent[[*PAIR, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
@@ -176,10 +176,10 @@ def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
     taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)
     made = pairs["unit_cost"].fillna(0) * pairs["quantity"] + setup + taken
     late = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late
-    costs = [made.groupby(pairs["order_id"]).sum(), late.groupby(runs["order_id"]).sum()]
-    orders = instance.orders.set_index("order_id")
+    costs = [made.groupby(pairs["lot_id"]).sum(), late.groupby(runs["lot_id"]).sum()]
+    orders = instance.orders.set_index("lot_id")
     costs.append(unmet * orders["unmet_cost"])
-    finish = runs[runs["run_minutes"] > _DUST].groupby("order_id")["finish"].max()
+    finish = runs[runs["run_minutes"] > _DUST].groupby("lot_id")["finish"].max()
     cost = sum(part.reindex(unmet.index, fill_value=0.0) for part in costs)
     return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
 
@@ -191,7 +191,7 @@ def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[Delay]:
     worse = (both["finish_day"] > both["finish_day_before"]) | (both["unmet"] > both["unmet_before"])
     return [
         Delay(
-            order_id=row.order_id,
+            order_id=row.lot_id,
             due_day=row.due_day,
             finish_day_before=_day(row.finish_day_before),
             finish_day=_day(row.finish_day),

@@ -19,7 +19,7 @@ def as_incumbents(instance: Instance, allocation: pd.DataFrame, change_cost: flo
 
     Where no `change_cost` is given, a pair's own in the instance holds, else the median of the instance's.
     """
-    unknown = set(allocation["order_id"]) - set(instance.orders["order_id"])
+    unknown = set(allocation["lot_id"]) - set(instance.orders["lot_id"])
     faults = [f"allocation: order {order} is not in the instance" for order in sorted(unknown)]
     held = instance.incumbent
     if change_cost is None and held.empty:
@@ -31,7 +31,7 @@ def as_incumbents(instance: Instance, allocation: pd.DataFrame, change_cost: flo
     frozen, done = rows["frozen"].eq(True), rows["setup_done"].eq(True)
     incumbent = pd.DataFrame(
         {
-            "order_id": rows["order_id"],
+            "lot_id": rows["lot_id"],
             "factory_id": rows["factory_id"],
             "quantity": np.where(frozen, rows["was"], rows["quantity"]).astype("int64"),
             "change_cost": typical if change_cost is not None else rows["change_cost"].fillna(typical),

@@ -51,7 +51,7 @@ def instance_of_the_day(accepted: pd.DataFrame | None = None) -> Instance:
         lots, live = orders.open_lots(session), job_orders.live(session)
         refusals = job_orders.refusals(session, datetime(2026, 1, 1, tzinfo=UTC))
     if accepted is not None:
-        live = accepted.rename(columns={"order_id": "lot_id", "quantity": "remaining"})
+        live = accepted.rename(columns={"quantity": "remaining"})
         live = live.assign(state="NotAllowedToStart", accepted=True)
         lots["committed"] = lots["lot_id"].map(live.groupby("lot_id")["remaining"].sum()).fillna(0)
     ids = [row["factory_id"] for row in FACTORIES]
@@ -77,7 +77,7 @@ def planned(folder: Path, **mean: float) -> dict[str, int]:
     with store.session() as session:
         orders.record(session, *book, NOON)
     plan = verified_plan(instance_of_the_day(), folder)
-    made = plan.allocation.merge(book[1], left_on="order_id", right_on="lot_id", suffixes=("", "_lot"))
+    made = plan.allocation.merge(book[1], on="lot_id", suffixes=("", "_lot"))
     return made.groupby("style_id")["quantity"].sum().to_dict()
 
 
@@ -112,9 +112,9 @@ def test_what_factories_accepted_stays_with_them_when_more_is_ordered(ledger: Pa
     instance = instance_of_the_day(accepted=held)
     assert instance.incumbent["frozen"].all()
     allocation = verified_plan(instance, tmp_path / "next").allocation
-    both = held.merge(allocation, on=["order_id", "factory_id"], suffixes=("_held", ""))
+    both = held.merge(allocation, on=["lot_id", "factory_id"], suffixes=("_held", ""))
     assert len(both) == len(held) and (both["quantity"] >= both["quantity_held"]).all()
-    assert set(allocation["order_id"]) > set(held["order_id"])
+    assert set(allocation["lot_id"]) > set(held["lot_id"])
 
 
 def test_merchants_orders_are_planned_beside_replenishment(ledger: Path) -> None:

@@ -23,11 +23,11 @@ def planned(seed: int) -> tuple[Instance, Plan]:
 @pytest.mark.parametrize("seed", range(22))
 def test_forced_pair_costs_what_the_cheapest_of_all_plans_with_it_costs(seed: int) -> None:
     problem, plan = planned(seed)
-    used = set(zip(plan.allocation["order_id"], plan.allocation["factory_id"], strict=True))
-    unused = [key for key in zip(problem.arcs["order_id"], problem.arcs["factory_id"], strict=True) if key not in used]
-    for order_id, factory_id in unused[:2]:
-        best = cheapest(problem, using=(order_id, factory_id))
-        figures = pair(problem, plan, order_id, factory_id).figures
+    used = set(zip(plan.allocation["lot_id"], plan.allocation["factory_id"], strict=True))
+    unused = [key for key in zip(problem.arcs["lot_id"], problem.arcs["factory_id"], strict=True) if key not in used]
+    for lot_id, factory_id in unused[:2]:
+        best = cheapest(problem, using=(lot_id, factory_id))
+        figures = pair(problem, plan, lot_id, factory_id).figures
         if best is None:
             assert figures["forced"] is None
             assert figures["rule"] not in ("dearer", "search-stopped")
@@ -40,10 +40,10 @@ def test_forced_pair_costs_what_the_cheapest_of_all_plans_with_it_costs(seed: in
 @pytest.mark.parametrize("seed", range(16))
 def test_split_saves_against_one_factory_what_all_plans_say(seed: int) -> None:
     problem, plan = planned(seed)
-    places = plan.allocation.groupby("order_id").size()
-    for order_id in places.index[places > 1][:1]:
-        single = lot(problem, plan, order_id).figures["single_factory"]
-        most = problem.orders["max_factories"].mask(problem.orders["order_id"] == order_id, 1)
+    places = plan.allocation.groupby("lot_id").size()
+    for lot_id in places.index[places > 1][:1]:
+        single = lot(problem, plan, lot_id).figures["single_factory"]
+        most = problem.orders["max_factories"].mask(problem.orders["lot_id"] == lot_id, 1)
         best = cheapest(replace(problem, orders=problem.orders.assign(max_factories=most)))
         assert best is not None
         assert single["extra_cost"] == pytest.approx(best - plan.report["objective"], abs=1e-5)

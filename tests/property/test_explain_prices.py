@@ -27,14 +27,14 @@ def with_minutes(problem: Instance, factory: str, day: int, more: float) -> Inst
 def cost_with_fixed_switches(problem: Instance, plan: Plan) -> float:
     """The statement in Pyomo with its switches at the plan's values and fractional pieces; inf where nothing fits."""
     reduced = reduce(problem)
-    limits = problem.orders.set_index("order_id")["quantity"]
-    pairs = reduced.pairs.assign(most=np.minimum(reduced.pairs["max_lot"], reduced.pairs["order_id"].map(limits)))
+    limits = problem.orders.set_index("lot_id")["quantity"]
+    pairs = reduced.pairs.assign(most=np.minimum(reduced.pairs["max_lot"], reduced.pairs["lot_id"].map(limits)))
     model = state(problem, replace(reduced, pairs=pairs))
-    placed = set(zip(plan.allocation["order_id"], plan.allocation["factory_id"], strict=True))
-    if placed - set(zip(pairs["order_id"], pairs["factory_id"], strict=True)):
+    placed = set(zip(plan.allocation["lot_id"], plan.allocation["factory_id"], strict=True))
+    if placed - set(zip(pairs["lot_id"], pairs["factory_id"], strict=True)):
         return np.inf
     last_day = reduced.spans.set_index(["factory_id", "span"])["last_day"]
-    runs = plan.schedule[plan.schedule["run_minutes"] > 1e-9].groupby(["order_id", "factory_id"])["day"].min()
+    runs = plan.schedule[plan.schedule["run_minutes"] > 1e-9].groupby(["lot_id", "factory_id"])["day"].min()
     for o, f in model.used:
         model.used[o, f].fix(float((o, f) in placed))
     for f in model.engaged:

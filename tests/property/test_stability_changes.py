@@ -38,14 +38,14 @@ Pieces = dict[str, dict[str, int]]  # by order and factory
 
 
 def pieces(problem: Instance, plan: Plan) -> Pieces:
-    made: Pieces = {order_id: {} for order_id in problem.orders["order_id"]}
+    made: Pieces = {lot_id: {} for lot_id in problem.orders["lot_id"]}
     for row in plan.allocation.itertuples():
-        made[row.order_id][row.factory_id] = row.quantity
+        made[row.lot_id][row.factory_id] = row.quantity
     return made
 
 
-def incumbents(problem: Instance, order_id: str) -> dict[str, int]:
-    held = problem.incumbent[problem.incumbent["order_id"] == order_id]
+def incumbents(problem: Instance, lot_id: str) -> dict[str, int]:
+    held = problem.incumbent[problem.incumbent["lot_id"] == lot_id]
     return {row.factory_id: row.quantity for row in held.itertuples() if row.quantity > 0}
 
 
@@ -63,9 +63,9 @@ def test_undoing_any_changed_lot_of_a_settled_plan_does_not_lower_the_cost(seed:
     assert plan.report["objective"] <= sum(cost_parts(problem, before.allocation, before.schedule).values()) + 1e-6
     made = pieces(problem, plan)
     for row in problem.incumbent[problem.incumbent["frozen"]].itertuples():
-        assert made[row.order_id].get(row.factory_id, 0) >= row.quantity
-    for order_id in changed_lots(problem, plan.allocation):
-        undone = cost_of(problem, made | {order_id: incumbents(problem, order_id)})
+        assert made[row.lot_id].get(row.factory_id, 0) >= row.quantity
+    for lot_id in changed_lots(problem, plan.allocation):
+        undone = cost_of(problem, made | {lot_id: incumbents(problem, lot_id)})
         assert undone is None or undone >= plan.report["objective"] * (1 - 1e-5)
 
 

@@ -45,7 +45,7 @@ def test_a_single_source_takes_the_whole_and_leaving_a_lot_never_pays(
     left = instance.orders["unmet_cost"] * instance.orders["quantity"]
     published = cases.case(name).published
     assert published is not None
-    assert left.min() > published - least.groupby(instance.arcs["order_id"]).min().sum()
+    assert left.min() > published - least.groupby(instance.arcs["lot_id"]).min().sum()
 
 
 @pytest.mark.shared

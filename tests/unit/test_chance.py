@@ -92,7 +92,7 @@ def test_dates_to_promise_stand_beside_the_plan() -> None:
     assert promised["order_id"].tolist() == ["o", "order-l3"]
     assert (promised["promised_on"] > promised["planned_on"]).all()
     assert (promised["unplaced"] == 0).all()
-    made = plan.allocation.assign(order_id=plan.allocation["order_id"].map({"l1": "o", "l2": "o", "l3": "order-l3"}))
+    made = plan.allocation.assign(order_id=plan.allocation["lot_id"].map({"l1": "o", "l2": "o", "l3": "order-l3"}))
     pairs = set(made[["order_id", "factory_id"]].itertuples(index=False, name=None))
     assert set(behind[["order_id", "factory_id"]].itertuples(index=False, name=None)) == pairs
     assert (order.groupby("factory_id")["place"].min() == 1).all()
@@ -126,7 +126,7 @@ def test_a_new_lot_goes_behind_one_whose_promised_date_it_would_put_at_stake(
     assert instance is not None
     plan = solve(instance, time_limit_s=10, threads=1)
     found = promised_dates(instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, 0.9)
-    assert found[2].sort_values("place")["order_id"].iloc[0] == first
+    assert found[2].sort_values("place")["lot_id"].iloc[0] == first
     dated = dated_allocation(instance, plan.allocation, plan.schedule, found[2]).set_index("lot_id")
     assert dated["place"].idxmin() == first
     if version == 1:

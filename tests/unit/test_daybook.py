@@ -31,8 +31,8 @@ def test_a_day_of_one_round_is_its_instance() -> None:
 def test_what_the_day_itself_placed_is_free_in_its_book_and_refused_pairs_stay_out() -> None:
     first = instance(ORDERS, ARCS, DAYS)
     held = [
-        {"order_id": "A", "factory_id": "F", "quantity": 200},
-        {"order_id": "A", "factory_id": "G", "quantity": 100},
+        {"lot_id": "A", "factory_id": "F", "quantity": 200},
+        {"lot_id": "A", "factory_id": "G", "quantity": 100},
     ]
     last = later_round(first, held, refused=("B", "G"))
     without = instance(ORDERS, [arc for arc in ARCS if (arc["order_id"], arc["factory_id"]) != ("B", "G")], DAYS)
@@ -47,13 +47,13 @@ def test_what_was_committed_before_the_day_stays_as_far_as_it_is_still_to_be_mad
     first = instance(ORDERS, ARCS, DAYS, incumbent=begun)
     # Of 120 pieces 20 were made meanwhile and 30 more were placed; the day took B from H and gave it to G.
     held = [
-        {"order_id": "A", "factory_id": "F", "quantity": 130},
-        {"order_id": "B", "factory_id": "G", "quantity": 50},
+        {"lot_id": "A", "factory_id": "F", "quantity": 130},
+        {"lot_id": "B", "factory_id": "G", "quantity": 50},
     ]
     book = day_book(first, later_round(first, held))
-    rows = book.incumbent.sort_values("order_id")[["order_id", "factory_id", "quantity", "frozen", "change_cost"]]
+    rows = book.incumbent.sort_values("lot_id")[["lot_id", "factory_id", "quantity", "frozen", "change_cost"]]
     assert rows.to_numpy().tolist() == [["A", "F", 120, True, 4.0], ["B", "H", 50, False, 4.0]]
-    made = [{"order_id": "A", "factory_id": "F", "quantity": 100}]
+    made = [{"lot_id": "A", "factory_id": "F", "quantity": 100}]
     assert day_book(first, later_round(first, made)).incumbent["quantity"].tolist() == [100, 50]
 
 

@@ -147,8 +147,8 @@ LATE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def unmet_pieces(problem: Instance, plan: Plan) -> int:
-    asked = problem.orders.set_index("order_id")["quantity"]["A"]
-    return int(asked - plan.allocation["quantity"][plan.allocation["order_id"] == "A"].sum())
+    asked = problem.orders.set_index("lot_id")["quantity"]["A"]
+    return int(asked - plan.allocation["quantity"][plan.allocation["lot_id"] == "A"].sum())
 
 
 @pytest.mark.parametrize("name", UNMET)

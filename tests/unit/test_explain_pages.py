@@ -155,7 +155,7 @@ def test_where_much_is_short_the_page_begins_with_it_by_cause_and_factory() -> N
     assert sum(row["pieces"] for row in short["by_cause"]) == short["pieces"]
     assert short["cost"] == pytest.approx(plan.report["cost"]["unmet"])
     assert short["by_factory"][0]["factory_id"] == "F"
-    told = {row["order_id"]: row["cause"]["code"] for row in found.figures["short_or_late"]}
+    told = {row["lot_id"]: row["cause"]["code"] for row in found.figures["short_or_late"]}
     causes = {row["code"] for row in short["by_cause"]}
     assert set(told.values()) <= causes
     if "L0" in told:

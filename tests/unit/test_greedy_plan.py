@@ -21,7 +21,7 @@ def test_tiny_instances_are_placed_within_every_rule_and_never_below_the_optimum
 
 
 def made(problem: Instance) -> dict[tuple[str, str], int]:
-    return {(row.order_id, row.factory_id): row.quantity for row in greedy(problem).allocation.itertuples()}
+    return {(row.lot_id, row.factory_id): row.quantity for row in greedy(problem).allocation.itertuples()}
 
 
 TWO = [

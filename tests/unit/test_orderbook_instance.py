@@ -99,7 +99,7 @@ def test_an_overdue_lot_is_still_made() -> None:
 
 def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     rows = [lot("dear"), lot("cheap", unit_value=6.0), lot("far", due_on=DAY + timedelta(days=80))]
-    orders = built(rows, [factory("f")]).orders.set_index("order_id")
+    orders = built(rows, [factory("f")]).orders.set_index("lot_id")
     assert orders.loc["dear", "late_cost"] == pytest.approx(LATE_SHARE_PER_DAY * 20)
     assert orders.loc["dear", "unmet_cost"] == pytest.approx(20 - (1 - MAKING_SHARE) * 8)
     assert orders.loc["cheap", "unmet_cost"] == pytest.approx(8)
@@ -111,7 +111,7 @@ def test_a_promise_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
     due = DAY + timedelta(days=9)
     rows = [lot("new", due_on=due), lot("sooner", due_on=due, promised_on=due - timedelta(days=2))]
     rows += [lot("later", due_on=due, promised_on=due + timedelta(days=4))]
-    orders = built(rows, [factory("f")]).orders.set_index("order_id")
+    orders = built(rows, [factory("f")]).orders.set_index("lot_id")
     assert (orders["due_day"] - orders.loc["new", "due_day"]).to_dict() == {"new": 0, "sooner": -2, "later": 0}
     assert (orders["late_cost"] == LATE_SHARE_PER_DAY * 20).all()
     assert orders["unmet_cost"].nunique() == 1
@@ -121,14 +121,14 @@ def test_a_promise_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
 def test_a_small_lot_goes_to_the_willing(willingness: float, expected: int | None) -> None:
     makers = [factory("big"), factory("f", min_lot=200, small_order_willingness=willingness)]
     instance = built([lot("small", quantity=30), lot("large")], makers)
-    arcs = instance.arcs.set_index(["order_id", "factory_id"])["min_lot"]
+    arcs = instance.arcs.set_index(["lot_id", "factory_id"])["min_lot"]
     assert arcs.get(("small", "f")) == expected
     assert arcs[("large", "f")] == 200 - willingness * 100
 
 
 def test_a_lot_that_nobody_can_make_stays_and_is_seen() -> None:
     instance = built([lot("l1"), lot("l2", crafts="lace")], [factory("f")])
-    assert instance.orders["order_id"].tolist() == ["l1", "l2"]
+    assert instance.orders["lot_id"].tolist() == ["l1", "l2"]
     assert pairs(instance) == {("l1", "f")}
 
 
@@ -187,7 +187,7 @@ def test_work_that_no_longer_fits_its_factory_is_freed_to_move() -> None:
         live=live,
         calendar=calendar,
     )
-    frozen = instance.incumbent.set_index(["order_id", "factory_id"])["frozen"]
+    frozen = instance.incumbent.set_index(["lot_id", "factory_id"])["frozen"]
     assert frozen.to_dict() == {("l1", "f"): False, ("l2", "f"): False, ("l2", "g"): True}
 
 
@@ -210,7 +210,7 @@ def placeable_pieces(instance: Instance) -> float:
         instance.arcs,
         instance.capacity.groupby("factory_id")[["minutes", "overtime_minutes"]].sum().sum(axis=1),
     )
-    by_lot = pd.get_dummies(arcs["order_id"]).T.to_numpy(dtype=float)
+    by_lot = pd.get_dummies(arcs["lot_id"]).T.to_numpy(dtype=float)
     by_factory = pd.get_dummies(arcs["factory_id"]).T.to_numpy(dtype=float) * arcs["minutes_per_piece"].to_numpy()
     limits = [*instance.orders["quantity"], *minutes]
     return -float(linprog(-np.ones(len(arcs)), np.vstack([by_lot, by_factory]), limits).fun)
@@ -220,7 +220,7 @@ def test_the_shortlist_keeps_the_cheapest_and_still_has_room_for_all() -> None:
     makers = [factory(f"f{i:02}", minute_cost=0.10 + i / 1000) for i in range(40)]
     rows = [lot(f"l{i:03}", quantity=1_500) for i in range(200)]
     instance = built(rows, makers, policy=PlanPolicy.model_validate({"candidate_factories": 6}))
-    offered = instance.arcs.groupby("order_id")["factory_id"].agg(set)
+    offered = instance.arcs.groupby("lot_id")["factory_id"].agg(set)
     assert all({"f00", "f01", "f02"} <= names and len(names) == 6 for names in offered)
     assert placeable_pieces(instance) == pytest.approx(200 * 1_500)
 

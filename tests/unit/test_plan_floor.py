@@ -92,7 +92,7 @@ def test_neighbours_give_way_where_frozen_work_lacks_a_part_of_a_minute(
     monkeypatch.setattr(in_parts, "_FEWEST_SLOTS", 0)
     problem = full_factory(minutes)
     plan = solve(problem, time_limit_s=3)
-    made = dict(zip(plan.allocation["order_id"], plan.allocation["quantity"], strict=True))
+    made = dict(zip(plan.allocation["lot_id"], plan.allocation["quantity"], strict=True))
     fits = int((100 - minutes) / 1.3 + 1e-9)
     assert checked(problem, plan, tmp_path).broken == []
     assert made["A"] == 50 and made.get("B", 0) == (fits if fits >= 10 else 0)

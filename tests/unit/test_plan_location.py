@@ -96,11 +96,11 @@ def test_nodes_stop_the_search_reproducibly(tmp_path: Path) -> None:
 
 def test_lots_that_nobody_makes_or_that_do_not_pay_are_left(tmp_path: Path) -> None:
     problem = sites()
-    orders = problem.orders.assign(unmet_cost=np.where(problem.orders["order_id"] == "L1", 0.5, 200.0))
+    orders = problem.orders.assign(unmet_cost=np.where(problem.orders["lot_id"] == "L1", 0.5, 200.0))
     alone = Instance.from_tables(
         {
             "orders": orders,
-            "arcs": problem.arcs[problem.arcs["order_id"] != "L0"],
+            "arcs": problem.arcs[problem.arcs["lot_id"] != "L0"],
             "capacity": problem.capacity,
             "factories": problem.factories,
         }

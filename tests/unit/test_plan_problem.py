@@ -57,7 +57,7 @@ def cell(column: str, value: str, row: int = 0) -> Callable[[pd.DataFrame], pd.D
 
 def test_optional_cells_take_their_meaning(folder: Path) -> None:
     problem = read(folder)
-    arcs = problem.arcs.set_index(["order_id", "factory_id"])
+    arcs = problem.arcs.set_index(["lot_id", "factory_id"])
     assert arcs["release_day"].to_dict() == {("A", "F"): 2, ("A", "G"): 3, ("B", "F"): 1}
     assert arcs["max_minutes_per_day"].to_dict() == {("A", "F"): 30.5, ("A", "G"): np.inf, ("B", "F"): np.inf}
     assert problem.horizon_days == 3

@@ -90,7 +90,7 @@ def test_at_most_so_many_factories_is_a_reason_of_its_own() -> None:
         capacity=[{"factory_id": "F", "day": 1, "minutes": 12}, {"factory_id": "G", "day": 1, "minutes": 11}],
     )
     plan = solve(problem)
-    assert plan.allocation.to_dict("records") == [{"order_id": "A", "factory_id": "F", "quantity": 12}]
+    assert plan.allocation.to_dict("records") == [{"lot_id": "A", "factory_id": "F", "quantity": 12}]
     assert plan.report["unmet"][0]["code"] == "max-factories"
 
 

@@ -11,7 +11,7 @@ from optimization.book.daily_instance import tellable
 from optimization.book.proposal import places, priced
 from optimization.contract.instances import Instance
 
-COLUMNS = ["order_id", "factory_id", "day", "setup_minutes", "run_minutes"]
+COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]
 
 
 @settings(max_examples=50, deadline=None)
@@ -19,17 +19,17 @@ COLUMNS = ["order_id", "factory_id", "day", "setup_minutes", "run_minutes"]
 def test_made_whole_in_their_places_no_lot_is_done_later_than_by_the_schedule(cuts: list[tuple[int, int, int]]) -> None:
     rows = [(f"L{lot}", "F", day, 0.0, float(minutes)) for lot, day, minutes in cuts]
     schedule = pd.DataFrame(rows, columns=COLUMNS).groupby(COLUMNS[:3], as_index=False).sum()
-    order = places(schedule).sort_values("place")["order_id"]
-    assert sorted(order) == sorted(schedule["order_id"].unique())
+    order = places(schedule).sort_values("place")["lot_id"]
+    assert sorted(order) == sorted(schedule["lot_id"].unique())
     worked_by = schedule.groupby("day")["run_minutes"].sum().cumsum()  # of days that are no longer than their work
-    ends = schedule.groupby("order_id")["day"].max()
-    needed = schedule.groupby("order_id")["run_minutes"].sum().loc[order].cumsum()
+    ends = schedule.groupby("lot_id")["day"].max()
+    needed = schedule.groupby("lot_id")["run_minutes"].sum().loc[order].cumsum()
     assert all(needed[lot] <= worked_by[ends[lot]] for lot in order)
 
 
 def test_each_factory_counts_its_places_from_one() -> None:
     rows = [("L1", "F", 2, 0.0, 5.0), ("L2", "F", 1, 0.0, 5.0), ("L1", "G", 1, 0.0, 5.0)]
-    found = places(pd.DataFrame(rows, columns=COLUMNS)).set_index(["order_id", "factory_id"])["place"].to_dict()
+    found = places(pd.DataFrame(rows, columns=COLUMNS)).set_index(["lot_id", "factory_id"])["place"].to_dict()
     assert found == {("L2", "F"): 1, ("L1", "F"): 2, ("L1", "G"): 1}
     assert places(pd.DataFrame(columns=COLUMNS)).empty
 

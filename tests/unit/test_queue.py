@@ -132,7 +132,7 @@ def test_the_book_holds_at_the_level_where_days_are_too_long_for_each_order(leve
     work = pd.DataFrame({"factory_id": names, "minutes": random.uniform(500, 12_000, count), "first_day": 1})
     work = work.assign(due_day=40, setup_minutes=100.0, begun=False, place=0, arrival=0, quantity=1)
     work = work.assign(before=np.inf, knew=0, begun_day=0)
-    work = work.assign(whole_order=names, planned_day=5, transit_days=2)
+    work = work.assign(order_id=names, planned_day=5, transit_days=2)
     minutes = np.full((count, 60), 1_000.0)
     found = promises(work, factories, minutes, 0 * minutes, level)
     assert found["probability"].mean() == pytest.approx(level, abs=0.01)

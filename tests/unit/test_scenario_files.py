@@ -44,16 +44,16 @@ def test_capacity_is_scaled_from_a_day_on() -> None:
 def test_more_demand_keeps_a_factory_able_to_make_the_whole_lot_and_no_more_than_it_was() -> None:
     problem = after({"change": "demand", "factor": 1.26})
     assert problem.orders["quantity"].tolist() == [26, 9]
-    assert problem.arcs.groupby("order_id")["max_lot"].max().to_dict() == {"A": 26, "B": 6}
+    assert problem.arcs.groupby("lot_id")["max_lot"].max().to_dict() == {"A": 26, "B": 6}
     assert after({"change": "demand", "lots": ["B"], "pieces": 5}).orders["quantity"].tolist() == [20, 12]
 
 
 def test_a_rush_order_like_another_lot_takes_its_factories_and_prices() -> None:
     rush = {"change": "rush_order", "order_id": "R", "quantity": 50, "due_day": 2, "like": "A", "late_cost": 9}
     problem = after(rush)
-    order = problem.orders.set_index("order_id").loc["R"]
+    order = problem.orders.set_index("lot_id").loc["R"]
     assert order[["quantity", "release_day", "due_day", "max_factories", "late_cost"]].tolist() == [50, 1, 2, 3, 9]
-    arcs = problem.arcs[problem.arcs["order_id"] == "R"]
+    arcs = problem.arcs[problem.arcs["lot_id"] == "R"]
     assert arcs[["factory_id", "max_lot", "min_lot"]].to_numpy().tolist() == [["F", 50, 5], ["G", 50, 5]]
 
 
@@ -61,7 +61,7 @@ def test_a_rush_order_may_bring_its_own_factories() -> None:
     own = {"arcs": [{"factory_id": "G", "unit_cost": 4, "minutes_per_piece": 2}], "max_late_days": 0}
     own |= {"max_factories": 1, "late_cost": 0, "unmet_cost": 99}
     rush = {"change": "rush_order", "order_id": "R", "quantity": 50, "due_day": 2, "release_day": 2}
-    arc = after(rush | own).arcs.set_index("order_id").loc["R"]
+    arc = after(rush | own).arcs.set_index("lot_id").loc["R"]
     assert arc[["factory_id", "max_lot", "release_day", "max_minutes_per_day"]].tolist() == ["G", 50, 2, float("inf")]
 
 
@@ -73,7 +73,7 @@ def test_changes_are_made_one_after_the_other() -> None:
         {"change": "minimum_lot", "lots": ["A"], "pieces": 30},
         {"change": "max_factories", "most": 1},
     )
-    assert problem.orders.set_index("order_id")["quantity"]["R"] == 100
+    assert problem.orders.set_index("lot_id")["quantity"]["R"] == 100
     assert problem.orders["max_factories"].tolist() == [1, 1, 1]
     assert problem.arcs["min_lot"].tolist() == [20, 20, 5, 5, 3, 5]
 

@@ -52,12 +52,12 @@ def saved(problem: Instance, folder: Path) -> Path:
 
 def finish_days(problem: Instance, plan: Plan) -> dict[str, int]:
     """Arrival of the last piece, by hand."""
-    transit = {(a.order_id, a.factory_id): a.transit_days for a in problem.arcs.itertuples()}
+    transit = {(a.lot_id, a.factory_id): a.transit_days for a in problem.arcs.itertuples()}
     days: dict[str, int] = {}
     for row in plan.schedule.itertuples():
         if row.run_minutes > 1e-6:
-            finish = row.day + transit[row.order_id, row.factory_id]
-            days[row.order_id] = max(days.get(row.order_id, 0), finish)
+            finish = row.day + transit[row.lot_id, row.factory_id]
+            days[row.lot_id] = max(days.get(row.lot_id, 0), finish)
     return days
 
 
@@ -95,19 +95,17 @@ def test_a_running_plan_proven_optimal_is_left_as_it_is(seed: int, tmp_path: Pat
 
 
 def test_a_running_plan_needs_a_price_of_change_and_its_own_instance() -> None:
-    allocation = pd.DataFrame({"order_id": ["A", "Z"], "factory_id": ["cheap", "cheap"], "quantity": [5, 5]})
+    allocation = pd.DataFrame({"lot_id": ["A", "Z"], "factory_id": ["cheap", "cheap"], "quantity": [5, 5]})
     with pytest.raises(InputError) as caught:
         as_incumbents(book(), allocation)
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["allocation", "change_cost"]
 
 
 def test_a_running_plan_keeps_what_is_frozen_frozen_and_prices_that_the_instance_knows() -> None:
-    rows = [{"order_id": "A", "factory_id": "cheap", "quantity": 20, "change_cost": 4, "frozen": True}]
+    rows = [{"lot_id": "A", "factory_id": "cheap", "quantity": 20, "change_cost": 4, "frozen": True}]
     rows[0]["setup_done"] = True
-    problem = instance(
-        [{"order_id": "A", "quantity": 50}], [{"order_id": "A", "factory_id": "cheap"}], [], None, rows, 1
-    )
-    allocation = pd.DataFrame({"order_id": ["A"], "factory_id": ["cheap"], "quantity": [50]})
+    problem = instance([{"lot_id": "A", "quantity": 50}], [{"lot_id": "A", "factory_id": "cheap"}], [], None, rows, 1)
+    allocation = pd.DataFrame({"lot_id": ["A"], "factory_id": ["cheap"], "quantity": [50]})
     held = as_incumbents(problem, allocation).incumbent
     assert held.to_dict("records") == rows
 

@@ -96,5 +96,5 @@ def test_a_plan_over_banded_factories_keeps_every_rule(tmp_path: Path) -> None:
     plan.write(tmp_path / "plan")
     assert verify(tmp_path / "instance", tmp_path / "plan").broken == []
     caps = {f"f{n}": cap for n, (cap, _) in enumerate(bands) if cap}
-    given = plan.allocation[plan.allocation["order_id"] != "l0"]
+    given = plan.allocation[plan.allocation["lot_id"] != "l0"]
     assert all(row.quantity <= caps.get(str(row.factory_id), 10**9) for row in given.itertuples())

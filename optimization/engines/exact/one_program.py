@@ -95,13 +95,13 @@ def _counted(program: Program, model: Any, fewest: int, most: int) -> Program:
 
 
 def allocation(program: Program, model: Any, values: Floats) -> pd.DataFrame:
-    """Pieces of the pairs that make any: order_id, factory_id, quantity."""
+    """Pieces of the pairs that make any: lot_id, factory_id, quantity."""
     keys, columns = program.columns(model.quantity)
     table = pd.DataFrame(keys, columns=PAIR).assign(quantity=np.rint(values[columns]).astype("int64"))
     return table[table["quantity"] > 0].sort_values(PAIR, ignore_index=True)
 
 
 def work(program: Program, model: Any, values: Floats) -> pd.DataFrame:
-    """Minutes of work by span, setup included: order_id, factory_id, span, minutes."""
+    """Minutes of work by span, setup included: lot_id, factory_id, span, minutes."""
     keys, columns = program.columns(model.work)
     return pd.DataFrame(keys, columns=[*PAIR, "span"]).assign(minutes=np.maximum(0.0, values[columns]))

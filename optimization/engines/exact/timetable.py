@@ -1,6 +1,6 @@
 """The best schedule of settled pieces: who makes how much is given, only the days are open.
 
-In: the reduced instance and an allocation (order_id, factory_id, quantity in pieces) of some factories. Out: their
+In: the reduced instance and an allocation (lot_id, factory_id, quantity in pieces) of some factories. Out: their
 schedule with the least overtime and lateness, by the same statement as the plan's, every pair held at its pieces.
 """
 
@@ -21,9 +21,9 @@ _GAP = 1e-9  # relative: schedules are compared by what they cost
 
 def at_best(instance: Instance, reduced: Pairs, allocation: pd.DataFrame, seconds: float = 10) -> pd.DataFrame | None:
     """The schedule; None where these pieces cannot be made within their windows."""
-    pieces = allocation.groupby("order_id")["quantity"].sum()
-    orders = instance.orders[instance.orders["order_id"].isin(pieces.index)]
-    orders = orders.assign(quantity=orders["order_id"].map(pieces))
+    pieces = allocation.groupby("lot_id")["quantity"].sum()
+    orders = instance.orders[instance.orders["lot_id"].isin(pieces.index)]
+    orders = orders.assign(quantity=orders["lot_id"].map(pieces))
     held = replace(instance, orders=orders, factories=instance.factories[:0], incumbent=instance.incumbent[:0])
     settled = _settled(reduced, allocation)
     model = statement.state(held, settled)

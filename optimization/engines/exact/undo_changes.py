@@ -75,7 +75,7 @@ class _Lot:
 
     def pieces(self, allocation: pd.DataFrame) -> Pieces:
         """The lot's pieces in an allocation."""
-        mine = allocation[allocation["order_id"] == self.order.name].set_index("factory_id")["quantity"]
+        mine = allocation[allocation["lot_id"] == self.order.name].set_index("factory_id")["quantity"]
         return np.asarray(mine.reindex(self.pairs["factory_id"], fill_value=0), dtype=np.int64)
 
     def rows(self, pieces: Pieces) -> pd.DataFrame:
@@ -120,11 +120,11 @@ def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event |
     plan = _on_best_days(instance, reduced, plan, frozenset().union(*(lot.factories for lot in lots.values())), until)
     waiting, undone, stake = dict.fromkeys(lots), set[str](), at_stake(instance, plan)
     while waiting and time.monotonic() < until and not (stop and stop.is_set()):
-        order_id = next(iter(waiting))
-        del waiting[order_id]
-        better = _undone(instance, reduced, plan, lots[order_id], stake, least, until)
+        lot_id = next(iter(waiting))
+        del waiting[lot_id]
+        better = _undone(instance, reduced, plan, lots[lot_id], stake, least, until)
         if better:
-            plan, undone = _with(plan, better), undone | {order_id}
+            plan, undone = _with(plan, better), undone | {lot_id}
             stake = at_stake(instance, plan)
             waiting |= dict.fromkeys(o for o, lot in lots.items() if lot.factories & better.factories)
     facts = {"changes_undone": len(undone), "changes_all_seen": not waiting}
@@ -134,14 +134,14 @@ def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event |
 def _lots(instance: Instance, reduced: Pairs, plan: Plan) -> dict[str, _Lot]:
     """The changed lots whose incumbents all can still be made."""
     changed = changed_lots(instance, plan.allocation)
-    held = instance.incumbent[instance.incumbent["quantity"] > 0].groupby("order_id").size()
-    orders = instance.orders.set_index("order_id")
-    pairs = reduced.pairs[reduced.pairs["order_id"].isin(changed)]
+    held = instance.incumbent[instance.incumbent["quantity"] > 0].groupby("lot_id").size()
+    orders = instance.orders.set_index("lot_id")
+    pairs = reduced.pairs[reduced.pairs["lot_id"].isin(changed)]
     pairs = pairs.merge(plan.allocation[[*PAIR, "quantity"]], on=PAIR, how="left")
     pairs = pairs[(pairs["held"] > 0) | (pairs["quantity"] > 0)]
     return {
         str(o): _Lot(orders.loc[o], table.reset_index(drop=True))
-        for o, table in pairs.groupby("order_id")
+        for o, table in pairs.groupby("lot_id")
         if (table["held"] > 0).sum() == held[o]
     }
 
@@ -166,7 +166,7 @@ def _undone(
     if not ways:
         return None
     part = _part(instance, reduced, plan, lot.factories)
-    others, below = part.allocation[part.allocation["order_id"] != lot.order.name], part.cost - least
+    others, below = part.allocation[part.allocation["lot_id"] != lot.order.name], part.cost - least
     tried = (pd.concat([others, lot.rows(way)], ignore_index=True) for way in ways)
     found = (part.best(way, below, min(_LONGEST_S, until - time.monotonic())) for way in tried)
     return next((better for better in found if better), None)
@@ -175,9 +175,7 @@ def _undone(
 def at_stake(instance: Instance, plan: Plan) -> "pd.Series[float]":
     """By factory the cost that less or other work there could save: overtime, lateness, shortfall, engagement."""
     arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
-    runs = plan.schedule.merge(arcs, on=PAIR).merge(
-        instance.orders[["order_id", "due_day", "late_cost"]], on="order_id"
-    )
+    runs = plan.schedule.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day", "late_cost"]], on="lot_id")
     days_late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
     runs["late"] = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late
     runs["load"] = runs["setup_minutes"] + runs["run_minutes"]
@@ -195,8 +193,8 @@ def changed_lots(instance: Instance, allocation: pd.DataFrame) -> set[str]:
     both = held.merge(allocation, on=PAIR, how="outer", suffixes=("_held", "")).fillna(
         {"quantity": 0, "quantity_held": 0}
     )
-    moved = both["order_id"][both["quantity"] != both["quantity_held"]]
-    return set(moved) & set(held["order_id"])
+    moved = both["lot_id"][both["quantity"] != both["quantity_held"]]
+    return set(moved) & set(held["lot_id"])
 
 
 def _part(instance: Instance, reduced: Pairs, plan: Plan, factories: frozenset[str]) -> _Part:
@@ -206,7 +204,7 @@ def _part(instance: Instance, reduced: Pairs, plan: Plan, factories: frozenset[s
     arcs = at(instance.arcs)
     local = replace(
         instance,
-        orders=instance.orders[instance.orders["order_id"].isin(arcs["order_id"])],
+        orders=instance.orders[instance.orders["lot_id"].isin(arcs["lot_id"])],
         arcs=arcs,
         capacity=at(instance.capacity),
         factories=at(instance.factories),
@@ -237,5 +235,5 @@ def _restated(instance: Instance, plan: Plan, facts: dict[str, Any]) -> Plan:
     optimal = gap <= max(_ROUND_OFF, report["engine"].get("asked_gap", 0.0))
     figures = {"status": "optimal" if optimal else "feasible", "objective": objective, "bound": bound, "gap": gap}
     missing = unmet_pieces(instance, plan.allocation)
-    unmet = [{"order_id": order_id, "quantity": int(pieces)} for order_id, pieces in missing[missing > 0].items()]
+    unmet = [{"order_id": lot_id, "quantity": int(pieces)} for lot_id, pieces in missing[missing > 0].items()]
     return replace(plan, report=report | figures | {"cost": cost, "unmet": unmet, "engine": report["engine"] | facts})

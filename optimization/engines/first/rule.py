@@ -105,7 +105,7 @@ def by_rule(w: Whole, standing: Draft) -> Draft:
         worked=standing.setup + standing.run,
         pieces=standing.quantity.copy(),
     )
-    queue = w.instance.orders.sort_values(["priority", "due_day", "order_id"]).index.to_numpy()
+    queue = w.instance.orders.sort_values(["priority", "due_day", "lot_id"]).index.to_numpy()
     cheapest = _cheapest_first(w)
     on_time = np.minimum(d.on_time_day, d.last_day).clip(min=-1) + 1
     for end in (on_time, d.last_day + 1):

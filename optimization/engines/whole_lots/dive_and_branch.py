@@ -242,7 +242,7 @@ def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
     left = d.quantity - np.bincount(d.order, d.kept, len(d.quantity)).astype(np.int64)
     quantity = d.kept + np.where(mine, left[d.order], 0)
     pair = np.flatnonzero(quantity)
-    allocation = pd.DataFrame({"order_id": w.order_ids[d.order[pair]], "factory_id": w.factory_ids[d.factory[pair]]})
+    allocation = pd.DataFrame({"lot_id": w.lot_ids[d.order[pair]], "factory_id": w.factory_ids[d.factory[pair]]})
     minutes = quantity[pair] * d.pace[pair] + d.setup_minutes[pair]
     work = allocation.assign(span=0, minutes=minutes)
     return Outcome(allocation.assign(quantity=quantity[pair]), work, a.value(chosen))
@@ -250,7 +250,7 @@ def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
 
 def _polished(w: Whole, found: Outcome, limits: Limits) -> Outcome:
     """The plan with parts of the orders that it leaves, where they can be made."""
-    made = found.allocation.groupby("order_id")["quantity"].sum().reindex(w.order_ids, fill_value=0).to_numpy()
+    made = found.allocation.groupby("lot_id")["quantity"].sum().reindex(w.lot_ids, fill_value=0).to_numpy()
     left = made < w.d.quantity
     if not left.any():
         return found
