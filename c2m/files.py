@@ -31,6 +31,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_with(path, lambda part: part.write_bytes(content))
 
 
+def write_private(path: Path, text: str) -> None:
+    """For its owner alone, from the first byte on."""
+
+    def write(part: Path) -> None:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+
+    write_with(path, write)
+
+
 def make_folder(folder: Path, make: Callable[[Path], object]) -> None:
     """Calls `make` on a working folder, then gives it the name `folder`: the folder is there whole, or it is not there.
 

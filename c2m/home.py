@@ -7,11 +7,13 @@ forked does not keep it.
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from c2m.errors import InputError
+from c2m.files import locked, write_private
 from c2m.settings import settings
 
 HEADER = "x-c2m-home"  # in which pages of ours say whose they are
@@ -20,6 +22,17 @@ HEADER = "x-c2m-home"  # in which pages of ours say whose they are
 def home_id() -> str:
     """Twelve hex digits of the absolute path: two homes of one machine never have the same."""
     return hashlib.sha256(str(settings().home.resolve()).encode()).hexdigest()[:12]
+
+
+def secret(name: str) -> str:
+    """256 bits of chance that this home keeps in `name`.key, for its owner alone; made when first asked for."""
+    home = settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / f"{name}.key"
+    with locked(home):
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(32))
+    return file.read_text()
 
 
 def lock_file(name: str) -> Path:

@@ -2,12 +2,15 @@
 
 import os
 import time
+import uuid
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from c2m.doors import login
 from c2m.home import home_id
 from c2m.settings import settings
 
@@ -29,13 +32,42 @@ def orchestrator(url: str) -> "Orchestrator":
     return Orchestrator(url)
 
 
+class _KeyAndToken(httpx.Auth):
+    """The key with each request, and with each that changes something the token that the server gives against CSRF."""
+
+    requires_response_body = True
+
+    def __init__(self, api: str) -> None:
+        given = os.environ.get("PREFECT_API_AUTH_STRING")
+        known = given.split(":", 1) if given else login(api)
+        self._basic = httpx.BasicAuth(*known) if known else None
+        self._client, self._token_url, self._token = str(uuid.uuid4()), f"{api}/csrf-token", ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Asks for a token where there is none, and once more where it is too old."""
+        if request.method == "GET":
+            yield self._keyed(request)
+            return
+        for _ in range(2):
+            if not self._token:
+                given = yield self._keyed(httpx.Request("GET", self._token_url, params={"client": self._client}))
+                self._token = given.json()["token"] if given.is_success else ""  # 422 where the server asks for none
+            request.headers.update({"Prefect-Csrf-Client": self._client, "Prefect-Csrf-Token": self._token})
+            answer = yield self._keyed(request)
+            if answer.status_code != httpx.codes.FORBIDDEN:
+                return
+            self._token = ""
+
+    def _keyed(self, request: httpx.Request) -> httpx.Request:
+        return next(self._basic.sync_auth_flow(request)) if self._basic else request
+
+
 class Orchestrator:
     """A Prefect server at an address without /api; ask `orchestrator` for it."""
 
     def __init__(self, url: str) -> None:
-        login = os.environ.get("PREFECT_API_AUTH_STRING")
-        auth = httpx.BasicAuth(*login.split(":", 1)) if login else None
-        self._client = httpx.Client(base_url=f"{url}/api", timeout=_TIMEOUT_S, trust_env=False, auth=auth)
+        api = f"{url}/api"
+        self._client = httpx.Client(base_url=api, timeout=_TIMEOUT_S, trust_env=False, auth=_KeyAndToken(api))
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
         """What the server answers: to POST where there is a body, else to GET; None where it has nothing of that name.

@@ -295,6 +295,16 @@ class Settings(BaseSettings):
     http_factory_url: str = Field(
         "http://127.0.0.1:8471/{factory_id}", description="Endpoint of an HTTP factory whose feed row names none"
     )
+    pages_key: SecretStr | None = Field(
+        None, description="Key of the pages and of Prefect's API; default: one made for this home, see `c2m env`"
+    )
+    allowed_hosts: list[str] = Field(
+        [], description="Host names, beside the loopback's, by which pages and endpoints are asked: a proxy's"
+    )
+    endpoint_hosts: list[str] = Field(
+        [],
+        description="Hosts that feeds may name as `endpoint_url` though their addresses are private or the loopback's",
+    )
     prefect_port: int = Field(4200, description="Prefect server and pages (loopback)")
     mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")

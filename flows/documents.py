@@ -4,26 +4,16 @@ import html
 from datetime import date
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Path, Request, Response
+from fastapi import FastAPI, HTTPException, Path
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.base import RequestResponseEndpoint
 
-from c2m.home import HEADER, home_id
 from c2m.ledger import audit, plans
 from c2m.ledger.store import session
 from c2m.settings import settings
 
 app = FastAPI(title="C2M documents", docs_url=None, redoc_url=None, openapi_url=None)
 FOLDERS = {"data_docs": "Data Docs: what Great Expectations found", "dbt_docs": "dbt docs: how each mart is made"}
-
-
-@app.middleware("http")
-async def say_whose(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Every page says which home it is of, so that `c2m doctor` knows another's."""
-    response = await call_next(request)
-    response.headers[HEADER] = home_id()
-    return response
 
 
 for name in FOLDERS:

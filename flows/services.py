@@ -6,13 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import httpx
 
 from c2m.doctor import schedules
-from c2m.doctor.pages import claim_mlflow
+from c2m.doors import USER, key
 from c2m.errors import C2MError, InputError
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
 from c2m.orchestrator import POOL, orchestrator
@@ -33,8 +31,10 @@ def environment(prefect_url: str) -> dict[str, str]:
         "C2M_SCHEDULE_ZONE": settings().timezone,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{prefect_url}/api",
+        "PREFECT_API_AUTH_STRING": os.environ.get("PREFECT_API_AUTH_STRING") or f"{USER}:{key()}",
         "PREFECT_SERVER_UI_API_URL": f"{prefect_url}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "3",  # between two questions for a slot
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "MLFLOW_TRACKING_URI": settings().mlflow,
@@ -89,24 +89,30 @@ def at_hand() -> bool:
 
 @contextmanager
 def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[None]:
-    """A child that has answered `health_url`."""
+    """A child that has answered `health_url`, be it by asking for the key."""
     with child(name, [sys.executable, "-m", *command], more) as process:
         await_ready(name, process, lambda: answers(health_url), _START_TIMEOUT_S)
         yield
 
 
 def answers(url: str) -> bool:
-    """Whether a page is there."""
+    """Whether a page is there, or its door."""
     try:
-        with urlopen(url, timeout=2) as response:  # noqa: S310 - always a loopback address of ours
-            return bool(response.status == 200)
-    except (URLError, OSError):
+        answer = httpx.get(url, timeout=2, trust_env=False)
+    except httpx.HTTPError:
         return False
+    return answer.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
 
 
 def refuse_server_of_another_home(url: str) -> None:
     """Runs of two homes on one server would be carried out by either's worker."""
-    home = orchestrator(url).home()
+    try:
+        home = orchestrator(url).home()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.UNAUTHORIZED:
+            raise
+        seen = f"PREFECT_API_URL names {url}, a Prefect server that refuses the key of this home"
+        raise InputError("key-refused", [f"{seen}; unset it, or set PREFECT_API_AUTH_STRING to its key"]) from None
     if home and home != settings().home.resolve():
         seen = f"PREFECT_API_URL names {url}, the Prefect server of {home}"
         raise InputError("server-of-another-home", [f"{seen}; unset it, or set C2M_HOME to that folder"])
@@ -123,25 +129,34 @@ def own_prefect_server(port: int) -> Iterator[None]:
 
 
 def prefect_server(port: int) -> AbstractContextManager[None]:
-    """Prefect's API and pages."""
-    command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    return serving("prefect-server", command, f"http://{LOOPBACK}:{port}/api/health")
+    """Prefect's API and pages, for those who have the key, from its own pages alone."""
+    asked = {
+        "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{key()}",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+    }
+    return _uvicorn("prefect-server", "prefect", port, "/api/health", asked)
 
 
-@contextmanager
-def mlflow_server(port: int) -> Iterator[None]:
-    """MLflow's API and pages, on the database that the flows write, which says whose it is."""
+def mlflow_server(port: int) -> AbstractContextManager[None]:
+    """MLflow's API and pages, on the database that the flows write."""
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", settings().mlflow]
-    with serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health"):
-        claim_mlflow(f"http://{LOOPBACK}:{port}")
-        yield
+    command += ["--backend-store-uri", settings().mlflow, "--app-name", "c2m"]
+    return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health")
 
 
 def documents(port: int) -> AbstractContextManager[None]:
     """Data Docs, dbt docs and the files of the plans; nothing else of C2M_HOME is served."""
-    command = ["uvicorn", "flows.documents:app", "--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
-    return serving("documents", command, f"http://{LOOPBACK}:{port}/")
+    return _uvicorn("documents", "documents", port, "/")
+
+
+def _uvicorn(
+    name: str, factory: str, port: int, health: str, more: dict[str, str] | None = None
+) -> AbstractContextManager[None]:
+    """One of the applications of flows/pages.py."""
+    command = ["uvicorn", "--factory", f"flows.pages:{factory}", "--app-dir", str(PROJECT)]
+    command += ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
+    return serving(name, command, f"http://{LOOPBACK}:{port}{health}", more)
 
 
 def deploy() -> None:

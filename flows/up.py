@@ -14,9 +14,8 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, listens
 from c2m.floor.processes import floor
-from c2m.home import occupied
+from c2m.home import HEADER, occupied
 from c2m.ledger.store import migrate
-from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from flows import services, timelapse
 from flows.checkup import keep_watch
@@ -57,10 +56,10 @@ def refuse_taken_ports() -> None:
 
 def _who(port: int) -> str:
     try:
-        home = orchestrator(f"http://{LOOPBACK}:{port}").home()
-    except (httpx.HTTPError, ValueError):
+        home = httpx.get(f"http://{LOOPBACK}:{port}/", timeout=2, trust_env=False).headers.get(HEADER)
+    except httpx.HTTPError:
         home = None
-    return f"the Prefect server of {home}" if home else "another program"
+    return f"a server of another home ({home})" if home else "another program"
 
 
 def _serve(simulate: bool, console: Console, stop: Event) -> None:
@@ -103,5 +102,6 @@ def addresses() -> Table:
     table.add_row("Data Docs and dbt docs", f"http://{LOOPBACK}:{settings().docs_port}")
     table.add_row("factory endpoint, HTTP", f"http://{LOOPBACK}:{settings().http_port}")
     table.add_row("factory endpoint, MQTT", f"mqtt://{LOOPBACK}:{settings().mqtt_port}")
+    table.add_row("key of the pages, user c2m", "c2m env prints it")
     table.add_row("all state", str(settings().home.absolute()))
     return table

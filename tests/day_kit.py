@@ -1,6 +1,7 @@
 """Business days as a user runs them: the command line as a process, one Prefect server for a file of tests."""
 
 import fcntl
+import json
 import multiprocessing
 import os
 import signal
@@ -12,11 +13,11 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-import httpx
 import pandas as pd
 import pytest
 
 from c2m.ledger import store
+from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from c2m.steps import CRASH_EXIT_CODE
 
@@ -88,7 +89,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _pages(prefect_url: str) -> str:
     """The latest artifacts of a plan and of the floor, which end with the server that keeps them."""
     asked = {"artifacts": {"key": {"any_": ["plan", "solve", "floor", "quantities"]}}}
-    return httpx.post(f"{prefect_url}/api/artifacts/latest/filter", json=asked).raise_for_status().text
+    return json.dumps(orchestrator(prefect_url).ask("/artifacts/latest/filter", asked))
 
 
 def command(*arguments: str) -> list[str]:

@@ -37,6 +37,29 @@ def up(
     start(simulate)
 
 
+@command()
+def env(as_json: Json = False) -> None:
+    """What Prefect's and MLflow's own commands need to work with this home: eval "$(c2m env)". It holds the key."""
+    import json
+    import shlex
+
+    from c2m import doors
+    from c2m.floor.child import LOOPBACK
+    from c2m.settings import settings
+
+    told = {
+        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings().prefect_port}/api",
+        "PREFECT_API_AUTH_STRING": f"{doors.USER}:{doors.key()}",
+        "MLFLOW_TRACKING_URI": settings().mlflow,
+    }
+    if as_json:
+        print(json.dumps(told))
+        return
+    print(f"# Prefect's pages ask for {told['PREFECT_API_AUTH_STRING']}")
+    print(f"# MLflow and the documents ask for user {doors.USER}, password {doors.key()}")
+    print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in told.items()))
+
+
 def _print_where_to_look() -> None:
     from c2m.settings import settings
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from c2m.errors import InputError
 from c2m.files import write_atomically
 from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
@@ -34,12 +35,16 @@ class Broker:
 
 
 def reload() -> bool:
-    """Has the running broker of this home read credentials anew; whether there is one."""
+    """Has the running broker of this home read credentials anew; whether there is one that asks for them.
+
+    One that was started before the first credential was issued takes everyone until it is started anew.
+    """
     floor = settings().home / "floor.json"
     pid = json.loads(floor.read_bytes())["pids"]["broker"] if floor.exists() else None
-    if pid is None or not _is_mosquitto(pid):
+    folder = (settings().home / "broker").absolute()
+    if pid is None or not _is_mosquitto(pid) or "allow_anonymous true" in (folder / "mosquitto.conf").read_text():
         return False
-    credentials.broker_files((settings().home / "broker").absolute())
+    credentials.broker_files(folder)
     os.kill(pid, signal.SIGHUP)
     return True
 
@@ -60,10 +65,19 @@ def _tls() -> list[str]:
 
 @contextmanager
 def start(port: int | None = None, engine: Engine | None = None) -> Iterator[Broker]:
-    """Runs a broker on `port` (default: a free one) until the block ends. Mosquitto keeps its sessions on disk."""
+    """Runs a broker on `port` (default: a free one) until the block ends. Mosquitto keeps its sessions on disk.
+
+    Raises
+    ------
+    InputError
+        Credentials were issued, and there is no Mosquitto to ask for them.
+    """
     port = port or free_port()
     mosquitto = mosquitto_path()
     engine = engine or ("mosquitto" if mosquitto else "amqtt")
+    if engine == "amqtt" and credentials.required():
+        seen = "credentials were issued, and the embedded broker takes everyone without"
+        raise InputError("broker-without-credentials", [f"{seen}: install mosquitto, or set C2M_MQTT_HOST to yours"])
     command = (
         [mosquitto or "mosquitto", "-c", str(_mosquitto_config(port))]
         if engine == "mosquitto"

@@ -25,8 +25,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
 from c2m.files import sync, write_with
-from c2m.floor import http
-from c2m.floor.credentials import Doorkeeper
+from c2m.floor import credentials, http
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import store
@@ -108,8 +107,10 @@ def run(stop: Event | None = None) -> None:
 
     alone, together = _SHARED, [shared(name, _GROUP_NAME) for name in _SHARED]
     wanted, given_up = (together, alone) if several else (alone, together)
-    connection = Connection(name, [*wanted, topic("+", "status")], hand_on, given_up=given_up)
-    inlet = http.inlet("/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), Doorkeeper().refusal)
+    connection = Connection(credentials.client_id(name), [*wanted, topic("+", "status")], hand_on, given_up=given_up)
+    inlet = http.inlet(
+        "/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), credentials.Doorkeeper().refusal
+    )
     with connection, http.serve(inlet, settings().http_port):
         announce([connection])
         while not stop.is_set():

@@ -91,7 +91,7 @@ def over_http(factory_id: str, url: str, port: int) -> Iterator[tuple[Send, "Que
         done.set_result("")
         return done
 
-    with http.client() as client, http.serve(http.inlet("/v1/factories/{factory_id}/{kind}", accept), port):
+    with http.Client() as client, http.serve(http.inlet("/v1/factories/{factory_id}/{kind}", accept), port):
         carry = http.carrier(client, lambda _: url)
         yield lambda body: list(carry([Letter("", factory_id, "job-orders", body)])), heard
 

@@ -6,8 +6,8 @@ a factory reads and writes its own topics alone. A key has 256 bits of chance, s
 
 import base64
 import hashlib
+import hmac
 import json
-import os
 import re
 import secrets
 import time
@@ -17,10 +17,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from c2m.errors import InputError
-from c2m.files import write_with
+from c2m.files import write_private
+from c2m.home import secret
 from c2m.settings import settings
 from c2m.wire.messages import ID_PATTERN
 
+SIGNATURE = "c2m-signature"  # header of what we post
 PLATFORM = "c2m-platform"  # relay and collector; its key is made anew with every start of the floor
 _RESERVED = re.compile(r"c2m([-_].*)?", re.IGNORECASE)  # names of the platform and of its clients
 _SALT_BYTES, _ITERATIONS = 12, 1000  # of Mosquitto's PBKDF2; a key needs no slow hash
@@ -77,10 +79,28 @@ def platform_key() -> str:
     return _issued(PLATFORM)
 
 
+def client_id(name: str) -> str:
+    """The MQTT client id of one of our services, which nobody can guess: who knew it could take over its session."""
+    return f"{name}-{hmac.new(secret('broker').encode(), name.encode(), hashlib.sha256).hexdigest()[:24]}"
+
+
 def _issued(name: str) -> str:
     key = secrets.token_urlsafe(32)
     _keep({**known(), name: {"sha256": _digest(key), "mosquitto": _for_mosquitto(key)}})
     return key
+
+
+def signature(name: str, body: bytes) -> dict[str, str]:
+    """The header by which a factory knows that a message over HTTP comes from us and is new; none without a credential.
+
+    `C2M-Signature: t=SECONDS,v1=HEX`: HMAC-SHA256 over the seconds since 1970, a full stop and the body. Its secret is
+    the hexadecimal SHA-256 of the factory's key, which is what both sides have.
+    """
+    if (held := known().get(name)) is None:
+        return {}
+    seconds = str(int(time.time()))
+    signed = hmac.new(held["sha256"].encode(), f"{seconds}.".encode() + body, hashlib.sha256)
+    return {SIGNATURE: f"t={seconds},v1={signed.hexdigest()}"}
 
 
 def revoke(name: str) -> None:
@@ -104,8 +124,8 @@ def broker_files(folder: Path) -> list[str]:
     if not required():
         return ["allow_anonymous true"]
     passwords, acl = folder / "passwords", folder / "acl"
-    _write_private(passwords, "".join(f"{name}:{hashes['mosquitto']}\n" for name, hashes in held.items()))
-    _write_private(acl, _ACL)
+    write_private(passwords, "".join(f"{name}:{hashes['mosquitto']}\n" for name, hashes in held.items()))
+    write_private(acl, _ACL)
     return ["allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}"]
 
 
@@ -141,17 +161,7 @@ def _file() -> Path:
 
 
 def _keep(held: Mapping[str, Hashes]) -> None:
-    _write_private(_file(), json.dumps(dict(sorted(held.items())), indent=1))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """For its owner alone, from the first byte on."""
-
-    def write(part: Path) -> None:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-
-    write_with(path, write)
+    write_private(_file(), json.dumps(dict(sorted(held.items())), indent=1))
 
 
 def _digest(key: str) -> str:

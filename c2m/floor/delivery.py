@@ -9,7 +9,7 @@ once, and not a round trip after the other.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -69,17 +69,31 @@ class Pauses:
         return length == _PAUSE_S[1]
 
 
-def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
-    """Delivers the letters, factories side by side, those of one factory in the given order."""
+def begin(
+    letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor
+) -> dict[str, "Future[Receipt]"]:
+    """Starts to deliver, factories side by side, those of one factory in the given order; a receipt for each."""
     by_factory = attrgetter("factory_id")
-    under_way: list[tuple[str, Iterator[Letter]]] = []
-    refused: list[Receipt] = []
+    arriving: dict[str, Iterator[Letter]] = {}
+    under_way: dict[str, Future[Receipt]] = {}
     for factory_id, some in groupby(sorted(letters, key=by_factory), by_factory):
         try:
-            under_way.append((factory_id, carrier_of(factory_id)(list(some))))
+            arriving[factory_id] = carrier_of(factory_id)(list(some))
         except NotDeliveredError as error:
-            refused.append(Receipt(factory_id, [], str(error)))
-    return refused + list(pool.map(lambda each: _receipt(*each), under_way))
+            under_way[factory_id] = failed(factory_id, str(error))
+    return under_way | {name: pool.submit(_receipt, name, some) for name, some in arriving.items()}
+
+
+def failed(factory_id: str, error: str) -> "Future[Receipt]":
+    """The receipt of a factory for which nothing could be begun."""
+    receipt: Future[Receipt] = Future()
+    receipt.set_result(Receipt(factory_id, [], error))
+    return receipt
+
+
+def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
+    """Delivers, and waits until the last is done."""
+    return [receipt.result() for receipt in begin(letters, carrier_of, pool).values()]
 
 
 def _receipt(factory_id: str, arriving: Iterator[Letter]) -> Receipt:

@@ -4,26 +4,44 @@ Where credentials were issued, each factory needs its key. Production puts its o
 """
 
 import asyncio
+import ipaddress
 import logging
+import resource
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Full
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from c2m.doors import Door
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
+from c2m.settings import settings
 from c2m.wire.messages import MAX_BYTES
 
-_TIMEOUT_S = 10
-_CONTENT_TYPE = "application/cloudevents+json"
-_SAFE_TIMEOUT_S = 60
+# Of one answer: until its status has come, and of the text behind it. Of one factory's letters in a row: with an answer
+# below the time for which a relay leases a factory.
+_ANSWER_S, _TEXT_S, _LETTERS_S = 10.0, 1.0, 30.0
+_MOST_TEXT = 2000
+_HEADERS = {"content-type": "application/cloudevents+json", "accept-encoding": "identity"}
+_UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=100)  # whoever posts has few threads
+_HEADERS_S, _BODY_S, _SAFE_TIMEOUT_S = (
+    10.0,
+    30.0,
+    60.0,
+)  # of what comes in: until it is here whole, and until it is safe
+_SIDE_BY_SIDE, _MOST_BUSY = 32, 256  # messages that are received at a time, of one factory and of all
 _TRY_AGAIN = (401, 403, 404, 408, 425, 429)  # refusals that are about the moment or the set-up, not about the message
 
 log = logging.getLogger(__name__)
@@ -35,26 +53,100 @@ Accept = Callable[[str, str, bytes], "Future[str]"]
 Refusal = Callable[[str, str | None], tuple[int, str] | None]
 
 
-def client() -> httpx.Client:
-    """A pool of connections; proxies of the environment have no say in what stays on the machine."""
-    return httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"content-type": _CONTENT_TYPE})
+class Client:
+    """Posts over a pool of connections; the whole of an answer has a time limit, however slowly it drips.
+
+    Use as context manager. Proxies of the environment have no say in what stays on the machine.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http-client", daemon=True)
+        self._client = httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False, headers=_HEADERS, limits=_UNLIMITED)
+
+    def __enter__(self) -> Self:
+        """Starts the thread in which all is sent."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Closes all connections."""
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """HTTP status, and as much of the text as came in time, at most _MOST_TEXT bytes.
+
+        Raises
+        ------
+        NotDeliveredError
+            No status came within _ANSWER_S seconds.
+        """
+        sent = asyncio.run_coroutine_threadsafe(self._post(url, body, headers), self._loop)
+        try:
+            return sent.result()
+        except (httpx.HTTPError, TimeoutError) as error:
+            said = str(error) or f"no answer within {_ANSWER_S:g} s"
+            raise NotDeliveredError(f"{url}: {type(error).__name__} {said}") from error
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        text = b""
+        async with asyncio.timeout(_ANSWER_S), self._client.stream("POST", url, content=body, headers=headers) as told:
+            with suppress(httpx.HTTPError, TimeoutError):  # what counts is the status, and that is here
+                async with asyncio.timeout(_TEXT_S):
+                    async for part in told.aiter_raw():
+                        text += part
+                        if len(text) > _MOST_TEXT:
+                            break
+        return told.status_code, text[:_MOST_TEXT].decode(errors="replace")
 
 
-def carrier(client: httpx.Client, url_of: Callable[[Letter], str]) -> Carrier:
-    """Posts letters one after another. One that the other side refuses for good has arrived, and holds up nobody."""
+def refuse_private(url: str) -> None:
+    """A feed must not have us call what only we can reach, such as a service of our own machine.
+
+    Raises
+    ------
+    NotDeliveredError
+        The host has an address that is not public, and `endpoint_hosts` does not name it.
+    """
+    named = urlsplit(url)
+    if named.hostname in settings().endpoint_hosts:
+        return
+    try:
+        found = socket.getaddrinfo(named.hostname, named.port or named.scheme, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NotDeliveredError(f"{url}: {error}") from error
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+            allow = f"C2M_ENDPOINT_HOSTS='[\"{named.hostname}\"]' allows it"
+            raise NotDeliveredError(f"{url}: {address[0]} is not a public address; {allow}")
+
+
+def carrier(
+    client: Client,
+    url_of: Callable[[Letter], str],
+    signed: Callable[[Letter], Mapping[str, str]] = lambda _: {},
+    public: bool = False,
+) -> Carrier:
+    """Posts letters one after another. One that the other side refuses for good has arrived, and holds up nobody.
+
+    signed: headers by which the other side knows that a letter is ours. public: the address must be a public one.
+    """
 
     def carry(letters: Sequence[Letter]) -> Iterator[Letter]:
+        until = time.monotonic() + _LETTERS_S
         for letter in letters:
-            try:
-                answer = client.post(url_of(letter), content=letter.body)
-            except httpx.HTTPError as error:
-                raise NotDeliveredError(f"{url_of(letter)}: {type(error).__name__} {error}") from error
-            if answer.is_client_error and answer.status_code not in _TRY_AGAIN:
-                log.warning(
-                    "%s refused a message for good: HTTP %s %s", url_of(letter), answer.status_code, answer.text
-                )
-            elif not answer.is_success:
-                raise NotDeliveredError(f"{url_of(letter)}: HTTP {answer.status_code} {answer.text[:200]}")
+            if time.monotonic() > until:
+                raise NotDeliveredError(f"{url_of(letter)}: slow; the rest goes with the next turn")
+            if public:
+                refuse_private(url_of(letter))
+            status, text = client.post(url_of(letter), letter.body, signed(letter))
+            if 400 <= status < 500 and status not in _TRY_AGAIN:
+                log.warning("%s refused a message for good: HTTP %s %s", url_of(letter), status, text)
+            elif not 200 <= status < 300:
+                raise NotDeliveredError(f"{url_of(letter)}: HTTP {status} {text[:200]}")
             yield letter
 
     return carry
@@ -63,31 +155,71 @@ def carrier(client: httpx.Client, url_of: Callable[[Letter], str]) -> Carrier:
 def inlet(path: str, accept: Accept, refusal: Refusal = lambda *_: None) -> FastAPI:
     """An application that takes messages at `path`; the parts {factory_id} and {kind} name the addressee."""
     app = FastAPI(title="C2M factory messages", docs_url=None, redoc_url=None, openapi_url=None)
+    busy: Counter[str] = Counter()  # messages that are being received, by factory
 
     @app.post(path)
     async def receive(request: Request) -> Response:
-        if refused := refusal(request.path_params["factory_id"], request.headers.get("authorization")):
+        factory_id = request.path_params["factory_id"]
+        if refused := refusal(factory_id, request.headers.get("authorization")):
             return JSONResponse({"reason": refused[1]}, refused[0])
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BYTES:
-                return JSONResponse({"reason": f"more than {MAX_BYTES} bytes: send smaller batches"}, 413)
-        names = request.path_params
+        if busy[factory_id] >= _SIDE_BY_SIDE or busy.total() >= _MOST_BUSY:
+            return JSONResponse({"reason": "too many messages side by side: send larger batches"}, 429)
+        busy[factory_id] += 1
         try:
-            future = accept(names["factory_id"], names.get("kind", ""), body)
-            reason = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _SAFE_TIMEOUT_S)
-        except (Full, TimeoutError):
-            return JSONResponse({"reason": "not safe yet: send it again"}, 503)
-        return JSONResponse({"reason": reason}, 422) if reason else Response(status_code=204)
+            return await _receive(request, accept)
+        finally:
+            busy[factory_id] -= 1
 
     return app
+
+
+async def _receive(request: Request, accept: Accept) -> Response:
+    body, names = b"", request.path_params
+    try:
+        async with asyncio.timeout(_BODY_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BYTES:
+                    return JSONResponse({"reason": f"more than {MAX_BYTES} bytes: send smaller batches"}, 413)
+    except TimeoutError:
+        return JSONResponse({"reason": f"not here whole within {_BODY_S:g} s: send it again"}, 408)
+    try:
+        future = accept(names["factory_id"], names.get("kind", ""), body)
+        reason = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _SAFE_TIMEOUT_S)
+    except (Full, TimeoutError):
+        return JSONResponse({"reason": "not safe yet: send it again"}, 503)
+    return JSONResponse({"reason": reason}, 422) if reason else Response(status_code=204)
+
+
+class _Impatient(H11Protocol):
+    """A connection on which no request has come whole, with its headers, is closed: open ones are all that we have."""
+
+    _last: Any = None  # the request that the last look saw
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._next_look = self.loop.call_later(_HEADERS_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        if self.cycle is self._last and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+            return
+        self._last = self.cycle
+        self._next_look = self.loop.call_later(_HEADERS_S, self._look)
 
 
 @contextmanager
 def serve(app: FastAPI, port: int) -> Iterator[None]:
     """Serves on a loopback port, in a thread, until the block ends."""
-    config = uvicorn.Config(app, LOOPBACK, port, log_level="warning", access_log=False, limit_concurrency=256)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections; the usual 1,024 are quickly taken
+    config = uvicorn.Config(
+        Door(app, keyed=False), LOOPBACK, port, http=_Impatient, log_level="warning", access_log=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="http", daemon=True)
     thread.start()

@@ -83,6 +83,7 @@ def _own_credential() -> dict[str, str]:
 def _environment(running: broker.Broker, http_port: int, factory_http_port: int) -> dict[str, str]:
     """What the services must know of where they meet."""
     return {
+        "PREFECT_API_AUTH_STRING": "",  # the key of the pages is none of their business
         "C2M_HOME": str(settings().home.absolute()),
         "C2M_MQTT_HOST": LOOPBACK,
         "C2M_MQTT_PORT": str(running.port),

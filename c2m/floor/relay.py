@@ -8,7 +8,7 @@ factories that it is at.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.floor import http
-from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, deliver
+from c2m.floor import credentials, http
+from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, begin, failed
 from c2m.floor.mqtt import Connection
 from c2m.floor.service import announce, stop_on_signal
 from c2m.ledger import job_orders, store
@@ -31,7 +31,8 @@ from c2m.warehouse import published
 POLL_S = 0.05
 _EXPIRE_EVERY_S = 1.0
 _LEDGER_PAUSE_S = 1.0
-_SENDERS = 16
+_TURN_S = 0.2  # a turn ends, also while a factory has not answered yet
+_SENDERS = 64  # most of them wait for factories that speak HTTP
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,12 @@ def run(stop: Event | None = None) -> None:
     """Relays until `stop`, without one until a signal."""
     stop = stop or stop_on_signal()
     name = settings().relay_name
-    with ThreadPoolExecutor(_SENDERS) as pool, http.client() as client, Connection(name) as connection:
-        relay = _Relay(name, partial(_Route, connection.carry, lambda url: http.carrier(client, lambda _: url)), pool)
+    with (
+        http.Client() as client,
+        ThreadPoolExecutor(_SENDERS) as pool,
+        Connection(credentials.client_id(name)) as connection,
+    ):
+        relay = _Relay(name, partial(_Route, connection.carry, partial(_over_http, client)), pool)
         announce([connection])
         while not stop.wait(POLL_S):
             try:
@@ -49,6 +54,15 @@ def run(stop: Event | None = None) -> None:
             except SQLAlchemyError as error:
                 log.warning("no ledger, trying again: %s", error)
                 stop.wait(_LEDGER_PAUSE_S)
+
+
+def _over_http(client: http.Client, url: str) -> Carrier:
+    ours = settings().http_factory_url.partition("{")[0]
+    return http.carrier(client, lambda _: url, _signature, public=not url.startswith(ours))
+
+
+def _signature(letter: Letter) -> dict[str, str]:
+    return credentials.signature(letter.factory_id, letter.body)
 
 
 def addresses() -> Mapping[str, str | None]:
@@ -93,29 +107,38 @@ class _Relay:
     route: Callable[[Mapping[str, str | None]], Callable[[str], Carrier]]  # by the addresses of now
     pool: Executor
     pauses: Pauses = field(default_factory=Pauses)
+    under_way: dict[str, tuple[list[Letter], "Future[Receipt]"]] = field(default_factory=dict)  # by factory
     expired_at: float = float("-inf")  # monotonic seconds
 
     def turn(self) -> None:
-        """Delivers what is due now."""
+        """Delivers what is due now. A factory that takes longer than most holds up nobody else's turn."""
         if time.monotonic() - self.expired_at >= _EXPIRE_EVERY_S:
             with store.session() as session:
                 job_orders.expire(session, clock.now())
             self.expired_at = time.monotonic()
-        if letters := self.claim():
-            self.record(letters, self.deliver(letters))
-
-    def deliver(self, letters: Sequence[Letter]) -> list[Receipt]:
-        """Delivers to where the published factories are now."""
-        try:
-            return deliver(letters, self.route(addresses()), self.pool)
-        except NotDeliveredError as error:
-            return [Receipt(name, [], str(error)) for name in sorted({letter.factory_id for letter in letters})]
+        self.begin(self.claim())
+        done, _ = wait([receipt for _, receipt in self.under_way.values()], _TURN_S)
+        if done:
+            ended = {name: letters for name, (letters, receipt) in self.under_way.items() if receipt in done}
+            self.record([letter for letters in ended.values() for letter in letters], [one.result() for one in done])
+            for name in ended:
+                del self.under_way[name]
 
     def claim(self) -> list[Letter]:
-        """What the outbox has for factories that do not pause, and that no other relay is at."""
+        """What the outbox has for factories that do not pause, and that neither we nor another relay are at."""
         with store.session() as session:
-            messages = outbox.claim(session, self.name, datetime.now(UTC), self.pauses.now())
+            without = self.pauses.now() | self.under_way.keys()
+            messages = outbox.claim(session, self.name, datetime.now(UTC), without)
         return [Letter(message.message_id, message.factory_id, "job-orders", message.body) for message in messages]
+
+    def begin(self, letters: Sequence[Letter]) -> None:
+        """Sends to where the published factories are now."""
+        try:
+            begun = begin(letters, self.route(addresses()), self.pool)
+        except NotDeliveredError as error:
+            begun = {letter.factory_id: failed(letter.factory_id, str(error)) for letter in letters}
+        for factory_id, receipt in begun.items():
+            self.under_way[factory_id] = [one for one in letters if one.factory_id == factory_id], receipt
 
     def record(self, letters: Iterable[Letter], receipts: Iterable[Receipt]) -> None:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
@@ -127,7 +150,7 @@ class _Relay:
             outbox.lock(session, [*sent, *late])
             outbox.mark_sent(session, sorted(sent), wall)
             outbox.postpone(session, late, wall)
-            outbox.free(session, self.name)
+            outbox.free(session, self.name, {letter.factory_id for letter in letters})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ test_day_crash.py disturbs it. The last test runs two days on real data, with a 
 """
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -11,14 +12,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pandas as pd
 import pytest
 from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledger, run_days
 from mlflow.tracking import MlflowClient
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from c2m.domain.alerts import ALERT, URGENT, WARNING
+from c2m.orchestrator import orchestrator
 from flows import services
 from flows.robot import emit
 from models.governance.registry import NAME
@@ -84,10 +85,11 @@ def test_a_date_that_is_lost_has_the_day_planned_again(prefect_url: str) -> None
     asked = {"deployments": {"name": {"any_": ["plan"]}}}
     runs: list[dict[str, Any]] = []
     until = time.monotonic() + 60
-    with temporary_settings({PREFECT_API_URL: f"{prefect_url}/api"}):
+    told = {PREFECT_API_URL: f"{prefect_url}/api", PREFECT_API_AUTH_STRING: os.environ["PREFECT_API_AUTH_STRING"]}
+    with temporary_settings(told):
         emit(news.reindex(columns=list(news.columns.union(ALERT))))
         while not runs and time.monotonic() < until:
-            runs = httpx.post(f"{prefect_url}/api/flow_runs/filter", json=asked).raise_for_status().json()
+            runs = orchestrator(prefect_url).ask("/flow_runs/filter", asked)
     assert [run["parameters"] for run in runs] == [{"parameters": {"round": None}}]
 
 

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pandas as pd
 import pytest
 from day_kit import ENDS, assert_plans_verify, command, environment, ledger, run_days
 
+from c2m.orchestrator import orchestrator
 from c2m.settings import PlanPolicy
 
 BY_HAND = {"C2M_RELEASE__AUTOMATIC": "false"}
@@ -62,7 +62,7 @@ class Day:
     def page(self) -> str:
         """The plan's page as the server shows it."""
         asked = {"artifacts": {"key": {"any_": ["plan"]}}}
-        found = httpx.post(f"{self.url}/api/artifacts/latest/filter", json=asked).raise_for_status().json()
+        found = orchestrator(self.url).ask("/artifacts/latest/filter", asked)
         return str(found[0]["data"])
 
     def plans(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,14 +10,17 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 from day_kit import command
+from playwright.sync_api import sync_playwright
 
 from c2m.doctor import pages, schedules
 from c2m.floor.child import LOOPBACK, free_port
+from c2m.orchestrator import Orchestrator
 from c2m.settings import settings
 
 pytestmark = [
@@ -41,7 +45,11 @@ class Platform:
     def await_up(self) -> None:
         await_that(lambda: "Ctrl-C" in self.said.read_text() or self.process.poll() is not None, 400)
         assert "Ctrl-C" in self.said.read_text(), self.said.read_text()
-        self.api = httpx.Client(base_url=f"http://{LOOPBACK}:{self.env['C2M_PREFECT_PORT']}/api", timeout=30)
+        self.url = f"http://{LOOPBACK}:{self.env['C2M_PREFECT_PORT']}"
+        self.key = json.loads(self.c2m("env", "--json").stdout)["PREFECT_API_AUTH_STRING"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_API_AUTH_STRING", self.key)
+            self.ask = Orchestrator(self.url).ask
 
     def c2m(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command(*arguments), env=self.env | env, capture_output=True, text=True)
@@ -91,7 +99,7 @@ def test_a_platform_that_has_started_is_well(platform: Platform) -> None:
 def test_another_home_is_refused_the_ports_and_nobody_else_gets_the_home(platform: Platform, tmp_path: Path) -> None:
     other = platform.c2m("up", C2M_HOME=str(tmp_path))
     assert other.returncode == 2
-    assert f"is taken by the Prefect server of {platform.home}" in other.stderr
+    assert "is taken by a server of another home (" in other.stderr
     assert all(platform.env[port] in other.stderr for port in PORTS)
     again = platform.c2m("run")
     assert again.returncode == 2
@@ -101,35 +109,101 @@ def test_another_home_is_refused_the_ports_and_nobody_else_gets_the_home(platfor
 def test_pages_of_another_home_are_named(platform: Platform, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("C2M_MLFLOW_PORT", "C2M_DOCS_PORT"):
         monkeypatch.setenv(name, platform.env[name])
-    monkeypatch.setenv("PREFECT_API_URL", str(platform.api.base_url).rstrip("/"))
+    monkeypatch.setenv("PREFECT_API_URL", f"{platform.url}/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", platform.key)
     settings.cache_clear()
     (server,), (mlflow,), (documents,) = (list(check()) for check in (schedules.server, pages.mlflow, pages.documents))
     assert f"is the server of {platform.home}, not of {home}" in server.seen
     assert [server.ok, mlflow.ok, documents.ok] == [False, False, False]
 
 
+ATTACK = """<!doctype html><title>careless</title><script>
+async function attack(api) {
+  const json = {"content-type": "application/json"};
+  const tries = [
+    fetch(api + "/deployments/filter", {method: "POST", headers: json, body: "{}"}),
+    fetch(api + "/deployments/filter", {method: "POST", headers: {"content-type": "text/plain"}, body: "{}"}),
+    fetch(api + "/flows/", {method: "POST", mode: "no-cors", body: '{"name": "stolen"}'}),
+    fetch(api + "/csrf-token?client=me"),
+    new Promise((yes, no) => {
+      const socket = new WebSocket(api.replace("http", "ws") + "/events/out", "prefect");
+      socket.onopen = () => yes({ok: true});
+      socket.onerror = () => no("refused");
+    }),
+  ];
+  return (await Promise.allSettled(tries)).map(one => one.status === "fulfilled" && one.value.ok);
+}
+</script>"""
+
+
+def test_a_careless_web_page_and_another_user_of_the_machine_get_nothing(platform: Platform) -> None:
+    """In a real browser: a page of another site, and one whose name points at us (DNS rebinding)."""
+    binary = shutil.which("chromium")
+    if not binary:
+        pytest.skip("chromium is not installed")
+    before = platform.ask("/flows/filter", {})
+    port = platform.url.rpartition(":")[2]
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(
+            executable_path=binary, args=["--no-sandbox", "--host-resolver-rules=MAP *.example 127.0.0.1"]
+        )
+        page = browser.new_page()
+        page.route("http://careless.example/", lambda route: route.fulfill(body=ATTACK, content_type="text/html"))
+        page.goto("http://careless.example/")
+        for host in (LOOPBACK, "localhost", "rebound.example"):
+            assert page.evaluate("api => attack(api)", f"http://{host}:{port}/api") == [False] * 5, host
+        rebound = page.goto(f"http://rebound.example:{port}/")
+        assert rebound is not None
+        assert (rebound.status, "Host 'rebound.example" in rebound.text()) == (403, True)
+        browser.close()
+    assert platform.ask("/flows/filter", {}) == before
+    for number in ("C2M_MLFLOW_PORT", "C2M_DOCS_PORT"):
+        assert httpx.get(f"http://{LOOPBACK}:{platform.env[number]}/").status_code == 401
+    assert httpx.post(f"{platform.url}/api/flows/filter", json={}).status_code in (401, 403)
+
+
+def test_with_the_key_the_pages_open_and_ask_no_other_host(platform: Platform) -> None:
+    binary = shutil.which("chromium")
+    if not binary:
+        pytest.skip("chromium is not installed")
+    asked: list[str] = []
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        user, _, password = platform.key.partition(":")
+        page = browser.new_page(http_credentials={"username": user, "password": password})
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(platform.url)
+        page.get_by_placeholder("admin:pass").fill(platform.key)
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Deployments").click()
+        page.get_by_text("daily").first.wait_for()
+        for number, words in (("C2M_MLFLOW_PORT", "Experiments"), ("C2M_DOCS_PORT", "Data Docs")):
+            page.goto(f"http://{LOOPBACK}:{platform.env[number]}/")
+            page.get_by_text(words).first.wait_for()
+        browser.close()
+    assert {urlsplit(url).hostname for url in asked if url.startswith("http")} == {LOOPBACK}
+
+
 def test_a_deployment_without_its_schedule_and_a_schedule_without_a_run_are_named(platform: Platform) -> None:
-    track = platform.api.get("/deployments/name/track/track").json()
+    track = platform.ask("/deployments/name/track/track")
     of_track = f"/deployments/{track['id']}/schedules"
     over = [
         {"schedule": {"rrule": "DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=1", "timezone": "UTC"}, "active": True}
     ]
-    platform.api.delete(f"{of_track}/{track['schedules'][0]['id']}").raise_for_status()
-    (added,) = platform.api.post(of_track, json=over).raise_for_status().json()
+    platform.ask(f"{of_track}/{track['schedules'][0]['id']}", method="DELETE")
+    (added,) = platform.ask(of_track, over)
     wrong = await_that(lambda: "schedules" in (found := platform.doctor()) and found, 150)
     assert wrong["deployments"]["seen"] == "track has no active schedule 30 8-20 * * *"
     assert wrong["schedules"]["seen"].startswith("track has no next run")
-    platform.api.delete(f"{of_track}/{added['id']}").raise_for_status()
+    platform.ask(f"{of_track}/{added['id']}", method="DELETE")
     once_more = [{"schedule": track["schedules"][0]["schedule"], "active": True}]
-    platform.api.post(of_track, json=once_more).raise_for_status()
+    platform.ask(of_track, once_more)
     assert await_that(lambda: platform.doctor() == {}, 120)  # the scheduler makes its runs within a minute
 
 
 def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(platform: Platform) -> None:
-    (limit,) = [
-        one for one in platform.api.post("/v2/concurrency_limits/filter", json={}).json() if "warehouse" in one["name"]
-    ]
-    platform.api.delete(f"/v2/concurrency_limits/{limit['id']}").raise_for_status()
+    (limit,) = [one for one in platform.ask("/v2/concurrency_limits/filter", {}) if "warehouse" in one["name"]]
+    platform.ask(f"/v2/concurrency_limits/{limit['id']}", method="DELETE")
     log = platform.home / "logs" / "prefect-server.log"
     whole = log.read_text()
     with log.open("a") as file:
@@ -141,7 +215,7 @@ def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(pla
     assert set(wrong) == {"warehouse limit", "server log"}
     assert "is missing" in wrong["warehouse limit"]["seen"]
     assert "Can't evaluate bulk DML statement" in wrong["server log"]["seen"]
-    platform.api.post("/v2/concurrency_limits/", json={"name": limit["name"], "limit": 1}).raise_for_status()
+    platform.ask("/v2/concurrency_limits/", {"name": limit["name"], "limit": 1})
     log.write_text(whole)
     assert platform.doctor() == {}
 
@@ -158,5 +232,5 @@ def test_parts_that_are_killed_are_said_in_the_terminal_and_become_alerts(platfo
 
 
 def test_a_server_that_is_killed_is_named_and_the_platform_ends_in_order(platform: Platform) -> None:
-    platform.kill("prefect server start")
+    platform.kill("flows.pages:prefect")
     assert "Prefect server" in platform.doctor()

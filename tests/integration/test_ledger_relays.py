@@ -37,7 +37,7 @@ def claimed(relay: str, after: timedelta = timedelta(), without: tuple[str, ...]
 
 def freed(relay: str) -> None:
     with store.session() as session:
-        outbox.free(session, relay)
+        outbox.free(session, relay, FACTORIES)
 
 
 @pytest.mark.usefixtures("released")
@@ -67,7 +67,7 @@ def test_relays_at_once_send_every_message_once() -> None:
             delivered.extend(message.message_id for message in messages)
             with store.session() as session:
                 outbox.mark_sent(session, [message.message_id for message in messages], NOW)
-                outbox.free(session, relay)
+                outbox.free(session, relay, FACTORIES)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, ["a", "b", "c", "d"]))

@@ -117,9 +117,10 @@ def claim(session: Session, relay: str, wall: datetime, without: Collection[str]
     return messages
 
 
-def free(session: Session, relay: str) -> None:
-    """The relay is at no factory any more."""
-    session.execute(delete(RelayLease).where(RelayLease.relay == relay))
+def free(session: Session, relay: str, factory_ids: Collection[str]) -> None:
+    """The relay is at these factories no more."""
+    for some in chunks(sorted(factory_ids)):
+        session.execute(delete(RelayLease).where(RelayLease.relay == relay, RelayLease.factory_id.in_(some)))
 
 
 def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[Message]:

@@ -45,7 +45,7 @@ def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Eve
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS))
         engine = Engine(factories, state, carriers.__getitem__, pool)
-        client = stack.enter_context(http.client())
+        client = stack.enter_context(http.Client())
         over_mqtt = [factory for factory in factories.values() if factory.profile.transport == "mqtt"]
         connections = {factory.profile.factory_id: _connect(factory, engine) for factory in over_mqtt}
         carriers.update(dict.fromkeys(factories, http.carrier(client, _platform_url)))

@@ -1,0 +1,139 @@
+"""Who gets in at a page: Host, Origin and key, over HTTP and WebSocket, by whatever name the loopback is called."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI, WebSocket
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from c2m.doors import Door, key, login
+from c2m.floor.child import free_port
+from c2m.home import HEADER, home_id
+from c2m.settings import settings
+
+app = FastAPI()
+
+
+@app.get("/")
+def page() -> str:
+    return "inside"
+
+
+@app.post("/change")
+def change() -> str:
+    return "changed"
+
+
+@app.websocket("/stream")
+async def stream(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text("inside")
+    await socket.close()
+
+
+@pytest.fixture
+def keyed(home: Path) -> Iterator[TestClient]:
+    with TestClient(Door(app, keyed=True), "http://127.0.0.1:4200") as client:  # type: ignore[arg-type]
+        yield client
+
+
+@pytest.fixture
+def unkeyed(home: Path) -> Iterator[TestClient]:
+    with TestClient(Door(app, keyed=False), "http://127.0.0.1:4200") as client:  # type: ignore[arg-type]
+        yield client
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:4200", "localhost:4200", "LOCALHOST:4200", "[::1]:4200"])
+def test_every_name_of_the_loopback_is_ours(unkeyed: TestClient, host: str) -> None:
+    assert unkeyed.get("/", headers={"host": host}).json() == "inside"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:4200", "evil.example:4200", "", "127.0.0.1@evil.example", "x:y"]
+)
+def test_a_name_that_somebody_else_has_pointed_at_us_is_refused(unkeyed: TestClient, host: str) -> None:
+    answer = unkeyed.get("/", headers={"host": host})
+    assert (answer.status_code, answer.headers[HEADER]) == (403, home_id())
+    assert "C2M_ALLOWED_HOSTS" in answer.text
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "https://evil.example:4200", "null", "", "http://127.0.0.1:9999", "http://localhost", "x"],
+)
+def test_a_foreign_page_is_refused(unkeyed: TestClient, origin: str) -> None:
+    assert unkeyed.post("/change", headers={"origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:4200", "http://localhost:4200"])
+def test_our_own_page_is_let_in(unkeyed: TestClient, origin: str) -> None:
+    assert unkeyed.post("/change", headers={"origin": origin}).json() == "changed"
+
+
+def test_a_proxys_name_is_let_in_where_a_setting_names_it(unkeyed: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"host": "c2m.example.org", "origin": "https://c2m.example.org"}
+    assert unkeyed.post("/change", headers=asked).status_code == 403
+    monkeypatch.setenv("C2M_ALLOWED_HOSTS", '["c2m.example.org"]')
+    settings.cache_clear()
+    assert unkeyed.post("/change", headers=asked).json() == "changed"
+    mixed = {"host": "c2m.example.org", "origin": "http://127.0.0.1"}
+    assert unkeyed.post("/change", headers=mixed).status_code == 403
+
+
+def test_without_the_key_the_browser_is_told_to_ask_for_it(keyed: TestClient) -> None:
+    answer = keyed.get("/")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+    assert "c2m env" in answer.text
+    assert key() not in answer.text
+
+
+@pytest.mark.parametrize("wrong", ["Basic", "Basic x", "Bearer {key}", "Basic {other_user}", "Basic {longer}"])
+def test_a_wrong_key_is_refused(keyed: TestClient, wrong: str) -> None:
+    told = {
+        "key": key(),
+        "other_user": base64.b64encode(f"root:{key()}".encode()).decode(),
+        "longer": base64.b64encode(f"c2m:{key()}x".encode()).decode(),
+    }
+    assert keyed.get("/", headers={"authorization": wrong.format(**told)}).status_code == 401
+
+
+def test_with_the_key_the_page_asks_no_other_host(keyed: TestClient) -> None:
+    answer = keyed.get("/", auth=("c2m", key()))
+    assert (answer.json(), answer.headers[HEADER]) == ("inside", home_id())
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self' ")
+    assert "http://127.0.0.1:4200 ws://127.0.0.1:4200" in policy
+
+
+def test_a_stream_has_the_same_door(unkeyed: TestClient) -> None:
+    with unkeyed.websocket_connect("/stream", headers={"host": "127.0.0.1:4200"}) as socket:
+        assert socket.receive_text() == "inside"
+    foreign = {"host": "127.0.0.1:4200", "origin": "http://evil.example"}
+    with pytest.raises(WebSocketDisconnect), unkeyed.websocket_connect("/stream", headers=foreign):
+        pass
+
+
+def test_the_key_is_its_owners_alone_and_stays(home: Path) -> None:
+    first = key()
+    assert len(first) >= 43  # 256 bits
+    assert (home / "pages.key").stat().st_mode & 0o077 == 0
+    assert key() == first
+
+
+def test_a_given_key_prevails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_PAGES_KEY", "given")
+    settings.cache_clear()
+    assert key() == "given"
+    assert not (home / "pages.key").exists()
+
+
+def test_the_key_goes_to_no_other_machine_and_to_no_other_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = f"http://127.0.0.1:{free_port()}"
+    assert login(ours) == ("c2m", key())
+    assert login("http://192.0.2.1:4200") is None
+    monkeypatch.setattr("c2m.doors._listener", lambda _port: 65534)
+    assert login(ours) is None
