@@ -18,15 +18,11 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when great_expectations is 
 import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import FileDataContext
-from great_expectations.data_context.types.resource_identifiers import (
-    ExpectationSuiteIdentifier,
-    ValidationResultIdentifier,
-)
 
 from c2m import clock
 from c2m.errors import InputError
 from c2m.settings import settings
-from expectations import batches, suites
+from expectations import batches, pages, suites
 
 _FORMAT = {
     "result_format": "COMPLETE",
@@ -72,7 +68,6 @@ def _judge(frames: Mapping[str, pd.DataFrame], business_date: date) -> Verdict:
     run = RunIdentifier(run_name=f"{business_date}", run_time=clock.now())
     pandas = context.data_sources.add_or_update_pandas("batches")
     rows: list[dict[str, Any]] = []
-    pages: list[Any] = []
     for name, frame in frames.items():
         suite = context.suites.add_or_update(getattr(suites, name)())
         batch = pandas.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
@@ -81,10 +76,8 @@ def _judge(frames: Mapping[str, pd.DataFrame], business_date: date) -> Verdict:
             batch_parameters={"dataframe": frame}, result_format=_FORMAT, run_id=run
         )
         rows += [_row(name, result) for result in found.results]
-        key = ExpectationSuiteIdentifier(name)
-        pages += [key, ValidationResultIdentifier(key, run, f"{pandas.name}-{name}")]
-    context.build_data_docs(resource_identifiers=pages)
     results = pd.DataFrame(rows)
+    pages.write(_docs(), business_date, run.run_time, results)
     stop = bool((~results["passed"] & (results["severity"] == "critical")).any())
     return Verdict(stop, results, (_docs() / "index.html").as_uri())
 
@@ -115,16 +108,7 @@ def _docs() -> Path:
 
 
 def _context() -> FileDataContext:
-    """The file context under C2M_HOME/gx, its pages under C2M_HOME/data_docs."""
+    """The file context under C2M_HOME/gx; the pages are ours (pages.py)."""
     context = gx.get_context(mode="file", project_root_dir=settings().home.absolute())
     context.variables.progress_bars = {"globally": False}
-    context.update_data_docs_site(
-        "local_site",
-        {
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(_docs())},
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        },
-    )
     return context

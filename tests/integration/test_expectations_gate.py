@@ -49,8 +49,13 @@ def test_a_usual_day_passes_and_stays_in_the_data_docs(history: Path) -> None:
         assert broken(verdict).keys() <= {"info"}
         verdict.require()
     pages = history / "data_docs"
-    assert "2022-06-01" in (pages / "index.html").read_text(encoding="utf-8")
-    assert len(list(pages.glob("validations/sales_batch/2022-06-01/*/*.html"))) == 2
+    index = (pages / "index.html").read_text(encoding="utf-8")
+    found = list(pages.glob("2022-06-01/sales_batch-*.html"))
+    assert len(found) == 2
+    for page in (index, *(file.read_text(encoding="utf-8") for file in found)):
+        assert "2022-06-01" in page
+        assert "://" not in page  # nothing of another host
+    assert all(f"2022-06-01/{file.name}" in index for file in found)
 
 
 def test_an_empty_day_stops_unless_the_shop_was_closed(history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
