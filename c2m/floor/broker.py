@@ -77,7 +77,7 @@ def start(port: int | None = None, engine: Engine | None = None) -> Iterator[Bro
     engine = engine or ("mosquitto" if mosquitto else "amqtt")
     if engine == "amqtt" and credentials.required():
         seen = "credentials were issued, and the embedded broker takes everyone without"
-        raise InputError("broker-without-credentials", [f"{seen}: install mosquitto, or set C2M_MQTT_HOST to yours"])
+        raise InputError("broker-without-credentials", [f"{seen}: install mosquitto, which asks for them"])
     command = (
         [mosquitto or "mosquitto", "-c", str(_mosquitto_config(port))]
         if engine == "mosquitto"

@@ -33,10 +33,12 @@ pytestmark = [
 class Party:
     """Someone at the broker, with what it heard."""
 
-    def __init__(self, running: Floor, name: str, key: str | None, ca: Path | None = None) -> None:
+    def __init__(
+        self, running: Floor, name: str, key: str | None, ca: Path | None = None, client_id: str | None = None
+    ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.connected, self.refused, self.subscribed = (threading.Event() for _ in range(3))
-        self.client = Client(CallbackAPIVersion.VERSION2, f"test-{name}")
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id or f"test-{name}")
         if key is not None:
             self.client.username_pw_set(name, key)
         if ca:
@@ -145,6 +147,31 @@ def test_http_takes_a_factory_by_its_own_key_and_at_its_rate(
         answers = [post(f"Bearer {keys['F1']}") for _ in range(40)]
         assert set(answers) == {204, 429}
         assert answers.count(204) >= 5
+
+
+def test_no_factory_takes_over_the_session_of_a_service(running: Floor, keys: dict[str, str]) -> None:
+    """A broker gives a session to whoever names its client id last: the names of the services are secret."""
+    thieves = [Party(running, "F1", keys["F1"], client_id=name) for name in ("c2m-collector", "c2m-relay", "collector")]
+    assert all(thief.connected.wait(10) for thief in thieves)
+    Party(running, "F2", keys["F2"]).say("c2m/v1/F2/scans", scan_of("F2", "beside-a-thief"))
+    await_scan("beside-a-thief")
+    assert [thief.heard for thief in thieves] == [[], [], []]
+    assert not any(thief.refused.is_set() for thief in thieves)  # nobody of that name was there to be thrown out
+
+
+def test_a_floor_that_was_begun_without_credentials_says_that_it_takes_everyone(home: Path) -> None:
+    begin()
+    write_world(factory_rows(("mqtt",)), settings().home / "factories.json")
+    with floor(None, engine="mosquitto"):
+        for name in ("F1", "F2"):  # the first, and one when there are some already
+            assert "when the floor starts next" in CliRunner().invoke(app, ["factory", "add", name]).stderr
+    with floor(None, engine="mosquitto"):
+        assert "in force now" in CliRunner().invoke(app, ["factory", "add", "F3"]).stderr
+
+
+def test_the_broker_that_takes_everyone_does_not_start_where_keys_were_issued(keys: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="install mosquitto"), broker.start(engine="amqtt"):
+        pass
 
 
 def test_only_hashes_lie_on_disk_and_for_their_owner_alone(running: Floor, keys: dict[str, str]) -> None:

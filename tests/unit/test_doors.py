@@ -1,6 +1,7 @@
 """Who gets in at a page: Host, Origin and key, over HTTP and WebSocket, by whatever name the loopback is called."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,3 +138,14 @@ def test_the_key_goes_to_no_other_machine_and_to_no_other_user(home: Path, monke
     assert login("http://192.0.2.1:4200") is None
     monkeypatch.setattr("c2m.doors._listener", lambda _port: 65534)
     assert login(ours) is None
+
+
+def test_each_line_of_the_security_page_has_its_test() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "security.md").read_text(encoding="utf-8")
+    tests = {file.name: file.read_text(encoding="utf-8") for file in (root / "tests").rglob("test_*.py")}
+    lines = re.findall(r"^\| \d.*\| (\S+) \|$", page, re.M)
+    assert len(lines) > 10
+    assert [
+        name for name in lines if name not in tests and not any(f"def {name}" in code for code in tests.values())
+    ] == []
