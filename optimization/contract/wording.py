@@ -6,8 +6,9 @@ Money has thousands separators and no decimals that mean nothing; days are dates
 import math
 from datetime import date, timedelta
 
+from optimization.contract.tolerances import ROUND_OFF_SHARE
+
 _CENT, _WHOLE = 0.005, 1000  # money; from `_WHOLE` on no decimals are shown
-_NOTHING = 1e-9  # share; less than this is round-off
 
 
 def money(amount: float) -> str:
@@ -27,7 +28,7 @@ def counted(number: float, noun: str, plural: str = "") -> str:
 
 def percent(share: float) -> str:
     """A share in percent with two decimals, rounded up: what is left to prove is never understated."""
-    hundredths = 0 if share <= _NOTHING else math.ceil(round(share * 1e4, 6))
+    hundredths = 0 if share <= ROUND_OFF_SHARE else math.ceil(round(share * 1e4, 6))
     return f"{hundredths / 100:.2f} %"
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation.edits import Edit, edited
 from optimization.unmet import rest
@@ -28,7 +29,6 @@ _AROUND_ARCS = 40  # of the lots that are planned anew to price a fix; more take
 _SECONDS = 1.5  # of one such plan
 _ALL_SECONDS = 4.0  # after which no further fix is tried
 _FIRST = (1.01, 2.0, 8.0, 64.0, 1024.0)  # multiples of the price that should put a lot first; a neighbour may outbid it
-_LEAST_MINUTES = 1e-6
 _NEW_FACTORIES = 3  # that are asked to become capable of a lot that nobody can make
 _TYPICAL = ["unit_cost", "minutes_per_piece", "setup_cost", "setup_minutes", "min_lot", "transit_days"]
 _DAY = ["factory_id", "day"]
@@ -179,7 +179,7 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
         if pair.quantity > pair.max_lot:
             words = f"raise its largest lot {name} from {pair.max_lot:,} to {pair.quantity:,}"
             yield Edit(words, "arcs", _pair(pair), {"max_lot": pair.quantity})
-        if limit > pair.max_minutes_per_day + _LEAST_MINUTES:
+        if limit > pair.max_minutes_per_day + FITS_MINUTES:
             words = f"raise its daily limit {name} from {pair.max_minutes_per_day:,.0f} to {_up(limit):,.0f} minutes"
             yield Edit(words, "arcs", _pair(pair), {"max_minutes_per_day": _up(limit)})
     arrivals = work.merge(beside.arcs, on=PAIR)
@@ -204,7 +204,7 @@ def overtime_needed(beside: Instance, work: pd.DataFrame) -> Iterator[Edit]:
     load = load.merge(beside.capacity, on=_DAY, how="left").fillna(0.0)
     for full in rows(load):
         lacking = full.load - full.minutes - full.overtime_minutes
-        if lacking > _LEAST_MINUTES:
+        if lacking > FITS_MINUTES:
             price = _overtime_price(beside, full.factory_id, full.day)
             key = {"factory_id": full.factory_id, "day": full.day}
             yield Edit("overtime", "capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
@@ -282,4 +282,4 @@ def _pair(row: Any) -> dict[str, str]:
 
 def _up(minutes: float) -> float:
     """Minutes up to the next tenth."""
-    return math.ceil(minutes * 10 - _LEAST_MINUTES) / 10
+    return math.ceil(minutes * 10 - FITS_MINUTES) / 10

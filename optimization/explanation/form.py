@@ -7,11 +7,11 @@ from typing import Any
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
+from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import money
 from optimization.unmet import rest
 from optimization.unmet.counterfactual import Choice
 
-_SAME = 1e-6  # relative; a bound nearer to the cost than this proves it
 CENT = 0.005  # money; less than this is not shown
 _NUMBER = re.compile(r"-?[\d,.]+|")
 
@@ -52,7 +52,7 @@ class Against:
             return f"{money(-extra)} less; the search for the plan stopped before it found that"
         if extra <= CENT:
             return "as much as now"
-        if self.extra_cost - self.at_least <= CENT + _SAME * abs(extra) or money(least) == money(extra):
+        if self.extra_cost - self.at_least <= CENT + MONEY_SHARE * abs(extra) or money(least) == money(extra):
             return f"{money(extra)} more"
         return f"{money(least)} to {money(extra)} more" if least > CENT else f"at most {money(extra)} more"
 

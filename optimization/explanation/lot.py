@@ -9,6 +9,7 @@ import pandas as pd
 from c2m.errors import InputError
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import Plan
+from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation.cures import Fix, fixes
 from optimization.explanation.factory import fixed_around
@@ -21,7 +22,6 @@ from optimization.unmet.counterfactual import cheapest
 
 _ARCS = 60  # of the lots that are planned anew together; more take many seconds
 _SECONDS = 2.0  # of one such plan
-_SAME = 1e-6  # relative; costs nearer to each other than this are equal
 _FIXES = 3
 
 
@@ -203,7 +203,7 @@ def _stopped_by(instance: Instance, plan: Plan, lot_id: str, factory_id: str, fo
     beside = rest.part(instance, plan, [lot_id])
     now = sum(rest.cost_of(beside, plan).values())
     for code, lifted in _lifted_at(instance, beside, factory_id).items():
-        if cheapest(lifted, _SECONDS, using=(lot_id, factory_id)).total <= now * (1 + _SAME) + CENT:
+        if cheapest(lifted, _SECONDS, using=(lot_id, factory_id)).total <= now * (1 + MONEY_SHARE) + CENT:
             return code, _rule_words(code, instance, arcs.iloc[0], lot_id)
     return "dearer", "it is dearer, whatever rule were lifted"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.statement.fixed import Fixed, Limit
 
-_SAME = 1e-9  # relative; costs nearer to each other than this are equal
 _FINEST = 1e-7  # units of a limit; a bend nearer than this is no bend of its own
 _WORTH = 5e-5  # money per minute; cheaper ones are none of the dearest
 _MOST_BENDS = 60  # tangents drawn per price; a dozen is usual
@@ -82,7 +82,7 @@ def _offer(fixed: Fixed, limit: Limit, sign: float, units: float) -> Offer | Non
 
 def _side(fixed: Fixed, limit: Limit, sign: float, most: float) -> tuple[float, float]:
     """Change of the cost by one unit to one side, and the units, up to `most`, over which the first change holds."""
-    near = _SAME * max(1.0, abs(fixed.cost))
+    near = ROUND_OFF_SHARE * max(1.0, abs(fixed.cost))
     unit = fixed.at(limit, limit.value + sign).cost - fixed.cost
     start = fixed.at(limit, limit.value)
     units = _fitting(fixed, limit, sign, most)

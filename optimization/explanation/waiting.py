@@ -18,6 +18,7 @@ import pandas as pd
 
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan, unmet_pieces
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.explanation.edits import Edit, edited
 from optimization.explanation.form import CENT
 from optimization.unmet import rest
@@ -27,7 +28,6 @@ _ARCS = 60  # of the lots that are planned again together; more take many second
 _SECONDS = 1.0  # of one such plan
 _LOTS = 3  # whose needs are tried; each gives two amounts
 _GAP = 2e-6  # relative: of two plans, each found within 1e-6
-_MINUTES = 1e-6
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     pairs["saves"] = pairs["pieces"] * worth - setup * pairs["setup_cost"]
     pairs["rate"] = pairs["saves"] / pairs["minutes"].clip(lower=1.0)
     columns = ["pieces", "used", "first_day", "last_day", "minutes", "begins", "saves", "rate"]
-    some = open_ & (pairs["minutes"] > _MINUTES) & (pairs["saves"] > CENT)
+    some = open_ & (pairs["minutes"] > FITS_MINUTES) & (pairs["saves"] > CENT)
     return pairs.loc[some, [*PAIR, *columns]].sort_values("rate", ascending=False, ignore_index=True)
 
 
@@ -105,7 +105,8 @@ class Factory:
         `until`: monotonic seconds after which no further amount is tried.
         """
         here = self._waits[(self._waits["first_day"] <= day) & (self._waits["last_day"] >= day)]
-        amounts = {1.0, *(math.ceil(m - _MINUTES) for m in here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel())}
+        ends = here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel()
+        amounts = {1.0, *(math.ceil(end - FITS_MINUTES) for end in ends)}
         steps: list[Step] = []
         for minutes in sorted(amount for amount in amounts if amount >= 1) if len(here) else []:
             if time.monotonic() > until:

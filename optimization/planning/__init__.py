@@ -1,3 +1,3 @@
 """An instance to a plan, and the plans of a business day."""
 
-__all__ = ["daybook", "solve"]
+__all__ = ["choose", "daybook", "solve"]

@@ -18,29 +18,23 @@ from c2m.errors import InfeasibleError
 from optimization.contract import instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, empty_frame
+from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.relaxation import relax
-from optimization.engines.exact import one_program, undo_changes
+from optimization.engines.exact import undo_changes
 from optimization.engines.first import known
 from optimization.engines.first.rule import greedy
-from optimization.engines.large import in_parts
-from optimization.engines.location import by_floors
-from optimization.engines.whole_lots import dive_and_branch
-from optimization.statement import schedule
+from optimization.planning.choose import Way, choose
 from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole, whole
-from optimization.statement.reduction import Pairs, reduce
+from optimization.statement.reduction import reduce
 from optimization.statement.solver import Solver
 from optimization.unmet import reasons
 
-Suits = Callable[[Whole, Limits], bool]
-Way = Callable[[Whole, Limits, Outcome, Callable[[Progress], None]], Outcome]
-
 _SETTLING_BY, _SETTLING_S = 0.1, 60.0  # share of the time, and most seconds, for undoing changes that do not pay
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
-_ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
 
 
 def allocate(
@@ -98,9 +92,10 @@ def solve(
     trace(Progress(0.0, start.bound, start.cost, None))
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
-    found = _floored(instance, reduced, _searched(w, limits, start, trace), start)
+    way = choose(w, limits)
+    found = _floored(instance, _searched(w, way, limits, start, trace), start)
     report = _report(instance, found, gap)
-    report["engine"] = _engine(found, limits) | {"trace": trace.steps, "known": costs}
+    report["engine"] = {"way": way.words} | _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
         plan = undo_changes.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
@@ -111,34 +106,19 @@ def solve(
     return plan
 
 
-def _searched(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
-    """What the way that suits the instance finds; the start where there is no time for any."""
+def _searched(w: Whole, way: Way, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    """What the chosen way finds; the start where there is no time for any."""
     began = time.monotonic()
     if limits.seconds <= 0:
         return start
-    suited = ((solved, priced) for suits, solved, priced in _WAYS if suits(w, limits))
-    solved, priced = next(suited, _ELSE)
-    if not priced:
-        return solved(w, limits, start, progress)
+    if not way.priced:
+        return way.solved(w, limits, start, progress)
     start = _priced(w, start, _PRICING_BY * limits.seconds)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-    found = solved(w, left, start, progress)
+    found = way.solved(w, left, start, progress)
     if found.bound < start.bound:
         found = replace(found, bound=start.bound, bound_by=start.bound_by)
     return replace(found, prices=start.prices) if found.prices is None else found
-
-
-def _exactly(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
-    return one_program.solved(w.instance, w.reduced, limits, progress, known=start.allocation) or start
-
-
-# Ways of searching, the first that suits an instance is taken; and whether prices of capacity are found before it.
-_WAYS: tuple[tuple[Suits, Way, bool], ...] = (
-    (dive_and_branch.suits, dive_and_branch.solved, False),
-    (by_floors.suits, by_floors.solved, True),
-    (in_parts.suits, in_parts.solved, False),
-)
-_ELSE = (_exactly, True)
 
 
 def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
@@ -150,10 +130,8 @@ def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
     return replace(start, bound=relaxed.value, bound_by="lp", prices=prices)
 
 
-def _floored(instance: Instance, reduced: Pairs, found: Outcome, start: Outcome) -> Outcome:
-    """What was found, day by day; the start where that costs less. The bound stands."""
-    if "day" not in found.work:
-        found = replace(found, work=schedule.by_day(reduced, found.allocation, found.work))
+def _floored(instance: Instance, found: Outcome, start: Outcome) -> Outcome:
+    """What was found; the start where that costs less. The bound stands."""
     cost = sum(cost_parts(instance, found.allocation, found.work).values())
     return replace(found, allocation=start.allocation, work=start.work) if start.cost < cost else found
 
@@ -193,7 +171,7 @@ def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
     objective = sum(parts.values())
     bound = min(objective, found.bound)
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0
-    proven = gap <= max(asked, _ROUND_OFF)
+    proven = gap <= max(asked, ROUND_OFF_SHARE)
     return {
         "status": "optimal" if proven else "feasible",
         "objective": objective,

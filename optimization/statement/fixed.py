@@ -22,12 +22,12 @@ from scipy.sparse import csgraph
 from c2m.errors import InputError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan
+from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.reduction import reduce
 from optimization.statement.solver import Solver
 
 DAY = ["factory_id", "day"]
 _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
-_DUST = 1e-9  # minutes; less than this is no work
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _open(instance: Instance, plan: Plan, pairs: pd.DataFrame) -> "pd.Series[boo
 
 def _late_start_days(pairs: pd.DataFrame, plan: Plan) -> NDArray[np.float64]:
     """Days late of a pair's first run minute in the plan; 0 without a setup: each minute then counts by its own day."""
-    runs = plan.schedule[plan.schedule["run_minutes"] > _DUST].groupby(PAIR, as_index=False)["day"].min()
+    runs = plan.schedule[plan.schedule["run_minutes"] > DUST_MINUTES].groupby(PAIR, as_index=False)["day"].min()
     begins = pairs[PAIR].merge(runs, on=PAIR, how="left")["day"].to_numpy(dtype=float)
     return np.where(pairs["setup_minutes"] > 0, np.fmax(0.0, begins - pairs["on_time_day"].to_numpy()), 0.0)
 

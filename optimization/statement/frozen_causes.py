@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance, rows
-from optimization.statement.reduction import MINUTES_EPSILON, Pairs
+from optimization.contract.tolerances import ROOM_MINUTES
+from optimization.statement.reduction import Pairs
 
 
 def frozen_causes(instance: Instance, reduced: Pairs) -> list[str]:
@@ -32,7 +33,7 @@ def _over_pair(kept: pd.DataFrame) -> Iterator[str]:
             yield f"{name} exceed max_lot {row.max_lot}"
         if row.first_day > row.last_day or row.reach <= 0:
             yield f"{name} have no working day: material on day {row.first_day}, days end at {row.last_day}"
-        elif need > row.reach + MINUTES_EPSILON:
+        elif need > row.reach + ROOM_MINUTES:
             yield (
                 f"{name} need {need:.1f} minutes, setup included; the factory offers this pair {row.reach:.1f} "
                 f"in days {row.first_day} to {row.last_day}"
@@ -47,7 +48,7 @@ def _over_capacity(reduced: Pairs, kept: pd.DataFrame) -> Iterator[str]:
         offered = (days["minutes"] + days["overtime_minutes"]).to_numpy()
         intervals = [(a, b) for a in table["first_day"].unique() for b in table["last_day"].unique() if a <= b]
         worst = max(((*_excess(table, days, offered, a, b), a, b) for a, b in intervals), default=None)
-        if worst and worst[0] > MINUTES_EPSILON and len(table) > 1:
+        if worst and worst[0] > ROOM_MINUTES and len(table) > 1:
             excess, need, first, last = worst
             yield (
                 f"factory {factory_id}: frozen work of {len(table)} orders needs {need:.1f} minutes in days {first} to "

@@ -8,10 +8,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Outcome:
-    """Pieces (lot_id, factory_id, quantity), minutes of work, their cost, and a bound proven for the pairs searched.
-
-    `work` is by span (lot_id, factory_id, span, minutes) or, where days are told apart, a plan's schedule.
-    """
+    """Pieces (lot_id, factory_id, quantity), their schedule, its cost, and a bound proven for the pairs searched."""
 
     allocation: pd.DataFrame
     work: pd.DataFrame

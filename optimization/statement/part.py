@@ -14,10 +14,10 @@ import pandas as pd
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
+from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.arrays import Dense, Flags, Floats, Ints, factory_names, places
 from optimization.statement.draft import Draft, empty
 from optimization.statement.reduction import Pairs
-from optimization.statement.schedule import DUST
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _capacity(w: Whole, factories: Ints, others: Others) -> pd.DataFrame:
     shared = others.shared[:, None]
     left = np.where(shared, others.own, np.maximum(0.0, w.d.room - others.load))[factories]
     regular = np.where(shared, others.own, np.maximum(0.0, w.d.minutes - others.load))[factories]
-    at, day = np.nonzero(left > DUST)
+    at, day = np.nonzero(left > DUST_MINUTES)
     return pd.DataFrame(
         {
             "factory_id": w.factory_ids[factories[at]],

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
+from optimization.contract.tolerances import ROOM_MINUTES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MINUTES_EPSILON = 1e-7  # below the contract's tolerance of 1e-6 minutes; absorbs 480 / 4.8 = 99.99999999
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFra
     arcs["first_day"] = np.where(some, opened[factory, np.minimum(at, grid.days - 1)], first)
     arcs["last_day"] = np.where(some, opened[factory, np.clip(at + count - 1, 0, grid.days - 1)], last)
     arcs["reach"] = np.where(some, _reach(arcs, most, factory, begin, end), 0.0)
-    pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + MINUTES_EPSILON) / arcs["minutes_per_piece"])
+    pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + ROOM_MINUTES) / arcs["minutes_per_piece"])
     kept_elsewhere = arcs.groupby("lot_id")["kept"].transform("sum") - arcs["kept"]
     free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - kept_elsewhere)
     arcs["least"] = arcs["min_lot"].mask(arcs["frozen"], arcs["kept"]).clip(lower=1)

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from optimization.contract.plan import PAIR
+from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.reduction import Pairs
 
 Floats = NDArray[np.float64]
 
 COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]
-DUST = 1e-9  # minutes; what arithmetic leaves behind
 
 
 def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def _factory(pairs: pd.DataFrame, days: pd.DataFrame, amounts: Floats) -> pd.Dat
     minutes = np.zeros((len(pairs), len(days)))
     for number in np.unique(span):
         columns, amount = np.flatnonzero(span == number), amounts[:, number]
-        if limited[amount > DUST].any():
+        if limited[amount > DUST_MINUTES].any():
             minutes[:, columns] = amount[:, None] / len(columns)
         else:
             minutes[:, columns] = _one_after_the_other(amount, regular[columns], extra[columns])
@@ -74,7 +74,7 @@ def _pull_earlier(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> N
         for early in range(first[pair], len(day)):
             room = min(free[early], limit[pair] - row[early])
             for late in range(len(day) - 1, early, -1):
-                if room <= DUST:
+                if room <= DUST_MINUTES:
                     break
                 moved = min(room, row[late])
                 row[[early, late]] += (moved, -moved)
@@ -86,7 +86,7 @@ def setup_first(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> pd.
     """Minutes (pairs, days) as rows of a schedule: of a pair's work the first minutes are its setup."""
     done = np.minimum(np.cumsum(minutes, axis=1), pairs["setup_minutes"].to_numpy(dtype=float)[:, None])
     setup = np.diff(done, axis=1, prepend=0.0)
-    pair, day = np.nonzero(minutes > DUST)
+    pair, day = np.nonzero(minutes > DUST_MINUTES)
     return pd.DataFrame(
         {
             "lot_id": pairs["lot_id"].to_numpy()[pair],

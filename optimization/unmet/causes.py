@@ -15,14 +15,13 @@ import pandas as pd
 
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan
+from optimization.contract.tolerances import FITS_MINUTES, MONEY_SHARE
 from optimization.contract.wording import counted, day, money
 from optimization.unmet import rest
 from optimization.unmet.counterfactual import Choice, cheapest
 
 LARGEST_LOT = 10**9  # pieces, factories: no limit
 SECONDS = 2.0  # of one plan of one lot; milliseconds are usual
-_SAME = 1e-6  # relative, and in money; costs nearer to each other than this are equal
-_LEAST_MINUTES = 1e-6  # run minutes that count as work
 _SHOWN = 4  # factories named
 
 Lift = Callable[[Instance], Instance]
@@ -80,12 +79,12 @@ class Want:
 
     def pays(self, part: Instance) -> bool:
         """Whether no plan of a part is cheaper than those that make the lot whole, and on time where asked."""
-        return self.forced(part).total <= cheapest(part, SECONDS).total * (1 + _SAME) + _SAME
+        return self.forced(part).total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
 
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
     """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
-    runs = plan.schedule[plan.schedule["run_minutes"] > _LEAST_MINUTES]
+    runs = plan.schedule[plan.schedule["run_minutes"] > FITS_MINUTES]
     arcs = instance.arcs[["lot_id", "factory_id", "transit_days"]]
     runs = runs.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day"]], on="lot_id")
     late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
@@ -156,7 +155,7 @@ def _in_the_way(want: Want) -> Cause:
     beside = want.alone("plan")
     now = sum(rest.cost_of(beside, want.plan).values())
     best = cheapest(beside, SECONDS)
-    if best.total < now * (1 - _SAME) - _SAME:
+    if best.total < now * (1 - MONEY_SHARE) - MONEY_SHARE:
         return Cause(
             "search-stopped",
             f"room is left that saves {money(now - best.total)}: the search stopped before it found it",
@@ -197,7 +196,7 @@ def _room_words(want: Want, beside: Instance) -> str:
     """Per factory the pieces that it still has room for, or until when it is full; the cheapest piece first."""
     latest, words = latest_day(beside, want.on_time), []
     pieces = room_pieces(beside, want.on_time)
-    free = beside.capacity[beside.capacity["minutes"] + beside.capacity["overtime_minutes"] > _LEAST_MINUTES]
+    free = beside.capacity[beside.capacity["minutes"] + beside.capacity["overtime_minutes"] > FITS_MINUTES]
     for arc in rows(beside.arcs.assign(last=latest).sort_values("unit_cost").head(_SHOWN)):
         later = free["day"][(free["factory_id"] == arc.factory_id) & (free["day"] > arc.last)]
         until = f"is full until {day(beside.day_1, later.min() - 1)}" if len(later) else "is full to the end"
@@ -218,7 +217,7 @@ def latest_day(part: Instance, on_time: bool = False) -> "pd.Series[int]":
 def room_pieces(part: Instance, on_time: bool = False) -> "pd.Series[int]":
     """Per factory the pieces that the minutes in a lot's part hold within its window, setup taken off."""
     minutes = _reach_minutes(part, part.arcs["release_day"], latest_day(part, on_time)) - part.arcs["setup_minutes"]
-    pieces = (minutes.clip(lower=0.0) / part.arcs["minutes_per_piece"] + _LEAST_MINUTES).astype("int64")
+    pieces = (minutes.clip(lower=0.0) / part.arcs["minutes_per_piece"] + FITS_MINUTES).astype("int64")
     return pieces.set_axis(part.arcs["factory_id"])
 
 

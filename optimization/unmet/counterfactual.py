@@ -9,10 +9,9 @@ import pandas as pd
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, empty_frame
 from optimization.engines.exact import one_program
-from optimization.statement import schedule
 from optimization.statement.highs import Limits
 from optimization.statement.outcome import Outcome
-from optimization.statement.reduction import Pairs, reduce
+from optimization.statement.reduction import reduce
 
 _GAP = 1e-6
 
@@ -21,11 +20,10 @@ _GAP = 1e-6
 class Choice:
     """The cheapest plan found, with a proven bound on the cost; not `possible` where there is none.
 
-    `total` is what the model says; schedule and cost by part are computed where they are asked for.
+    `total` is what the model says; cost by part is computed where it is asked for.
     """
 
     instance: Instance
-    reduced: Pairs | None
     found: Outcome | None
 
     @property
@@ -46,9 +44,9 @@ class Choice:
     @cached_property
     def plan(self) -> Plan:
         """Pieces and days; none where there is no plan."""
-        if self.found is None or self.reduced is None:
+        if self.found is None:
             return Plan(empty_frame("allocation"), empty_frame("schedule"), {})
-        return Plan(self.found.allocation, schedule.by_day(self.reduced, self.found.allocation, self.found.work), {})
+        return Plan(self.found.allocation, self.found.work, {})
 
     @cached_property
     def cost(self) -> dict[str, float]:
@@ -68,11 +66,9 @@ def cheapest(
         pairs = reduced.pairs
         asked = (pairs["lot_id"] == using[0]) & (pairs["factory_id"] == using[1])
         if not asked.any():
-            return Choice(instance, None, None)
+            return Choice(instance, None)
         least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
         takes = (pairs["lot_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
         pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
         reduced = replace(reduced, pairs=pairs)
-    return Choice(
-        instance, reduced, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known)
-    )
+    return Choice(instance, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known))

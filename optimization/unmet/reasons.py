@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan, unmet_pieces
-from optimization.statement.reduction import MINUTES_EPSILON
+from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, cause
 
 Floats = NDArray[np.float64]
@@ -200,7 +200,7 @@ class _Lot:
         """Whether its factories can make all of it in a world."""
         p = self.figures
         frozen = p["kept"] > 0
-        pieces = np.maximum(0.0, p[world] - p["setup_minutes"] + MINUTES_EPSILON) / p["minutes_per_piece"]
+        pieces = np.maximum(0.0, p[world] - p["setup_minutes"] + ROOM_MINUTES) / p["minutes_per_piece"]
         most = np.minimum(np.minimum(pieces, p["max_lot"]), self.asked).astype(np.int64)
         least = np.where(frozen, p["kept"], np.maximum(1, p["min_lot"]))
         most = np.where(frozen, np.maximum(most, least), most)

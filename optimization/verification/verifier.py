@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 
 from c2m.errors import InputError
+from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, money, percent
 from optimization.verification import rules
 
@@ -75,7 +76,6 @@ _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what 
 _PLAN = ("allocation", "schedule", "prices")
 _OPTIONAL = ("factories", "incumbent", "prices")
 _SHOWN = 20  # offending rows kept per rule
-_MONEY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Report:
     def verdict(self) -> Verdict:
         """The verdict on the plan, its words first of all that is shown."""
         claimed, confirmed = self._gap(self.claimed_bound), self._gap(self.confirmed_bound)
-        optimal = confirmed is not None and confirmed <= (self.asked_gap or 0.0) + _MONEY
+        optimal = confirmed is not None and confirmed <= (self.asked_gap or 0.0) + MONEY_SHARE
         return Verdict(
             self.ok, self.ok and optimal, claimed, self.claimed_by, confirmed, self._words(claimed, confirmed)
         )
@@ -272,7 +272,7 @@ def _unmet_claim(db: duckdb.DuckDBPyConnection, claim: dict[str, Any]) -> list[B
 
 def _claims(claim: dict[str, Any], cost: dict[str, float]) -> list[Broken]:
     """Claimed cost, objective, bound, gap and status against the recomputed cost."""
-    objective, tolerance = sum(cost.values()), _MONEY * max(1e-9, abs(sum(cost.values())))
+    objective, tolerance = sum(cost.values()), MONEY_SHARE * max(1e-9, abs(sum(cost.values())))
     said = {name: _number(claim.get(name)) for name in ("objective", "bound", "gap")}
     parts = claim.get("cost") or {}
     wrong: dict[str, tuple[Any, Any]] = {
@@ -285,10 +285,10 @@ def _claims(claim: dict[str, Any], cost: dict[str, float]) -> list[Broken]:
     if not said["bound"] <= objective + tolerance:
         wrong["bound"] = (claim.get("bound"), objective)
     gap = (objective - said["bound"]) / abs(objective) if abs(objective - said["bound"]) > 0 and objective else 0.0
-    if not abs(said["gap"] - max(0.0, gap)) <= _MONEY:
+    if not abs(said["gap"] - max(0.0, gap)) <= MONEY_SHARE:
         wrong["gap"] = (claim.get("gap"), gap)
     asked = _number((claim.get("engine") or {}).get("asked_gap"))
-    proven = claim.get("status") == "optimal" and (np.isnan(asked) or said["gap"] <= asked + _MONEY)
+    proven = claim.get("status") == "optimal" and (np.isnan(asked) or said["gap"] <= asked + MONEY_SHARE)
     if not proven and claim.get("status") != "feasible":
         wrong["status"] = (claim.get("status"), f"gap {said['gap']:g} of asked {asked:g}")
     return [Broken(name, 1, [{"claimed": seen, "recomputed": value}]) for name, (seen, value) in wrong.items()]

@@ -18,13 +18,12 @@ from c2m.files import write_atomically
 from optimization.contract import instances as problem
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, read_plan, unmet_pieces
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.planning.solve import solve
 from optimization.statement.highs import Progress
 from optimization.verification.verifier import verify
 from optimization.whatif import changes
 from optimization.whatif.running_plan import as_incumbents
-
-_DUST = 1e-6  # minutes; the contract's tolerance
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def _solved(name: str, instance: Instance, folder: Path, limits: Limits) -> tupl
 def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
     """Cost, gap, cost by part; unmet and late pieces; late, split lots; factories at work; load on regular minutes."""
     runs = _runs(instance, plan)
-    late = runs[(runs["finish"] > runs["due_day"]) & (runs["run_minutes"] > _DUST)]
+    late = runs[(runs["finish"] > runs["due_day"]) & (runs["run_minutes"] > FITS_MINUTES)]
     work = plan.schedule[["setup_minutes", "run_minutes"]].sum(axis=1).groupby(plan.schedule["factory_id"]).sum()
     offer = instance.capacity.groupby("factory_id")["minutes"].sum()
     return {
@@ -179,7 +178,7 @@ def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
     costs = [made.groupby(pairs["lot_id"]).sum(), late.groupby(runs["lot_id"]).sum()]
     orders = instance.orders.set_index("lot_id")
     costs.append(unmet * orders["unmet_cost"])
-    finish = runs[runs["run_minutes"] > _DUST].groupby("lot_id")["finish"].max()
+    finish = runs[runs["run_minutes"] > FITS_MINUTES].groupby("lot_id")["finish"].max()
     cost = sum(part.reindex(unmet.index, fill_value=0.0) for part in costs)
     return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
 

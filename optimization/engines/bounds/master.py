@@ -17,12 +17,12 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.engines.bounds.orders_at_prices import Patterns
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.linear import Blocks
 
 _PENALTY = 10.0  # times the dearest piece: for leaving frozen pieces, until patterns that fit are there
-_MINUTES = 1e-6  # bought or sold; fewer are the solver's tolerance
 _PRIMAL = 4  # HiGHS simplex_strategy: columns were added, so the last basis is feasible
 
 
@@ -94,7 +94,7 @@ class Master:
     def held_back(self) -> bool:
         """Whether the last solution buys or sells minutes, so that prices beyond the box may be better."""
         solution, cost = self._solver.getSolution(), self._solver.getLp().col_cost_
-        return bool(((np.array(solution.col_value)[self._box] > _MINUTES) & (np.array(cost)[self._box] != 0)).any())
+        return bool(((np.array(solution.col_value)[self._box] > FITS_MINUTES) & (np.array(cost)[self._box] != 0)).any())
 
     def add(self, found: Patterns) -> int:
         """Adds the patterns that are new; returns their number."""

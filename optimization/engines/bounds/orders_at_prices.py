@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from optimization.contract.instances import LARGEST
+from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.bounds.lagrangian import orders as weaker
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
-from optimization.statement.reduction import MINUTES_EPSILON
 
 _CELLS = 300_000  # pairs times days that are held at once
 _HALVINGS = 16
@@ -92,7 +92,7 @@ class Orders:
         self.place = d.factory[:, None] * d.days + day
         self._cost = d.unit_cost[:, None] + d.late_cost[:, None] * np.maximum(0, day - d.on_time_day[:, None])
         self._most = np.where(self._open, np.minimum(room, d.day_limit[:, None]), 0.0)  # minutes
-        self._usable = self._most.sum(axis=1) >= d.least * d.pace - MINUTES_EPSILON
+        self._usable = self._most.sum(axis=1) >= d.least * d.pace - ROOM_MINUTES
         self._at_most = np.maximum(d.most, d.least)
         self._kept_up = np.minimum(d.held, d.most) * (d.change_cost > 0)
         must = d.kept > 0

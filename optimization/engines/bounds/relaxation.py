@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from optimization.contract.tolerances import WHOLE_PIECES
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.linear import Blocks, grown
 
-_USED = 1e-6  # pieces
 _ENGAGING_ROUNDS = 5
 _LARGE = 150_000  # slots; above it interior points are quicker than the simplex method
 
@@ -71,7 +71,7 @@ def relax(
             return last
         last, engaged = found
         used = last.by_pair(len(d.order))
-        broken = np.setdiff1d(np.flatnonzero(used > d.most * engaged[d.factory] + _USED), tied)
+        broken = np.setdiff1d(np.flatnonzero(used > d.most * engaged[d.factory] + WHOLE_PIECES), tied)
         if not len(broken):
             break
         tied, basis = np.append(tied, broken), grown(last.basis, len(broken))

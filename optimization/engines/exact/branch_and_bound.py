@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.contract.tolerances import WHOLE_PIECES
 from optimization.statement.highs import Floats, Limits, Program, Progress, complete, search
 
 Columns = NDArray[np.int64]
@@ -23,7 +24,6 @@ _SMALL = 300  # integer columns; up to here the search needs no start
 _START_BY, _START_GAP = 0.5, 0.01  # share of the time by which the start must stand, gap that is good enough for it
 _LOOSE_BY, _LOOSE_GAP = 0.85, 0.75  # less than the asked gap, so that whole pieces stay within it
 _ROUNDING_BY, _ROUNDING_GAP, _ROUNDING_NODES = 0.95, 0.2, 50  # whole pieces, switches fixed
-_WHOLE = 1e-6  # pieces; nearer to a whole number than this is that number
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _guided(loose: Program, pieces: Columns, relaxed: Floats | None, start: Floa
     """A good start, with fractional pieces: the search over the pairs that the relaxation or the start uses."""
     if relaxed is None:
         return start
-    unused = _mask(loose, pieces) & (relaxed <= _WHOLE) & (start <= _WHOLE)
+    unused = _mask(loose, pieces) & (relaxed <= WHOLE_PIECES) & (start <= WHOLE_PIECES)
     few = replace(loose, upper=np.where(unused, loose.lower, loose.upper))
     found = search(few, start, clock.until(_START_BY, max(_START_GAP, clock.limits.gap)))
     return start if found.values is None else found.values
@@ -105,9 +105,9 @@ def _whole(program: Program, pieces: Columns, values: Floats, clock: _Clock) -> 
     vertex = complete(fixed)
     if vertex is None:
         return None
-    tries = (exactly(fixed, np.floor(vertex + slack)) for slack in (_WHOLE, 0.0))
+    tries = (exactly(fixed, np.floor(vertex + slack)) for slack in (WHOLE_PIECES, 0.0))
     down = next((point for point in tries if point is not None), None)
-    if down is None or np.abs(vertex - down)[pieces].max(initial=0.0) <= _WHOLE:
+    if down is None or np.abs(vertex - down)[pieces].max(initial=0.0) <= WHOLE_PIECES:
         return down
     limits = clock.until(_ROUNDING_BY, _ROUNDING_GAP * clock.limits.gap)
     rounded = search(fixed, down, replace(limits, nodes=_ROUNDING_NODES) if clock.limits.nodes else limits)

@@ -12,6 +12,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import best, better, exactly, frozen_alone
 from optimization.statement import mip as statement
+from optimization.statement import schedule
 from optimization.statement.highs import Floats, Limits, Program, Progress, compile_model, limited, search
 from optimization.statement.outcome import Outcome
 from optimization.statement.reduction import Pairs
@@ -42,9 +43,10 @@ def solved(
         program = _counted(program, model, *engaged)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
     found = best(program, program.columns(model.quantity)[1], start, left, progress)
+    made = allocation(program, model, found.values)
     return Outcome(
-        allocation=allocation(program, model, found.values),
-        work=work(program, model, found.values),
+        allocation=made,
+        work=schedule.by_day(reduced, made, work(program, model, found.values)),
         cost=program.value(found.values),
         bound=-np.inf if found.bound is None else found.bound,
         bound_by=found.bound_by,

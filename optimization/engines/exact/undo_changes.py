@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, cost_parts, empty_frame, unmet_pieces
+from optimization.contract.tolerances import MONEY_SHARE, ROUND_OFF_SHARE
 from optimization.engines.exact import timetable
 from optimization.statement.reduction import Pairs, reduce
 
 Pieces = NDArray[np.int64]
 
-LEAST_SAVING = 1e-6  # of the plan's cost; the contract's tolerance in money
 _HALF = 0.5
 _STATED_PER_S = 100  # pairs whose days can be stated and searched in a second, on a busy machine too
 _LONGEST_S = 10.0  # for the days of one lot's factories
-_ROUND_OFF = 1e-9  # relative; what recomputing the cost of a proven optimum may add to its gap
 _OF_PIECES = ("unit", "setup", "engagement", "unmet", "change")  # parts of the cost that no schedule changes
 
 
@@ -115,7 +114,7 @@ class _Lot:
 def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event | None = None) -> Plan:
     """The plan without changes that do not pay; its report counts them and says whether the time was enough for all."""
     until = time.monotonic() + (0.0 if stop and stop.is_set() else seconds)
-    reduced, least = reduce(instance), LEAST_SAVING * abs(plan.report["objective"])
+    reduced, least = reduce(instance), MONEY_SHARE * abs(plan.report["objective"])
     lots = _lots(instance, reduced, plan)
     plan = _on_best_days(instance, reduced, plan, frozenset().union(*(lot.factories for lot in lots.values())), until)
     waiting, undone, stake = dict.fromkeys(lots), set[str](), at_stake(instance, plan)
@@ -232,7 +231,7 @@ def _restated(instance: Instance, plan: Plan, facts: dict[str, Any]) -> Plan:
     objective = sum(cost.values())
     bound = min(report["bound"], objective)
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0
-    optimal = gap <= max(_ROUND_OFF, report["engine"].get("asked_gap", 0.0))
+    optimal = gap <= max(ROUND_OFF_SHARE, report["engine"].get("asked_gap", 0.0))
     figures = {"status": "optimal" if optimal else "feasible", "objective": objective, "bound": bound, "gap": gap}
     missing = unmet_pieces(instance, plan.allocation)
     unmet = [{"order_id": lot_id, "quantity": int(pieces)} for lot_id, pieces in missing[missing > 0].items()]

@@ -11,6 +11,7 @@ from itertools import count
 
 import numpy as np
 
+from optimization.contract.tolerances import FITS_MINUTES, WHOLE_PIECES
 from optimization.engines.bounds.relaxation import Relaxed, relax
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.draft import Draft, empty
@@ -18,8 +19,6 @@ from optimization.statement.linear import Blocks
 
 _ROUNDS, _FREE_ROUNDS = 8, 3  # of slope scaling; after the free ones pairs far below a lot are dropped
 _LEAST_SHARE = 0.02  # of `most`; a pair with less pays as though it made so much
-_USED = 1e-6  # pieces
-_FITS = 1e-6  # minutes; the contract's tolerance
 _TRIES = 8  # each takes pieces from pairs that still lack minutes; then all that are not frozen
 _KEEP = 0.5  # of the smallest lot; a pair with less is dropped, with more is filled to the lot
 _LACK = 10.0  # cost of a missing minute, as a multiple of the dearest piece's unmet cost by the minute
@@ -35,9 +34,9 @@ def rounded(
         if stopped():
             break
         if turn >= _FREE_ROUNDS:
-            allowed &= (pieces <= _USED) | lots(d, pieces)
+            allowed &= (pieces <= WHOLE_PIECES) | lots(d, pieces)
         least = np.maximum(np.maximum(pieces, _LEAST_SHARE * d.most), 1.0)
-        share = np.where(pieces > _USED, 1.0 / least, share)
+        share = np.where(pieces > WHOLE_PIECES, 1.0 / least, share)
         again = relax(d, share, allowed, until - time.monotonic(), relaxed)
         if again is None:
             break
@@ -53,7 +52,7 @@ def filled(d: Dense, pieces: Floats) -> Draft | None:
 
 def lots(d: Dense, pieces: Floats) -> Flags:
     """Pairs that get work: those of each order with the most pieces, at most max_factories, none far below its lot."""
-    chosen = (pieces >= np.maximum(_KEEP * d.least, _USED)) | (d.kept > 0)
+    chosen = (pieces >= np.maximum(_KEEP * d.least, WHOLE_PIECES)) | (d.kept > 0)
     place = rank(d.order, np.where(chosen & (d.kept == 0), pieces, -1.0))
     chosen &= (d.kept > 0) | (place < d.max_new[d.order])
     least = np.where(chosen, d.least, 0)
@@ -98,7 +97,7 @@ def _filled(d: Dense, chosen: Flags) -> Floats:
     solved = lp.solve()
     assert solved is not None  # nothing made, everything unmet and lacking, is feasible
     pieces = np.zeros(len(d.order))
-    pieces[pairs] = np.where(~kept & (solved.values[unset] > _FITS), 0.0, solved.values[q])
+    pieces[pairs] = np.where(~kept & (solved.values[unset] > FITS_MINUTES), 0.0, solved.values[q])
     return pieces
 
 
@@ -118,7 +117,7 @@ def _worked(lp: Blocks, d: Dense, pairs: Ints, waiting: float = 0.0) -> tuple[In
 
 def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
     """Whole pieces: rounded down, the rest to the largest fractions of the order; pairs below their lot dropped."""
-    down = np.floor(pieces + _USED).astype(np.int64)
+    down = np.floor(pieces + WHOLE_PIECES).astype(np.int64)
     total = np.rint(np.bincount(d.order, pieces, minlength=len(d.quantity))).astype(np.int64)
     left = total - np.bincount(d.order, down, minlength=len(d.quantity)).astype(np.int64)
     room = chosen & (down < d.most)
@@ -137,10 +136,10 @@ def spread(d: Dense, quantity: Ints) -> Draft | None:
     for turn in count():
         pairs = np.flatnonzero((quantity > 0) & open_at[d.factory])
         minutes[pairs], short = _minutes(d, pairs, quantity[pairs])
-        pairs, short = pairs[short > _FITS], short[short > _FITS]
+        pairs, short = pairs[short > FITS_MINUTES], short[short > FITS_MINUTES]
         if not len(pairs):
             return drafted(d, quantity, minutes)
-        fewer = quantity[pairs] - np.ceil((short - _FITS) / d.pace[pairs]).astype(np.int64)
+        fewer = quantity[pairs] - np.ceil((short - FITS_MINUTES) / d.pace[pairs]).astype(np.int64)
         stays = (fewer >= np.maximum(d.least, 1)[pairs]) & (turn < _TRIES)
         fewer = np.where(stays, fewer, d.kept[pairs])
         if (quantity[pairs] <= fewer).any():

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
+from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.first.rounding import drafted, spread
 from optimization.statement.arrays import Dense, dense
 from optimization.statement.draft import Draft
 from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.part import Whole, whole
-from optimization.statement.reduction import MINUTES_EPSILON, reduce
+from optimization.statement.reduction import reduce
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,7 +43,7 @@ class _Floor:
         d, day = self.d, np.arange(self.d.days)
         within = (d.first_day[pairs, None] <= day) & (day < end[pairs, None])
         minutes = (self._open(pairs) * within).sum(axis=1) - self._setup(pairs)
-        return np.maximum(0.0, (minutes + MINUTES_EPSILON) / d.pace[pairs]).astype(np.int64)
+        return np.maximum(0.0, (minutes + ROOM_MINUTES) / d.pace[pairs]).astype(np.int64)
 
     def place(self, pair: int, pieces: int, end: int) -> None:
         """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.engines.bounds import lagrangian
 from optimization.engines.exact import one_program
 from optimization.engines.exact.branch_and_bound import improved
@@ -38,7 +39,6 @@ _GAP, _FINER, _FINEST = 2e-3, 0.9, 2e-4  # of one part; finer after each that cl
 _COOLING = 0.3  # a lot whose part brought little is that much less likely to be chosen again
 _WORTH = 1e-3  # of the cost of its lots: what a part must bring to count as worth it
 _NEAR = 8  # orders that one order brings into its part
-_FITS = 1e-6  # minutes; the contract's tolerance
 
 Result = tuple[pd.DataFrame, pd.DataFrame, bool]
 
@@ -182,7 +182,7 @@ class Search:
         put_back(self.w, draft, pairs, allocation, days)
         self._count(part, 1)
         gained = before - self._part_cost(part)
-        if gained <= 0 or (self._load[part.factories] > self.w.d.room[part.factories] + _FITS).any():
+        if gained <= 0 or (self._load[part.factories] > self.w.d.room[part.factories] + FITS_MINUTES).any():
             self._count(part, -1)
             draft.quantity[pairs], draft.setup[pairs], draft.run[pairs] = kept
             self._count(part, 1)

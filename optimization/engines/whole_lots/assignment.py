@@ -24,11 +24,10 @@ from functools import cached_property
 
 import numpy as np
 
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.highs import Program
 from optimization.statement.linear import Blocks, Cells
-
-FITS = 1e-6  # minutes; the contract's tolerance
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Assignment:
 
     def fits(self, chosen: Ints) -> bool:
         """Whether every factory has the minutes."""
-        return bool((self.load(chosen) <= self.room + FITS).all())
+        return bool((self.load(chosen) <= self.room + FITS_MINUTES).all())
 
     def value(self, chosen: Ints) -> float:
         """What a choice costs."""
@@ -99,7 +98,7 @@ class Assignment:
         room = np.maximum(0.0, self.room - load)
         minutes = self.minutes[free]
         return Assignment(
-            cost=np.where(minutes <= room + FITS, self.cost[free], np.inf),
+            cost=np.where(minutes <= room + FITS_MINUTES, self.cost[free], np.inf),
             minutes=minutes,
             left=self.left[free],
             unmet=self.unmet[free],

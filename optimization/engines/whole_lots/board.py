@@ -6,10 +6,9 @@ from multiprocessing.context import BaseContext
 
 import numpy as np
 
+from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.whole_lots.assignment import Assignment
 from optimization.statement.arrays import Ints
-
-_LESS = 1e-9  # relative; a choice that costs so little less is no better
 
 
 class Board:
@@ -38,7 +37,7 @@ class Board:
     def offer(self, chosen: Ints, cost: float) -> None:
         """Takes a choice that costs less."""
         with self._chosen.get_lock():
-            if cost < self.cost - _LESS * abs(self.cost):
+            if cost < self.cost - ROUND_OFF_SHARE * abs(self.cost):
                 self._chosen[:] = chosen.tolist()
                 self._cost.value = cost
 

@@ -22,6 +22,7 @@ from optimization.engines.location.engagement import floors
 from optimization.engines.whole_lots.assignment import Assignment, Stated, assignment, single, stated
 from optimization.engines.whole_lots.board import Board
 from optimization.engines.whole_lots.dive import Dives, Task
+from optimization.statement import schedule
 from optimization.statement.arrays import Flags, Floats, Ints
 from optimization.statement.highs import Exchange, Limits, Progress, Search, search
 from optimization.statement.outcome import Outcome
@@ -244,8 +245,8 @@ def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
     pair = np.flatnonzero(quantity)
     allocation = pd.DataFrame({"lot_id": w.lot_ids[d.order[pair]], "factory_id": w.factory_ids[d.factory[pair]]})
     minutes = quantity[pair] * d.pace[pair] + d.setup_minutes[pair]
-    work = allocation.assign(span=0, minutes=minutes)
-    return Outcome(allocation.assign(quantity=quantity[pair]), work, a.value(chosen))
+    made, work = allocation.assign(quantity=quantity[pair]), allocation.assign(span=0, minutes=minutes)
+    return Outcome(made, schedule.by_day(w.reduced, made, work), a.value(chosen))
 
 
 def _polished(w: Whole, found: Outcome, limits: Limits) -> Outcome:
