@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from flows import plan_page, reports
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.daily_instance import build_instance, merchant_lots, promised_dates, tellable
+from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation, lot_names, priced
 from optimization.book.replenishment import replenish
 from optimization.contract.instances import Instance, write
@@ -106,7 +107,8 @@ def keep_dates(folder: Path, instance: Instance, plan: Made, policy: PlanPolicy)
     """Dates of whole orders by the plan, who makes them, and in which order each factory is to work."""
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
-    known = read("factories"), read("factory_calendar"), versions
+        told = job_orders.told(s, clock.now() - timedelta(days=OBSERVED_DAYS))
+    known = read("factories"), read("factory_calendar"), versions, told
     learned = correction(read("promises"), clock.business_date(clock.now()))
     dated = promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
     for name, rows in zip(_DATED, dated, strict=True):

@@ -30,6 +30,7 @@ from c2m.simulation.factories.state import State
 from c2m.simulation.world import figures, network
 from c2m.wire.messages import parse
 from optimization.book.daily_instance import build_instance, promised_dates, tellable
+from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation
 from optimization.planning.solve import solve
 
@@ -152,15 +153,15 @@ class World:
     def _plan(self, day: date, round: int) -> bool:
         with store.session() as s:
             lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
-            versions = status.versions(s)
+            versions, told = status.versions(s), job_orders.told(s, clock.now() - timedelta(days=OBSERVED_DAYS))
         calendar, skills = self.network.calendar, tellable(self.network.capabilities, versions)
         frames = (self.known["factories"], skills, calendar, self.known["factory_scores"])
         instance = build_instance(lots, live, refusals, *frames, self.policy, day)
         if instance is None:
             return False
-        plan = solve(instance, time_limit_s=20, gap=1e-2, threads=1, node_limit=self.policy.node_limit)
-        told = promised_dates(instance, plan, lots, live, *frames[::2], versions, self.policy.promise_level)
-        dated, makers, order = told
+        plan = solve(instance, self.policy.time_limit_s, self.policy.gap, threads=1)
+        known = *frames[::2], versions, told
+        dated, makers, order = promised_dates(instance, plan, lots, live, *known, self.policy.promise_level)
         proposed = plans.ProposedPlan(
             business_date=day,
             round=round,

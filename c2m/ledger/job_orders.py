@@ -91,6 +91,15 @@ def on_the_floor(session: Session) -> pd.DataFrame:
     return frame(session, joined.order_by(JobOrder.job_order_id))
 
 
+def told(session: Session, since: datetime) -> pd.DataFrame:
+    """factory_id, quantity, standard_minutes (of a piece), start_on, told_at of what factories were told of since."""
+    told_at = func.min(Outbox.at).label("told_at")
+    first = select(Outbox.job_order_id, told_at).group_by(Outbox.job_order_id).having(told_at >= since).subquery()
+    columns = (JobOrder.factory_id, JobOrder.quantity, Lot.sam_minutes.label("standard_minutes"), JobOrder.start_on)
+    chosen = select(*columns, first.c.told_at).join(first, first.c.job_order_id == JobOrder.job_order_id)
+    return frame(session, chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).order_by(JobOrder.job_order_id))
+
+
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
     """lot_id, factory_id of job orders refused or never answered (since then)."""
     pairs = select(JobOrder.lot_id, JobOrder.factory_id).where(JobOrder.state.in_(("Refused", "Expired"))).distinct()

@@ -4,6 +4,7 @@ __all__ = [
     "arcs",
     "daily_instance",
     "factory_record",
+    "later_work",
     "lots",
     "precedence",
     "promised_dates",

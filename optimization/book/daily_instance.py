@@ -6,6 +6,7 @@ The rules and the assumed rates are told in docs/operations.md.
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,7 @@ def promised_dates(
     factories: pd.DataFrame,
     calendar: pd.DataFrame,
     versions: Mapping[str, int],
+    told: pd.DataFrame,
     level: float,
     correction: Correction = Correction(),
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -131,7 +133,7 @@ def promised_dates(
 
     (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
     (lot_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
-    understands.
+    understands; told: what factories were told of in the last days (`ledger.job_orders.told`).
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
@@ -140,12 +142,13 @@ def promised_dates(
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
     work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
     of = rows.set_index("lot_id")
-    told = (pd.to_datetime(of["promised_on"]) - pd.Timestamp(instance.day_1)).dt.days + 1
+    told_on = _days(of["promised_on"], instance.day_1)
     work["order_id"] = work["lot_id"].map(of["order_id"])
-    work["told_by"] = work["lot_id"].map(told) - work["transit_days"]
+    work["told_by"] = work["lot_id"].map(told_on) - work["transit_days"]
     minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
     order = _order_of_work(work, factories, minutes, overtime, versions)
-    found = promises(work, factories, minutes, overtime, level, correction)
+    lately = told_work(told, instance, rows, factories, instance.day_1)
+    found = promises(work, factories, minutes, overtime, lately, level, correction)
     for name in ("planned", "promised"):
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
     asked, placed = (
@@ -189,8 +192,10 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
     held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
     for name, day in (("first", "start_on"), ("due_day", "due_on"), ("begun_day", "begun_on")):
-        held[name] = (pd.to_datetime(held[day]) - pd.Timestamp(day_1)).dt.days + 1
-    held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~held["begun"], 0))
+        held[name] = _days(held[day], day_1)
+    # A line that is being set up has begun, and has made nothing yet.
+    is_set_up = held["begun"] & (held["remaining"] < held["agreed"])
+    held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~is_set_up, 0))
     held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
     so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
     held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
@@ -205,6 +210,22 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
     return work.rename(columns={"pieces": "quantity"})[["lot_id", "planned_day", *WORK]]
+
+
+def told_work(
+    told: pd.DataFrame, instance: Instance, lots: pd.DataFrame, factories: pd.DataFrame, day_1: date
+) -> pd.DataFrame:
+    """What factories were told of as `later_work.TOLD`; a factory's minutes of a standard one are those of its arcs."""
+    arcs = instance.arcs.merge(lots[["lot_id", "sam_minutes"]], on="lot_id")
+    pace = (arcs["minutes_per_piece"] / arcs["sam_minutes"]).groupby(arcs["factory_id"]).mean()
+    setup = factories.set_index("factory_id")["setup_minutes"].astype(float)
+    run = told["quantity"] * told["standard_minutes"] * told["factory_id"].map(pace).fillna(pace.mean())
+    told_on = pd.to_datetime(told["told_at"], utc=True).dt.tz_localize(None).dt.normalize()
+    return told[["factory_id", "quantity"]].assign(
+        minutes=run + told["factory_id"].map(setup),
+        told_day=_days(told_on, day_1),
+        first_day=_days(told["start_on"], day_1),
+    )
 
 
 def _knew(held: pd.DataFrame) -> "pd.Series[int]":
@@ -232,6 +253,11 @@ def calendar_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, 
             table[:, later] = table[:, later - 28]
         found.append(table)
     return found[0], found[1]
+
+
+def _days(dates: "pd.Series[Any]", day_1: date) -> "pd.Series[int]":
+    """The days of the instance that dates are."""
+    return (pd.to_datetime(dates) - pd.Timestamp(day_1)).dt.days + 1
 
 
 def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | None:
@@ -273,9 +299,7 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
     What a merchant was promised is due by then. That nothing new passes it is the order of work's to see to
     (`precedence.settled`): costs are those of the contract, whatever was promised.
     """
-    release, due, promised = (
-        (pd.to_datetime(lots[day]) - pd.Timestamp(day_1)).dt.days + 1 for day in ["release_on", "due_on", "promised_on"]
-    )
+    release, due, promised = (_days(lots[day], day_1) for day in ["release_on", "due_on", "promised_on"])
     due = due.mask(promised < due, promised).astype(np.int64)
     orders = lots[["lot_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),

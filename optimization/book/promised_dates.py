@@ -65,20 +65,21 @@ def promises(
     factories: pd.DataFrame,
     minutes: Floats,
     overtime: Floats,
+    told: pd.DataFrame,
     level: float,
     correction: Correction = Correction(),
 ) -> pd.DataFrame:
     """order_id, planned_day, promised_day, modelled, probability: when the pieces of each order will have arrived.
 
     work: the queues, see `queue.WORK`, with order_id, planned_day and transit_days without days in hand; minutes
-    and overtime (F, D) from day 0 on. A date is a
-    whole day, whose probability is above or below the level: rounding each order by itself states too much on average,
-    most where a day is long (small and split orders). So what an order is promised beyond the level is taken from the
-    next, in the order of their ids: the mean of the probabilities is the level, and each stands beside its date.
+    and overtime (F, D) from day 0 on; told: `later_work.TOLD`. A date is a whole day, whose probability is above or
+    below the level: rounding each order by itself states too much on average, most where a day is long (small and
+    split orders). So what an order is promised beyond the level is taken from the next, in the order of their ids: the
+    mean of the probabilities is the level, and each stands beside its date.
     """
     arrivals: dict[str, Ints] = {}
     planned: dict[str, int] = {}
-    for row, finish in finishes(work, factories, minutes, overtime):
+    for row, finish in finishes(work, factories, minutes, overtime, told):
         order, days = str(work["order_id"].iloc[row]), int(work["transit_days"].iloc[row])
         arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
         planned[order] = max(planned.get(order, 0), int(work["planned_day"].iloc[row]) + days)

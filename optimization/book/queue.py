@@ -20,6 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from optimization.book.later_work import Coming, coming
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -38,17 +40,19 @@ MINUTES_BETWEEN_STOPS = 691 / 18 * 58 * 480
 STOP_MINUTES = (2, 2, 3.5, 3.5, 3.5, 4, 4, 4, 4.5, 4.5, 5, 5, 6.5, 8, 8, 90, 150, 270, 300)
 USUAL_DAY_SD = 0.2  # as prior_efficiency_day_sd in dbt_project.yml: the spread that RATIO has
 LOWEST_RATIO = 0.1
+_LEAST = 1e-6  # minutes of room
 # Of the minutes of a piece, what a spoiled one has taken when it is found: anywhere between cutting and the last
 # inspection. The plan, on the safe side, counts spoiled pieces as made whole.
 SPOILED_MADE = 0.5
 
 
 def finishes(
-    work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats
+    work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, told: pd.DataFrame
 ) -> Iterator[tuple[int, Ints]]:
     """Row of `work`, and in each of DRAWS futures the day (an index of the calendar's) on which it is done.
 
-    work: columns WORK; minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories.
+    work: columns WORK; minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories; told:
+    what factories were told of lately (`later_work.TOLD`), as a sample of what is to come.
     """
     row_of = pd.Index(factories["factory_id"])
     for factory_id, jobs in work.groupby("factory_id"):
@@ -61,7 +65,9 @@ def finishes(
         for number, name in enumerate(MANNERS):
             futures = np.flatnonzero(manner == number)
             if len(futures):
-                done[:, futures] = booked(jobs, name, needed[:, futures], minutes[row], overtime[row])
+                some = len(factories), random, len(futures)
+                later = coming(told, str(factory_id), *some) if name == "size" else None
+                done[:, futures] = booked(jobs, name, needed[:, futures], minutes[row], overtime[row], later)
         yield from zip(jobs.index, done, strict=True)
 
 
@@ -112,11 +118,22 @@ def turns(jobs: pd.DataFrame, manner: str, rank: str = "place") -> Ints:
     return np.lexsort((jobs["arrival"], key))
 
 
-def booked(jobs: pd.DataFrame, manner: str, needed: Floats, minutes: Floats, overtime: Floats) -> Ints:
-    """(jobs, draws) day on which each is done; needed (jobs, draws) minutes, minutes and overtime (D,) of the days."""
+def booked(
+    jobs: pd.DataFrame,
+    manner: str,
+    needed: Floats,
+    minutes: Floats,
+    overtime: Floats,
+    later: Coming | None = None,
+) -> Ints:
+    """(jobs, draws) day on which each is done; needed (jobs, draws) minutes, minutes and overtime (D,) of the days.
+
+    later: the larger job orders to come, which pass what waits where the largest goes first.
+    """
     # From the last first day on, the work of the longest future fills no more days than these.
     last = int(np.clip(jobs["first_day"].max(), 0, len(minutes) - 1))
-    enough = last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), needed.sum(axis=0).max()))
+    most = (needed.sum(axis=0) + (later.total if later else 0.0)).max()
+    enough = last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most))
     room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
     done = np.zeros(needed.shape, dtype=np.int64)
     used = np.zeros((needed.shape[1], len(room.minutes)))
@@ -130,9 +147,20 @@ def booked(jobs: pd.DataFrame, manner: str, needed: Floats, minutes: Floats, ove
             used += taken
     for job in turns(jobs, manner):
         if not begun[job]:
+            if later:
+                used = _passed(room, job, used, int(jobs["quantity"].iloc[job]), later)
             taken, done[job] = room.take(job, used)
             used += taken
     return done
+
+
+def _passed(room: "_Room", job: int, used: Floats, quantity: int, later: Coming) -> Floats:
+    """What is used once the larger job orders are booked that factories are told of before this one begins."""
+    for day in range(1, len(later.quantity) + 1):
+        minutes, first = later.ahead(quantity, room.begins(job, used), day)
+        if minutes.any():
+            used = used + room.fill(minutes, first, used)
+    return used
 
 
 def _held_up(jobs: pd.DataFrame, manner: str, begun: int) -> list[int]:
@@ -163,11 +191,23 @@ class _Room:
             taken[late, first:], day[late] = _fill(used[late, first:], self.all_minutes[first:], self.needed[job][late])
         return taken, day + first
 
+    def begins(self, job: int, used: Floats) -> Ints:
+        """(draws,) the first day with room for a job order; the last, if none has any."""
+        first = min(max(int(self.first[job]), 0), len(self.minutes) - 1)
+        free = self.minutes[first:] - used[:, first:] > _LEAST
+        free[:, -1] = True
+        return np.asarray(first + free.argmax(axis=1))
+
+    def fill(self, needed: Floats, first: Ints, used: Floats) -> Floats:
+        """(draws, D) minutes of each day that other work takes from its first day (draws,) on."""
+        before = np.arange(len(self.minutes)) < first[:, None]
+        return _fill(np.where(before, self.minutes, used), self.minutes, needed)[0]
+
 
 def _fill(used: Floats, minutes: Floats, needed: Floats) -> tuple[Floats, Ints]:
     """(draws, D) minutes taken of each day, and the day on which they reach what is needed; the last, if none does."""
     free = np.maximum(minutes - used, 0)
     reached = np.cumsum(free, axis=1)
     taken = np.clip(needed[:, None] - (reached - free), 0, free)
-    day = (reached < needed[:, None] - 1e-6).sum(axis=1)
+    day = (reached < needed[:, None] - _LEAST).sum(axis=1)
     return taken, np.minimum(day, free.shape[1] - 1)

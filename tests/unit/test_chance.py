@@ -9,11 +9,12 @@ from order_world import CERTAIN, DAY, POLICY, build, built, factory, job_order, 
 from scipy.stats import norm
 
 from c2m.settings import PlanPolicy
-from optimization.book.daily_instance import promised_dates
+from optimization.book.daily_instance import promised_dates, queues
 from optimization.book.promised_dates import MEMORY, slack_days, steps
 from optimization.book.proposal import dated_allocation
 from optimization.planning.solve import solve
 
+NOBODY = pd.DataFrame(columns=["factory_id", "quantity", "standard_minutes", "start_on", "told_at"])
 UNSURE = {"efficiency_level_sd": 0.05, "efficiency_day_sd": 0.2, "efficiency_deviation": -0.1, "efficiency_kept": 1.0}
 
 
@@ -88,7 +89,7 @@ def test_dates_to_promise_stand_beside_the_plan() -> None:
     columns += ["job_order_id", "rank", "begun_at", "told_at"]
     none = pd.DataFrame(columns=columns)
     known = pd.DataFrame(makers), working_days(["f0", "f1", "f2"], 4_800)
-    promised, behind, order = promised_dates(instance, plan, pd.DataFrame(rows), none, *known, {}, 0.9)
+    promised, behind, order = promised_dates(instance, plan, pd.DataFrame(rows), none, *known, {}, NOBODY, 0.9)
     assert promised["order_id"].tolist() == ["o", "order-l3"]
     assert (promised["promised_on"] > promised["planned_on"]).all()
     assert (promised["unplaced"] == 0).all()
@@ -125,9 +126,26 @@ def test_a_new_lot_goes_behind_one_whose_promised_date_it_would_put_at_stake(
     instance = build(rows, makers, live=[{name: live[name] for name in job_order("", "")}], policy=POLICY)
     assert instance is not None
     plan = solve(instance, time_limit_s=10, threads=1)
-    found = promised_dates(instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, 0.9)
+    found = promised_dates(
+        instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, NOBODY, 0.9
+    )
     assert found[2].sort_values("place")["lot_id"].iloc[0] == first
     dated = dated_allocation(instance, plan.allocation, plan.schedule, found[2]).set_index("lot_id")
     assert dated["place"].idxmin() == first
     if version == 1:
         assert (dated.loc["new", "finish_on"] > live["due_on"]) == (first == "held")
+
+
+@pytest.mark.parametrize(
+    ("state", "made", "left"), [("NotAllowedToStart", 0, 300), ("Running", 0, 300), ("Running", 1, 0)]
+)
+def test_a_line_that_has_made_nothing_yet_is_still_to_be_set_up(state: str, made: int, left: float) -> None:
+    monday = DAY + timedelta(days=3)
+    rows = [lot("held", committed=500)]
+    live = job_order("held", "f", remaining=500 - made, quantity=500, state=state, start_on=monday, due_on=monday)
+    live |= {"arrival": 1, "told_at": monday, "begun_at": None, "rank": 1}
+    instance = build(rows, [factory("f")], live=[{name: live[name] for name in job_order("", "")}], policy=POLICY)
+    assert instance is not None
+    plan = solve(instance, time_limit_s=10, threads=1)
+    work = queues(instance, monday, plan, pd.DataFrame([live]))
+    assert work["setup_minutes"].tolist() == [left]

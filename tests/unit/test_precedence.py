@@ -6,12 +6,14 @@ import pytest
 from order_world import factory
 
 from optimization.book import queue
+from optimization.book.later_work import TOLD
 from optimization.book.precedence import AT_STAKE, due_days, settled
 
 FACTS = {"efficiency_level": 1.0, "efficiency_level_sd": 0.05, "efficiency_day_sd": 0.2, "efficiency_factor": 1.0}
 FACTORY = pd.DataFrame([factory("F", **FACTS, **{f"works_by_{name}": float(name == "rank") for name in queue.MANNERS})])
 MINUTES = np.full((1, 60), 480.0)
 NEW = np.inf
+NOTHING = pd.DataFrame(columns=TOLD)
 
 
 def work(*rows: tuple[float, float, float], **facts: object) -> pd.DataFrame:
@@ -50,7 +52,10 @@ def test_whatever_is_at_stake_is_behind_what_it_was_behind_alone(seed: int) -> N
     place = settled(rows, FACTORY, MINUTES, 0 * MINUTES)
     assert sorted(place) == list(range(7))
     holds, alone = (
-        {row: np.mean(done <= told_by[row]) for row, done in queue.finishes(some, FACTORY, MINUTES, 0 * MINUTES)}
+        {
+            row: np.mean(done <= told_by[row])
+            for row, done in queue.finishes(some, FACTORY, MINUTES, 0 * MINUTES, NOTHING)
+        }
         for some in (rows.assign(place=place), rows.assign(place=before))
     )
     for row in range(7):

@@ -10,10 +10,12 @@ from order_world import factory
 from c2m.simulation.factories import booking
 from c2m.simulation.factories.profile import Profile
 from optimization.book import queue
+from optimization.book.later_work import TOLD
 from optimization.book.promised_dates import promises
 
 FIRST, DAYS = date(2026, 3, 2), 60
 SURE = {"efficiency_level": 1.0, "efficiency_level_sd": 0.0, "efficiency_day_sd": 0.0, "efficiency_factor": 1.0}
+NOTHING = pd.DataFrame(columns=TOLD)
 BY = {f"works_by_{name}": 0.0 for name in queue.MANNERS}
 
 
@@ -91,7 +93,7 @@ def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
     )
     facts = factory("F", **SURE | BY | {"works_by_rank": 0.7, "works_by_arrival": 0.3})
     minutes = np.full((1, 30), 480.0)
-    first, second = dict(queue.finishes(work, pd.DataFrame([facts]), minutes, 0 * minutes)).values()
+    first, second = dict(queue.finishes(work, pd.DataFrame([facts]), minutes, 0 * minutes, NOTHING)).values()
     for finish, share in ((first, 0.7), (second, 0.3)):
         assert np.mean(finish <= 1) == pytest.approx(share, abs=0.06)  # now and then a line stands still
         assert np.mean(finish <= 2) > 0.93
@@ -134,7 +136,7 @@ def test_the_book_holds_at_the_level_where_days_are_too_long_for_each_order(leve
     work = work.assign(before=np.inf, knew=0, begun_day=0)
     work = work.assign(order_id=names, planned_day=5, transit_days=2)
     minutes = np.full((count, 60), 1_000.0)
-    found = promises(work, factories, minutes, 0 * minutes, level)
+    found = promises(work, factories, minutes, 0 * minutes, NOTHING, level)
     assert found["probability"].mean() == pytest.approx(level, abs=0.01)
     assert found["probability"].min() >= 1 - 3 * (1 - level)  # nobody pays for the others
     held = []
