@@ -108,8 +108,9 @@ def keep_dates(folder: Path, instance: Instance, plan: Made, policy: PlanPolicy)
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
         told = job_orders.told(s, clock.now() - timedelta(days=OBSERVED_DAYS))
-    known = read("factories"), read("factory_calendar"), versions, told
-    learned = correction(read("promises"), clock.business_date(clock.now()))
+    day = clock.business_date(clock.now())
+    known = read("factories"), read("factory_calendar"), versions, told, clock.cut_off(day)
+    learned = correction(read("promises"), day)
     dated = promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
     for name, rows in zip(_DATED, dated, strict=True):
         keep(folder / name, rows)

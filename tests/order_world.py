@@ -23,6 +23,7 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
         "lot_id": lot_id,
         "order_id": f"order-{lot_id}",
         "merchant_id": "m",
+        "source": "merchant",
         "parent_order_id": None,
         "category": "shirt",
         "crafts": "",
@@ -44,7 +45,7 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
 def factory(factory_id: str, **changes: Any) -> dict[str, Any]:
     costs = {"minute_cost": 0.1, "overtime_minute_cost": 0.15, "setup_cost": 40.0, "setup_minutes": 300.0}
     limits = {"engagement_cost": 25.0, "min_lot": 50, "small_order_willingness": 0.0, "handling_days": 1}
-    place = {"latitude": MUMBAI[0], "longitude": MUMBAI[1], "currency": "USD", "status": "active"}
+    place = {"latitude": MUMBAI[0], "longitude": MUMBAI[1], "currency": "USD", "status": "active", "timezone": "UTC"}
     return {
         "factory_id": factory_id,
         **costs,

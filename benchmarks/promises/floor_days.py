@@ -160,7 +160,7 @@ class World:
         if instance is None:
             return False
         plan = solve(instance, self.policy.time_limit_s, self.policy.gap, threads=1)
-        known = *frames[::2], versions, told
+        known = *frames[::2], versions, told, clock.cut_off(day)
         dated, makers, order = promised_dates(instance, plan, lots, live, *known, self.policy.promise_level)
         proposed = plans.ProposedPlan(
             business_date=day,

@@ -11,4 +11,5 @@ __all__ = [
     "proposal",
     "queue",
     "replenishment",
+    "under_way",
 ]

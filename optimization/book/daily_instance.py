@@ -5,7 +5,7 @@ The rules and the assumed rates are told in docs/operations.md.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from c2m.domain.promises import Correction
 from c2m.errors import InputError
 from c2m.ledger.states import STARTED
-from c2m.settings import PlanPolicy
+from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
 from optimization.book.arcs import arcs, transit_days
 from optimization.book.factory_record import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
@@ -24,6 +24,7 @@ from optimization.book.precedence import due_days, settled
 from optimization.book.promised_dates import promises
 from optimization.book.proposal import dates, places
 from optimization.book.queue import WORK
+from optimization.book.under_way import under_way
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan
 
@@ -126,6 +127,7 @@ def promised_dates(
     calendar: pd.DataFrame,
     versions: Mapping[str, int],
     told: pd.DataFrame,
+    until: datetime,
     level: float,
     correction: Correction = Correction(),
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -133,13 +135,15 @@ def promised_dates(
 
     (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
     (lot_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
-    understands; told: what factories were told of in the last days (`ledger.job_orders.told`).
+    understands; told: what factories were told of in the last days (`ledger.job_orders.told`); until:
+    the moment up to which pieces are counted.
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
     rows = _named(lots)
     pairs = pd.MultiIndex.from_product([rows["lot_id"], factories["factory_id"]], names=PAIR)
     transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
+    live = live.join(under_way(live, factories, calendar, until))
     work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
     of = rows.set_index("lot_id")
     told_on = _days(of["promised_on"], instance.day_1)
@@ -195,7 +199,8 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
         held[name] = _days(held[day], day_1)
     # A line that is being set up has begun, and has made nothing yet.
     is_set_up = held["begun"] & (held["remaining"] < held["agreed"])
-    held = held.assign(pieces=held["remaining"], setup_minutes=held["setup_minutes"].where(~is_set_up, 0))
+    held = held.assign(pieces=held["remaining"], made=held["agreed"] - held["remaining"])
+    held = held.assign(setup_minutes=held["setup_minutes"].where(~is_set_up, 0))
     held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
     so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
     held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
@@ -205,7 +210,7 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     fresh = fresh.assign(
         begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
     )
-    fresh = fresh.assign(knew=0, begun_day=0, before=np.inf)
+    fresh = fresh.assign(knew=0, begun_day=0, before=np.inf, in_overtime=False, made=0, had_minutes=np.nan)
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
@@ -306,10 +311,17 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
         max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
-        late_cost=LATE_SHARE_PER_DAY * lots["unit_value"],
+        late_cost=_late_cost(lots),
         priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
     )
     return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
+
+
+def _late_cost(lots: pd.DataFrame) -> "pd.Series[float]":
+    """Per piece and day. A replenishment covers some days of sales, and each day late loses the margin of one."""
+    season = LATE_SHARE_PER_DAY * lots["unit_value"]
+    sales = (lots["unit_value"] - lots["unit_cost_basis"]) / settings().replenishment.window_days
+    return season.mask(lots["source"] == "replenishment", np.maximum(season, sales))
 
 
 def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":

@@ -2,7 +2,8 @@
 
 A factory takes its job orders one after another and books each into what is left of its paid minutes, from the job
 order's first day on; where that ends after its last day, into overtime too. What has begun keeps the lines until it is
-done, whatever its place: all else works around it, but for what was ahead of it when it began and could not begin yet.
+done, whatever its place: all else works around it, but for what was ahead of it when it began and could not begin yet:
+its first day had not come, or the lines were taken and what began did so in overtime, which is given to what is late.
 Of the rest, some factories keep to the rank that the plan gives, some take what came first, some their own favourites,
 the largest: which one it is, is known by a probability for each (columns of the mart `factories`).
 
@@ -27,9 +28,10 @@ Ints = NDArray[np.int64]
 
 # A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
 # due_day; begun; place: by the plan; before: by ranks as they are, infinite where it is new; arrival: when the factory
-# came to know it; quantity: pieces. Of what has begun, begun_day and knew: the arrival of the newest known by then.
+# came to know it; quantity: pieces to make. Of what has begun, begun_day and knew: the arrival of the newest known by
+# then; in_overtime: whether it began so; made: pieces so far, in had_minutes, NaN where that is not known.
 WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "before", "arrival"]
-WORK += ["quantity", "begun_day", "knew"]
+WORK += ["quantity", "begun_day", "knew", "in_overtime", "made", "had_minutes"]
 MANNERS = ("rank", "arrival", "size")
 DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
 # Quantiles of actual over targeted productivity, as a share of 1.
@@ -40,6 +42,9 @@ MINUTES_BETWEEN_STOPS = 691 / 18 * 58 * 480
 STOP_MINUTES = (2, 2, 3.5, 3.5, 3.5, 4, 4, 4, 4.5, 4.5, 5, 5, 6.5, 8, 8, 90, 150, 270, 300)
 USUAL_DAY_SD = 0.2  # as prior_efficiency_day_sd in dbt_project.yml: the spread that RATIO has
 LOWEST_RATIO = 0.1
+# What work under way tells of its own ratio. Assumed: bundles in which a job order is scanned, relative error of the
+# minutes that it has had, and how often they tell nothing, as where another job order had a part of them.
+BUNDLES, MEASURED_SD, UNTOLD = 36, 0.1, 0.05
 _LEAST = 1e-6  # minutes of room
 # Of the minutes of a piece, what a spoiled one has taken when it is found: anywhere between cutting and the last
 # inspection. The plan, on the safe side, counts spoiled pieces as made whole.
@@ -83,14 +88,13 @@ def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random
     sure = ndtri(_even(random, (1, DRAWS)))[0]
     level = float(factory["efficiency_level"]) + float(factory["efficiency_level_sd"]) * sure
     levels, values = np.array(RATIO).T
-    quantile = np.where(
-        jobs["begun"].to_numpy(dtype=bool)[:, None], _of_begun(_even(random, shape)), _even(random, shape)
-    )
+    quantile = _even(random, shape)
+    begun, spoiled = jobs["begun"].to_numpy(dtype=bool), 1 - float(factory["yield_rate"])
+    pace = float(factory["efficiency_factor"]) * (1 - spoiled * (1 - SPOILED_MADE))
+    planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * pace
+    quantile[begun] = _of_begun(quantile[begun], jobs[begun].assign(minutes=planned[begun]), factory)
     spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
     ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
-    spoiled = 1 - float(factory["yield_rate"])
-    planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * float(factory["efficiency_factor"])
-    planned *= 1 - spoiled * (1 - SPOILED_MADE)
     run = planned / np.maximum(level * ratio, LOWEST_RATIO)
     operators = float(factory["operators"]) / float(factory["lines"])
     stops = random.poisson(run / MINUTES_BETWEEN_STOPS)
@@ -100,11 +104,30 @@ def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random
     return np.asarray(jobs["setup_minutes"].to_numpy(dtype=float)[:, None] + run + idle)
 
 
-def _of_begun(share: Floats) -> Floats:
-    """Quantiles of RATIO of what is under way, by its own: it is met in proportion to how long it takes."""
+def _of_begun(share: Floats, jobs: pd.DataFrame, factory: "pd.Series[float]") -> Floats:
+    """Quantiles of RATIO of what is under way, by its own (jobs, draws); minutes of jobs: without what is spoiled.
+
+    What it has made in the time that it has had tells its ratio. Where that is not known, it is met in proportion to
+    how long it takes.
+    """
     quantile = (np.arange(DRAWS) + 0.5) / DRAWS
-    longer = np.cumsum(1 / np.interp(quantile, *np.array(RATIO).T))
-    return np.asarray(np.interp(share, longer / longer[-1], quantile))
+    ratio = np.interp(quantile, *np.array(RATIO).T)
+    found = np.empty_like(share)
+    had_minutes = jobs["had_minutes"].to_numpy(dtype=float) - float(factory["setup_minutes"])
+    for row, (had, job) in enumerate(zip(had_minutes, jobs.to_dict("records"), strict=True)):
+        known = job["made"] > 0 and had > 0
+        weight = _likelihood(job, had, float(factory["efficiency_level"]) * ratio) if known else 1 / ratio
+        found[row] = np.interp(share[row], np.cumsum(weight) / weight.sum(), quantile)
+    return found
+
+
+def _likelihood(job: dict[Any, Any], had: float, ratio: Floats) -> Floats:
+    """Of each ratio, where a job order has made its pieces in so many minutes, the setup left out."""
+    bundles = BUNDLES * job["made"] / (job["made"] + job["quantity"])
+    planned = job["minutes"] / job["quantity"] * job["made"] * (1 + 0.5 / bundles)  # half a bundle is between two scans
+    error = np.hypot(MEASURED_SD, 0.5 / bundles)
+    told = np.exp(-0.5 * (np.log(had * ratio / planned) / error) ** 2) / error
+    return np.asarray(UNTOLD + (1 - UNTOLD) * told)
 
 
 def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
@@ -133,12 +156,12 @@ def booked(
     # From the last first day on, the work of the longest future fills no more days than these.
     last = int(np.clip(jobs["first_day"].max(), 0, len(minutes) - 1))
     most = (needed.sum(axis=0) + (later.total if later else 0.0)).max()
-    enough = last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most))
+    enough = min(last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most)), len(minutes))
     room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
     done = np.zeros(needed.shape, dtype=np.int64)
-    used = np.zeros((needed.shape[1], len(room.minutes)))
+    used = np.zeros((2, needed.shape[1], enough))
     begun = jobs["begun"].to_numpy(dtype=bool)
-    for job in np.lexsort((jobs["arrival"], jobs["knew"])):
+    for job in _since(jobs):
         if begun[job]:
             around = used.copy()
             for ahead in _held_up(jobs, manner, job):
@@ -163,50 +186,60 @@ def _passed(room: "_Room", job: int, used: Floats, quantity: int, later: Coming)
     return used
 
 
+def _since(jobs: pd.DataFrame) -> Ints:
+    """Positions of the job orders in the order in which work on them began, for those that have."""
+    return np.lexsort((jobs["arrival"], jobs["in_overtime"], jobs["begun_day"], jobs["knew"]))
+
+
 def _held_up(jobs: pd.DataFrame, manner: str, begun: int) -> list[int]:
     """What was ahead of a job order when it began, and could not begin yet, in its order."""
-    one = jobs.iloc[begun]
-    waited = ~jobs["begun"] & (jobs["arrival"] <= one["knew"]) & (jobs["first_day"] > one["begun_day"])
+    one, since = jobs.iloc[begun], np.argsort(_since(jobs))
+    waited = ~jobs["begun"] | (since > since[begun])
+    waited &= (jobs["arrival"] <= one["knew"]) & ((jobs["first_day"] > one["begun_day"]) | one["in_overtime"])
     turn = turns(jobs, manner, "before").tolist()
     return [job for job in turn[: turn.index(begun)] if waited.iloc[job]]
 
 
 class _Room:
-    """What job orders take of a factory's days, beside what is used of them."""
+    """What job orders take of a factory's days, beside what is used of them.
+
+    Minutes taken or used are (2, draws, D): the regular ones of each day, and those of its overtime.
+    """
 
     def __init__(self, jobs: pd.DataFrame, needed: Floats, minutes: Floats, overtime: Floats) -> None:
-        self.needed, self.minutes, self.all_minutes = needed, minutes, minutes + overtime
+        self.needed, self.paid = needed, np.stack([minutes, overtime])[:, None]
         self.first, self.due = (jobs[name].to_numpy(dtype=np.int64) for name in ("first_day", "due_day"))
+        self.in_overtime = jobs["in_overtime"].to_numpy(dtype=bool)
 
     def take(self, job: Any, used: Floats) -> tuple[Floats, Ints]:
-        """(draws, D) minutes of each day, and the day on which the job order is done; overtime where it would be late.
-
-        used: (draws, D) minutes that are others'.
-        """
+        """Minutes, and the day (draws,) on which the job order is done; overtime where it would be late."""
         first = max(int(self.first[job]), 0)
+        free = np.maximum(self.paid - used, 0)[:, :, first:]
         taken = np.zeros_like(used)
-        taken[:, first:], day = _fill(used[:, first:], self.minutes[first:], self.needed[job])
-        late = day + first > self.due[job]
+        taken[0, :, first:], day = _fill(free[0], self.needed[job])
+        late = (day + first > self.due[job]) | self.in_overtime[job]
         if late.any():
-            taken[late, first:], day[late] = _fill(used[late, first:], self.all_minutes[first:], self.needed[job][late])
+            both, day[late] = _fill(free[:, late].sum(axis=0), self.needed[job][late])
+            taken[0, late, first:] = np.minimum(both, free[0, late])
+            taken[1, late, first:] = both - taken[0, late, first:]
         return taken, day + first
 
     def begins(self, job: int, used: Floats) -> Ints:
         """(draws,) the first day with room for a job order; the last, if none has any."""
-        first = min(max(int(self.first[job]), 0), len(self.minutes) - 1)
-        free = self.minutes[first:] - used[:, first:] > _LEAST
+        first = min(max(int(self.first[job]), 0), self.paid.shape[2] - 1)
+        free = (self.paid - used)[0, :, first:] > _LEAST
         free[:, -1] = True
         return np.asarray(first + free.argmax(axis=1))
 
     def fill(self, needed: Floats, first: Ints, used: Floats) -> Floats:
-        """(draws, D) minutes of each day that other work takes from its first day (draws,) on."""
-        before = np.arange(len(self.minutes)) < first[:, None]
-        return _fill(np.where(before, self.minutes, used), self.minutes, needed)[0]
+        """Minutes that other work takes from its first day (draws,) on."""
+        before = np.arange(self.paid.shape[2]) < first[:, None]
+        free = np.where(before, 0, np.maximum(self.paid - used, 0)[0])
+        return np.stack([_fill(free, needed)[0], np.zeros_like(free)])
 
 
-def _fill(used: Floats, minutes: Floats, needed: Floats) -> tuple[Floats, Ints]:
+def _fill(free: Floats, needed: Floats) -> tuple[Floats, Ints]:
     """(draws, D) minutes taken of each day, and the day on which they reach what is needed; the last, if none does."""
-    free = np.maximum(minutes - used, 0)
     reached = np.cumsum(free, axis=1)
     taken = np.clip(needed[:, None] - (reached - free), 0, free)
     day = (reached < needed[:, None] - _LEAST).sum(axis=1)

@@ -1,6 +1,6 @@
 """Days in hand and promised dates: whole orders hold at the stated rate, by futures worked through in loops."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from optimization.book.proposal import dated_allocation
 from optimization.planning.solve import solve
 
 NOBODY = pd.DataFrame(columns=["factory_id", "quantity", "standard_minutes", "start_on", "told_at"])
+MIDNIGHT = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
 UNSURE = {"efficiency_level_sd": 0.05, "efficiency_day_sd": 0.2, "efficiency_deviation": -0.1, "efficiency_kept": 1.0}
 
 
@@ -89,7 +90,9 @@ def test_dates_to_promise_stand_beside_the_plan() -> None:
     columns += ["job_order_id", "rank", "begun_at", "told_at"]
     none = pd.DataFrame(columns=columns)
     known = pd.DataFrame(makers), working_days(["f0", "f1", "f2"], 4_800)
-    promised, behind, order = promised_dates(instance, plan, pd.DataFrame(rows), none, *known, {}, NOBODY, 0.9)
+    promised, behind, order = promised_dates(
+        instance, plan, pd.DataFrame(rows), none, *known, {}, NOBODY, MIDNIGHT, 0.9
+    )
     assert promised["order_id"].tolist() == ["o", "order-l3"]
     assert (promised["promised_on"] > promised["planned_on"]).all()
     assert (promised["unplaced"] == 0).all()
@@ -127,7 +130,7 @@ def test_a_new_lot_goes_behind_one_whose_promised_date_it_would_put_at_stake(
     assert instance is not None
     plan = solve(instance, time_limit_s=10, threads=1)
     found = promised_dates(
-        instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, NOBODY, 0.9
+        instance, plan, pd.DataFrame(rows), pd.DataFrame([live]), *known, {"f": version}, NOBODY, MIDNIGHT, 0.9
     )
     assert found[2].sort_values("place")["lot_id"].iloc[0] == first
     dated = dated_allocation(instance, plan.allocation, plan.schedule, found[2]).set_index("lot_id")
@@ -147,5 +150,5 @@ def test_a_line_that_has_made_nothing_yet_is_still_to_be_set_up(state: str, made
     instance = build(rows, [factory("f")], live=[{name: live[name] for name in job_order("", "")}], policy=POLICY)
     assert instance is not None
     plan = solve(instance, time_limit_s=10, threads=1)
-    work = queues(instance, monday, plan, pd.DataFrame([live]))
+    work = queues(instance, monday, plan, pd.DataFrame([live | {"in_overtime": False, "had_minutes": np.nan}]))
     assert work["setup_minutes"].tolist() == [left]

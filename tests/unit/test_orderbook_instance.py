@@ -99,8 +99,11 @@ def test_an_overdue_lot_is_still_made() -> None:
 
 def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     rows = [lot("dear"), lot("cheap", unit_value=6.0), lot("far", due_on=DAY + timedelta(days=80))]
+    rows += [lot("sold", source="replenishment"), lot("plain", source="replenishment", unit_cost_basis=19.0)]
     orders = built(rows, [factory("f")]).orders.set_index("lot_id")
     assert orders.loc["dear", "late_cost"] == pytest.approx(LATE_SHARE_PER_DAY * 20)
+    assert orders.loc["sold", "late_cost"] == pytest.approx((20 - 8) / 14)  # the margin of 14 days' sales
+    assert orders.loc["plain", "late_cost"] == pytest.approx(LATE_SHARE_PER_DAY * 20)
     assert orders.loc["dear", "unmet_cost"] == pytest.approx(20 - (1 - MAKING_SHARE) * 8)
     assert orders.loc["cheap", "unmet_cost"] == pytest.approx(8)
     assert 0 < orders.loc["far", "unmet_cost"] < orders.loc["dear", "unmet_cost"] / 2

@@ -16,6 +16,7 @@ from optimization.book.promised_dates import promises
 FIRST, DAYS = date(2026, 3, 2), 60
 SURE = {"efficiency_level": 1.0, "efficiency_level_sd": 0.0, "efficiency_day_sd": 0.0, "efficiency_factor": 1.0}
 NOTHING = pd.DataFrame(columns=TOLD)
+UNTOLD = {"in_overtime": False, "made": 0, "had_minutes": np.nan}
 BY = {f"works_by_{name}": 0.0 for name in queue.MANNERS}
 
 
@@ -30,7 +31,7 @@ def jobs(random: np.random.Generator, count: int) -> pd.DataFrame:
     rows = {"factory_id": "F", "first_day": first, "due_day": first + random.integers(0, 12, count), "begun": False}
     rows |= {"minutes": random.uniform(100, 20_000, count), "setup_minutes": random.uniform(0, 300, count)}
     rows |= {name: random.permutation(count) for name in ("place", "arrival", "quantity")}
-    return pd.DataFrame(rows | {"before": rows["place"], "knew": rows["arrival"], "begun_day": 0})
+    return pd.DataFrame(rows | {"before": rows["place"], "knew": rows["arrival"], "begun_day": 0} | UNTOLD)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -83,13 +84,25 @@ def test_what_has_begun_keeps_its_days_and_what_came_later_works_around_it(seed:
     assert found.tolist() == [(segments[job][-1].day - FIRST).days for job in range(8)]
 
 
+def test_what_began_in_overtime_works_around_what_was_ahead_of_it_on_taken_lines() -> None:
+    """Two days are taken, the next is the second's; the third is late, and has begun in the overtime of all three."""
+    rows = {"factory_id": "F", "first_day": 0, "due_day": [9, 9, 0], "begun": [True, False, True], "begun_day": 0}
+    rows |= {"minutes": [960.0, 480.0, 500.0], "setup_minutes": 0.0, "quantity": 1, "arrival": [0, 1, 2], "knew": 2}
+    work = pd.DataFrame(rows | {"place": [0, 1, 2], "before": [0, 1, 2]} | UNTOLD)
+    needed, minutes, overtime = work[["minutes"]].to_numpy(), np.full(DAYS, 480.0), np.full(DAYS, 120.0)
+    found = queue.booked(work.assign(in_overtime=[False, False, True]), "rank", needed, minutes, overtime)
+    assert found[:, 0].tolist() == [1, 2, 3]
+    ahead = queue.booked(work, "rank", needed, minutes, overtime)  # it began in regular minutes: nothing was before it
+    assert ahead[:, 0].tolist() == [1, 3, 2]
+
+
 def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
     """Two job orders of a day each, without spread: the one with the better rank came last."""
     work = pd.DataFrame(
         {"factory_id": "F", "minutes": 480.0, "setup_minutes": 0.0, "first_day": 1, "due_day": 9}, [0, 1]
     )
     work = work.assign(
-        begun=False, place=[0, 1], arrival=[1, 0], before=np.inf, knew=0, begun_day=0, quantity=[100, 100]
+        begun=False, place=[0, 1], arrival=[1, 0], before=np.inf, knew=0, begun_day=0, quantity=[100, 100], **UNTOLD
     )
     facts = factory("F", **SURE | BY | {"works_by_rank": 0.7, "works_by_arrival": 0.3})
     minutes = np.full((1, 30), 480.0)
@@ -101,7 +114,7 @@ def test_a_date_counts_on_each_manner_as_likely_as_it_is() -> None:
 
 def test_what_is_made_whole_takes_the_minutes_that_its_day_s_ratio_says() -> None:
     random = np.random.default_rng(3)
-    work = pd.DataFrame({"minutes": [10_000.0], "setup_minutes": [500.0], "begun": [False]})
+    work = pd.DataFrame({"minutes": [10_000.0], "setup_minutes": [500.0], "begun": [False]} | UNTOLD)
     needed = queue.durations(work, pd.Series(factory("F", **SURE | {"efficiency_day_sd": 0.2})), random)[0]
     levels, ratios = np.array(queue.RATIO).T
     for level in (0.1, 0.5, 0.9):
@@ -118,11 +131,26 @@ def test_what_is_under_way_is_rather_one_of_the_slow() -> None:
     levels, ratios = np.array(queue.RATIO).T
     lasts = 1 / np.interp(random.random(200_000), levels, ratios)
     met = np.searchsorted(np.cumsum(lasts), random.uniform(0, lasts.sum(), 50_000))
-    work = pd.DataFrame({"minutes": [1_000.0], "setup_minutes": [0.0], "begun": [True]})
+    work = pd.DataFrame({"minutes": [1_000.0], "setup_minutes": [0.0], "begun": [True], "quantity": [50]} | UNTOLD)
     facts = SURE | {"efficiency_day_sd": 0.2}
     needed = queue.durations(work, pd.Series(factory("F", **facts)), random)[0] / 1_000
     for level in (0.5, 0.9, 0.95):
         assert np.quantile(needed, level) == pytest.approx(np.quantile(lasts[met], level), rel=0.02)
+
+
+@pytest.mark.parametrize("made", [200, 400])
+def test_what_is_under_way_goes_on_as_it_has_gone(made: int) -> None:
+    """Oracle: of job orders with drawn ratios, those that made about as many pieces in the minutes that it has had."""
+    random, each, had = np.random.default_rng(6), 30.0, 12_000.0
+    levels, ratios = np.array(queue.RATIO).T
+    ratio = np.interp(random.random(400_000), levels, ratios)
+    like = ratio[np.abs(had * ratio / each / made - 1) < 0.1]
+    work = pd.DataFrame({"minutes": [200 * each], "setup_minutes": 0.0, "begun": True, "quantity": 200})
+    facts = pd.Series(factory("F", **SURE | {"efficiency_day_sd": 0.2, "setup_minutes": 0.0}))
+    needed = queue.durations(work.assign(made=made, had_minutes=had), facts, random)[0] / (200 * each)
+    untold = queue.durations(work.assign(**UNTOLD), facts, random)[0] / (200 * each)
+    assert np.median(needed) == pytest.approx(np.median(1 / like), rel=0.12)
+    assert (np.median(needed) > np.quantile(untold, 0.6)) == (made == 200)  # it has had the minutes of 400 pieces
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9])
@@ -133,7 +161,7 @@ def test_the_book_holds_at_the_level_where_days_are_too_long_for_each_order(leve
     factories = pd.DataFrame([factory(name, **facts) for name in names])
     work = pd.DataFrame({"factory_id": names, "minutes": random.uniform(500, 12_000, count), "first_day": 1})
     work = work.assign(due_day=40, setup_minutes=100.0, begun=False, place=0, arrival=0, quantity=1)
-    work = work.assign(before=np.inf, knew=0, begun_day=0)
+    work = work.assign(before=np.inf, knew=0, begun_day=0, **UNTOLD)
     work = work.assign(order_id=names, planned_day=5, transit_days=2)
     minutes = np.full((count, 60), 1_000.0)
     found = promises(work, factories, minutes, 0 * minutes, NOTHING, level)
