@@ -84,6 +84,37 @@ class ReleasePolicy(BaseModel):
     max_change_share: float = Field(0.10, ge=0, le=1, description="Pieces taken from incumbents over their pieces")
 
 
+class AssumedRates(BaseModel):
+    """What a plan assumes where no feed says it: shares of a piece's price or cost, which hold in any currency."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    late_share_per_day: float = Field(
+        0.01, ge=0, le=1, description="Of the price, per day late: a garment loses its season in about three months"
+    )
+    making_share: float = Field(
+        0.35,
+        ge=0,
+        le=1,
+        description="Of the cost: cut, make, trim; the rest is material, which an unmet piece saves",
+    )
+    inspection_share: float = Field(
+        0.02, ge=0, le=1, description="Of the cost: to unpack, look at and pack one piece again"
+    )
+    change_share: float = Field(
+        0.10, ge=0, le=1, description="Of the cost: cloth moved and work lost when a job order is taken back"
+    )
+    freight_share_per_km: float = Field(
+        8e-6, ge=0, le=1, description="Of the cost, per km: 0.10 per tonne-kilometre for a piece of 0.4 kg that costs 5"
+    )
+    late_days: float = Field(
+        5.0, ge=0, description="Days that a late order is late: lower quartile of late deliveries in the SCMS data"
+    )
+    refused_days: float = Field(
+        1.0, ge=0, description="Days lost by a refused or expired job order, which is planned again the next day"
+    )
+
+
 class PlanPolicy(BaseModel):
     """How the daily instance is built and solved."""
 
@@ -106,6 +137,7 @@ class PlanPolicy(BaseModel):
     rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
+    rates: AssumedRates = Field(default_factory=lambda: AssumedRates.model_validate({}))
 
     @property
     def limits(self) -> dict[str, float | None]:

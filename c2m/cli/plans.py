@@ -90,17 +90,17 @@ def what_if(
 ) -> None:
     """What a scenario costs: factory down, more capacity, more demand, a rush order, other minimum lots, no splits."""
     from c2m.terminal import progress_line
-    from optimization.whatif import comparison as runs
+    from optimization.whatif import comparison
 
     if plan is None:
         refuse_without_effect({"--change-cost": change_cost}, "with --plan")
     with progress_line() as progress:
-        limits = runs.Limits(time_limit, gap, threads, progress)
-        cases = runs.what_if(instance, scenarios, out, plan, change_cost, limits)
+        limits = comparison.Limits(time_limit, gap, threads, progress)
+        cases = comparison.what_if(instance, scenarios, out, plan, change_cost, limits)
     if as_json:
         print(json.dumps([asdict(case) for case in cases]))
         return
-    show.table("What if", runs.in_columns(cases))
+    show.table("What if", comparison.in_columns(cases))
     for case in cases[1:]:
         show.table(case.headline, [asdict(delay) for delay in case.delayed[:20]])
 

@@ -20,7 +20,7 @@ from c2m.settings import ForecastPolicy
 from models.demand.forecast import asked_cells, forecast
 from models.demand.panel import Panel
 from models.demand.train import train
-from models.evaluation import backtest as evaluate
+from models.evaluation import backtest
 from models.evaluation.backtest import fold, score
 from models.governance import registry
 
@@ -58,7 +58,7 @@ class Folds:
     def of(cls, panel: Panel, policy: ForecastPolicy) -> "Folds":
         """The policy's rolling origins; two at least."""
         horizon = min(panel.season or policy.horizon_days, policy.horizon_days)
-        at = evaluate.origins(panel, policy, horizon)
+        at = backtest.origins(panel, policy, horizon)
         if len(at) < 2:
             fault = f"{panel.end + 1} periods of history give {len(at)} origins; tuning needs two, each with a past"
             raise InputError("short-history", [fault])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.settings import AssumedRates
 from optimization.book.factory_record import failures, order_caps, scored
 from optimization.book.promised_dates import slack_days
 
@@ -20,8 +21,6 @@ Flags = NDArray[np.bool_]
 EARTH_RADIUS_KM = 6371.0
 # Door to door by road with one driver, rests and loading included; a container ship makes about the same.
 TRANSIT_KM_PER_DAY = 500.0
-# Freight of 0.10 per tonne-kilometre for a packed piece of 0.4 kg that costs 5: currency drops out as a share of cost.
-FREIGHT_SHARE_PER_KM = 8e-6
 # Distance assumed where the merchant has named no destination; the same for every factory, so that it favours none.
 ASSUMED_KM = 500.0
 # From this willingness on a factory takes the whole of a lot, however small.
@@ -50,6 +49,7 @@ def arcs(
     running_minutes: Floats,
     count: int,
     promise_level: float,
+    rates: AssumedRates,
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.
 
@@ -57,7 +57,7 @@ def arcs(
     has lot_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
     transit_days holds the days in hand (`slack_days`) with which the whole order's date keeps the promise level.
     """
-    offered = offers(lots, factories, capabilities, scores)
+    offered = offers(lots, factories, capabilities, scores, rates)
     setup_minutes = factories["setup_minutes"].to_numpy(dtype=float)
     keep = _pairs(held, held["quantity"], lots, factories)
     refused = _pairs(refusals, 1, lots, factories) > 0
@@ -105,12 +105,18 @@ def _pairs(pairs: pd.DataFrame, values: "pd.Series[int] | int", lots: pd.DataFra
     return matrix
 
 
-def offers(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame, scores: pd.DataFrame) -> Offers:
+def offers(
+    lots: pd.DataFrame,
+    factories: pd.DataFrame,
+    capabilities: pd.DataFrame,
+    scores: pd.DataFrame,
+    rates: AssumedRates,
+) -> Offers:
     """Eligible: active, with the lot's category and all its crafts, and a minimum lot that the lot reaches."""
     skill = skill_efficiency(lots, factories, capabilities)
     pace = np.nan_to_num(skill, nan=1.0) * _numbers(factories, "efficiency_factor", 1.0)
     minutes = _column(lots["sam_minutes"]) / pace / _yields(lots, factories, scores)
-    freight = FREIGHT_SHARE_PER_KM * _distances_km(lots, factories) * _column(lots["unit_cost_basis"])
+    freight = rates.freight_share_per_km * _distances_km(lots, factories) * _column(lots["unit_cost_basis"])
     min_lot = _min_lots(lots, factories)
     max_lot = order_caps(lots, factories, scores)
     active = (factories["status"] == "active").to_numpy(dtype=bool)
@@ -119,7 +125,7 @@ def offers(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFra
         minutes_per_piece=minutes,
         unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes
         + freight
-        + failures(lots, factories, scores),
+        + failures(lots, factories, scores, rates),
         min_lot=min_lot,
         max_lot=max_lot,
         transit_days=transit_days(lots, factories),

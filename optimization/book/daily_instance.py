@@ -18,7 +18,7 @@ from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
 from optimization.book.arcs import arcs, transit_days
-from optimization.book.factory_record import LATE_SHARE_PER_DAY, MAKING_SHARE, exposed, exposures
+from optimization.book.factory_record import exposed, exposures
 from optimization.book.lots import make_lots
 from optimization.book.precedence import due_days, settled
 from optimization.book.promised_dates import promises
@@ -37,9 +37,6 @@ HEADER = [
 ]
 _MAKER = ["order_id", "factory_id"]
 DAYS_AHEAD = 120  # of the calendar, that a promise looks at
-
-# Assumed rate, as a share of a piece's cost like those in standing.py.
-CHANGE_SHARE = 0.10  # of the cost: cloth moved and work lost when a job order is taken back
 
 
 def merchant_lots(book: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -91,11 +88,12 @@ def build_instance(
         running,
         policy.candidate_factories,
         policy.promise_level,
+        policy.rates,
     )
     if offered.empty:
         return None
     used = factories["factory_id"].isin(offered["factory_id"])
-    incumbents = _incumbents(held, lots, offered, capacity)
+    incumbents = _incumbents(held, lots, offered, capacity, policy.rates.change_share)
     capacity = exposed(
         capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders)
     )
@@ -311,30 +309,30 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
         max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
-        late_cost=_late_cost(lots),
+        late_cost=_late_cost(lots, policy.rates.late_share_per_day),
         priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
     )
-    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy.horizon_days))
+    return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy))
 
 
-def _late_cost(lots: pd.DataFrame) -> "pd.Series[float]":
+def _late_cost(lots: pd.DataFrame, late_share_per_day: float) -> "pd.Series[float]":
     """Per piece and day. A replenishment covers some days of sales, and each day late loses the margin of one."""
-    season = LATE_SHARE_PER_DAY * lots["unit_value"]
+    season = late_share_per_day * lots["unit_value"]
     sales = (lots["unit_value"] - lots["unit_cost_basis"]) / settings().replenishment.window_days
     return season.mask(lots["source"] == "replenishment", np.maximum(season, sales))
 
 
-def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, horizon_days: int) -> "pd.Series[float]":
+def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, policy: PlanPolicy) -> "pd.Series[float]":
     """Price less the material saved, and never below the cost: no order taken is dropped to save its making.
 
     Where the lot's window runs past the horizon, unmet means left for a later plan, and only the share of the window
     that lies within the horizon is charged: the price of waiting.
     """
     cost = lots["unit_cost_basis"]
-    lost = (lots["unit_value"] - (1 - MAKING_SHARE) * cost).clip(lower=cost)
+    lost = (lots["unit_value"] - (1 - policy.rates.making_share) * cost).clip(lower=cost)
     first = orders["release_day"].clip(lower=1)
     last = (orders["due_day"] + orders["max_late_days"]).clip(lower=first)
-    return lost * ((horizon_days - first + 1) / (last - first + 1)).clip(0, 1)
+    return lost * ((policy.horizon_days - first + 1) / (last - first + 1)).clip(0, 1)
 
 
 def _capacity(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
@@ -354,7 +352,9 @@ def _running_minutes(capacity: pd.DataFrame, factories: pd.DataFrame, horizon_da
     return minutes.cumsum(axis=1)
 
 
-def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, capacity: pd.DataFrame) -> pd.DataFrame:
+def _incumbents(
+    held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, capacity: pd.DataFrame, change_share: float
+) -> pd.DataFrame:
     """Held pairs. What a factory accepted is frozen, unless it can no longer make all that it accepted.
 
     Its work may then move, at change_cost, instead of leaving the whole day without a plan; such a plan is over the
@@ -368,7 +368,7 @@ def _incumbents(held: pd.DataFrame, lots: pd.DataFrame, offered: pd.DataFrame, c
     fits = rows["factory_id"].map(load <= room.reindex(load.index, fill_value=0))
     frozen = rows["accepted"] & fits & rows["minutes_per_piece"].notna()
     return rows[[*PAIR, "quantity", "setup_done"]].assign(
-        frozen=frozen, change_cost=CHANGE_SHARE * rows["unit_cost_basis"]
+        frozen=frozen, change_cost=change_share * rows["unit_cost_basis"]
     )
 
 

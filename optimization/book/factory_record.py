@@ -8,15 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.settings import AssumedRates
+
 Floats = NDArray[np.float64]
 
-# Assumed rates, as shares of a piece's price or cost, so that they hold in any currency.
-LATE_SHARE_PER_DAY = 0.01  # of the price: a garment loses its season in about three months
-MAKING_SHARE = 0.35  # of the cost: cut, make and trim; the rest is material, which an unmet piece saves
-INSPECTION_SHARE = 0.02  # of the cost: unpack, look at and pack one piece again
-# Days by which a late order is late: lower quartile of late deliveries in scms, whose vendors nobody re-plans daily.
-LATE_DAYS = 5.0
-REFUSED_DAYS = 1.0  # a refused or expired job order is planned again the next day
 SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
 
 
@@ -26,20 +21,20 @@ def scored(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, co
     return found.reindex(index=lots["category"], columns=factories["factory_id"]).to_numpy()
 
 
-def failures(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+def failures(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
     """(L, F) expected cost per piece of defects, inspection, lateness, refusals and slow answers.
 
     (1 / yield - 1) x material + inspection share x cost of inspecting
-    + late cost a day x ((1 - on time) x LATE_DAYS + (1 - acceptance) x REFUSED_DAYS + answer hours / 24)
+    + late cost a day x ((1 - on time) x late_days + (1 - acceptance) x refused_days + answer hours / 24)
     """
     cost, price = (_column(lots[name]) for name in ("unit_cost_basis", "unit_value"))
     spoiled = 1 / scored(lots, factories, scores, "yield_rate") - 1
     inspected = scored(lots, factories, scores, "inspection_share")
-    late_days = (1 - scored(lots, factories, scores, "on_time_rate")) * LATE_DAYS
-    late_days += (1 - _acceptance(lots, factories, scores)) * REFUSED_DAYS
+    late_days = (1 - scored(lots, factories, scores, "on_time_rate")) * rates.late_days
+    late_days += (1 - _acceptance(lots, factories, scores)) * rates.refused_days
     late_days += scored(lots, factories, scores, "answer_hours") / 24
-    expected = cost * (spoiled * (1 - MAKING_SHARE) + inspected * INSPECTION_SHARE)
-    return np.nan_to_num(expected + price * LATE_SHARE_PER_DAY * late_days, nan=0.0)
+    expected = cost * (spoiled * (1 - rates.making_share) + inspected * rates.inspection_share)
+    return np.nan_to_num(expected + price * rates.late_share_per_day * late_days, nan=0.0)
 
 
 def order_caps(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:

@@ -16,8 +16,7 @@ from optimization.contract.edge import outside_keys
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import Plan, read_plan, unmet_pieces
 from optimization.contract.wording import counted, money
-from optimization.explanation import factory as days
-from optimization.explanation import marginal_prices, splitting, waiting
+from optimization.explanation import factory_days, marginal_prices, splitting, waiting
 from optimization.explanation.form import Explained, Names, table
 from optimization.explanation.frozen_work import remedies
 from optimization.explanation.lot import lot, pair, short_or_late
@@ -54,7 +53,7 @@ def _answer(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str 
         return pair(instance, plan, lot_id, factory_id)
     if lot_id:
         return lot(instance, plan, lot_id)
-    return days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
+    return factory_days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
 
 
 def summary(
@@ -90,10 +89,10 @@ def book(
     whole = (day.book, day.plan) if day else (instance, plan)
     splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
     fixed = Fixed(instance, plan) if small else None
-    minutes = days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
+    minutes = factory_days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
     top = marginal_prices.dearest(fixed, None, _TOP) if fixed else []
-    overtime = days.overtime_offers(fixed, top) if fixed else days.no_offers("day")
-    lots = days.lot_offers(fixed).head(_TOP) if fixed else days.no_offers("lot_id")
+    overtime = factory_days.overtime_offers(fixed, top) if fixed else factory_days.no_offers("day")
+    lots = factory_days.lot_offers(fixed).head(_TOP) if fixed else factory_days.no_offers("lot_id")
     troubled = _troubled(instance, plan)
     end = max(began + seconds, time.monotonic() + seconds / 4)  # a busy machine leaves time for some lots too
     trouble = list(_in_trouble(instance, plan, troubled, end, called))
@@ -103,8 +102,10 @@ def book(
         _headline(instance, plan),
         splits.words,
         *_short_lines(short),
-        *_section("Dearest minutes", days.minutes_table(instance, minutes, called)),
-        *_section("More overtime, lower minimum lots", _listed(days.offer_words(instance, overtime, lots, called))),
+        *_section("Dearest minutes", factory_days.minutes_table(instance, minutes, called)),
+        *_section(
+            "More overtime, lower minimum lots", _listed(factory_days.offer_words(instance, overtime, lots, called))
+        ),
         *_section("Short or late", _listed(line for found in trouble for line in _one(found))),
         *_more(len(troubled) - len(trouble)),
     ]
@@ -112,9 +113,9 @@ def book(
         "short": short and short.figures,
         "split_lots": splits.lots,
         "nothing_split": splits.nothing_split and asdict(splits.nothing_split),
-        "minutes": days.records(minutes),
-        "overtime": days.records(overtime),
-        "minimum_lots": days.records(lots),
+        "minutes": factory_days.records(minutes),
+        "overtime": factory_days.records(overtime),
+        "minimum_lots": factory_days.records(lots),
         "short_or_late": [found.figures for found in trouble],
         "short_or_late_lots": len(troubled),
     }

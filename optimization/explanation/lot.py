@@ -12,7 +12,7 @@ from optimization.contract.plan import Plan
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation.cures import Fix, fixes
-from optimization.explanation.factory import fixed_around
+from optimization.explanation.factory_days import fixed_around
 from optimization.explanation.form import CENT, Against, Explained, against, table
 from optimization.statement.fixed import Fixed
 from optimization.statement.reduction import reduce

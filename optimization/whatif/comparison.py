@@ -15,7 +15,7 @@ import pandas as pd
 
 from c2m.errors import InfeasibleError, InputError
 from c2m.files import write_atomically
-from optimization.contract import instances as problem
+from optimization.contract import instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, read_plan, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
@@ -79,13 +79,13 @@ def what_if(
     limits: Limits | None = None,
 ) -> list[Case]:
     """Solves the base and each scenario; the base comes first. Plans and comparison.json stay in `out`."""
-    base = problem.read(instance_folder)
+    base = instances.read(instance_folder)
     scenarios = changes.read(files)
     if plan_folder:
         base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)
-    instances = _instances(base, scenarios)
+    by_name = _instances(base, scenarios)
     with tempfile.TemporaryDirectory() as folder:
-        cases = _compared(instances, out or Path(folder), limits or Limits())
+        cases = _compared(by_name, out or Path(folder), limits or Limits())
     if out:
         write_atomically(out / "comparison.json", (json.dumps([asdict(c) for c in cases], indent=1) + "\n").encode())
     return cases
@@ -93,21 +93,21 @@ def what_if(
 
 def _instances(base: Instance, scenarios: list[changes.Scenario]) -> dict[str, Instance]:
     """The base and each scenario's instance by name; raises the faults of all scenarios at once."""
-    instances, faults = {changes.BASE: base}, list[str]()
+    by_name, faults = {changes.BASE: base}, list[str]()
     for changed in scenarios:
         try:
-            instances[changed.name] = changed.made_to(base)
+            by_name[changed.name] = changed.made_to(base)
         except InputError as error:
             faults += error.faults
     if faults:
         raise InputError("scenario-invalid", faults)
-    return instances
+    return by_name
 
 
-def _compared(instances: dict[str, Instance], folder: Path, limits: Limits) -> list[Case]:
+def _compared(by_name: dict[str, Instance], folder: Path, limits: Limits) -> list[Case]:
     cases: list[Case] = []
     before = pd.DataFrame()
-    for name, instance in instances.items():
+    for name, instance in by_name.items():
         try:
             plan, verified = _solved(name, instance, folder / name, limits)
         except InfeasibleError as error:
@@ -132,7 +132,7 @@ def _solved(name: str, instance: Instance, folder: Path, limits: Limits) -> tupl
     progress = limits.progress
     told = (lambda seen: progress(name, seen)) if progress else None
     plan = solve(instance, limits.time_limit_s, limits.gap, limits.threads, progress=told)
-    problem.write(instance, folder / "instance")
+    instances.write(instance, folder / "instance")
     plan.write(folder / "plan")
     return plan, verify(folder / "instance", folder / "plan").ok
 
@@ -198,7 +198,7 @@ def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[Delay]:
             unmet=row.unmet,
             extra_cost=row.extra,
         )
-        for row in problem.rows(both[worse].sort_values("extra", ascending=False).reset_index())
+        for row in instances.rows(both[worse].sort_values("extra", ascending=False).reset_index())
     ]
 
 

@@ -11,7 +11,7 @@ from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.explanation.answer import book
-from optimization.explanation.factory import factory
+from optimization.explanation.factory_days import factory
 from optimization.explanation.waiting import Factory, waiting
 from optimization.planning.solve import solve
 

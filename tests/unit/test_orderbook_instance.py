@@ -10,11 +10,9 @@ from scipy.optimize import linprog
 
 from c2m.errors import InputError
 from c2m.settings import PlanPolicy
-from optimization.book.arcs import FREIGHT_SHARE_PER_KM
-from optimization.book.daily_instance import CHANGE_SHARE
-from optimization.book.factory_record import LATE_SHARE_PER_DAY, MAKING_SHARE
 from optimization.contract.instances import Instance
 
+RATES = POLICY.rates
 DELHI_TO_MUMBAI_KM = 1148  # published great-circle distance
 
 
@@ -59,8 +57,8 @@ def test_cost_pace_and_transit_of_a_pair() -> None:
     ).arcs.iloc[0]
     minutes = 12 / (0.6 * 0.9) / 0.96
     assert arc["minutes_per_piece"] == pytest.approx(minutes)
-    spoiled = (1 / 0.96 - 1) * (1 - MAKING_SHARE) * 8
-    freight = FREIGHT_SHARE_PER_KM * DELHI_TO_MUMBAI_KM * 8
+    spoiled = (1 / 0.96 - 1) * (1 - RATES.making_share) * 8
+    freight = RATES.freight_share_per_km * DELHI_TO_MUMBAI_KM * 8
     assert arc["unit_cost"] == pytest.approx(0.1 * minutes + freight + spoiled, rel=1e-3)
     assert arc["transit_days"] == 1 + 3
     assert (arc["setup_cost"], arc["setup_minutes"], arc["min_lot"], arc["max_lot"]) == (40, 300, 50, 500)
@@ -101,10 +99,10 @@ def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     rows = [lot("dear"), lot("cheap", unit_value=6.0), lot("far", due_on=DAY + timedelta(days=80))]
     rows += [lot("sold", source="replenishment"), lot("plain", source="replenishment", unit_cost_basis=19.0)]
     orders = built(rows, [factory("f")]).orders.set_index("lot_id")
-    assert orders.loc["dear", "late_cost"] == pytest.approx(LATE_SHARE_PER_DAY * 20)
+    assert orders.loc["dear", "late_cost"] == pytest.approx(RATES.late_share_per_day * 20)
     assert orders.loc["sold", "late_cost"] == pytest.approx((20 - 8) / 14)  # the margin of 14 days' sales
-    assert orders.loc["plain", "late_cost"] == pytest.approx(LATE_SHARE_PER_DAY * 20)
-    assert orders.loc["dear", "unmet_cost"] == pytest.approx(20 - (1 - MAKING_SHARE) * 8)
+    assert orders.loc["plain", "late_cost"] == pytest.approx(RATES.late_share_per_day * 20)
+    assert orders.loc["dear", "unmet_cost"] == pytest.approx(20 - (1 - RATES.making_share) * 8)
     assert orders.loc["cheap", "unmet_cost"] == pytest.approx(8)
     assert 0 < orders.loc["far", "unmet_cost"] < orders.loc["dear", "unmet_cost"] / 2
 
@@ -116,7 +114,7 @@ def test_a_promise_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
     rows += [lot("later", due_on=due, promised_on=due + timedelta(days=4))]
     orders = built(rows, [factory("f")]).orders.set_index("lot_id")
     assert (orders["due_day"] - orders.loc["new", "due_day"]).to_dict() == {"new": 0, "sooner": -2, "later": 0}
-    assert (orders["late_cost"] == LATE_SHARE_PER_DAY * 20).all()
+    assert (orders["late_cost"] == RATES.late_share_per_day * 20).all()
     assert orders["unmet_cost"].nunique() == 1
 
 
@@ -161,7 +159,7 @@ def test_job_orders_enter_as_incumbents() -> None:
     assert rows["quantity"].to_dict() == {"waits": 300, "runs": 120, "silent": 40}
     assert rows["frozen"].to_dict() == {"waits": True, "runs": True, "silent": False}
     assert rows["setup_done"].to_dict() == {"waits": False, "runs": True, "silent": False}
-    assert rows["change_cost"].unique() == pytest.approx([CHANGE_SHARE * 8])
+    assert rows["change_cost"].unique() == pytest.approx([RATES.change_share * 8])
     assert instance.orders["quantity"].tolist() == [900]
     assert instance.arcs.set_index("factory_id")["min_lot"].to_dict() == {
         "waits": 50,
@@ -242,3 +240,11 @@ def test_a_lot_too_large_for_its_cheapest_is_offered_the_roomiest() -> None:
 def test_the_same_frames_in_any_row_order_give_the_same_instance() -> None:
     makers, rows = [factory(f"f{i}") for i in range(5)], [lot(f"l{i}") for i in range(5)]
     assert built(rows, makers).sha256 == built(rows[::-1], makers[::-1]).sha256
+
+
+def test_an_assumed_rate_is_a_setting() -> None:
+    policy = PlanPolicy.model_validate({"rates": {"late_share_per_day": 0.03}})
+    orders = build([lot()], [factory("f")], policy=policy).orders
+    assert orders["late_cost"].tolist() == pytest.approx(
+        [3 * built([lot()], [factory("f")]).orders["late_cost"].item()]
+    )

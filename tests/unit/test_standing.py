@@ -8,11 +8,8 @@ import pandas as pd
 import pytest
 from order_world import built, factory, job_order, lot, score, working_days
 
+from c2m.settings import PlanPolicy
 from optimization.book.factory_record import (
-    INSPECTION_SHARE,
-    LATE_DAYS,
-    LATE_SHARE_PER_DAY,
-    MAKING_SHARE,
     exposed,
     failures,
 )
@@ -20,17 +17,19 @@ from optimization.contract import instances
 from optimization.planning.solve import solve
 from optimization.verification.verifier import verify
 
+RATES = PlanPolicy().rates
+
 
 def test_expected_cost_of_a_record_is_the_stated_formula() -> None:
     record: dict[str, Any] = {"yield_rate": 0.9, "inspection_share": 0.3, "on_time_rate": 0.7, "answer_hours": 12.0}
     record |= {"acceptance_rate": 0.8, "small_acceptance_rate": 0.5, "repeat_acceptance_rate": 0.6}
     rows = [lot("l", quantity=400), lot("s", quantity=150), lot("r", parent_order_id="o", quantity=100)]
     found = failures(
-        pd.DataFrame(rows), pd.DataFrame([factory("f"), factory("g")]), pd.DataFrame([score("f", **record)])
+        pd.DataFrame(rows), pd.DataFrame([factory("f"), factory("g")]), pd.DataFrame([score("f", **record)]), RATES
     )
-    quality = 8 * ((1 / 0.9 - 1) * (1 - MAKING_SHARE) + 0.3 * INSPECTION_SHARE)
-    days = [0.3 * LATE_DAYS + refused + 0.5 for refused in (0.2, 0.5, 0.4)]
-    assert found[:, 0] == pytest.approx([quality + 20 * LATE_SHARE_PER_DAY * late for late in days])
+    quality = 8 * ((1 / 0.9 - 1) * (1 - RATES.making_share) + 0.3 * RATES.inspection_share)
+    days = [0.3 * RATES.late_days + refused + 0.5 for refused in (0.2, 0.5, 0.4)]
+    assert found[:, 0] == pytest.approx([quality + 20 * RATES.late_share_per_day * late for late in days])
     assert (found[:, 1] == 0).all()  # nothing is known of g
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from optimization.contract.instances import LARGEST
 from optimization.contract.tolerances import ROOM_MINUTES
-from optimization.engines.bounds.lagrangian import orders as weaker
+from optimization.engines.bounds import lagrangian
 from optimization.statement.arrays import Dense, Flags, Floats, Ints
 
 _CELLS = 300_000  # pairs times days that are held at once
@@ -119,7 +119,7 @@ class Orders:
         self._last = sets
         least = _just_below(cost)
         if capped.any():
-            least = np.where(capped, np.maximum(np.minimum(floor, cost), weaker(d, prices)), least)
+            least = np.where(capped, np.maximum(np.minimum(floor, cost), lagrangian.orders(d, prices)), least)
         return p, sets, least
 
     def _priced(self, prices: Floats) -> _Priced:

@@ -11,8 +11,7 @@ import pandas as pd
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import best, better, exactly, frozen_alone
-from optimization.statement import mip as statement
-from optimization.statement import schedule
+from optimization.statement import mip, schedule
 from optimization.statement.highs import Floats, Limits, Program, Progress, compile_model, limited, search
 from optimization.statement.outcome import Outcome
 from optimization.statement.reduction import Pairs
@@ -32,7 +31,7 @@ def solved(
     `known`: the allocation of a plan to start from, as far as it is over these pairs.
     """
     began = time.monotonic()
-    model = statement.state(instance, reduced)
+    model = mip.state(instance, reduced)
     program = compile_model(model)
     start = frozen_alone(program)
     if start is None:
@@ -65,7 +64,7 @@ def bounded(
 
     Pieces and waiting need not be whole there: a fifth of the nodes, and hardly a lower bound.
     """
-    model = statement.state(instance, reduced)
+    model = mip.state(instance, reduced)
     program = compile_model(model)
     start = point(program, model, known)
     if start is None:

@@ -11,8 +11,7 @@ import pandas as pd
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import frozen_alone
-from optimization.statement import mip as statement
-from optimization.statement import schedule
+from optimization.statement import mip, schedule
 from optimization.statement.highs import Limits, compile_model, search
 from optimization.statement.reduction import Pairs
 
@@ -26,7 +25,7 @@ def at_best(instance: Instance, reduced: Pairs, allocation: pd.DataFrame, second
     orders = orders.assign(quantity=orders["lot_id"].map(pieces))
     held = replace(instance, orders=orders, factories=instance.factories[:0], incumbent=instance.incumbent[:0])
     settled = _settled(reduced, allocation)
-    model = statement.state(held, settled)
+    model = mip.state(held, settled)
     program = compile_model(model)
     start = frozen_alone(program)
     if start is None or len(settled.pairs) < len(allocation):

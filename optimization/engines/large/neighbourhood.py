@@ -23,8 +23,7 @@ from optimization.engines.bounds import lagrangian
 from optimization.engines.exact import one_program
 from optimization.engines.exact.branch_and_bound import improved
 from optimization.engines.first.rounding import rank
-from optimization.statement import mip as statement
-from optimization.statement import schedule
+from optimization.statement import mip, schedule
 from optimization.statement.arrays import Flags, Floats, Ints
 from optimization.statement.draft import Draft
 from optimization.statement.highs import SEED, Limits, Program, compile_model
@@ -46,7 +45,7 @@ Result = tuple[pd.DataFrame, pd.DataFrame, bool]
 def plan_part(part: Instance, start: pd.DataFrame, limits: Limits) -> Result | None:
     """Allocation, schedule, and whether the gap was closed in time; None where the start does not fit. In a worker."""
     reduced = reduce(part)
-    model = statement.state(part, reduced)
+    model = mip.state(part, reduced)
     program = _setups_late(compile_model(model), model)
     point = one_program.point(program, model, start)
     if point is None:
