@@ -1,4 +1,4 @@
-"""Worlds to begin with."""
+"""Worlds to begin with, and homes kept in a file."""
 
 from datetime import datetime
 from pathlib import Path
@@ -33,3 +33,26 @@ def demo_world(
         refuse_without_effect({"--opening-on": opening_on, "--cover-days": cover_days}, "with --over")
         world.write_world(folder, seed, size)
     print(f"{folder}: run it with  c2m run --world {folder}")
+
+
+@command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write, such as c2m.tar.gz. It holds the keys.")]) -> None:
+    """Write all state of this home to one file, also while the day runs."""
+    from c2m import backup
+    from c2m.settings import settings
+
+    count = backup.save(file)
+    size_mb = file.stat().st_size / 1e6
+    print(f"{file}: {count:,} files of {settings().home.absolute()}, {size_mb:,.1f} MB")
+
+
+@command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that c2m backup wrote.")],
+    home: Annotated[Path, typer.Option(help="New folder to lay the home out in.")],
+) -> None:
+    """Lay out a saved home at a new place, on this or another machine. Only one of the two may go on."""
+    from c2m import backup
+
+    backup.restore(file, home)
+    print(f"{home}: C2M_HOME={home.absolute()} c2m run   goes on from here")
