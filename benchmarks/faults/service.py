@@ -40,7 +40,7 @@ RELAY_STEPS = {
 }
 COLLECTOR_STEPS = {
     "before anything is written": ("before", collect, "commit"),
-    "scan file written, without its name": ("before", collect, "_sync_file"),
+    "scan file written, without its name": ("before", collect, "sync"),
     "scans on disk, responses not in the ledger": ("after", collect, "_land"),
     "responses in the ledger, not committed": ("after", collect, "_record"),
     "all committed, nothing acknowledged": ("after", collect, "commit"),

@@ -137,8 +137,9 @@ class _Relay:
             begun = begin(letters, self.route(addresses()), self.pool)
         except NotDeliveredError as error:
             begun = {letter.factory_id: failed(letter.factory_id, str(error)) for letter in letters}
-        for factory_id, receipt in begun.items():
-            self.under_way[factory_id] = [one for one in letters if one.factory_id == factory_id], receipt
+        self.under_way |= {factory_id: ([], receipt) for factory_id, receipt in begun.items()}
+        for letter in letters:
+            self.under_way[letter.factory_id][0].append(letter)
 
     def record(self, letters: Iterable[Letter], receipts: Iterable[Receipt]) -> None:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
