@@ -137,29 +137,31 @@ def complete(program: Program, seconds: float = np.inf) -> Floats | None:
 class Exchange:
     """Points that another search finds meanwhile: `offered` gives a new one or None, `improved` hears of ours."""
 
-    offered: Callable[[], Floats | None]
+    offered: Callable[[], Floats | None] | None
     improved: Callable[[Floats], None]
 
 
 def search(
     program: Program,
-    start: Floats,
+    start: Floats | None,
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
     exchange: Exchange | None = None,
 ) -> Search:
-    """Branch and bound from a feasible start until a limit."""
+    """Branch and bound until a limit, from a feasible start where there is one."""
     solver = _solver(program)
     solver.resetGlobalScheduler(True)  # HiGHS refuses another number of threads than the process's first solve had
     for option, value in _options(limits).items():
         solver.setOptionValue(option, value)
-    solver.setSolution(len(start), np.arange(len(start), dtype=np.int32), start)
+    if start is not None:
+        solver.setSolution(len(start), np.arange(len(start), dtype=np.int32), start)
     if progress:
         _report(solver, progress, time.monotonic())
     if limits.stop:
         solver.cbMipInterrupt += partial(_interrupt, limits)
+    if exchange and exchange.offered:
+        solver.cbMipUserSolution += partial(_offer, exchange.offered)
     if exchange:
-        solver.cbMipUserSolution += partial(_offer, exchange)
         solver.cbMipImprovingSolution += lambda event: exchange.improved(np.array(event.data_out.mip_solution))
     _run(solver)
     if _lost(solver, program):
@@ -238,8 +240,8 @@ def _interrupt(limits: Limits, event: Any) -> None:
     event.data_in.user_interrupt = limits.stopped
 
 
-def _offer(exchange: Exchange, event: Any) -> None:
-    point = exchange.offered()
+def _offer(offered: Callable[[], Floats | None], event: Any) -> None:
+    point = offered()
     if point is not None:
         event.data_in.setSolution(point)
 

@@ -12,7 +12,7 @@ from plan_kit import cheapest, checked, instance, optimum_unless_refused
 from optimization.contract.instances import Instance
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.engines.whole_lots.assignment import assignment, stated
-from optimization.engines.whole_lots.dive import Dives, Task
+from optimization.engines.whole_lots.dive import Dives, Task, finished
 from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
 from optimization.planning.solve import solve
 from optimization.statement.arrays import dense
@@ -104,6 +104,54 @@ def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch:
     assert checked(problem, plan, tmp_path).broken == []
     assert plan.report["bound"] <= expected + 1e-6
     assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def free_to_engage(lots: int, factories: int, seed: int) -> Instance:
+    """Whole lots of one piece that cost the more the fewer minutes they take; engaging costs nothing."""
+    r = np.random.default_rng(seed)
+    minutes = r.integers(1, 31, (lots, factories))
+    pairs = [(o, f) for o in range(lots) for f in range(factories)]
+    arcs = [
+        {"order_id": f"O{o}", "factory_id": f"F{f}", "unit_cost": float(41 - minutes[o, f] + r.integers(-3, 4))}
+        | {"minutes_per_piece": int(minutes[o, f])}
+        for o, f in pairs
+    ]
+    room = 0.8 * minutes.sum(axis=0) / factories
+    orders = [{"order_id": f"O{o}", "quantity": 1, "due_day": 1, "max_factories": 1} for o in range(lots)]
+    capacity = [{"factory_id": f"F{f}", "day": 1, "minutes": int(room[f])} for f in range(factories)]
+    return instance([one | {"unmet_cost": 500.0} for one in orders], arcs, capacity, horizon_days=1)
+
+
+def test_two_processes_cost_no_more_than_the_solver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it finds alone is the plan even where the process beside it finds nothing."""
+    monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
+    monkeypatch.setattr(dive_and_branch, "_yielding", _nothing)
+    problem = free_to_engage(20, 5, seed=1)
+    a = assignment(ready(problem).d)
+    alone = stated(a, a.allowed).program
+    best = search(alone, None, Limits(60, 0, 1)).values
+    assert best is not None
+    plan = solve(problem, 60, 0, threads=2)
+    assert checked(problem, plan, tmp_path).broken == []
+    assert plan.report["status"] == "optimal"
+    assert plan.report["objective"] == pytest.approx(alone.value(best))
+
+
+def _nothing(*arguments: Any) -> None:
+    """A search that finds nothing; a process imports it by name."""
+
+
+def test_local_branching_moves_no_more_orders_than_it_may() -> None:
+    a = assignment(ready(free_to_engage(14, 4, seed=2)).d)
+    begin, best = (finished(a, a.allowed, None, Limits(20, gap, 1)) for gap in (0.05, 0))
+    assert begin is not None
+    assert best is not None
+    for moved in (0, 2, 14):
+        near = finished(a, a.allowed, begin, Limits(20, 0, 1), moved)
+        assert near is not None
+        assert (near != begin).sum() <= moved
+        assert a.value(near) <= a.value(begin)
+    assert a.value(near) == pytest.approx(a.value(best))
 
 
 @pytest.mark.parametrize("target", [0, 20, 50, 500])

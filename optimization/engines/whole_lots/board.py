@@ -10,6 +10,8 @@ from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.whole_lots.assignment import Assignment
 from optimization.statement.arrays import Ints
 
+_BY = ("lagrangian", "mip")
+
 
 class Board:
     """Choices (orders,), their cost, a proven bound. Each change is whole."""
@@ -17,7 +19,7 @@ class Board:
     def __init__(self, context: BaseContext, a: Assignment, chosen: Ints) -> None:
         self._chosen = context.Array("l", chosen.tolist())
         self._cost = context.Value("d", a.value(chosen))
-        self._bound = context.Value("d", -np.inf)
+        self._bound, self._by = context.Value("d", -np.inf), context.Value("i", 0)
 
     @property
     def cost(self) -> float:
@@ -28,6 +30,11 @@ class Board:
     def bound(self) -> float:
         """The best one told."""
         return float(self._bound.value)
+
+    @property
+    def bound_by(self) -> str:
+        """What proves the best bound."""
+        return _BY[self._by.value]
 
     def best(self) -> Ints:
         """The best choice."""
@@ -41,13 +48,14 @@ class Board:
                 self._chosen[:] = chosen.tolist()
                 self._cost.value = cost
 
-    def raise_to(self, bound: float) -> None:
-        """Takes a higher bound."""
+    def raise_to(self, bound: float, by: str) -> None:
+        """Takes a higher bound, or another proof of as high a one."""
         with self._bound.get_lock():
-            self._bound.value = max(self.bound, bound)
+            if bound >= self.bound:
+                self._bound.value, self._by.value = bound, _BY.index(by)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """While it lasts no other process is at the board: one that is killed at it would keep it locked for ever."""
-        with self._chosen.get_lock(), self._cost.get_lock(), self._bound.get_lock():
+        with self._chosen.get_lock(), self._cost.get_lock(), self._bound.get_lock(), self._by.get_lock():
             yield

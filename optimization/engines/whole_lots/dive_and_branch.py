@@ -4,14 +4,20 @@ Where no order can have two factories and days need no telling apart, the plan i
 (optimization/engines/whole_lots/assignment.py): fewer and stronger rows than the general statement. One process dives
 for choices (optimization/engines/whole_lots/dive.py); this one raises the bound by branch and bound over the pairs
 whose floor allows a better plan than the best known, first over few of them. They hand each other what they find.
+
+Where no factory costs anything to engage, HiGHS alone is strong already. There this process searches the program over
+all pairs as HiGHS alone would, from the first moment to the last: from no start, told of nothing, on a core of its
+own. The other one proves and dives by turns. The plan is the best that either found.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
-from threading import Event
+from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,16 +29,18 @@ from optimization.engines.whole_lots.assignment import Assignment, Stated, assig
 from optimization.engines.whole_lots.board import Board
 from optimization.engines.whole_lots.dive import Dives, Task
 from optimization.statement import schedule
-from optimization.statement.arrays import Flags, Floats, Ints
+from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.highs import Exchange, Limits, Progress, Search, search
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole
 
 OnProgress = Callable[[Progress], None]
 
+_CONTEXT = get_context("forkserver")
 _FEWEST = 300  # pairs; below, the general statement is solved at once
 _FLOORS_BY, _SEARCH_BY = 0.1, 0.97  # shares of the time by which floors and search end
-_PROOF_FIRST_BY, _DIVES_BY = 0.2, 0.6  # with one thread: branch and bound, dives, branch and bound
+_PROOF_FIRST_BY, _DIVES_BY = 0.1, 0.8  # in one process by turns: branch and bound, dives, branch and bound
+_NICE = 5  # of the process beside the solver alone
 _WHOLE_BY = 0.2  # share of the time by which whole choices must serve all orders that can be made in part
 _ASSUMED = (0.002, 0.005, 0.015, 0.04, np.inf)  # what a best plan may cost above the bound, in turn
 _POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
@@ -58,26 +66,13 @@ def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
     a = assignment(w.d)
-    context = get_context("forkserver")
-    board = Board(context, a, _chosen(w, a, start.allocation))
-    proven = floors(w.d, _FLOORS_BY * limits.seconds)
-    board.raise_to(proven.bound)
-    floor = np.full(a.shape, np.inf)
-    floor[w.d.order, w.d.factory] = proven.pair
-    task = Task(a, floor, np.minimum(a.left, proven.prices * w.d.quantity), seed=1)
+    board = Board(_CONTEXT, a, _chosen(w, a, start.allocation))
     stop = _Stop(board, limits, a.left < a.unmet, began + _WHOLE_BY * limits.seconds)
-    proof = _Proof(a, floor, board, replace(limits, threads=1, stop=stop), began, progress)
-    if limits.threads == 1:
-        _in_turn(task, board, proof, replace(limits, stop=stop), began)
-    else:
-        end = began + _SEARCH_BY * limits.seconds
-        diver = context.Process(target=_dive_alone, args=(task, board, end - time.monotonic()), daemon=True)
-        _beside(diver, board, proof, end)
+    proof = _searched(w.d, _Hunt(a, board, replace(limits, threads=1, stop=stop), began), limits.threads, progress)
     found = _outcome(w, a, board.best())
     polish = replace(limits, seconds=float(np.clip(began + limits.seconds - time.monotonic(), *_POLISH_S)))
     found = min(_polished(w, found, polish), start, key=lambda one: one.cost)
-    found = replace(found, bound=board.bound, nodes=proof.nodes, columns=proof.columns)
-    found = replace(found, bound_by="mip" if proof.bound >= board.bound else "lagrangian")
+    found = replace(found, bound=board.bound, bound_by=board.bound_by, nodes=proof.nodes, columns=proof.columns)
     left = replace(limits, seconds=began + _SEARCH_BY * limits.seconds - time.monotonic())
     if left.seconds < _LEAST_S or limits.stopped or found.cost - board.bound <= limits.gap * abs(found.cost):
         return found
@@ -93,33 +88,89 @@ def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | N
     return replace(min(better, found, key=lambda one: one.cost), bound=bound, bound_by=by)
 
 
-def _in_turn(task: Task, board: Board, proof: "_Proof", limits: Limits, began: float) -> None:
+@dataclass(frozen=True)
+class _Hunt:
+    """What is searched, where finds go, the limits of one process, and the monotonic time from which they count."""
+
+    a: Assignment
+    board: Board
+    limits: Limits
+    began: float
+
+    def until(self, share: float) -> float:
+        """The monotonic time by which a share of the time is over."""
+        return self.began + share * self.limits.seconds
+
+
+def _searched(d: Dense, hunt: _Hunt, threads: int, progress: OnProgress | None) -> "_Proof":
+    """Searches until a limit; returns the branch and bound of this process."""
+    if threads == 1:
+        return _in_turn(d, hunt, progress)
+    unwatched = replace(hunt, limits=replace(hunt.limits, stop=None))  # the other process is ended from here
+    if not hunt.a.engagement.any():
+        plain = _Proof(hunt, np.zeros(hunt.a.shape), progress, alone=True)
+        _beside((_yielding, d, unwatched), hunt.board, plain, hunt.until(1.0))
+        return plain
+    task = _task(d, hunt)
+    proof = _Proof(hunt, task.floor, progress)
+    _beside((_dive, task, unwatched, _SEARCH_BY), hunt.board, proof, hunt.until(_SEARCH_BY))
+    return proof
+
+
+def _task(d: Dense, hunt: _Hunt) -> Task:
+    """Floors under plans that use a pair, and prices."""
+    proven = floors(d, _FLOORS_BY * hunt.limits.seconds)
+    hunt.board.raise_to(proven.bound, "lagrangian")
+    floor = np.full(hunt.a.shape, np.inf)
+    floor[d.order, d.factory] = proven.pair
+    return Task(hunt.a, floor, np.minimum(hunt.a.left, proven.prices * d.quantity), seed=1)
+
+
+def _in_turn(d: Dense, hunt: _Hunt, progress: OnProgress | None = None) -> "_Proof":
     """Branch and bound, dives, branch and bound, in shares of the time."""
-    if not proof.run(began + _PROOF_FIRST_BY * limits.seconds):
-        _dive(task, board, began + _DIVES_BY * limits.seconds - time.monotonic(), limits.stop)
-        proof.run(began + _SEARCH_BY * limits.seconds)
+    task = _task(d, hunt)
+    proof = _Proof(hunt, task.floor, progress)
+    if not proof.run(hunt.until(_PROOF_FIRST_BY)):
+        _dive(task, hunt, _DIVES_BY)
+        proof.run(hunt.until(_SEARCH_BY))
+    return proof
 
 
-def _beside(diver: BaseProcess, board: Board, proof: "_Proof", end: float) -> None:
-    diver.start()
+def _yielding(d: Dense, hunt: _Hunt) -> None:
+    """By turns, in what time other processes leave: the solver alone is to be no slower for this one."""
+    os.nice(_NICE)
+    _in_turn(d, hunt)
+
+
+def _dive(task: Task, hunt: _Hunt, share: float) -> None:
+    """Dives until a share of the time is over."""
+    board, limits = hunt.board, hunt.limits
+    offer = partial(_offer, board, task.a)
+    Dives(task, board.best, offer, hunt.until(share), limits.stop).run(partial(board.raise_to, by="lagrangian"))
+
+
+def _offer(board: Board, a: Assignment, chosen: Ints) -> None:
+    board.offer(chosen, a.value(chosen))
+
+
+def _beside(other: tuple[Any, ...], board: Board, proof: "_Proof", end: float) -> None:
+    """Branch and bound here, and another search (function, arguments) in a process that ends with it."""
+    process = _CONTEXT.Process(target=_apart, args=other, daemon=True)
+    starting = Thread(target=process.start)  # takes seconds on a busy machine, which this search need not wait for
+    starting.start()
     try:
         proof.run(end)
     finally:
+        starting.join()
         with board.held():
-            diver.kill()
-            diver.join()
+            process.kill()
+            process.join()
 
 
-def _dive_alone(task: Task, board: Board, seconds: float) -> None:
-    """Dives in a process of its own."""
+def _apart(run: Callable[..., object], *arguments: object) -> None:
+    """Runs a search in a process of its own."""
     end_with_parent()
-    _dive(task, board, seconds)
-
-
-def _dive(task: Task, board: Board, seconds: float, stop: Event | None = None) -> None:
-    """Dives for so many seconds."""
-    until = time.monotonic() + seconds
-    Dives(task, board.best, lambda chosen: board.offer(chosen, task.a.value(chosen)), until, stop).run(board.raise_to)
+    run(*arguments)
 
 
 class _Stop(Event):
@@ -141,15 +192,16 @@ class _Stop(Event):
 
 
 class _Proof:
-    """Branch and bound over more and more pairs, until all that could better the best plan have been searched."""
+    """Branch and bound over more and more pairs, until all that could better the best plan have been searched.
 
-    def __init__(
-        self, a: Assignment, floor: Floats, board: Board, limits: Limits, began: float, progress: OnProgress | None
-    ) -> None:
-        self._a, self._floor, self._board, self._began, self._progress = a, floor, board, began, progress
-        self._limits = limits
-        self._base, self._shares = board.bound, list(_ASSUMED)
-        self.bound, self.nodes, self.columns = -np.inf, 0, 0
+    `alone`: over all pairs at once, as HiGHS without anything beside it.
+    """
+
+    def __init__(self, hunt: _Hunt, floor: Floats, progress: OnProgress | None, alone: bool = False) -> None:
+        self._a, self._board, self._limits, self._began = hunt.a, hunt.board, hunt.limits, hunt.began
+        self._floor, self._progress, self._alone = floor, progress, alone
+        self._base, self._shares = hunt.board.bound, [np.inf] if alone else list(_ASSUMED)
+        self.nodes, self.columns = 0, 0
 
     def run(self, end: float) -> bool:
         """Until a monotonic time; whether before that all was searched, the gap closed or the search stopped."""
@@ -160,7 +212,7 @@ class _Proof:
                 break
             found = self._search(cutoff, end)
             if found.bound is not None:
-                self._raise_to(min(cutoff, found.bound))
+                self._board.raise_to(min(cutoff, found.bound), "mip")
             if found.closed:
                 self._shares.remove(share)
             if cutoff < assumed:
@@ -172,24 +224,19 @@ class _Proof:
         self.columns = max(self.columns, len(program.program.cost))
         told = _Told(self._a, self._board, program)
         limits = replace(self._limits, seconds=end - time.monotonic())
-        found = search(
-            program.program, told.begin(), limits, self._telling(cutoff), Exchange(told.offered, told.improved)
-        )
+        start, offered = (None, None) if self._alone else (told.begin(), told.offered)
+        found = search(program.program, start, limits, self._telling(cutoff), Exchange(offered, told.improved))
         self.nodes += found.nodes
         if found.values is not None:
             told.improved(found.values)
         return found
-
-    def _raise_to(self, bound: float) -> None:
-        self.bound = max(self.bound, bound)
-        self._board.raise_to(self.bound)
 
     def _telling(self, cutoff: float) -> OnProgress:
         """Hands on what is known about all pairs: nothing above the cutoff is proven for those left out."""
 
         def tell(step: Progress) -> None:
             if np.isfinite(step.bound):
-                self._raise_to(min(step.bound, cutoff))
+                self._board.raise_to(min(step.bound, cutoff), "mip")
             cost, bound = self._board.cost, self._board.bound
             if self._progress:
                 gap = (cost - bound) / abs(cost) if cost > bound else 0.0
