@@ -146,7 +146,29 @@ class Instance:
         day_1: date | None = None,
         currency: str | None = None,
     ) -> "Instance":
-        """Checks and types the tables (factories and incumbent may be absent); raises every fault at once."""
+        """An instance from tables, checked and typed.
+
+        Parameters
+        ----------
+        tables
+            orders, arcs, capacity and, if there are any, factories and incumbent: the columns of this module's page.
+        horizon_days
+            Working days that the plan may use; None: the largest day of the capacity.
+        day_1
+            Date of day 1, which only words and dates need.
+        currency
+            Of all money in it, which only words need.
+
+        Returns
+        -------
+        Instance
+            Rows sorted by key. `order_id` is called `lot_id` in its tables.
+
+        Raises
+        ------
+        InputError
+            With every fault of every table at once.
+        """
         given = {name: outside(table) for name, table in tables.items()}
         return _checked(given, {"horizon_days": horizon_days, "day_1": day_1, "currency": currency}, [])
 

@@ -36,7 +36,29 @@ _FEW = 3  # short lots; of more, the page begins with a summary
 
 
 def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factory_id: str | None) -> Explained:
-    """The answer about folders: a lot, a factory, why a lot is not at a factory, or the book."""
+    """Why a plan is as it is: the whole book, a lot, a factory, or a lot at a factory.
+
+    Parameters
+    ----------
+    instance_folder
+        Folder of the instance.
+    plan_folder
+        Folder of its plan.
+    lot_id
+        The lot that is asked about; None: any.
+    factory_id
+        The factory that is asked about; with a lot: why it is, or is not, made there.
+
+    Returns
+    -------
+    Explained
+        A title, lines of Markdown, and the same as figures. Costs are money against the plan as it stands.
+
+    Raises
+    ------
+    InputError
+        Where a folder cannot be read, or names no such lot or factory.
+    """
     instance = instances.read(instance_folder)
     try:
         plan = read_plan(plan_folder)

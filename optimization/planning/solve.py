@@ -48,9 +48,40 @@ def allocate(
     stop: Event | None = None,
     rule: bool = False,
 ) -> dict[str, Any]:
-    """Reads an instance, writes its plan, returns the report; reports frozen work that does not fit, then raises.
+    """Reads an instance, writes its plan, returns the report.
 
-    `rule`: the plan of the common rule (optimization/engines/first/rule.py) instead of the best one.
+    Parameters
+    ----------
+    instance_folder
+        Folder with orders, arcs, capacity and so on, CSV or Parquet (optimization/contract/instances.py).
+    plan_folder
+        Folder for allocation, schedule, prices and report.json, which comes last.
+    time_limit_s
+        Seconds until the search ends with the best plan so far.
+    gap
+        Relative gap, (cost - bound) / cost, at which it ends.
+    threads
+        Processor threads, the bound's included.
+    node_limit
+        Nodes of branch and bound that stop the search instead of time: the same plan on any machine.
+    progress
+        Called with each step of the search (seconds, bound, cost of the best plan).
+    stop
+        Once set, the search ends with the best plan so far.
+    rule
+        The plan of the common rule (optimization/engines/first/rule.py) instead of the best one.
+
+    Returns
+    -------
+    dict
+        The content of report.json: status, objective, bound, gap, cost by term, unmet lots with reasons.
+
+    Raises
+    ------
+    InputError
+        With every fault of the instance.
+    InfeasibleError
+        Where the frozen work alone does not fit; report.json then has the causes.
     """
     began = time.monotonic()
     instance = instances.read(instance_folder)
@@ -78,10 +109,34 @@ def solve(
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
 ) -> Plan:
-    """The best plan found within the limits, never dearer than what is known before. Raises InfeasibleError.
+    """The best plan found within the limits, never dearer than what is known before.
 
-    `node_limit` stops by nodes instead of time, which is reproducible. `stop`, once set, ends the search with the best
-    plan so far.
+    Parameters
+    ----------
+    instance
+        What is to be planned; `Instance.from_tables` makes one.
+    time_limit_s
+        Seconds until the search ends with the best plan so far.
+    gap
+        Relative gap, (cost - bound) / cost, at which it ends.
+    threads
+        Processor threads, the bound's included.
+    node_limit
+        Nodes of branch and bound that stop the search instead of time: the same plan on any machine.
+    progress
+        Called with each step of the search (seconds, bound, cost of the best plan).
+    stop
+        Once set, the search ends with the best plan so far.
+
+    Returns
+    -------
+    Plan
+        Pieces by lot and factory, minutes by day, and a report with cost, proven bound and gap.
+
+    Raises
+    ------
+    InfeasibleError
+        Where the frozen work alone does not fit, with the causes.
     """
     began, trace = time.monotonic(), Trace(progress)
     time_limit_s = np.inf if node_limit else time_limit_s

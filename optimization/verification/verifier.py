@@ -171,7 +171,25 @@ class Report:
 
 
 def verify(instance_folder: Path, plan_folder: Path) -> Report:
-    """Checks a plan against its instance; raises InputError only where a file cannot be read."""
+    """Checks a plan against its instance by queries that share no code with the solver.
+
+    Parameters
+    ----------
+    instance_folder
+        Folder of the instance.
+    plan_folder
+        Folder of its plan.
+
+    Returns
+    -------
+    Report
+        Broken rules with the rows that break them, cost by term recomputed, and the bound that the prices confirm.
+
+    Raises
+    ------
+    InputError
+        Only where a file cannot be read.
+    """
     claim = _read_claim(plan_folder)
     with duckdb.connect() as db:
         _load(db, instance_folder, plan_folder)

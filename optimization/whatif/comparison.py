@@ -78,7 +78,33 @@ def what_if(
     change_cost: float | None = None,
     limits: Limits | None = None,
 ) -> list[Case]:
-    """Solves the base and each scenario; the base comes first. Plans and comparison.json stay in `out`."""
+    """Solves an instance as it is and under each scenario.
+
+    Parameters
+    ----------
+    instance_folder
+        Folder of the instance.
+    files
+        YAML files, a scenario each (optimization/whatif/changes.py).
+    out
+        Folder where instances, plans and comparison.json stay; None: nowhere.
+    plan_folder
+        A running plan: what it gave a factory is taken away only at a price.
+    change_cost
+        That price, in money per piece; None: what the instance says.
+    limits
+        When each solve stops.
+
+    Returns
+    -------
+    list of Case
+        Figures and delays, the base first.
+
+    Raises
+    ------
+    InputError
+        With the faults of all scenarios at once.
+    """
     base = instances.read(instance_folder)
     scenarios = changes.read(files)
     if plan_folder:

@@ -8,6 +8,11 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from plan_kit import day_of_work
+
+from optimization import solve
+from optimization.contract.instances import write
+from scripts import joint_factory
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,3 +49,11 @@ def test_the_site_builds_without_a_warning_and_asks_no_foreign_host(tmp_path: Pa
     assert len(pages) > 15
     loaded = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?(https?://[^\"> ]+)")
     assert {found for page in pages for found in loaded.findall(page.read_text(encoding="utf-8"))} == set()
+
+
+def test_the_picture_of_the_joint_factory_is_drawn_from_a_plan(tmp_path: Path) -> None:
+    problem = day_of_work()
+    write(problem, tmp_path / "instance")
+    solve(problem, node_limit=1).write(tmp_path / "plan")
+    joint_factory.main(tmp_path, tmp_path / "picture.svg")
+    assert "</svg>" in (tmp_path / "picture.svg").read_text(encoding="utf-8")
