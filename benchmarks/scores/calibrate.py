@@ -179,7 +179,7 @@ def main() -> None:
     )
     late = rows["days_late"][rows["late"]]
     section(
-        "LATE_DAYS (scms)",
+        "plan.rates.late_days (scms)",
         f"late ones by {late.quantile(0.25):.0f} days (lower quartile), {late.median():.0f} (median)",
     )
     made, used = pieces(), evidence["yield"]

@@ -19,7 +19,7 @@ def dated_allocation(
 ) -> pd.DataFrame:
     """The allocation by lot and factory with its dates and its place in the factory's order of work.
 
-    order: of work, with the due days of what is new, by `orderbook.promised_dates`; else that of the schedule.
+    order: of work, with the due days of what is new, by `daily_instance.promised_dates`; else that of the schedule.
 
     Columns lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
     place (1 is done first).
