@@ -20,10 +20,10 @@ from c2m.warehouse.published import read
 from flows import reports, warehouse
 from flows.parameters import Robot
 from models.finish import remedy
-from models.finish.floor import Floor, inspected, last_of_lines, offline_hours, published_floor
+from models.finish.floor import Floor, conflicting, inspected, last_of_lines, offline_hours, published_floor
 from models.finish.outlook import outlook
 
-FLOOR = "+job_order_progress +floor_days +factory_days +promises"
+FLOOR = "+job_order_progress +floor_days +factory_days +promises +scan_quality"
 
 
 @task
@@ -40,7 +40,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     """Applies every rule, keeps the alerts in the ledger; those that stand."""
     policy = settings().robot
     with session() as s:
-        factories, standing = status.factories(s), kept.standing(s)
+        factories, standing, beyond = status.factories(s), kept.standing(s), job_orders.surplus(s)
     late = set(standing.loc[standing["kind"] == "late", "subject"])
     found = alerts.all_of(
         alerts.offline(offline_hours(floor, factories), rows, policy),
@@ -49,6 +49,8 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alerts.yield_drop(inspected(floor, policy), rows, policy),
         alerts.late(rows, late, policy, remedy.moves(rows[rows["late_chance"] >= policy.relief_chance], floor, rows)),
         alerts.promises(recent(read("promises"), clock.business_date(now))),
+        alerts.surplus(beyond),
+        alerts.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:
         kept.record(s, found, now)

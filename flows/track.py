@@ -6,6 +6,7 @@ import pandas as pd
 from prefect import flow, task
 
 from c2m import clock
+from c2m.floor import corrections
 from c2m.ledger import job_orders, promises
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
@@ -16,7 +17,7 @@ from c2m.warehouse.published import read
 from flows import plan_page, reports, warehouse
 from flows.parameters import Track
 
-PROGRESS = "+job_order_progress +promises"
+PROGRESS = "+job_order_progress +promises +scan_corrections"
 
 
 @task(retries=1, retry_delay_seconds=5)
@@ -26,6 +27,7 @@ def apply_progress(day: date) -> pd.DataFrame:
         job_orders.expire(s, clock.now())
         job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day))
         promises.make(s, clock.now())
+        corrections.refuse(s, read("scan_corrections"), clock.now())
         return job_orders.overview(s)
 
 

@@ -8,7 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Json, command, refuse_without_effect
+from c2m.cli.root import Actor, Json, app, command, refuse_without_effect
+from c2m.errors import InputError
+
+scans = typer.Typer(no_args_is_help=True, help="Scans of the factories.")
+app.add_typer(scans, name="scans")
 
 
 @command()
@@ -108,3 +112,24 @@ def simulate(days: Annotated[int, typer.Option(min=1, max=400)] = 1) -> None:
     from flows.timelapse import pass_days
 
     pass_days(days)
+
+
+@command("set-aside", scans)
+def set_aside(
+    actor: Actor,
+    reason: Annotated[str, typer.Option(help="Why they are wrong.")],
+    file: Annotated[str | None, typer.Option(help="Name of a file in landing/scans: all of it.")] = None,
+    factory: Annotated[str | None, typer.Option(help="Factory that sent the scans.")] = None,
+    scan: Annotated[list[str] | None, typer.Option(help="Scan by its scan_id; may be given several times.")] = None,
+) -> None:
+    """Takes wrong scans out of the count, with a record of who and why; nothing is deleted. The next build follows."""
+    from c2m import clock
+    from c2m.floor import corrections
+
+    if (file is None) == (not scan) or (factory is None) != (file is not None):
+        raise InputError("what-to-set-aside", ["expected either --file, or --factory with one --scan or more"])
+    if file is not None:
+        print(f"set aside: {corrections.set_file_aside(file, reason, actor, clock.now())}")
+    elif scan and factory:
+        count = corrections.set_scans_aside(factory, scan, reason, actor, clock.now())
+        print(f"set aside: {count} scans of {factory}, {len(set(scan)) - count} were so before")

@@ -19,6 +19,7 @@ PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stan
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
+UNEXPLAINED = {"late", "surplus", "scans"}  # told whatever else is
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 Say = Callable[[Any], str]
@@ -33,7 +34,7 @@ def all_of(*found: pd.DataFrame) -> pd.DataFrame:
     told, kept = set[str](), []
     for alerts in found:
         explained = [
-            kind != "late" and (factory in told or bool(told & set(ids)))
+            kind not in UNEXPLAINED and (factory in told or bool(told & set(ids)))
             for kind, factory, ids in zip(alerts["kind"], alerts["factory_id"], alerts["job_order_ids"], strict=True)
         ]
         kept.append(alerts[~np.array(explained, dtype=bool)])
@@ -158,6 +159,44 @@ def promises(due: pd.DataFrame) -> pd.DataFrame:
     severity = URGENT if found.kept < found.stated else WARNING
     row: tuple[object, ...] = ("promises", "all", "", severity, seen, move, [], broken)
     return pd.DataFrame([row], columns=ALERT)
+
+
+def surplus(pieces: pd.DataFrame) -> pd.DataFrame:
+    """Pieces shipped that count nowhere. pieces: order_id, lot_id, merchant_id, job_order_id, factory_id, pieces.
+
+    Without a job order they are those that the merchant no longer orders.
+    """
+    rows = pieces.assign(subject=pieces["job_order_id"].where(pieces["job_order_id"] != "", pieces["lot_id"]))
+    rows["job_order_ids"] = [[one] if one else [] for one in rows["job_order_id"]]
+    rows["order_ids"] = [[one] for one in rows["order_id"]]
+
+    def cause(row: Any) -> str:
+        if row.job_order_id:
+            return (
+                f"{row.factory_id} says that it shipped {row.pieces:,} pieces more of order {row.order_id} than agreed"
+            )
+        return f"{row.pieces:,} pieces of order {row.order_id} were shipped that {row.merchant_id} no longer orders"
+
+    def move(row: Any) -> str:
+        if row.job_order_id:
+            return "Ask whether the scan is right; a wrong one is taken back by `corrects` or c2m scans set-aside"
+        return "Agree with the merchant to take the pieces, or have them sent back; they are in no stock until then"
+
+    return _alerts("surplus", rows, "subject", WARNING, cause, move)
+
+
+def scans(quality: pd.DataFrame) -> pd.DataFrame:
+    """Factories that sent other content under a known scan_id. quality: factory_id, conflicting_scans."""
+    rows = quality[quality["conflicting_scans"] > 0].copy()
+    rows["job_order_ids"] = rows["order_ids"] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+
+    def cause(row: Any) -> str:
+        return f"{row.factory_id} sent {row.conflicting_scans:,} scans with other content under an id that was known"
+
+    def move(row: Any) -> str:
+        return f"Ask {row.factory_id} which are right: the first counts; another value takes a scan with `corrects`"
+
+    return _alerts("scans", rows, "factory_id", WARNING, cause, move)
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":

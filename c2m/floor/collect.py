@@ -6,7 +6,7 @@ obeyed becomes a dead letter. Whatever waits is committed together: one file, on
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +32,17 @@ from c2m.ledger import store
 from c2m.ledger.conversation import inbox
 from c2m.ledger.conversation.inbox import Said
 from c2m.settings import settings
-from c2m.wire.messages import KIND_OF_TYPE, Envelope, Scan, ScansMessage, parse, parse_topic, shared, topic
+from c2m.wire.messages import (
+    KIND_OF_TYPE,
+    Envelope,
+    Scan,
+    ScansMessage,
+    parse,
+    parse_part,
+    parse_topic,
+    shared,
+    topic,
+)
 
 # What several collectors share: each message goes to one of them. Scans are increments and responses carry (revision,
 # sequence), so that either may overtake another. A status may not: it says that all scans up to a moment were sent, and
@@ -49,7 +59,11 @@ _POLL_S = 0.2
 _RETRY_S = 1.0
 _ARROW = {"VARCHAR": pa.string(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us")}
 _FIELDS = attrgetter(*Scan.model_fields)
-_SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in PRODUCED["scans"].items()])
+# Where scans land: those that take others back lie apart, which keeps the many free of a column for the few.
+_SCHEMAS = {
+    name: pa.schema([(column, _ARROW[kind]) for column, kind in PRODUCED[name].items()])
+    for name in ("scans", "scan_corrections")
+}
 
 log = logging.getLogger(__name__)
 
@@ -160,15 +174,25 @@ def _commit_until_safe(group: Sequence[Arrival], stop: Event) -> None:
         return
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What an arrival says, none where it is refused whole; `refused`: the bytes of it that are, and why."""
+
+    message: Envelope | None
+    refused: bytes = b""
+    reason: str = ""
+
+
 def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     """Makes messages durable, scans before the status behind them; returns the reason of each dead letter, else ''."""
-    read = [_read(arrival) for arrival in group]
-    _land({arrival.body: item for arrival, item in zip(group, read, strict=True) if isinstance(item, ScansMessage)}, at)
-    if all(isinstance(item, ScansMessage) for item in read):
+    heard = [_read(arrival) for arrival in group]
+    scans = [(arrival.body, said.message) for arrival, said in zip(group, heard, strict=True)]
+    _land({body: message for body, message in scans if isinstance(message, ScansMessage)}, at)
+    if all(isinstance(said.message, ScansMessage) and not said.reason for said in heard):
         return [""] * len(group)
     try:
         with store.session() as session:
-            return _record(session, group, read, at)
+            return _record(session, group, heard, at)
     except OperationalError:
         raise
     except SQLAlchemyError as error:
@@ -176,48 +200,51 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
             return [reason for arrival in group for reason in commit([arrival], at)]
         reason = f"the ledger cannot take it: {error}"
         with store.session() as session:
-            inbox.dead_letters(session, [_refused(group[0], reason)], at)
+            inbox.dead_letters(session, [_refused(group[0], _Heard(None, group[0].body, reason))], at)
         return [reason]
 
 
-def _read(arrival: Arrival) -> Envelope | str:
+def _read(arrival: Arrival) -> _Heard:
     """The message, or why it is none: broken schema, or a topic that it does not belong to."""
     place, message = parse_topic(arrival.topic), parse(arrival.body)
     if place is None:
-        return f"unknown topic {arrival.topic}"
+        return _Heard(None, arrival.body, f"unknown topic {arrival.topic}")
+    refused, reason = b"", ""
     if isinstance(message, str):
-        return message
+        part = parse_part(arrival.body)
+        if part is None:
+            return _Heard(None, arrival.body, message)
+        message, refused, reason = part
     factory_id, kind = place
     if KIND_OF_TYPE[message.type] != kind:
-        return f"type {message.type} on topic {arrival.topic}"
+        return _Heard(None, arrival.body, f"type {message.type} on topic {arrival.topic}")
     if message.factory_id != factory_id:
-        return f"source {message.source} spoke for {factory_id}"
-    return message
+        return _Heard(None, arrival.body, f"source {message.source} spoke for {factory_id}")
+    return _Heard(message, refused, reason)
 
 
-def _record(session: Session, group: Sequence[Arrival], read: Sequence[Envelope | str], at: datetime) -> list[str]:
-    pairs = list(zip(group, read, strict=True))
-    inbox.dead_letters(session, [_refused(arrival, item) for arrival, item in pairs if isinstance(item, str)], at)
+def _record(session: Session, group: Sequence[Arrival], heard: Sequence[_Heard], at: datetime) -> list[str]:
+    pairs = list(zip(group, heard, strict=True))
+    inbox.dead_letters(session, [_refused(arrival, said) for arrival, said in pairs if said.reason], at)
     said = [
-        Said(item, str(item.factory_id), arrival.collector)
+        Said(item.message, str(item.message.factory_id), arrival.collector)
         for arrival, item in pairs
-        if not isinstance(item, str | ScansMessage)
+        if item.message is not None and not isinstance(item.message, ScansMessage)
     ]
     effects = iter(inbox.receive_all(session, said, at))
     reasons = []
-    for item in read:
-        if isinstance(item, str):
-            reasons.append(item)
+    for item in heard:
+        if item.message is None or isinstance(item.message, ScansMessage):
+            reasons.append(item.reason)
         else:
-            dead = not isinstance(item, ScansMessage) and next(effects) == inbox.DEAD
-            reasons.append("cannot be obeyed, see the dead letters" if dead else "")
+            reasons.append("cannot be obeyed, see the dead letters" if next(effects) == inbox.DEAD else "")
     return reasons
 
 
-def _refused(arrival: Arrival, reason: str) -> inbox.Refused:
+def _refused(arrival: Arrival, heard: _Heard) -> inbox.Refused:
     """A dead letter of the factory that the topic names; of what is too long, the beginning."""
     place = parse_topic(arrival.topic)
-    return inbox.Refused(place[0] if place else "", arrival.topic, arrival.body, reason)
+    return inbox.Refused(place[0] if place else "", arrival.topic, heard.refused, heard.reason)
 
 
 def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
@@ -227,24 +254,24 @@ def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
     digest = hashlib.sha256()
     for body in messages:
         digest.update(body)
-    file = settings().landing / "scans" / f"{digest.hexdigest()[:32]}.parquet"
-    if file.exists():
-        return
-    table = _table(messages.values(), at)
-    write_with(file, lambda part: pq.write_table(table, part))
-    sync(file.parent)
+    said = [(message.factory_id, scan) for message in messages.values() for scan in message.data]
+    for name, schema in _SCHEMAS.items():
+        rows = [row for row in said if (row[1].corrects is not None) == (name == "scan_corrections")]
+        file = settings().landing / name / f"{digest.hexdigest()[:32]}.parquet"
+        if rows and not file.exists():
+            table = _table(rows, schema, at)
+            write_with(file, partial(pq.write_table, table))
+            sync(file.parent)
 
 
-def _table(messages: Iterable[ScansMessage], at: datetime) -> pa.Table:
+def _table(rows: Sequence[tuple[str | None, Scan]], schema: pa.Schema, at: datetime) -> pa.Table:
     """A row per scan; moments in UTC, as the message model makes them, without their zone."""
-    factory_ids = [message.factory_id for message in messages for _ in message.data]
-    scans = [scan for message in messages for scan in message.data]
-    values = zip(*map(_FIELDS, scans), strict=True)
+    values = zip(*(_FIELDS(scan) for _, scan in rows), strict=True)
     columns: dict[str, object] = dict(zip(Scan.model_fields, values, strict=True))
     columns["at"] = pa.array(columns["at"], pa.timestamp("us", "UTC")).cast(_ARROW["TIMESTAMP"])
-    columns["factory_id"] = factory_ids
-    columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(scans)
-    return pa.table([columns[name] for name in _SCHEMA.names], _SCHEMA)
+    columns["factory_id"] = [factory_id for factory_id, _ in rows]
+    columns["received_at"] = [at.astimezone(UTC).replace(tzinfo=None)] * len(rows)
+    return pa.table([columns[name] for name in schema.names], schema)
 
 
 if __name__ == "__main__":

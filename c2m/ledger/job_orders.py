@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.ledger import orders
 from c2m.ledger.conversation import outbox
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
-from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, Order, Outbox
+from c2m.ledger.tables import Counted, JobOrder, JobOrderSku, Lot, LotSku, Order, Outbox
 from c2m.settings import settings
 
 GOOD_AT = "inspect"  # a piece is good once it has passed inspection
 SHIPPED_AT = "ship"
+MADE = ["good_pieces", "shipped", "surplus"]
 OVERVIEW = [
     "job_order_id",
     "factory_id",
@@ -121,49 +122,102 @@ def expire(session: Session, now: datetime) -> int:
 
 
 def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> int:
-    """Takes over what was made; returns how many job orders changed. Pieces never go down.
+    """Takes over what was made; returns how many job orders changed.
 
-    progress: job_order_id, sku_id, operation, good_pieces, defects, from every scan made before `at`: what a job order
-    that ended by then did not ship is free for planning. Rows of unknown job orders or SKUs are left out.
+    progress: job_order_id, sku_id, operation, good_pieces, defects, from every scan made before `at`, as it holds then:
+    scans that were taken back count no more, and what closed by them opens again. What a job order that ended by then
+    did not ship is free for planning. Rows of unknown job orders or SKUs are left out, and so is a progress older than
+    the last one.
     """
+    if not _is_newer(session, at):
+        return 0
     ended = select(JobOrder.job_order_id).where(JobOrder.counted.is_(False), JobOrder.ended_at <= at)
-    concerned = sorted(set(progress["job_order_id"]) | set(session.scalars(ended)))
+    concerned = sorted(set(progress["job_order_id"]) | set(session.scalars(ended)) | _without_scans(session, progress))
     changed: list[JobOrder] = []
     for some in chunks(concerned):
         known = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
         jobs = session.scalars(known.with_for_update(key_share=True)).all()
-        made = _raise_skus(session, [job.job_order_id for job in jobs], progress)
+        made = _count_skus(session, jobs, progress)
         defects = progress.groupby("job_order_id")["defects"].sum()
-        changed += [job for job in jobs if _raise(job, made.get(job.job_order_id), defects, at)]
+        changed += [job for job in jobs if _count(job, made.get(job.job_order_id), defects, at)]
     session.flush()
     orders.settle(session, sorted({job.lot_id for job in changed}), at)
     return len(changed)
 
 
-def _raise_skus(session: Session, job_order_ids: Sequence[str], progress: pd.DataFrame) -> dict[str, pd.Series]:
-    """Raises the pieces per SKU; returns good_pieces and shipped per job order."""
-    chosen = select(*JobOrderSku.__table__.columns).where(JobOrderSku.job_order_id.in_(job_order_ids))
+def _is_newer(session: Session, at: datetime) -> bool:
+    """Whether no later progress was counted before; a day that is run again must not take its successors' pieces."""
+    last = session.get(Counted, "progress", with_for_update=True)
+    if last is None:
+        session.add(Counted(what="progress", through=at))
+    elif at >= last.through:
+        last.through = at
+    return last is None or at >= last.through
+
+
+def _without_scans(session: Session, progress: pd.DataFrame) -> set[str]:
+    """Job orders that had pieces, and have no scan any more: their file was set aside."""
+    if progress.empty:
+        return set()
+    had = or_(JobOrder.good_pieces > 0, JobOrder.shipped > 0, JobOrder.defects > 0)
+    return set(session.scalars(select(JobOrder.job_order_id).where(had))) - set(progress["job_order_id"])
+
+
+def _count_skus(session: Session, jobs: Sequence[JobOrder], progress: pd.DataFrame) -> dict[str, pd.Series]:
+    """Sets the pieces per SKU; returns good_pieces and shipped per job order."""
+    chosen = select(*JobOrderSku.__table__.columns, Order.tolerance_share)
+    chosen = chosen.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+    chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
+    chosen = chosen.where(JobOrderSku.job_order_id.in_([job.job_order_id for job in jobs]))
     skus = frame(session, chosen).set_index(["job_order_id", "sku_id"])
     counts = progress.groupby(["job_order_id", "sku_id", "operation"])["good_pieces"].sum()
-    raised = skus.copy()
-    for column, operation in (("good_pieces", GOOD_AT), ("shipped", SHIPPED_AT)):
-        of_operation = counts[counts.index.get_level_values("operation") == operation].droplevel("operation")
-        raised[column] = of_operation.reindex(skus.index).fillna(0).astype(int).clip(lower=skus[column])
-    changed = raised[(raised != skus).any(axis=1)].reset_index()
+    good, shipped = (_of_operation(counts, operation, skus.index) for operation in (GOOD_AT, SHIPPED_AT))
+    begun = {job.job_order_id for job in jobs if job.has_begun} | _worked(progress)
+    most = orders.most_pieces(skus["quantity"], skus["tolerance_share"])
+    most = most.where(skus.index.get_level_values("job_order_id").isin(begun), 0)
+    counted = skus.assign(good_pieces=good, shipped=shipped.clip(upper=most))
+    counted["surplus"] = shipped - counted["shipped"]
+    changed = counted[(counted[MADE] != skus[MADE]).any(axis=1)].reset_index()
     if len(changed):
-        key = ["job_order_id", "sku_id"]
-        session.execute(update(JobOrderSku), rows(JobOrderSku, changed, [*key, "good_pieces", "shipped"]))
-    sums = raised.groupby("job_order_id")[["good_pieces", "shipped"]].sum()
+        session.execute(update(JobOrderSku), rows(JobOrderSku, changed, ["job_order_id", "sku_id", *MADE]))
+    sums = counted.groupby("job_order_id")[MADE].sum()
     return {str(job_order_id): made for job_order_id, made in sums.iterrows()}
 
 
-def _raise(job: JobOrder, made: pd.Series | None, defects: pd.Series, at: datetime) -> bool:
+def _of_operation(counts: pd.Series, operation: str, index: pd.Index) -> "pd.Series[int]":
+    of_operation = counts[counts.index.get_level_values("operation") == operation].droplevel("operation")
+    return of_operation.reindex(index).fillna(0).astype("int64")
+
+
+def _worked(progress: pd.DataFrame) -> set[str]:
+    """Job orders with a scan of an operation before shipping."""
+    made = progress["good_pieces"] + progress["defects"] > 0
+    return set(progress.loc[made & (progress["operation"] != SHIPPED_AT), "job_order_id"])
+
+
+def _count(job: JobOrder, made: pd.Series | None, defects: pd.Series, at: datetime) -> bool:
     before = (job.good_pieces, job.shipped, job.defects, job.counted)
     if made is not None:
         job.good_pieces, job.shipped = int(made["good_pieces"]), int(made["shipped"])
-    job.defects = max(job.defects, int(defects.get(job.job_order_id, 0)))
+    job.defects = int(defects.get(job.job_order_id, 0))
     job.counted = job.counted or (job.ended_at is not None and job.ended_at <= at)
     changed = before != (job.good_pieces, job.shipped, job.defects, job.counted)
     if changed:
         job.at = at
     return changed
+
+
+def surplus(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """order_id, lot_id, merchant_id, pieces shipped that nobody agreed to, or that the merchant no longer orders.
+
+    job_order_id, factory_id: of the former, else ''.
+    """
+    beyond = func.sum(JobOrderSku.surplus).label("pieces")
+    job = (JobOrder.order_id, JobOrder.lot_id, JobOrder.merchant_id, JobOrder.job_order_id, JobOrder.factory_id)
+    agreed = select(*job, beyond).join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+    agreed = agreed.where(JobOrderSku.surplus > 0, *scope.conditions(JobOrder)).group_by(*job)
+    lot = (Lot.order_id, Lot.lot_id, Lot.merchant_id)
+    ordered = select(*lot, func.sum(LotSku.surplus).label("pieces")).join(Lot, Lot.lot_id == LotSku.lot_id)
+    ordered = ordered.where(LotSku.surplus > 0, *scope.conditions(Lot)).group_by(*lot)
+    found = [frame(session, agreed), frame(session, ordered).assign(job_order_id="", factory_id="")]
+    return pd.concat(found, ignore_index=True).astype({"pieces": "int64"}).sort_values(["lot_id", "job_order_id"])

@@ -1,7 +1,9 @@
 """Orders and their lots: recorded from the order book, moved by what factories ship.
 
-open -> in_production -> closed, or cancelled. A lot is closed when its shipped good pieces reach its quantity less the
-order's tolerance; an order when all its lots that were not cancelled are.
+open -> in_production -> closed, or cancelled. A lot is closed when of each SKU the shipped good pieces reach its
+quantity less the order's tolerance; an order when all its lots that were not cancelled are. Ended is not final for the
+merchant: what grows, is reopened, or falls short by a scan that was taken back, is open again; what was shipped and is
+no longer ordered is surplus.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +11,7 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Select, and_, case, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
@@ -64,6 +66,9 @@ def record(
         reasons.record(session, quantities, at)
     cancelled = set(orders.loc[orders["state"] == "cancelled", "order_id"]) if "state" in orders else set()
     _cancel(session, set(orders["order_id"]), set(lots["lot_id"]), cancelled, at)
+    _reopen(session, lots[~lots["order_id"].isin(cancelled)], at)
+    session.flush()
+    _settle_of_orders(session, sorted(set(orders["order_id"])), at)
 
 
 def _refuse_inconsistent(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> None:
@@ -111,29 +116,64 @@ def _cancel(session: Session, order_ids: set[str], lot_ids: set[str], cancelled:
         session.execute(update(Lot).where(Lot.lot_id.in_(some)).values(change))
 
 
+def _reopen(session: Session, lots: pd.DataFrame, at: datetime) -> None:
+    """What was cancelled and is ordered again."""
+    change = {"state": "open", "closed_at": None, "at": at}
+    for some in chunks(sorted(set(lots["order_id"]))):
+        session.execute(update(Order).where(Order.order_id.in_(some), Order.state == "cancelled").values(change))
+    for some in chunks(sorted(lots["lot_id"])):
+        again = update(Lot).where(Lot.lot_id.in_(some), Lot.state == "cancelled")
+        session.execute(again.values(state="open", at=at))
+
+
+def _settle_of_orders(session: Session, order_ids: Sequence[str], at: datetime) -> None:
+    """Of those on which work was given out: a new quantity may close them, open them again, or leave a surplus."""
+    for some in chunks(order_ids):
+        given_out = select(JobOrder.lot_id).where(JobOrder.order_id.in_(some)).distinct()
+        settle(session, session.scalars(given_out.order_by(JobOrder.lot_id)).all(), at)
+
+
+def rooms() -> Select[tuple[str, str, int]]:
+    """lot_id, sku_id, pieces: what is neither shipped nor asked of anyone; negative where it is more than ordered."""
+    asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
+    taken = (
+        select(
+            JobOrder.lot_id,
+            JobOrderSku.sku_id,
+            func.sum(case((JobOrder.counted, JobOrderSku.shipped), else_=asked)).label("pieces"),
+        )
+        .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+        .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
+        .subquery()
+    )
+    same = and_(taken.c.lot_id == LotSku.lot_id, taken.c.sku_id == LotSku.sku_id)
+    left = (LotSku.quantity - func.coalesce(taken.c.pieces, 0)).label("pieces")
+    return select(LotSku.lot_id, LotSku.sku_id, left).outerjoin(taken, same)
+
+
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """Lots with pieces to be made: their columns, their order's (PLANNING), `remaining` and `committed` pieces.
 
     promised_on: the first date of the order that the merchant was told; none where there is none yet.
 
-    remaining: quantity - shipped - what is good and not shipped yet, or may still come of job orders that ended;
-    committed: the part of it that live job orders are to make. Values per piece are floats here: planning reckons so.
+    committed: what live job orders are still to make; remaining: that, and of each SKU the pieces that nobody is to
+    deliver yet. Values per piece are floats here: planning reckons so.
     """
-    owed = case((JobOrder.quantity > JobOrder.shipped, JobOrder.quantity - JobOrder.shipped), else_=0)
-    live = JobOrder.state.in_(LIVE)
     held = (
-        select(
-            JobOrder.lot_id,
-            func.sum(case((live, JobOrder.to_make), else_=0)).label("committed"),
-            func.sum(case((live, owed - JobOrder.to_make), else_=owed)).label("uncounted"),
-        )
-        .where(JobOrder.counted.is_(False))
+        select(JobOrder.lot_id, func.sum(JobOrder.to_make).label("committed"))
+        .where(JobOrder.counted.is_(False), JobOrder.state.in_(LIVE))
         .group_by(JobOrder.lot_id)
+        .subquery()
+    )
+    room = rooms().subquery()
+    free = (
+        select(room.c.lot_id, func.sum(case((room.c.pieces > 0, room.c.pieces), else_=0)).label("free"))
+        .group_by(room.c.lot_id)
         .subquery()
     )
     told = select(Promise.promised_on).where(Promise.order_id == Lot.order_id, Promise.made_at.is_not(None))
     first_told = told.order_by(Promise.made_at, Promise.plan_id).limit(1).scalar_subquery()
-    remaining = Lot.quantity - Lot.shipped - func.coalesce(held.c.uncounted, 0)
+    remaining = func.coalesce(free.c.free, 0) + func.coalesce(held.c.committed, 0)
     statement = (
         select(
             *Lot.__table__.columns,
@@ -144,6 +184,7 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
         )
         .join(Order, Order.order_id == Lot.order_id)
         .outerjoin(held, held.c.lot_id == Lot.lot_id)
+        .outerjoin(free, free.c.lot_id == Lot.lot_id)
         .where(Lot.state.in_(UNFINISHED), remaining > 0, *scope.conditions(Lot))
         .order_by(Lot.lot_id)
     )
@@ -208,31 +249,63 @@ def settle(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
 
 
 def _settle_lots(session: Session, lot_ids: Sequence[str], at: datetime) -> None:
-    shipped = frame(
-        session,
-        select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.shipped).label("shipped"))
+    skus = _shipped_skus(session, lot_ids)
+    if skus.empty:
+        return
+    wanted = skus["state"] != "cancelled"
+    counted = skus["total"].clip(upper=most_pieces(skus["quantity"], skus["tolerance_share"]).where(wanted, 0))
+    skus = skus.assign(counted=counted, surplus=skus["total"] - counted)
+    moved = skus[(skus["counted"] != skus["shipped"]) | (skus["surplus"] != skus["surplus_before"])]
+    if len(moved):
+        new = moved.drop(columns="shipped").rename(columns={"counted": "shipped"})
+        session.execute(update(LotSku), rows(LotSku, new, ["lot_id", "sku_id", "shipped", "surplus"]))
+    enough = np.ceil(skus["quantity"] * (1 - skus["tolerance_share"]) - 1e-9)
+    skus = skus.assign(is_done=skus["counted"] >= enough)
+    lots = skus.groupby("lot_id", as_index=False).agg(
+        before=("state", "first"),
+        shipped_before=("lot_shipped", "first"),
+        quantity=("quantity", "sum"),
+        shipped=("counted", "sum"),
+        is_done=("is_done", "all"),
+    )
+    lots["state"] = lots["before"]
+    lots.loc[(lots["before"] == "open") & (lots["shipped"] > 0), "state"] = "in_production"
+    lots.loc[lots["before"] == "closed", "state"] = "in_production"
+    done = lots["is_done"] & (lots["quantity"] > 0) & (lots["before"] != "cancelled")
+    lots.loc[done, "state"] = "closed"
+    changed = lots[(lots["state"] != lots["before"]) | (lots["shipped"] != lots["shipped_before"])]
+    if len(changed):
+        session.execute(update(Lot), [row | {"at": at} for row in rows(Lot, changed, ["lot_id", "shipped", "state"])])
+
+
+def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
+    """SKUs of lots with `total`, what their job orders shipped that was agreed, and the lot's state and tolerance."""
+    total = (
+        select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.shipped).label("total"))
         .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
         .where(JobOrder.lot_id.in_(lot_ids))
-        .group_by(JobOrder.lot_id, JobOrderSku.sku_id),
+        .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
+        .subquery()
     )
-    if shipped.empty:
-        return
-    session.execute(update(LotSku), rows(LotSku, shipped, ["lot_id", "sku_id", "shipped"]))
-    total = shipped.groupby("lot_id")["shipped"].sum()
-    lots = frame(
-        session,
-        select(Lot.lot_id, Lot.quantity, Lot.shipped, Lot.state, Order.tolerance_share)
+    same = and_(total.c.lot_id == LotSku.lot_id, total.c.sku_id == LotSku.sku_id)
+    chosen = (
+        select(
+            *(LotSku.lot_id, LotSku.sku_id, LotSku.quantity, LotSku.shipped, LotSku.surplus.label("surplus_before")),
+            *(Lot.state, Lot.shipped.label("lot_shipped"), Order.tolerance_share),
+            func.coalesce(total.c.total, 0).label("total"),
+        )
+        .join(Lot, Lot.lot_id == LotSku.lot_id)
         .join(Order, Order.order_id == Lot.order_id)
-        .where(Lot.lot_id.in_(lot_ids)),
-    ).assign(before=lambda lots: lots["state"], total=lambda lots: lots["lot_id"].map(total).fillna(0).astype(int))
-    enough = np.ceil(lots["quantity"] * (1 - lots["tolerance_share"]) - 1e-9)
-    unfinished = lots["state"].isin(UNFINISHED)
-    lots.loc[unfinished & (lots["total"] > 0), "state"] = "in_production"
-    lots.loc[unfinished & (lots["total"] >= enough), "state"] = "closed"
-    changed = lots[(lots["state"] != lots["before"]) | (lots["total"] != lots["shipped"])]
-    if len(changed):
-        new = changed.drop(columns="shipped").rename(columns={"total": "shipped"}).assign(at=at)
-        session.execute(update(Lot), [row | {"at": at} for row in rows(Lot, new, ["lot_id", "shipped", "state"])])
+        .outerjoin(total, same)
+        .where(LotSku.lot_id.in_(lot_ids))
+        .order_by(LotSku.lot_id, LotSku.sku_id)
+    )
+    return frame(session, chosen).astype({"total": "int64"})
+
+
+def most_pieces(quantity: "pd.Series[int]", tolerance_share: "pd.Series[float]") -> "pd.Series[int]":
+    """Pieces that count of a quantity; what is shipped beyond is surplus."""
+    return (quantity * (1 + tolerance_share) + 1e-9).astype("int64")
 
 
 def _settle_orders(session: Session, order_ids: Sequence[str], at: datetime) -> None:
@@ -244,3 +317,5 @@ def _settle_orders(session: Session, order_ids: Sequence[str], at: datetime) -> 
     session.execute(begun.values(state="in_production", at=at))
     done = chosen.where(Order.state.in_(UNFINISHED), unfinished_lots == 0, begun_lots > 0)
     session.execute(done.values(state="closed", closed_at=at, at=at))
+    again = chosen.where(Order.state == "closed", unfinished_lots > 0)
+    session.execute(again.values(state="in_production", closed_at=None, at=at))

@@ -38,6 +38,7 @@ RANK: dict[JobState, int] = {
 LIVE = tuple(state for state, rank in RANK.items() if rank < 4)
 UNFINISHED = ("open", "in_production")  # orders and lots
 STARTED = ("Running", "Interrupted")
+BEGUN = (*STARTED, "Ended")
 WAITING = tuple(state for state in LIVE if state not in STARTED)
 # The factory owes nothing any more; if it says that it goes on, it is told to stop.
 GIVEN_BACK = ("Refused", "Expired", "Cancelled", "Aborted")

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     MetaData,
     String,
     Text,
@@ -29,6 +30,8 @@ from c2m.ledger.types import Moment, Money
 
 Id = Annotated[str, mapped_column(String(64))]
 Key = Annotated[str, mapped_column(String(64), primary_key=True)]
+# Sums of what factories say they made: thirty scans at the limit of a scan are past 32 bits.
+Sum = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
 LongText = Annotated[str, mapped_column(Text)]
 # Messages that were never sent. Literally the words of an index: with a parameter in them no database would use it.
 UNTRIED, TRIED = text("state = 'pending' AND next_attempt_at IS NULL"), text("next_attempt_at IS NOT NULL")
@@ -110,13 +113,13 @@ class Lot(Base):
     sam_inspect_minutes: Mapped[float]
     sam_pack_minutes: Mapped[float]
     sam_minutes: Mapped[float]
-    shipped: Mapped[int]
+    shipped: Mapped[Sum]
     state: Mapped[states.OrderState] = mapped_column(index=True)
     at: Mapped[datetime]
 
 
 class LotSku(Base):
-    """A lot's pieces per SKU."""
+    """A lot's pieces per SKU. surplus: shipped beyond what the merchant orders and tolerates; in no stock."""
 
     __tablename__ = "lot_skus"
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
@@ -124,7 +127,8 @@ class LotSku(Base):
     sku_id: Mapped[Key]
     size: Mapped[str | None]
     quantity: Mapped[int]
-    shipped: Mapped[int]
+    shipped: Mapped[Sum]
+    surplus: Mapped[Sum] = mapped_column(default=0, server_default="0")
 
 
 class OrderQuantity(Base):
@@ -176,8 +180,8 @@ class OrderQuantitySku(Base):
     sku_id: Mapped[Key]
     sku_colour: Mapped[str]
     size_share: Mapped[float]
-    on_hand: Mapped[int]
-    on_order: Mapped[int]
+    on_hand: Mapped[Sum]
+    on_order: Mapped[Sum]
     lacking: Mapped[float]
     quantity: Mapped[int]
 
@@ -324,13 +328,18 @@ class JobOrder(Base):
     rank: Mapped[int | None] = mapped_column(BigInteger)
     agreed_rank: Mapped[int | None] = mapped_column(BigInteger)
     ranked_revision: Mapped[int] = mapped_column(default=0, server_default="0")
-    good_pieces: Mapped[int]
-    shipped: Mapped[int]
-    defects: Mapped[int]
+    good_pieces: Mapped[Sum]
+    shipped: Mapped[Sum]
+    defects: Mapped[Sum]
     begun_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     counted: Mapped[bool]
     at: Mapped[datetime]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether work on it began, by the factory's word."""
+        return self.begun_at is not None or self.state in states.BEGUN
 
     @hybrid_property
     def to_make(self) -> int:
@@ -345,15 +354,27 @@ class JobOrder(Base):
 
 
 class JobOrderSku(Base):
-    """A job order's pieces per SKU; the quantities sum to the job order's."""
+    """A job order's pieces per SKU; the quantities sum to the job order's.
+
+    surplus: shipped beyond what was agreed and is tolerated, or of work that never began; never in stock.
+    """
 
     __tablename__ = "job_order_skus"
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
     job_order_id: Mapped[Key] = mapped_column(ForeignKey("job_orders.job_order_id"))
     sku_id: Mapped[Key]
     quantity: Mapped[int]
-    good_pieces: Mapped[int]
-    shipped: Mapped[int]
+    good_pieces: Mapped[Sum]
+    shipped: Mapped[Sum]
+    surplus: Mapped[Sum] = mapped_column(default=0, server_default="0")
+
+
+class Counted(Base):
+    """Up to when what was made has been counted. One row; not in TABLES."""
+
+    __tablename__ = "counted"
+    what: Mapped[Key]
+    through: Mapped[datetime]
 
 
 class Outbox(Base):
@@ -394,7 +415,7 @@ class RelayLease(Base):
 
 
 class Inbox(Base):
-    """Job responses received, and what each did."""
+    """Job responses received, and what each did. digest: of what it said; none in rows of before there was one."""
 
     __tablename__ = "inbox"
     source: Mapped[str] = mapped_column(primary_key=True)
@@ -402,6 +423,7 @@ class Inbox(Base):
     type: Mapped[str] = mapped_column(String(40))
     factory_id: Mapped[Id]
     effect: Mapped[str] = mapped_column(String(40))
+    digest: Mapped[Id | None]
     at: Mapped[datetime]
 
 

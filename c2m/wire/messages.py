@@ -18,11 +18,15 @@ This file is the contract; every limit below is part of it. The rules of the con
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
   sends that same answer again.
+* A batch of scans of which some are wrong is taken without them; those become a dead letter. A scan that was wrong is
+  taken back by another with `corrects`.
+* `sequence` may jump by MAX_JUMP at most: a counter that ran away would make all later answers stale.
 * A broker that is killed forgets what it acknowledged since it last saved its queues (ours: within a second). After a
   lost connection a factory sends again, as it was, what was acknowledged in the five seconds before.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Literal, get_args
@@ -37,13 +41,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from c2m.ids import derive_id
 
 # Besides, JSON may be nested 200 levels deep: there pydantic's parser stops, before it runs out of stack.
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
+MAX_JUMP = 10_000  # of `sequence`, from one answer on a job order to the next
 PLATFORM = "c2m/platform"
 MAX_URL = 2000  # characters of a URL
 VERSION = 2  # the newest that we speak
@@ -194,7 +199,12 @@ class JobResponse(_Data):
 
 
 class Scan(_Data):
-    """One scan on the line: increments, not totals."""
+    """One scan on the line: increments, not totals.
+
+    `corrects` names an earlier scan of the same factory, job order, SKU and operation, which is no correction itself:
+    quantity and defects are then its right values, not differences. Of several corrections the latest `at` holds, then
+    the greatest scan_id.
+    """
 
     scan_id: Id
     job_order_id: Id
@@ -205,6 +215,13 @@ class Scan(_Data):
     line_id: Id | None = None
     bundle_id: Id | None = None
     at: Moment
+    corrects: Id | None = None
+
+    @model_validator(mode="after")
+    def _corrects_another(self) -> "Scan":
+        if self.corrects == self.scan_id:
+            raise ValueError(f"scan {self.scan_id} corrects itself, expected the scan_id of an earlier scan")
+        return self
 
 
 class Status(_Data):
@@ -309,9 +326,37 @@ def parse(body: bytes) -> Envelope | str:
     try:
         return adapter().validate_json(body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        words = [f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}" for fault in faults[:20]]
-        return _printable("; ".join(words))[:2000]
+        return _in_words(_faults(error))
+
+
+def parse_part(body: bytes) -> tuple[Envelope, bytes, str] | None:
+    """Of a batch of scans of which only some are wrong: the right ones, the wrong ones as a message, and the reason."""
+    try:
+        adapter().validate_json(body[: MAX_BYTES + 1])
+    except ValidationError as error:
+        faults = _faults(error)
+    else:
+        return None
+    places = [fault["loc"] for fault in faults]
+    if not all(loc[:2] == (SCANS, "data") and len(loc) > 2 and isinstance(loc[2], int) for loc in places):
+        return None
+    wrong = {loc[2] for loc in places}
+    told = from_json(body)
+    right = [scan for i, scan in enumerate(told["data"]) if i not in wrong]
+    if not right:
+        return None
+    rest = to_json(told | {"data": [told["data"][i] for i in sorted(wrong)]})
+    reason = f"{len(wrong)} of {len(told['data'])} scans are wrong, the others were taken: {_in_words(faults)}"
+    return adapter().validate_json(to_json(told | {"data": right})), rest, reason[:2000]
+
+
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False, include_context=False)
+
+
+def _in_words(faults: Sequence[ErrorDetails]) -> str:
+    words = [f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg']}" for fault in faults[:20]]
+    return _printable("; ".join(words))[:2000]
 
 
 def compose(data: Payload, source: str, time: datetime, id: str | None = None) -> Envelope:

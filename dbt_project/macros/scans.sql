@@ -17,8 +17,19 @@ where decode(key) = 'c2m.sources';
 update scan_sources set source = regexp_replace(landed_file, '[^/]*$', source)
 {% endmacro %}
 
+{# Files of scans, and of what takes scans back: a correction makes a batch as a scan does. #}
+{% macro landed_scan_files() -%}
+(
+    select file from glob([
+        {%- for folder in ('scans', 'scan_corrections', 'scan_set_asides') %}
+            '{{ var("landing") }}/{{ folder }}/[!.]*.parquet'{{ ',' if not loop.last }}
+        {%- endfor %}
+    ])
+)
+{%- endmacro %}
+
 {# All begins anew where this cannot be what a build from nothing gives: rows from beyond the cut-off (a replay), hashes
-   of another DuckDB, a compacted file of which only a part had been taken in. #}
+   of another DuckDB, a compacted file of which only a part had been taken in, a file that was set aside. #}
 {% macro forget_scan_files() %}
 {% if is_incremental() %}
 delete from {{ this }}
@@ -31,13 +42,19 @@ where exists (select 1 from {{ this }} as t where t.last_received_at >= {{ cut_o
         group by s.landed_file
         having count(t.landed_file) not in (0, count(*))
     )
+    or exists (
+        select 1 from {{ this }} as t
+        where t.replaced_by is null
+            and t.landed_file not in (select file from {{ landed_scan_files() }})
+            and t.landed_file not in (select source from scan_sources)
+    )
 {% endif %}
 {% endmacro %}
 
 {# Files of which something is to be taken in, seen from their names alone. #}
 {% macro find_scan_files() %}
 set variable scan_files = (
-    select list(file) from glob('{{ var("landing") }}/scans/[!.]*.parquet')
+    select list(file) from {{ landed_scan_files() }}
     where file not in (select source from scan_sources)
     {% if is_incremental() %}
         and file not in (select landed_file from {{ this }} where complete)
@@ -134,12 +151,11 @@ set variable earliest = {% if is_incremental() %}(
 
 {% macro earliest() %}coalesce(cast(getvariable('earliest') as timestamp), timestamp '-infinity'){% endmacro %}
 
-{# Factories of which a scan was counted that is superseded now: one received earlier, with other content, landed later.
-   They are counted anew, whole; collectors that share a topic and a restored file make such cases, few of them. #}
+{# Factories of which a scan was counted that is superseded now: one received earlier, with other content, landed later,
+   or one that takes it back. They are counted anew, whole; there are few of them. #}
 {% macro find_recounted() %}
 set variable recounted = {% if not is_incremental() %}cast(null as varchar[]){% else %}(
-    select list(distinct factory_id)
-    from (
+    with several as (
         select
             factory_id,
             arg_min(content, place) as now_first,
@@ -157,8 +173,17 @@ set variable recounted = {% if not is_incremental() %}cast(null as varchar[]){% 
             )
         )
         group by factory_id, scan_id
+    ),
+
+    changed as (
+        select factory_id from several
+        where was_first is distinct from now_first and was_first is not null
+        union all
+        select factory_id from {{ ref('int_scan_corrections') }}
+        where batch > {{ scans_done() }} and (is_set_aside or scan_batch <= {{ scans_done() }})
     )
-    where was_first is distinct from now_first and was_first is not null
+
+    select list(distinct factory_id) from changed
 ){% endif %}
 {% endmacro %}
 
@@ -170,6 +195,20 @@ delete from {{ this }} where list_contains(getvariable('recounted'), factory_id)
 
 {# Of the deliveries of one scan, the first counts; content breaks a tie the same way every time. #}
 {% macro first_received() %}received_at, scanned_at, quantity, defects, job_order_id, sku_id, operation, line_id{% endmacro %}
+
+{# Scans with the right values of those that were taken back. #}
+{% macro corrected(scans) -%}
+(
+    select
+        s.* replace (
+            coalesce(c.quantity, s.quantity) as quantity,
+            coalesce(c.defects, s.defects) as defects
+        )
+    from {{ scans }} as s
+    left join {{ ref('int_scan_corrections') }} as c
+        on s.factory_id = c.factory_id and s.scan_id = c.corrects and c.state = 'holds'
+)
+{%- endmacro %}
 
 {# Standard minutes per piece of an operation; shipping has none. #}
 {% macro sam_minutes(operation, lot) -%}

@@ -43,6 +43,12 @@ def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
     return gone.loc[:, ["factory_id"]].assign(offline_hours=hours)
 
 
+def conflicting(quality: pd.DataFrame, day: date) -> pd.DataFrame:
+    """factory_id, conflicting_scans of the week before `day`, from the mart scan_quality."""
+    recent = quality[pd.to_datetime(quality["day"]) >= pd.Timestamp(day) - pd.Timedelta(days=7)]
+    return recent.groupby("factory_id", as_index=False).agg(conflicting_scans=("conflicting_scans", "sum"))
+
+
 def last_of_lines(floor: Floor) -> pd.DataFrame:
     """factory_id, line_id, job_order_id, silent_hours of each line's last scan."""
     last = floor.work.sort_values("last_scan_at").drop_duplicates(["factory_id", "line_id"], keep="last")

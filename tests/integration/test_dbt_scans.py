@@ -77,6 +77,53 @@ def random_scans(draws: random.Random) -> list[Row]:
     return rows
 
 
+def random_corrections(draws: random.Random, rows: Iterable[Row]) -> list[Row]:
+    """What takes scans back: right ones, several of one, ones that do not fit or name no scan, and set aside."""
+    said: list[Row] = []
+    for number, row in enumerate(draws.sample(list(rows), 60)):
+        at = row["received_at"] + timedelta(seconds=draws.choice([-7200, 60, 50_000]))
+        correction = row | {"scan_id": f"c{number}", "corrects": row["scan_id"], "quantity": draws.randrange(30)}
+        correction |= {"defects": draws.choice([0, 2]), "at": at, "received_at": at}
+        wrong = draws.choice([{}] * 6 + [{"sku_id": "Z"}, {"corrects": "never"}, {"corrects": "c0"}])
+        said.append(correction | wrong)
+        if draws.random() < 0.3:
+            later = {"scan_id": f"d{number}", "quantity": 77, "at": at + timedelta(seconds=draws.choice([-60, 0, 60]))}
+            said.append(correction | later)
+        if draws.random() < 0.15:
+            of = {"scan_id": draws.choice([row["scan_id"], f"c{number}"]), "reason": "wrong", "actor": "ops"}
+            said.append({"factory_id": row["factory_id"], "received_at": at} | of)
+    return said
+
+
+def land_corrections(said: Iterable[Row]) -> None:
+    """Each kind in its folder."""
+    said = list(said)
+    for name, kind in (("scan_set_asides", True), ("scan_corrections", False)):
+        if rows := [row for row in said if ("reason" in row) == kind]:
+            land(name, rows)
+
+
+def taken_back(scans: list[Row], said: Iterable[Row], cut_off: datetime) -> list[Row]:
+    """Scans with their right values, by loops."""
+    known = [row for row in said if row["received_at"] < cut_off]
+    aside = {(row["factory_id"], row["scan_id"]) for row in known if "reason" in row}
+    right: list[Row] = []
+    for scan in scans:
+        same = {name: scan[name] for name in ("factory_id", "job_order_id", "sku_id", "operation")}
+        fitting = [
+            row
+            for row in known
+            if row.get("corrects") == scan["scan_id"]
+            and all(row[name] == value for name, value in same.items())
+            and (row["factory_id"], row["scan_id"]) not in aside
+        ]
+        last = max(fitting, key=lambda row: (row["at"], row["scan_id"]), default=scan)
+        if (scan["factory_id"], scan["scan_id"]) in aside:
+            last = {"quantity": 0, "defects": 0}
+        right.append(scan | {name: last[name] for name in ("quantity", "defects")})
+    return right
+
+
 def first_deliveries(rows: Iterable[Row], cut_off: datetime) -> list[Row]:
     """Each scan once, its moment clamped; of several deliveries the first."""
     first: dict[tuple[str, str], tuple[Any, Row]] = {}
@@ -102,9 +149,9 @@ class Found(NamedTuple):
     quality: tuple[int, ...]
 
 
-def expected(rows: list[Row], cut_off: datetime) -> Found:
+def expected(rows: list[Row], said: list[Row], cut_off: datetime) -> Found:
     """The marts, by loops over scans."""
-    scans = first_deliveries(rows, cut_off)
+    scans = taken_back(first_deliveries(rows, cut_off), said, cut_off)
     jobs = {f"{f}-{n}" for f in ZONES for n in range(2) if known(f, n) < cut_off}
     progress: dict[tuple[str, ...], tuple[int, int, datetime, datetime]] = {}
     hours: dict[tuple[str, str, datetime], tuple[int, int, float]] = {}
@@ -178,9 +225,9 @@ def compact_all() -> list[Compacted]:
     return compact()
 
 
-def assert_built(rows: list[Row], day: date) -> None:
+def assert_built(rows: list[Row], said: list[Row], day: date) -> None:
     build(day, "--select", MARTS, "--indirect-selection", "cautious")
-    found, wanted = built(), expected(rows, clock.cut_off(day).replace(tzinfo=None))
+    found, wanted = built(), expected(rows, said, clock.cut_off(day).replace(tzinfo=None))
     assert found.progress == wanted.progress
     assert found.hours.keys() == wanted.hours.keys()
     for hour, figures in wanted.hours.items():
@@ -195,16 +242,23 @@ def test_marts_equal_plain_python_whatever_the_order_of_files(home: Path, seed: 
     draws = random.Random(seed)
     rows = random_scans(draws)
     land_terms()
+    said = random_corrections(draws, rows)
     draws.shuffle(rows)
+    draws.shuffle(said)
     landed: list[Row] = []
-    for day, share in ((2, 120), (1, 60), (3, 60), (3, 200)):  # 1: a replay
-        landed += rows[:share]
-        land("scans", rows[:share])
-        rows = rows[share:]
-        assert_built(landed, DAY + timedelta(days=day))
+    heard: list[Row] = []
+    for day, share in ((2, 120), (1, 60), (3, 60), (3, 0), (3, 60)):  # 1: a replay; 0: corrections alone
+        if share:
+            land("scans", rows[:share])
+        land_corrections(said[:15])
+        landed, rows = landed + rows[:share], rows[share:]
+        heard, said = heard + said[:15], said[15:]
+        assert_built(landed, heard, DAY + timedelta(days=day))
     assert compact_all()
-    assert_built(landed, DAY + timedelta(days=3))
+    assert_built(landed, heard, DAY + timedelta(days=3))
     land("scans", rows)
-    assert_built(landed + rows, DAY + timedelta(days=3))
+    land_corrections(said)
+    landed, heard = landed + rows, heard + said
+    assert_built(landed, heard, DAY + timedelta(days=3))
     settings().warehouse.unlink()
-    assert_built(landed + rows, DAY + timedelta(days=3))
+    assert_built(landed, heard, DAY + timedelta(days=3))

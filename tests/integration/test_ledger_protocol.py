@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pandas as pd
 import pytest
 from ledger_kit import (
     HOUR,
@@ -302,31 +301,6 @@ def test_a_later_message_waits_for_the_earlier_one_and_a_delivery_that_failed_co
     release(round=2)
     with store.session() as session:
         assert [message.type for message in outbox.due(session, NOW)] == ["c2m.job-order.cancel"] * 2
-
-
-@pytest.mark.usefixtures("released")
-def test_progress_counts_up_only_and_closes_lot_and_order() -> None:
-    live_to("Running", "F1")
-    first, second = job("F1"), job("F2")
-    some = shipped((first.job_order_id, "K0", 240), (first.job_order_id, "K1", 180), defects=3)
-    foreign = shipped(("nobody", "K0", 5), (first.job_order_id, "K9", 5))
-    with store.session() as session:
-        assert job_orders.apply_progress(session, pd.concat([some, foreign]), NOW + 4 * HOUR) == 1
-        assert job_orders.apply_progress(session, some.assign(good_pieces=1), NOW + 5 * HOUR) == 0
-    assert (job().good_pieces, job().shipped, job().defects) == (420, 420, 6)
-    rest = [("K0", 240), ("K1", 180), ("K2", 120), ("K3", 60)]
-    all_of_first = [(first.job_order_id, sku, q) for sku, q in rest]
-    most_of_second = [(second.job_order_id, sku, q * 2 // 3 - 5) for sku, q in rest]
-    with store.session() as session:
-        job_orders.apply_progress(session, shipped(*all_of_first), NOW + 6 * HOUR)
-        assert orders.open_lots(session)["remaining"].tolist() == [400]
-        job_orders.apply_progress(session, shipped(*most_of_second), NOW + 7 * HOUR)
-        held = store.snapshot(session)
-        assert orders.open_lots(session).empty, "20 pieces short are within the tolerance of 2 %"
-    assert held["lot_skus"]["shipped"].tolist() == [395, 295, 195, 95]
-    closed = held["orders"].iloc[0]
-    assert (closed["state"], closed["closed_at"]) == ("closed", NOW + 7 * HOUR)
-    assert held["lots"]["shipped"].tolist() == [980]
 
 
 def test_an_order_closes_with_its_last_lot(sqlite_ledger: str) -> None:

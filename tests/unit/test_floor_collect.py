@@ -1,6 +1,7 @@
 """The collector's commit: scans on disk, answers in the ledger, the rest in dead letters; repeated without effect."""
 
 import asyncio
+import json
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,13 @@ import pytest
 from floor_world import MORNING, begin, landed_scans, release
 from sqlalchemy import select, text
 
-from c2m.floor import collect, http
+from c2m.errors import InputError
+from c2m.feeds.landing import read_landed
+from c2m.floor import collect, corrections, http
 from c2m.floor.collect import Arrival, Waiting, commit
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, FactoryStatus, Inbox, JobOrder, Outbox
+from c2m.settings import settings
 from c2m.wire.messages import (
     MAX_BYTES,
     START,
@@ -66,6 +70,49 @@ def test_scans_land_once_with_the_time_of_their_first_arrival() -> None:
         ["F2", "s3", 3],
     ]
     assert set(landed["received_at"]) == {MORNING.replace(tzinfo=None)}
+
+
+def test_a_wrong_scan_of_a_batch_does_not_refuse_the_others() -> None:
+    batch = arrival("scans", [scan(1), scan(2), scan(3)])
+    told = json.loads(batch.body)
+    told["data"][1]["quantity"] = -5
+    wrong = Arrival(batch.topic, json.dumps(told).encode(), batch.done)
+    for _ in range(2):
+        assert commit([wrong], MORNING)[0].startswith("1 of 3 scans are wrong, the others were taken: ")
+    assert sorted(landed_scans()["scan_id"]) == ["s1", "s3"]
+    with store.session() as session:
+        letter = session.scalars(select(DeadLetter)).one()
+    kept = json.loads(letter.payload)
+    assert [one["scan_id"] for one in kept["data"]] == ["s2"]
+    kept["data"][0]["quantity"] = 5
+    assert commit([Arrival(batch.topic, json.dumps(kept).encode(), batch.done)], LATER) == [""]
+    assert sorted(landed_scans()["scan_id"]) == ["s1", "s2", "s3"]
+
+
+def test_what_takes_a_scan_back_lands_apart() -> None:
+    taken_back = scan(1).model_copy(update={"scan_id": "c1", "corrects": "s1", "quantity": 0})
+    assert commit([arrival("scans", [scan(1), taken_back])], MORNING) == [""]
+    assert landed_scans()["scan_id"].tolist() == ["s1"]
+    assert read_landed("scan_corrections")[["scan_id", "corrects", "quantity"]].values.tolist() == [["c1", "s1", 0]]
+    itself = json.loads(arrival("scans", [taken_back]).body)
+    itself["data"][0]["corrects"] = "c1"
+    assert "corrects itself" in commit([Arrival("c2m/v1/F1/scans", json.dumps(itself).encode(), print)], MORNING)[0]
+
+
+def test_scans_are_set_aside_with_a_record() -> None:
+    commit([arrival("scans", [scan(1), scan(2)])], MORNING)
+    with pytest.raises(InputError, match="sent no scan s9"):
+        corrections.set_scans_aside("F1", ["s1", "s9"], "typed", "ops", MORNING)
+    assert [corrections.set_scans_aside("F1", ["s1"], "typed", "ops", MORNING) for _ in range(2)] == [1, 0]
+    kept = read_landed("scan_set_asides")
+    assert kept[["factory_id", "scan_id", "reason", "actor"]].values.tolist() == [["F1", "s1", "typed", "ops"]]
+    name = next(path.name for path in (settings().landing / "scans").glob("[!_]*.parquet"))
+    aside = corrections.set_file_aside(name, "of another plant", "ops", MORNING)
+    assert aside == corrections.set_file_aside(name, "again", "ops", LATER)
+    assert json.loads((settings().home / "set_aside" / f"{name}.json").read_text())["reason"] == "of another plant"
+    assert landed_scans().empty
+    with pytest.raises(InputError, match="expected the name of a file"):
+        corrections.set_file_aside("../scans/_empty.parquet", "x", "ops", MORNING)
 
 
 def test_two_answers_of_one_job_order_in_one_group_and_again() -> None:

@@ -13,12 +13,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import and_, case, func, select, union
+from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
 from c2m.domain.apportion import apportion
 from c2m.ids import derive_id
-from c2m.ledger import status
+from c2m.ledger import orders, status
 from c2m.ledger.conversation import outbox
 from c2m.ledger.conversation.outbox import Letter
 from c2m.ledger.conversation.ranks import Place, ranks
@@ -142,8 +142,7 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
     for some in chunks(lot_ids):
         desk.lots |= {lot.lot_id: lot for lot in session.scalars(select(Lot).where(Lot.lot_id.in_(some)))}
         of_lots = select(Lot.order_id).where(Lot.lot_id.in_(some))
-        orders = session.scalars(select(Order).where(Order.order_id.in_(of_lots)))
-        desk.orders |= {order.order_id: order for order in orders}
+        desk.orders |= {o.order_id: o for o in session.scalars(select(Order).where(Order.order_id.in_(of_lots)))}
         desk.rooms |= _rooms(session, some)
         desk.skus |= _live_skus(session, some)
         desk.sizes |= _sizes(session, some)
@@ -155,22 +154,8 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
 
 def _rooms(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
     """Per lot and SKU what is neither shipped nor asked of anyone; negative where more was shipped than ordered."""
-    asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
-    taken = (
-        select(
-            JobOrder.lot_id,
-            JobOrderSku.sku_id,
-            func.sum(case((JobOrder.counted, JobOrderSku.shipped), else_=asked)).label("pieces"),
-        )
-        .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
-        .where(JobOrder.lot_id.in_(lot_ids))
-        .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
-        .subquery()
-    )
-    left = LotSku.quantity - func.coalesce(taken.c.pieces, 0)
-    same = and_(taken.c.lot_id == LotSku.lot_id, taken.c.sku_id == LotSku.sku_id)
+    chosen = orders.rooms().where(LotSku.lot_id.in_(lot_ids))
     rooms: dict[str, Pieces] = defaultdict(dict)
-    chosen = select(LotSku.lot_id, LotSku.sku_id, left).outerjoin(taken, same).where(LotSku.lot_id.in_(lot_ids))
     for lot_id, sku_id, pieces in session.execute(chosen.order_by(LotSku.lot_id, LotSku.sku_id)):
         rooms[lot_id][sku_id] = int(pieces)
     return rooms
@@ -287,9 +272,10 @@ def _take_back(desk: _Desk, job: JobOrder) -> str:
 def _reserve(desk: _Desk, lot_id: str, pieces: int) -> Pieces | None:
     """Takes pieces of a lot out of its room, SKU by SKU in proportion; None where there is not enough."""
     room = desk.rooms.get(lot_id, {})
-    if desk.lots[lot_id].state not in UNFINISHED or sum(room.values()) < pieces:
+    free = {sku_id: left for sku_id, left in room.items() if left > 0}
+    if desk.lots[lot_id].state not in UNFINISHED or sum(free.values()) < pieces:
         return None
-    skus = _share(pieces, {sku_id: left for sku_id, left in room.items() if left > 0})
+    skus = _share(pieces, free)
     for sku_id, share in skus.items():
         room[sku_id] -= share
     return skus

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from pydantic_core import to_json
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
@@ -23,7 +24,7 @@ from c2m.ledger.conversation.dispatch import Pieces
 from c2m.ledger.conversation.responses import Case
 from c2m.ledger.store import chunks, insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku, Outbox
-from c2m.wire.messages import KIND_OF_TYPE, MAX_BYTES, Envelope, ResponseMessage, StatusMessage, topic
+from c2m.wire.messages import KIND_OF_TYPE, MAX_BYTES, MAX_JUMP, Envelope, ResponseMessage, StatusMessage, topic
 
 DEAD = "dead-letter"
 
@@ -80,7 +81,7 @@ class _Desk:
 
     at: datetime
     cases: dict[str, Case]
-    known: set[tuple[str, str]]
+    known: dict[tuple[str, str], str | None]
     heard: list[tuple[ResponseMessage, str, str]] = field(default_factory=list)
 
 
@@ -124,11 +125,12 @@ def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
     return cases
 
 
-def _known(session: Session, answers: Sequence[ResponseMessage]) -> set[tuple[str, str]]:
-    """Source and id of those that took effect before."""
+def _known(session: Session, answers: Sequence[ResponseMessage]) -> dict[tuple[str, str], str | None]:
+    """Source and id of those that took effect before, with the digest of what they said."""
     keys = [(answer.source, answer.id) for answer in answers]
-    found = select(Inbox.source, Inbox.message_id).where(tuple_(Inbox.source, Inbox.message_id).in_(keys))
-    return {(source, message_id) for source, message_id in session.execute(found)} if keys else set()
+    found = select(Inbox.source, Inbox.message_id, Inbox.digest)
+    found = found.where(tuple_(Inbox.source, Inbox.message_id).in_(keys))
+    return {(source, name): digest for source, name, digest in session.execute(found)} if keys else {}
 
 
 def _obey(session: Session, desk: _Desk, said: Said) -> str:
@@ -150,13 +152,25 @@ def _obey(session: Session, desk: _Desk, said: Said) -> str:
     if envelope.data.revision > case.job.revision:
         asked = f"revision {envelope.data.revision}, expected at most {case.job.revision}"
         return _refuse(session, envelope, factory_id, asked, at)
-    if (envelope.source, envelope.id) in desk.known:
-        return "duplicate"
+    if (key := (envelope.source, envelope.id)) in desk.known:
+        if desk.known[key] in (None, _said(envelope)):
+            return "duplicate"
+        other = f"id {envelope.id} again with other content: an id names one message, give this one its own"
+        return _refuse(session, envelope, factory_id, other, at)
+    if (jump := envelope.data.sequence - case.job.sequence) > MAX_JUMP:
+        seen = f"sequence {envelope.data.sequence} after {case.job.sequence}"
+        ran = f"{seen} is a jump of {jump}, expected {MAX_JUMP} at most"
+        return _refuse(session, envelope, factory_id, ran, at)
     # A factory's clock may run ahead; nothing happens later than now.
     effect = responses.answer(case, envelope.data, min(envelope.time, at))
-    desk.known.add((envelope.source, envelope.id))
+    desk.known[key] = _said(envelope)
     desk.heard.append((envelope, factory_id, effect))
     return effect
+
+
+def _said(envelope: ResponseMessage) -> str:
+    """A digest of what it says; the same message may be stamped anew when it is sent again."""
+    return audit.digest_of(to_json(envelope.data))
 
 
 def _entry(envelope: ResponseMessage, factory_id: str, effect: str, at: datetime) -> dict[str, object]:
@@ -166,6 +180,7 @@ def _entry(envelope: ResponseMessage, factory_id: str, effect: str, at: datetime
         "type": envelope.type,
         "factory_id": factory_id,
         "effect": effect,
+        "digest": _said(envelope),
         "at": at,
     }
 

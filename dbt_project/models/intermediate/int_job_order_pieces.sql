@@ -27,8 +27,8 @@ select
     job_order_id,
     sku_id,
     operation,
-    cast(sum(pieces) as integer) as pieces,
-    cast(sum(defects) as integer) as defects,
+    cast(sum(pieces) as bigint) as pieces,
+    cast(sum(defects) as bigint) as defects,
     min(first_scan_at) as first_scan_at,
     max(last_scan_at) as last_scan_at,
     max(batch) as batch

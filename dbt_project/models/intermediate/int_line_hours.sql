@@ -99,10 +99,10 @@ select
     hour_at,
     min(first_scan_at) as first_scan_at,
     max(last_scan_at) as last_scan_at,
-    cast(sum(scans) as integer) as scans,
+    cast(sum(scans) as bigint) as scans,
     {% for operation in ['cut', 'sew', 'finish', 'inspect', 'pack', 'ship'] -%}
-        cast(sum({{ operation }}_pieces) as integer) as {{ operation }}_pieces,
-        cast(sum({{ operation }}_defects) as integer) as {{ operation }}_defects,
+        cast(sum({{ operation }}_pieces) as bigint) as {{ operation }}_pieces,
+        cast(sum({{ operation }}_defects) as bigint) as {{ operation }}_defects,
     {% endfor -%}
     sum(earned_minutes) as earned_minutes,
     sum(lost_minutes) as lost_minutes,

@@ -51,11 +51,11 @@ counted as (
 select
     factory_id,
     day,
-    cast(sum(scans) as integer) as scans,
-    cast(sum(ahead_scans) as integer) as ahead_scans,
-    cast(sum(late_scans) as integer) as late_scans,
-    cast(sum(early_scans) as integer) as early_scans,
-    cast(sum(unknown_scans) as integer) as unknown_scans,
+    cast(sum(scans) as bigint) as scans,
+    cast(sum(ahead_scans) as bigint) as ahead_scans,
+    cast(sum(late_scans) as bigint) as late_scans,
+    cast(sum(early_scans) as bigint) as early_scans,
+    cast(sum(unknown_scans) as bigint) as unknown_scans,
     max(batch) as batch,
     {{ cut_off() }} as cut_off
 from counted

@@ -12,7 +12,18 @@
 ) }}
 
 with alone as (
-    select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
+    select
+        factory_id,
+        scan_id,
+        line_id,
+        job_order_id,
+        sku_id,
+        operation,
+        quantity,
+        defects,
+        clock_ahead,
+        scanned_at,
+        received_at
     from {{ scans_of_files() }} as s
     where
         batch > {{ scans_done() }}
@@ -21,7 +32,18 @@ with alone as (
 
 -- The first delivery of a scan of which nothing has been counted.
 first_of_several as (
-    select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
+    select
+        factory_id,
+        scan_id,
+        line_id,
+        job_order_id,
+        sku_id,
+        operation,
+        quantity,
+        defects,
+        clock_ahead,
+        scanned_at,
+        received_at
     from {{ ref('int_scan_repeats') }}
     where
         key_hash in (
@@ -39,7 +61,18 @@ counted as (
     select * from first_of_several
     where not {{ is_recounted() }}
     union all
-    select factory_id, line_id, job_order_id, sku_id, operation, quantity, defects, clock_ahead, scanned_at, received_at
+    select
+        factory_id,
+        scan_id,
+        line_id,
+        job_order_id,
+        sku_id,
+        operation,
+        quantity,
+        defects,
+        clock_ahead,
+        scanned_at,
+        received_at
     from {{ ref('int_scans') }}
     where {{ is_recounted() }}
 )
@@ -51,13 +84,13 @@ select
     sku_id,
     operation,
     time_bucket(interval 15 minutes, scanned_at) as slot,
-    cast(sum(quantity) as integer) as pieces,
-    cast(sum(defects) as integer) as defects,
-    cast(count(*) as integer) as scans,
-    cast(count(*) filter (where clock_ahead) as integer) as ahead_scans,
-    cast(count(*) filter (where {{ is_late() }}) as integer) as late_scans,
+    cast(sum(quantity) as bigint) as pieces,
+    cast(sum(defects) as bigint) as defects,
+    cast(count(*) as bigint) as scans,
+    cast(count(*) filter (where clock_ahead) as bigint) as ahead_scans,
+    cast(count(*) filter (where {{ is_late() }}) as bigint) as late_scans,
     min(scanned_at) as first_scan_at,
     max(scanned_at) as last_scan_at,
     cast((select max(f.batch) from {{ ref('int_scan_files') }} as f) as integer) as batch
-from counted
+from {{ corrected('counted') }}
 group by factory_id, line_id, job_order_id, sku_id, operation, slot

@@ -36,7 +36,7 @@ select
     r.on_time::double as on_time_rate,
     r.answer_hours::double as answer_hours,
     r.lead_ratio_q90::double as lead_ratio_q90,
-    r.pieces::integer as pieces_scanned,
+    r.pieces::bigint as pieces_scanned,
     m.by_rank::double as works_by_rank,
     m.by_arrival::double as works_by_arrival,
     m.by_size::double as works_by_size,

@@ -6,7 +6,7 @@ select
     value::double as value,
     weight::double as weight,
     points::double as points,
-    seen::integer as seen,
+    seen::bigint as seen,
     words
 from {{ ref('int_factory_components') }}
 where as_of = {{ business_date() }}

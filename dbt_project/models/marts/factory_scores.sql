@@ -92,8 +92,8 @@ select
             format('{} at {:.0f} of 100', p.band, b.score)
             || case b.rank - {{ band_rank('b.score') }} when 0 then '' else ', held within the margin of its border' end
     end || coalesce('; loses ' || b.losses, '') as reason,
-    b.yield_seen::integer as pieces,
-    b.on_time_seen::integer as job_orders,
+    b.yield_seen::bigint as pieces,
+    b.on_time_seen::bigint as job_orders,
     b.yield::double as yield_rate,
     b.yield_q10::double as yield_q10,
     b.acceptance::double as acceptance_rate,

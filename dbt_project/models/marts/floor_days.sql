@@ -5,8 +5,8 @@ select
     cast({{ wall_clock('s.slot', 'f.timezone') }} as date) as day,
     s.factory_id,
     sum((s.pieces + s.defects) * {{ sam_minutes('s.operation', 'l') }}) as earned_minutes,
-    cast(coalesce(sum(s.pieces) filter (where s.operation = 'inspect'), 0) as integer) as good_pieces,
-    cast(sum(s.defects) as integer) as defects,
+    cast(coalesce(sum(s.pieces) filter (where s.operation = 'inspect'), 0) as bigint) as good_pieces,
+    cast(sum(s.defects) as bigint) as defects,
     max(s.last_scan_at) as last_scan_at
 from {{ ref('int_scan_slots') }} as s
 inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id and s.factory_id = j.factory_id

@@ -19,7 +19,7 @@ with judged as (
 select
     business_date,
     merchant_id,
-    cast(sum(actual) as integer) as pieces,
+    cast(sum(actual) as bigint) as pieces,
     sum(abs(point - actual)) / nullif(sum(actual), 0) as wape,
     sum(abs(naive - actual)) / nullif(sum(actual), 0) as naive_wape,
     sum(mean - actual) / nullif(sum(actual), 0) as bias,

@@ -39,14 +39,14 @@ select
     factory_id,
     line_id,
     day,
-    cast(cut_pieces as integer) as cut_pieces,
-    cast(sew_pieces as integer) as sew_pieces,
-    cast(finish_pieces as integer) as finish_pieces,
-    cast(inspect_pieces as integer) as inspect_pieces,
-    cast(pack_pieces as integer) as pack_pieces,
-    cast(ship_pieces as integer) as ship_pieces,
+    cast(cut_pieces as bigint) as cut_pieces,
+    cast(sew_pieces as bigint) as sew_pieces,
+    cast(finish_pieces as bigint) as finish_pieces,
+    cast(inspect_pieces as bigint) as inspect_pieces,
+    cast(pack_pieces as bigint) as pack_pieces,
+    cast(ship_pieces as bigint) as ship_pieces,
     cast(
-        cut_defects + sew_defects + finish_defects + inspect_defects + pack_defects + ship_defects as integer
+        cut_defects + sew_defects + finish_defects + inspect_defects + pack_defects + ship_defects as bigint
     ) as defects,
     {% for operation in ['cut', 'sew', 'finish', 'inspect', 'pack', 'ship'] -%}
         coalesce({{ operation }}_pieces / nullif({{ operation }}_pieces + {{ operation }}_defects, 0), 1)

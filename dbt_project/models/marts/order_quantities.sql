@@ -1,6 +1,6 @@
 -- What the SKUs of the style had together, and what the batch added to the need.
 with style as (
-    select lot_id, cast(sum(on_hand) as integer) as style_on_hand, cast(sum(on_order) as integer) as style_on_order
+    select lot_id, cast(sum(on_hand) as bigint) as style_on_hand, cast(sum(on_order) as bigint) as style_on_order
     from {{ ref('stg_ledger_order_quantity_skus') }}
     group by lot_id
 )

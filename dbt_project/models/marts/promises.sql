@@ -32,7 +32,7 @@ select
     merchant_id,
     source,
     factories,
-    pieces::integer as pieces,
+    pieces::bigint as pieces,
     made_at,
     made_on,
     planned_on,

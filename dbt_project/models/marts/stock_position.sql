@@ -13,7 +13,8 @@ with counted as (
 
 received as (
     select merchant_id, lot_id, sku_id, min(scanned_at) as first_at, sum(quantity) as pieces
-    from {{ ref('int_receipts') }}
+    from {{ ref('int_shipments') }}
+    where source = 'replenishment'
     group by merchant_id, lot_id, sku_id
 ),
 
@@ -60,16 +61,16 @@ sold_since as (
 received_since as (
     select o.merchant_id, o.sku_id, sum(r.quantity) as pieces
     from opening as o
-    inner join {{ ref('int_receipts') }} as r on o.merchant_id = r.merchant_id and o.sku_id = r.sku_id
-    where r.scanned_at >= o.as_of
+    inner join {{ ref('int_shipments') }} as r on o.merchant_id = r.merchant_id and o.sku_id = r.sku_id
+    where r.source = 'replenishment' and r.scanned_at >= o.as_of
     group by o.merchant_id, o.sku_id
 )
 
 select
     o.merchant_id,
     o.sku_id,
-    cast(greatest(o.on_hand - coalesce(s.pieces, 0) + coalesce(r.pieces, 0), 0) as integer) as on_hand,
-    cast(coalesce(q.pieces, 0) as integer) as on_order,
+    cast(greatest(o.on_hand - coalesce(s.pieces, 0) + coalesce(r.pieces, 0), 0) as bigint) as on_hand,
+    cast(coalesce(q.pieces, 0) as bigint) as on_order,
     o.as_of
 from opening as o
 left join sold_since as s on o.merchant_id = s.merchant_id and o.sku_id = s.sku_id

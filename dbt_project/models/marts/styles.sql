@@ -45,7 +45,7 @@ select
     s.released_on,
     d.first_sold_on,
     d.last_sold_on,
-    cast(coalesce(d.pieces_28d, 0) as integer) as pieces_28d,
+    cast(coalesce(d.pieces_28d, 0) as bigint) as pieces_28d,
     cast(coalesce(d.days_sold_28d, 0) as integer) as days_sold_28d
 from style as s
 left join demand as d on s.merchant_id = d.merchant_id and s.style_id = d.style_id

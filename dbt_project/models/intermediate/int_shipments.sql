@@ -1,0 +1,54 @@
+-- Pieces that factories shipped: `quantity` counts, `surplus` does not. Beyond what was agreed and is tolerated pieces
+-- are surplus, and so is all that is shipped of a job order on which, by scans and the factory's word, no work began.
+with worked as (
+    select distinct job_order_id
+    from {{ ref('int_job_order_pieces') }}
+    where operation != 'ship' and pieces + defects > 0
+),
+
+shipped as (
+    select
+        o.merchant_id,
+        o.source,
+        j.order_id,
+        j.lot_id,
+        s.job_order_id,
+        s.factory_id,
+        s.sku_id,
+        s.scanned_at,
+        s.quantity,
+        sum(s.quantity) over (
+            partition by s.job_order_id, s.sku_id order by s.scanned_at, s.scan_id rows unbounded preceding
+        ) as shipped_pieces,
+        if(
+            j.state in ('Running', 'Interrupted', 'Ended') or w.job_order_id is not null,
+            floor(coalesce(k.quantity, 0) * (1 + o.tolerance_share) + 1e-9),
+            0
+        ) as most_pieces
+    from {{ ref('int_scans') }} as s
+    inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id and s.factory_id = j.factory_id
+    inner join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id
+    left join {{ ref('stg_ledger_job_order_skus') }} as k on s.job_order_id = k.job_order_id and s.sku_id = k.sku_id
+    left join worked as w on s.job_order_id = w.job_order_id
+    where s.operation = 'ship'
+),
+
+counted as (
+    select
+        *,
+        cast(greatest(least(quantity, most_pieces - (shipped_pieces - quantity)), 0) as bigint) as counted_pieces
+    from shipped
+)
+
+select
+    merchant_id,
+    source,
+    order_id,
+    lot_id,
+    job_order_id,
+    factory_id,
+    sku_id,
+    scanned_at,
+    counted_pieces as quantity,
+    quantity - counted_pieces as surplus
+from counted
