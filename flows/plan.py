@@ -16,6 +16,7 @@ from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
 from c2m.files import make_folder, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
+from c2m.ledger.conversation import changes
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.settings import PlanPolicy, settings
@@ -30,6 +31,7 @@ from optimization.book.daily_instance import build_instance, merchant_lots, prom
 from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation, lot_names, priced
 from optimization.book.replenishment import replenish
+from optimization.book.waiting import plan_currency, set_apart
 from optimization.contract.instances import Instance, write
 from optimization.contract.instances import read as read_instance
 from optimization.contract.plan import Plan as Made
@@ -50,8 +52,12 @@ def record_orders(day: date) -> None:
     with session() as s:
         policy, last = settings().replenishment, orders.last_of_style(s, before=day)
         made = replenish(windows, read("stock_position"), read("styles"), skus, last, policy, day)
-        orders.record(s, *merchant_lots(read("merchant_order_book"), skus), clock.now())
-        orders.record(s, *made[:3], clock.now(), made[3].assign(build_id=manifest()["build_id"]))
+        currency = plan_currency(read("factories"))
+        ordered_by_merchants = set_apart(*merchant_lots(read("merchant_order_book"), skus, orders.held(s)), currency)
+        orders.record(s, *ordered_by_merchants, clock.now())
+        reasons = made[3].assign(build_id=manifest()["build_id"])
+        orders.record(s, *set_apart(*made[:3], currency), clock.now(), reasons)
+        changes.ask(s, clock.now())
         ordered = quantities.of_day(s, day)
     reports.page("quantities", f"Why this many, {day}", *why_this_many(ordered))
 

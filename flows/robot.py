@@ -11,7 +11,7 @@ from c2m.domain import alerts
 from c2m.domain.alerts import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
 from c2m.ledger import alerts as kept
-from c2m.ledger import job_orders, status
+from c2m.ledger import job_orders, orders, status
 from c2m.ledger.store import session
 from c2m.people import notify
 from c2m.settings import settings
@@ -41,6 +41,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     policy = settings().robot
     with session() as s:
         factories, standing, beyond = status.factories(s), kept.standing(s), job_orders.surplus(s)
+        refused, waiting = job_orders.refused_cuts(s), orders.waiting(s)
     late = set(standing.loc[standing["kind"] == "late", "subject"])
     found = alerts.all_of(
         alerts.offline(offline_hours(floor, factories), rows, policy),
@@ -50,6 +51,8 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alerts.late(rows, late, policy, remedy.moves(rows[rows["late_chance"] >= policy.relief_chance], floor, rows)),
         alerts.promises(recent(read("promises"), clock.business_date(now))),
         alerts.surplus(beyond),
+        alerts.refused_cuts(refused),
+        alerts.waits(waiting),
         alerts.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:

@@ -19,7 +19,7 @@ PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stan
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
-UNEXPLAINED = {"late", "surplus", "scans"}  # told whatever else is
+UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits"}  # told whatever else is
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 Say = Callable[[Any], str]
@@ -183,6 +183,34 @@ def surplus(pieces: pd.DataFrame) -> pd.DataFrame:
         return "Agree with the merchant to take the pieces, or have them sent back; they are in no stock until then"
 
     return _alerts("surplus", rows, "subject", WARNING, cause, move)
+
+
+def refused_cuts(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Work that a merchant no longer wants and a factory goes on with. jobs: `ledger.job_orders.refused_cuts`."""
+
+    def cause(row: Any) -> str:
+        asked = "cancelled" if row.asked_pieces == 0 else f"cut to {row.asked_pieces:,.0f} pieces"
+        said = f": {row.reason}" if row.reason else ""
+        return f"order {row.order_id} was {asked}; {row.factory_id} goes on with {row.quantity:,}{said}"
+
+    def move(row: Any) -> str:
+        return f"Call {row.factory_id}, and agree with {row.merchant_id} what becomes of the pieces"
+
+    return _alerts("refused", jobs, "job_order_id", WARNING, cause, move)
+
+
+def waits(lots: pd.DataFrame) -> pd.DataFrame:
+    """Lots that cannot be planned now. lots: `ledger.orders.waiting`."""
+    rows = lots.assign(factory_id="", job_order_ids=pd.Series([[] for _ in lots.index], lots.index, dtype=object))
+    rows["order_ids"] = pd.Series([[one] for one in lots["order_id"]], lots.index, dtype=object)
+
+    def cause(row: Any) -> str:
+        return f"{row.quantity:,} pieces of order {row.order_id} of {row.merchant_id} are not planned: {row.waits}"
+
+    def move(row: Any) -> str:
+        return f"Tell {row.merchant_id}; the rest of the day's orders is planned without them"
+
+    return _alerts("waits", rows, "lot_id", WARNING, cause, move)
 
 
 def scans(quality: pd.DataFrame) -> pd.DataFrame:

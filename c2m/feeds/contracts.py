@@ -128,13 +128,24 @@ class MerchantOrder(Row):
     destination_longitude: Longitude | None = None
     status: Annotated[Literal["open", "cancelled"], Sql("VARCHAR")]
     parent_order_id: Id | None = Field(None, description="The order that this one repeats")
+    line_count: Annotated[int, Sql("INTEGER", "lines", added=True), Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Lines of the whole order: until so many have come it is not planned"
+    )
+    total_quantity: Annotated[int, Sql("BIGINT", "pieces", added=True), Field(ge=0, le=10**12)] | None = Field(
+        None, description="Pieces of the whole order: until so many have come it is not planned"
+    )
 
 
 class MerchantOrderLine(Row):
     merchant_id: Id
     order_id: Id
     sku_id: Id
-    quantity: Annotated[int, Sql("INTEGER", "pieces"), Field(ge=1, le=_MOST_PIECES)]
+    quantity: Annotated[int, Sql("INTEGER", "pieces"), Field(ge=0, le=_MOST_PIECES)] = Field(
+        description="0: the line is cancelled"
+    )
+    status: Annotated[Literal["open", "cancelled"], Sql("VARCHAR", added=True)] | None = Field(
+        None, description="Of the line; open where it says nothing"
+    )
 
 
 class Factory(Row):

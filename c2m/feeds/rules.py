@@ -5,6 +5,7 @@ A limit is written once, on the model's field; the vectorised predicate behind t
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from types import UnionType
@@ -78,6 +79,12 @@ class Feed:
         object.__setattr__(self, "columns", tuple(_column(name, info) for name, info in fields))
         derived = [rule for name, info in fields for rule in _limits(name, info)]
         object.__setattr__(self, "rules", (*derived, *self.rules))
+
+    def with_rule(self, rule: Rule) -> "Feed":
+        """The same contract with one rule more."""
+        more = copy(self)
+        object.__setattr__(more, "rules", (*self.rules, rule))
+        return more
 
     def column(self, name: str) -> Column:
         """The column of that name."""

@@ -8,13 +8,15 @@
     sources:                               # foreign files, each through a mapping
       - mapping: amazon_india_apparel/sales_lines.yaml     # below the project's mappings/, or below this folder
         root: ${shared_data}/amazon_india_apparel          # ${shared_data} is a setting; default: this folder
+        merchants: [amazon_in]                             # who it may speak for; default: anybody
+    merchants: [acme]                      # who the native files may speak for; default: anybody
 
 Native files need no mention: <feed>.csv, <feed>.jsonl, <feed>.parquet, packed with gzip or not, or any number of them
 in a folder named after the feed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, load, native
 from c2m.feeds.records import kind_of
+from c2m.feeds.rules import Rule, literal
 from c2m.settings import settings
 
 _MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -37,6 +40,7 @@ class _SourceSpec(BaseModel):
 
     mapping: str
     root: str = "."
+    merchants: list[str] | None = None
 
 
 class _WorldFile(BaseModel):
@@ -48,6 +52,7 @@ class _WorldFile(BaseModel):
     business_date: date | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     sources: list[_SourceSpec] = Field(default_factory=list)
+    merchants: list[str] | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -87,6 +92,7 @@ class World:
     name: str
     overrides: dict[str, Any]  # of settings: timezone, currency, business_date and what `settings:` says
     foreign: tuple[tuple[Mapping, Path], ...]  # mapping, folder in which its files lie
+    merchants: tuple[str, ...] | None = None  # who the native files may speak for
 
     @classmethod
     def load(cls, folder: Path) -> "World":
@@ -98,13 +104,15 @@ class World:
         foreign, faults = [], []
         for spec in file.sources:
             try:
-                foreign.append((_mapping(folder, spec.mapping), _root(folder, spec.root)))
+                mapping = _bound(_mapping(folder, spec.mapping), spec.merchants)
+                foreign.append((mapping, _root(folder, spec.root)))
             except InputError as error:
                 faults += error.faults
         if faults:
             raise InputError("world", faults)
         named = file.model_dump(mode="json", include={"timezone", "currency", "business_date"}, exclude_none=True)
-        return cls(folder, file.name or folder.resolve().name, named | file.settings, tuple(foreign))
+        native_of = None if file.merchants is None else tuple(file.merchants)
+        return cls(folder, file.name or folder.resolve().name, named | file.settings, tuple(foreign), native_of)
 
     def sources(self) -> list[Source]:
         """Every file of the world, what others refer to first."""
@@ -138,7 +146,7 @@ class World:
     def _native(self) -> Iterator[Source]:
         for feed in FEEDS:
             files = [*self.folder.glob(f"{feed}.*"), *self.folder.glob(f"{feed}/**/*")]
-            mapping = native(feed)
+            mapping = _bound(native(feed), self.merchants)
             for file in filter(_is_data, files):
                 yield Source(mapping, file, _told(file.relative_to(self.folder)))
 
@@ -168,6 +176,16 @@ def _mapping(folder: Path, name: str) -> Mapping:
         if place.is_file():
             return load(place, name)
     raise InputError("mapping-missing", [f"{name}: no such mapping; looked for {' and '.join(map(str, places))}"])
+
+
+def _bound(mapping: Mapping, merchants: Sequence[str] | None) -> Mapping:
+    """The mapping of a source that may speak for these merchants alone: rows of others go to quarantine."""
+    if merchants is None or not any(column.name == "merchant_id" for column in mapping.feed.columns):
+        return mapping
+    known = ", ".join(map(literal, merchants)) or "NULL"
+    advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
+    rule = Rule("merchant-not-of-source", ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
+    return replace(mapping, feed=mapping.feed.with_rule(rule))
 
 
 def _root(folder: Path, root: str) -> Path:

@@ -28,6 +28,9 @@ OVERVIEW = [
     "good_pieces",
     "shipped",
     "defects",
+    "asked_pieces",
+    "made_pieces",
+    "cut_accepted",
     "start_on",
     "due_on",
     "revision",
@@ -205,6 +208,12 @@ def _count(job: JobOrder, made: pd.Series | None, defects: pd.Series, at: dateti
     if changed:
         job.at = at
     return changed
+
+
+def refused_cuts(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """Live job orders that were to be cancelled or cut, and whose factories refused: OVERVIEW."""
+    jobs = overview(session, scope)
+    return jobs[jobs["state"].isin(LIVE) & (jobs["cut_accepted"].eq(False))].reset_index(drop=True)
 
 
 def surplus(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:

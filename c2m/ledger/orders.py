@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Select, and_, case, func, select, update
+from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
@@ -22,7 +22,7 @@ from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
-OPTIONAL = {"style_name": None, "specification_url": None}  # of a lot: what its catalogue may not say
+OPTIONAL = {"style_name": None, "specification_url": None, "waits": ""}  # of a lot: what its catalogue may not say
 PLANNING = [  # what open_lots tells of a lot's order
     "source",
     "parent_order_id",
@@ -54,7 +54,8 @@ def record(
     _refuse_inconsistent(orders, lots, lot_skus)
     serialise(session, "order book")
     fresh = {"state": "open", "at": at}
-    order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, orders, ORDER)]
+    named = orders if "order_code" in orders else orders.assign(order_code=None)
+    order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, named, ORDER)]
     upsert(session, Order, order_rows, keep=("state", "closed_at"))
     described = lots.assign(**{name: value for name, value in OPTIONAL.items() if name not in lots})
     lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, described, LOT)]
@@ -174,6 +175,8 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     told = select(Promise.promised_on).where(Promise.order_id == Lot.order_id, Promise.made_at.is_not(None))
     first_told = told.order_by(Promise.made_at, Promise.plan_id).limit(1).scalar_subquery()
     remaining = func.coalesce(free.c.free, 0) + func.coalesce(held.c.committed, 0)
+    # What waits now and was given out before goes on.
+    can_be_planned = or_(Lot.waits == "", held.c.committed > 0)
     statement = (
         select(
             *Lot.__table__.columns,
@@ -185,11 +188,26 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
         .join(Order, Order.order_id == Lot.order_id)
         .outerjoin(held, held.c.lot_id == Lot.lot_id)
         .outerjoin(free, free.c.lot_id == Lot.lot_id)
-        .where(Lot.state.in_(UNFINISHED), remaining > 0, *scope.conditions(Lot))
+        .where(Lot.state.in_(UNFINISHED), remaining > 0, can_be_planned, *scope.conditions(Lot))
         .order_by(Lot.lot_id)
     )
     lots = frame(session, statement)
     return lots.astype({"unit_value": float, "unit_cost_basis": float, "remaining": np.int64, "committed": np.int64})
+
+
+def held(session: Session) -> pd.DataFrame:
+    """order_id, merchant_id, lot_id, sku_id of merchants' orders; the lot that orders most of a SKU comes first."""
+    chosen = select(Lot.order_id, Lot.merchant_id, Lot.lot_id, LotSku.sku_id)
+    chosen = chosen.join(LotSku, LotSku.lot_id == Lot.lot_id).join(Order, Order.order_id == Lot.order_id)
+    ordered = chosen.where(Order.source == "merchant").order_by(Lot.order_id, LotSku.quantity.desc(), Lot.lot_id)
+    return frame(session, ordered)
+
+
+def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
+    """order_id, lot_id, merchant_id, quantity, waits: lots that cannot be planned now, and why."""
+    columns = (Lot.order_id, Lot.lot_id, Lot.merchant_id, Lot.quantity, Lot.waits)
+    chosen = select(*columns).where(Lot.waits != "", Lot.state.in_(UNFINISHED), *scope.conditions(Lot))
+    return frame(session, chosen.order_by(Lot.order_id, Lot.lot_id))
 
 
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:

@@ -69,7 +69,7 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """A merchant's or a replenishment order."""
+    """A merchant's or a replenishment order. order_code: what the merchant calls it."""
 
     __tablename__ = "orders"
     order_id: Mapped[Key]
@@ -83,6 +83,7 @@ class Order(Base):
     tolerance_share: Mapped[float]
     max_factories: Mapped[int | None]
     currency: Mapped[str] = mapped_column(String(3))
+    order_code: Mapped[str | None]
     destination_latitude: Mapped[float | None]
     destination_longitude: Mapped[float | None]
     state: Mapped[states.OrderState]
@@ -91,7 +92,7 @@ class Order(Base):
 
 
 class Lot(Base):
-    """One style-colour of one order: the planning unit."""
+    """One style-colour of one order: the planning unit. waits: why it cannot be planned now; '' where it can."""
 
     __tablename__ = "lots"
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
@@ -114,6 +115,7 @@ class Lot(Base):
     sam_pack_minutes: Mapped[float]
     sam_minutes: Mapped[float]
     shipped: Mapped[Sum]
+    waits: Mapped[LongText] = mapped_column(default="", server_default="")
     state: Mapped[states.OrderState] = mapped_column(index=True)
     at: Mapped[datetime]
 
@@ -297,6 +299,8 @@ class JobOrder(Base):
     counted: ended, and its shipped pieces are final; what it did not ship is open for planning again.
     rank: among the factory's job orders, smaller first, as last asked; none for a factory that does not know it.
     agreed_rank: as it stands at the factory. ranked_revision: the newest that asks for another rank alone, else 0.
+    asked_pieces: what was last asked of it once the merchant wanted less; none where that never was.
+    made_pieces: what the factory then said that it has made and will deliver. cut_accepted: its answer, none before.
     begun_at: when work on it began, by the factory's word; none before, and where that was never said.
     """
 
@@ -331,6 +335,9 @@ class JobOrder(Base):
     good_pieces: Mapped[Sum]
     shipped: Mapped[Sum]
     defects: Mapped[Sum]
+    asked_pieces: Mapped[int | None]
+    made_pieces: Mapped[int | None]
+    cut_accepted: Mapped[bool | None]
     begun_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     counted: Mapped[bool]

@@ -48,6 +48,8 @@ from c2m.ids import derive_id
 # Besides, JSON may be nested 200 levels deep: there pydantic's parser stops, before it runs out of stack.
 MAX_BYTES = 4 * 1024 * 1024  # a full batch of scans is about 1.5 MB
 MAX_SCANS = 5_000
+MAX_SKUS = 1_000  # of a job order
+MAX_PIECES = 100_000_000
 MAX_JUMP = 10_000  # of `sequence`, from one answer on a job order to the next
 PLATFORM = "c2m/platform"
 MAX_URL = 2000  # characters of a URL
@@ -80,7 +82,7 @@ Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 # No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Pieces = Annotated[int, Field(ge=0, le=100_000_000)]
+Pieces = Annotated[int, Field(ge=0, le=MAX_PIECES)]
 Rank = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]  # what every JSON parser keeps whole
 Counter = Annotated[int, Field(ge=1, le=2_000_000_000)]
 # Bounds, because the last hours of year 9999 have no UTC equivalent in Python.
@@ -117,7 +119,7 @@ class Item(_Data):
     sku_id: Id
     colour: Name
     size: Name | None = None
-    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
 
 
 class JobOrder(_Data):
@@ -132,15 +134,15 @@ class JobOrder(_Data):
     merchant_id: Id
     style_id: Id
     category: Name
-    quantity: Annotated[int, Field(ge=1, le=100_000_000)]
-    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=1000)
+    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
+    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=MAX_SKUS)
     start_on: date
     due_on: date
     accept_by: Moment
     operations: tuple[RoutingStep, ...] = Field(min_length=1, max_length=50)
     destination: Destination = Destination()
     rank: Rank | None = None
-    items: tuple[Item, ...] | None = Field(None, min_length=1, max_length=1000)
+    items: tuple[Item, ...] | None = Field(None, min_length=1, max_length=MAX_SKUS)
     style_name: Name | None = None
     crafts: tuple[Name, ...] | None = Field(None, max_length=50)
     price: float | None = Field(None, ge=0, le=1e12, allow_inf_nan=False)
@@ -188,7 +190,12 @@ class Cancel(_Data):
 
 
 class JobResponse(_Data):
-    """A factory's word on one job order."""
+    """A factory's word on one job order.
+
+    `made`: with a cancel or a cut that it accepts after work has begun, the good pieces that it has or will still
+    deliver, at least those scanned. The job order then stands at what was asked or at `made`, whichever is more, until
+    that is shipped. Absent or 0 on a cancel: nothing, and the state is Aborted.
+    """
 
     job_order_id: Id
     revision: Counter
@@ -196,6 +203,7 @@ class JobResponse(_Data):
     state: FactoryState
     accepted: bool | None = None
     reason: Text = ""
+    made: Pieces | None = None
 
 
 class Scan(_Data):

@@ -13,18 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.domain.promises import Correction
-from c2m.errors import InputError
 from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
 from optimization.book.arcs import arcs, transit_days
 from optimization.book.factory_record import exposed, exposures
+from optimization.book.identity import NOTHING, with_ledger_ids
 from optimization.book.lots import make_lots
 from optimization.book.precedence import due_days, settled
 from optimization.book.promised_dates import promises
 from optimization.book.proposal import dates, places
 from optimization.book.queue import WORK
 from optimization.book.under_way import under_way
+from optimization.book.waiting import plan_currency, unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan
 
@@ -39,13 +40,19 @@ _MAKER = ["order_id", "factory_id"]
 DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 
 
-def merchant_lots(book: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(orders, lots, lot_skus) of the mart merchant_order_book: one lot per style-colour of an order."""
-    headers = book.drop_duplicates(["merchant_id", "order_id"])
-    _refuse_shared_ids(headers)
-    lots, lot_skus = make_lots(book, skus)
+def merchant_lots(
+    book: pd.DataFrame, skus: pd.DataFrame, held: pd.DataFrame = NOTHING
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(orders, lots, lot_skus) of the mart merchant_order_book: one lot per style-colour of an order.
+
+    held: the lots that the ledger knows, by which orders and lots keep their ids.
+    """
+    book = with_ledger_ids(book, held)
+    headers = book.drop_duplicates("order_id")
+    lots, lot_skus = make_lots(book[book["quantity"] > 0], skus, held)
+    lots["waits"] = lots["order_id"].map(unfinished_orders(book))
     cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
-    orders = headers[["order_id", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    orders = headers[["order_id", "order_code", *HEADER]].assign(source="merchant").reset_index(drop=True)
     orders, lots = (
         frame.assign(state=np.where(frame["order_id"].isin(cancelled), "cancelled", "open")) for frame in (orders, lots)
     )
@@ -70,12 +77,13 @@ def build_instance(
     their pair whatever happened to the factory since.
     """
     day_1 = first_working_day(calendar, business_date)
+    currency = plan_currency(factories) or lots["currency"].min()
+    lots = lots[(lots["currency"] == currency) | lots["lot_id"].isin(live["lot_id"])]
     held = _held(live, lots)
     lots = _to_plan(lots, held)
     if day_1 is None or lots.empty:
         return None
-    currency = _one_currency(lots, factories)
-    factories = factories.sort_values("factory_id", ignore_index=True)
+    factories = _of_currency(factories, currency).sort_values("factory_id", ignore_index=True)
     orders = _orders(lots, day_1, policy)
     capacity = _capacity(calendar, factories, day_1, policy.horizon_days)
     exposure = exposures(factories, scores)
@@ -386,32 +394,6 @@ def _latest(orders: pd.DataFrame, offered: pd.DataFrame) -> "pd.Series[int]":
     return orders["max_late_days"] + orders["lot_id"].map(in_hand).fillna(0).astype(np.int64)
 
 
-def _one_currency(lots: pd.DataFrame, factories: pd.DataFrame) -> str:
-    """The currency of the plan; refused where lots or active factories count in different ones."""
-    active = factories[factories["status"] == "active"]
-    named = pd.concat(
-        [
-            pd.DataFrame({"who": "lot " + lots["lot_id"], "currency": lots["currency"]}),
-            pd.DataFrame({"who": "factory " + active["factory_id"], "currency": active["currency"]}),
-        ]
-    )
-    expected = str(lots["currency"].mode().iloc[0])
-    others = named[named["currency"] != expected]
-    if len(others):
-        advice = f"a plan has one currency, here {expected}; convert in the mapping of the feed"
-        faults = [f"{row.who} counts in {row.currency}; {advice}" for row in others.itertuples()]
-        raise InputError("mixed-currencies", faults)
-    return expected
-
-
-def _refuse_shared_ids(headers: pd.DataFrame) -> None:
-    shared = headers[headers.duplicated("order_id", keep=False)]
-    if len(shared):
-        raise InputError(
-            "order-id-shared",
-            [
-                f"order {order_id} is used by merchants {', '.join(sorted(rows['merchant_id']))}; the ledger needs ids "
-                "that differ between merchants: prefix them in the mapping and keep the merchant's own as order_code"
-                for order_id, rows in shared.groupby("order_id")
-            ],
-        )
+def _of_currency(factories: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Factories, of which those that count in another currency than the plan get no new work."""
+    return factories.assign(status=factories["status"].where(factories["currency"] == currency, "paused"))

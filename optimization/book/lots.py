@@ -7,23 +7,27 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from c2m.ids import derive_id
+from optimization.book.identity import LOT, NOTHING, lot_ids
 
 SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes"]
-LOT = ["order_id", "merchant_id", "style_id", "colour"]
 TOLD = ["size", "style_name", "specification_url"]  # to the factory, where the catalogue says it
 PER_PIECE = {"unit_value": "price", "unit_cost_basis": "cost", **{name: name for name in [*SAM, "sam_minutes"]}}
 
 
-def make_lots(lines: pd.DataFrame, skus: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs."""
+def make_lots(
+    lines: pd.DataFrame, skus: pd.DataFrame, held: pd.DataFrame = NOTHING
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs.
+
+    held: the lots that the ledger knows, see `identity`.
+    """
     known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", *PER_PIECE.values()]
     told = {name: None for name in TOLD if name not in skus}
     rows = lines[["merchant_id", "order_id", "sku_id", "quantity"]].merge(
         skus.assign(**told)[[*known, *TOLD]], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
     )
     _refuse_unknown(rows)
-    rows["lot_id"] = [derive_id(*key) for key in rows[LOT].itertuples(index=False)]
+    rows["lot_id"] = lot_ids(rows, held)
     by_lot = rows.groupby("lot_id", sort=False)
     lots = by_lot[[*LOT, "category", "style_name", "specification_url"]].first()
     lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))

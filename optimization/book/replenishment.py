@@ -17,7 +17,8 @@ from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.errors import InputError
 from c2m.ids import derive_id
 from c2m.settings import ReplenishmentPolicy
-from optimization.book.lots import LOT, make_lots
+from optimization.book.identity import LOT
+from optimization.book.lots import make_lots
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

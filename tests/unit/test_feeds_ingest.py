@@ -149,6 +149,16 @@ def test_key_conflict_within_a_file_and_against_what_landed(world: Path) -> None
     assert len(landed("stock")) == 2
 
 
+def test_a_source_speaks_for_its_own_merchants_alone(world: Path) -> None:
+    own = good("stock")
+    (world / "world.yaml").write_text(f"merchants: [{own['merchant_id']}]\n", encoding="utf-8")
+    write_csv(world / "stock.csv", [own, good("stock", merchant_id="another")])
+    row = outcome("stock", ingest(World.load(world)))
+    assert tuple(row[["rows_in", "accepted", "quarantined"]]) == (2, 1, 1)
+    broken = quarantine.read("stock")
+    assert broken["rule"].tolist() == ["merchant-not-of-source"] and "another" in broken["seen"][0]
+
+
 def test_missing_feeds_are_named_together_and_the_rest_is_kept(world: Path) -> None:
     (world / "sales_lines.csv").rename(world / "sale_lines.csv")
     (world / "factories.csv").unlink()

@@ -8,7 +8,6 @@ import pytest
 from order_world import DAY, DELHI, POLICY, build, built, factory, job_order, lot, pairs, score, skills, working_days
 from scipy.optimize import linprog
 
-from c2m.errors import InputError
 from c2m.settings import PlanPolicy
 from optimization.contract.instances import Instance
 
@@ -199,10 +198,11 @@ def test_a_job_order_at_a_factory_that_left_the_feed_is_to_be_placed_again() -> 
     assert not instance.incumbent["frozen"].any()
 
 
-def test_two_currencies_are_refused_with_every_fault() -> None:
-    with pytest.raises(InputError) as error:
-        build([lot("l1"), lot("l2"), lot("l3", currency="INR")], [factory("f", currency="EUR"), factory("g")])
-    assert [fault.split(" counts")[0] for fault in error.value.faults] == ["lot l3", "factory f"]
+def test_what_counts_in_another_currency_is_left_out_and_the_rest_is_planned() -> None:
+    lots = [lot("l1"), lot("l2"), lot("l3", currency="INR")]
+    instance = built(lots, [factory("e", currency="EUR"), factory("g"), factory("h")])
+    assert set(instance.orders["lot_id"]) == {"l1", "l2"}
+    assert {factory_id for _, factory_id in pairs(instance)} == {"g", "h"}
 
 
 def placeable_pieces(instance: Instance) -> float:

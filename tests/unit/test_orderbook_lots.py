@@ -7,7 +7,9 @@ import pytest
 
 from c2m.errors import InputError
 from optimization.book.daily_instance import HEADER, merchant_lots
+from optimization.book.identity import HELD
 from optimization.book.lots import SAM
+from optimization.book.waiting import set_apart
 
 SKUS = pd.DataFrame(
     [
@@ -23,7 +25,7 @@ SKUS = pd.DataFrame(
 
 def book(*lines: tuple[str, str, str, int, str]) -> pd.DataFrame:
     rows = pd.DataFrame(lines, columns=["merchant_id", "order_id", "sku_id", "quantity", "status"])
-    facts = {name: None for name in HEADER if name != "merchant_id"}
+    facts = {name: None for name in [*HEADER, "line_count", "total_quantity"] if name != "merchant_id"}
     return rows.assign(**{**facts, "due_on": date(2026, 4, 1), "currency": "USD", "tolerance_share": 0.05})
 
 
@@ -81,9 +83,64 @@ def test_unknown_skus_are_named_all_at_once() -> None:
     assert [fault.split(":")[0] for fault in error.value.faults] == ["merchant m, order o4", "merchant n, order o5"]
 
 
-def test_an_order_id_of_two_merchants_is_refused() -> None:
-    with pytest.raises(InputError, match="order o1 is used by merchants m, n"):
-        merchant_lots(pd.concat([BOOK, book(("n", "o1", "red-S", 1, "open"))]), SKUS)
+def held(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> pd.DataFrame:
+    """As the ledger would hold them."""
+    return lot_skus.merge(lots[["lot_id", "order_id", "merchant_id"]], on="lot_id")[HELD]
+
+
+def test_two_merchants_may_have_an_order_of_one_id() -> None:
+    other = book(("a", "o1", "red-S", 7, "open"))
+    skus = pd.concat([SKUS, SKUS[SKUS["merchant_id"] == "n"].assign(merchant_id="a")])
+    alone = merchant_lots(BOOK, skus)
+    orders, lots, lot_skus = merchant_lots(pd.concat([BOOK, other]), skus, held(*alone))
+    assert orders["order_id"].is_unique and orders["order_code"].tolist() == ["o1", "o2", "o3", "o1"]
+    pd.testing.assert_frame_equal(lots[lots["merchant_id"] != "a"].reset_index(drop=True), alone[1])
+    again = merchant_lots(pd.concat([other, BOOK]), skus, held(orders, lots, lot_skus))
+    assert set(again[0]["order_id"]) == set(orders["order_id"]) and set(again[1]["lot_id"]) == set(lots["lot_id"])
+    assert lot_skus["quantity"].sum() == alone[2]["quantity"].sum() + 7
+
+
+def test_a_lot_stays_itself_whatever_its_colour_and_style_are_called() -> None:
+    before = merchant_lots(BOOK, SKUS)
+    renamed = SKUS.assign(
+        colour=SKUS["colour"].replace("red", "Red"), style_id=SKUS["style_id"].where(SKUS["sku_id"] != "red-M", "other")
+    )
+    more = pd.concat([BOOK, book(("m", "o1", "dress", 5, "open"))])
+    _, lots, _ = merchant_lots(more, renamed, held(*before))
+    assert set(before[1]["lot_id"]) <= set(lots["lot_id"]) and len(lots) == len(before[1]) + 1
+    kept = lots.set_index("lot_id").loc[before[1]["lot_id"]]
+    assert kept["quantity"].tolist() == before[1]["quantity"].tolist()
+    new_red = SKUS.assign(colour=SKUS["colour"].where(SKUS["sku_id"] != "blue-M", "red"))
+    _, moved, _ = merchant_lots(BOOK, new_red, held(*before))
+    assert set(moved["lot_id"]) == set(before[1]["lot_id"]), "blue becomes red: still the two lots that they were"
+
+
+def test_lots_that_cannot_be_planned_are_set_apart_with_the_reason() -> None:
+    shirts = [("m", f"k{i}", "s", "red", "shirt", "", 9.0, 5.0, 8.0) for i in range(1001)]
+    many = pd.DataFrame(shirts, columns=SKUS.columns[:9]).assign(**dict.fromkeys(SAM, 2.0))
+    lines = book(*[("m", "big", f"k{i}", 2, "open") for i in range(1001)])
+    _, lots, _ = set_apart(*merchant_lots(pd.concat([BOOK, lines]), pd.concat([SKUS, many])), "USD")
+    assert lots.set_index("order_id")["waits"].loc["big"].startswith("1001 SKUs of one style and colour")
+    assert (lots.loc[lots["order_id"] != "big", "waits"] == "").all()
+    yen = BOOK.assign(currency=BOOK["currency"].where(BOOK["merchant_id"] != "n", "JPY"))
+    _, lots, _ = set_apart(*merchant_lots(yen, SKUS), "USD")
+    waits = lots.set_index("order_id")["waits"]
+    assert waits["o3"].startswith("counts in JPY, the plan in USD") and set(waits.drop("o3")) == {""}
+
+
+def test_an_order_waits_until_it_is_whole() -> None:
+    def waits(**facts: object) -> set[str]:
+        return set(merchant_lots(BOOK.assign(**facts).query("order_id == 'o1'"), SKUS)[1]["waits"])
+
+    assert waits(line_count=3, total_quantity=450) == {""}
+    assert waits(line_count=4) == {"3 of 4 lines have come: send the rest"}
+    assert waits(total_quantity=451) == {"450 of 451 pieces have come: send the rest"}
+
+
+def test_a_cancelled_line_is_no_line_of_a_lot() -> None:
+    without = BOOK.assign(quantity=BOOK["quantity"].where(BOOK["sku_id"] != "red-M", 0))
+    _, lots, lot_skus = merchant_lots(without, SKUS)
+    assert "red-M" not in set(lot_skus["sku_id"]) and lots["quantity"].sum() == BOOK["quantity"].sum() - 300
 
 
 def test_an_empty_book_has_no_lots() -> None:

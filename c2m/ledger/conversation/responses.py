@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from c2m.domain.apportion import apportion
 from c2m.ledger.conversation.outbox import Correspondence, Letter
 from c2m.ledger.states import GIVEN_BACK, LIVE, RANK, STARTED, JobState, advance
 from c2m.ledger.tables import JobOrder
@@ -52,7 +53,7 @@ def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
     nothing_agreed = job.confirmed_revision == 0 or said.state in ("NotAllowedToStart", "Aborted")
     if said.accepted is False and nothing_agreed and not ranked:
         return _refuse(case, time) if newer else "stale"
-    decision = ranked or _decide(case, said)
+    decision = ranked or _settle_cancel(case, said) or _decide(case, said)
     if _waits_for_start(case, said, newer, agreed=said.accepted is True or ranked is not None):
         start = Start(job_order_id=job.job_order_id, revision=job.revision)
         case.letters.append(Letter(job.factory_id, start, time))
@@ -83,12 +84,33 @@ def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
     return "kept" if refused else "accepted"
 
 
+def _settle_cancel(case: Case, said: JobResponse) -> Effect | None:
+    """A cancel of begun work that the factory takes, but for what it has made: that stands until it is shipped."""
+    if not (said.accepted and said.made and said.state in STARTED and case.said.unanswered(CANCEL)):
+        return None
+    case.said.answered(CANCEL)
+    _stand_at(case, dict.fromkeys(case.skus, 0), said.made)
+    return "accepted"
+
+
+def _stand_at(case: Case, asked: dict[str, int], made: int | None) -> None:
+    """The agreement is what was asked, or what is made of the earlier one, whichever is more."""
+    more = min(max(0, (made or 0) - sum(asked.values())), sum(case.skus.values()) - sum(asked.values()))
+    rest = {sku_id: max(0, pieces - asked.get(sku_id, 0)) for sku_id, pieces in case.skus.items()}
+    added = apportion(more, list(rest.values())) if more > 0 else [0] * len(rest)
+    case.skus = {sku_id: asked.get(sku_id, 0) + int(n) for sku_id, n in zip(rest, added, strict=True)}
+    case.job.quantity = case.job.requested = sum(case.skus.values())
+    case.job.made_pieces, case.job.cut_accepted = made, True
+
+
 def _decide(case: Case, said: JobResponse) -> Effect | None:
     """Settles what the factory was asked: a revision, or a cancel that it refuses."""
     if said.accepted is None:
         return None
     offer, answered = case.said.offered(said.revision)
     if answered and said.accepted is False:
+        if case.said.unanswered(CANCEL) and case.job.asked_pieces is not None:
+            case.job.cut_accepted = False
         case.said.answered(CANCEL)
     if answered:
         return None if said.accepted else "kept"
@@ -102,7 +124,12 @@ def _decide(case: Case, said: JobResponse) -> Effect | None:
     else:
         offer, _ = case.said.offered(case.job.confirmed_revision)
         case.job.rank = case.job.agreed_rank
-    _commit_to(case, offer)
+    if case.job.asked_pieces is not None and case.job.cut_accepted is None:
+        case.job.cut_accepted = said.accepted
+    if said.accepted and said.made is not None:
+        _stand_at(case, offer.quantity_by_sku, said.made)
+    else:
+        _commit_to(case, offer)
     return "accepted" if said.accepted else "kept"
 
 

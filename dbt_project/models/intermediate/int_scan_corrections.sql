@@ -11,7 +11,11 @@ with landed as (
         on c.landed_file = f.landed_file and c.received_at >= f.received_from and c.received_at < f.received_to
 ),
 
-asides as (select factory_id, corrects from landed where is_set_aside),
+asides as (
+    select factory_id, corrects
+    from landed
+    where is_set_aside
+),
 
 -- Each once; a correction that was itself set aside counts no more.
 said as (

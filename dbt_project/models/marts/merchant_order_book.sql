@@ -16,7 +16,9 @@ select
     o.destination_latitude,
     o.destination_longitude,
     o.status,
-    o.parent_order_id
+    o.parent_order_id,
+    o.line_count,
+    o.total_quantity
 from {{ ref('stg_merchant_orders') }} as o
 inner join {{ ref('stg_merchant_order_lines') }} as l on o.merchant_id = l.merchant_id and o.order_id = l.order_id
 inner join {{ ref('skus') }} as s on l.merchant_id = s.merchant_id and l.sku_id = s.sku_id

@@ -11,7 +11,9 @@ select
     destination_latitude,
     destination_longitude,
     status,
-    parent_order_id
+    parent_order_id,
+    line_count,
+    total_quantity
 from {{ source('landing', 'merchant_orders') }}
 where known_at < {{ cut_off() }}
 qualify {{ latest('merchant_id, order_id') }}

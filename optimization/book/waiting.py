@@ -1,0 +1,57 @@
+"""Lots that cannot be planned now, and why: they are set aside, and the rest of the day goes on."""
+
+import pandas as pd
+
+from c2m.wire.messages import MAX_PIECES, MAX_SKUS
+
+
+def plan_currency(factories: pd.DataFrame) -> str | None:
+    """The one currency that a plan counts in: that of most active factories, whatever merchants send."""
+    active = factories.loc[factories["status"] == "active", "currency"]
+    return None if active.empty else str(active.mode().iloc[0])
+
+
+def set_apart(
+    orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame, currency: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The same, with `waits` of each lot: why it cannot be planned, '' where it can. currency: of the plan."""
+    skus = lots["lot_id"].map(lot_skus.groupby("lot_id").size()).fillna(0).astype(int)
+    own = lots["order_id"].map(orders.set_index("order_id")["currency"])
+    many = f" SKUs of one style and colour, expected {MAX_SKUS:,} at most: split it"
+    told = [
+        (skus > MAX_SKUS, skus.astype(str) + many),
+        (lots["quantity"] > MAX_PIECES, lots["quantity"].astype(str) + f" pieces, expected {MAX_PIECES:,}: split it"),
+        (own != (currency or own), "counts in " + own + f", the plan in {currency}: convert it in the mapping"),
+    ]
+    waits = (lots["waits"] if "waits" in lots else pd.Series("", lots.index)).astype(object)
+    for holds, words in told:
+        waits = waits.mask(holds & (waits == ""), words)
+    return orders, lots.assign(waits=waits), lot_skus
+
+
+def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
+    """Why orders are not whole, by order_id. book: lines with the header's line_count and total_quantity.
+
+    A cancelled line counts as a line, not as pieces.
+    """
+    counts = ["line_count", "total_quantity"]
+    by_order = book.assign(**{name: pd.to_numeric(book[name]) for name in counts}).groupby("order_id")
+    seen = by_order.agg(
+        lines=("quantity", "size"),
+        open_lines=("quantity", lambda pieces: int((pieces > 0).sum())),
+        pieces=("quantity", "sum"),
+        line_count=("line_count", "first"),
+        total_quantity=("total_quantity", "first"),
+    )
+    lacks_lines = seen["line_count"].notna() & (seen["lines"] != seen["line_count"])
+    lacks_lines &= seen["open_lines"] != seen["line_count"]
+    lacks_pieces = seen["total_quantity"].notna() & (seen["pieces"] != seen["total_quantity"])
+    told = [
+        (lacks_lines, seen["lines"], seen["line_count"], "lines"),
+        (lacks_pieces, seen["pieces"], seen["total_quantity"], "pieces"),
+    ]
+    found = pd.Series("", seen.index, dtype=object)
+    for lacks, came, whole, what in told:
+        words = came.astype(str) + " of " + whole.astype("Int64").astype(str) + f" {what} have come: send the rest"
+        found = found.mask(lacks & (found == ""), words)
+    return found
