@@ -4,6 +4,7 @@ __all__ = [
     "arcs",
     "daily_instance",
     "factory_record",
+    "identity",
     "later_work",
     "lots",
     "precedence",
@@ -12,4 +13,5 @@ __all__ = [
     "queue",
     "replenishment",
     "under_way",
+    "waiting",
 ]
