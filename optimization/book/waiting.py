@@ -35,7 +35,8 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
     A cancelled line counts as a line, not as pieces.
     """
     counts = ["line_count", "total_quantity"]
-    by_order = book.assign(**{name: pd.to_numeric(book[name]) for name in counts}).groupby("order_id")
+    told = book.reindex(columns=["order_id", "quantity", *counts])
+    by_order = told.assign(**{name: pd.to_numeric(told[name]) for name in counts}).groupby("order_id")
     seen = by_order.agg(
         lines=("quantity", "size"),
         open_lines=("quantity", lambda pieces: int((pieces > 0).sum())),
@@ -46,12 +47,12 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
     lacks_lines = seen["line_count"].notna() & (seen["lines"] != seen["line_count"])
     lacks_lines &= seen["open_lines"] != seen["line_count"]
     lacks_pieces = seen["total_quantity"].notna() & (seen["pieces"] != seen["total_quantity"])
-    told = [
+    lacking = [
         (lacks_lines, seen["lines"], seen["line_count"], "lines"),
         (lacks_pieces, seen["pieces"], seen["total_quantity"], "pieces"),
     ]
     found = pd.Series("", seen.index, dtype=object)
-    for lacks, came, whole, what in told:
+    for lacks, came, whole, what in lacking:
         words = came.astype(str) + " of " + whole.astype("Int64").astype(str) + f" {what} have come: send the rest"
         found = found.mask(lacks & (found == ""), words)
     return found
