@@ -62,7 +62,7 @@ _FAULTS: dict[str, tuple[Fault, ...]] = {
     ),
     "stock": (Fault("on_hand-range", "on_hand", "-1", "location_id"),),
     "merchant_orders": (Fault("due_on-range", "due_on", "9999-12-31", "order_id"),),
-    "merchant_order_lines": (Fault("sku_id-unknown", "sku_id", "NOBODYS-#"), Fault("quantity-range", "quantity", "0")),
+    "merchant_order_lines": (Fault("sku_id-unknown", "sku_id", "NOBODYS-#"), Fault("quantity-range", "quantity", "-1")),
     "factory_calendar": (
         Fault("minutes-finite", "minutes", "nan"),
         Fault("overtime_minutes-range", "overtime_minutes", "-60"),

@@ -42,7 +42,7 @@ def write_feed(folder: Path, feed: str, parts: Iterable[pd.DataFrame], dirty: by
 def as_csv(feed: str, frame: pd.DataFrame, header: bool = False) -> bytes:
     """`frame` in the columns of the contract; dates ISO, moments UTC to the second, null empty, '' quoted."""
     columns = FEEDS[feed].columns
-    table = pa.Table.from_pandas(frame[[c.name for c in columns]], preserve_index=False)
+    table = pa.Table.from_pandas(frame.reindex(columns=[c.name for c in columns]), preserve_index=False)
     for i, column in enumerate(columns):
         if column.type in _TIMES:
             table = table.set_column(i, column.name, table[i].cast(_TIMES[column.type]))
