@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ from c2m.doctor import schedules
 from c2m.doors import USER, key
 from c2m.errors import C2MError, InputError
 from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.home import HEADER, home_id
 from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
 
@@ -22,8 +23,11 @@ _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 _START_TIMEOUT_S = 120.0
 
 
-def environment(prefect_url: str) -> dict[str, str]:
-    """What Prefect, MLflow, dbt and Great Expectations read: all state under C2M_HOME, no telemetry, no other API."""
+def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:
+    """What Prefect, MLflow, dbt and Great Expectations read: all state under C2M_HOME, no telemetry, no other API.
+
+    login: user and password of a server that is not this home's own.
+    """
     home = settings().home.absolute()
     return {
         "C2M_HOME": str(home),
@@ -31,7 +35,7 @@ def environment(prefect_url: str) -> dict[str, str]:
         "C2M_SCHEDULE_ZONE": settings().timezone,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{prefect_url}/api",
-        "PREFECT_API_AUTH_STRING": os.environ.get("PREFECT_API_AUTH_STRING") or f"{USER}:{key()}",
+        "PREFECT_API_AUTH_STRING": login or f"{USER}:{key()}",
         "PREFECT_SERVER_UI_API_URL": f"{prefect_url}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -53,9 +57,9 @@ def environment(prefect_url: str) -> dict[str, str]:
 def prefect_api() -> Iterator[None]:
     """The Prefect server that PREFECT_API_URL names, if it answers, else one of our own; either way the environment."""
     given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
-    if given and answers(f"{given}/api/health"):
+    if given and _answer(f"{given}/api/health"):
         refuse_server_of_another_home(given)
-        os.environ |= environment(given)
+        os.environ |= environment(given, os.environ.get("PREFECT_API_AUTH_STRING"))
         limits = orchestrator(given)
         limits.limit_warehouse()
         limits.free_warehouse()
@@ -83,25 +87,27 @@ def at_hand() -> bool:
         return False
     if home != settings().home.resolve() and (home or not given):
         return False
-    os.environ |= environment(url)
+    os.environ |= environment(url, os.environ.get("PREFECT_API_AUTH_STRING") if given else None)
     return True
 
 
 @contextmanager
 def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[None]:
-    """A child that has answered `health_url`, be it by asking for the key."""
+    """A child that has answered `health_url`, be it by asking for the key; not another home's server at its port."""
+
+    def ready() -> bool:
+        answer = _answer(health_url)
+        return bool(answer and answer.headers.get(HEADER) == home_id())
+
     with child(name, [sys.executable, "-m", *command], more) as process:
-        await_ready(name, process, lambda: answers(health_url), _START_TIMEOUT_S)
+        await_ready(name, process, ready, _START_TIMEOUT_S)
         yield
 
 
-def answers(url: str) -> bool:
-    """Whether a page is there, or its door."""
-    try:
-        answer = httpx.get(url, timeout=2, trust_env=False)
-    except httpx.HTTPError:
-        return False
-    return answer.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
+def _answer(url: str) -> httpx.Response | None:
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=2, trust_env=False)
+    return None
 
 
 def refuse_server_of_another_home(url: str) -> None:
@@ -109,9 +115,7 @@ def refuse_server_of_another_home(url: str) -> None:
     try:
         home = orchestrator(url).home()
     except httpx.HTTPStatusError as error:
-        if error.response.status_code != httpx.codes.UNAUTHORIZED:
-            raise
-        seen = f"PREFECT_API_URL names {url}, a Prefect server that refuses the key of this home"
+        seen = f"PREFECT_API_URL names {url}, a Prefect server that refuses us: {error.response.text.strip()}"
         raise InputError("key-refused", [f"{seen}; unset it, or set PREFECT_API_AUTH_STRING to its key"]) from None
     if home and home != settings().home.resolve():
         seen = f"PREFECT_API_URL names {url}, the Prefect server of {home}"
