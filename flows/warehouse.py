@@ -17,7 +17,16 @@ from c2m.home import turn
 from c2m.ledger import changelog
 from c2m.orchestrator import warehouse_limit
 from c2m.settings import settings
-from c2m.warehouse.published import PROJECT, dbt_args, inputs, is_published, keep_docs, manifest, publish
+from c2m.warehouse.published import (
+    PROJECT,
+    dbt_args,
+    inputs,
+    is_published,
+    keep_docs,
+    leave_old_warehouse,
+    manifest,
+    publish,
+)
 
 LEASE_S = 60  # the least that Prefect takes; a run that was killed keeps its slot for so long
 _held: ContextVar[bool] = ContextVar("warehouse_held", default=False)
@@ -56,6 +65,7 @@ def build(day: date, select: str | None = None) -> dict[str, Any]:
     changelog.export()
     found = inputs(day, select)
     if not is_published() or manifest().get("inputs") != found:
+        leave_old_warehouse()
         run_dbt(dbt_args("build", day, select))
         publish(day, found, whole=select is None)
     return manifest()

@@ -54,8 +54,25 @@ def inputs(business_date: date, select: str | None = None) -> str:
     Landed files never change, so that their names stand for them.
     """
     landed = _landed(business_date)
-    code = [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
-    return hashlib.sha256(json.dumps([dbt_args("build", business_date, select), landed, code]).encode()).hexdigest()
+    facts = [dbt_args("build", business_date, select), landed, _code()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _code() -> list[str]:
+    return [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
+
+
+def leave_old_warehouse() -> None:
+    """Removes a warehouse that another version of the dbt project built: its incremental tables may differ from ours.
+
+    All that it holds follows from the landing zone, and the next build makes it again.
+    """
+    code = hashlib.sha256(json.dumps(_code()).encode())
+    mark = settings().home / "warehouse.code"
+    if not mark.exists() or mark.read_text() != code.hexdigest():
+        for file in settings().home.glob(f"{settings().warehouse.name}*"):  # and DuckDB's log of what is not in it yet
+            file.unlink()
+        write_atomically(mark, code.hexdigest().encode())
 
 
 def _landed(business_date: date) -> list[str]:
