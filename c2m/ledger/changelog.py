@@ -53,8 +53,8 @@ def _held(session: Session, name: str) -> Any:
     schema = PRODUCED[f"ledger_{name}"]
     table = TABLES[name].__table__
     owner = TABLES[OWNER[name]].__table__ if name in OWNER else table
-    columns = [table.columns[column] for column in schema if column != "known_at"]
-    query = select(*columns, owner.columns["at"].label("known_at"))
+    known_at = owner.columns["at"].label("known_at")
+    query = select(*(known_at if column == "known_at" else table.columns[column] for column in schema))
     rows = session.execute(query.join_from(table, owner) if name in OWNER else query).all()
     values = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [pa.array(cells, ARROW[kind]) for cells, kind in zip(values, schema.values(), strict=True)]

@@ -105,6 +105,7 @@ def test_the_fast_and_the_forgiving_reader_agree(rows: list[str], end: str) -> N
 
 _values = {
     "INTEGER": st.integers(-5, 60) | st.sampled_from([10**7, 10**7 + 1]),
+    "BIGINT": st.integers(-5, 60) | st.sampled_from([10**9, 10**9 + 1, 2**40]),
     "DOUBLE": st.floats(-200, 700) | st.sampled_from([0.0, 0.2, 1.0, 2.0, float("nan"), float("inf")]),
     "DECIMAL(18,4)": st.decimals(-2, 1000, places=4, allow_nan=False),
     "DATE": st.dates(date(1999, 12, 1), date(2100, 2, 1)),

@@ -183,9 +183,9 @@ def test_mappings_of_the_project_are_sound(path: Path) -> None:
 
 
 def _documented() -> list[str]:
-    """Keys of a mapping that the documentation shows: the table of steps, and the lines of `read`."""
+    """Keys of a mapping that the documentation shows: the list of steps, and the lines of `read`."""
     text = Path("docs/data-engineer.md").read_text(encoding="utf-8")
-    steps = re.findall(r"^\| `(\w+: .+?)` \|", text, re.MULTILINE)
+    steps = re.findall(r"^\* `(\w+: .+?)`:", text, re.MULTILINE)
     return steps + re.findall(r"^    (read: .+?})", text, re.MULTILINE)
 
 

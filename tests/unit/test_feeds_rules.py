@@ -53,7 +53,7 @@ BROKEN = [
     ("merchant_orders", {"destination_latitude": "5"}, "half-a-destination"),
     ("merchant_orders", {"order_id": "own", "parent_order_id": "own"}, "own-parent"),
     ("merchant_orders", {"tolerance_share": "0.3"}, "tolerance_share-range"),
-    ("merchant_order_lines", {"quantity": "0"}, "quantity-range"),
+    ("merchant_order_lines", {"quantity": "-1"}, "quantity-range"),
     ("merchant_order_lines", {"sku_id": "nobodys"}, "sku_id-unknown"),
     ("merchant_order_lines", {"order_id": "nobodys"}, "order_id-unknown"),
     ("demand_signals", {"value": "1.2"}, "promotion-depth-share"),
