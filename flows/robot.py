@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 import pandas as pd
-from prefect import flow, task
+from prefect import State, flow, task
 from prefect.events import emit_event
 
 from c2m import clock
@@ -78,12 +78,14 @@ def emit(news: pd.DataFrame) -> bool:
 
 
 @flow(name="robot")
-def robot(parameters: Robot) -> None:
+def robot(parameters: Robot) -> State[None] | None:
     """Predicts, warns, tells, and shows the floor.
 
     With `rebuild`, from what was scanned up to now: the marts as of tomorrow's start, which the next day's run builds
     anew from its own cut-off. Without, as of the start of the day.
     """
+    if over := warehouse.nothing_yet():
+        return over
     day, moment = parameters.day, clock.cut_off(parameters.day)
     with warehouse.held():
         if parameters.rebuild:
@@ -97,3 +99,4 @@ def robot(parameters: Robot) -> None:
         notify.tell("prefect", emit, clock.now())
         notify.deliver(clock.now())
     reports.floor(rows, standing, moment)
+    return None

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pandas as pd
-from prefect import flow, task
+from prefect import State, flow, task
 
 from c2m import clock
 from c2m.floor import corrections
@@ -32,8 +32,10 @@ def apply_progress(day: date) -> pd.DataFrame:
 
 
 @flow(name="track")
-def track(parameters: Track) -> None:
+def track(parameters: Track) -> State[None] | None:
     """Progress of every job order, closed orders, and what is late."""
+    if over := warehouse.nothing_yet():
+        return over
     with warehouse.held():
         if parameters.rebuild:
             with step("progress marts"):
@@ -48,6 +50,7 @@ def track(parameters: Track) -> None:
     plan_page.renew()
     reports.job_orders("progress", "Progress of job orders", rows, note)
     reports.promises(read("promises"), parameters.day)
+    return None
 
 
 def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -8,8 +8,10 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
+from prefect import State
 from prefect.concurrency.sync import concurrency
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from c2m.errors import C2MError
@@ -55,6 +57,11 @@ def _slot() -> AbstractContextManager[None]:
     if not PREFECT_API_URL.value():
         return nullcontext()
     return concurrency(warehouse_limit(), strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False)
+
+
+def nothing_yet() -> State[None] | None:
+    """The state in which a run on the floor ends, by its schedule, before the first day of a home."""
+    return None if is_published() else Completed(message="no day was published yet: there is nothing to look at")
 
 
 def build(day: date, select: str | None = None) -> dict[str, Any]:
