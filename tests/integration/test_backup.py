@@ -7,7 +7,6 @@ import subprocess
 import tarfile
 import threading
 from contextlib import closing
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,7 @@ def test_a_restored_home_is_the_same_and_goes_on_elsewhere(undisturbed: Path, tm
     before = json.loads(c2m(moved, prefect_url, "status", "--json").stdout)
     away = undisturbed.rename(undisturbed.with_name("away"))  # nothing of the old place is asked for
     try:
-        next_day = date.fromisoformat(before["business_date"]) + timedelta(days=40)
-        done = c2m(moved, prefect_url, "run", "--date", f"{next_day}", "--json")
+        done = c2m(moved, prefect_url, "run", "--date", before["business_date"], "--json")
         assert done.returncode == 0, done.stderr
         audit = c2m(moved, prefect_url, "audit", "verify")
         assert audit.returncode == 0, audit.stdout + audit.stderr
