@@ -59,7 +59,7 @@ class Door:
     def _refusal(self, said: dict[str, str]) -> tuple[int, str]:
         host, origin = _host(said.get("host", "")), said.get("origin")
         if host is None:
-            return 403, f"Host {said.get('host')!r} is none of ours; C2M_ALLOWED_HOSTS names those of a proxy"
+            return 403, f"Host {said.get('host')!r} is none of ours; C2M_ALLOWED_HOSTS names those of a gateway"
         if origin is not None and not _same(urlsplit(origin), host):
             return 403, f"Origin {origin!r} is another site than the one that is asked"
         if self._keyed and not _is_login(said.get("authorization", "")):

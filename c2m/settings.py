@@ -331,7 +331,7 @@ class Settings(BaseSettings):
         None, description="Key of the pages and of Prefect's API; default: one made for this home, see `c2m env`"
     )
     allowed_hosts: list[str] = Field(
-        [], description="Host names, beside the loopback's, by which pages and endpoints are asked: a proxy's"
+        [], description="Host names, beside the loopback's, by which the endpoint for factories is asked: a gateway's"
     )
     endpoint_hosts: list[str] = Field(
         [],

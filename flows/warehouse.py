@@ -25,9 +25,9 @@ from c2m.warehouse.published import (
     inputs,
     is_published,
     keep_docs,
-    leave_old_warehouse,
     manifest,
     publish,
+    remove_old_warehouse,
 )
 
 LEASE_S = 60  # the least that Prefect takes; a run that was killed keeps its slot for so long
@@ -72,7 +72,7 @@ def build(day: date, select: str | None = None) -> dict[str, Any]:
     changelog.export()
     found = inputs(day, select)
     if not is_published() or manifest().get("inputs") != found:
-        leave_old_warehouse()
+        remove_old_warehouse()
         run_dbt(dbt_args("build", day, select))
         publish(day, found, whole=select is None)
     return manifest()

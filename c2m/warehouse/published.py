@@ -62,7 +62,7 @@ def _code() -> list[str]:
     return [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
 
 
-def leave_old_warehouse() -> None:
+def remove_old_warehouse() -> None:
     """Removes a warehouse that another version of the dbt project built: its incremental tables may differ from ours.
 
     All that it holds follows from the landing zone, and the next build makes it again.

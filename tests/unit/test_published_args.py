@@ -69,11 +69,11 @@ def test_a_build_follows_from_what_was_known_when_its_day_began_and_from_nothing
 
 def test_a_warehouse_of_another_version_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings().warehouse.write_text("of an unknown version")
-    published.leave_old_warehouse()
+    published.remove_old_warehouse()
     assert not settings().warehouse.exists()
     settings().warehouse.write_text("of this version")
-    published.leave_old_warehouse()
+    published.remove_old_warehouse()
     assert settings().warehouse.read_text() == "of this version"
     monkeypatch.setattr(published, "_code", lambda: ["other models"])
-    published.leave_old_warehouse()
+    published.remove_old_warehouse()
     assert not settings().warehouse.exists()
