@@ -167,7 +167,12 @@ def test_what_a_killed_broker_acknowledged_and_forgot_is_sent_again(
     with ExitStack() as stack:
         with broker.start(port, engine="mosquitto") as first:
             with service("collector", ["c2m.floor.collect"], collector(NAMES[0])):
-                await_that(lambda: saved.exists() and NAMES[0].encode() in saved.read_bytes())
+                # the session is saved once it is there, and once more when it has subscribed: that is what must be known
+                await_that(
+                    lambda: (
+                        saved.exists() and all(word in saved.read_bytes() for word in (NAMES[0].encode(), b"+/scans"))
+                    )
+                )
             before = saved.read_bytes()
             factory = stack.enter_context(Connection("factory", remembers_s=REMEMBERED_S))
             assert factory.ready.wait(20)

@@ -47,7 +47,7 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_of_two_processes_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads and locks of the tests before
     makers = [context.Process(target=make_folder, args=(tmp_path / "plan", slow)) for _ in range(2)]
     for maker in makers:
         maker.start()
