@@ -68,6 +68,11 @@ def scan_up_to(speaker: Connection, first: int, last: int, through: datetime) ->
         say(speaker, "status", factory_id, Status(online=True, through=through))
 
 
+def known_to(saved: Path, name: str) -> bool:
+    """Whether a broker's saved state holds the client and its subscription: they may be saved one after the other."""
+    return saved.exists() and all(word in saved.read_bytes() for word in (name.encode(), b"+/scans"))
+
+
 def landed() -> tuple[int, int]:
     """Scans on disk: different ones, and all."""
     files = [str(file) for file in (settings().landing / "scans").glob("[!.]*.parquet")]  # others are being written
@@ -167,12 +172,7 @@ def test_what_a_killed_broker_acknowledged_and_forgot_is_sent_again(
     with ExitStack() as stack:
         with broker.start(port, engine="mosquitto") as first:
             with service("collector", ["c2m.floor.collect"], collector(NAMES[0])):
-                # the session is saved once it is there, and once more when it has subscribed: that is what must be known
-                await_that(
-                    lambda: (
-                        saved.exists() and all(word in saved.read_bytes() for word in (NAMES[0].encode(), b"+/scans"))
-                    )
-                )
+                await_that(lambda: known_to(saved, NAMES[0]))
             before = saved.read_bytes()
             factory = stack.enter_context(Connection("factory", remembers_s=REMEMBERED_S))
             assert factory.ready.wait(20)
