@@ -25,8 +25,7 @@ from optimization.contract.plan import Plan, cost_parts, unmet_pieces
 from optimization.engines.first.known import known
 from optimization.engines.first.rule import greedy
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
-from optimization.statement.part import whole
+from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 from optimization.verification.verifier import verify
 
@@ -107,7 +106,7 @@ _CHANGES = dict(zip(KINDS, (_as_drawn, _full, _frozen, _symmetric, _one_day, _as
 def floors(instance: Instance) -> dict[str, Plan]:
     """The rule's plan and, where something is in force, that made feasible, as plans of their own."""
     reduced = reduce(instance)
-    w = whole(instance, reduced, dense(instance, reduced))
+    w = whole_of(instance, reduced)
     plans = {"rule": greedy(instance)}
     for name, draft in known(w).items():
         if name.startswith("in force"):

@@ -237,6 +237,7 @@ def _copy_marts(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _forget_old_builds() -> None:
-    builds = sorted((f for f in settings().published.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime_ns)
+    folders = (path for path in settings().published.iterdir() if path.is_dir())
+    builds = sorted(folders, key=lambda path: path.stat().st_mtime_ns)
     for old in builds[:-KEPT_BUILDS]:
         shutil.rmtree(old, ignore_errors=True)

@@ -33,20 +33,20 @@ class Way:
         return f"{self.name}, because {self.because}"
 
 
-def choose(w: Whole, limits: Limits) -> Way:
+def choose(whole: Whole, limits: Limits) -> Way:
     """The way that suits an instance, the most special one first."""
-    slots = len(w.d.slots[0])
-    if dive_and_branch.suits(w, limits):
-        because = f"no lot of {len(w.d.quantity):,} can have two factories and days need no telling apart"
+    slots = len(whole.arrays.slots[0])
+    if dive_and_branch.suits(whole, limits):
+        because = f"no lot of {len(whole.arrays.quantity):,} can have two factories and days need no telling apart"
         return Way("whole lots", because, dive_and_branch.solved, priced=False)
-    if by_floors.suits(w, limits):
-        because = f"{int((w.d.engagement_cost > 0).sum()):,} factories cost something to engage"
+    if by_floors.suits(whole, limits):
+        because = f"{int((whole.arrays.engagement_cost > 0).sum()):,} factories cost something to engage"
         return Way("location", f"{because} and days need no telling apart", by_floors.solved, priced=True)
-    if in_parts.suits(w, limits):
+    if in_parts.suits(whole, limits):
         return Way("large", f"{slots:,} slots are too many for one program", in_parts.solved, priced=False)
     few = "the search ends by nodes" if limits.nodes else f"{slots:,} slots fit into one program"
     return Way("exact", few, _exactly, priced=True)
 
 
-def _exactly(w: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
-    return one_program.solved(w.instance, w.reduced, limits, progress, known=start.allocation) or start
+def _exactly(whole: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+    return one_program.solved(whole.instance, whole.reduced, limits, progress, known=start.allocation) or start

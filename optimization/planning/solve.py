@@ -25,10 +25,9 @@ from optimization.engines.exact import undo_changes
 from optimization.engines.first import known
 from optimization.engines.first.rule import greedy
 from optimization.planning.choose import Way, choose
-from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
-from optimization.statement.part import Whole, whole
+from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
 from optimization.statement.solver import Solver
 from optimization.unmet import reasons
@@ -141,14 +140,14 @@ def solve(
     began, trace = time.monotonic(), Trace(progress)
     time_limit_s = np.inf if node_limit else time_limit_s
     reduced = reduce(instance)
-    w = whole(instance, reduced, dense(instance, reduced))
-    start, costs = known.cheapest(w)
+    whole = whole_of(instance, reduced)
+    start, costs = known.cheapest(whole)
     start = replace(start, bound=_priceless_bound(instance))
     trace(Progress(0.0, start.bound, start.cost, None))
     share = 1.0 if instance.incumbent.empty else 1.0 - _SETTLING_BY
     limits = Limits(share * time_limit_s - (time.monotonic() - began), gap, threads, node_limit, stop)
-    way = choose(w, limits)
-    found = _floored(instance, _searched(w, way, limits, start, trace), start)
+    way = choose(whole, limits)
+    found = _floored(instance, _searched(whole, way, limits, start, trace), start)
     report = _report(instance, found, gap)
     report["engine"] = {"way": way.words} | _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
@@ -161,27 +160,27 @@ def solve(
     return plan
 
 
-def _searched(w: Whole, way: Way, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+def _searched(whole: Whole, way: Way, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
     """What the chosen way finds; the start where there is no time for any."""
     began = time.monotonic()
     if limits.seconds <= 0:
         return start
     if not way.priced:
-        return way.solved(w, limits, start, progress)
-    start = _priced(w, start, _PRICING_BY * limits.seconds)
+        return way.solved(whole, limits, start, progress)
+    start = _priced(whole, start, _PRICING_BY * limits.seconds)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-    found = way.solved(w, left, start, progress)
+    found = way.solved(whole, left, start, progress)
     if found.bound < start.bound:
         found = replace(found, bound=start.bound, bound_by=start.bound_by)
     return replace(found, prices=start.prices) if found.prices is None else found
 
 
-def _priced(w: Whole, start: Outcome, seconds: float) -> Outcome:
+def _priced(whole: Whole, start: Outcome, seconds: float) -> Outcome:
     """The start with prices of capacity and the bound that they prove, where the time suffices for them."""
-    relaxed = relax(w.d, seconds=seconds) if len(w.d.slots[0]) <= _MOST_PRICED else None
+    relaxed = relax(whole.arrays, seconds=seconds) if len(whole.arrays.slots[0]) <= _MOST_PRICED else None
     if relaxed is None:
         return start
-    prices = lagrangian.table(w.d, w.factory_ids, relaxed.prices)
+    prices = lagrangian.table(whole.arrays, whole.factory_ids, relaxed.prices)
     return replace(start, bound=relaxed.value, bound_by="lp", prices=prices)
 
 

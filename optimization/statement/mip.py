@@ -137,148 +137,153 @@ def _days_late(pair: Any, day: int) -> int:
     return max(0, day - int(pair.on_time_day))
 
 
-def _add_variables(m: Model, d: _Data) -> None:
-    short = [f for f, row in d.factory.items() if row.shortfall_cost > 0 and row.target_minutes > 0]
-    worked = [(*key, k) for key, spans in d.spans_of.items() for k in spans]
-    held = [key for key, row in d.pair.items() if row.held > row.kept and row.change_cost > 0]
-    m.quantity = pyo.Var(
-        list(d.pair), domain=pyo.Integers, bounds=lambda m, o, f: (d.pair[o, f].kept, d.pair[o, f].most)
+def _add_variables(model: Model, data: _Data) -> None:
+    short = [f for f, row in data.factory.items() if row.shortfall_cost > 0 and row.target_minutes > 0]
+    worked = [(*key, k) for key, spans in data.spans_of.items() for k in spans]
+    held = [key for key, row in data.pair.items() if row.held > row.kept and row.change_cost > 0]
+    model.quantity = pyo.Var(
+        list(data.pair), domain=pyo.Integers, bounds=lambda model, o, f: (data.pair[o, f].kept, data.pair[o, f].most)
     )
-    m.used = pyo.Var([key for key in d.pair if _switched(d, key)], domain=pyo.Binary)
-    m.engaged = pyo.Var([f for f in d.engagement if f not in d.always_engaged], domain=pyo.Binary)
-    m.work = pyo.Var(worked, bounds=lambda m, o, f, k: (0, _most_minutes(d, o, f, k)))
-    m.overtime = pyo.Var(list(d.span), bounds=lambda m, f, k: (0, d.span[f, k].overtime_minutes))
-    m.late = pyo.Var(list(d.late_steps), domain=pyo.NonNegativeReals)
-    m.waiting = pyo.Var([key for key in d.late_steps if d.pair[key[:2]].setup_minutes > 0], domain=pyo.Binary)
-    m.unmet = pyo.Var(list(d.order), domain=pyo.NonNegativeReals)
-    m.shortfall = pyo.Var(short, domain=pyo.NonNegativeReals)
-    m.taken = pyo.Var(held, domain=pyo.NonNegativeReals)
+    model.used = pyo.Var([key for key in data.pair if _switched(data, key)], domain=pyo.Binary)
+    model.engaged = pyo.Var([f for f in data.engagement if f not in data.always_engaged], domain=pyo.Binary)
+    model.work = pyo.Var(worked, bounds=lambda model, o, f, k: (0, _most_minutes(data, o, f, k)))
+    model.overtime = pyo.Var(list(data.span), bounds=lambda model, f, k: (0, data.span[f, k].overtime_minutes))
+    model.late = pyo.Var(list(data.late_steps), domain=pyo.NonNegativeReals)
+    model.waiting = pyo.Var([key for key in data.late_steps if data.pair[key[:2]].setup_minutes > 0], domain=pyo.Binary)
+    model.unmet = pyo.Var(list(data.order), domain=pyo.NonNegativeReals)
+    model.shortfall = pyo.Var(short, domain=pyo.NonNegativeReals)
+    model.taken = pyo.Var(held, domain=pyo.NonNegativeReals)
 
 
-def _switched(d: _Data, key: Pair) -> bool:
+def _switched(data: _Data, key: Pair) -> bool:
     """Whether the pair needs a binary of its own."""
-    row = d.pair[key]
+    row = data.pair[key]
     if row.kept > 0:
         return False
     if row.setup_cost > 0 or row.setup_minutes > 0 or row.least > 1:
         return True
-    return len(_shared(d, key[0])) > int(row.max_new)
+    return len(_shared(data, key[0])) > int(row.max_new)
 
 
-def _shared(d: _Data, o: str) -> list[Pair]:
-    return [key for key in d.pairs_of.get(o, []) if d.pair[key].kept == 0]
+def _shared(data: _Data, o: str) -> list[Pair]:
+    return [key for key in data.pairs_of.get(o, []) if data.pair[key].kept == 0]
 
 
-def _used(m: Model, o: str, f: str) -> Any:
+def _used(model: Model, o: str, f: str) -> Any:
     """y_of, or what stands for it: the factory's engagement, or 1."""
-    return m.used[o, f] if (o, f) in m.used else _engaged(m, f)
+    return model.used[o, f] if (o, f) in model.used else _engaged(model, f)
 
 
-def _engaged(m: Model, f: str) -> Any:
+def _engaged(model: Model, f: str) -> Any:
     """z_f, or 1 where it has no variable."""
-    return m.engaged[f] if f in m.engaged.index_set() else 1
+    return model.engaged[f] if f in model.engaged.index_set() else 1
 
 
-def _most_minutes(d: _Data, o: str, f: str, k: int) -> float | None:
-    limit = d.pair[o, f].max_minutes_per_day
-    return limit * d.span[f, k].days if np.isfinite(limit) else None
+def _most_minutes(data: _Data, o: str, f: str, k: int) -> float | None:
+    limit = data.pair[o, f].max_minutes_per_day
+    return limit * data.span[f, k].days if np.isfinite(limit) else None
 
 
-def _add_order_rows(m: Model, d: _Data) -> None:
-    def served(m: Model, o: str) -> Any:
-        return sum(m.quantity[key] for key in d.pairs_of.get(o, [])) + m.unmet[o] == d.order[o].quantity
+def _add_order_rows(model: Model, data: _Data) -> None:
+    def served(model: Model, o: str) -> Any:
+        return sum(model.quantity[key] for key in data.pairs_of.get(o, [])) + model.unmet[o] == data.order[o].quantity
 
-    def sharing(m: Model, o: str) -> Any:
-        shared = _shared(d, o)
-        return sum(_used(m, *key) for key in shared) <= d.pair[shared[0]].max_new
+    def sharing(model: Model, o: str) -> Any:
+        shared = _shared(data, o)
+        return sum(_used(model, *key) for key in shared) <= data.pair[shared[0]].max_new
 
-    def lot_most(m: Model, o: str, f: str) -> Any:
-        return m.quantity[o, f] <= d.pair[o, f].most * _used(m, o, f)
+    def lot_most(model: Model, o: str, f: str) -> Any:
+        return model.quantity[o, f] <= data.pair[o, f].most * _used(model, o, f)
 
-    def lot_least(m: Model, o: str, f: str) -> Any:
-        return m.quantity[o, f] >= d.pair[o, f].least * m.used[o, f]
+    def lot_least(model: Model, o: str, f: str) -> Any:
+        return model.quantity[o, f] >= data.pair[o, f].least * model.used[o, f]
 
-    m.served = pyo.Constraint(list(d.order), rule=served)
-    crowded = [o for o in d.order if (shared := _shared(d, o)) and len(shared) > d.pair[shared[0]].max_new]
-    m.sharing = pyo.Constraint(crowded, rule=sharing)
-    m.lot_most = pyo.Constraint([key for key in d.pair if key in m.used or key[1] in m.engaged], rule=lot_most)
-    m.lot_least = pyo.Constraint(list(m.used), rule=lot_least)
-    m.taking = pyo.Constraint(list(m.taken), rule=lambda m, o, f: m.taken[o, f] >= d.pair[o, f].held - m.quantity[o, f])
+    model.served = pyo.Constraint(list(data.order), rule=served)
+    crowded = [o for o in data.order if (shared := _shared(data, o)) and len(shared) > data.pair[shared[0]].max_new]
+    model.sharing = pyo.Constraint(crowded, rule=sharing)
+    model.lot_most = pyo.Constraint(
+        [key for key in data.pair if key in model.used or key[1] in model.engaged], rule=lot_most
+    )
+    model.lot_least = pyo.Constraint(list(model.used), rule=lot_least)
+    model.taking = pyo.Constraint(
+        list(model.taken), rule=lambda model, o, f: model.taken[o, f] >= data.pair[o, f].held - model.quantity[o, f]
+    )
 
 
-def _add_factory_rows(m: Model, d: _Data) -> None:
-    def working(m: Model, o: str, f: str) -> Any:
-        row = d.pair[o, f]
-        minutes = row.minutes_per_piece * m.quantity[o, f] + row.setup_minutes * _used(m, o, f)
-        return sum(m.work[o, f, k] for k in d.spans_of[o, f]) == minutes
+def _add_factory_rows(model: Model, data: _Data) -> None:
+    def working(model: Model, o: str, f: str) -> Any:
+        row = data.pair[o, f]
+        minutes = row.minutes_per_piece * model.quantity[o, f] + row.setup_minutes * _used(model, o, f)
+        return sum(model.work[o, f, k] for k in data.spans_of[o, f]) == minutes
 
-    def capacity(m: Model, f: str, k: int) -> Any:
-        return sum(m.work[*key, k] for key in pairs_in[f, k]) <= d.span[f, k].minutes + m.overtime[f, k]
+    def capacity(model: Model, f: str, k: int) -> Any:
+        return sum(model.work[*key, k] for key in pairs_in[f, k]) <= data.span[f, k].minutes + model.overtime[f, k]
 
-    def opening(m: Model, f: str) -> Any:
-        return _work_at(m, d, f) <= _room(d, f) * m.engaged[f]
+    def opening(model: Model, f: str) -> Any:
+        return _work_at(model, data, f) <= _room(data, f) * model.engaged[f]
 
-    def enough(m: Model) -> Any:
-        fewest = {o: min(d.pair[key].minutes_per_piece for key in keys) for o, keys in d.pairs_of.items()}
-        room = sum(_room(d, f) * _engaged(m, f) for f in d.pairs_at)
-        return room + sum(fewest[o] * (m.unmet[o] - d.order[o].quantity) for o in fewest) >= 0
+    def enough(model: Model) -> Any:
+        fewest = {o: min(data.pair[key].minutes_per_piece for key in keys) for o, keys in data.pairs_of.items()}
+        room = sum(_room(data, f) * _engaged(model, f) for f in data.pairs_at)
+        return room + sum(fewest[o] * (model.unmet[o] - data.order[o].quantity) for o in fewest) >= 0
 
-    def target(m: Model, f: str) -> Any:
-        return m.shortfall[f] + _work_at(m, d, f) >= d.factory[f].target_minutes
+    def target(model: Model, f: str) -> Any:
+        return model.shortfall[f] + _work_at(model, data, f) >= data.factory[f].target_minutes
 
     pairs_in = defaultdict(list)
-    for o, f, k in m.work:
+    for o, f, k in model.work:
         pairs_in[f, k].append((o, f))
-    m.working = pyo.Constraint(list(d.pair), rule=working)
-    m.capacity = pyo.Constraint([key for key in d.span if key in pairs_in], rule=capacity)
-    m.engaging = pyo.Constraint(
-        [key for key in m.used if key[1] in m.engaged], rule=lambda m, o, f: m.used[o, f] <= m.engaged[f]
+    model.working = pyo.Constraint(list(data.pair), rule=working)
+    model.capacity = pyo.Constraint([key for key in data.span if key in pairs_in], rule=capacity)
+    model.engaging = pyo.Constraint(
+        [key for key in model.used if key[1] in model.engaged],
+        rule=lambda model, o, f: model.used[o, f] <= model.engaged[f],
     )
-    m.opening = pyo.Constraint(list(m.engaged), rule=opening)
-    if m.engaged:
-        m.enough = pyo.Constraint(rule=enough)
-    m.target = pyo.Constraint(list(m.shortfall), rule=target)
+    model.opening = pyo.Constraint(list(model.engaged), rule=opening)
+    if model.engaged:
+        model.enough = pyo.Constraint(rule=enough)
+    model.target = pyo.Constraint(list(model.shortfall), rule=target)
 
 
-def _room(d: _Data, f: str) -> float:
+def _room(data: _Data, f: str) -> float:
     """Minutes of the factory, overtime included."""
-    spans = (d.span[key] for key in d.spans_at.get(f, []))
+    spans = (data.span[key] for key in data.spans_at.get(f, []))
     return float(sum(row.minutes + row.overtime_minutes for row in spans))
 
 
-def _work_at(m: Model, d: _Data, f: str) -> Any:
-    return sum(m.work[*key, k] for key in d.pairs_at.get(f, []) for k in d.spans_of[key])
+def _work_at(model: Model, data: _Data, f: str) -> Any:
+    return sum(model.work[*key, k] for key in data.pairs_at.get(f, []) for k in data.spans_of[key])
 
 
-def _add_lateness(m: Model, d: _Data) -> None:
-    def late_work(m: Model, o: str, f: str, k: int) -> Any:
-        after = sum(m.work[o, f, later] for later in d.spans_of[o, f] if later > k)
-        setup = d.pair[o, f].setup_minutes * m.waiting[o, f, k] if (o, f, k) in m.waiting else 0
-        return m.late[o, f, k] >= after - setup
+def _add_lateness(model: Model, data: _Data) -> None:
+    def late_work(model: Model, o: str, f: str, k: int) -> Any:
+        after = sum(model.work[o, f, later] for later in data.spans_of[o, f] if later > k)
+        setup = data.pair[o, f].setup_minutes * model.waiting[o, f, k] if (o, f, k) in model.waiting else 0
+        return model.late[o, f, k] >= after - setup
 
-    def late_all(m: Model, o: str, f: str, k: int) -> Any:
-        row = d.pair[o, f]
-        begun = _used(m, o, f) - m.waiting[o, f, k]
-        return m.late[o, f, k] >= row.minutes_per_piece * (m.quantity[o, f] - row.most * begun)
+    def late_all(model: Model, o: str, f: str, k: int) -> Any:
+        row = data.pair[o, f]
+        begun = _used(model, o, f) - model.waiting[o, f, k]
+        return model.late[o, f, k] >= row.minutes_per_piece * (model.quantity[o, f] - row.most * begun)
 
-    m.late_work = pyo.Constraint(list(m.late), rule=late_work)
-    m.late_all = pyo.Constraint(list(m.waiting), rule=late_all)
+    model.late_work = pyo.Constraint(list(model.late), rule=late_work)
+    model.late_all = pyo.Constraint(list(model.waiting), rule=late_all)
 
 
-def _cost(m: Model, d: _Data) -> Any:
-    pairs = sum(_pair_cost(m, o, f, row) for (o, f), row in d.pair.items())
-    engagement = sum(cost * _engaged(m, f) for f, cost in d.engagement.items())
-    overtime = sum(d.span[key].overtime_cost * m.overtime[key] for key in m.overtime)
-    unmet = sum(row.unmet_cost * m.unmet[o] for o, row in d.order.items())
+def _cost(model: Model, data: _Data) -> Any:
+    pairs = sum(_pair_cost(model, o, f, row) for (o, f), row in data.pair.items())
+    engagement = sum(cost * _engaged(model, f) for f, cost in data.engagement.items())
+    overtime = sum(data.span[key].overtime_cost * model.overtime[key] for key in model.overtime)
+    unmet = sum(row.unmet_cost * model.unmet[o] for o, row in data.order.items())
     late = sum(
-        d.pair[o, f].late_cost * step / d.pair[o, f].minutes_per_piece * m.late[o, f, k]
-        for (o, f, k), step in d.late_steps.items()
+        data.pair[o, f].late_cost * step / data.pair[o, f].minutes_per_piece * model.late[o, f, k]
+        for (o, f, k), step in data.late_steps.items()
     )
-    shortfall = sum(d.factory[f].shortfall_cost * m.shortfall[f] for f in m.shortfall)
-    taken = sum(d.pair[key].change_cost * m.taken[key] for key in m.taken)
-    return pairs + engagement + overtime + unmet + late + shortfall + taken + d.constant
+    shortfall = sum(data.factory[f].shortfall_cost * model.shortfall[f] for f in model.shortfall)
+    taken = sum(data.pair[key].change_cost * model.taken[key] for key in model.taken)
+    return pairs + engagement + overtime + unmet + late + shortfall + taken + data.constant
 
 
-def _pair_cost(m: Model, o: str, f: str, row: Any) -> Any:
+def _pair_cost(model: Model, o: str, f: str, row: Any) -> Any:
     per_piece = row.unit_cost + row.late_cost * _days_late(row, row.first_day)
-    return per_piece * m.quantity[o, f] + row.setup_cost * _used(m, o, f)
+    return per_piece * model.quantity[o, f] + row.setup_cost * _used(model, o, f)

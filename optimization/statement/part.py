@@ -15,7 +15,7 @@ import pandas as pd
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
-from optimization.statement.arrays import Dense, Flags, Floats, Ints, factory_names, places
+from optimization.statement.arrays import Dense, Flags, Floats, Ints, dense, factory_names, places
 from optimization.statement.draft import Draft, empty
 from optimization.statement.reduction import Pairs
 
@@ -36,7 +36,7 @@ class Whole:
 
     instance: Instance
     reduced: Pairs
-    d: Dense
+    arrays: Dense
     arc: Ints  # (pairs,) row of the instance's arcs
     first_pair: Ints  # (orders + 1,) pairs of order o are first_pair[o] .. first_pair[o + 1] - 1
     lot_ids: "pd.Index[str]"
@@ -64,80 +64,84 @@ class Whole:
 
     def draft(self, allocation: pd.DataFrame, schedule: pd.DataFrame) -> Draft:
         """A plan as a draft."""
-        draft = empty(self.d)
-        put_back(self, draft, np.arange(len(self.d.order)), allocation, schedule)
+        draft = empty(self.arrays)
+        put_back(self, draft, np.arange(len(self.arrays.order)), allocation, schedule)
         return draft
 
     def _named(self, pairs: Ints, columns: dict[str, Any]) -> pd.DataFrame:
-        names = {"lot_id": self.lot_ids[self.d.order[pairs]], "factory_id": self.factory_ids[self.d.factory[pairs]]}
+        names = {
+            "lot_id": self.lot_ids[self.arrays.order[pairs]],
+            "factory_id": self.factory_ids[self.arrays.factory[pairs]],
+        }
         return pd.DataFrame(names | columns)
 
     @cached_property
     def key(self) -> Ints:
         """(pairs,), ascending: order and factory in one number."""
-        return self.d.order * len(self.factory_ids) + self.d.factory
+        return self.arrays.order * len(self.factory_ids) + self.arrays.factory
 
 
-def whole(instance: Instance, reduced: Pairs, d: Dense) -> Whole:
+def whole_of(instance: Instance, reduced: Pairs) -> Whole:
     """The instance made ready for cutting."""
+    arrays = dense(instance, reduced)
     arcs = pd.MultiIndex.from_frame(instance.arcs[PAIR])
     arc = arcs.get_indexer(pd.MultiIndex.from_frame(reduced.pairs[PAIR])).astype(np.int64)
-    first = np.searchsorted(d.order, np.arange(len(d.quantity) + 1)).astype(np.int64)
+    first = np.searchsorted(arrays.order, np.arange(len(arrays.quantity) + 1)).astype(np.int64)
     names = factory_names(instance, reduced)
-    return Whole(instance, reduced, d, arc, first, pd.Index(instance.orders["lot_id"]), names)
+    return Whole(instance, reduced, arrays, arc, first, pd.Index(instance.orders["lot_id"]), names)
 
 
-def cut(w: Whole, pairs: Ints, others: Others) -> Instance:
+def cut(whole: Whole, pairs: Ints, others: Others) -> Instance:
     """The orders of `pairs` with these pairs alone, in what the others leave."""
-    d = w.d
-    orders = w.instance.orders.iloc[np.unique(d.order[pairs])].reset_index(drop=True)
-    held = w.instance.incumbent[w.instance.incumbent["lot_id"].isin(set(orders["lot_id"]))]
-    factories = np.unique(d.factory[pairs])
+    arrays = whole.arrays
+    orders = whole.instance.orders.iloc[np.unique(arrays.order[pairs])].reset_index(drop=True)
+    held = whole.instance.incumbent[whole.instance.incumbent["lot_id"].isin(set(orders["lot_id"]))]
+    factories = np.unique(arrays.factory[pairs])
     return Instance(
         orders=orders,
-        arcs=w.instance.arcs.iloc[w.arc[pairs]].reset_index(drop=True),
-        capacity=_capacity(w, factories, others),
-        factories=_factories(w, factories, others),
+        arcs=whole.instance.arcs.iloc[whole.arc[pairs]].reset_index(drop=True),
+        capacity=_capacity(whole, factories, others),
+        factories=_factories(whole, factories, others),
         incumbent=held.reset_index(drop=True),
-        horizon_days=w.instance.horizon_days,
+        horizon_days=whole.instance.horizon_days,
     )
 
 
-def _capacity(w: Whole, factories: Ints, others: Others) -> pd.DataFrame:
+def _capacity(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
     shared = others.shared[:, None]
-    left = np.where(shared, others.own, np.maximum(0.0, w.d.room - others.load))[factories]
-    regular = np.where(shared, others.own, np.maximum(0.0, w.d.minutes - others.load))[factories]
+    left = np.where(shared, others.own, np.maximum(0.0, whole.arrays.room - others.load))[factories]
+    regular = np.where(shared, others.own, np.maximum(0.0, whole.arrays.minutes - others.load))[factories]
     at, day = np.nonzero(left > DUST_MINUTES)
     return pd.DataFrame(
         {
-            "factory_id": w.factory_ids[factories[at]],
+            "factory_id": whole.factory_ids[factories[at]],
             "day": day + 1,
             "minutes": regular[at, day],
             "overtime_minutes": np.maximum(0.0, left - regular)[at, day],
-            "overtime_cost": w.d.overtime_cost[factories][at, day],
+            "overtime_cost": whole.arrays.overtime_cost[factories][at, day],
         }
     )
 
 
-def _factories(w: Whole, factories: Ints, others: Others) -> pd.DataFrame:
-    d = w.d
-    target = np.maximum(0.0, d.target_minutes - others.load.sum(axis=1))[factories]
-    engagement = np.where(others.engaged, 0.0, d.engagement_cost)[factories]
+def _factories(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
+    arrays = whole.arrays
+    target = np.maximum(0.0, arrays.target_minutes - others.load.sum(axis=1))[factories]
+    engagement = np.where(others.engaged, 0.0, arrays.engagement_cost)[factories]
     table = pd.DataFrame(
         {
-            "factory_id": w.factory_ids[factories],
+            "factory_id": whole.factory_ids[factories],
             "engagement_cost": engagement,
             "target_minutes": target,
-            "shortfall_cost": d.shortfall_cost[factories],
+            "shortfall_cost": arrays.shortfall_cost[factories],
         }
     )
-    costs = (engagement > 0) | ((target > 0) & (d.shortfall_cost[factories] > 0))
+    costs = (engagement > 0) | ((target > 0) & (arrays.shortfall_cost[factories] > 0))
     return table[costs].reset_index(drop=True)
 
 
-def put_back(w: Whole, draft: Draft, pairs: Ints, allocation: pd.DataFrame, schedule: pd.DataFrame) -> None:
+def put_back(whole: Whole, draft: Draft, pairs: Ints, allocation: pd.DataFrame, schedule: pd.DataFrame) -> None:
     """Replaces the work of `pairs` in the draft by a plan of their part."""
-    place = w.place
+    place = whole.place
     draft.quantity[pairs] = 0
     draft.setup[pairs] = 0.0
     draft.run[pairs] = 0.0

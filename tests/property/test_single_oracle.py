@@ -11,13 +11,13 @@ from plan_kit import cheapest, checked, instance, optimum_unless_refused
 
 from optimization.contract.instances import Instance
 from optimization.engines.whole_lots import dive_and_branch
-from optimization.engines.whole_lots.assignment import assignment, stated
+from optimization.engines.whole_lots.assignment import assignment_of, stated
 from optimization.engines.whole_lots.dive import Dives, Task, finished
 from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
 from optimization.planning.solve import solve
 from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits, search
-from optimization.statement.part import Whole, whole
+from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
 
 
@@ -56,7 +56,7 @@ def _arc(r: np.random.Generator, order: str, factory: str, quantity: int) -> dic
 
 def ready(problem: Instance) -> Whole:
     reduced = reduce(problem)
-    return whole(problem, reduced, dense(problem, reduced))
+    return whole_of(problem, reduced)
 
 
 @pytest.mark.parametrize("room", [250, 350])
@@ -79,7 +79,7 @@ def test_packings_prove_a_bound(seed: int) -> None:
     if expected is None:
         return
     reduced = reduce(problem)
-    a = assignment(dense(problem, reduced))
+    a = assignment_of(dense(problem, reduced))
     k = Knapsacks(a)
     rough = k.pack(np.random.default_rng(seed).uniform(0, 40, len(a.left)))
     cheapest_choices = np.minimum(a.left, a.cost.min(axis=1, initial=np.inf))
@@ -127,7 +127,7 @@ def test_two_processes_cost_no_more_than_the_solver_alone(tmp_path: Path, monkey
     monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     monkeypatch.setattr(dive_and_branch, "_yielding", _nothing)
     problem = free_to_engage(20, 5, seed=1)
-    a = assignment(ready(problem).d)
+    a = assignment_of(ready(problem).arrays)
     alone = stated(a, a.allowed).program
     best = search(alone, None, Limits(60, 0, 1)).values
     assert best is not None
@@ -142,7 +142,7 @@ def _nothing(*arguments: Any) -> None:
 
 
 def test_local_branching_moves_no_more_orders_than_it_may() -> None:
-    a = assignment(ready(free_to_engage(14, 4, seed=2)).d)
+    a = assignment_of(ready(free_to_engage(14, 4, seed=2)).arrays)
     begin, best = (finished(a, a.allowed, None, Limits(20, gap, 1)) for gap in (0.05, 0))
     assert begin is not None
     assert best is not None
@@ -166,7 +166,7 @@ def test_a_part_that_fills_a_target_is_below_no_bound(target: int, monkeypatch: 
     cost = 150.0 + 10 * max(0, target - 50)
     plan = solve(problem, 5, 0, threads=1)
     assert plan.report["objective"] == pytest.approx(cost)
-    a = assignment(dense(problem, reduce(problem)))
+    a = assignment_of(dense(problem, reduce(problem)))
     statement = stated(a, a.allowed)
     nothing = statement.point(a, np.array([-1]))
     assert (search(statement.program, nothing, Limits(5, 0, 1)).bound or 0.0) <= cost + 1e-6
@@ -177,7 +177,7 @@ def test_a_search_below_a_cost_still_finds_what_costs_less(seed: int) -> None:
     problem = whole_lots(seed)
     if cheapest(problem) is None:
         return
-    a = assignment(dense(problem, reduce(problem)))
+    a = assignment_of(dense(problem, reduce(problem)))
     statement = stated(a, a.allowed)
     nothing = statement.point(a, np.full(len(a.left), -1))
     best = search(statement.program, nothing, Limits(5, 0, 1)).bound
@@ -189,7 +189,7 @@ def test_a_search_below_a_cost_still_finds_what_costs_less(seed: int) -> None:
 
 def test_dives_end_when_they_are_to_stop() -> None:
     problem = whole_lots(3)
-    a = assignment(dense(problem, reduce(problem)))
+    a = assignment_of(dense(problem, reduce(problem)))
     stop, taken = Event(), list[Any]()
     none, task = np.full(len(a.left), -1), Task(a, np.where(a.allowed, 0.0, np.inf), a.left, seed=1)
 

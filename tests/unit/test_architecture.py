@@ -54,6 +54,18 @@ FLOORS = {
 # Nodes of the syntax tree. They may fall and not rise: whoever makes a function heavier makes others lighter.
 HEAVIEST, MEDIAN_WEIGHT, NINTH_TENTH_WEIGHT = 420, 49, 143
 MOST_MODULES = 14  # of a folder, beside __init__
+# Parameters of one letter: those of the field's own notation, and those of an algebra at the top of their module.
+LETTERS = {
+    "c2m/domain/worktime.py": "z",  # of the standard normal distribution
+    "models/demand/heldout.py": "y",  # what was observed
+    "models/demand/panel.py": "y",
+    "models/demand/response.py": "x",  # what explains y
+    "models/evaluation/backtest.py": "xy",
+    "optimization/engines/bounds/master.py": "z",  # columns of the program
+    "optimization/engines/bounds/relaxation.py": "x",
+    "optimization/engines/whole_lots/assignment.py": "ipxz",
+    "optimization/statement/mip.py": "ofk",  # index sets of the program: Pyomo passes them to each rule
+}
 COMMANDS = sorted((ROOT / "c2m" / "cli").glob("*.py"))
 
 
@@ -180,6 +192,16 @@ def weight(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Nodes of a function's body, docstring and contexts of names left out: what a reader has to take in."""
     body = function.body[ast.get_docstring(function) is not None :]
     return sum(not isinstance(node, ast.expr_context) for part in body for node in ast.walk(part))
+
+
+def test_parameters_have_names() -> None:
+    found: dict[str, set[str]] = {}
+    for part in PARTS:
+        for path in modules(part):
+            arguments = {node.arg for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.arg)}
+            if letters := {name for name in arguments - {"_"} if len(name) == 1}:
+                found[str(path.relative_to(ROOT))] = letters
+    assert found == {path: set(letters) for path, letters in LETTERS.items()}
 
 
 def test_functions_are_light() -> None:

@@ -19,12 +19,11 @@ from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import Relaxed, relax
 from optimization.engines.exact import one_program
 from optimization.engines.location.engagement import floors
-from optimization.engines.whole_lots.assignment import assignment
+from optimization.engines.whole_lots.assignment import assignment_of
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
 from optimization.statement.fixed import Fixed
 from optimization.statement.highs import Limits
-from optimization.statement.part import Others, Whole, cut, whole
+from optimization.statement.part import Others, Whole, cut, whole_of
 from optimization.statement.reduction import reduce
 from optimization.verification import rules
 
@@ -105,11 +104,11 @@ class Solved:
     @property
     def whole(self) -> Whole:
         reduced = reduce(self.problem)
-        return whole(self.problem, reduced, dense(self.problem, reduced))
+        return whole_of(self.problem, reduced)
 
     @property
     def relaxed(self) -> Relaxed:
-        found = relax(self.whole.d)
+        found = relax(self.whole.arrays)
         assert found is not None
         return found
 
@@ -123,18 +122,18 @@ def _program(case: Solved) -> float:
 def _part(case: Solved) -> float:
     """All lots as a part, beside nobody; what no part can change is counted with the rest."""
     w = case.whole
-    nobody = np.zeros_like(w.d.room)
+    nobody = np.zeros_like(w.arrays.room)
     alone = Others(nobody, np.zeros(len(nobody), bool), np.zeros(len(nobody), bool), nobody)
-    cost = _program(Solved(cut(w, np.arange(len(w.d.order)), alone), case.plan, case.folder))
-    left_alone = np.setdiff1d(np.arange(len(w.d.quantity)), w.d.order)
-    return cost + float((w.d.quantity * w.d.unmet_cost)[left_alone].sum())
+    cost = _program(Solved(cut(w, np.arange(len(w.arrays.order)), alone), case.plan, case.folder))
+    left_alone = np.setdiff1d(np.arange(len(w.arrays.quantity)), w.arrays.order)
+    return cost + float((w.arrays.quantity * w.arrays.unmet_cost)[left_alone].sum())
 
 
 def _whole_lots(case: Solved) -> float:
     w = case.whole
     made = case.plan.allocation.set_index("lot_id")["factory_id"]
     chosen = w.factory_ids.get_indexer(made.reindex(w.lot_ids).fillna("-"))
-    return assignment(w.d).value(chosen)
+    return assignment_of(w.arrays).value(chosen)
 
 
 VALUES: dict[str, Callable[[Solved], float]] = {
@@ -146,10 +145,10 @@ VALUES: dict[str, Callable[[Solved], float]] = {
     "part": _part,
     "whole lots": _whole_lots,
     "relaxation": lambda case: case.relaxed.value,
-    "prices": lambda case: lagrangian.bound(case.whole.d, case.relaxed.prices),
-    "patterns": lambda case: column_generation.value(case.whole.d, case.relaxed.prices),
+    "prices": lambda case: lagrangian.bound(case.whole.arrays, case.relaxed.prices),
+    "patterns": lambda case: column_generation.value(case.whole.arrays, case.relaxed.prices),
     "judge's bound": lambda case: float(checked(case.problem, case.plan, case.folder).confirmed_bound or 0.0),
-    "floors": lambda case: floors(case.whole.d, 0.5).bound,
+    "floors": lambda case: floors(case.whole.arrays, 0.5).bound,
 }
 
 

@@ -6,9 +6,8 @@ from plan_kit import day_of_work, instance
 from optimization.contract.instances import Instance
 from optimization.planning.choose import choose
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits
-from optimization.statement.part import whole
+from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 
 
@@ -33,7 +32,7 @@ def one_day(lots: int, factories: int, most: int, engagement_cost: float = 0.0) 
 )
 def test_facts_decide(problem: Instance, words: str) -> None:
     reduced = reduce(problem)
-    assert words in choose(whole(problem, reduced, dense(problem, reduced)), Limits(60, 1e-6, 1)).words
+    assert words in choose(whole_of(problem, reduced), Limits(60, 1e-6, 1)).words
 
 
 def test_the_report_tells_why() -> None:

@@ -17,8 +17,7 @@ from optimization.contract.instances import Instance, read, write
 from optimization.engines.first.known import known
 from optimization.engines.large import in_parts
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
-from optimization.statement.part import whole
+from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "decisions"
@@ -62,7 +61,7 @@ def test_a_factory_without_capacity_misses_its_target_in_every_plan() -> None:
 def test_what_is_in_force_made_feasible_keeps_every_rule(seed: int, tmp_path: Path) -> None:
     problem = tiny(seed)
     reduced = reduce(problem)
-    w = whole(problem, reduced, dense(problem, reduced))
+    w = whole_of(problem, reduced)
     try:
         drafts = known(w)
     except InfeasibleError:

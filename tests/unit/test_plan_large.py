@@ -16,7 +16,7 @@ from optimization.engines.large import ascent, in_parts
 from optimization.engines.large.neighbourhood import Search
 from optimization.planning.solve import solve
 from optimization.statement.arrays import dense
-from optimization.statement.part import whole
+from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 
 SECONDS = 12.0
@@ -58,7 +58,7 @@ def test_rounded_plan_counts_what_the_contract_counts(problem: Instance) -> None
     assert relaxed is not None
     draft = rounded(d, relaxed)
     assert draft is not None
-    search = Search(whole(problem, reduced, d), draft, relaxed.prices)
+    search = Search(whole_of(problem, reduced), draft, relaxed.prices)
     outcome = in_parts._outcome(search, in_parts._Bound(relaxed.value, "lp", relaxed.prices))
     from optimization.contract.plan import cost_parts
 

@@ -12,9 +12,8 @@ from optimization.engines.first import known
 from optimization.engines.location import by_floors
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.part import whole
+from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 
 
@@ -73,7 +72,7 @@ def test_costs_of_changes_alone_are_proven_too() -> None:
         incumbent=[{"order_id": o, "factory_id": "F", "quantity": 30, "change_cost": 1} for o in lots],
     )
     reduced = reduce(problem)
-    w = whole(problem, reduced, dense(problem, reduced))
+    w = whole_of(problem, reduced)
     start, _ = known.cheapest(w)
     found = by_floors.solved(w, Limits(20, 0, 1), start)
     assert found.cost == pytest.approx(20)

@@ -22,18 +22,18 @@ _WIDTH, _WIDER, _WIDEST = 0.1, 4.0, 1e4  # of the box around the best prices; wi
 _CLOSE = 1e-5  # of the value: where the bound is as near to the master, the rest is not worth the time
 
 
-def value(d: Dense, prices: Floats) -> float:
+def value(arrays: Dense, prices: Floats) -> float:
     """The proven bound at some prices (factories, days); infinite where frozen pieces fit nowhere."""
-    orders = sum(float(part.cheapest(prices)[2].sum()) for part in orders_at_prices.chunks(d))
-    return orders + _beside_orders(d, prices)
+    orders = sum(float(part.cheapest(prices)[2].sum()) for part in orders_at_prices.chunks(arrays))
+    return orders + _beside_orders(arrays, prices)
 
 
 def improve(
-    d: Dense, prices: Floats, seconds: float, told: Callable[[float, Floats], None] | None = None
+    arrays: Dense, prices: Floats, seconds: float, told: Callable[[float, Floats], None] | None = None
 ) -> tuple[float, Floats]:
     """The best bound found within the seconds, and its prices; `told` hears of each better one."""
     end = time.monotonic() + seconds
-    walk, master, width = _Walk(d, prices, told), Master(d), _WIDTH
+    walk, master, width = _Walk(arrays, prices, told), Master(arrays), _WIDTH
     if np.isinf(walk.bound):
         return walk.bound, prices
     master.add(walk.found)
@@ -53,8 +53,8 @@ def improve(
 class _Walk:
     """The best prices so far, and the patterns of the first look."""
 
-    def __init__(self, d: Dense, prices: Floats, told: Callable[[float, Floats], None] | None) -> None:
-        self._d, self._told, self._parts = d, told, list(orders_at_prices.chunks(d))
+    def __init__(self, arrays: Dense, prices: Floats, told: Callable[[float, Floats], None] | None) -> None:
+        self._arrays, self._told, self._parts = arrays, told, list(orders_at_prices.chunks(arrays))
         self.bound, self.prices = -np.inf, prices
         self.reached = -np.inf  # the best bound by patterns alone, which is what the master comes down to
         self.found = self._look(prices)
@@ -72,7 +72,7 @@ class _Walk:
     def _look(self, prices: Floats) -> Patterns:
         """The cheapest patterns at the prices; keeps the prices where their bound is the best."""
         found = _joined([part.patterns(prices) for part in self._parts])
-        bound = float(found.least.sum()) + _beside_orders(self._d, prices)
+        bound = float(found.least.sum()) + _beside_orders(self._arrays, prices)
         self.reached = max(self.reached, self._at(found, prices))
         if bound > self.bound:
             self.bound, self.prices = bound, prices
@@ -83,12 +83,12 @@ class _Walk:
     def _at(self, found: Patterns, prices: Floats) -> float:
         """The bound that the prices would have if these patterns were the cheapest."""
         work = float((found.minutes * prices.ravel()[found.place]).sum())
-        return float(found.cost.sum()) + work + _beside_orders(self._d, prices)
+        return float(found.cost.sum()) + work + _beside_orders(self._arrays, prices)
 
 
-def _beside_orders(d: Dense, prices: Floats) -> float:
-    changes = float((d.change_cost * d.held).sum()) + d.lost
-    return float(factories(d, prices).sum()) + changes
+def _beside_orders(arrays: Dense, prices: Floats) -> float:
+    changes = float((arrays.change_cost * arrays.held).sum()) + arrays.lost
+    return float(factories(arrays, prices).sum()) + changes
 
 
 def _joined(parts: Sequence[Patterns]) -> Patterns:

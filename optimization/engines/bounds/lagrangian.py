@@ -19,46 +19,48 @@ import pandas as pd
 from optimization.statement.arrays import Dense, Floats, Ints
 
 
-def bound(d: Dense, prices: Floats) -> float:
+def bound(arrays: Dense, prices: Floats) -> float:
     """The proven bound at some prices (factories, days)."""
-    changes = float((d.change_cost * d.held).sum()) + d.lost
-    return float(orders(d, prices).sum() + factories(d, prices).sum()) + changes
+    changes = float((arrays.change_cost * arrays.held).sum()) + arrays.lost
+    return float(orders(arrays, prices).sum() + factories(arrays, prices).sum()) + changes
 
 
-def piece_costs(d: Dense, prices: Floats) -> Floats:
+def piece_costs(arrays: Dense, prices: Floats) -> Floats:
     """Cost of a piece (pairs,) at its cheapest day; infinite where no day is open."""
-    pair, day = d.slots
-    price = prices[d.factory[pair], day]
-    lot = np.where(price >= 0, d.most[pair], np.maximum(1, d.least[pair]))
-    cost = (d.pace[pair] + d.setup_minutes[pair] / lot) * price + d.late_per_piece(pair, day)
-    least = np.full(len(d.order), np.inf)
+    pair, day = arrays.slots
+    price = prices[arrays.factory[pair], day]
+    lot = np.where(price >= 0, arrays.most[pair], np.maximum(1, arrays.least[pair]))
+    cost = (arrays.pace[pair] + arrays.setup_minutes[pair] / lot) * price + arrays.late_per_piece(pair, day)
+    least = np.full(len(arrays.order), np.inf)
     starts = np.flatnonzero(np.diff(pair, prepend=-1))
     if len(starts):
         least[pair[starts]] = np.minimum.reduceat(cost, starts)
-    return np.asarray(d.unit_cost + np.where(d.kept > 0, 0.0, d.setup_cost / d.most) + least)
+    return np.asarray(arrays.unit_cost + np.where(arrays.kept > 0, 0.0, arrays.setup_cost / arrays.most) + least)
 
 
-def orders(d: Dense, prices: Floats) -> Floats:
+def orders(arrays: Dense, prices: Floats) -> Floats:
     """The least that each order costs at the prices (orders,), without the incumbents' constant."""
-    saved = d.unmet_cost[d.order] - piece_costs(d, prices)
-    forced = np.where(d.kept > 0, d.kept * (saved + d.change_cost) - d.setup_cost, 0.0)
-    count = len(d.quantity)
-    sure = np.bincount(d.order, forced, count) if len(saved) else np.zeros(count)
-    return np.asarray(d.quantity * d.unmet_cost - sure - _most_saved(d, saved))
+    saved = arrays.unmet_cost[arrays.order] - piece_costs(arrays, prices)
+    forced = np.where(arrays.kept > 0, arrays.kept * (saved + arrays.change_cost) - arrays.setup_cost, 0.0)
+    count = len(arrays.quantity)
+    sure = np.bincount(arrays.order, forced, count) if len(saved) else np.zeros(count)
+    return np.asarray(arrays.quantity * arrays.unmet_cost - sure - _most_saved(arrays, saved))
 
 
-def _most_saved(d: Dense, saved: Floats) -> Floats:
+def _most_saved(arrays: Dense, saved: Floats) -> Floats:
     """The most that pieces beyond the kept ones can save (orders,)."""
-    first = np.where(d.kept > 0, 0, np.minimum(d.held, d.most))  # pieces that give an incumbent back what it has
-    rest = d.most - d.kept - first
-    rebate = np.maximum(0.0, saved + d.change_cost)
+    first = np.where(
+        arrays.kept > 0, 0, np.minimum(arrays.held, arrays.most)
+    )  # pieces that give an incumbent back what it has
+    rest = arrays.most - arrays.kept - first
+    rebate = np.maximum(0.0, saved + arrays.change_cost)
     plain = np.maximum(0.0, np.where(np.isfinite(saved), saved, 0.0))
-    left = d.quantity - np.bincount(d.order, d.kept, len(d.quantity)).astype(np.int64)
-    fill = _best_pieces(np.tile(d.order, 2), np.concatenate([rebate, plain]), np.concatenate([first, rest]), left)
+    left = arrays.quantity - np.bincount(arrays.order, arrays.kept, len(arrays.quantity)).astype(np.int64)
+    fill = _best_pieces(np.tile(arrays.order, 2), np.concatenate([rebate, plain]), np.concatenate([first, rest]), left)
     pairs = np.where(first > 0, rebate * first, 0.0) + plain * rest
-    free, limit = d.kept == 0, d.max_new
-    few = _best_pieces(d.order[free], pairs[free], np.ones(int(free.sum()), dtype=np.int64), limit)
-    return np.minimum(fill, few + np.bincount(d.order[~free], pairs[~free], len(d.quantity)))
+    free, limit = arrays.kept == 0, arrays.max_new
+    few = _best_pieces(arrays.order[free], pairs[free], np.ones(int(free.sum()), dtype=np.int64), limit)
+    return np.minimum(fill, few + np.bincount(arrays.order[~free], pairs[~free], len(arrays.quantity)))
 
 
 def _best_pieces(order: Ints, value: Floats, pieces: Ints, limit: Ints) -> Floats:
@@ -73,22 +75,22 @@ def _best_pieces(order: Ints, value: Floats, pieces: Ints, limit: Ints) -> Float
     return np.bincount(order, taken * value, len(limit))
 
 
-def factories(d: Dense, prices: Floats) -> Floats:
+def factories(arrays: Dense, prices: Floats) -> Floats:
     """The least that each factory costs at the prices (factories,)."""
-    gain = np.concatenate([-prices, d.overtime_cost - prices], axis=1)
+    gain = np.concatenate([-prices, arrays.overtime_cost - prices], axis=1)
     ranked = np.argsort(gain, axis=1, kind="stable")
     gain = np.take_along_axis(gain, ranked, axis=1)
-    minutes = np.take_along_axis(np.concatenate([d.minutes, d.overtime], axis=1), ranked, axis=1)
-    target, shortfall = d.target_minutes[:, None], d.shortfall_cost[:, None]
+    minutes = np.take_along_axis(np.concatenate([arrays.minutes, arrays.overtime], axis=1), ranked, axis=1)
+    target, shortfall = arrays.target_minutes[:, None], arrays.shortfall_cost[:, None]
     before = np.cumsum(minutes, axis=1) - minutes
     worth = np.where(gain < 0, minutes, np.where(gain < shortfall, np.clip(target - before, 0.0, minutes), 0.0))
-    short = np.maximum(0.0, d.target_minutes - worth.sum(axis=1)) * d.shortfall_cost
-    working = d.engagement_cost + (gain * worth).sum(axis=1) + short
-    idle = np.where(d.always, np.inf, d.target_minutes * d.shortfall_cost)
+    short = np.maximum(0.0, arrays.target_minutes - worth.sum(axis=1)) * arrays.shortfall_cost
+    working = arrays.engagement_cost + (gain * worth).sum(axis=1) + short
+    idle = np.where(arrays.always, np.inf, arrays.target_minutes * arrays.shortfall_cost)
     return np.asarray(np.minimum(working, idle))
 
 
-def table(d: Dense, factory_ids: "pd.Index[str]", prices: Floats) -> pd.DataFrame:
+def table(arrays: Dense, factory_ids: "pd.Index[str]", prices: Floats) -> pd.DataFrame:
     """The prices of the days with capacity: factory_id, day, price (of a minute)."""
-    factory, day = np.nonzero(d.room > 0)
+    factory, day = np.nonzero(arrays.room > 0)
     return pd.DataFrame({"factory_id": factory_ids[factory], "day": day + 1, "price": prices[factory, day]})

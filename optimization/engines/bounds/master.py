@@ -29,50 +29,57 @@ _PRIMAL = 4  # HiGHS simplex_strategy: columns were added, so the last basis is 
 class Master:
     """The program over the patterns added so far."""
 
-    def __init__(self, d: Dense) -> None:
-        self._d = d
-        engaged = (d.engagement_cost == 0) | d.always
-        missed = np.where(engaged, 0.0, d.shortfall_cost * d.target_minutes)  # cost of a factory that is not engaged
-        fixed = d.lost + (d.change_cost * d.held).sum() + d.engagement_cost[engaged].sum() + missed.sum()
-        lp, orders = Blocks(offset=float(fixed)), np.arange(len(d.quantity))
-        kept = np.bincount(d.order, d.kept, minlength=len(orders)) > 0
-        penalty = _PENALTY * (d.unit_cost.max(initial=0.0) + d.unmet_cost.max(initial=0.0))
-        left = lp.columns(d.quantity * (d.unmet_cost + np.where(kept, penalty, 0.0)))
+    def __init__(self, arrays: Dense) -> None:
+        self._arrays = arrays
+        engaged = (arrays.engagement_cost == 0) | arrays.always
+        missed = np.where(
+            engaged, 0.0, arrays.shortfall_cost * arrays.target_minutes
+        )  # cost of a factory that is not engaged
+        fixed = (
+            arrays.lost
+            + (arrays.change_cost * arrays.held).sum()
+            + arrays.engagement_cost[engaged].sum()
+            + missed.sum()
+        )
+        lp, orders = Blocks(offset=float(fixed)), np.arange(len(arrays.quantity))
+        kept = np.bincount(arrays.order, arrays.kept, minlength=len(orders)) > 0
+        penalty = _PENALTY * (arrays.unit_cost.max(initial=0.0) + arrays.unmet_cost.max(initial=0.0))
+        left = lp.columns(arrays.quantity * (arrays.unmet_cost + np.where(kept, penalty, 0.0)))
         lp.rows(len(orders), 1.0, 1.0, (orders, left, 1.0))
         free = np.flatnonzero(~engaged)
-        z = lp.columns((d.engagement_cost - missed)[free], upper=1.0)
+        z = lp.columns((arrays.engagement_cost - missed)[free], upper=1.0)
         self._target = self._add_target(lp, engaged, free, z)
-        self._boxed = np.flatnonzero((d.room > 0) & (self._target < 0)[:, None])
+        self._boxed = np.flatnonzero((arrays.room > 0) & (self._target < 0)[:, None])
         self._box = lp.columns(np.zeros(2 * len(self._boxed)))  # minutes bought, minutes sold
         self._capacity = self._add_capacity(lp, engaged, free, z)
         self._solver = lp.solver()
         for option, setting in (("solver", "simplex"), ("simplex_strategy", _PRIMAL)):
             self._solver.setOptionValue(option, setting)
         self._known: set[tuple[int, float]] = set()
-        self._mark = np.random.default_rng(0).random(d.room.size)
+        self._mark = np.random.default_rng(0).random(arrays.room.size)
 
     def _add_capacity(self, lp: Blocks, engaged: Flags, free: Ints, z: Ints) -> Ints:
         """capacity and overtime; returns the row of capacity by place."""
-        d, places = self._d, np.arange(self._d.room.size)
-        p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
-        at, switch = places.reshape(d.room.shape)[free].ravel(), np.repeat(z, d.days)
-        most = np.where(engaged[:, None], d.minutes, 0.0).ravel()
-        offered = (at, switch, -d.minutes[free].ravel())
+        arrays, places = self._arrays, np.arange(self._arrays.room.size)
+        p = lp.columns(arrays.overtime_cost.ravel(), upper=arrays.overtime.ravel())
+        at, switch = places.reshape(arrays.room.shape)[free].ravel(), np.repeat(z, arrays.days)
+        most = np.where(engaged[:, None], arrays.minutes, 0.0).ravel()
+        offered = (at, switch, -arrays.minutes[free].ravel())
         traded = np.tile(self._boxed, 2), self._box, np.repeat([-1.0, 1.0], len(self._boxed))
         capacity = lp.rows(len(places), -np.inf, most, (places, p, -1.0), offered, traded)
         above = np.arange(len(at))
-        lp.rows(len(at), -np.inf, 0.0, (above, p[at], 1.0), (above, switch, -d.overtime[free].ravel()))
+        lp.rows(len(at), -np.inf, 0.0, (above, p[at], 1.0), (above, switch, -arrays.overtime[free].ravel()))
         return capacity
 
     def _add_target(self, lp: Blocks, engaged: Flags, free: Ints, z: Ints) -> Ints:
         """target; returns its row by factory, -1 where it has none."""
-        d, row, switch = self._d, np.full(len(engaged), -1), np.full(len(engaged), -1)
+        arrays, row, switch = self._arrays, np.full(len(engaged), -1), np.full(len(engaged), -1)
         switch[free] = z
-        short = np.flatnonzero((d.shortfall_cost > 0) & (d.target_minutes > 0))
-        i, rows = lp.columns(d.shortfall_cost[short]), np.arange(len(short))
+        short = np.flatnonzero((arrays.shortfall_cost > 0) & (arrays.target_minutes > 0))
+        i, rows = lp.columns(arrays.shortfall_cost[short]), np.arange(len(short))
         some = np.flatnonzero(switch[short] >= 0)
-        cells = (rows, i, 1.0), (some, switch[short[some]], -d.target_minutes[short[some]])
-        row[short] = lp.rows(len(short), np.where(engaged, d.target_minutes, 0.0)[short], np.inf, *cells)
+        cells = (rows, i, 1.0), (some, switch[short[some]], -arrays.target_minutes[short[some]])
+        row[short] = lp.rows(len(short), np.where(engaged, arrays.target_minutes, 0.0)[short], np.inf, *cells)
         return row
 
     def keep_near(self, prices: Floats, width: float) -> None:
@@ -84,8 +91,8 @@ class Master:
 
     def _usual(self, prices: Floats) -> float:
         """The mean price of a minute; where all are zero, what a minute's work is worth."""
-        d = self._d
-        for worth in (prices, d.unmet_cost[d.order] / d.pace):
+        arrays = self._arrays
+        for worth in (prices, arrays.unmet_cost[arrays.order] / arrays.pace):
             if worth.any():
                 return float(worth.mean())
         return 0.0
@@ -101,7 +108,7 @@ class Master:
         new = self._new(found)
         some = new[found.order]
         order, place, minutes = found.order[some], found.place[some], found.minutes[some]
-        target = self._target[place // self._d.days]
+        target = self._target[place // self._arrays.days]
         towards = target >= 0
         chosen = np.flatnonzero(new)
         row = np.concatenate([chosen, self._capacity[place], target[towards]])
@@ -130,5 +137,5 @@ class Master:
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         duals = np.append(self._solver.getSolution().row_dual, 0.0)  # no target: the last
-        prices = -duals[self._capacity].reshape(self._d.room.shape) - duals[self._target][:, None]
+        prices = -duals[self._capacity].reshape(self._arrays.room.shape) - duals[self._target][:, None]
         return float(self._solver.getInfo().objective_function_value), prices

@@ -52,87 +52,89 @@ class _Priced:
     setup_day: Ints  # position in the window of the cheapest day until each (pairs, window)
 
 
-def chunks(d: Dense) -> Iterator["Orders"]:
+def chunks(arrays: Dense) -> Iterator["Orders"]:
     """All orders, in order, in parts whose tables are small."""
-    width = np.maximum(1, np.bincount(d.order, minlength=len(d.quantity))) * _width(d)
+    width = np.maximum(1, np.bincount(arrays.order, minlength=len(arrays.quantity))) * _width(arrays)
     part = np.cumsum(width) // _CELLS
     begins = np.flatnonzero(np.diff(part, prepend=-1))
-    for begin, end in zip(begins, [*begins[1:], len(d.quantity)], strict=True):
-        yield Orders(d, int(begin), int(end))
+    for begin, end in zip(begins, [*begins[1:], len(arrays.quantity)], strict=True):
+        yield Orders(arrays, int(begin), int(end))
 
 
-def _width(d: Dense) -> int:
-    return 1 + int((d.last_day - d.first_day).max(initial=0))
+def _width(arrays: Dense) -> int:
+    return 1 + int((arrays.last_day - arrays.first_day).max(initial=0))
 
 
-def _some_orders(d: Dense, begin: int, end: int) -> Dense:
+def _some_orders(arrays: Dense, begin: int, end: int) -> Dense:
     """The orders from begin to end, renumbered from 0, with their pairs."""
-    low, high = np.searchsorted(d.order, [begin, end])
+    low, high = np.searchsorted(arrays.order, [begin, end])
     parts = {}
-    for name in (field.name for field in fields(d)):
-        table = getattr(d, name)
+    for name in (field.name for field in fields(arrays)):
+        table = getattr(arrays, name)
         if name in ("quantity", "max_factories", "max_new", "unmet_cost"):
             parts[name] = table[begin:end]
-        elif np.shape(table) == np.shape(d.order):
+        elif np.shape(table) == np.shape(arrays.order):
             parts[name] = table[low:high]
-    return replace(d, **parts | {"order": d.order[low:high] - begin})
+    return replace(arrays, **parts | {"order": arrays.order[low:high] - begin})
 
 
 class Orders:
     """Some orders, and what of their pairs does not depend on prices. Tables have one more row: no pair."""
 
-    def __init__(self, d: Dense, begin: int, end: int) -> None:
+    def __init__(self, arrays: Dense, begin: int, end: int) -> None:
         self.begin = begin
-        self.d = d = _some_orders(d, begin, end)
-        day = d.first_day[:, None] + np.arange(_width(d))
-        within = day <= d.last_day[:, None]
-        day = np.clip(day, 0, d.days - 1)
-        room = d.room[d.factory[:, None], day]
+        self.arrays = arrays = _some_orders(arrays, begin, end)
+        day = arrays.first_day[:, None] + np.arange(_width(arrays))
+        within = day <= arrays.last_day[:, None]
+        day = np.clip(day, 0, arrays.days - 1)
+        room = arrays.room[arrays.factory[:, None], day]
         self._open: Flags = within & (room > 0)
-        self.place = d.factory[:, None] * d.days + day
-        self._cost = d.unit_cost[:, None] + d.late_cost[:, None] * np.maximum(0, day - d.on_time_day[:, None])
-        self._most = np.where(self._open, np.minimum(room, d.day_limit[:, None]), 0.0)  # minutes
-        self._usable = self._most.sum(axis=1) >= d.least * d.pace - ROOM_MINUTES
-        self._at_most = np.maximum(d.most, d.least)
-        self._kept_up = np.minimum(d.held, d.most) * (d.change_cost > 0)
-        must = d.kept > 0
+        self.place = arrays.factory[:, None] * arrays.days + day
+        self._cost = arrays.unit_cost[:, None] + arrays.late_cost[:, None] * np.maximum(
+            0, day - arrays.on_time_day[:, None]
+        )
+        self._most = np.where(self._open, np.minimum(room, arrays.day_limit[:, None]), 0.0)  # minutes
+        self._usable = self._most.sum(axis=1) >= arrays.least * arrays.pace - ROOM_MINUTES
+        self._at_most = np.maximum(arrays.most, arrays.least)
+        self._kept_up = np.minimum(arrays.held, arrays.most) * (arrays.change_cost > 0)
+        must = arrays.kept > 0
         self._must, self._may = self._table(must), self._table(~must)
-        self._free = np.append(d.kept == 0, True)[self._may]
-        self._limit = np.clip(d.max_new, 1, self._may.shape[1])
+        self._free = np.append(arrays.kept == 0, True)[self._may]
+        self._limit = np.clip(arrays.max_new, 1, self._may.shape[1])
         size = (self._limit + (~self._free).sum(axis=1)).max(initial=1)
-        self._last = np.full((len(d.quantity), min(size, self._may.shape[1])), len(d.order))
+        self._last = np.full((len(arrays.quantity), min(size, self._may.shape[1])), len(arrays.order))
 
     def _table(self, chosen: Flags) -> Ints:
         """The chosen pairs of each order (orders, most pairs), filled up with no pair."""
-        pair, count = np.flatnonzero(chosen), len(self.d.quantity)
-        order = self.d.order[pair]
+        pair, count = np.flatnonzero(chosen), len(self.arrays.quantity)
+        order = self.arrays.order[pair]
         number = np.bincount(order, minlength=count)
-        table = np.full((count, max(1, int(number.max(initial=0)))), len(self.d.order))
+        table = np.full((count, max(1, int(number.max(initial=0)))), len(self.arrays.order))
         table[order, np.arange(len(pair)) - (np.cumsum(number) - number)[order]] = pair
         return table
 
     def cheapest(self, prices: Floats) -> tuple[_Priced, Ints, Floats]:
         """The pairs at the prices, the best set found of each order, and the least that each order costs."""
-        d, p = self.d, self._priced(prices)
-        value, floor = self._dual(p)
-        sets, cost, capped = self._search(p, value)
+        arrays, priced = self.arrays, self._priced(prices)
+        value, floor = self._dual(priced)
+        sets, cost, capped = self._search(priced, value)
         self._last = sets
         least = _just_below(cost)
         if capped.any():
-            least = np.where(capped, np.maximum(np.minimum(floor, cost), lagrangian.orders(d, prices)), least)
-        return p, sets, least
+            least = np.where(capped, np.maximum(np.minimum(floor, cost), lagrangian.orders(arrays, prices)), least)
+        return priced, sets, least
 
     def _priced(self, prices: Floats) -> _Priced:
-        d = self.d
+        arrays = self.arrays
         price = np.where(self._open, prices.ravel()[self.place], np.inf)
         setup_price, dearer, setup_day = self._setup(price)
-        rank, cost, end = self._steps(self._cost + d.pace[:, None] * price + dearer)
-        least, most = d.least[:, None], self._at_most[:, None]
+        rank, cost, end = self._steps(self._cost + arrays.pace[:, None] * price + dearer)
+        least, most = arrays.least[:, None], self._at_most[:, None]
         first = np.diff(np.minimum(end, least), axis=1, prepend=0.0)
-        fixed = d.setup_cost + d.setup_minutes * setup_price + (first * cost).sum(axis=1)
+        fixed = arrays.setup_cost + arrays.setup_minutes * setup_price + (first * cost).sum(axis=1)
         return _Priced(
             fixed=np.append(np.where(self._usable, fixed, np.inf), 0.0),
-            least=np.append(d.least, 0),
+            least=np.append(arrays.least, 0),
             cost=_with_none(cost),
             pieces=_with_none(np.diff(np.clip(end, least, most), axis=1, prepend=least)),
             first=first,
@@ -144,7 +146,7 @@ class Orders:
         """The price of a setup minute (pairs,), what a piece of a day pays above it, the cheapest day until then."""
         lowest = np.minimum.accumulate(price, axis=1)
         last = np.where(self._usable, lowest[:, -1], 0.0)
-        share = (self.d.setup_minutes / self._at_most)[:, None]
+        share = (self.arrays.setup_minutes / self._at_most)[:, None]
         dearer = share * np.where(self._open, lowest - last[:, None], 0.0)
         falls = np.zeros(price.shape, dtype=np.int64)
         falls[:, 1:] = (lowest[:, 1:] < lowest[:, :-1]) * np.arange(1, price.shape[1])
@@ -152,102 +154,104 @@ class Orders:
 
     def _steps(self, cost: Floats) -> tuple[Ints, Floats, Floats]:
         """Days of the window by ascending cost of a piece; cost of each step and the pieces up to its end."""
-        d, rank = self.d, np.argsort(cost, axis=1)
+        arrays, rank = self.arrays, np.argsort(cost, axis=1)
         cost = np.take_along_axis(cost, rank, axis=1)
         cost = np.where(np.isfinite(cost), cost, 0.0)
-        end = np.cumsum(np.take_along_axis(self._most, rank, axis=1), axis=1) / d.pace[:, None]
+        end = np.cumsum(np.take_along_axis(self._most, rank, axis=1), axis=1) / arrays.pace[:, None]
         if self._kept_up.any():  # pieces that an incumbent keeps save the cost of its change
-            cost = np.concatenate([cost - d.change_cost[:, None], cost], axis=1)
+            cost = np.concatenate([cost - arrays.change_cost[:, None], cost], axis=1)
             kept_up = np.minimum(self._kept_up[:, None], end[:, -1:])
             end = np.concatenate([np.minimum(end, kept_up), np.maximum(end, kept_up)], axis=1)
         return rank, cost, end
 
     def patterns(self, prices: Floats) -> Patterns:
         """The cheapest pattern of each order; orders and cells are those of the whole instance."""
-        d = self.d
-        p, sets, least = self.cheapest(prices)
+        arrays = self.arrays
+        priced, sets, least = self.cheapest(prices)
         members = np.concatenate([sets, self._must], axis=1)
-        shape = (*members.shape, p.cost.shape[1])
-        left = d.quantity - p.least[members].sum(axis=1)
-        gain = np.minimum(0.0, p.cost[members].reshape(len(members), -1) - d.unmet_cost[:, None])
-        filled = _filled(gain, p.pieces[members].reshape(len(members), -1), left).reshape(shape)
-        order, column = np.nonzero(members < len(d.order))
+        shape = (*members.shape, priced.cost.shape[1])
+        left = arrays.quantity - priced.least[members].sum(axis=1)
+        gain = np.minimum(0.0, priced.cost[members].reshape(len(members), -1) - arrays.unmet_cost[:, None])
+        filled = _filled(gain, priced.pieces[members].reshape(len(members), -1), left).reshape(shape)
+        order, column = np.nonzero(members < len(arrays.order))
         pair = members[order, column]
-        return self._worked(p, least, order, pair, filled[order, column] + p.first[pair])
+        return self._worked(priced, least, order, pair, filled[order, column] + priced.first[pair])
 
-    def _worked(self, p: _Priced, least: Floats, order: Ints, pair: Ints, filled: Floats) -> Patterns:
+    def _worked(self, priced: _Priced, least: Floats, order: Ints, pair: Ints, filled: Floats) -> Patterns:
         """The patterns whose used pairs fill these steps (used pairs, steps)."""
-        d, window, steps = self.d, p.rank.shape[1], p.cost.shape[1]
-        saved = d.change_cost[pair] * filled[:, :window].sum(axis=1) if steps > window else 0.0
+        arrays, window, steps = self.arrays, priced.rank.shape[1], priced.cost.shape[1]
+        saved = arrays.change_cost[pair] * filled[:, :window].sum(axis=1) if steps > window else 0.0
         pieces = np.zeros((len(pair), window))
-        np.put_along_axis(pieces, p.rank[pair], filled.reshape(len(pair), steps // window, window).sum(axis=1), axis=1)
-        setup = (d.setup_minutes / self._at_most)[pair, None] * pieces
-        setup[:, -1] += d.setup_minutes[pair] - setup.sum(axis=1)
-        minutes = pieces * d.pace[pair][:, None]
-        np.add.at(minutes, (np.arange(len(pair))[:, None], p.setup_day[pair]), setup)
-        cost = d.setup_cost[pair] + (pieces * self._cost[pair]).sum(axis=1) - saved
-        cost -= d.unmet_cost[order] * pieces.sum(axis=1)
+        np.put_along_axis(
+            pieces, priced.rank[pair], filled.reshape(len(pair), steps // window, window).sum(axis=1), axis=1
+        )
+        setup = (arrays.setup_minutes / self._at_most)[pair, None] * pieces
+        setup[:, -1] += arrays.setup_minutes[pair] - setup.sum(axis=1)
+        minutes = pieces * arrays.pace[pair][:, None]
+        np.add.at(minutes, (np.arange(len(pair))[:, None], priced.setup_day[pair]), setup)
+        cost = arrays.setup_cost[pair] + (pieces * self._cost[pair]).sum(axis=1) - saved
+        cost -= arrays.unmet_cost[order] * pieces.sum(axis=1)
         used, day = np.nonzero(minutes > 0)
         return Patterns(
             least=least,
-            cost=d.unmet_cost * d.quantity + np.bincount(order, cost, minlength=len(d.quantity)),
+            cost=arrays.unmet_cost * arrays.quantity + np.bincount(order, cost, minlength=len(arrays.quantity)),
             order=order[used] + self.begin,
             place=self.place[pair[used], day],
             minutes=minutes[used, day],
         )
 
-    def _worth(self, p: _Priced, value: Floats) -> tuple[Floats, Floats]:
+    def _worth(self, priced: _Priced, value: Floats) -> tuple[Floats, Floats]:
         """r of each pair at a value per piece (orders,), infinite for no pair; the pieces that attain it."""
-        each = value[self.d.order]
-        gain = np.minimum(0.0, p.cost[:-1] - each[:, None])
-        worth = p.fixed[:-1] - each * p.least[:-1] + np.einsum("ij,ij->i", gain, p.pieces[:-1])
-        pieces = p.least[:-1] + np.einsum("ij,ij->i", gain < 0, p.pieces[:-1])
+        each = value[self.arrays.order]
+        gain = np.minimum(0.0, priced.cost[:-1] - each[:, None])
+        worth = priced.fixed[:-1] - each * priced.least[:-1] + np.einsum("ij,ij->i", gain, priced.pieces[:-1])
+        pieces = priced.least[:-1] + np.einsum("ij,ij->i", gain < 0, priced.pieces[:-1])
         return np.append(worth, np.inf), np.append(pieces, 0.0)
 
-    def _dual(self, p: _Priced) -> tuple[Floats, Floats]:
+    def _dual(self, priced: _Priced) -> tuple[Floats, Floats]:
         """The value of a piece (orders,) at which the sum over pairs proves most, and what it proves."""
-        d = self.d
-        low = np.full(len(d.quantity), min(0.0, p.cost.min()))
-        high = d.unmet_cost.astype(float)
+        arrays = self.arrays
+        low = np.full(len(arrays.quantity), min(0.0, priced.cost.min()))
+        high = arrays.unmet_cost.astype(float)
         best, floor = high, np.full(len(high), -np.inf)
         value = high
         for _ in range(_HALVINGS):
-            proven, slope = self._proven(p, value)
+            proven, slope = self._proven(priced, value)
             best, floor = np.where(proven > floor, value, best), np.maximum(floor, proven)
             low, high = np.where(slope > 0, value, low), np.where(slope > 0, high, value)
             value = (low + high) / 2
         return best, floor
 
-    def _proven(self, p: _Priced, value: Floats) -> tuple[Floats, Floats]:
+    def _proven(self, priced: _Priced, value: Floats) -> tuple[Floats, Floats]:
         """The bound at a value per piece, and its slope."""
-        worth, pieces = self._worth(p, value)
+        worth, pieces = self._worth(priced, value)
         may, count = worth[self._may], np.arange(len(value))
         ranked = np.sort(np.where(self._free, may, np.inf), axis=1)
         chosen = np.where(self._free, may <= ranked[count, self._limit - 1][:, None], True) & (may < 0)
         few = np.where(np.arange(ranked.shape[1]) < self._limit[:, None], np.minimum(0.0, ranked), 0.0).sum(axis=1)
-        proven = value * self.d.quantity + few + self._sure(worth)
+        proven = value * self.arrays.quantity + few + self._sure(worth)
         proven += np.where(self._free, 0.0, np.minimum(0.0, may)).sum(axis=1)
         made = np.where(chosen, pieces[self._may], 0.0).sum(axis=1) + pieces[self._must].sum(axis=1)
-        return proven, self.d.quantity - made
+        return proven, self.arrays.quantity - made
 
     def _sure(self, worth: Floats) -> Floats:
         """The sum over pairs that must be used (orders,)."""
         return np.append(worth[:-1], 0.0)[self._must].sum(axis=1)
 
-    def _search(self, p: _Priced, value: Floats) -> tuple[Ints, Floats, Flags]:
+    def _search(self, priced: _Priced, value: Floats) -> tuple[Ints, Floats, Flags]:
         """The best set of each order, its cost, and where more sets were open than are tried."""
-        worth, _ = self._worth(p, value)
+        worth, _ = self._worth(priced, value)
         may = worth[self._may]
         rank = np.lexsort((may, ~self._free), axis=1)
         pair, free, may = (np.take_along_axis(table, rank, axis=1) for table in (self._may, self._free, may))
-        found = _Found(self, p, self._last.shape[1])
+        found = _Found(self, priced, self._last.shape[1])
         found.offer(np.arange(len(value)), self._last)
         for size in range(1, self._last.shape[1] + 1):
             some = np.flatnonzero(self._limit >= size)
             found.offer(some, pair[some, :size])
-        order, column = np.nonzero(pair < len(self.d.order))
+        order, column = np.nonzero(pair < len(self.arrays.order))
         found.offer(order, pair[order, column][:, None])
-        base = value * self.d.quantity + self._sure(worth)
+        base = value * self.arrays.quantity + self._sure(worth)
         capped = np.zeros(len(value), dtype=bool)
         grown = _Growing(pair, may, free, self._limit, base)
         for _ in range(self._last.shape[1]):
@@ -261,38 +265,38 @@ class Orders:
             found.offer(grown.order[open_], grown.members[open_])
         return found.sets, found.cost, capped
 
-    def cost_of(self, p: _Priced, order: Ints, members: Ints) -> Floats:
+    def cost_of(self, priced: _Priced, order: Ints, members: Ints) -> Floats:
         """The least cost of orders when exactly these pairs (sets, pairs) are used, infinite where they cannot be."""
-        d, members = self.d, np.concatenate([members, self._must[order]], axis=1)
-        left = d.quantity[order] - p.least[members].sum(axis=1)
-        gain = np.minimum(0.0, p.cost[members].reshape(len(order), -1) - d.unmet_cost[order][:, None])
-        filled = _filled(gain, p.pieces[members].reshape(len(order), -1), left)
-        cost = p.fixed[members].sum(axis=1) + d.unmet_cost[order] * left + (gain * filled).sum(axis=1)
+        arrays, members = self.arrays, np.concatenate([members, self._must[order]], axis=1)
+        left = arrays.quantity[order] - priced.least[members].sum(axis=1)
+        gain = np.minimum(0.0, priced.cost[members].reshape(len(order), -1) - arrays.unmet_cost[order][:, None])
+        filled = _filled(gain, priced.pieces[members].reshape(len(order), -1), left)
+        cost = priced.fixed[members].sum(axis=1) + arrays.unmet_cost[order] * left + (gain * filled).sum(axis=1)
         return np.where(left < 0, np.inf, cost)
 
 
 class _Found:
     """The best set of pairs of each order so far (orders, pairs), filled up with no pair, and its cost."""
 
-    def __init__(self, orders: Orders, p: _Priced, size: int) -> None:
-        self._orders, self._p = orders, p
-        count = len(orders.d.quantity)
-        self.sets = np.full((count, size), len(orders.d.order))
-        self.cost = orders.cost_of(p, np.arange(count), self.sets[:, :0])
+    def __init__(self, orders: Orders, priced: _Priced, size: int) -> None:
+        self._orders, self._priced = orders, priced
+        count = len(orders.arrays.quantity)
+        self.sets = np.full((count, size), len(orders.arrays.order))
+        self.cost = orders.cost_of(priced, np.arange(count), self.sets[:, :0])
 
     def offer(self, order: Ints, members: Ints) -> None:
         """Takes the sets (orders, pairs) that are cheaper than what was found."""
-        step = max(1, 4 * _CELLS // (members.shape[1] * self._p.cost.shape[1]))
+        step = max(1, 4 * _CELLS // (members.shape[1] * self._priced.cost.shape[1]))
         for begin in range(0, len(order), step):
             self._offer(order[begin : begin + step], members[begin : begin + step])
 
     def _offer(self, order: Ints, members: Ints) -> None:
-        cost = self._orders.cost_of(self._p, order, members)
+        cost = self._orders.cost_of(self._priced, order, members)
         ranked = np.lexsort((cost, order))
         first = ranked[np.flatnonzero(np.diff(order[ranked], prepend=-1))]
         first = first[cost[first] < self.cost[order[first]]]
         self.cost[order[first]] = cost[first]
-        self.sets[order[first]] = len(self._orders.d.order)
+        self.sets[order[first]] = len(self._orders.arrays.order)
         self.sets[order[first], : members.shape[1]] = members[first]
 
 

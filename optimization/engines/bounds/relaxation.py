@@ -49,7 +49,7 @@ class Relaxed:
 
 
 def relax(
-    d: Dense,
+    arrays: Dense,
     share: Floats | None = None,
     allowed: Flags | None = None,
     seconds: float | None = None,
@@ -60,18 +60,18 @@ def relax(
     `start`: a relaxation of the same pairs with other shares, from whose rows and basis this one begins.
     """
     end = None if seconds is None else time.monotonic() + seconds
-    share = 1.0 / d.most if share is None else share
-    allowed = np.ones(len(d.order), dtype=bool) if allowed is None else allowed
+    share = 1.0 / arrays.most if share is None else share
+    allowed = np.ones(len(arrays.order), dtype=bool) if allowed is None else allowed
     tied, basis = (np.empty(0, dtype=np.int64), None) if start is None else (start.tied, start.basis)
     last = None
     for _ in range(_ENGAGING_ROUNDS):
         left = None if end is None else end - time.monotonic()
-        found = _solve(d, share, allowed, tied, left, basis)
+        found = _solve(arrays, share, allowed, tied, left, basis)
         if found is None:
             return last
         last, engaged = found
-        used = last.by_pair(len(d.order))
-        broken = np.setdiff1d(np.flatnonzero(used > d.most * engaged[d.factory] + WHOLE_PIECES), tied)
+        used = last.by_pair(len(arrays.order))
+        broken = np.setdiff1d(np.flatnonzero(used > arrays.most * engaged[arrays.factory] + WHOLE_PIECES), tied)
         if not len(broken):
             break
         tied, basis = np.append(tied, broken), grown(last.basis, len(broken))
@@ -79,72 +79,76 @@ def relax(
 
 
 def _solve(
-    d: Dense, share: Floats, allowed: Flags, tied: Ints, seconds: float | None, basis: Any
+    arrays: Dense, share: Floats, allowed: Flags, tied: Ints, seconds: float | None, basis: Any
 ) -> tuple[Relaxed, Floats] | None:
-    pair, day = d.slots
-    work = d.pace + d.setup_minutes * share
-    lp = Blocks(offset=d.lost + float(d.engagement_cost[d.always].sum() + d.setup_cost[d.kept > 0].sum()))
-    charged = d.unit_cost + np.where(d.kept > 0, 0.0, d.setup_cost * share)
-    x = lp.columns(
-        charged[pair] + d.late_per_piece(pair, day), upper=np.where(allowed, d.day_limit / d.pace, 0.0)[pair]
+    pair, day = arrays.slots
+    work = arrays.pace + arrays.setup_minutes * share
+    lp = Blocks(
+        offset=arrays.lost
+        + float(arrays.engagement_cost[arrays.always].sum() + arrays.setup_cost[arrays.kept > 0].sum())
     )
-    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
-    u = lp.columns(d.unmet_cost)
-    served = np.arange(len(d.quantity))
-    lp.rows(len(served), d.quantity, d.quantity, (d.order[pair], x, 1.0), (served, u, 1.0))
-    slot, places = d.factory[pair] * d.days + day, np.arange(len(p))
-    capacity = lp.rows(len(p), -np.inf, d.minutes.ravel(), (slot, x, work[pair]), (places, p, -1.0))
-    _add_pair_rows(lp, d, pair, x)
-    z = _add_engaging(lp, d, work, pair, x)
-    target = _add_target(lp, d, pair, x)
-    rows, at = _rows_of(tied, pair, len(d.order))  # last, so that a basis of fewer of them is a start
-    switch = np.arange(len(tied)), z[d.factory[tied]], -d.most[tied]
+    charged = arrays.unit_cost + np.where(arrays.kept > 0, 0.0, arrays.setup_cost * share)
+    x = lp.columns(
+        charged[pair] + arrays.late_per_piece(pair, day),
+        upper=np.where(allowed, arrays.day_limit / arrays.pace, 0.0)[pair],
+    )
+    p = lp.columns(arrays.overtime_cost.ravel(), upper=arrays.overtime.ravel())
+    u = lp.columns(arrays.unmet_cost)
+    served = np.arange(len(arrays.quantity))
+    lp.rows(len(served), arrays.quantity, arrays.quantity, (arrays.order[pair], x, 1.0), (served, u, 1.0))
+    slot, places = arrays.factory[pair] * arrays.days + day, np.arange(len(p))
+    capacity = lp.rows(len(p), -np.inf, arrays.minutes.ravel(), (slot, x, work[pair]), (places, p, -1.0))
+    _add_pair_rows(lp, arrays, pair, x)
+    z = _add_engaging(lp, arrays, work, pair, x)
+    target = _add_target(lp, arrays, pair, x)
+    rows, at = _rows_of(tied, pair, len(arrays.order))  # last, so that a basis of fewer of them is a start
+    switch = np.arange(len(tied)), z[arrays.factory[tied]], -arrays.most[tied]
     lp.rows(len(tied), -np.inf, 0.0, (rows, x[at], 1.0), switch)
     solved = lp.solve(seconds, basis, interior=basis is None and len(pair) > _LARGE)
     if solved is None:
         return None
-    prices = -solved.duals[capacity].reshape(d.room.shape)
+    prices = -solved.duals[capacity].reshape(arrays.room.shape)
     prices -= np.where(target >= 0, solved.duals[target], 0.0)[:, None]
     engaged = np.where(z >= 0, solved.values[z], np.inf)
     relaxed = Relaxed(pair, day, solved.values[x], prices, solved.values[u], solved.value, tied, solved.basis)
     return relaxed, engaged
 
 
-def _add_pair_rows(lp: Blocks, d: Dense, pair: Ints, x: Ints) -> None:
+def _add_pair_rows(lp: Blocks, arrays: Dense, pair: Ints, x: Ints) -> None:
     """lot, sharing, taking."""
-    bound = np.flatnonzero((d.most < d.quantity[d.order]) | (d.kept > 0))
-    rows, at = _rows_of(bound, pair, len(d.order))
-    lp.rows(len(bound), d.kept[bound], d.most[bound], (rows, x[at], 1.0))
-    new = d.kept == 0
-    crowded = np.flatnonzero(np.bincount(d.order[new], minlength=len(d.quantity)) > d.max_new)
-    rows, at = _rows_of(crowded, np.where(new[pair], d.order[pair], -1), len(d.quantity))
-    lp.rows(len(crowded), -np.inf, d.max_new[crowded], (rows, x[at], 1.0 / d.most[pair[at]]))
-    held = np.flatnonzero((d.held > d.kept) & (d.change_cost > 0))
-    j = lp.columns(d.change_cost[held])
-    rows, at = _rows_of(held, pair, len(d.order))
-    lp.rows(len(held), d.held[held], np.inf, (rows, x[at], 1.0), (np.arange(len(held)), j, 1.0))
+    bound = np.flatnonzero((arrays.most < arrays.quantity[arrays.order]) | (arrays.kept > 0))
+    rows, at = _rows_of(bound, pair, len(arrays.order))
+    lp.rows(len(bound), arrays.kept[bound], arrays.most[bound], (rows, x[at], 1.0))
+    new = arrays.kept == 0
+    crowded = np.flatnonzero(np.bincount(arrays.order[new], minlength=len(arrays.quantity)) > arrays.max_new)
+    rows, at = _rows_of(crowded, np.where(new[pair], arrays.order[pair], -1), len(arrays.quantity))
+    lp.rows(len(crowded), -np.inf, arrays.max_new[crowded], (rows, x[at], 1.0 / arrays.most[pair[at]]))
+    held = np.flatnonzero((arrays.held > arrays.kept) & (arrays.change_cost > 0))
+    j = lp.columns(arrays.change_cost[held])
+    rows, at = _rows_of(held, pair, len(arrays.order))
+    lp.rows(len(held), arrays.held[held], np.inf, (rows, x[at], 1.0), (np.arange(len(held)), j, 1.0))
 
 
-def _add_engaging(lp: Blocks, d: Dense, work: Floats, pair: Ints, x: Ints) -> Ints:
+def _add_engaging(lp: Blocks, arrays: Dense, work: Floats, pair: Ints, x: Ints) -> Ints:
     """engaging, a row a factory; returns the column of z by factory, -1 where it has none."""
-    priced = np.flatnonzero((d.engagement_cost > 0) & ~d.always)
-    z = np.full(len(d.engagement_cost), -1)
-    z[priced] = lp.columns(d.engagement_cost[priced], upper=1.0)
-    rows, at = _rows_of(priced, d.factory[pair], len(z))
-    opened = (np.arange(len(priced)), z[priced], -d.room.sum(axis=1)[priced])
+    priced = np.flatnonzero((arrays.engagement_cost > 0) & ~arrays.always)
+    z = np.full(len(arrays.engagement_cost), -1)
+    z[priced] = lp.columns(arrays.engagement_cost[priced], upper=1.0)
+    rows, at = _rows_of(priced, arrays.factory[pair], len(z))
+    opened = (np.arange(len(priced)), z[priced], -arrays.room.sum(axis=1)[priced])
     lp.rows(len(priced), -np.inf, 0.0, (rows, x[at], work[pair[at]]), opened)
     return z
 
 
-def _add_target(lp: Blocks, d: Dense, pair: Ints, x: Ints) -> Ints:
+def _add_target(lp: Blocks, arrays: Dense, pair: Ints, x: Ints) -> Ints:
     """target; returns its row by factory, -1 where it has none."""
-    short = np.flatnonzero((d.shortfall_cost > 0) & (d.target_minutes > 0))
-    i = lp.columns(d.shortfall_cost[short])
-    longest = d.pace + d.setup_minutes / np.maximum(1, d.least)
-    rows, at = _rows_of(short, d.factory[pair], len(d.target_minutes))
-    row = np.full(len(d.target_minutes), -1)
+    short = np.flatnonzero((arrays.shortfall_cost > 0) & (arrays.target_minutes > 0))
+    i = lp.columns(arrays.shortfall_cost[short])
+    longest = arrays.pace + arrays.setup_minutes / np.maximum(1, arrays.least)
+    rows, at = _rows_of(short, arrays.factory[pair], len(arrays.target_minutes))
+    row = np.full(len(arrays.target_minutes), -1)
     cells = (rows, x[at], longest[pair[at]]), (np.arange(len(short)), i, 1.0)
-    row[short] = lp.rows(len(short), d.target_minutes[short], np.inf, *cells)
+    row[short] = lp.rows(len(short), arrays.target_minutes[short], np.inf, *cells)
     return row
 
 

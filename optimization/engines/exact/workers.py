@@ -50,9 +50,9 @@ class Workers:
         """Processes that do not raise the bound."""
         return self.count - (self._raising is not None and not self._raising.done())
 
-    def raise_by_patterns(self, d: Dense, prices: Floats, seconds: float) -> None:
+    def raise_by_patterns(self, arrays: Dense, prices: Floats, seconds: float) -> None:
         """Column generation from some prices (optimization/column_generation.py)."""
-        self._raising, self._by = self.pool.submit(_patterns, d, prices, seconds), "lagrangian"
+        self._raising, self._by = self.pool.submit(_patterns, arrays, prices, seconds), "lagrangian"
 
     def raise_by_nodes(self, instance: Instance, reduced: Pairs, known: pd.DataFrame, limits: Limits) -> None:
         """Branch and bound from a plan's allocation (optimization/one_program.py)."""
@@ -80,8 +80,8 @@ def _told(value: float) -> None:
     _bound.value = max(_bound.value, value)
 
 
-def _patterns(d: Dense, prices: Floats, seconds: float) -> None:
-    column_generation.improve(d, prices, seconds, lambda value, _: _told(value))
+def _patterns(arrays: Dense, prices: Floats, seconds: float) -> None:
+    column_generation.improve(arrays, prices, seconds, lambda value, _: _told(value))
 
 
 def _nodes(instance: Instance, reduced: Pairs, known: pd.DataFrame, limits: Limits) -> None:

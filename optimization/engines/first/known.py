@@ -16,32 +16,32 @@ from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole
 
 
-def known(w: Whole) -> dict[str, Draft]:
+def known(whole: Whole) -> dict[str, Draft]:
     """The plans by name. Raises InfeasibleError where the frozen work does not fit."""
-    standing = frozen_work(w)
-    drafts = {"frozen work alone": standing, "common rule": by_rule(w, standing)}
-    in_force = spread(w.d, fitted(w.d)) if (w.d.held > w.d.kept).any() else None
+    standing = frozen_work(whole)
+    drafts = {"frozen work alone": standing, "common rule": by_rule(whole, standing)}
+    in_force = spread(whole.arrays, fitted(whole.arrays)) if (whole.arrays.held > whole.arrays.kept).any() else None
     if in_force:
         drafts["in force"] = in_force
-        drafts["in force, the rest by the rule"] = by_rule(w, in_force)
+        drafts["in force, the rest by the rule"] = by_rule(whole, in_force)
     return drafts
 
 
-def fitted(d: Dense) -> Ints:
+def fitted(arrays: Dense) -> Ints:
     """Pieces (pairs,) of the incumbents that order, pair and max_factories can take, the largest first."""
-    kept = d.kept > 0
-    pieces = np.where(kept, d.kept, np.minimum(d.held, d.most))
-    pieces = np.where(kept | (pieces >= d.least), pieces, 0)
-    place = rank(d.order, np.where(kept, -1, pieces))
-    pieces = np.where(kept | (place < d.max_new[d.order]), pieces, 0)
-    before = cumulative(d.order, rank(d.order, np.where(kept, np.inf, pieces)), pieces)
-    pieces = np.clip(d.quantity[d.order] - before, 0, pieces)
-    return np.where(kept | (pieces >= d.least), pieces, 0)
+    kept = arrays.kept > 0
+    pieces = np.where(kept, arrays.kept, np.minimum(arrays.held, arrays.most))
+    pieces = np.where(kept | (pieces >= arrays.least), pieces, 0)
+    place = rank(arrays.order, np.where(kept, -1, pieces))
+    pieces = np.where(kept | (place < arrays.max_new[arrays.order]), pieces, 0)
+    before = cumulative(arrays.order, rank(arrays.order, np.where(kept, np.inf, pieces)), pieces)
+    pieces = np.clip(arrays.quantity[arrays.order] - before, 0, pieces)
+    return np.where(kept | (pieces >= arrays.least), pieces, 0)
 
 
-def cheapest(w: Whole) -> tuple[Outcome, dict[str, float]]:
+def cheapest(whole: Whole) -> tuple[Outcome, dict[str, float]]:
     """The cheapest of the plans, and what each of them costs."""
-    drafts = known(w)
+    drafts = known(whole)
     costs = {name: draft.cost() for name, draft in drafts.items()}
     draft = drafts[min(costs, key=lambda name: costs[name])]
-    return Outcome(w.allocation(draft), w.schedule(draft), draft.cost()), costs
+    return Outcome(whole.allocation(draft), whole.schedule(draft), draft.cost()), costs

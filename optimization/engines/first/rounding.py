@@ -25,39 +25,39 @@ _LACK = 10.0  # cost of a missing minute, as a multiple of the dearest piece's u
 
 
 def rounded(
-    d: Dense, relaxed: Relaxed, until: float = np.inf, stopped: Callable[[], bool] = lambda: False
+    arrays: Dense, relaxed: Relaxed, until: float = np.inf, stopped: Callable[[], bool] = lambda: False
 ) -> Draft | None:
     """A plan near the relaxation, scaled until that monotonic time; orders may stay unmet where lots do not fit."""
-    pieces, share = relaxed.by_pair(len(d.order)), 1.0 / d.most
-    allowed = np.ones(len(d.order), dtype=bool)
+    pieces, share = relaxed.by_pair(len(arrays.order)), 1.0 / arrays.most
+    allowed = np.ones(len(arrays.order), dtype=bool)
     for turn in range(_ROUNDS):
         if stopped():
             break
         if turn >= _FREE_ROUNDS:
-            allowed &= (pieces <= WHOLE_PIECES) | lots(d, pieces)
-        least = np.maximum(np.maximum(pieces, _LEAST_SHARE * d.most), 1.0)
+            allowed &= (pieces <= WHOLE_PIECES) | lots(arrays, pieces)
+        least = np.maximum(np.maximum(pieces, _LEAST_SHARE * arrays.most), 1.0)
         share = np.where(pieces > WHOLE_PIECES, 1.0 / least, share)
-        again = relax(d, share, allowed, until - time.monotonic(), relaxed)
+        again = relax(arrays, share, allowed, until - time.monotonic(), relaxed)
         if again is None:
             break
-        relaxed, pieces = again, again.by_pair(len(d.order))
-    return filled(d, pieces)
+        relaxed, pieces = again, again.by_pair(len(arrays.order))
+    return filled(arrays, pieces)
 
 
-def filled(d: Dense, pieces: Floats) -> Draft | None:
+def filled(arrays: Dense, pieces: Floats) -> Draft | None:
     """The plan of the pairs that make lots of these pieces, each at its best."""
-    chosen = lots(d, pieces)
-    return spread(d, whole_pieces(d, _filled(d, chosen), chosen))
+    chosen = lots(arrays, pieces)
+    return spread(arrays, whole_pieces(arrays, _filled(arrays, chosen), chosen))
 
 
-def lots(d: Dense, pieces: Floats) -> Flags:
+def lots(arrays: Dense, pieces: Floats) -> Flags:
     """Pairs that get work: those of each order with the most pieces, at most max_factories, none far below its lot."""
-    chosen = (pieces >= np.maximum(_KEEP * d.least, WHOLE_PIECES)) | (d.kept > 0)
-    place = rank(d.order, np.where(chosen & (d.kept == 0), pieces, -1.0))
-    chosen &= (d.kept > 0) | (place < d.max_new[d.order])
-    least = np.where(chosen, d.least, 0)
-    before = cumulative(d.order, rank(d.order, np.where(chosen, pieces, -1.0)), least)
-    return np.asarray(chosen & ((before + least <= d.quantity[d.order]) | (d.kept > 0)))
+    chosen = (pieces >= np.maximum(_KEEP * arrays.least, WHOLE_PIECES)) | (arrays.kept > 0)
+    place = rank(arrays.order, np.where(chosen & (arrays.kept == 0), pieces, -1.0))
+    chosen &= (arrays.kept > 0) | (place < arrays.max_new[arrays.order])
+    least = np.where(chosen, arrays.least, 0)
+    before = cumulative(arrays.order, rank(arrays.order, np.where(chosen, pieces, -1.0)), least)
+    return np.asarray(chosen & ((before + least <= arrays.quantity[arrays.order]) | (arrays.kept > 0)))
 
 
 def rank(group: Ints, weight: Floats) -> Ints:
@@ -79,114 +79,116 @@ def cumulative(group: Ints, rank: Ints, amount: Ints) -> Ints:
     return result
 
 
-def _filled(d: Dense, chosen: Flags) -> Floats:
+def _filled(arrays: Dense, chosen: Flags) -> Floats:
     """Best pieces of the chosen pairs, each with its setup; fewer than a lot where there is no room for the lots."""
     pairs = np.flatnonzero(chosen)
-    kept, at, orders = d.kept[pairs] > 0, np.arange(len(pairs)), np.arange(len(d.quantity))
+    kept, at, orders = arrays.kept[pairs] > 0, np.arange(len(pairs)), np.arange(len(arrays.quantity))
     lp = Blocks()
-    w, position, _ = _worked(lp, d, pairs)
-    q = lp.columns(d.unit_cost[pairs], d.kept[pairs], d.most[pairs])
-    u = lp.columns(d.unmet_cost)
-    dear = _LACK * d.unmet_cost[d.order[pairs]]
-    missing = np.where(kept, _dearest(d), dear / d.pace[pairs] + 1.0)  # neighbours give way to frozen pieces
+    w, position, _ = _worked(lp, arrays, pairs)
+    q = lp.columns(arrays.unit_cost[pairs], arrays.kept[pairs], arrays.most[pairs])
+    u = lp.columns(arrays.unmet_cost)
+    dear = _LACK * arrays.unmet_cost[arrays.order[pairs]]
+    missing = np.where(kept, _dearest(arrays), dear / arrays.pace[pairs] + 1.0)  # neighbours give way to frozen pieces
     small, unset = lp.columns(dear), lp.columns(missing)
-    setup = d.setup_minutes[pairs]
-    lp.rows(len(u), d.quantity, d.quantity, (d.order[pairs], q, 1.0), (orders, u, 1.0))
-    lp.rows(len(pairs), np.where(kept, 0, d.least[pairs]), np.inf, (at, q, 1.0), (at, small, 1.0))
-    lp.rows(len(pairs), setup, setup, (position, w, 1.0), (at, q, -d.pace[pairs]), (at, unset, 1.0))
+    setup = arrays.setup_minutes[pairs]
+    lp.rows(len(u), arrays.quantity, arrays.quantity, (arrays.order[pairs], q, 1.0), (orders, u, 1.0))
+    lp.rows(len(pairs), np.where(kept, 0, arrays.least[pairs]), np.inf, (at, q, 1.0), (at, small, 1.0))
+    lp.rows(len(pairs), setup, setup, (position, w, 1.0), (at, q, -arrays.pace[pairs]), (at, unset, 1.0))
     solved = lp.solve()
     assert solved is not None  # nothing made, everything unmet and lacking, is feasible
-    pieces = np.zeros(len(d.order))
+    pieces = np.zeros(len(arrays.order))
     pieces[pairs] = np.where(~kept & (solved.values[unset] > FITS_MINUTES), 0.0, solved.values[q])
     return pieces
 
 
-def _worked(lp: Blocks, d: Dense, pairs: Ints, waiting: float = 0.0) -> tuple[Ints, Ints, Ints]:
+def _worked(lp: Blocks, arrays: Dense, pairs: Ints, waiting: float = 0.0) -> tuple[Ints, Ints, Ints]:
     """Adds the minutes of some pairs by day, within what factories offer; their columns, positions of pairs, days.
 
     `waiting`: what a minute costs for each day that it is later.
     """
-    pair, day = d.slots_of(pairs)
-    late = d.late_per_piece(pair, day) / d.pace[pair]
-    w = lp.columns(late + waiting * day, upper=d.day_limit[pair])
-    p = lp.columns(d.overtime_cost.ravel(), upper=d.overtime.ravel())
+    pair, day = arrays.slots_of(pairs)
+    late = arrays.late_per_piece(pair, day) / arrays.pace[pair]
+    w = lp.columns(late + waiting * day, upper=arrays.day_limit[pair])
+    p = lp.columns(arrays.overtime_cost.ravel(), upper=arrays.overtime.ravel())
     slots = np.arange(len(p))
-    lp.rows(len(p), -np.inf, d.minutes.ravel(), (d.factory[pair] * d.days + day, w, 1.0), (slots, p, -1.0))
+    lp.rows(
+        len(p), -np.inf, arrays.minutes.ravel(), (arrays.factory[pair] * arrays.days + day, w, 1.0), (slots, p, -1.0)
+    )
     return w, np.searchsorted(pairs, pair), day
 
 
-def whole_pieces(d: Dense, pieces: Floats, chosen: Flags) -> Ints:
+def whole_pieces(arrays: Dense, pieces: Floats, chosen: Flags) -> Ints:
     """Whole pieces: rounded down, the rest to the largest fractions of the order; pairs below their lot dropped."""
     down = np.floor(pieces + WHOLE_PIECES).astype(np.int64)
-    total = np.rint(np.bincount(d.order, pieces, minlength=len(d.quantity))).astype(np.int64)
-    left = total - np.bincount(d.order, down, minlength=len(d.quantity)).astype(np.int64)
-    room = chosen & (down < d.most)
-    up = room & (rank(d.order, np.where(room, pieces - down, -1.0)) < left[d.order])
-    quantity = np.maximum(np.minimum(down + up, d.most), d.kept)
-    return np.where(quantity >= np.maximum(d.least, 1), quantity, d.kept)
+    total = np.rint(np.bincount(arrays.order, pieces, minlength=len(arrays.quantity))).astype(np.int64)
+    left = total - np.bincount(arrays.order, down, minlength=len(arrays.quantity)).astype(np.int64)
+    room = chosen & (down < arrays.most)
+    up = room & (rank(arrays.order, np.where(room, pieces - down, -1.0)) < left[arrays.order])
+    quantity = np.maximum(np.minimum(down + up, arrays.most), arrays.kept)
+    return np.where(quantity >= np.maximum(arrays.least, 1), quantity, arrays.kept)
 
 
-def spread(d: Dense, quantity: Ints) -> Draft | None:
+def spread(arrays: Dense, quantity: Ints) -> Draft | None:
     """Minutes by day for whole pieces, setup first; pairs that do not fit give up pieces, or all below their lot.
 
     Where a pair with frozen pieces lacks minutes, its neighbours give way. None where frozen pieces alone do not fit.
     """
-    quantity, minutes = np.maximum(quantity, d.kept), np.zeros((len(d.order), d.days))
-    open_at = np.ones(len(d.minutes), dtype=bool)  # factories whose days are still to be filled
+    quantity, minutes = np.maximum(quantity, arrays.kept), np.zeros((len(arrays.order), arrays.days))
+    open_at = np.ones(len(arrays.minutes), dtype=bool)  # factories whose days are still to be filled
     for turn in count():
-        pairs = np.flatnonzero((quantity > 0) & open_at[d.factory])
-        minutes[pairs], short = _minutes(d, pairs, quantity[pairs])
+        pairs = np.flatnonzero((quantity > 0) & open_at[arrays.factory])
+        minutes[pairs], short = _minutes(arrays, pairs, quantity[pairs])
         pairs, short = pairs[short > FITS_MINUTES], short[short > FITS_MINUTES]
         if not len(pairs):
-            return drafted(d, quantity, minutes)
-        fewer = quantity[pairs] - np.ceil((short - FITS_MINUTES) / d.pace[pairs]).astype(np.int64)
-        stays = (fewer >= np.maximum(d.least, 1)[pairs]) & (turn < _TRIES)
-        fewer = np.where(stays, fewer, d.kept[pairs])
+            return drafted(arrays, quantity, minutes)
+        fewer = quantity[pairs] - np.ceil((short - FITS_MINUTES) / arrays.pace[pairs]).astype(np.int64)
+        stays = (fewer >= np.maximum(arrays.least, 1)[pairs]) & (turn < _TRIES)
+        fewer = np.where(stays, fewer, arrays.kept[pairs])
         if (quantity[pairs] <= fewer).any():
             return None
         quantity[pairs] = fewer
-        open_at = np.isin(np.arange(len(open_at)), d.factory[pairs])
-        minutes[open_at[d.factory]] = 0.0
+        open_at = np.isin(np.arange(len(open_at)), arrays.factory[pairs])
+        minutes[open_at[arrays.factory]] = 0.0
     return None
 
 
-def _minutes(d: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
+def _minutes(arrays: Dense, pairs: Ints, quantity: Ints) -> tuple[Floats, Floats]:
     """Minutes (pairs, days) at least cost, and the minutes that find no room: frozen ones only where nothing helps."""
-    need, at = _need(d, pairs, quantity), np.arange(len(pairs))
-    kept = np.where(d.kept[pairs] > 0, _need(d, pairs, d.kept[pairs]), 0.0)
+    need, at = _need(arrays, pairs, quantity), np.arange(len(pairs))
+    kept = np.where(arrays.kept[pairs] > 0, _need(arrays, pairs, arrays.kept[pairs]), 0.0)
     lp = Blocks()
-    w, position, day = _worked(lp, d, pairs, waiting=1e-6)  # earlier is worth a little: slack for surprises
-    lack = lp.columns(_LACK * d.unmet_cost[d.order[pairs]] / d.pace[pairs] + 1.0, upper=need - kept)
-    frozen = lp.columns(np.full(len(pairs), _dearest(d)), upper=kept)
+    w, position, day = _worked(lp, arrays, pairs, waiting=1e-6)  # earlier is worth a little: slack for surprises
+    lack = lp.columns(_LACK * arrays.unmet_cost[arrays.order[pairs]] / arrays.pace[pairs] + 1.0, upper=need - kept)
+    frozen = lp.columns(np.full(len(pairs), _dearest(arrays)), upper=kept)
     lp.rows(len(pairs), need, need, (position, w, 1.0), (at, lack, 1.0), (at, frozen, 1.0))
     solved = lp.solve()
     assert solved is not None  # everything lacking is feasible
-    minutes = np.zeros((len(pairs), d.days))
+    minutes = np.zeros((len(pairs), arrays.days))
     minutes[position, day] = np.maximum(0.0, solved.values[w])
     return minutes, np.maximum(0.0, solved.values[lack] + solved.values[frozen])
 
 
-def _need(d: Dense, pairs: Ints, quantity: Ints) -> Floats:
+def _need(arrays: Dense, pairs: Ints, quantity: Ints) -> Floats:
     """Minutes of pieces of some pairs, setup included."""
-    return np.asarray(quantity * d.pace[pairs] + d.setup_minutes[pairs])
+    return np.asarray(quantity * arrays.pace[pairs] + arrays.setup_minutes[pairs])
 
 
-def _dearest(d: Dense) -> float:
+def _dearest(arrays: Dense) -> float:
     """More than a minute costs that any pair lacks, is late by or works in overtime."""
-    late = d.late_cost * np.maximum(0, d.last_day - d.on_time_day)
-    per_minute = (_LACK * d.unmet_cost[d.order] + late) / d.pace
-    return 2.0 * (1.0 + float(per_minute.max(initial=0.0)) + float(d.overtime_cost.max(initial=0.0)))
+    late = arrays.late_cost * np.maximum(0, arrays.last_day - arrays.on_time_day)
+    per_minute = (_LACK * arrays.unmet_cost[arrays.order] + late) / arrays.pace
+    return 2.0 * (1.0 + float(per_minute.max(initial=0.0)) + float(arrays.overtime_cost.max(initial=0.0)))
 
 
-def drafted(d: Dense, quantity: Ints, minutes: Floats) -> Draft:
+def drafted(arrays: Dense, quantity: Ints, minutes: Floats) -> Draft:
     """The draft of pieces (pairs,) and minutes (pairs, days); the first minutes of a pair are its setup."""
-    draft = empty(d)
+    draft = empty(arrays)
     draft.quantity[:] = quantity
     pairs = np.flatnonzero(quantity)
     worked = minutes[pairs]
-    need = _need(d, pairs, quantity[pairs])
+    need = _need(arrays, pairs, quantity[pairs])
     worked = worked * (need / worked.sum(axis=1))[:, None]  # takes out the solver's tolerance
-    done = np.minimum(np.cumsum(worked, axis=1), d.setup_minutes[pairs][:, None])
+    done = np.minimum(np.cumsum(worked, axis=1), arrays.setup_minutes[pairs][:, None])
     draft.setup[pairs] = np.diff(done, axis=1, prepend=0.0)
     draft.run[pairs] = np.maximum(0.0, worked - draft.setup[pairs])
     return draft

@@ -18,10 +18,10 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.first.rounding import drafted, spread
-from optimization.statement.arrays import Dense, dense
+from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.frozen_causes import frozen_causes
-from optimization.statement.part import Whole, whole
+from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 class _Floor:
     """Minutes that are left by factory and day, and what the pairs have of them so far."""
 
-    d: Dense
+    arrays: Dense
     regular: Floats  # (factories, days)
     overtime: Floats  # (factories, days)
     worked: Floats  # (pairs, days)
@@ -40,15 +40,15 @@ class _Floor:
 
     def room(self, pairs: Ints, end: Ints) -> Ints:
         """Pieces that each of some pairs, alone, can still make before its end."""
-        d, day = self.d, np.arange(self.d.days)
-        within = (d.first_day[pairs, None] <= day) & (day < end[pairs, None])
+        arrays, day = self.arrays, np.arange(self.arrays.days)
+        within = (arrays.first_day[pairs, None] <= day) & (day < end[pairs, None])
         minutes = (self._open(pairs) * within).sum(axis=1) - self._setup(pairs)
-        return np.maximum(0.0, (minutes + ROOM_MINUTES) / d.pace[pairs]).astype(np.int64)
+        return np.maximum(0.0, (minutes + ROOM_MINUTES) / arrays.pace[pairs]).astype(np.int64)
 
     def place(self, pair: int, pieces: int, end: int) -> None:
         """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""
-        days, f = slice(self.d.first_day[pair], end), self.d.factory[pair]
-        minutes = pieces * self.d.pace[pair] + float(self._setup(pair))
+        days, f = slice(self.arrays.first_day[pair], end), self.arrays.factory[pair]
+        minutes = pieces * self.arrays.pace[pair] + float(self._setup(pair))
         most = self._open(pair)[days]
         regular = _filled(np.minimum(self.regular[f, days], most), minutes)
         overtime = _filled(np.minimum(self.overtime[f, days], most - regular), minutes - regular.sum())
@@ -58,12 +58,12 @@ class _Floor:
         self.pieces[pair] += pieces
 
     def _setup(self, pairs: Any) -> Floats:
-        return np.where(self.pieces[pairs] > 0, 0.0, self.d.setup_minutes[pairs])
+        return np.where(self.pieces[pairs] > 0, 0.0, self.arrays.setup_minutes[pairs])
 
     def _open(self, pairs: Any) -> Floats:
         """Minutes of each day that a pair, or each of some, may still work."""
-        f = self.d.factory[pairs]
-        left = self.d.day_limit[pairs][..., None] - self.worked[pairs]
+        f = self.arrays.factory[pairs]
+        left = self.arrays.day_limit[pairs][..., None] - self.worked[pairs]
         return np.asarray(np.clip(self.regular[f] + self.overtime[f], 0.0, np.maximum(0.0, left)))
 
 
@@ -77,60 +77,64 @@ def greedy(instance: Instance) -> Plan:
     """The rule's plan. Raises InfeasibleError where the frozen work does not fit."""
     began = time.monotonic()
     reduced = reduce(instance)
-    w = whole(instance, reduced, dense(instance, reduced))
-    draft = by_rule(w, frozen_work(w))
-    plan = Plan(w.allocation(draft), w.schedule(draft), {})
+    whole = whole_of(instance, reduced)
+    draft = by_rule(whole, frozen_work(whole))
+    plan = Plan(whole.allocation(draft), whole.schedule(draft), {})
     plan.report.update(_report(instance, plan, time.monotonic() - began))
     return plan
 
 
-def frozen_work(w: Whole) -> Draft:
+def frozen_work(whole: Whole) -> Draft:
     """The frozen pieces alone. Raises InfeasibleError where they do not fit."""
-    most = w.reduced.pairs["most"].to_numpy()
-    over = np.bincount(w.d.order, w.d.kept, len(w.d.quantity)) > w.d.quantity
-    fits = not over.any() and bool((w.d.kept <= most).all())
-    draft = spread(w.d, w.d.kept) if fits else None
+    most = whole.reduced.pairs["most"].to_numpy()
+    over = np.bincount(whole.arrays.order, whole.arrays.kept, len(whole.arrays.quantity)) > whole.arrays.quantity
+    fits = not over.any() and bool((whole.arrays.kept <= most).all())
+    draft = spread(whole.arrays, whole.arrays.kept) if fits else None
     if draft is None:
-        raise InfeasibleError("frozen-work-does-not-fit", frozen_causes(w.instance, w.reduced))
+        raise InfeasibleError("frozen-work-does-not-fit", frozen_causes(whole.instance, whole.reduced))
     return draft
 
 
-def by_rule(w: Whole, standing: Draft) -> Draft:
+def by_rule(whole: Whole, standing: Draft) -> Draft:
     """What stands as it stands, and the rest of each order by the rule."""
-    d, load = w.d, standing.load()
-    regular = np.maximum(0.0, d.minutes - load)
+    arrays, load = whole.arrays, standing.load()
+    regular = np.maximum(0.0, arrays.minutes - load)
     floor = _Floor(
-        d,
+        arrays,
         regular,
-        overtime=np.maximum(0.0, d.room - load) - regular,
+        overtime=np.maximum(0.0, arrays.room - load) - regular,
         worked=standing.setup + standing.run,
         pieces=standing.quantity.copy(),
     )
-    queue = w.instance.orders.sort_values(["priority", "due_day", "lot_id"]).index.to_numpy()
-    cheapest = _cheapest_first(w)
-    on_time = np.minimum(d.on_time_day, d.last_day).clip(min=-1) + 1
-    for end in (on_time, d.last_day + 1):
+    queue = whole.instance.orders.sort_values(["priority", "due_day", "lot_id"]).index.to_numpy()
+    cheapest = _cheapest_first(whole)
+    on_time = np.minimum(arrays.on_time_day, arrays.last_day).clip(min=-1) + 1
+    for end in (on_time, arrays.last_day + 1):
         for order in queue:
-            _place(order, cheapest[w.first_pair[order] : w.first_pair[order + 1]], floor, end)
-    return drafted(d, floor.pieces, floor.worked)
+            _place(order, cheapest[whole.first_pair[order] : whole.first_pair[order + 1]], floor, end)
+    return drafted(arrays, floor.pieces, floor.worked)
 
 
-def _cheapest_first(w: Whole) -> Ints:
+def _cheapest_first(whole: Whole) -> Ints:
     """The pairs of each order by what a piece costs there; a piece that stays with its incumbent saves the change."""
-    d = w.d
-    cost = d.unit_cost + d.setup_cost / d.quantity[d.order] - np.where(d.held > 0, d.change_cost, 0.0)
-    return np.lexsort((cost, d.order))
+    arrays = whole.arrays
+    cost = (
+        arrays.unit_cost
+        + arrays.setup_cost / arrays.quantity[arrays.order]
+        - np.where(arrays.held > 0, arrays.change_cost, 0.0)
+    )
+    return np.lexsort((cost, arrays.order))
 
 
 def _place(order: int, mine: Ints, floor: _Floor, end: Ints) -> None:
     """Gives what is left of an order to the cheapest factory with room for all of it, else to each what it takes."""
-    d = floor.d
-    left = int(d.quantity[order] - floor.pieces[mine].sum())
+    arrays = floor.arrays
+    left = int(arrays.quantity[order] - floor.pieces[mine].sum())
     while left > 0:
         done = floor.pieces[mine]
-        shared = ((done > 0) & (d.kept[mine] == 0)).sum() >= d.max_new[order]
-        pieces = np.minimum(left, np.minimum(d.most[mine] - done, floor.room(mine, end)))
-        offers = (pieces > 0) & (done + pieces >= d.least[mine]) & ((done > 0) | ~shared)
+        shared = ((done > 0) & (arrays.kept[mine] == 0)).sum() >= arrays.max_new[order]
+        pieces = np.minimum(left, np.minimum(arrays.most[mine] - done, floor.room(mine, end)))
+        offers = (pieces > 0) & (done + pieces >= arrays.least[mine]) & ((done > 0) | ~shared)
         if not offers.any():
             return
         whole_offers = offers & (pieces == left)

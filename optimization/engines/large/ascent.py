@@ -44,36 +44,36 @@ class Ascended:
 class Response:
     """What all orders ask for at some prices: slots as single precision, sums over pairs and orders by position."""
 
-    def __init__(self, d: Dense) -> None:
-        self.d = d
-        pair, day = d.slots
-        self._at = (d.factory[pair] * d.days + day).astype(np.int32)
+    def __init__(self, arrays: Dense) -> None:
+        self.arrays = arrays
+        pair, day = arrays.slots
+        self._at = (arrays.factory[pair] * arrays.days + day).astype(np.int32)
         self._slot = pair
-        self._late = d.late_per_piece(pair, day).astype(np.float32)
+        self._late = arrays.late_per_piece(pair, day).astype(np.float32)
         self._first = np.flatnonzero(np.diff(pair, prepend=-1))
         self._width = np.diff(np.append(self._first, len(pair)))
         self._pair = pair[self._first]  # pairs that have a slot
-        self._order = d.order[self._pair]
+        self._order = arrays.order[self._pair]
         self._begin = np.flatnonzero(np.diff(self._order, prepend=-1))
         self._count = np.diff(np.append(self._begin, len(self._order)))
         self._owner = self._order[self._begin]
-        self.charge(1.0 / d.most, np.ones(len(d.order), dtype=bool))
+        self.charge(1.0 / arrays.most, np.ones(len(arrays.order), dtype=bool))
 
     def charge(self, share: Floats, allowed: Flags) -> None:
         """Sets the share of a setup that a piece of each pair pays, and the pairs that may be used."""
-        d = self.d
-        self._pace = (d.pace + d.setup_minutes * share)[self._slot].astype(np.float32)
-        piece = d.unit_cost + np.where(d.kept > 0, 0.0, d.setup_cost * share)
+        arrays = self.arrays
+        self._pace = (arrays.pace + arrays.setup_minutes * share)[self._slot].astype(np.float32)
+        piece = arrays.unit_cost + np.where(arrays.kept > 0, 0.0, arrays.setup_cost * share)
         self._piece = piece[self._pair]
         self._barred = np.where(allowed[self._pair], 0.0, np.inf)
 
     def load(self, minutes: Singles) -> Floats:
         """Minutes (factories, days)."""
-        return np.bincount(self._at, minutes, minlength=self.d.room.size).reshape(self.d.room.shape)
+        return np.bincount(self._at, minutes, minlength=self.arrays.room.size).reshape(self.arrays.room.shape)
 
     def pieces(self, minutes: Singles) -> Floats:
         """Pieces (pairs,)."""
-        return np.bincount(self._slot, minutes / self._pace, minlength=len(self.d.order))
+        return np.bincount(self._slot, minutes / self._pace, minlength=len(self.arrays.order))
 
     def minutes(self, prices: Floats, temperature: float) -> Singles:
         """Minutes of work of each slot."""
@@ -88,13 +88,13 @@ class Response:
 
     def _pieces(self, cost: Floats, temperature: float) -> Floats:
         """Pieces of each pair: an order's soft minimum over its pairs and over leaving them unmet."""
-        d, owner = self.d, self._owner
-        most, unmet, asked = d.most[self._pair], d.unmet_cost[owner], d.quantity[owner]
-        alone = d.max_factories[owner] == 1
+        arrays, owner = self.arrays, self._owner
+        most, unmet, asked = arrays.most[self._pair], arrays.unmet_cost[owner], arrays.quantity[owner]
+        alone = arrays.max_factories[owner] == 1
         # an order of one factory is left unmet beyond the most of its pair: that belongs to the price of the pair
-        left = (1.0 - most / d.quantity[self._order]) * np.repeat(alone, self._count)
+        left = (1.0 - most / arrays.quantity[self._order]) * np.repeat(alone, self._count)
         price = cost * (1.0 - left) + np.repeat(unmet, self._count) * left
-        most = np.where(np.repeat(alone, self._count), d.quantity[self._order], most)
+        most = np.where(np.repeat(alone, self._count), arrays.quantity[self._order], most)
         pieces, left_over = np.zeros(len(most)), asked.astype(float)
         for _ in range(_FILLINGS):
             price = np.where(pieces < most, price, np.inf)  # a full pair takes no more: the others of the order do
@@ -112,64 +112,66 @@ class Response:
         return np.asarray(weight * np.repeat(asked / total, self._count))
 
 
-def ascend(d: Dense, seconds: float) -> Ascended:
+def ascend(arrays: Dense, seconds: float) -> Ascended:
     """Prices with a bound near that of the linear relaxation; fewer rounds where the time is short."""
-    began, response = time.monotonic(), Response(d)
-    seconds = max(seconds, _LEAST_S * len(d.slots[0]))
-    walk = _Walk(response, _price_scale(d))
+    began, response = time.monotonic(), Response(arrays)
+    seconds = max(seconds, _LEAST_S * len(arrays.slots[0]))
+    walk = _Walk(response, _price_scale(arrays))
     best, best_prices, share = -np.inf, walk.prices, 0.0
     for turn in itertools.count():
         share = max(turn / _ROUNDS, (time.monotonic() - began) / seconds)
         if turn % _WATCH == 0 or share >= 1.0:
-            value = lagrangian.bound(d, walk.prices)
+            value = lagrangian.bound(arrays, walk.prices)
             if value > best:
                 best, best_prices = value, walk.prices
         if share >= 1.0:
             break
         walk.step(*(a * (b / a) ** share for a, b in ((_WARM, _COLD), (_LONG, _SHORT))))
-    return Ascended(best_prices, best, _scaled(d, response, walk))
+    return Ascended(best_prices, best, _scaled(arrays, response, walk))
 
 
-def _scaled(d: Dense, response: Response, walk: "_Walk") -> Floats:
+def _scaled(arrays: Dense, response: Response, walk: "_Walk") -> Floats:
     """Slope scaling: used pairs pay their setup over the pieces that they make, pairs far below a lot are dropped."""
-    share, allowed = 1.0 / d.most, np.ones(len(d.order), dtype=bool)
+    share, allowed = 1.0 / arrays.most, np.ones(len(arrays.order), dtype=bool)
     for block in range(_BLOCKS):
         pieces = response.pieces(walk.minutes)
-        pieces = np.where(pieces > _USED * d.most, pieces, 0.0)
+        pieces = np.where(pieces > _USED * arrays.most, pieces, 0.0)
         if block >= _BLOCKS // 3:
-            allowed &= (pieces == 0) | lots(d, pieces)
+            allowed &= (pieces == 0) | lots(arrays, pieces)
         share = np.where(pieces > 0, 1.0 / np.maximum(1.0, pieces), share)
         response.charge(share, allowed)
         for turn in range(_BLOCK):
             walk.step(2 * _COLD, _SCALING_STEP * (1 - turn / _BLOCK) + _SHORT)
     pieces = response.pieces(walk.minutes)
-    return np.where(pieces > _USED * d.most, pieces, 0.0)
+    return np.where(pieces > _USED * arrays.most, pieces, 0.0)
 
 
 class _Walk:
     """Prices on their way, and the minutes of the slots at the prices before the last step."""
 
     def __init__(self, response: Response, per_minute: Floats) -> None:
-        self.prices = np.zeros_like(response.d.room)
+        self.prices = np.zeros_like(response.arrays.room)
         self.minutes: Singles = np.empty(0, dtype=np.float32)
         self._response, self._per_minute, self._trend = response, per_minute, np.zeros_like(self.prices)
 
     def step(self, temperature: float, length: float) -> None:
         """One round: what is asked for at the prices, and the prices moved by it."""
-        d = self._response.d
+        arrays = self._response.arrays
         self.minutes = self._response.minutes(self.prices, temperature)
-        wished = np.clip((self.prices - d.overtime_cost) / (4 * temperature * self._per_minute) + 0.5, 0.0, 1.0)
-        over = (self._response.load(self.minutes) - d.minutes - d.overtime * wished) / np.maximum(1.0, d.room)
-        over = np.where(d.room > 0, np.clip(over, *_STEEPEST), 0.0)
+        wished = np.clip((self.prices - arrays.overtime_cost) / (4 * temperature * self._per_minute) + 0.5, 0.0, 1.0)
+        over = (self._response.load(self.minutes) - arrays.minutes - arrays.overtime * wished) / np.maximum(
+            1.0, arrays.room
+        )
+        over = np.where(arrays.room > 0, np.clip(over, *_STEEPEST), 0.0)
         self._trend = _MOMENTUM * self._trend + (1 - _MOMENTUM) * over
         self.prices = np.maximum(0.0, self.prices + length * self._per_minute * self._trend)
 
 
-def _price_scale(d: Dense) -> Floats:
+def _price_scale(arrays: Dense) -> Floats:
     """What a minute of each factory costs, in the middle (factories, 1)."""
-    per_minute = d.unit_cost / d.pace
-    ranked = np.lexsort((per_minute, d.factory))
-    count = np.bincount(d.factory, minlength=len(d.minutes))
+    per_minute = arrays.unit_cost / arrays.pace
+    ranked = np.lexsort((per_minute, arrays.factory))
+    count = np.bincount(arrays.factory, minlength=len(arrays.minutes))
     middle = np.cumsum(count) - count + count // 2
     scale = np.where(count > 0, per_minute[ranked][np.minimum(middle, len(ranked) - 1)], 1.0)
     return np.maximum(scale, 1e-9)[:, None]

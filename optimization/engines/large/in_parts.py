@@ -44,31 +44,31 @@ class _Bound:
             self.value, self.by = value, by
 
 
-def suits(w: Whole, limits: Limits) -> bool:
+def suits(whole: Whole, limits: Limits) -> bool:
     """Whether one program does not carry the instance; not where nodes are to stop the search."""
-    return limits.nodes is None and len(w.d.slots[0]) >= _FEWEST_SLOTS
+    return limits.nodes is None and len(whole.arrays.slots[0]) >= _FEWEST_SLOTS
 
 
 def solved(
-    w: Whole,
+    whole: Whole,
     limits: Limits,
     start: Outcome,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """The best plan found, never dearer than `start`, and a proven bound."""
     began = time.monotonic()
-    d, end = w.d, began + limits.seconds
-    if limits.seconds < _LEAST_S * len(d.slots[0]):
+    arrays, end = whole.arrays, began + limits.seconds
+    if limits.seconds < _LEAST_S * len(arrays.slots[0]):
         return start
-    bound, first_plan = _priced(d, limits)
+    bound, first_plan = _priced(arrays, limits)
     with Workers(limits.threads) as workers:
-        by_nodes = len(d.slots[0]) <= _MOST_NODE_SLOTS
+        by_nodes = len(arrays.slots[0]) <= _MOST_NODE_SLOTS
         if not by_nodes:
-            _raise_by_patterns(workers, d, bound, began + _BOUND_BY * limits.seconds)
-        search = Search(w, _cheaper(w.draft(start.allocation, start.work), first_plan()), bound.prices)
+            _raise_by_patterns(workers, arrays, bound, began + _BOUND_BY * limits.seconds)
+        search = Search(whole, _cheaper(whole.draft(start.allocation, start.work), first_plan()), bound.prices)
         if by_nodes and limits.threads > 1:
             left = Limits(end - time.monotonic(), limits.gap, 1)
-            workers.raise_by_nodes(w.instance, w.reduced, w.allocation(search.draft), left)
+            workers.raise_by_nodes(whole.instance, whole.reduced, whole.allocation(search.draft), left)
         for gap in _steps(search, workers, bound, end):
             if progress:
                 progress(Progress(time.monotonic() - began, bound.value, search.cost, gap))
@@ -91,37 +91,37 @@ def _cheaper(one: Draft, other: Draft | None) -> Draft:
     return other if other and other.cost() < one.cost() else one
 
 
-def _priced(d: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft | None]]:
+def _priced(arrays: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft | None]]:
     """Prices with their bound, and the way to a first plan; that one gives None where the time did not suffice."""
     began = time.monotonic()
-    relaxed = relax(d, seconds=_LP_BY * limits.seconds) if len(d.slots[0]) <= _MOST_SLOTS else None
+    relaxed = relax(arrays, seconds=_LP_BY * limits.seconds) if len(arrays.slots[0]) <= _MOST_SLOTS else None
     if relaxed is None:
-        ascended = ascend(d, _LP_BY * limits.seconds)
-        return _Bound(ascended.bound, "lagrangian", ascended.prices), partial(filled, d, ascended.pieces)
+        ascended = ascend(arrays, _LP_BY * limits.seconds)
+        return _Bound(ascended.bound, "lagrangian", ascended.prices), partial(filled, arrays, ascended.pieces)
     until = began + _ROUND_BY * limits.seconds
-    return _Bound(relaxed.value, "lp", relaxed.prices), partial(rounded, d, relaxed, until, lambda: limits.stopped)
+    return _Bound(relaxed.value, "lp", relaxed.prices), partial(rounded, arrays, relaxed, until, lambda: limits.stopped)
 
 
-def _raise_by_patterns(workers: Workers, d: Dense, bound: _Bound, until: float) -> None:
+def _raise_by_patterns(workers: Workers, arrays: Dense, bound: _Bound, until: float) -> None:
     """By patterns in a process of its own; where that would not get anywhere, by one look at them."""
     seconds = until - time.monotonic()
-    if len(d.slots[0]) > _MOST_PATTERN_SLOTS or workers.count < 2 or seconds < 1:
-        bound.raise_to(column_generation.value(d, bound.prices), "lagrangian")
+    if len(arrays.slots[0]) > _MOST_PATTERN_SLOTS or workers.count < 2 or seconds < 1:
+        bound.raise_to(column_generation.value(arrays, bound.prices), "lagrangian")
     else:
-        workers.raise_by_patterns(d, bound.prices, seconds)
+        workers.raise_by_patterns(arrays, bound.prices, seconds)
 
 
 def _outcome(search: Search, bound: _Bound) -> Outcome:
-    w, draft = search.w, search.draft
+    whole, draft = search.whole, search.draft
     return Outcome(
-        allocation=w.allocation(draft),
-        work=w.schedule(draft),
+        allocation=whole.allocation(draft),
+        work=whole.schedule(draft),
         cost=search.cost,
         bound=bound.value,
         bound_by=bound.by,
-        rows=len(w.d.quantity) + w.d.room.size,
-        columns=len(w.d.slots[0]),
-        integers=len(w.d.order),
+        rows=len(whole.arrays.quantity) + whole.arrays.room.size,
+        columns=len(whole.arrays.slots[0]),
+        integers=len(whole.arrays.order),
         nodes=search.tried,
-        prices=lagrangian.table(w.d, w.factory_ids, bound.prices),
+        prices=lagrangian.table(whole.arrays, whole.factory_ids, bound.prices),
     )

@@ -76,14 +76,17 @@ class _Running:
 class Search:
     """The search over one draft, which it improves in place. `cost` is what the draft costs now."""
 
-    def __init__(self, w: Whole, draft: Draft, prices: Floats) -> None:
-        self.w, self.draft, self.cost, self.tried = w, draft, draft.cost(), 0
+    def __init__(self, whole: Whole, draft: Draft, prices: Floats) -> None:
+        self.whole, self.draft, self.cost, self.tried = whole, draft, draft.cost(), 0
         self._prices = prices
-        self._load, self._lots_at = draft.load(), np.bincount(w.d.factory, draft.quantity > 0, len(w.d.minutes))
-        self._floor = lagrangian.orders(w.d, prices)
-        self._regret = self._regrets(np.arange(len(w.d.quantity)), np.arange(len(w.d.order)))
-        self._heat = np.ones(len(w.d.quantity))
-        self._rank = rank(w.d.order, -lagrangian.piece_costs(w.d, prices))
+        self._load, self._lots_at = (
+            draft.load(),
+            np.bincount(whole.arrays.factory, draft.quantity > 0, len(whole.arrays.minutes)),
+        )
+        self._floor = lagrangian.orders(whole.arrays, prices)
+        self._regret = self._regrets(np.arange(len(whole.arrays.quantity)), np.arange(len(whole.arrays.order)))
+        self._heat = np.ones(len(whole.arrays.quantity))
+        self._rank = rank(whole.arrays.order, -lagrangian.piece_costs(whole.arrays, prices))
         self._gap = _GAP
         self._breadths = itertools.cycle(_BREADTHS)
         self._size = dict.fromkeys(_BREADTHS, float(_PAIRS))
@@ -99,21 +102,21 @@ class Search:
             self._settle(self._running.pop(future), future.result())
 
     def _launch(self, pool: ProcessPoolExecutor, workers: int, until: float) -> bool:
-        w, d, draft = self.w, self.w.d, self.draft
+        whole, arrays, draft = self.whole, self.whole.arrays, self.draft
         breadth = next(self._breadths)
         near = (self._rank < breadth) | (draft.quantity > 0)
         orders = self._choose(near, self._size[breadth])
         if not len(orders):
             return False
-        pairs = w.pairs_of(orders)
+        pairs = whole.pairs_of(orders)
         pairs = pairs[near[pairs]]
         used = pairs[draft.quantity[pairs] > 0]
-        factories = np.unique(d.factory[pairs])
+        factories = np.unique(arrays.factory[pairs])
         own, held = np.zeros_like(self._load), self._held(factories, workers)
-        np.add.at(own, d.factory[used], draft.setup[used] + draft.run[used])
-        engaged = self._lots_at > np.bincount(d.factory[used], minlength=len(own))
-        part = cut(w, pairs, Others(self._load - own, engaged, ~np.isin(np.arange(len(own)), held), own))
-        start = w.allocation(draft, used)
+        np.add.at(own, arrays.factory[used], draft.setup[used] + draft.run[used])
+        engaged = self._lots_at > np.bincount(arrays.factory[used], minlength=len(own))
+        part = cut(whole, pairs, Others(self._load - own, engaged, ~np.isin(np.arange(len(own)), held), own))
+        start = whole.allocation(draft, used)
         limits = Limits(min(_SECONDS, until - time.monotonic()), self._gap, 1)
         self._running[pool.submit(plan_part, part, start, limits)] = _Running(orders, pairs, factories, held, breadth)
         return True
@@ -126,21 +129,21 @@ class Search:
 
     def _choose(self, near: Flags, pairs: float) -> Ints:
         """Orders of a part of so many pairs: a seed by its regret, then those that occupy the near factories so far."""
-        w, d = self.w, self.w.d
-        weight = np.maximum(self._regret, 1e-6 * d.quantity * d.unmet_cost) * self._heat
+        whole, arrays = self.whole, self.whole.arrays
+        weight = np.maximum(self._regret, 1e-6 * arrays.quantity * arrays.unmet_cost) * self._heat
         for other in self._running.values():
             weight[other.orders] = 0.0
         if not weight.any():
             return np.empty(0, dtype=np.int64)
-        width = np.bincount(d.order, near, len(weight))
+        width = np.bincount(arrays.order, near, len(weight))
         chosen = [int(self._random.choice(len(weight), p=weight / weight.sum()))]
         count = width[chosen[0]]
         for order in chosen:  # grows while it is walked
             if count >= pairs:
                 break
             weight[order] = 0.0
-            own = slice(w.first_pair[order], w.first_pair[order + 1])
-            drawn = self._drawn(self._users(d.factory[own][near[own]]), weight)
+            own = slice(whole.first_pair[order], whole.first_pair[order + 1])
+            drawn = self._drawn(self._users(arrays.factory[own][near[own]]), weight)
             chosen += drawn
             weight[drawn] = 0.0
             count += width[drawn].sum()
@@ -159,7 +162,7 @@ class Search:
         at = np.zeros(len(self._load), dtype=bool)
         at[factories] = True
         used = np.flatnonzero(self.draft.quantity)
-        return np.unique(self.w.d.order[used[at[self.w.d.factory[used]]]])
+        return np.unique(self.whole.arrays.order[used[at[self.whole.arrays.factory[used]]]])
 
     def _settle(self, part: _Running, result: Result | None) -> None:
         """Puts a part back where it lowers the cost."""
@@ -178,10 +181,10 @@ class Search:
         draft, pairs = self.draft, part.pairs
         before, kept = self._part_cost(part), (draft.quantity[pairs], draft.setup[pairs], draft.run[pairs])
         self._count(part, -1)
-        put_back(self.w, draft, pairs, allocation, days)
+        put_back(self.whole, draft, pairs, allocation, days)
         self._count(part, 1)
         gained = before - self._part_cost(part)
-        if gained <= 0 or (self._load[part.factories] > self.w.d.room[part.factories] + FITS_MINUTES).any():
+        if gained <= 0 or (self._load[part.factories] > self.whole.arrays.room[part.factories] + FITS_MINUTES).any():
             self._count(part, -1)
             draft.quantity[pairs], draft.setup[pairs], draft.run[pairs] = kept
             self._count(part, 1)
@@ -192,10 +195,10 @@ class Search:
 
     def _count(self, part: _Running, sign: int) -> None:
         """Adds the part's work to the load, or takes it off."""
-        d, draft = self.w.d, self.draft
+        arrays, draft = self.whole.arrays, self.draft
         used = part.pairs[draft.quantity[part.pairs] > 0]
-        np.add.at(self._load, d.factory[used], sign * (draft.setup[used] + draft.run[used]))
-        np.add.at(self._lots_at, d.factory[used], sign)
+        np.add.at(self._load, arrays.factory[used], sign * (draft.setup[used] + draft.run[used]))
+        np.add.at(self._lots_at, arrays.factory[used], sign)
 
     def _part_cost(self, part: _Running) -> float:
         return self.draft.cost_of(part.orders, part.pairs) + float(
@@ -203,13 +206,13 @@ class Search:
         )
 
     def _size_cost(self, part: _Running) -> float:
-        return self.cost * len(part.orders) / len(self.w.d.quantity)
+        return self.cost * len(part.orders) / len(self.whole.arrays.quantity)
 
     def _regrets(self, orders: Ints, pairs: Ints) -> Floats:
         """What the orders cost at the prices of capacity above the least that they could."""
-        d, draft = self.w.d, self.draft
-        cost = draft.pair_costs(pairs) - d.change_cost[pairs] * d.held[pairs]
-        cost += ((draft.setup[pairs] + draft.run[pairs]) * self._prices[d.factory[pairs]]).sum(axis=1)
-        total = np.bincount(d.order[pairs], cost, len(d.quantity))[orders]
-        made = np.bincount(d.order[pairs], draft.quantity[pairs], len(d.quantity))[orders]
-        return total + (d.quantity[orders] - made) * d.unmet_cost[orders] - self._floor[orders]
+        arrays, draft = self.whole.arrays, self.draft
+        cost = draft.pair_costs(pairs) - arrays.change_cost[pairs] * arrays.held[pairs]
+        cost += ((draft.setup[pairs] + draft.run[pairs]) * self._prices[arrays.factory[pairs]]).sum(axis=1)
+        total = np.bincount(arrays.order[pairs], cost, len(arrays.quantity))[orders]
+        made = np.bincount(arrays.order[pairs], draft.quantity[pairs], len(arrays.quantity))[orders]
+        return total + (arrays.quantity[orders] - made) * arrays.unmet_cost[orders] - self._floor[orders]

@@ -27,20 +27,20 @@ _FLOORS_BY = 0.2  # share of the time
 _ASSUMED = (0.003, 0.01, 0.04, np.inf)
 
 
-def suits(w: Whole, limits: Limits) -> bool:
+def suits(whole: Whole, limits: Limits) -> bool:
     """Whether there are many pairs, days need no telling apart, and there is a choice of factories to engage."""
-    pairs, factories = w.reduced.pairs, w.instance.factories
-    if len(pairs) <= _MANY or w.reduced.spans["factory_id"].duplicated().any():
+    pairs, factories = whole.reduced.pairs, whole.instance.factories
+    if len(pairs) <= _MANY or whole.reduced.spans["factory_id"].duplicated().any():
         return False
     costly = factories["factory_id"][factories["engagement_cost"] > 0]
     at_choice = pairs["factory_id"].isin(costly) & ~pairs["factory_id"].isin(pairs["factory_id"][pairs["kept"] > 0])
     return bool(at_choice.any())
 
 
-def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
+def solved(whole: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
-    proven = floors(w.d, _FLOORS_BY * limits.seconds)
+    proven = floors(whole.arrays, _FLOORS_BY * limits.seconds)
     found, bound, bound_by = start, proven.bound, "lagrangian"
     for share in _ASSUMED:
         assumed = proven.bound + share * abs(proven.bound) if np.isfinite(share) else np.inf
@@ -50,8 +50,8 @@ def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None
             break
         counts = np.flatnonzero(proven.count <= cutoff)
         engaged = (int(counts[0]), int(counts[-1])) if len(counts) else None
-        pairs = _below(w.reduced, w.d, proven.pair, cutoff)
-        outcome = one_program.solved(w.instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
+        pairs = _below(whole.reduced, whole.arrays, proven.pair, cutoff)
+        outcome = one_program.solved(whole.instance, pairs, left, _capped(progress, cutoff), engaged, found.allocation)
         if outcome is None:
             break  # within the solver's tolerance frozen work does not fit
         bound, bound_by = max((bound, bound_by), (min(cutoff, outcome.bound), "mip"))
@@ -61,8 +61,8 @@ def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None
     return replace(found, bound=bound, bound_by=bound_by)
 
 
-def _below(reduced: Pairs, d: Dense, floor: Floats, cutoff: float) -> Pairs:
-    return replace(reduced, pairs=reduced.pairs[(floor <= cutoff) | (d.kept > 0)].reset_index(drop=True))
+def _below(reduced: Pairs, arrays: Dense, floor: Floats, cutoff: float) -> Pairs:
+    return replace(reduced, pairs=reduced.pairs[(floor <= cutoff) | (arrays.kept > 0)].reset_index(drop=True))
 
 
 def _capped(progress: OnProgress | None, cutoff: float) -> OnProgress | None:

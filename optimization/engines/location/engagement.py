@@ -48,7 +48,7 @@ class _Relaxation:
     `short` (factories + 1,): minutes of work that the k largest factories cannot hold, the settled ones first.
     """
 
-    d: Dense
+    arrays: Dense
     settled: Flags  # engaged at no cost, or by frozen pieces
     cost: Floats  # of a piece, its share of the setup included
     minutes: Floats
@@ -70,83 +70,87 @@ class _Point:
     left: Floats  # (factories + 1,) least cost of the pieces left where k factories are engaged
 
 
-def floors(d: Dense, seconds: float) -> Floors:
+def floors(arrays: Dense, seconds: float) -> Floors:
     """The bounds after as many steps as pay, within the time."""
-    relaxation = _relaxation(d)
+    relaxation = _relaxation(arrays)
     prices = _ascent(relaxation, time.monotonic() + seconds)
     point = _at(relaxation, prices)
-    dearer = relaxation.cost - prices[d.order] + relaxation.minutes * point.minute[d.factory]
+    dearer = relaxation.cost - prices[arrays.order] + relaxation.minutes * point.minute[arrays.factory]
     ranked, engaged = _engaged(relaxation, point.factory)
-    base = d.lost + float(prices @ d.quantity)
+    base = arrays.lost + float(prices @ arrays.quantity)
     count = base + engaged + point.left
     factory = base + _engaging(ranked, engaged, point)
-    pair = factory[d.factory] + np.maximum(0.0, dearer) * d.least
-    return Floors(d.lost + point.value, pair, count[relaxation.settled.sum() :], prices)
+    pair = factory[arrays.factory] + np.maximum(0.0, dearer) * arrays.least
+    return Floors(arrays.lost + point.value, pair, count[relaxation.settled.sum() :], prices)
 
 
-def _relaxation(d: Dense) -> _Relaxation:
-    factories = len(d.engagement_cost)
-    minutes = d.pace + d.setup_minutes / d.most
-    asked = np.bincount(d.factory, minutes * d.most, minlength=factories)
-    room = np.minimum(asked, d.room.sum(axis=1))
-    work = np.full(len(d.quantity), np.inf)
-    np.minimum.at(work, d.order, d.pace)
+def _relaxation(arrays: Dense) -> _Relaxation:
+    factories = len(arrays.engagement_cost)
+    minutes = arrays.pace + arrays.setup_minutes / arrays.most
+    asked = np.bincount(arrays.factory, minutes * arrays.most, minlength=factories)
+    room = np.minimum(asked, arrays.room.sum(axis=1))
+    work = np.full(len(arrays.quantity), np.inf)
+    np.minimum.at(work, arrays.order, arrays.pace)
     work[np.isinf(work)] = 0.0
-    settled = d.always | (d.engagement_cost == 0)
+    settled = arrays.always | (arrays.engagement_cost == 0)
     ranked = np.lexsort((-room, ~settled))
     held = np.concatenate([[0.0], np.cumsum(room[ranked])])
     return _Relaxation(
-        d=d,
+        arrays=arrays,
         settled=settled,
-        cost=d.unit_cost + d.late_per_piece(np.arange(len(d.order)), d.first_day) + d.setup_cost / d.most,
+        cost=arrays.unit_cost
+        + arrays.late_per_piece(np.arange(len(arrays.order)), arrays.first_day)
+        + arrays.setup_cost / arrays.most,
         minutes=minutes,
-        regular=d.minutes.sum(axis=1),
-        overtime=d.overtime.sum(axis=1),
-        overtime_cost=np.where(d.overtime > 0, d.overtime_cost, np.inf).min(axis=1, initial=np.inf),
+        regular=arrays.minutes.sum(axis=1),
+        overtime=arrays.overtime.sum(axis=1),
+        overtime_cost=np.where(arrays.overtime > 0, arrays.overtime_cost, np.inf).min(axis=1, initial=np.inf),
         work=work,
-        short=np.maximum(0.0, work @ d.quantity - held),
+        short=np.maximum(0.0, work @ arrays.quantity - held),
     )
 
 
-def _at(r: _Relaxation, prices: Floats) -> _Point:
-    d = r.d
-    pieces, factory, minute = _knapsacks(r, r.cost - prices[d.order])
-    left, pieces_left = _left(r, prices)
-    ranked, engaged = _engaged(r, factory)
+def _at(relaxation: _Relaxation, prices: Floats) -> _Point:
+    arrays = relaxation.arrays
+    pieces, factory, minute = _knapsacks(relaxation, relaxation.cost - prices[arrays.order])
+    left, pieces_left = _left(relaxation, prices)
+    ranked, engaged = _engaged(relaxation, factory)
     totals = engaged + left
     count = int(np.argmin(totals))
     chosen = np.zeros(len(factory), dtype=bool)
     chosen[ranked[:count]] = True
-    made = np.bincount(d.order, pieces * chosen[d.factory], minlength=len(prices))
-    missing = d.quantity - made - pieces_left(r.short[count])
-    return _Point(float(prices @ d.quantity + totals[count]), missing, factory, minute, left)
+    made = np.bincount(arrays.order, pieces * chosen[arrays.factory], minlength=len(prices))
+    missing = arrays.quantity - made - pieces_left(relaxation.short[count])
+    return _Point(float(prices @ arrays.quantity + totals[count]), missing, factory, minute, left)
 
 
-def _engaged(r: _Relaxation, factory: Floats) -> tuple[Ints, Floats]:
+def _engaged(relaxation: _Relaxation, factory: Floats) -> tuple[Ints, Floats]:
     """Factories in the order in which they are engaged, and v of the first k of them (factories + 1,)."""
-    ranked = np.lexsort((factory, ~r.settled))
+    ranked = np.lexsort((factory, ~relaxation.settled))
     engaged = np.concatenate([[0.0], np.cumsum(factory[ranked])])
-    engaged[: r.settled.sum()] = np.inf
+    engaged[: relaxation.settled.sum()] = np.inf
     return ranked, engaged
 
 
-def _left(r: _Relaxation, prices: Floats) -> tuple[Floats, Callable[[float], Floats]]:
+def _left(relaxation: _Relaxation, prices: Floats) -> tuple[Floats, Callable[[float], Floats]]:
     """Least cost of pieces left where k factories are engaged; which pieces (orders,) those are, by minutes short."""
-    cost, pieces = r.d.unmet_cost - prices, r.d.quantity
-    never = (cost < 0) | (r.work == 0)
-    need = np.where(never, 0.0, r.work * pieces)
-    ranked = np.argsort(np.divide(cost, r.work, out=np.zeros_like(cost), where=~never))
+    cost, pieces = relaxation.arrays.unmet_cost - prices, relaxation.arrays.quantity
+    never = (cost < 0) | (relaxation.work == 0)
+    need = np.where(never, 0.0, relaxation.work * pieces)
+    ranked = np.argsort(np.divide(cost, relaxation.work, out=np.zeros_like(cost), where=~never))
     after = np.cumsum(need[ranked])
-    spared = (r.work * pieces)[never].sum()
+    spared = (relaxation.work * pieces)[never].sum()
     minutes, costs = np.append(0.0, after), np.append(0.0, np.cumsum(np.where(never, 0.0, cost * pieces)[ranked]))
 
     def pieces_left(short: float) -> Floats:
         done = np.where(never, pieces, 0.0)
         taken = np.clip(short - spared - (after - need[ranked]), 0.0, need[ranked])
-        done[ranked] += np.divide(taken, r.work[ranked], out=np.zeros_like(taken), where=taken > 0)
+        done[ranked] += np.divide(taken, relaxation.work[ranked], out=np.zeros_like(taken), where=taken > 0)
         return np.asarray(done)
 
-    return (cost * pieces)[never].sum() + np.interp(np.maximum(0.0, r.short - spared), minutes, costs), pieces_left
+    return (cost * pieces)[never].sum() + np.interp(
+        np.maximum(0.0, relaxation.short - spared), minutes, costs
+    ), pieces_left
 
 
 def _engaging(ranked: Ints, engaged: Floats, point: _Point) -> Floats:
@@ -158,29 +162,29 @@ def _engaging(ranked: Ints, engaged: Floats, point: _Point) -> Floats:
     return np.asarray(np.maximum(floor, totals[0]))
 
 
-def _knapsacks(r: _Relaxation, gain: Floats) -> tuple[Floats, Floats, Floats]:
+def _knapsacks(relaxation: _Relaxation, gain: Floats) -> tuple[Floats, Floats, Floats]:
     """Best pieces (pairs,), v_f and the worth of a minute (factories,); the densest gain per minute goes first."""
-    d, factories = r.d, len(r.regular)
+    arrays, factories = relaxation.arrays, len(relaxation.regular)
     worth = np.flatnonzero(gain < 0)
-    density = gain[worth] / r.minutes[worth]
-    order = np.lexsort((density, d.factory[worth]))
+    density = gain[worth] / relaxation.minutes[worth]
+    order = np.lexsort((density, arrays.factory[worth]))
     pair, density = worth[order], density[order]
-    at = d.factory[pair]
-    need = r.minutes[pair] * d.most[pair]
+    at = arrays.factory[pair]
+    need = relaxation.minutes[pair] * arrays.most[pair]
     total = np.cumsum(need)
     before = total - need
     first = np.searchsorted(at, np.arange(factories))
     before -= np.append(before, 0.0)[first][at] if len(at) else 0.0
-    limit = r.regular[at] + np.where(density < -r.overtime_cost[at], r.overtime[at], 0.0)
+    limit = relaxation.regular[at] + np.where(density < -relaxation.overtime_cost[at], relaxation.overtime[at], 0.0)
     taken = np.clip(limit - before, 0.0, need)
     used = np.bincount(at, taken, minlength=factories)
-    extra = np.maximum(0.0, used - r.regular)
-    value = np.bincount(at, density * taken, minlength=factories) + d.engagement_cost
-    minute = np.where(extra > 0, r.overtime_cost, 0.0)
+    extra = np.maximum(0.0, used - relaxation.regular)
+    value = np.bincount(at, density * taken, minlength=factories) + arrays.engagement_cost
+    minute = np.where(extra > 0, relaxation.overtime_cost, 0.0)
     np.maximum.at(minute, at[taken < need], -density[taken < need])
     pieces = np.zeros(len(gain))
-    pieces[pair] = taken / r.minutes[pair]
-    return pieces, value + np.where(extra > 0, r.overtime_cost, 0.0) * extra, minute
+    pieces[pair] = taken / relaxation.minutes[pair]
+    return pieces, value + np.where(extra > 0, relaxation.overtime_cost, 0.0) * extra, minute
 
 
 @dataclass
@@ -210,15 +214,15 @@ class Stride:
             self.share *= _SHRUNK
 
 
-def _ascent(r: _Relaxation, deadline: float) -> Floats:
+def _ascent(relaxation: _Relaxation, deadline: float) -> Floats:
     """The best prices found. The direction is a running mean of subgradients, which tends to a primal solution."""
-    best, stride, weight = _cheapest(r), Stride(), _WEIGHT
-    value, missing = (point := _at(r, best)).value, point.missing
+    best, stride, weight = _cheapest(relaxation), Stride(), _WEIGHT
+    value, missing = (point := _at(relaxation, best)).value, point.missing
     for _ in range(_ROUNDS):
         before = value
         for _ in range(_STEPS):
             prices = best + stride.along(missing, value)
-            point = _at(r, prices)
+            point = _at(relaxation, prices)
             if point.value > value:
                 stride.won(onward=bool(point.missing @ missing > 0))
                 best, value = prices, point.value
@@ -239,10 +243,10 @@ def _mean(missing: Floats, newest: Floats, weight: float) -> Floats:
     return mean
 
 
-def _cheapest(r: _Relaxation) -> Floats:
+def _cheapest(relaxation: _Relaxation) -> Floats:
     """Prices that pay each piece at its cheapest factory, the engagement shared by all its minutes."""
-    d = r.d
-    prices = d.unmet_cost.astype(float)
-    shared = d.engagement_cost / np.maximum(1.0, r.regular + r.overtime)
-    np.minimum.at(prices, d.order, r.cost + r.minutes * shared[d.factory])
+    arrays = relaxation.arrays
+    prices = arrays.unmet_cost.astype(float)
+    shared = arrays.engagement_cost / np.maximum(1.0, relaxation.regular + relaxation.overtime)
+    np.minimum.at(prices, arrays.order, relaxation.cost + relaxation.minutes * shared[arrays.factory])
     return prices

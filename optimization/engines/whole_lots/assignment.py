@@ -112,45 +112,47 @@ class Assignment:
         )
 
 
-def single(d: Dense) -> Flags:
+def single(arrays: Dense) -> Flags:
     """Orders (orders,) whose pieces, those beside frozen ones, cannot be made at two factories."""
-    count = len(d.quantity)
-    frozen, kept = np.bincount(d.order, d.frozen, count), np.bincount(d.order, d.kept > 0, count)
+    count = len(arrays.quantity)
+    frozen, kept = np.bincount(arrays.order, arrays.frozen, count), np.bincount(arrays.order, arrays.kept > 0, count)
     least = np.full(count, np.inf)
-    np.minimum.at(least, d.order, d.least)
-    whole_alone = (frozen == 0) & ((d.max_factories == 1) | (2 * least > d.quantity))
-    held_alone = (frozen == 1) & (kept == 1) & (d.max_new == 0)
+    np.minimum.at(least, arrays.order, arrays.least)
+    whole_alone = (frozen == 0) & ((arrays.max_factories == 1) | (2 * least > arrays.quantity))
+    held_alone = (frozen == 1) & (kept == 1) & (arrays.max_new == 0)
     return np.asarray(whole_alone | held_alone)
 
 
-def assignment(d: Dense) -> Assignment:
+def assignment_of(arrays: Dense) -> Assignment:
     """The whole choices of an instance."""
-    shape = len(d.quantity), len(d.engagement_cost)
-    pairs = _choices(d)
-    at = d.order[pairs.able], d.factory[pairs.able]
+    shape = len(arrays.quantity), len(arrays.engagement_cost)
+    pairs = _choices(arrays)
+    at = arrays.order[pairs.able], arrays.factory[pairs.able]
     cost, minutes = np.full(shape, np.inf), np.full(shape, np.inf)
-    cost[at] = pairs.cost(d, pairs.pieces)[pairs.able]
-    minutes[at] = (d.pace * pairs.pieces + pairs.setup_minutes)[pairs.able]
-    load = np.bincount(d.factory, d.kept * d.pace + np.where(d.kept > 0, d.setup_minutes, 0.0), shape[1])
-    regular = d.minutes.sum(axis=1)
-    dear = np.where(d.overtime > 0, d.overtime_cost, np.inf).min(axis=1, initial=np.inf)
+    cost[at] = pairs.cost(arrays, pairs.pieces)[pairs.able]
+    minutes[at] = (arrays.pace * pairs.pieces + pairs.setup_minutes)[pairs.able]
+    load = np.bincount(
+        arrays.factory, arrays.kept * arrays.pace + np.where(arrays.kept > 0, arrays.setup_minutes, 0.0), shape[1]
+    )
+    regular = arrays.minutes.sum(axis=1)
+    dear = np.where(arrays.overtime > 0, arrays.overtime_cost, np.inf).min(axis=1, initial=np.inf)
     overtime_cost = np.where(np.isfinite(dear), dear, 0.0)
-    standing = np.where(d.kept > 0, pairs.per_piece * d.kept + d.setup_cost, 0.0)
-    standing += d.change_cost * (d.held - np.minimum(d.held, d.kept))
-    sunk = d.lost + standing.sum() + d.engagement_cost[d.always].sum()
-    unmet = (d.quantity - np.bincount(d.order, d.kept, shape[0])) * d.unmet_cost
-    target = np.maximum(0.0, d.target_minutes - load)
+    standing = np.where(arrays.kept > 0, pairs.per_piece * arrays.kept + arrays.setup_cost, 0.0)
+    standing += arrays.change_cost * (arrays.held - np.minimum(arrays.held, arrays.kept))
+    sunk = arrays.lost + standing.sum() + arrays.engagement_cost[arrays.always].sum()
+    unmet = (arrays.quantity - np.bincount(arrays.order, arrays.kept, shape[0])) * arrays.unmet_cost
+    target = np.maximum(0.0, arrays.target_minutes - load)
     return Assignment(
         cost=cost,
         minutes=minutes,
-        left=np.minimum(unmet, _least_part(d, pairs, target)),
+        left=np.minimum(unmet, _least_part(arrays, pairs, target)),
         unmet=unmet,
         regular=np.maximum(0.0, regular - load),
-        room=np.maximum(0.0, d.room.sum(axis=1) - load),
+        room=np.maximum(0.0, arrays.room.sum(axis=1) - load),
         overtime_cost=overtime_cost,
-        engagement=np.where(d.always, 0.0, d.engagement_cost),
+        engagement=np.where(arrays.always, 0.0, arrays.engagement_cost),
         target=target,
-        shortfall_cost=d.shortfall_cost,
+        shortfall_cost=arrays.shortfall_cost,
         sunk=float(sunk + (overtime_cost * np.maximum(0.0, load - regular)).sum()),
     )
 
@@ -165,43 +167,45 @@ class _Choices:
     setup_cost: Floats
     setup_minutes: Floats
 
-    def cost(self, d: Dense, pieces: Ints | Floats) -> Floats:
+    def cost(self, arrays: Dense, pieces: Ints | Floats) -> Floats:
         """Cost (pairs,) of so many pieces more than none; an incumbent that keeps its pieces saves their change."""
-        spared = d.change_cost * (np.minimum(d.held, d.kept + pieces) - np.minimum(d.held, d.kept))
+        spared = arrays.change_cost * (
+            np.minimum(arrays.held, arrays.kept + pieces) - np.minimum(arrays.held, arrays.kept)
+        )
         return np.asarray(self.per_piece * pieces + self.setup_cost - spared)
 
 
-def _choices(d: Dense) -> _Choices:
-    count = len(d.quantity)
-    left = d.quantity - np.bincount(d.order, d.kept, count).astype(np.int64)
-    pieces, stands = left[d.order], d.kept > 0
-    made = d.kept + pieces
-    able = (stands | (d.max_new > 0)[d.order]) & (pieces > 0)
+def _choices(arrays: Dense) -> _Choices:
+    count = len(arrays.quantity)
+    left = arrays.quantity - np.bincount(arrays.order, arrays.kept, count).astype(np.int64)
+    pieces, stands = left[arrays.order], arrays.kept > 0
+    made = arrays.kept + pieces
+    able = (stands | (arrays.max_new > 0)[arrays.order]) & (pieces > 0)
     return _Choices(
-        able=able & (d.least <= made) & (made <= d.most),
+        able=able & (arrays.least <= made) & (made <= arrays.most),
         pieces=pieces,
-        per_piece=d.unit_cost + d.late_per_piece(np.arange(len(d.order)), d.first_day),
-        setup_cost=np.where(stands, 0.0, d.setup_cost),
-        setup_minutes=np.where(stands, 0.0, d.setup_minutes),
+        per_piece=arrays.unit_cost + arrays.late_per_piece(np.arange(len(arrays.order)), arrays.first_day),
+        setup_cost=np.where(stands, 0.0, arrays.setup_cost),
+        setup_minutes=np.where(stands, 0.0, arrays.setup_minutes),
     )
 
 
-def _least_part(d: Dense, pairs: _Choices, target: Floats) -> Floats:
+def _least_part(arrays: Dense, pairs: _Choices, target: Floats) -> Floats:
     """Floor (orders,) under making a part of an order at one factory and leaving the rest; infinite where none can.
 
     The cost of a pair is convex in its pieces and bends where the incumbent's end and where the factory's target
     (minutes) is met; each minute up to it spares its shortfall.
     """
-    low = np.where(d.kept > 0, 0, d.least)
-    high = np.minimum(d.most - d.kept, pairs.pieces - 1)
+    low = np.where(arrays.kept > 0, 0, arrays.least)
+    high = np.minimum(arrays.most - arrays.kept, pairs.pieces - 1)
     some, highest = low <= high, np.maximum(low, high)
-    missing, spared = target[d.factory], d.shortfall_cost[d.factory]
-    kept_up, met = d.held - d.kept, (missing - pairs.setup_minutes) / d.pace
-    floor = np.full(len(d.quantity), np.inf)
+    missing, spared = target[arrays.factory], arrays.shortfall_cost[arrays.factory]
+    kept_up, met = arrays.held - arrays.kept, (missing - pairs.setup_minutes) / arrays.pace
+    floor = np.full(len(arrays.quantity), np.inf)
     for pieces in (low, high, np.clip(kept_up, low, highest), np.clip(met, low, highest)):
-        cost = pairs.cost(d, pieces) + (pairs.pieces - pieces) * d.unmet_cost[d.order]
-        cost -= spared * np.minimum(missing, pieces * d.pace + pairs.setup_minutes)
-        np.minimum.at(floor, d.order[some], cost[some])
+        cost = pairs.cost(arrays, pieces) + (pairs.pieces - pieces) * arrays.unmet_cost[arrays.order]
+        cost -= spared * np.minimum(missing, pieces * arrays.pace + pairs.setup_minutes)
+        np.minimum.at(floor, arrays.order[some], cost[some])
     return floor
 
 
@@ -216,73 +220,84 @@ class Stated:
     paid: Ints
     short: Ints
 
-    def point(self, a: Assignment, chosen: Ints) -> Floats:
+    def point(self, assignment: Assignment, chosen: Ints) -> Floats:
         """The column values of a choice; an order whose pair is not among these is left."""
-        values, load, used = np.zeros(len(self.program.cost)), np.zeros(len(a.room)), chosen[self.order] == self.factory
-        served = np.zeros(len(a.left), dtype=bool)
+        values, load, used = (
+            np.zeros(len(self.program.cost)),
+            np.zeros(len(assignment.room)),
+            chosen[self.order] == self.factory,
+        )
+        served = np.zeros(len(assignment.left), dtype=bool)
         served[self.order[used]] = True
-        np.add.at(load, self.factory[used], a.minutes[self.order[used], self.factory[used]])
+        np.add.at(load, self.factory[used], assignment.minutes[self.order[used], self.factory[used]])
         values[self.columns["y"]] = used
         values[self.columns["x"]] = ~served
-        values[self.columns["p"]] = np.maximum(0.0, load - a.regular)
+        values[self.columns["p"]] = np.maximum(0.0, load - assignment.regular)
         values[self.columns["z"]] = load[self.paid] > 0
-        values[self.columns["i"]] = np.maximum(0.0, a.target - load)[self.short]
+        values[self.columns["i"]] = np.maximum(0.0, assignment.target - load)[self.short]
         return values
 
-    def choice(self, a: Assignment, values: Floats) -> Ints:
+    def choice(self, assignment: Assignment, values: Floats) -> Ints:
         """The choice in column values."""
         used = values[self.columns["y"]] > 0.5
-        chosen = np.full(len(a.left), -1)
+        chosen = np.full(len(assignment.left), -1)
         chosen[self.order[used]] = self.factory[used]
         return chosen
 
 
-def stated(a: Assignment, among: Flags) -> Stated:
+def stated(assignment: Assignment, among: Flags) -> Stated:
     """The program over some of the allowed pairs."""
-    order, factory = np.nonzero(a.allowed & among)
-    orders, factories = a.shape
-    lp = Blocks(offset=a.sunk)
-    y, x = lp.columns(a.cost[order, factory], upper=1.0), lp.columns(a.left, upper=1.0)
+    order, factory = np.nonzero(assignment.allowed & among)
+    orders, factories = assignment.shape
+    lp = Blocks(offset=assignment.sunk)
+    y, x = lp.columns(assignment.cost[order, factory], upper=1.0), lp.columns(assignment.left, upper=1.0)
     lp.rows(orders, 1.0, 1.0, (order, y, 1.0), (np.arange(orders), x, 1.0))
-    p = lp.columns(a.overtime_cost, upper=a.room - a.regular)
-    z, paid = np.full(factories, -1), np.flatnonzero(a.engagement > 0)
-    z[paid] = lp.columns(a.engagement[paid], upper=1.0)
-    short = np.flatnonzero((a.shortfall_cost > 0) & (a.target > 0))
-    i = lp.columns(a.shortfall_cost[short])
-    work = factory, y, a.minutes[order, factory]
-    _add_rooms(lp, a, work, p, z)
-    _add_targets(lp, a, work, short, i)
+    p = lp.columns(assignment.overtime_cost, upper=assignment.room - assignment.regular)
+    z, paid = np.full(factories, -1), np.flatnonzero(assignment.engagement > 0)
+    z[paid] = lp.columns(assignment.engagement[paid], upper=1.0)
+    short = np.flatnonzero((assignment.shortfall_cost > 0) & (assignment.target > 0))
+    i = lp.columns(assignment.shortfall_cost[short])
+    work = factory, y, assignment.minutes[order, factory]
+    _add_rooms(lp, assignment, work, p, z)
+    _add_targets(lp, assignment, work, short, i)
     tied = np.flatnonzero(z[factory] >= 0)
     rows = np.arange(len(tied))
     lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
-    _add_enough(lp, a, among, x, z)
+    _add_enough(lp, assignment, among, x, z)
     columns = {"y": y, "x": x, "p": p, "i": i, "z": z[paid]}
     return Stated(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, paid, short)
 
 
-def _add_rooms(lp: Blocks, a: Assignment, work: Cells, p: Ints, z: Ints) -> None:
+def _add_rooms(lp: Blocks, assignment: Assignment, work: Cells, p: Ints, z: Ints) -> None:
     """room."""
     every, paid = np.arange(len(p)), np.flatnonzero(z >= 0)
     at = np.arange(len(paid))
-    lp.rows(len(p), -np.inf, np.where(z < 0, a.regular, 0.0), work, (every, p, -1.0), (paid, z[paid], -a.regular[paid]))
-    extra = (a.room - a.regular)[paid]
+    lp.rows(
+        len(p),
+        -np.inf,
+        np.where(z < 0, assignment.regular, 0.0),
+        work,
+        (every, p, -1.0),
+        (paid, z[paid], -assignment.regular[paid]),
+    )
+    extra = (assignment.room - assignment.regular)[paid]
     lp.rows(len(paid), -np.inf, 0.0, (at, p[paid], 1.0), (at, z[paid], -extra))
 
 
-def _add_targets(lp: Blocks, a: Assignment, work: Cells, short: Ints, i: Ints) -> None:
+def _add_targets(lp: Blocks, assignment: Assignment, work: Cells, short: Ints, i: Ints) -> None:
     """target."""
-    row = np.full(len(a.room), -1)
+    row = np.full(len(assignment.room), -1)
     row[short] = np.arange(len(short))
     factory, y, minutes = work
     mine = row[factory] >= 0
     cells = (row[factory][mine], y[mine], np.asarray(minutes)[mine]), (np.arange(len(short)), i, 1.0)
-    lp.rows(len(short), a.target[short], np.inf, *cells)
+    lp.rows(len(short), assignment.target[short], np.inf, *cells)
 
 
-def _add_enough(lp: Blocks, a: Assignment, among: Flags, x: Ints, z: Ints) -> None:
+def _add_enough(lp: Blocks, assignment: Assignment, among: Flags, x: Ints, z: Ints) -> None:
     """enough."""
     paid = np.flatnonzero(z >= 0)
-    fewest = np.where(a.allowed & among, a.minutes, np.inf).min(axis=1, initial=np.inf)
+    fewest = np.where(assignment.allowed & among, assignment.minutes, np.inf).min(axis=1, initial=np.inf)
     fewest = np.where(np.isfinite(fewest), fewest, 0.0)
-    least = fewest.sum() - a.room[z < 0].sum()
-    lp.rows(1, least, np.inf, (np.zeros_like(paid), z[paid], a.room[paid]), (np.zeros_like(x), x, fewest))
+    least = fewest.sum() - assignment.room[z < 0].sum()
+    lp.rows(1, least, np.inf, (np.zeros_like(paid), z[paid], assignment.room[paid]), (np.zeros_like(x), x, fewest))

@@ -16,9 +16,9 @@ _BY = ("lagrangian", "mip")
 class Board:
     """Choices (orders,), their cost, a proven bound. Each change is whole."""
 
-    def __init__(self, context: BaseContext, a: Assignment, chosen: Ints) -> None:
+    def __init__(self, context: BaseContext, assignment: Assignment, chosen: Ints) -> None:
         self._chosen = context.Array("l", chosen.tolist())
-        self._cost = context.Value("d", a.value(chosen))
+        self._cost = context.Value("d", assignment.value(chosen))
         self._bound, self._by = context.Value("d", -np.inf), context.Value("i", 0)
 
     @property

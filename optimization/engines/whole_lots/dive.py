@@ -64,10 +64,10 @@ class Guide:
     turns: int
 
 
-def dive(a: Assignment, guide: Guide, noise: Floats, until: float, below: float = np.inf) -> Ints | None:
+def dive(assignment: Assignment, guide: Guide, noise: Floats, until: float, below: float = np.inf) -> Ints | None:
     """A choice of all orders that costs less than `below`; None where the time ended or it led to none."""
-    chosen, free = np.full(len(a.left), -1), np.arange(len(a.left))
-    part, prices, share = a, guide.prices, guide.share
+    chosen, free = np.full(len(assignment.left), -1), np.arange(len(assignment.left))
+    part, prices, share = assignment, guide.prices, guide.share
     while part.allowed.sum() > _FEW and time.monotonic() < until:
         share = np.where(part.allowed, share, 0.0)
         packing, share = ascend(Knapsacks(part), prices, guide.turns, until, share, _STRIDE)
@@ -78,7 +78,7 @@ def dive(a: Assignment, guide: Guide, noise: Floats, until: float, below: float 
             break
         open_still = np.setdiff1d(np.arange(len(free)), settled)
         prices, share, free = packing.prices[open_still], share[open_still], free[open_still]
-        part = a.rest(free, chosen)
+        part = assignment.rest(free, chosen)
     if not len(free):
         return chosen
     last = finished(part, _traced(share), None, Limits(min(_LAST_S, until - time.monotonic()), 1e-4, 1, below=below))
@@ -110,26 +110,28 @@ def _settle(part: Assignment, weight: Floats, chosen: Ints, free: Ints) -> Ints:
     return np.array(settled, dtype=np.int64)
 
 
-def finished(a: Assignment, among: Flags, start: Ints | None, limits: Limits, moved: int | None = None) -> Ints | None:
+def finished(
+    assignment: Assignment, among: Flags, start: Ints | None, limits: Limits, moved: int | None = None
+) -> Ints | None:
     """The best choice over some pairs by branch and bound; None where it found none.
 
     `moved`: how many orders of the start may go elsewhere.
     """
-    program = stated(a, among)
-    begin = program.point(a, np.full(len(a.left), -1) if start is None else start)
+    program = stated(assignment, among)
+    begin = program.point(assignment, np.full(len(assignment.left), -1) if start is None else start)
     around = program.program
     if moved is not None:
         stays = program.columns["y"][begin[program.columns["y"]] > 0]
         around = limited(around, stays, len(stays) - moved, np.inf)
     found = search(around, begin, limits)
-    return None if found.values is None else program.choice(a, found.values)
+    return None if found.values is None else program.choice(assignment, found.values)
 
 
-def _seconds(k: Knapsacks, prices: Floats) -> float:
+def _seconds(knapsacks: Knapsacks, prices: Floats) -> float:
     """What a packing takes: the quickest of a few, since other processes may hold one up."""
     times = [time.monotonic()]
     for _ in range(_TIMED):
-        k.pack(prices)
+        knapsacks.pack(prices)
         times.append(time.monotonic())
     return float(np.diff(times).min())
 
@@ -138,7 +140,7 @@ def _seconds(k: Knapsacks, prices: Floats) -> float:
 class Task:
     """What the dives begin from: floors (orders, factories) under plans that use a pair, prices (orders,), a seed."""
 
-    a: Assignment
+    assignment: Assignment
     floor: Floats
     prices: Floats
     seed: int
@@ -170,16 +172,16 @@ class Dives:
         until: float,
         stop: Event | None = None,
     ) -> None:
-        self._a, self._floor, self._prices = task.a, task.floor, task.prices
+        self._assignment, self._floor, self._prices = task.assignment, task.floor, task.prices
         self._best, self._offer, self._until, self._stop = best, offer, until, stop
         self._random, self._started = np.random.default_rng(task.seed), False
         self._elite = dict[float, Ints]()  # the best choices, by cost
 
     def run(self, raised: Callable[[float], None]) -> None:
         """Dives where packings are quick, else improves kernels."""
-        began, k = time.monotonic(), Knapsacks(self._a)
+        began, knapsacks = time.monotonic(), Knapsacks(self._assignment)
         left_s = self._until - began
-        if _seconds(k, self._prices) * _PACKS > left_s:
+        if _seconds(knapsacks, self._prices) * _PACKS > left_s:
             while not self._over:
                 self._kernel()
                 for _ in range(_PARTS):
@@ -187,12 +189,12 @@ class Dives:
             return
         if (self._best() >= 0).all():
             self._balls()
-        packing, share = ascend(k, self._prices, _ASCENT, time.monotonic() + _ASCENT_BY * left_s)
+        packing, share = ascend(knapsacks, self._prices, _ASCENT, time.monotonic() + _ASCENT_BY * left_s)
         raised(packing.value)
-        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / _seconds(k, packing.prices), *_TURNS))
+        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / _seconds(knapsacks, packing.prices), *_TURNS))
         guide, noise = Guide(packing.prices, share, turns), 0.0
         while not self._over:
-            found = dive(self._a, guide, noise * self._random.random(share.shape), self._until, self._below)
+            found = dive(self._assignment, guide, noise * self._random.random(share.shape), self._until, self._below)
             self._take(found)
             for _ in range(_AROUND):
                 self._around(guide)
@@ -206,33 +208,33 @@ class Dives:
 
     @property
     def _below(self) -> float:
-        best = self._a.value(self._best())
+        best = self._assignment.value(self._best())
         return best - _STEP * abs(best)
 
     def _take(self, found: Ints | None) -> None:
-        if found is not None and self._a.fits(found):
+        if found is not None and self._assignment.fits(found):
             self._offer(found)
-            self._elite = dict(sorted((self._elite | {self._a.value(found): found}).items())[:_ELITE])
+            self._elite = dict(sorted((self._elite | {self._assignment.value(found): found}).items())[:_ELITE])
 
     def _merged(self) -> None:
         """Branch and bound over the pairs of some of the best choices so far."""
         some = self._random.permutation(list(self._elite.values()))[:_MERGED]
-        among, orders = np.zeros(self._a.shape, dtype=bool), np.arange(self._a.shape[0])
+        among, orders = np.zeros(self._assignment.shape, dtype=bool), np.arange(self._assignment.shape[0])
         for chosen in (*some, self._best()):
             among[orders[chosen >= 0], chosen[chosen >= 0]] = True
         if len(some) > 1 and not self._over:
-            self._take(finished(self._a, among, self._best(), self._limits(_LAST_S)))
+            self._take(finished(self._assignment, among, self._best(), self._limits(_LAST_S)))
 
     def _around(self, guide: Guide) -> None:
         """A dive for the orders of some factories, the rest kept as in the best plan."""
-        a, best = self._a, self._best()
+        assignment, best = self._assignment, self._best()
         engaged = np.unique(best[best >= 0])
         some = self._random.permutation(engaged)[: max(2, int(self._random.uniform(*_FREED) * len(engaged)))]
         free = np.flatnonzero(np.isin(best, some) | (best < 0))
         if not len(free) or self._over:
             return
-        part = a.rest(free, best)
-        noise = _NOISE * self._random.random((len(free), a.shape[1]))
+        part = assignment.rest(free, best)
+        noise = _NOISE * self._random.random((len(free), assignment.shape[1]))
         found = dive(part, Guide(guide.prices[free], guide.share[free], guide.turns), noise, self._until, self._below)
         if found is not None:
             whole = best.copy()
@@ -252,7 +254,7 @@ class Dives:
             placed = np.flatnonzero(best >= 0)
             among[placed, best[placed]] = True
             limits = replace(self._limits(_BALL_S), nodes=_NODES)
-            self._take(finished(self._a, among, best, limits, int(self._random.integers(*_MOVED))))
+            self._take(finished(self._assignment, among, best, limits, int(self._random.integers(*_MOVED))))
 
     def _kernel(self) -> None:
         """Branch and bound over some factories and each order's pairs of lowest floor."""
@@ -266,7 +268,7 @@ class Dives:
         floor[:, factories] = self._floor[:, factories]
         rank = np.argsort(np.argsort(floor, axis=1, kind="stable"), axis=1, kind="stable")
         among = (rank < self._random.integers(3, 7)) & np.isfinite(floor)
-        self._take(finished(self._a, among, best, self._limits(_KERNEL_S)))
+        self._take(finished(self._assignment, among, best, self._limits(_KERNEL_S)))
 
     def _neighbours(self) -> None:
         """Branch and bound over the orders of an engaged factory and of those near it, at all of these factories."""
@@ -277,9 +279,9 @@ class Dives:
         mine = best == self._random.choice(engaged)
         factories = self._near(mine)
         free = np.flatnonzero(np.isin(best, factories) | mine | (best < 0))
-        part = self._a.rest(free, best)
+        part = self._assignment.rest(free, best)
         among = np.zeros(part.shape, dtype=bool)
-        among[:, factories] = (self._floor[free] < self._a.value(best))[:, factories]
+        among[:, factories] = (self._floor[free] < self._assignment.value(best))[:, factories]
         found = finished(part, among, best[free], self._limits(_PART_S))
         if found is not None:
             whole = best.copy()
@@ -296,10 +298,10 @@ class Dives:
 
     def _promising(self, more: float) -> Ints:
         """Factories of lowest floor that have the minutes for all orders and so many more times."""
-        a = self._a
+        assignment = self._assignment
         ranked = np.argsort(self._floor.min(axis=0, initial=np.inf), kind="stable")
-        asked = (1.0 + more) * a.fewest.sum()
-        return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(a.room[ranked]), asked)])
+        asked = (1.0 + more) * assignment.fewest.sum()
+        return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(assignment.room[ranked]), asked)])
 
     def _limits(self, seconds: float) -> Limits:
         return Limits(self._until - time.monotonic(), 1e-4, 1, stop=_Spent(seconds, self._stop))

@@ -25,7 +25,7 @@ import pandas as pd
 from optimization.engines.exact import one_program
 from optimization.engines.exact.workers import end_with_parent
 from optimization.engines.location.engagement import floors
-from optimization.engines.whole_lots.assignment import Assignment, Stated, assignment, single, stated
+from optimization.engines.whole_lots.assignment import Assignment, Stated, assignment_of, single, stated
 from optimization.engines.whole_lots.board import Board
 from optimization.engines.whole_lots.dive import Dives, Task
 from optimization.statement import schedule
@@ -47,41 +47,43 @@ _POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
 _LEAST_S = 0.5  # the general statement is not begun with less
 
 
-def suits(w: Whole, limits: Limits) -> bool:
+def suits(whole: Whole, limits: Limits) -> bool:
     """Whether no order can have two factories and days need no telling apart; searches by nodes stay as they are.
 
     Not where the book is more than all minutes and orders can be made in part: parts are what decides there.
     """
-    pairs, spans = w.reduced.pairs, w.reduced.spans
+    pairs, spans = whole.reduced.pairs, whole.reduced.spans
     if limits.nodes is not None or len(pairs) < _FEWEST or spans["factory_id"].duplicated().any():
         return False
-    return bool(single(w.d).all()) and not _in_parts_alone(assignment(w.d))
+    return bool(single(whole.arrays).all()) and not _in_parts_alone(assignment_of(whole.arrays))
 
 
-def _in_parts_alone(a: Assignment) -> bool:
-    return bool(a.fewest.sum() > a.room.sum()) and bool((a.left < a.unmet).any())
+def _in_parts_alone(assignment: Assignment) -> bool:
+    return bool(assignment.fewest.sum() > assignment.room.sum()) and bool((assignment.left < assignment.unmet).any())
 
 
-def solved(w: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
+def solved(whole: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
-    a = assignment(w.d)
-    board = Board(_CONTEXT, a, _chosen(w, a, start.allocation))
-    stop = _Stop(board, limits, a.left < a.unmet, began + _WHOLE_BY * limits.seconds)
-    proof = _searched(w.d, _Hunt(a, board, replace(limits, threads=1, stop=stop), began), limits.threads, progress)
-    found = _outcome(w, a, board.best())
+    assignment = assignment_of(whole.arrays)
+    board = Board(_CONTEXT, assignment, _chosen(whole, assignment, start.allocation))
+    stop = _Stop(board, limits, assignment.left < assignment.unmet, began + _WHOLE_BY * limits.seconds)
+    proof = _searched(
+        whole.arrays, _Hunt(assignment, board, replace(limits, threads=1, stop=stop), began), limits.threads, progress
+    )
+    found = _outcome(whole, assignment, board.best())
     polish = replace(limits, seconds=float(np.clip(began + limits.seconds - time.monotonic(), *_POLISH_S)))
-    found = min(_polished(w, found, polish), start, key=lambda one: one.cost)
+    found = min(_polished(whole, found, polish), start, key=lambda one: one.cost)
     found = replace(found, bound=board.bound, bound_by=board.bound_by, nodes=proof.nodes, columns=proof.columns)
     left = replace(limits, seconds=began + _SEARCH_BY * limits.seconds - time.monotonic())
     if left.seconds < _LEAST_S or limits.stopped or found.cost - board.bound <= limits.gap * abs(found.cost):
         return found
-    return _in_parts(w, left, found, progress)
+    return _in_parts(whole, left, found, progress)
 
 
-def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | None) -> Outcome:
+def _in_parts(whole: Whole, limits: Limits, found: Outcome, progress: OnProgress | None) -> Outcome:
     """The best plan of the general statement: the choice is proven, but an order made in part may cost less."""
-    better = one_program.solved(w.instance, w.reduced, limits, progress, known=found.allocation)
+    better = one_program.solved(whole.instance, whole.reduced, limits, progress, known=found.allocation)
     if better is None:
         return found
     bound, by = max((found.bound, found.bound_by), (better.bound, better.bound_by))
@@ -92,7 +94,7 @@ def _in_parts(w: Whole, limits: Limits, found: Outcome, progress: OnProgress | N
 class _Hunt:
     """What is searched, where finds go, the limits of one process, and the monotonic time from which they count."""
 
-    a: Assignment
+    assignment: Assignment
     board: Board
     limits: Limits
     began: float
@@ -102,33 +104,33 @@ class _Hunt:
         return self.began + share * self.limits.seconds
 
 
-def _searched(d: Dense, hunt: _Hunt, threads: int, progress: OnProgress | None) -> "_Proof":
+def _searched(arrays: Dense, hunt: _Hunt, threads: int, progress: OnProgress | None) -> "_Proof":
     """Searches until a limit; returns the branch and bound of this process."""
     if threads == 1:
-        return _in_turn(d, hunt, progress)
+        return _in_turn(arrays, hunt, progress)
     unwatched = replace(hunt, limits=replace(hunt.limits, stop=None))  # the other process is ended from here
-    if not hunt.a.engagement.any():
-        plain = _Proof(hunt, np.zeros(hunt.a.shape), progress, alone=True)
-        _beside((_yielding, d, unwatched), hunt.board, plain, hunt.until(1.0))
+    if not hunt.assignment.engagement.any():
+        plain = _Proof(hunt, np.zeros(hunt.assignment.shape), progress, alone=True)
+        _beside((_yielding, arrays, unwatched), hunt.board, plain, hunt.until(1.0))
         return plain
-    task = _task(d, hunt)
+    task = _task(arrays, hunt)
     proof = _Proof(hunt, task.floor, progress)
     _beside((_dive, task, unwatched, _SEARCH_BY), hunt.board, proof, hunt.until(_SEARCH_BY))
     return proof
 
 
-def _task(d: Dense, hunt: _Hunt) -> Task:
+def _task(arrays: Dense, hunt: _Hunt) -> Task:
     """Floors under plans that use a pair, and prices."""
-    proven = floors(d, _FLOORS_BY * hunt.limits.seconds)
+    proven = floors(arrays, _FLOORS_BY * hunt.limits.seconds)
     hunt.board.raise_to(proven.bound, "lagrangian")
-    floor = np.full(hunt.a.shape, np.inf)
-    floor[d.order, d.factory] = proven.pair
-    return Task(hunt.a, floor, np.minimum(hunt.a.left, proven.prices * d.quantity), seed=1)
+    floor = np.full(hunt.assignment.shape, np.inf)
+    floor[arrays.order, arrays.factory] = proven.pair
+    return Task(hunt.assignment, floor, np.minimum(hunt.assignment.left, proven.prices * arrays.quantity), seed=1)
 
 
-def _in_turn(d: Dense, hunt: _Hunt, progress: OnProgress | None = None) -> "_Proof":
+def _in_turn(arrays: Dense, hunt: _Hunt, progress: OnProgress | None = None) -> "_Proof":
     """Branch and bound, dives, branch and bound, in shares of the time."""
-    task = _task(d, hunt)
+    task = _task(arrays, hunt)
     proof = _Proof(hunt, task.floor, progress)
     if not proof.run(hunt.until(_PROOF_FIRST_BY)):
         _dive(task, hunt, _DIVES_BY)
@@ -136,21 +138,21 @@ def _in_turn(d: Dense, hunt: _Hunt, progress: OnProgress | None = None) -> "_Pro
     return proof
 
 
-def _yielding(d: Dense, hunt: _Hunt) -> None:
+def _yielding(arrays: Dense, hunt: _Hunt) -> None:
     """By turns, in what time other processes leave: the solver alone is to be no slower for this one."""
     os.nice(_NICE)
-    _in_turn(d, hunt)
+    _in_turn(arrays, hunt)
 
 
 def _dive(task: Task, hunt: _Hunt, share: float) -> None:
     """Dives until a share of the time is over."""
     board, limits = hunt.board, hunt.limits
-    offer = partial(_offer, board, task.a)
+    offer = partial(_offer, board, task.assignment)
     Dives(task, board.best, offer, hunt.until(share), limits.stop).run(partial(board.raise_to, by="lagrangian"))
 
 
-def _offer(board: Board, a: Assignment, chosen: Ints) -> None:
-    board.offer(chosen, a.value(chosen))
+def _offer(board: Board, assignment: Assignment, chosen: Ints) -> None:
+    board.offer(chosen, assignment.value(chosen))
 
 
 def _beside(other: tuple[Any, ...], board: Board, proof: "_Proof", end: float) -> None:
@@ -198,7 +200,7 @@ class _Proof:
     """
 
     def __init__(self, hunt: _Hunt, floor: Floats, progress: OnProgress | None, alone: bool = False) -> None:
-        self._a, self._board, self._limits, self._began = hunt.a, hunt.board, hunt.limits, hunt.began
+        self._assignment, self._board, self._limits, self._began = hunt.assignment, hunt.board, hunt.limits, hunt.began
         self._floor, self._progress, self._alone = floor, progress, alone
         self._base, self._shares = hunt.board.bound, [np.inf] if alone else list(_ASSUMED)
         self.nodes, self.columns = 0, 0
@@ -220,9 +222,9 @@ class _Proof:
         return self._limits.stopped
 
     def _search(self, cutoff: float, end: float) -> Search:
-        program = stated(self._a, self._floor <= cutoff)
+        program = stated(self._assignment, self._floor <= cutoff)
         self.columns = max(self.columns, len(program.program.cost))
-        told = _Told(self._a, self._board, program)
+        told = _Told(self._assignment, self._board, program)
         limits = replace(self._limits, seconds=end - time.monotonic())
         start, offered = (None, None) if self._alone else (told.begin(), told.offered)
         found = search(program.program, start, limits, self._telling(cutoff), Exchange(offered, told.improved))
@@ -249,7 +251,7 @@ class _Proof:
 class _Told:
     """What a program and the board tell each other."""
 
-    a: Assignment
+    assignment: Assignment
     board: Board
     program: Stated
     known: float = np.inf
@@ -257,7 +259,7 @@ class _Told:
     def begin(self) -> Floats:
         """The point of the best choice."""
         self.known = self.board.cost
-        return self.program.point(self.a, self.board.best())
+        return self.program.point(self.assignment, self.board.best())
 
     def offered(self) -> Floats | None:
         """The point of the best choice where it is a new one."""
@@ -265,45 +267,49 @@ class _Told:
 
     def improved(self, values: Floats) -> None:
         """Puts the choice of a point on the board."""
-        chosen = self.program.choice(self.a, values)
-        if self.a.fits(chosen):
-            self.board.offer(chosen, self.a.value(chosen))
+        chosen = self.program.choice(self.assignment, values)
+        if self.assignment.fits(chosen):
+            self.board.offer(chosen, self.assignment.value(chosen))
 
 
-def _chosen(w: Whole, a: Assignment, allocation: pd.DataFrame) -> Ints:
+def _chosen(whole: Whole, assignment: Assignment, allocation: pd.DataFrame) -> Ints:
     """The whole choices in an allocation; an order of which a part is made is left."""
-    pair = w.place(allocation)
-    d = w.d
-    made = np.zeros(len(d.order), dtype=np.int64)
+    pair = whole.place(allocation)
+    arrays = whole.arrays
+    made = np.zeros(len(arrays.order), dtype=np.int64)
     made[pair] = allocation["quantity"].to_numpy()
-    all_made = np.bincount(d.order, made, len(d.quantity)) == d.quantity
-    placed = np.flatnonzero((made > d.kept) & all_made[d.order] & a.allowed[d.order, d.factory])
-    chosen = np.full(len(d.quantity), -1)
-    chosen[d.order[placed]] = d.factory[placed]
+    all_made = np.bincount(arrays.order, made, len(arrays.quantity)) == arrays.quantity
+    placed = np.flatnonzero(
+        (made > arrays.kept) & all_made[arrays.order] & assignment.allowed[arrays.order, arrays.factory]
+    )
+    chosen = np.full(len(arrays.quantity), -1)
+    chosen[arrays.order[placed]] = arrays.factory[placed]
     return chosen
 
 
-def _outcome(w: Whole, a: Assignment, chosen: Ints) -> Outcome:
+def _outcome(whole: Whole, assignment: Assignment, chosen: Ints) -> Outcome:
     """The plan of a choice: all days of a factory are one span."""
-    d = w.d
-    mine = chosen[d.order] == d.factory
-    left = d.quantity - np.bincount(d.order, d.kept, len(d.quantity)).astype(np.int64)
-    quantity = d.kept + np.where(mine, left[d.order], 0)
+    arrays = whole.arrays
+    mine = chosen[arrays.order] == arrays.factory
+    left = arrays.quantity - np.bincount(arrays.order, arrays.kept, len(arrays.quantity)).astype(np.int64)
+    quantity = arrays.kept + np.where(mine, left[arrays.order], 0)
     pair = np.flatnonzero(quantity)
-    allocation = pd.DataFrame({"lot_id": w.lot_ids[d.order[pair]], "factory_id": w.factory_ids[d.factory[pair]]})
-    minutes = quantity[pair] * d.pace[pair] + d.setup_minutes[pair]
+    allocation = pd.DataFrame(
+        {"lot_id": whole.lot_ids[arrays.order[pair]], "factory_id": whole.factory_ids[arrays.factory[pair]]}
+    )
+    minutes = quantity[pair] * arrays.pace[pair] + arrays.setup_minutes[pair]
     made, work = allocation.assign(quantity=quantity[pair]), allocation.assign(span=0, minutes=minutes)
-    return Outcome(made, schedule.by_day(w.reduced, made, work), a.value(chosen))
+    return Outcome(made, schedule.by_day(whole.reduced, made, work), assignment.value(chosen))
 
 
-def _polished(w: Whole, found: Outcome, limits: Limits) -> Outcome:
+def _polished(whole: Whole, found: Outcome, limits: Limits) -> Outcome:
     """The plan with parts of the orders that it leaves, where they can be made."""
-    made = found.allocation.groupby("lot_id")["quantity"].sum().reindex(w.lot_ids, fill_value=0).to_numpy()
-    left = made < w.d.quantity
+    made = found.allocation.groupby("lot_id")["quantity"].sum().reindex(whole.lot_ids, fill_value=0).to_numpy()
+    left = made < whole.arrays.quantity
     if not left.any():
         return found
-    used = np.zeros(len(w.d.order), dtype=bool)
-    used[w.place(found.allocation)] = True
-    pairs = replace(w.reduced, pairs=w.reduced.pairs[used | left[w.d.order]].reset_index(drop=True))
-    better = one_program.solved(w.instance, pairs, limits, known=found.allocation)
+    used = np.zeros(len(whole.arrays.order), dtype=bool)
+    used[whole.place(found.allocation)] = True
+    pairs = replace(whole.reduced, pairs=whole.reduced.pairs[used | left[whole.arrays.order]].reset_index(drop=True))
+    better = one_program.solved(whole.instance, pairs, limits, known=found.allocation)
     return found if better is None else min(better, found, key=lambda one: one.cost)

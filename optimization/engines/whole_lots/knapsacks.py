@@ -45,11 +45,11 @@ class Packing:
 class Knapsacks:
     """The knapsacks of an assignment."""
 
-    def __init__(self, a: Assignment) -> None:
-        self.a = a
-        most = int(np.clip(_CELLS // max(1, len(a.room)), _FEWEST_UNITS, _MOST_UNITS))
-        minutes = np.where(a.allowed, a.minutes, 0.0)
-        room = np.minimum(a.room, minutes.sum(axis=0))
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        most = int(np.clip(_CELLS // max(1, len(assignment.room)), _FEWEST_UNITS, _MOST_UNITS))
+        minutes = np.where(assignment.allowed, assignment.minutes, 0.0)
+        room = np.minimum(assignment.room, minutes.sum(axis=0))
         whole = ~(minutes % 1).any(axis=0) & (room <= most)
         self._unit = np.where(whole, 1.0, np.maximum(room / most, _NOTHING))
         self.weight = np.floor(minutes / self._unit + _ROUND_OFF).astype(np.int64)
@@ -59,21 +59,23 @@ class Knapsacks:
     def _overtime(self) -> Floats:
         """Cost (factories, units) of the overtime in a load."""
         load = np.arange(int(self.units.max(initial=0)) + 1) * self._unit[:, None]
-        return np.asarray(self.a.overtime_cost[:, None] * np.maximum(0.0, load - self.a.regular[:, None]))
+        return np.asarray(
+            self.assignment.overtime_cost[:, None] * np.maximum(0.0, load - self.assignment.regular[:, None])
+        )
 
     def pack(self, prices: Floats) -> Packing:
         """The best packings at some prices (orders,)."""
-        a, factories = self.a, np.arange(len(self.units))
-        gain = np.where(a.allowed, np.maximum(0.0, prices[:, None] - a.cost), 0.0)
-        gain[:, gain.sum(axis=0) <= a.engagement] = 0.0  # never engaged, whatever fits
+        assignment, factories = self.assignment, np.arange(len(self.units))
+        gain = np.where(assignment.allowed, np.maximum(0.0, prices[:, None] - assignment.cost), 0.0)
+        gain[:, gain.sum(axis=0) <= assignment.engagement] = 0.0  # never engaged, whatever fits
         item, table, took = self._tables(gain)
         net = table - self._overtime
         net[np.arange(net.shape[1]) > self.units[:, None]] = -np.inf
         best = net.argmax(axis=1)
-        engaged = np.maximum(0.0, net[factories, best] - a.engagement)
+        engaged = np.maximum(0.0, net[factories, best] - assignment.engagement)
         packed = self._traced(item, took, np.where(engaged > 0, best, 0))
-        leaves = a.left < prices
-        value = a.sunk + prices.sum() - engaged.sum() + np.minimum(0.0, a.left - prices).sum()
+        leaves = assignment.left < prices
+        value = assignment.sunk + prices.sum() - engaged.sum() + np.minimum(0.0, assignment.left - prices).sum()
         served = packed.sum(axis=1) + leaves
         return Packing(prices, float(value), packed, served)
 
@@ -101,7 +103,7 @@ class Knapsacks:
 
     def _traced(self, item: Ints, took: Floats, load: Ints) -> Floats:
         """Pairs (orders, factories) of the packings of these loads."""
-        packed, load = np.zeros(self.a.shape), load.copy()
+        packed, load = np.zeros(self.assignment.shape), load.copy()
         factories = np.arange(len(load))
         for turn in range(len(item) - 1, -1, -1):
             mine = factories[took[turn, factories, load]]
@@ -112,17 +114,22 @@ class Knapsacks:
 
 
 def ascend(
-    k: Knapsacks, prices: Floats, turns: int, until: float = np.inf, share: Floats | None = None, stride: float = 0.1
+    knapsacks: Knapsacks,
+    prices: Floats,
+    turns: int,
+    until: float = np.inf,
+    share: Floats | None = None,
+    stride: float = 0.1,
 ) -> tuple[Packing, Floats]:
     """The best packing after so many turns, and the running mean of the solutions: a share (orders, factories)."""
-    best = k.pack(prices)
+    best = knapsacks.pack(prices)
     mean = best.packed if share is None else share
-    missing = 1.0 - (best.served if share is None else mean.sum(axis=1) + (k.a.left < prices))
+    missing = 1.0 - (best.served if share is None else mean.sum(axis=1) + (knapsacks.assignment.left < prices))
     step = Stride(stride)
     for _ in range(turns):
         if time.monotonic() > until or step.share < _SHORT:
             break
-        point = k.pack(best.prices + step.along(missing, best.value))
+        point = knapsacks.pack(best.prices + step.along(missing, best.value))
         toward = 1.0 - point.served
         if point.value > best.value:
             step.won(onward=bool(toward @ missing > 0))
