@@ -8,7 +8,7 @@ import pandas as pd
 
 from c2m import clock
 from c2m.doctor import Finding, examine
-from c2m.domain.alerts import ALERT, PLATFORM, URGENT
+from c2m.domain.alert_rules import ALERT, PLATFORM, URGENT
 from c2m.ledger import alerts
 from c2m.ledger.store import session
 from c2m.people import notify

@@ -3,7 +3,7 @@
 import pandas as pd
 from prefect import flow, task
 
-from c2m.feeds.ingest import ingest as land_files
+import c2m.feeds.ingest
 from c2m.feeds.world import World
 from c2m.steps import step
 from expectations.gate import Verdict, check_feeds
@@ -14,7 +14,7 @@ from flows.parameters import Day, Ingest
 @task(retries=2, retry_delay_seconds=5)
 def land(world: World) -> pd.DataFrame:
     """Lands what has not landed yet; a retry goes on where the last try stopped."""
-    return land_files(world)
+    return c2m.feeds.ingest.ingest(world)
 
 
 @task

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from prefect import flow, get_run_logger, task
 
+import optimization
 from c2m import clock
 from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
@@ -32,9 +33,8 @@ from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation, lot_names, priced
 from optimization.book.replenishment import replenish
 from optimization.book.waiting import plan_currency, set_apart
-from optimization.contract.instances import Instance, write
-from optimization.contract.instances import read as read_instance
-from optimization.contract.plan import Plan as Made
+from optimization.contract import instances
+from optimization.contract.instances import Instance
 from optimization.contract.plan import read_plan, search_log
 from optimization.explanation.answer import summary
 from optimization.planning.daybook import day_of
@@ -83,8 +83,8 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
 
     A plan that does not verify is an error of ours.
     """
-    write(instance, folder / "instance")
-    progress = reports.Progress(policy.time_limit_s)
+    instances.write(instance, folder / "instance")
+    progress = reports.ProgressBar(policy.time_limit_s)
     search = partial(solve, instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
     plan = until_stopped(lambda stop: search(stop=stop))
     progress.end(plan)
@@ -109,7 +109,7 @@ def keep(file: Path, content: pd.DataFrame | dict[str, Any]) -> None:
     write_atomically(file, text.encode())
 
 
-def keep_dates(folder: Path, instance: Instance, plan: Made, policy: PlanPolicy) -> None:
+def keep_dates(folder: Path, instance: Instance, plan: optimization.Plan, policy: PlanPolicy) -> None:
     """Dates of whole orders by the plan, who makes them, and in which order each factory is to work."""
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
@@ -128,14 +128,14 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     folder = settings().home / standing.folder
     if (folder / "explanation.md").exists():
         return
-    instance, made = read_instance(folder / "instance"), read_plan(folder / "plan")
+    instance, made = instances.read(folder / "instance"), read_plan(folder / "plan")
     with session() as s:
         first = plans.first_released(s, standing.business_date)
         labels = orders.labels(s, sorted(instance.orders["lot_id"]))
-    begun = read_instance(settings().home / first.folder / "instance") if first else instance
+    begun = instances.read(settings().home / first.folder / "instance") if first else instance
     day = day_of(begun, instance, made)
     if day.book is not instance:
-        write(day.book, folder / "book")
+        instances.write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
     keep(folder / "day.json", day.figures)
     try:
@@ -150,7 +150,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
 def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPolicy, waits: Standing | None) -> None:
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
-    instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
+    instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
     promised, makers, order = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
     placed = dated_allocation(instance, plan.allocation, plan.schedule, order)
     proposed = plans.ProposedPlan(

@@ -16,16 +16,15 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from c2m.domain.alerts import SEVERITY, when
-from c2m.domain.promises import correction
-from c2m.domain.promises import summary as promise_summary
+from c2m.domain.alert_rules import SEVERITY, when
+from c2m.domain.promises import correction, how_kept
 from c2m.markdown import plain, table
 from c2m.settings import settings
 from c2m.terminal import in_words
 from expectations.gate import Verdict
-from models.governance.gate import Verdict as GateVerdict
+from models.governance.gate import Promotion
 from optimization.contract.plan import Plan
-from optimization.statement.highs import Progress as Search
+from optimization.statement.highs import Progress
 
 _DAYS = ("made", "promised", "arrived")  # of a promise
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
@@ -110,7 +109,7 @@ def drift(found: pd.DataFrame, history: pd.DataFrame, alarm: bool) -> None:
     page("drift", "Drift of the champion", head, "", picture(course), "## Today, alerts first", table(found, 40))
 
 
-def promotion(number: str, verdict: GateVerdict) -> None:
+def promotion(number: str, verdict: Promotion) -> None:
     """Whether a challenger took the champion's place, and why."""
     head = f"Version {number}: {'promoted' if verdict.promoted else 'not promoted'}"
     page("promotion", head, *(f"* {reason}" for reason in verdict.reasons), "", table(verdict.segments))
@@ -148,7 +147,7 @@ def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, mo
     )
 
 
-class Progress:
+class ProgressBar:
     """The solver's way to the optimum as a progress artifact: a bar of the time limit, cost, bound and gap in words.
 
     At most one update every two seconds.
@@ -159,7 +158,7 @@ class Progress:
         self._artifact_id: Any = None
         self._next_s = 2.0
 
-    def __call__(self, seen: Search) -> None:
+    def __call__(self, seen: Progress) -> None:
         """Shows where the search stands."""
         if seen.seconds >= self._next_s:
             self._next_s = seen.seconds + 2
@@ -168,7 +167,7 @@ class Progress:
 
     def end(self, plan: Plan) -> None:
         """Fills the bar and says what came out."""
-        seen = Search(*(plan.report[name] for name in ("seconds", "bound", "objective", "gap")))
+        seen = Progress(*(plan.report[name] for name in ("seconds", "bound", "objective", "gap")))
         self._show(100.0, f"{plan.report['status']} plan: {in_words(seen)}, after {seen.seconds:.1f} s")
 
     def _show(self, percent: float, text: str) -> None:
@@ -239,7 +238,7 @@ def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
 
 def promises(rows: pd.DataFrame, day: date) -> None:
     """Promises kept: stated beside kept in all and by class; the dates that were missed, and those still open."""
-    found, learned = promise_summary(rows, day), correction(rows, day)
+    found, learned = how_kept(rows, day), correction(rows, day)
     figures = [{"promises": "all", **kept_in_words(found)}]
     by = {
         name: [{name: key, **kept_in_words(cell)} for key, cell in of.items()] for name, of in found["by"].items() if of

@@ -7,11 +7,10 @@ from prefect import State, flow, task
 from prefect.events import emit_event
 
 from c2m import clock
-from c2m.domain import alerts
-from c2m.domain.alerts import ALERT, SEVERITY, URGENT
+from c2m.domain import alert_rules
+from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
-from c2m.ledger import alerts as kept
-from c2m.ledger import job_orders, orders, status
+from c2m.ledger import alerts, job_orders, orders, status
 from c2m.ledger.store import session
 from c2m.people import notify
 from c2m.settings import settings
@@ -40,24 +39,25 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     """Applies every rule, keeps the alerts in the ledger; those that stand."""
     policy = settings().robot
     with session() as s:
-        factories, standing, beyond = status.factories(s), kept.standing(s), job_orders.surplus(s)
+        factories, standing, beyond = status.factories(s), alerts.standing(s), job_orders.surplus(s)
         refused, waiting = job_orders.refused_cuts(s), orders.waiting(s)
     late = set(standing.loc[standing["kind"] == "late", "subject"])
-    found = alerts.all_of(
-        alerts.offline(offline_hours(floor, factories), rows, policy),
-        alerts.silent(rows, policy),
-        alerts.stalled(last_of_lines(floor), rows, policy),
-        alerts.yield_drop(inspected(floor, policy), rows, policy),
-        alerts.late(rows, late, policy, remedy.moves(rows[rows["late_chance"] >= policy.relief_chance], floor, rows)),
-        alerts.promises(recent(read("promises"), clock.business_date(now))),
-        alerts.surplus(beyond),
-        alerts.refused_cuts(refused),
-        alerts.waits(waiting),
-        alerts.scans(conflicting(read("scan_quality"), clock.business_date(now))),
+    doubtful = rows[rows["late_chance"] >= policy.relief_chance]
+    found = alert_rules.all_of(
+        alert_rules.offline(offline_hours(floor, factories), rows, policy),
+        alert_rules.silent(rows, policy),
+        alert_rules.stalled(last_of_lines(floor), rows, policy),
+        alert_rules.yield_drop(inspected(floor, policy), rows, policy),
+        alert_rules.late(rows, late, policy, remedy.moves(doubtful, floor, rows)),
+        alert_rules.broken_promises(recent(read("promises"), clock.business_date(now))),
+        alert_rules.surplus(beyond),
+        alert_rules.refused_cuts(refused),
+        alert_rules.waits(waiting),
+        alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:
-        kept.record(s, found, now)
-        return kept.standing(s)
+        alerts.record(s, found, now)
+        return alerts.standing(s)
 
 
 def emit(news: pd.DataFrame) -> bool:

@@ -5,6 +5,7 @@ from datetime import date
 
 from prefect import flow, task
 
+import models.demand.train
 from c2m.errors import InputError
 from c2m.settings import settings
 from c2m.steps import step
@@ -14,7 +15,6 @@ from flows.parameters import Promote, Train
 from flows.promote import promote
 from flows.watch import drifts
 from models.demand.panel import published_panel
-from models.demand.train import train as fit
 from models.evaluation import cost
 from models.evaluation.backtest import OURS, backtest
 from models.evaluation.baselines import BASELINES
@@ -30,7 +30,7 @@ def train_and_register(day: date) -> str:
     everyone |= {name: cost.Baseline(points) for name, points in BASELINES.items()}
     folds = -(-policy.backtest_origins // 2)  # each trains the mean twice, to see how totals spread about it
     judged = replace(backtest(panel, policy), costs=cost.published(panel, everyone, folds))
-    return registry.log_and_register(fit(panel, policy), panel, judged, manifest())
+    return registry.log_and_register(models.demand.train.train(panel, policy), panel, judged, manifest())
 
 
 def usable_champion(forced: bool) -> Registered | None:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.finish import sewing_lines
-from c2m.domain import alerts as alert_rules
+from c2m.domain import alert_rules
 from c2m.settings import RobotPolicy, settings
 from models.finish import backlog, prediction
 

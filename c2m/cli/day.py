@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Day, Json, World, command, date_of
+from c2m.cli.root import Day, Json, WorldFolder, command, date_of
 
 
 @command()
 def run(
-    world: World = None,
+    world: WorldFolder = None,
     date: Day = None,
     days: Annotated[int, typer.Option(min=1, max=400, help="Business days, one after the other.")] = 1,
     to_the_end: Annotated[
@@ -32,9 +32,9 @@ def up(
     simulate: Annotated[bool, typer.Option(help="Simulated factories on the floor.")] = True,
 ) -> None:
     """Prefect, MLflow, documents, broker, relay, collector, factories in the foreground; Ctrl-C stops everything."""
-    from flows.up import up as start
+    from flows import up
 
-    start(simulate)
+    up.up(simulate)
 
 
 @command()

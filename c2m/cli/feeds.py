@@ -7,26 +7,26 @@ from typing import Annotated
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Json, World, command, refuse_without_effect
+from c2m.cli.root import Json, WorldFolder, command, refuse_without_effect
 from c2m.errors import InputError
 
 
 @command()
 def ingest(
-    world: World = None,
+    world: WorldFolder = None,
     readmit: Annotated[Path | None, typer.Option(help="Corrected rows of a quarantine export to take back.")] = None,
     as_json: Json = False,
 ) -> None:
     """Take feed files in: land what is good, quarantine what is not, once."""
-    from c2m.feeds import ingest as feeds
-    from c2m.feeds.world import World as Feeds
+    from c2m.feeds import ingest
+    from c2m.feeds.world import World
     from c2m.settings import settings
 
     if readmit:
         refuse_without_effect(
             {"--world": world}, "without --readmit: corrected rows belong to the files they came from"
         )
-    outcomes = feeds.readmit(readmit) if readmit else feeds.ingest(Feeds.load(world or settings().world_folder))
+    outcomes = ingest.readmit(readmit) if readmit else ingest.ingest(World.load(world or settings().world_folder))
     counts = ["rows_in", "accepted", "quarantined", "left_out", "duplicates"]
     shown = ["feed", "file", *counts, "status", "problems", "notes"]
     show.rows("What came in", outcomes if as_json else outcomes[shown], as_json)
@@ -43,9 +43,9 @@ def compact(as_json: Json = False) -> None:
     """Merge the small files of scans of past days into few large ones; safe at any time, also where it breaks off."""
     from dataclasses import asdict
 
-    from c2m.feeds.compact import compact as merge
+    from c2m.feeds import compact
 
-    made = [asdict(one) for one in merge()]
+    made = [asdict(one) for one in compact.compact()]
     print(json.dumps(made, default=str)) if as_json else show.table("Compacted files of scans", made)
 
 

@@ -70,17 +70,17 @@ def conformance(
 @command()
 def relay() -> None:
     """The service that sends job orders from the outbox to the factories."""
-    from c2m.floor.relay import run as serve
+    from c2m.floor import relay
 
-    serve()
+    relay.run()
 
 
 @command()
 def collect() -> None:
     """The service that takes in answers and scans of the factories, by MQTT and HTTP."""
-    from c2m.floor.collect import run as serve
+    from c2m.floor import collect
 
-    serve()
+    collect.run()
 
 
 @command()
@@ -88,9 +88,9 @@ def sparkplug(
     mapping: Annotated[Path, typer.Argument(help="YAML: which metrics mean what; see docs/factories.md.")],
 ) -> None:
     """The service that turns the counters of a site that speaks Sparkplug B into scans."""
-    from c2m.floor.sparkplug.service import run as serve
+    from c2m.floor.sparkplug import service
 
-    serve(mapping)
+    service.run(mapping)
 
 
 @command()

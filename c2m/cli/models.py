@@ -33,10 +33,10 @@ def tune(
     from c2m import clock
     from c2m.settings import settings
     from models.demand.panel import published_panel
-    from models.governance.tuning import tune as search
+    from models.governance import tuning
 
     day = date_of(date) or clock.business_date(clock.now())
-    found = search(published_panel(day), settings().forecast, day, minutes * 60, trials)
+    found = tuning.tune(published_panel(day), settings().forecast, day, minutes * 60, trials)
     show.rows(f"Pinball after {found.trials} trials", found.pinball.rename_axis("settings").reset_index(), as_json)
     if not as_json:
         print(f"To train with the best (then the gate judges it), set:\n{found.environment}", end="")

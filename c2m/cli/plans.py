@@ -27,7 +27,7 @@ def allocate(
     """Split orders over factories: the joint-factory plan with its proven bound; Ctrl-C ends with the best so far."""
     from c2m.stopping import until_interrupted
     from c2m.terminal import progress_line
-    from optimization.planning.solve import allocate as plan
+    from optimization.planning import solve
 
     limits = {"time_limit_s": time_limit, "gap": gap, "threads": threads}
     if rule:
@@ -35,8 +35,8 @@ def allocate(
         refuse_without_effect(options, "without --rule")
     given: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
     with progress_line() as progress:
-        told = partial(progress, "plan")
-        report = until_interrupted(lambda stop: plan(instance, out, **given, progress=told, stop=stop, rule=rule))
+        given |= {"progress": partial(progress, "plan"), "rule": rule}
+        report = until_interrupted(lambda stop: solve.allocate(instance, out, **given, stop=stop))
     if as_json:
         print(json.dumps(report, default=str))
     else:
@@ -117,9 +117,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why this plan: splits, prices of minutes and overtime, lots that are short or late with their cheapest fixes."""
-    from optimization.explanation.answer import explain as answer
+    from optimization.explanation import answer
 
-    found = answer(instance, plan, order, factory)
+    found = answer.explain(instance, plan, order, factory)
     if as_json:
         print(json.dumps({"title": found.title, **found.figures}, default=str))
         return
@@ -132,9 +132,9 @@ def explain(
 @command()
 def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
     """Check a plan against every rule, independently of the solver; exit code 1 where one is broken."""
-    from optimization.verification.verifier import verify as check
+    from optimization.verification import verifier
 
-    report = check(instance, plan)
+    report = verifier.verify(instance, plan)
     if as_json:
         print(json.dumps(report.as_dict(), default=str))
     else:

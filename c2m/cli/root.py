@@ -20,7 +20,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs to read.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date.")]
 Actor = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
-World = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
+WorldFolder = Annotated[Path | None, typer.Option(help="Folder of feed files, or of a world.yaml that names mappings.")]
 
 
 def _say_version(asked: bool) -> None:

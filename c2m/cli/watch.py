@@ -31,7 +31,7 @@ def doctor(as_json: Json = False) -> None:
 @command("alerts")
 def open_alerts(as_json: Json = False) -> None:
     """Alerts of the order robot that stand, the gravest first."""
-    from c2m.domain.alerts import SEVERITY
+    from c2m.domain.alert_rules import SEVERITY
     from c2m.ledger import alerts
     from c2m.ledger.store import session
 
@@ -46,10 +46,10 @@ def open_alerts(as_json: Json = False) -> None:
 def kept_promises(as_json: Json = False) -> None:
     """How many promised dates were kept, beside what was stated: in all, by kind, distance, size, month, factory."""
     from c2m import clock
-    from c2m.domain.promises import summary
+    from c2m.domain.promises import how_kept
     from c2m.warehouse.published import read
 
-    found = summary(read("promises"), clock.business_date(clock.now()))
+    found = how_kept(read("promises"), clock.business_date(clock.now()))
     if as_json:
         print(json.dumps(found, default=str))
         return

@@ -16,16 +16,16 @@ def why(
     """The chain from a job order to the rows of the feed files, every link checked; exit code 2 names broken ones."""
     from c2m.errors import InputError
     from c2m.ledger.store import reading
-    from c2m.why.chain import why as chain_of
+    from c2m.why import chain
 
     with reading() as transaction:
-        chain = chain_of(transaction, name)
+        found = chain.why(transaction, name)
     if as_json:
-        print(json.dumps(chain.as_dict(), default=str))
+        print(json.dumps(found.as_dict(), default=str))
     else:
-        _print(chain)
-    if chain.broken:
-        raise InputError("broken-links", chain.broken)
+        _print(found)
+    if found.broken:
+        raise InputError("broken-links", found.broken)
 
 
 def _print(chain: Any) -> None:

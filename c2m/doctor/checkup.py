@@ -28,7 +28,7 @@ SERVICES: Mapping[str, Check] = {
     "broker": floor.broker,
     "floor services": floor.services,
     "outbox": floor.outbox,
-    "clock": state.clock,
+    "clock": state.moment,
 }
 HOME: Mapping[str, Check] = {"ledger": state.ledger, "marts": state.marts, "disk": state.disk}
 

@@ -11,7 +11,7 @@ from c2m import clock
 from c2m.doctor.finding import Finding, judged
 from c2m.errors import C2MError
 from c2m.floor.child import LOOPBACK, listens, log_file
-from c2m.ledger.conversation import outbox as messages
+from c2m.ledger.conversation.outbox import overdue
 from c2m.ledger.store import session
 from c2m.settings import settings
 
@@ -52,7 +52,7 @@ def services() -> Iterator[Finding]:
 def outbox() -> list[Finding]:
     """Nothing has waited for long to be sent."""
     with session() as transaction:
-        count = messages.overdue(transaction, datetime.now(UTC), clock.now(), _SENT)
+        count = overdue(transaction, datetime.now(UTC), clock.now(), _SENT)
     faults = [f"{count} messages to factories are due for more than {_SENT.seconds // 60} minutes"] if count else []
     return judged("outbox", faults, "no message is overdue", f"read {log_file('relay')}")
 

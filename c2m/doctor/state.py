@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from c2m import clock as platform_clock
+from c2m import clock
 from c2m.doctor.finding import Finding, judged
 from c2m.ledger import store
 from c2m.settings import settings
@@ -37,13 +37,13 @@ def disk() -> list[Finding]:
     return judged("disk", faults, f"{free_gb:,.0f} GB free", move)
 
 
-def clock() -> list[Finding]:
+def moment() -> list[Finding]:
     """It goes on, and not backwards."""
     faults = []
     steps = settings().home / "steps.jsonl"
     if steps.exists() and datetime.fromtimestamp(steps.stat().st_mtime, UTC) > datetime.now(UTC) + _SKEW:
         faults.append("the machine's clock was set back: steps were written later than now")
-    if platform_clock.is_virtual() and not platform_clock.speed():
-        faults.append(f"the virtual clock stands still at {platform_clock.now():%Y-%m-%d %H:%M} UTC")
-    kind = "virtual, at the speed of real time" if platform_clock.is_virtual() else "real"
-    return judged("clock", faults, f"{platform_clock.now():%Y-%m-%d %H:%M} UTC, {kind}", "start c2m up anew")
+    if clock.is_virtual() and not clock.speed():
+        faults.append(f"the virtual clock stands still at {clock.now():%Y-%m-%d %H:%M} UTC")
+    kind = "virtual, at the speed of real time" if clock.is_virtual() else "real"
+    return judged("clock", faults, f"{clock.now():%Y-%m-%d %H:%M} UTC, {kind}", "start c2m up anew")

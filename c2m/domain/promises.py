@@ -116,7 +116,7 @@ def recent(rows: pd.DataFrame, today: date) -> pd.DataFrame:
     return due[pd.to_datetime(due["promised_on"]) >= pd.Timestamp(today) - pd.Timedelta(days=RECENT_DAYS)]
 
 
-def summary(rows: pd.DataFrame, today: date) -> dict[str, Any]:
+def how_kept(rows: pd.DataFrame, today: date) -> dict[str, Any]:
     """stated, kept and its interval, judged, open, correction; the rates by kind, distance, size, month, factory."""
     due = judged(rows)
     open_ = rows[rows["is_first"] & ~rows["is_due"]]

@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from c2m.domain.alerts import ALERT, PLATFORM
+from c2m.domain.alert_rules import ALERT, PLATFORM
 from c2m.ledger.store import frame, rows, serialise, upsert
 from c2m.ledger.tables import Alert, AlertNotice
 

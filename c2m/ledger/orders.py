@@ -15,7 +15,7 @@ from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
-from c2m.ledger import quantities as reasons
+from c2m.ledger.quantities import record_quantities
 from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
 from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise
@@ -64,7 +64,7 @@ def record(
     sku_rows = [row | {"shipped": 0} for row in rows(LotSku, sized, ["lot_id", "sku_id", "size", "quantity"])]
     upsert(session, LotSku, sku_rows + _vanished_skus(session, lot_skus), keep=("shipped",))
     if quantities is not None:
-        reasons.record(session, quantities, at)
+        record_quantities(session, quantities, at)
     cancelled = set(orders.loc[orders["state"] == "cancelled", "order_id"]) if "state" in orders else set()
     _cancel(session, set(orders["order_id"]), set(lots["lot_id"]), cancelled, at)
     _reopen(session, lots[~lots["order_id"].isin(cancelled)], at)

@@ -22,7 +22,7 @@ SKU = [c.name for c in OrderQuantitySku.__table__.columns]
 _GONE = {"sku_colour": "", "size_share": 0.0, "on_hand": 0, "on_order": 0, "lacking": 0.0, "quantity": 0}
 
 
-def record(session: Session, quantities: pd.DataFrame, at: datetime) -> None:
+def record_quantities(session: Session, quantities: pd.DataFrame, at: datetime) -> None:
     """Takes over how quantities came about, a row per lot and SKU of its style; the same rows change nothing."""
     moments = pd.to_datetime(quantities["forecast_at"]).dt.tz_localize("UTC")
     lots = quantities.assign(forecast_at=moments).drop_duplicates("lot_id")

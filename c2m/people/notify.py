@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from pydantic import SecretStr
 
-from c2m.domain.alerts import SEVERITY, URGENT
+from c2m.domain.alert_rules import SEVERITY, URGENT
 from c2m.ledger import alerts
 from c2m.ledger.store import session
 from c2m.settings import RobotPolicy, settings

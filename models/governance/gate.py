@@ -19,7 +19,7 @@ _CELLS = 5_000_000  # drawn at once, 40 MB
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Promotion:
     """saving: share of the champion's cost, and its interval. segments: cost of both, change, whether within limits."""
 
     promoted: bool
@@ -29,11 +29,11 @@ class Verdict:
     segments: pd.DataFrame
 
 
-def judge(costs: pd.DataFrame, policy: PromotionPolicy) -> Verdict:
+def judge(costs: pd.DataFrame, policy: PromotionPolicy) -> Promotion:
     """The verdict on costs by series and origin with the columns segment, champion, challenger."""
     if costs.empty:
         reason = "history is too short: no origin has two windows of demand before it and one after it"
-        return Verdict(False, [reason], 0.0, (0.0, 0.0), costs)
+        return Promotion(False, [reason], 0.0, (0.0, 0.0), costs)
     by_series = costs.groupby("series_id")[[CHAMPION, CHALLENGER]].sum()
     low, high = interval(by_series[CHAMPION].to_numpy(), by_series[CHALLENGER].to_numpy(), policy)
     saving = float(_saving(*(by_series[[name]].sum().to_numpy() for name in (CHAMPION, CHALLENGER)))[0])
@@ -41,7 +41,8 @@ def judge(costs: pd.DataFrame, policy: PromotionPolicy) -> Verdict:
     against = list(_against(saving, low, high, segments, policy))
     span = f"{policy.confidence:.0%} interval {low:.2%} to {high:.2%}"
     limit = f"no segment costs over {policy.segment_limit:.0%} more"
-    return Verdict(not against, against or [f"saves {saving:.2%} ({span}), and {limit}"], saving, (low, high), segments)
+    reasons = against or [f"saves {saving:.2%} ({span}), and {limit}"]
+    return Promotion(not against, reasons, saving, (low, high), segments)
 
 
 def interval(champion: Floats, challenger: Floats, policy: PromotionPolicy) -> tuple[float, float]:

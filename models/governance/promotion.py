@@ -14,13 +14,13 @@ from c2m.settings import ForecastPolicy, settings
 from models.demand.panel import Panel, published_panel
 from models.evaluation import cost
 from models.governance import gate, registry
-from models.governance.gate import CHALLENGER, CHAMPION, Verdict
+from models.governance.gate import CHALLENGER, CHAMPION, Promotion
 from models.governance.registry import GATE, Registered
 
 PROMOTED = "promoted"
 
 
-def decide(business_date: date, again: bool = False, version: str | None = None) -> Verdict | None:
+def decide(business_date: date, again: bool = False, version: str | None = None) -> Promotion | None:
     """The verdict on the challenger; None without one, or where it was judged beside this champion and not `again`.
 
     version: becomes the challenger first, and is judged in any case.
@@ -55,7 +55,7 @@ def _nominate(version: str) -> None:
     registry.challenge(version)
 
 
-def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Verdict:
+def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Promotion:
     """The gate's verdict on both, from origins of which the window has passed."""
     policy = settings().promotion
     both = {CHAMPION: _contestant(champion), CHALLENGER: _contestant(challenger)}
@@ -66,13 +66,13 @@ def _contestant(version: Registered) -> cost.Ours:
     return cost.Ours(ForecastPolicy.model_validate(version.scorer.spec["policy"]), version.scorer)
 
 
-def segments(verdict: Verdict) -> pd.DataFrame:
+def segments(verdict: Promotion) -> pd.DataFrame:
     """What each segment costs, its rise in percent."""
     rows = verdict.segments
     return rows.assign(rise=rows["rise"].map("{:+.1%}".format)) if len(rows) else rows
 
 
-def figures(verdict: Verdict) -> dict[str, str]:
+def figures(verdict: Promotion) -> dict[str, str]:
     """The verdict in words and figures."""
     low, high = verdict.interval
     word = PROMOTED if verdict.promoted else "refused"
@@ -80,7 +80,7 @@ def figures(verdict: Verdict) -> dict[str, str]:
     return {"verdict": word, "saving": saving, "reasons": "; ".join(verdict.reasons)}
 
 
-def page(verdict: Verdict, champion: Registered, challenger: Registered) -> str:
+def page(verdict: Promotion, champion: Registered, challenger: Registered) -> str:
     """The verdict for people, in Markdown."""
     word = "takes the place of" if verdict.promoted else "does not take the place of"
     return "\n".join([

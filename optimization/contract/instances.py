@@ -30,8 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
+from pyarrow import csv, parquet
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
@@ -221,7 +220,7 @@ def _read_table(folder: Path, name: str, faults: list[str]) -> pd.DataFrame | No
     if len(files) != 1:
         return None
     try:
-        return _read_csv(files[0]) if files[0].suffix == ".csv" else pa_parquet.read_table(files[0]).to_pandas()
+        return _read_csv(files[0]) if files[0].suffix == ".csv" else parquet.read_table(files[0]).to_pandas()
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
         faults.append(f"{files[0].name}: cannot be read ({error}); expected UTF-8 CSV with a header, or Parquet")
         return None
@@ -234,7 +233,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
     if len(set(names)) < len(names):
         raise ValueError("a column stands twice in the header")
     types = dict.fromkeys((name.strip('"') for name in names), pa.string())
-    table = pa_csv.read_csv(file, convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=False))
+    table = csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=False))
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

@@ -18,7 +18,7 @@ from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledge
 from mlflow.tracking import MlflowClient
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from c2m.domain.alerts import ALERT, URGENT, WARNING
+from c2m.domain.alert_rules import ALERT, URGENT, WARNING
 from c2m.orchestrator import orchestrator
 from flows import services
 from flows.robot import emit

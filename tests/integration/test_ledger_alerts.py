@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from c2m.domain.alerts import URGENT, WARNING
+from c2m.domain.alert_rules import URGENT, WARNING
 from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import alerts
 from c2m.ledger.store import session

@@ -3,7 +3,7 @@
 import pytest
 from ledger_kit import HOUR, NOW, job, live_to, lot_row, order_row, queue, record, release, shipped
 
-from c2m.domain import alerts
+from c2m.domain import alert_rules
 from c2m.ledger import job_orders, orders, store
 from c2m.ledger.conversation import changes, inbox
 from c2m.wire.messages import JobResponse, compose, factory_source
@@ -59,7 +59,7 @@ def test_a_cancelled_order_is_asked_back_and_the_refusal_is_told() -> None:
     assert ask() == 0, "the same question never twice"
     with store.session() as session:
         refused = job_orders.refused_cuts(session)
-    told = alerts.refused_cuts(refused)
+    told = alert_rules.refused_cuts(refused)
     assert (job().state, job().quantity, job().asked_pieces) == ("Running", 300, 0)
     assert told["cause"].tolist() == ["order O1 was cancelled; F1 goes on with 300: cut already"]
 

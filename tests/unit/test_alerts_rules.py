@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2m.domain import alerts
-from c2m.domain.alerts import ALERT, URGENT, WARNING
+from c2m.domain import alert_rules
+from c2m.domain.alert_rules import ALERT, URGENT, WARNING
 from c2m.settings import RobotPolicy
 
 POLICY = RobotPolicy.model_validate({})
@@ -37,7 +37,7 @@ def test_far_from_its_due_day_only_what_is_nearly_certain_is_late() -> None:
         {"late_chance": 0.94}, {"late_chance": 0.96}, {"late_chance": 0.61, "due_days": 2},
         {"late_chance": 0.59, "due_days": 2}, {"late_chance": 1.0, "lost_chance": 0.9, "due_days": 0},
     )  # fmt: skip
-    found = alerts.late(rows, set(), POLICY, {"J2": "Do this"})
+    found = alert_rules.late(rows, set(), POLICY, {"J2": "Do this"})
     assert subjects(found) == [("J2", WARNING), ("J3", WARNING), ("J5", URGENT)]
     assert found["move"].tolist() == ["Do this", "", ""]
     cause = "96% sure to miss 09 Mar: finish 09 Mar (09 Mar to 09 Mar); 5,000 standard minutes are left, F1 earns 2,000"
@@ -47,13 +47,14 @@ def test_far_from_its_due_day_only_what_is_nearly_certain_is_late() -> None:
 
 def test_a_warning_stands_until_its_chance_is_low() -> None:
     rows = outlook({"late_chance": 0.31}, {"late_chance": 0.29}, {"late_chance": 0.31})
-    assert subjects(alerts.late(rows, {"J1", "J2"}, POLICY, {})) == [("J1", WARNING)]
+    assert subjects(alert_rules.late(rows, {"J1", "J2"}, POLICY, {})) == [("J1", WARNING)]
 
 
 def test_what_has_no_end_on_the_calendar_is_said_so() -> None:
     rows = outlook({"late_chance": 1.0, "q50": pd.NaT, "q90": pd.NaT})
     assert (
-        "finish beyond the calendar (09 Mar to beyond the calendar)" in alerts.late(rows, set(), POLICY, {})["cause"][0]
+        "finish beyond the calendar (09 Mar to beyond the calendar)"
+        in alert_rules.late(rows, set(), POLICY, {})["cause"][0]
     )
 
 
@@ -62,7 +63,7 @@ def test_silence_counts_for_running_job_orders_with_work_left() -> None:
         {"silent_hours": 3.9}, {"silent_hours": 4.0}, {"silent_hours": 12.0}, {"silent_hours": 9.0, "running": False},
         {"silent_hours": 9.0, "work_left": 0.0}, {"silent_hours": np.nan},
     )  # fmt: skip
-    assert subjects(alerts.silent(rows, POLICY)) == [("J2", WARNING), ("J3", URGENT)]
+    assert subjects(alert_rules.silent(rows, POLICY)) == [("J2", WARNING), ("J3", URGENT)]
 
 
 def test_a_line_stalls_when_its_last_job_order_is_not_done() -> None:
@@ -71,7 +72,7 @@ def test_a_line_stalls_when_its_last_job_order_is_not_done() -> None:
         [("F1", "L1", "J1", 5.0), ("F1", "L2", "J1", 0.5), ("F1", "L3", "J2", 50.0), ("F1", "", "J1", 50.0)],
         columns=["factory_id", "line_id", "job_order_id", "silent_hours"],
     )
-    found = alerts.stalled(lines, rows, POLICY)
+    found = alert_rules.stalled(lines, rows, POLICY)
     assert subjects(found) == [("F1/L1", WARNING)]
     assert found["move"].tolist() == ["Call F1: one of 2 lines earns nothing"]
 
@@ -79,7 +80,7 @@ def test_a_line_stalls_when_its_last_job_order_is_not_done() -> None:
 def test_an_offline_factory_matters_when_it_owes_pieces() -> None:
     rows = outlook({}, {"running": False, "pieces_left": 300, "order_id": "O2"}, {"factory_id": "F2"})
     said = pd.DataFrame({"factory_id": ["F1", "F2", "F3"], "offline_hours": [2.5, np.nan, 30.0]})
-    found = alerts.offline(said, rows, POLICY)
+    found = alert_rules.offline(said, rows, POLICY)
     assert subjects(found) == [("F1", WARNING)]
     assert found["cause"][0] == "F1 is offline for 2.5 working hours with 2 job orders, 800 pieces left"
     assert found["move"][0] == "Call F1; 300 pieces are not begun and can be planned elsewhere"
@@ -95,7 +96,7 @@ def by_counting(defects: int, pieces: int, all_defects: int, all_pieces: int) ->
 @pytest.mark.parametrize("defects,falls", [(5, False), (12, False), (20, True)])
 def test_yield_falls_when_chance_does_not_explain_it(defects: int, falls: bool) -> None:
     counts = {"recent_good": 300 - defects, "recent_defects": defects, "past_good": 990, "past_defects": 10}
-    found = alerts.yield_drop(pd.DataFrame([{"factory_id": "F1"} | counts]), outlook({}), POLICY)
+    found = alert_rules.yield_drop(pd.DataFrame([{"factory_id": "F1"} | counts]), outlook({}), POLICY)
     chance = by_counting(defects, 300, 10 + defects, 1300)
     assert (chance < POLICY.yield_chance) == falls == (len(found) == 1)
     for cause in found["cause"]:
@@ -105,7 +106,7 @@ def test_yield_falls_when_chance_does_not_explain_it(defects: int, falls: bool) 
 
 def test_a_small_fall_is_none_however_certain() -> None:
     counts = {"recent_good": 98_500, "recent_defects": 1500, "past_good": 990_000, "past_defects": 10_000}
-    assert alerts.yield_drop(pd.DataFrame([{"factory_id": "F1"} | counts]), outlook({}), POLICY).empty
+    assert alert_rules.yield_drop(pd.DataFrame([{"factory_id": "F1"} | counts]), outlook({}), POLICY).empty
 
 
 def test_one_cause_is_told_once() -> None:
@@ -117,9 +118,10 @@ def test_one_cause_is_told_once() -> None:
         [("F1", "L1", "J1", 30.0), ("F2", "L1", "J2", 30.0), ("F3", "L1", "J3", 30.0)],
         columns=["factory_id", "line_id", "job_order_id", "silent_hours"],
     )
-    found = alerts.all_of(
-        alerts.offline(said, rows, POLICY), alerts.silent(rows, POLICY), alerts.stalled(lines, rows, POLICY),
-        alerts.late(rows, set(), POLICY, {}),
+    found = alert_rules.all_of(
+        alert_rules.offline(said, rows, POLICY), alert_rules.silent(rows, POLICY),
+        alert_rules.stalled(lines, rows, POLICY),
+        alert_rules.late(rows, set(), POLICY, {}),
     )  # fmt: skip
     told = list(zip(found["kind"], found["subject"], strict=True))
     assert told == [("offline", "F1"), ("silent", "J2"), ("stalled", "F3/L1"), ("late", "J1")]
@@ -130,9 +132,10 @@ def test_an_empty_floor_is_quiet() -> None:
     said = pd.DataFrame({"factory_id": ["F1"], "offline_hours": [30.0]})
     lines = pd.DataFrame(columns=["factory_id", "line_id", "job_order_id", "silent_hours"])
     counts = pd.DataFrame({"factory_id": ["F1"]} | {name: [5] for name in PIECES}).iloc[:0]
-    found = alerts.all_of(
-        alerts.offline(said, rows, POLICY), alerts.silent(rows, POLICY), alerts.stalled(lines, rows, POLICY),
-        alerts.yield_drop(counts, rows, POLICY), alerts.late(rows, set(), POLICY, {}),
+    found = alert_rules.all_of(
+        alert_rules.offline(said, rows, POLICY), alert_rules.silent(rows, POLICY),
+        alert_rules.stalled(lines, rows, POLICY),
+        alert_rules.yield_drop(counts, rows, POLICY), alert_rules.late(rows, set(), POLICY, {}),
     )  # fmt: skip
     assert list(found.columns) == ALERT and found.empty
 

@@ -66,6 +66,21 @@ LETTERS = {
     "optimization/engines/whole_lots/assignment.py": "ipxz",
     "optimization/statement/mip.py": "ofk",  # index sets of the program: Pyomo passes them to each rule
 }
+# What the field shortens. Nothing else is renamed by who imports it: a name that needs it is a wrong name.
+SHORT = {
+    "great_expectations": "gx",
+    "great_expectations.expectations": "gxe",
+    "numpy": "np",
+    "numpy.typing": "npt",
+    "pandas": "pd",
+    "pyarrow": "pa",
+    "pyarrow.compute": "pc",
+    "pyarrow.parquet": "pq",
+    "pyomo.environ": "pyo",
+    "scipy.sparse": "sp",
+    "sqlalchemy": "sa",
+    "xgboost": "xgb",
+}
 COMMANDS = sorted((ROOT / "c2m" / "cli").glob("*.py"))
 
 
@@ -192,6 +207,19 @@ def weight(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Nodes of a function's body, docstring and contexts of names left out: what a reader has to take in."""
     body = function.body[ast.get_docstring(function) is not None :]
     return sum(not isinstance(node, ast.expr_context) for part in body for node in ast.walk(part))
+
+
+def test_nobody_renames_what_it_imports() -> None:
+    renamed = {
+        f"{path.relative_to(ROOT)}: {alias.name} as {alias.asname}"
+        for part in PARTS
+        for path in modules(part)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname not in (None, alias.name, SHORT.get(alias.name))
+    }
+    assert renamed == set()
 
 
 def test_parameters_have_names() -> None:

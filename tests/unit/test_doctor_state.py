@@ -57,11 +57,11 @@ def test_a_full_disk_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_virtual_clock_must_go_on(home: Path) -> None:
-    assert state.clock()[0].ok
+    assert state.moment()[0].ok
     clock.set_now(NOON)
-    assert "stands still" in state.clock()[0].seen
+    assert "stands still" in state.moment()[0].seen
     clock.set_now(NOON, speed=1)
-    assert state.clock()[0].ok
+    assert state.moment()[0].ok
 
 
 @pytest.mark.parametrize(

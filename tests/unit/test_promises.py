@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from c2m.domain import alerts, promises
+from c2m.domain import alert_rules, promises
 
 TODAY = date(2026, 6, 1)
 
@@ -39,7 +39,7 @@ def test_the_interval_holds_the_true_rate_in_19_of_20_cases(together: int) -> No
 def test_rates_are_of_first_dates_that_are_past() -> None:
     past, ahead = drawn(0.5, 40), rows(np.ones(30, dtype=bool)).assign(is_due=False, state="kept")
     later = rows(np.ones(30, dtype=bool)).assign(is_first=False)
-    found = promises.summary(pd.concat([past, ahead, later], ignore_index=True), TODAY)
+    found = promises.how_kept(pd.concat([past, ahead, later], ignore_index=True), TODAY)
     assert found["judged"] == 40
     assert found["open"] == 30
     assert found["kept"] == (past["state"] == "kept").mean()
@@ -47,13 +47,13 @@ def test_rates_are_of_first_dates_that_are_past() -> None:
 
 
 def test_a_promise_of_several_factories_counts_for_each() -> None:
-    found = promises.summary(rows(np.array([True, False])).assign(factories=["F1;F2", "F2"]), TODAY)["by"]["factory"]
+    found = promises.how_kept(rows(np.array([True, False])).assign(factories=["F1;F2", "F2"]), TODAY)["by"]["factory"]
     assert {name: (cell["judged"], cell["kept"]) for name, cell in found.items()} == {"F1": (1, 1.0), "F2": (2, 0.5)}
 
 
 def test_classes_by_distance_and_size() -> None:
     mixed = rows(np.ones(4, dtype=bool)).assign(days_ahead=[3, 4, 14, 30], pieces=[300, 301, 1, 1])
-    by = promises.summary(mixed, TODAY)["by"]
+    by = promises.how_kept(mixed, TODAY)["by"]
     assert {name: cell["judged"] for name, cell in by["distance"].items()} == {
         "00-03 days": 1,
         "04-07 days": 1,
@@ -66,7 +66,7 @@ def test_classes_by_distance_and_size() -> None:
 def test_nothing_is_corrected_while_what_is_stated_may_be_true() -> None:
     for due in (drawn(0.9, 500), drawn(0.6, 0), rows(np.array([True, False]))):
         assert promises.correction(due, TODAY) == promises.Correction()
-        assert alerts.promises(promises.recent(due, TODAY)).empty
+        assert alert_rules.broken_promises(promises.recent(due, TODAY)).empty
     assert promises.Correction().asked(0.9) == promises.Correction().stated(0.9) == 0.9
 
 
@@ -79,8 +79,8 @@ def test_where_dates_are_kept_otherwise_than_stated_later_ones_are_corrected_and
     assert learned.stated(modelled) == pytest.approx(share, abs=0.05)
     assert learned.stated(learned.asked(0.9)) == pytest.approx(0.9)
     assert (learned.asked(0.9) > 0.9) == (share < modelled)
-    told = alerts.promises(promises.recent(due, TODAY))
-    assert told["severity"].tolist() == [alerts.URGENT if share < modelled else alerts.WARNING]
+    told = alert_rules.broken_promises(promises.recent(due, TODAY))
+    assert told["severity"].tolist() == [alert_rules.URGENT if share < modelled else alert_rules.WARNING]
     assert f"{(due['state'] == 'kept').mean():.1%} of 400" in told["cause"].iloc[0]
 
 

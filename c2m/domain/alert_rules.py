@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from c2m.domain import promises as promise_dates
+from c2m.domain import promises
 from c2m.settings import RobotPolicy
 
 ALERT = ["kind", "subject", "factory_id", "severity", "cause", "move", "job_order_ids", "order_ids"]
@@ -145,9 +145,9 @@ def late(outlook: pd.DataFrame, standing: set[str], policy: RobotPolicy, moves: 
     return _alerts("late", rows, "job_order_id", np.where(rows["lost"], URGENT, WARNING), cause, move)
 
 
-def promises(due: pd.DataFrame) -> pd.DataFrame:
+def broken_promises(due: pd.DataFrame) -> pd.DataFrame:
     """Promised dates are kept more or less often than stated. due: the recent ones that are past, rows of that mart."""
-    found = promise_dates.kept(due)
+    found = promises.kept(due)
     if found.holds:
         return pd.DataFrame(columns=ALERT)
     interval = f"95 % interval {found.low:.1%} to {found.high:.1%}"
