@@ -23,6 +23,8 @@ _FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
 _MOST_PIECES = 10_000_000  # one order line; more is a wrong column
 _MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
 
+FIRST_LINE = "#1"  # of the lines without an id of their own that are equal in the rest of their key
+
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
@@ -145,6 +147,13 @@ class MerchantOrderLine(Row):
     )
     status: Annotated[Literal["open", "cancelled"], Sql("VARCHAR", added=True)] | None = Field(
         None, description="Of the line; open where it says nothing"
+    )
+    order_line_id: Annotated[
+        str, Sql("VARCHAR", added=True), Field(pattern=r"^(#[1-9][0-9]{0,8}|[A-Za-z0-9_-]{1,64})$")
+    ] = Field(
+        FIRST_LINE,
+        description="Lines of one SKU add up. Without an id the equal lines of one file are numbered (#1, #2, ...), "
+        "and what a later file says of that SKU of the order takes the place of all of them",
     )
 
 
@@ -290,13 +299,14 @@ FEEDS: dict[str, Feed] = {
         Feed(
             "merchant_order_lines",
             MerchantOrderLine,
-            "SKU of a production order",
-            ("merchant_id", "order_id", "sku_id"),
+            "line of a production order",
+            ("merchant_id", "order_id", "sku_id", "order_line_id"),
             "upsert",
             references=(
                 Reference(("merchant_id", "order_id"), "merchant_orders"),
                 Reference(("merchant_id", "sku_id"), "catalogue"),
             ),
+            numbered="order_line_id",
         ),
         Feed(
             "demand_signals",

@@ -36,7 +36,11 @@ def folder(name: str) -> Path:
 
 def source(name: str) -> str:
     """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written."""
-    return f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))}, union_by_name = true)"
+    rows = f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))}, union_by_name = true)"
+    if name not in FEEDS or (numbered := FEEDS[name].numbered) is None:
+        return rows
+    first = literal(FEEDS[name].column(numbered).default)  # what landed before lines had ids
+    return f"(SELECT * REPLACE (coalesce({numbered}, {first}) AS {numbered}) FROM {rows})"  # noqa: S608
 
 
 def ensure_landing() -> None:

@@ -17,7 +17,7 @@ from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, native, parse
 from c2m.feeds.outcomes import Outcome, find
 from c2m.feeds.records import kind_of
-from c2m.feeds.rules import literal, quoted
+from c2m.feeds.rules import Feed, literal, quoted
 from c2m.files import write_atomically, write_with
 from c2m.settings import settings
 
@@ -55,7 +55,8 @@ def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outco
     connection.execute(
         f"""CREATE TEMP TABLE quarantined AS
             SELECT $feed AS feed, $batch_id AS batch_id, $file AS file, "#record" AS record,
-            {_raw(connection)} AS raw, rule, seen, advice FROM broken JOIN records USING ("#record")""",  # noqa: S608
+            {_raw(connection, mapping.feed)} AS raw, rule, seen, advice
+            FROM broken JOIN records USING ("#record") {_numbers(connection, mapping.feed)}""",  # noqa: S608
         {"feed": outcome.feed, "batch_id": outcome.batch_id, "file": outcome.file},
     )
     connection.execute(f"CREATE TEMP TABLE before AS FROM {_source([path])}")
@@ -82,9 +83,23 @@ def _source(paths: Iterable[Path]) -> str:
     return "(SELECT " + ", ".join(f"NULL::{kind} AS {name}" for name, kind in SCHEMA.items()) + " LIMIT 0)"
 
 
-def _raw(connection: duckdb.DuckDBPyConnection) -> str:
+def _numbers(connection: duckdb.DuckDBPyConnection, feed: Feed) -> str:
+    """SQL: joins the number that a row has among the equal lines of its file, by which it comes back."""
+    if feed.numbered and _has_typed(connection):
+        return f'LEFT JOIN (SELECT "#record", {feed.numbered} AS _line FROM typed) USING ("#record")'  # noqa: S608
+    return ""
+
+
+def _has_typed(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file could be used as a whole."""
+    return bool(connection.execute("FROM duckdb_tables() WHERE table_name = 'typed' AND temporary").fetchall())
+
+
+def _raw(connection: duckdb.DuckDBPyConnection, feed: Feed) -> str:
     names = [name for name in connection.table("records").columns if not name.startswith("#")]
     cells = ", ".join(f"{literal(name)}, {quoted(name)}" for name in names)
+    if feed.numbered and _has_typed(connection):
+        cells += ", '_line', _line"
     row = f"json_object({cells})" if cells else "JSON '{}'"
     return f"""(CASE WHEN "#cells" IS NULL THEN {row} ELSE json_object('_cells', "#cells"::JSON) END)::VARCHAR"""
 
@@ -124,4 +139,5 @@ def _to_correct(broken: pd.DataFrame, names: Iterable[str]) -> dict[str, str | N
     if "_cells" in raw:
         said["_seen"] += f": {raw['_cells']}"
     place = {"_batch_id": str(first["batch_id"]), "_record": str(first["record"])}
+    place |= {"_line": raw["_line"]} if raw.get("_line") else {}
     return place | said | {name: raw.get(name) for name in names}

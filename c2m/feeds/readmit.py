@@ -20,7 +20,7 @@ from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, ReadOptions
 from c2m.feeds.outcomes import Outcome
 from c2m.feeds.records import read
-from c2m.feeds.split import split
+from c2m.feeds.split import LINE, split
 
 Row = dict[str, str | None]  # column of the file: its text
 _BATCH_ID = re.compile("[0-9a-f]{32}")
@@ -90,6 +90,8 @@ def _settled(outcome: Outcome, landed: int, quarantined: int) -> Outcome:
 def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: dict[int, Row]) -> None:
     """The table `records` of rows at hand."""
     texts = {name: [row.get(name) for row in rows.values()] for name in mapping.wanted}
+    if mapping.feed.numbered:
+        texts[LINE] = [row.get("_line") for row in rows.values()]
     said: dict[str, list[str | None]] = {name: [None] * len(rows) for name in ("#fault", "#seen", "#cells")}
     table = pa.table({name: pa.array(values, pa.string()) for name, values in (said | texts).items()})
     numbers = pa.array(rows, pa.int64())

@@ -72,6 +72,7 @@ class Feed:
     rules: tuple[Rule, ...] = ()
     references: tuple[Reference, ...] = ()
     required: bool = False  # the day cannot go on without a row of it
+    numbered: str | None = None  # last of the key: numbers rows of one file that lack it and are equal in the others
     columns: tuple[Column, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ from c2m.feeds import landing
 from c2m.feeds.mapping import Mapping
 from c2m.feeds.rules import Column, Feed, Reference, literal, quoted
 
+LINE = "#line"  # of the table `records`: the number that a row of a numbered feed had before
+
 _TYPES = {
     "INTEGER": "a whole number",
     "DOUBLE": "a number",
@@ -43,6 +45,7 @@ class _Check:
 def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, own_batch: str) -> None:
     """Makes `typed`, `broken` and `accepted`; landed rows of `own_batch` (a run that broke off) do not count."""
     _type(connection, mapping, arrived_at)
+    _number_lines(connection, mapping.feed)
     if mapping.newest_file_wins:
         _date_by_arrival(connection, mapping.feed, arrived_at, own_batch)
     connection.execute(
@@ -96,6 +99,22 @@ def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
     )
 
 
+def _number_lines(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Equal lines of one file without an id of their own are lines of their own; one that comes back has its number."""
+    if feed.numbered is None:
+        return
+    if LINE in connection.table("records").columns:
+        number = f"""r.{quoted(LINE)} FROM records AS r
+            WHERE typed."#record" = r."#record" AND r.{quoted(LINE)} IS NOT NULL"""
+    else:
+        equal = ", ".join((*(name for name in feed.key if name != feed.numbered), "known_at"))
+        number = f"""'#' || place FROM (
+                SELECT "#record", row_number() OVER (PARTITION BY {equal} ORDER BY "#record") AS place
+                FROM typed WHERE {feed.numbered} = {literal(feed.column(feed.numbered).default)}
+            ) AS numbered WHERE typed."#record" = numbered."#record" AND place > 1"""
+    connection.execute(f"UPDATE typed SET {feed.numbered} = {number}")
+
+
 def _filled(mapping: Mapping, column: Column) -> str:
     """SQL: every column of the file behind this one holds something, and null is not meant. A constant is filled."""
     if column.name not in mapping.expressions:
@@ -142,10 +161,16 @@ def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
 def row_hash(feed: Feed) -> str:
     """SQL: the hash of a row by its contract's columns."""
     content = ", ".join(
-        f"'{column.name}=' || {column.name}::VARCHAR" if column.added else f"coalesce({column.name}::VARCHAR, chr(30))"
+        f"'{column.name}=' || {_said(column)}" if column.added else f"coalesce({column.name}::VARCHAR, chr(30))"
         for column in feed.columns
     )
     return f"md5(concat_ws(chr(31), {content}))"
+
+
+def _said(column: Column) -> str:
+    """SQL: the text of a column that came later, null where it says no more than rows that landed before."""
+    text = f"{column.name}::VARCHAR"
+    return text if column.default is None else f"nullif({text}, {literal(column.default)})"
 
 
 def hashes(
@@ -154,12 +179,14 @@ def hashes(
     """Hash by number of these rows of the table `every`, broken ones too. Makes the table `records` of them."""
     connection.execute("DROP VIEW IF EXISTS source")
     connection.execute("DROP TABLE IF EXISTS typed")
-    connection.execute(
-        'CREATE OR REPLACE TEMP TABLE records AS FROM every WHERE "#record" IN (SELECT unnest($numbers))',
-        {"numbers": list(numbers)},
-    )
+    wanted = '"#record" IN (SELECT unnest($numbers))'
+    # A row is numbered among all of its file.
+    typed = "$numbers IS NOT NULL" if mapping.feed.numbered else wanted
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE records AS FROM every WHERE {typed}", {"numbers": list(numbers)})
     _type(connection, mapping, arrived_at)
-    return dict(connection.execute(f'SELECT "#record", {row_hash(mapping.feed)} FROM typed').fetchall())
+    _number_lines(connection, mapping.feed)
+    found = f'SELECT "#record", {row_hash(mapping.feed)} FROM typed WHERE {wanted}'
+    return dict(connection.execute(found, {"numbers": list(numbers)}).fetchall())
 
 
 def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, own_batch: str) -> None:

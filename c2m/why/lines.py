@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from c2m import clock
 from c2m.feeds import landing
+from c2m.feeds.contracts import FIRST_LINE
 from c2m.feeds.rules import literal
-from c2m.ledger.tables import Lot, Plan
+from c2m.ledger.tables import Lot, Order, Plan
 from c2m.why.link import Link
 from c2m.why.ordered import skus_of
 
@@ -18,22 +19,30 @@ def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) ->
     Makes the table `order_lines`: these rows, with `landed`, their file's name.
     """
     link = Link("order lines", lot.order_id)
+    own_id = session.scalar(select(Order.order_code).where(Order.order_id == lot.order_id)) or lot.order_id
     ordered = skus_of(session, lot.lot_id)
     day = session.scalar(select(func.max(Plan.business_date)))
     cut_off = clock.cut_off(day) if day else clock.now()
     files = literal(str(landing.folder("merchant_order_lines") / "[!.]*.parquet"))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE order_lines AS SELECT *, parse_filename(filename) AS landed
-        FROM read_parquet({files}, union_by_name = true, filename = true)
-        WHERE merchant_id = $merchant_id AND order_id = $order_id AND list_contains($skus, sku_id)
-            AND known_at < $cut_off
-        QUALIFY row_number() OVER (PARTITION BY sku_id ORDER BY known_at DESC, _row_hash DESC) = 1""",  # noqa: S608
-        {"merchant_id": lot.merchant_id, "order_id": lot.order_id, "skus": list(ordered)}
+        FROM (
+            SELECT *, coalesce(order_line_id, $first) AS line, max(known_at) OVER (PARTITION BY sku_id) AS last_known
+            FROM read_parquet({files}, union_by_name = true, filename = true)
+            WHERE merchant_id = $merchant_id AND order_id = $order_id AND list_contains($skus, sku_id)
+                AND known_at < $cut_off
+            QUALIFY row_number() OVER (PARTITION BY sku_id, line ORDER BY known_at DESC, _row_hash DESC) = 1
+        ) WHERE NOT starts_with(line, '#') OR known_at = last_known""",  # noqa: S608
+        {"merchant_id": lot.merchant_id, "order_id": own_id, "skus": list(ordered), "first": FIRST_LINE}
         | {"cut_off": cut_off.replace(tzinfo=None)},
     )
-    seen = dict(connection.execute("SELECT sku_id, quantity FROM order_lines ORDER BY 1").fetchall())
+    found = connection.execute(
+        """SELECT sku_id, sum(if(status = 'cancelled', 0, quantity))::BIGINT, count(*)
+        FROM order_lines GROUP BY 1 ORDER BY 1"""
+    ).fetchall()
+    seen = {sku_id: pieces for sku_id, pieces, _ in found}
     link.expect("pieces by SKU", ordered, seen)
     named = ", ".join(f"{sku_id} {quantity:,}" for sku_id, quantity in seen.items())
-    link.words = [f"{sum(seen.values()):,} pieces in {len(seen)} lines: {named}."]
+    link.words = [f"{sum(seen.values()):,} pieces in {sum(lines for *_, lines in found)} lines: {named}."]
     link.figures = {"lines": seen}
     return link

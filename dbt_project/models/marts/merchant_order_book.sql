@@ -2,6 +2,7 @@ select
     o.merchant_id,
     o.order_id,
     l.sku_id,
+    l.order_line_id,
     s.style_id,
     s.colour,
     s.category,

@@ -1,0 +1,118 @@
+"""Several lines of one SKU in an order: from the file to the order book, the ledger, the job order and the closing."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+from feed_rows import good, write_csv, write_good_world
+from ledger_kit import NOW, job, live_to, release, shipped
+from warehouse_world import build
+
+from c2m.feeds import quarantine
+from c2m.feeds.ingest import ingest, readmit
+from c2m.feeds.landing import read_landed
+from c2m.feeds.world import World
+from c2m.ledger import job_orders, orders, store
+from c2m.warehouse import published
+from optimization.book.daily_instance import merchant_lots
+
+DAY = date(2026, 1, 6)
+LATER = "2026-01-05T09:00:00Z"
+
+
+Line = dict[str, str]
+
+
+def line(quantity: int, **changes: str) -> Line:
+    return good("merchant_order_lines", quantity=str(quantity), **changes)
+
+
+def world(tmp_path: Path, headers: Sequence[Line], *files: Sequence[Line]) -> None:
+    """Each list of lines is a file; the files came in one after the other."""
+    folder = tmp_path / "world"
+    write_good_world(folder)
+    write_csv(folder / "catalogue.csv", [good("catalogue", crafts="")])  # that every factory can be told
+    write_csv(folder / "merchant_orders.csv", headers)
+    for number, rows in enumerate(files):
+        name = f"merchant_order_lines.{number}.csv" if number else "merchant_order_lines.csv"
+        write_csv(folder / name, rows)
+        ingest(World.load(folder))
+
+
+def book() -> pd.DataFrame:
+    build(DAY, "--select", "+merchant_order_book", "--exclude-resource-type", "test")
+    published.publish(DAY)
+    return published.read("merchant_order_book").sort_values(["sku_id", "order_line_id"])
+
+
+def test_two_lines_of_one_sku_are_ordered_made_and_closed_as_two(home: Path, tmp_path: Path) -> None:
+    world(tmp_path, [good("merchant_orders")], [line(100), line(200)])
+    store.migrate()
+    ordered = book()
+    assert list(ordered["quantity"]) == [100, 200]
+    with store.session() as session:
+        skus = published.read("skus")
+        orders.record(session, *merchant_lots(ordered, skus, orders.held(session)), NOW)
+        lot_id = orders.open_lots(session).loc[0, "lot_id"]
+    release((lot_id, "F1", 300))
+    live_to("Running")
+    assert job().quantity == 300
+    for pieces, state in ((200, "in_production"), (291, "closed")):  # 3 % may be missing
+        with store.session() as session:
+            job_orders.apply_progress(session, shipped((job().job_order_id, "tee-red-M", pieces)), NOW)
+            assert store.snapshot(session)["orders"]["state"].tolist() == [state]
+
+
+# Lines of one order and SKU in files that came in one after the other, and the lines that hold.
+CASES: dict[str, tuple[list[list[Line]], list[tuple[str, int]]]] = {
+    "equal": ([[line(100), line(100)]], [("#1", 100), ("#2", 100)]),
+    "a-later-file": ([[line(100), line(200)], [line(250, known_at=LATER)]], [("#1", 250)]),
+    "a-line-cancelled": (
+        [[line(100, order_line_id="a"), line(200, order_line_id="b")], [line(0, known_at=LATER, order_line_id="a")]],
+        [("a", 0), ("b", 200)],
+    ),
+    "beside-an-id": (
+        [[line(100), line(200, order_line_id="b")], [line(70, known_at=LATER)]],
+        [("#1", 70), ("b", 200)],
+    ),
+    "the-same-file-longer": ([[line(100)], [line(100), line(200)]], [("#1", 100), ("#2", 200)]),
+    "versions-in-a-file": ([[line(100), line(200, known_at=LATER)]], [("#1", 200)]),
+}
+
+
+def test_what_lines_hold(home: Path, tmp_path: Path) -> None:
+    headers = [good("merchant_orders", order_id=order_id) for order_id in CASES]
+    files = [
+        [row | {"order_id": name} for name, (parts, _) in CASES.items() for part in parts[number:][:1] for row in part]
+        for number in range(2)
+    ]
+    world(tmp_path, headers, *files)
+    assert quarantine.read("merchant_order_lines").empty
+    held = book().groupby("order_id")[["order_line_id", "quantity"]]
+    seen = {order_id: list(rows.itertuples(index=False, name=None)) for order_id, rows in held}
+    assert seen == {order_id: expected for order_id, (_, expected) in CASES.items()}
+
+
+def test_a_line_that_waited_comes_back_as_the_line_it_was(home: Path, tmp_path: Path) -> None:
+    """Lines before their header, and one with a fault; then header, correction, and the same file once more."""
+    folder = tmp_path / "world"
+    write_good_world(folder)
+    rows = [line(100, order_id="o2"), line(150, order_id="o2"), line(7, order_id="o2") | {"quantity": "7.5"}]
+    write_csv(folder / "merchant_order_lines.csv", rows)
+    ingest(World.load(folder))
+    held = quarantine.read("merchant_order_lines")
+    assert [json.loads(raw)["_line"] for raw in held.drop_duplicates("record")["raw"]] == ["#1", "#2", "#3"]
+    write_csv(folder / "merchant_orders.csv", [good("merchant_orders"), good("merchant_orders", order_id="o2")])
+    ingest(World.load(folder))
+    export = tmp_path / "wrong.csv"
+    assert quarantine.export_quarantine("merchant_order_lines", export) == 1
+    corrected = pd.read_csv(export, dtype=str).assign(quantity="7")
+    assert corrected["_line"].tolist() == ["#3"]
+    corrected.to_csv(export, index=False)
+    readmit(export)
+    write_csv(folder / "merchant_order_lines.again.csv", [*rows[:2], rows[2] | {"quantity": "7"}])
+    again = ingest(World.load(folder)).set_index("file").loc["merchant_order_lines.again.csv"]
+    assert (again["accepted"], again["duplicates"], again["quarantined"]) == (3, 3, 0)
+    assert sorted(read_landed("merchant_order_lines", order_id="o2")["quantity"]) == [7, 100, 150]
