@@ -1,15 +1,15 @@
--- Lines without an id of their own are numbered within a file (#1, #2, ...): they stand together, and what is known later
--- of their SKU in the order takes the place of all of them.
+-- Lines without an id of their own are numbered within a file (#1, #2, ...). They stand together: what is known later of
+-- their SKU in the order takes the place of all of them.
 with landed as (
     select
         merchant_id,
         order_id,
         sku_id,
-        coalesce(order_line_id, '#1') as order_line_id,
         status,
         quantity,
         known_at,
-        _row_hash
+        _row_hash,
+        coalesce(order_line_id, '#1') as order_line_id
     from {{ source('landing', 'merchant_order_lines') }}
     where known_at < {{ cut_off() }}
 ),
