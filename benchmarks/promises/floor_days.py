@@ -108,7 +108,8 @@ class World:
         made: list[dict[str, Any]] = []
         skills = self.network.capabilities.query("kind == 'category'").groupby("factory_id")["name"].agg(list)
         orders_, lots, skus = [], [], []
-        for factory_id, row in self.network.factories.set_index("factory_id").iterrows():
+        able = self.network.factories["factory_id"].isin(skills.index)
+        for factory_id, row in self.network.factories[able].set_index("factory_id").iterrows():
             for _ in range(self.random.poisson(PAST_JOBS[min(number, 1)])):
                 order = self._order(day, "replenishment")
                 lot = self._lot(order)

@@ -159,31 +159,30 @@ def booked(
     enough = min(last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most)), len(minutes))
     room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
     done = np.zeros(needed.shape, dtype=np.int64)
-    used = np.zeros((2, needed.shape[1], enough))
-    begun = jobs["begun"].to_numpy(dtype=bool)
-    for job in _since(jobs):
-        if begun[job]:
-            around = used.copy()
-            for ahead in _held_up(jobs, manner, job):
-                around += room.take(ahead, around)[0]
-            taken, done[job] = room.take(job, around)
-            used += taken
-    for job in turns(jobs, manner):
-        if not begun[job]:
-            if later:
-                used = _passed(room, job, used, int(jobs["quantity"].iloc[job]), later)
-            taken, done[job] = room.take(job, used)
-            used += taken
+    begun, quantity = jobs["begun"].to_numpy(dtype=bool), jobs["quantity"].to_numpy()
+    since = _since(jobs)
+    for job in since[begun[since]]:
+        done[job] = room.take_around(job, _held_up(jobs, manner, since, job))
+    turn = turns(jobs, manner)
+    for job in turn[~begun[turn]]:
+        if later:
+            _pass(room, job, int(quantity[job]), later)
+        done[job] = room.take(job)
     return done
 
 
-def _passed(room: "_Room", job: int, used: Floats, quantity: int, later: Coming) -> Floats:
-    """What is used once the larger job orders are booked that factories are told of before this one begins."""
-    for day in range(1, len(later.quantity) + 1):
-        minutes, first = later.ahead(quantity, room.begins(job, used), day)
+def _pass(room: "_Room", job: int, quantity: int, later: Coming) -> None:
+    """Books the larger job orders that factories are told of before this one begins."""
+    begins = room.begins(job)
+    for day, told in enumerate(later.quantity, start=1):
+        if not (begins >= day).any():
+            break
+        if not (told > quantity).any():
+            continue
+        minutes, first = later.ahead(quantity, begins, day)
         if minutes.any():
-            used = used + room.fill(minutes, first, used)
-    return used
+            room.fill(minutes, first)
+            begins = room.begins(job)
 
 
 def _since(jobs: pd.DataFrame) -> Ints:
@@ -191,56 +190,92 @@ def _since(jobs: pd.DataFrame) -> Ints:
     return np.lexsort((jobs["arrival"], jobs["in_overtime"], jobs["begun_day"], jobs["knew"]))
 
 
-def _held_up(jobs: pd.DataFrame, manner: str, begun: int) -> list[int]:
+def _held_up(jobs: pd.DataFrame, manner: str, since: Ints, begun: int) -> list[int]:
     """What was ahead of a job order when it began, and could not begin yet, in its order."""
-    one, since = jobs.iloc[begun], np.argsort(_since(jobs))
-    waited = ~jobs["begun"] | (since > since[begun])
-    waited &= (jobs["arrival"] <= one["knew"]) & ((jobs["first_day"] > one["begun_day"]) | one["in_overtime"])
+    one, began = jobs.iloc[begun], np.argsort(since)
+    waited = ~jobs["begun"].to_numpy(dtype=bool) | (began > began[begun])
+    not_yet = (jobs["first_day"] > one["begun_day"]).to_numpy() | bool(one["in_overtime"])
+    waited &= (jobs["arrival"] <= one["knew"]).to_numpy() & not_yet
+    if not waited.any():
+        return []
     turn = turns(jobs, manner, "before").tolist()
-    return [job for job in turn[: turn.index(begun)] if waited.iloc[job]]
+    return [job for job in turn[: turn.index(begun)] if waited[job]]
 
 
 class _Room:
-    """What job orders take of a factory's days, beside what is used of them.
+    """What is free of a factory's days, (2, D, draws): the regular minutes of each day, and those of its overtime.
 
-    Minutes taken or used are (2, draws, D): the regular ones of each day, and those of its overtime.
+    Days come before draws: a job order goes through few days, and those of one day lie together.
     """
 
     def __init__(self, jobs: pd.DataFrame, needed: Floats, minutes: Floats, overtime: Floats) -> None:
-        self.needed, self.paid = needed, np.stack([minutes, overtime])[:, None]
-        self.first, self.due = (jobs[name].to_numpy(dtype=np.int64) for name in ("first_day", "due_day"))
+        self.needed = needed
+        self.free = np.repeat(np.stack([minutes, overtime])[:, :, None], needed.shape[1], axis=2)
+        self.first = jobs["first_day"].to_numpy(dtype=np.int64).clip(min=0)
+        self.due = jobs["due_day"].to_numpy(dtype=np.int64)
         self.in_overtime = jobs["in_overtime"].to_numpy(dtype=bool)
+        self.full = 0  # so many days have no regular minute left in any future
 
-    def take(self, job: Any, used: Floats) -> tuple[Floats, Ints]:
-        """Minutes, and the day (draws,) on which the job order is done; overtime where it would be late."""
-        first = max(int(self.first[job]), 0)
-        free = np.maximum(self.paid - used, 0)[:, :, first:]
-        taken = np.zeros_like(used)
-        taken[0, :, first:], day = _fill(free[0], self.needed[job])
-        late = (day + first > self.due[job]) | self.in_overtime[job]
-        if late.any():
-            both, day[late] = _fill(free[:, late].sum(axis=0), self.needed[job][late])
-            taken[0, late, first:] = np.minimum(both, free[0, late])
-            taken[1, late, first:] = both - taken[0, late, first:]
-        return taken, day + first
+    def take(self, job: int) -> Ints:
+        """Takes the minutes of a job order; the day (draws,) on which it is done. Overtime where it would be late."""
+        first, lack = int(self.first[job]), self.needed[job].copy()
+        in_time = self.free[0, first : max(int(self.due[job]) + 1, first)].sum(axis=0)
+        late = (in_time < lack - _LEAST) | self.in_overtime[job]
+        both = late.any()
+        done = np.full(len(lack), first)
+        for day in range(first, self.free.shape[1]):
+            _take(self.free[0, day], lack)
+            if both:
+                extra = np.where(late, self.free[1, day], 0.0)
+                taken = np.minimum(extra, lack)
+                self.free[1, day] -= taken
+                lack -= taken
+            waits = lack > _LEAST
+            if not waits.any():
+                break
+            done += waits
+        last = self.free.shape[1] - 1
+        return np.asarray(np.minimum(done, last))
 
-    def begins(self, job: int, used: Floats) -> Ints:
+    def take_around(self, job: int, ahead: list[int]) -> Ints:
+        """Takes the minutes of a job order that leaves room for those ahead of it, which take theirs later."""
+        if not ahead:
+            return self.take(job)
+        whole = self.free
+        self.free = whole.copy()
+        for other in ahead:
+            self.take(other)
+        left = self.free.copy()
+        done = self.take(job)
+        self.free = whole - (left - self.free)
+        return done
+
+    def begins(self, job: int) -> Ints:
         """(draws,) the first day with room for a job order; the last, if none has any."""
-        first = min(max(int(self.first[job]), 0), self.paid.shape[2] - 1)
-        free = (self.paid - used)[0, :, first:] > _LEAST
-        free[:, -1] = True
-        return np.asarray(first + free.argmax(axis=1))
+        last = self.free.shape[1] - 1
+        while self.full < last and not (self.free[0, self.full] > _LEAST).any():
+            self.full += 1
+        first = min(max(int(self.first[job]), self.full), last)
+        begins = np.full(self.free.shape[2], first)
+        waits = np.ones(len(begins), dtype=bool)
+        for day in range(first, last):
+            waits &= self.free[0, day] <= _LEAST
+            if not waits.any():
+                break
+            begins += waits
+        return begins
 
-    def fill(self, needed: Floats, first: Ints, used: Floats) -> Floats:
-        """Minutes that other work takes from its first day (draws,) on."""
-        before = np.arange(self.paid.shape[2]) < first[:, None]
-        free = np.where(before, 0, np.maximum(self.paid - used, 0)[0])
-        return np.stack([_fill(free, needed)[0], np.zeros_like(free)])
+    def fill(self, needed: Floats, first: Ints) -> None:
+        """Takes minutes for other work from its first day (draws,) on."""
+        lack = needed.copy()
+        for day in range(max(int(first.min()), self.full), self.free.shape[1]):
+            _take(self.free[0, day], lack, first <= day)
+            if not lack.any():
+                break
 
 
-def _fill(free: Floats, needed: Floats) -> tuple[Floats, Ints]:
-    """(draws, D) minutes taken of each day, and the day on which they reach what is needed; the last, if none does."""
-    reached = np.cumsum(free, axis=1)
-    taken = np.clip(needed[:, None] - (reached - free), 0, free)
-    day = (reached < needed[:, None] - _LEAST).sum(axis=1)
-    return taken, np.minimum(day, free.shape[1] - 1)
+def _take(free: Floats, lack: Floats, may: NDArray[np.bool_] | None = None) -> None:
+    """Moves minutes (draws,) from what is free on a day to what is lacking."""
+    taken = np.minimum(free, lack if may is None else np.where(may, lack, 0.0))
+    free -= taken
+    lack -= taken
