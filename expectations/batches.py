@@ -75,6 +75,43 @@ SELECT 'active factories' AS subject,
 FROM factory LEFT JOIN ahead USING (factory_id) WHERE status = 'active'
 """
 
+# What names something that never came. Subjects: a merchant, all merchants, an active factory.
+_MATCHES = """
+WITH line AS (
+    SELECT merchant_id, sku_id, quantity FROM {sales_lines}
+    WHERE known_at < $cut_off AND sold_on >= $since AND sold_on < $today
+    QUALIFY row_number() OVER (PARTITION BY merchant_id, sale_line_id ORDER BY known_at DESC, _row_hash) = 1
+), listed AS (
+    SELECT DISTINCT merchant_id, sku_id FROM {catalogue} WHERE known_at < $cut_off
+), sold AS (
+    SELECT coalesce(merchant_id, 'all merchants') AS subject,
+        coalesce(sum(quantity) FILTER (NOT known), 0) / sum(quantity) AS unlisted_share,
+        merchant_id IS NULL AS of_all
+    FROM (
+        SELECT line.*, listed.sku_id IS NOT NULL AS known FROM line LEFT JOIN listed USING (merchant_id, sku_id)
+    ) GROUP BY GROUPING SETS ((merchant_id), ()) HAVING sum(quantity) >= $lines_to_judge
+), header AS (
+    SELECT merchant_id, order_id, status FROM {merchant_orders} WHERE known_at < $cut_off
+    QUALIFY row_number() OVER (PARTITION BY merchant_id, order_id ORDER BY known_at DESC, _row_hash) = 1
+), empty AS (
+    SELECT merchant_id AS subject, count(*) AS orders_without_lines
+    FROM header ANTI JOIN (SELECT merchant_id, order_id FROM {merchant_order_lines} WHERE known_at < $cut_off)
+        USING (merchant_id, order_id)
+    WHERE status = 'open' GROUP BY merchant_id
+), factory AS (
+    SELECT factory_id, arg_max(status, known_at) AS status FROM {factories} WHERE known_at < $cut_off GROUP BY ALL
+), ahead AS (
+    SELECT factory_id, count(*) AS days FROM {factory_calendar} WHERE known_at < $cut_off AND day > $today GROUP BY ALL
+)
+SELECT subject, unlisted_share, CASE WHEN of_all THEN unlisted_share END AS unlisted_share_of_all,
+    orders_without_lines, NULL AS calendar_days
+FROM sold FULL JOIN empty USING (subject)
+UNION ALL
+SELECT factory_id, NULL, NULL, NULL, coalesce(days, 0)
+FROM factory LEFT JOIN ahead USING (factory_id) WHERE status = 'active'
+ORDER BY subject
+"""
+
 _FILES = """
 SELECT feed AS subject, sum(quarantined) / nullif(sum(rows_in), 0) AS quarantined_share,
     count(*) FILTER (status = 'rejected') AS rejected_files
@@ -104,11 +141,13 @@ def of_feeds(business_date: date) -> dict[str, pd.DataFrame]:
     if business_date - timedelta(days=1) in settings().closed_on:
         sales["lines_of_usual"] = np.nan
     supply = ("factories", "factory_calendar", "factory_capabilities", "catalogue")
+    matches = ("sales_lines", "catalogue", "merchant_orders", "merchant_order_lines", "factories", "factory_calendar")
     return {
         "feeds": _query(_feeds_sql(), tuple(FEEDS), parameters),
         "files": _query(_FILES, ("file_outcomes",), parameters),
         "sales_batch": sales,
         "supply": _query(_SUPPLY, supply, parameters),
+        "matches": _query(_MATCHES, matches, parameters),
     }
 
 

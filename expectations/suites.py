@@ -76,6 +76,26 @@ def supply() -> ExpectationSuite:
     )
 
 
+def matches() -> ExpectationSuite:
+    """What is named is there: else it vanishes from forecast and plan."""
+    mend = "bring in their catalogue rows, or mend the ids (zeros lost in front?)."
+    return ExpectationSuite(
+        name="matches",
+        expectations=[
+            _between(
+                "warning", f"1 % of the pieces sold at most have no catalogue row: {mend}", "unlisted_share", most=0.01
+            ),
+            _between(
+                "critical", f"Half of all pieces sold at most have none: {mend}", "unlisted_share_of_all", most=0.5
+            ),
+            _between(
+                "warning", "No open order is without lines: send them, or cancel it.", "orders_without_lines", most=0
+            ),
+            _between("warning", "Each active factory has days ahead in its calendar.", "calendar_days", least=1),
+        ],
+    )
+
+
 def forecast_styles() -> ExpectationSuite:
     """Each style's forecast is whole and possible."""
     horizon = settings().forecast.horizon_days

@@ -15,6 +15,7 @@ GOOD: dict[str, dict[str, str]] = {
         "sam_sew_minutes": "9.5", "sam_finish_minutes": "0", "sam_inspect_minutes": "0.5", "sam_pack_minutes": "0.5",
         "attributes": '{"neck": "round"}',
     },
+    "exchange_rates": {"currency": "JPY", "quote_currency": "EUR", "day": "2026-01-01", "rate": "0.0054"},
     "factories": {
         "factory_id": "f1", "country": "BD", "latitude": "23.8", "longitude": "90.4", "timezone": "Asia/Dhaka",
         "currency": "EUR", "lines": "4", "operators": "120", "minute_cost": "0.05", "overtime_minute_cost": "0.08",

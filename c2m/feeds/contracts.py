@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from c2m.feeds.rules import Feed, Reference, Rule, Sql, literal
+from c2m.feeds.rules import Conversion, Feed, Reference, Rule, Sql, literal
 
 # Dates outside are typing errors or a foreign system's "for ever" (9999-12-31).
 _FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
@@ -103,6 +103,13 @@ class CatalogueRow(Row):
     specification_url: (
         Annotated[str, Sql("VARCHAR", added=True), Field(pattern=r"^https?://\S+$", max_length=2000)] | None
     ) = Field(None, description="Where the style's specification lies, for whoever makes it")
+
+
+class ExchangeRate(Row):
+    currency: Currency
+    quote_currency: Currency
+    day: Day = Field(description="From this day until the next one that has a rate")
+    rate: Annotated[Decimal, Sql("DECIMAL(18,8)", "quote_currency per currency"), Field(gt=0)]
 
 
 class StockRow(Row):
@@ -251,6 +258,12 @@ _DEPTH = Rule(
     "signal <> 'promotion_depth' OR value <= 1",
     "Give promotion_depth as a share of the price, 0 to 1.",
 )
+_PAIR = Rule(
+    "one-currency",
+    ("currency", "quote_currency"),
+    "currency <> quote_currency",
+    "Give the rate between two different currencies.",
+)
 _OF_FACTORY = (Reference(("factory_id",), "factories"),)
 
 # In the order in which they land: what a row names comes before it.
@@ -259,6 +272,14 @@ FEEDS: dict[str, Feed] = {
     for feed in (
         Feed(
             "catalogue", CatalogueRow, "SKU", ("merchant_id", "sku_id"), "upsert", (_CRAFTS, _ATTRIBUTES), required=True
+        ),
+        Feed(
+            "exchange_rates",
+            ExchangeRate,
+            "pair of currencies x day",
+            ("currency", "quote_currency", "day"),
+            "upsert",
+            (_PAIR,),
         ),
         Feed("factories", Factory, "factory", ("factory_id",), "upsert", (_ZONE,), required=True),
         Feed(
@@ -285,6 +306,7 @@ FEEDS: dict[str, Feed] = {
             "line of a shopper's order, status changes included",
             ("merchant_id", "sale_line_id"),
             "upsert",
+            conversions=(Conversion("amount", "sold_on", ("merchant_id", "style_id")),),
             required=True,
         ),
         Feed("stock", StockRow, "SKU x location x time", ("merchant_id", "sku_id", "location_id", "as_of"), "snapshot"),

@@ -150,7 +150,7 @@ def _finished(
     rows: Rows,
     problems: list[str],
 ) -> Outcome:
-    tenant = FEEDS[outcome.feed].key[0]
+    tenant = FEEDS[outcome.feed].tenant or "NULL"
     row = connection.execute(
         f"""SELECT (SELECT count(*) FROM records), count(*), count(*) FILTER (duplicate),
             CASE WHEN count(DISTINCT {tenant}) = 1 THEN any_value({tenant}) END FROM accepted"""  # noqa: S608

@@ -38,15 +38,14 @@ def readmit(file: Path) -> pd.DataFrame:
 
 
 def admit_waiting() -> None:
-    """Tries again the rows whose only fault was to name what was not there."""
+    """Tries again the rows whose only fault was that a row of another feed was not there."""
     for feed in FEEDS.values():
-        rules = {reference.name for reference in feed.references}
-        waiting = quarantine.read(feed.name) if rules else pd.DataFrame()
+        waiting = quarantine.read(feed.name) if feed.waits_for else pd.DataFrame()
         for batch_id, broken in waiting.groupby("batch_id") if len(waiting) else ():
             rows = {
                 int(str(record)): json.loads(group["raw"].iloc[0])
                 for record, group in broken.groupby("record")
-                if set(group["rule"]) <= rules
+                if set(group["rule"]) <= feed.waits_for
             }
             if rows and (outcome := outcomes.find(str(batch_id))):
                 _admit(outcome, rows)

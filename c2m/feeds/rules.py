@@ -14,6 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+_TENANTS = ("merchant_id", "factory_id")
+
 
 @dataclass(frozen=True)
 class Sql:
@@ -61,6 +63,23 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """An amount counts in the currency of the catalogue's rows with the same `columns`.
+
+    In another currency it needs a rate, either way round, of `day` or before; without one it waits in quarantine.
+    """
+
+    amount: str
+    day: str
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The rule's name in the quarantine."""
+        return f"{self.amount}-rate"
+
+
+@dataclass(frozen=True)
 class Feed:
     """A feed's contract; `row` holds columns and limits, `rules` what concerns several columns."""
 
@@ -71,6 +90,7 @@ class Feed:
     mode: Literal["upsert", "snapshot", "append"]
     rules: tuple[Rule, ...] = ()
     references: tuple[Reference, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
     required: bool = False  # the day cannot go on without a row of it
     numbered: str | None = None  # last of the key: numbers rows of one file that lack it and are equal in the others
     columns: tuple[Column, ...] = field(init=False)
@@ -86,6 +106,16 @@ class Feed:
         more = copy(self)
         object.__setattr__(more, "rules", (*self.rules, rule))
         return more
+
+    @property
+    def tenant(self) -> str | None:
+        """The column that says whose a row is."""
+        return next((column.name for column in self.columns if column.name in _TENANTS), None)
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """The rules that other feeds may come to meet: rows that break no other come in by themselves then."""
+        return frozenset([*(one.name for one in self.references), *(one.name for one in self.conversions)])
 
     def column(self, name: str) -> Column:
         """The column of that name."""

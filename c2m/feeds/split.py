@@ -15,7 +15,7 @@ import duckdb
 
 from c2m.feeds import landing
 from c2m.feeds.mapping import Mapping
-from c2m.feeds.rules import Column, Feed, Reference, literal, quoted
+from c2m.feeds.rules import Column, Conversion, Feed, Reference, literal, quoted
 
 LINE = "#line"  # of the table `records`: the number that a row of a numbered feed had before
 
@@ -60,6 +60,7 @@ def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
         [_Check(f"NOT ({r.holds})", r.name, _shown(r.columns), r.advice) for r in mapping.feed.rules],
     )
     _insert(connection, "typed", [_refer(reference) for reference in mapping.feed.references])
+    _insert(connection, "typed", [_convert(conversion) for conversion in mapping.feed.conversions])
     _accept(connection, mapping.feed)
     _stand(connection, mapping.feed, own_batch)
 
@@ -149,6 +150,27 @@ def _refer(reference: Reference) -> _Check:
     when = f"{filled} AND ({', '.join(reference.columns)}) NOT IN ({known})"
     advice = f"Bring in its row of {reference.feed}: this row then comes in by itself. Or correct the id."
     return _Check(when, reference.name, _shown(reference.columns), advice)
+
+
+def _convert(conversion: Conversion) -> _Check:
+    owner, rates = ", ".join(conversion.columns), landing.source("exchange_rates")
+    lacking = f"""
+        WITH counted AS (SELECT DISTINCT {owner}, currency FROM {landing.source("catalogue")}),
+        known AS (
+            SELECT currency, quote_currency, min(day) AS since FROM (
+                SELECT currency, quote_currency, day FROM {rates}
+                UNION ALL SELECT quote_currency, currency, day FROM {rates}
+            ) GROUP BY ALL
+        )
+        SELECT "#record" FROM (
+            SELECT "#record", {owner}, currency, {conversion.day} AS day
+            FROM typed ANTI JOIN counted USING ({owner}, currency) WHERE {conversion.amount} > 0
+        ) AS t JOIN counted AS c USING ({owner})
+        LEFT JOIN known AS k ON k.currency = t.currency AND k.quote_currency = c.currency AND k.since <= t.day
+        GROUP BY "#record" HAVING count(k.since) = 0"""
+    advice = "Bring in exchange_rates between this currency and the catalogue's, of this day or before: this row then "
+    shown = _shown((conversion.amount, "currency", *conversion.columns, conversion.day))
+    return _Check(f'"#record" IN ({lacking})', conversion.name, shown, f"{advice}comes in by itself.")
 
 
 def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:

@@ -49,6 +49,8 @@ def test_the_logic_of_the_models_holds_and_is_documented(day_one: Path) -> None:
         assert mart["contract"]["enforced"], mart["name"]
         assert mart["description"], mart["name"]
         assert all(column["description"] for column in mart["columns"].values()), mart["name"]
+        money = [name for name, column in mart["columns"].items() if column["data_type"] == "decimal(18,4)"]
+        assert not money or "currency" in mart["columns"], f"{mart['name']}: in what currency are {money}?"
 
 
 def test_a_good_build_is_published_whole_and_the_old_one_stays_readable(day_one: Path) -> None:

@@ -156,3 +156,21 @@ def test_a_forecast_of_another_size_than_demand(home: Path) -> None:
     assert broken(doubled) == {"warning": {"Forecast a day over demand a day of 28 days."}}
     assert not doubled.stop
     assert check_forecast(forecast().assign(mean=60.0), STYLES, DEMAND, DAY).stop
+
+
+def test_what_is_named_and_never_came_is_said(history: Path) -> None:
+    land("sales_lines", [*lines(YESTERDAY, 38), *lines(YESTERDAY, 30, merchant_id="lost", sku_id="7-M", style_id="7")])
+    order = {"merchant_id": "m", "status": "open", "known_at": moment("2022-05-30")}
+    land("merchant_orders", [{"order_id": name, **order} for name in ("whole", "bare", "off")])
+    land("merchant_orders", [{"order_id": "off", **order, "status": "cancelled", "known_at": moment("2022-05-31")}])
+    land("merchant_order_lines", [{"order_id": "whole", "sku_id": "s-M", "quantity": 5, **order}])
+    land("factories", [{"factory_id": "idle", "status": "active", "known_at": moment("2022-01-01")}])
+    verdict = check_feeds(DAY)
+    assert not verdict.stop
+    said = verdict.results.query("batch == 'matches' and not passed").set_index("rule")["observed"]
+    assert sorted(said) == ["all merchants 0.02918, lost 1", "idle 0", "m 1"]
+
+
+def test_sales_of_which_most_are_in_no_catalogue_stop_the_day(history: Path) -> None:
+    land("sales_lines", [*lines(YESTERDAY, 1200, sku_id="7-M", style_id="7")])
+    assert any("Half of all pieces sold" in rule for rule in broken(check_feeds(DAY))["critical"])

@@ -41,7 +41,7 @@ def snapshot(home: Path) -> dict[Path, tuple[bytes, int]]:
 def test_good_world_lands_whole(world: Path) -> None:
     table = ingest(World.load(world))
     assert set(table["status"]) == {"ok"}
-    assert list(table["rows_in"]) == list(table["accepted"]) == [1] * 10
+    assert list(table["rows_in"]) == list(table["accepted"]) == [1] * 11
     row = landed("sales_lines").iloc[0]
     assert (row["quantity"], row["business_customer"], str(row["sold_on"].date())) == (2, False, "2026-01-04")
     assert outcome("factories", table)["tenant"] == "f1"
@@ -297,8 +297,8 @@ def test_readmission_refuses_all_it_does_not_know_at_once(world: Path, tmp_path:
 def test_progress_names_each_file(world: Path) -> None:
     calls: list[tuple[int, int, str]] = []
     ingest(World.load(world), lambda *call: calls.append(call))
-    assert [done for done, _, _ in calls] == list(range(10))
-    assert {total for _, total, _ in calls} == {10}
+    assert [done for done, _, _ in calls] == list(range(11))
+    assert {total for _, total, _ in calls} == {11}
 
 
 def test_file_that_cannot_be_opened_is_named(world: Path) -> None:

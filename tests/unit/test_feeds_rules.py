@@ -113,6 +113,9 @@ def test_key_and_columns_exist() -> None:
         assert set(feed.key) <= names
         assert {column for reference in feed.references for column in reference.columns} <= names
         assert {column for rule in feed.rules for column in rule.columns} <= names
+        assert {c for one in feed.conversions for c in (one.amount, one.day, *one.columns)} <= names
+        if any("currency" in column.unit for column in feed.columns):
+            assert "currency" in names, f"{feed.name}: money, and no currency"
         assert feed.columns[-1].name == "known_at"
 
 

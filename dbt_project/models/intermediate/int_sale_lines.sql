@@ -17,6 +17,7 @@ select
     quantity,
     status,
     amount,
+    currency,
     promotion,
     known_at,
     _row_hash,

@@ -1,17 +1,21 @@
 -- What the SKUs of a style share, weighted by their shares of the demand; where a text differs, that of most demand.
+-- Prices and costs are those of its SKUs that count in its currency.
 with style as (
     select
         s.merchant_id,
         s.style_id,
         max_by(s.category, s.size_share) as category,
         max_by(s.crafts, s.size_share) as crafts,
-        sum(s.price * s.size_share) as list_price,
-        sum(s.cost * s.size_share) as cost,
-        max_by(s.currency, s.size_share) as currency,
+        sum(s.price * s.size_share) filter (where s.currency = m.currency)
+        / sum(s.size_share) filter (where s.currency = m.currency) as list_price,
+        sum(s.cost * s.size_share) filter (where s.currency = m.currency)
+        / sum(s.size_share) filter (where s.currency = m.currency) as cost,
+        any_value(m.currency) as currency,
         sum(s.sam_minutes * s.size_share) as sam_minutes,
         min(c.released_on) as released_on
     from {{ ref('skus') }} as s
     inner join {{ ref('stg_catalogue') }} as c on s.merchant_id = c.merchant_id and s.sku_id = c.sku_id
+    inner join {{ ref('int_style_currencies') }} as m on s.merchant_id = m.merchant_id and s.style_id = m.style_id
     group by s.merchant_id, s.style_id
 ),
 

@@ -7,6 +7,7 @@ select
     quantity,
     status,
     amount,
+    currency,
     promotion,
     known_at,
     _row_hash,
