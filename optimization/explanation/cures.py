@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from optimization.contract.edits import Edit, edited
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.contract.wording import counted, day, days, money
-from optimization.explanation.edits import Edit, edited
 from optimization.unmet import rest
 from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, frozen_factories
 from optimization.unmet.counterfactual import cheapest
@@ -100,7 +100,7 @@ def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
         values: dict[str, Any] = {**row, "min_lot": int(row["min_lot"]), "transit_days": int(row["transit_days"])}
         values |= {"max_lot": LARGEST_LOT, "release_day": int(want.order["release_day"])}
         words = f"make {factory_id} capable of it (median of its other lots: {money(row['unit_cost'])} a piece)"
-        edit = Edit(words, "arcs", {"lot_id": want.lot_id, "factory_id": str(factory_id)}, values)
+        edit = Edit("arcs", {"lot_id": want.lot_id, "factory_id": str(factory_id)}, values, words=words)
         yield replace(want, instance=edited(want.instance, [edit])), (edit,)
 
 
@@ -141,7 +141,7 @@ def _later(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
     words = f"move its due date from {due} to {then}"
     if not want.on_time:
         words = f"accept it {counted(order['max_late_days'] + more, 'day')} late instead of {order['max_late_days']}"
-    return (Edit(words, "orders", key, {column: int(order[column]) + more}),)
+    return (Edit("orders", key, {column: int(order[column]) + more}, words=words),)
 
 
 def _material_earlier(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
@@ -150,7 +150,7 @@ def _material_earlier(want: Want, beside: Instance, more: int) -> tuple[Edit, ..
         return None
     words = f"have its material on {day(beside.day_1, ready - more)} instead of {day(beside.day_1, ready)}"
     return tuple(
-        Edit(words, "arcs", _pair(arc), {"release_day": ready - more})
+        Edit("arcs", _pair(arc), {"release_day": ready - more}, words=words)
         for arc in rows(beside.arcs)
         if arc.release_day > ready - more
     )
@@ -161,7 +161,7 @@ def _faster(want: Want, beside: Instance, more: int) -> tuple[Edit, ...] | None:
         return None
     words = f"send it {counted(more, 'day')} faster from whichever factory makes it"
     return tuple(
-        Edit(words, "arcs", _pair(arc), {"transit_days": max(0, arc.transit_days - more)})
+        Edit("arcs", _pair(arc), {"transit_days": max(0, arc.transit_days - more)}, words=words)
         for arc in rows(beside.arcs)
         if arc.transit_days > 0
     )
@@ -175,26 +175,22 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
         name, limit = f"at {pair.factory_id}", longest[pair.factory_id]
         if pair.quantity < pair.min_lot:
             words = f"lower its minimum lot {name} from {pair.min_lot:,} to {pair.quantity:,}"
-            yield Edit(words, "arcs", _pair(pair), {"min_lot": pair.quantity})
+            yield Edit("arcs", _pair(pair), {"min_lot": pair.quantity}, words=words)
         if pair.quantity > pair.max_lot:
             words = f"raise its largest lot {name} from {pair.max_lot:,} to {pair.quantity:,}"
-            yield Edit(words, "arcs", _pair(pair), {"max_lot": pair.quantity})
+            yield Edit("arcs", _pair(pair), {"max_lot": pair.quantity}, words=words)
         if limit > pair.max_minutes_per_day + FITS_MINUTES:
             words = f"raise its daily limit {name} from {pair.max_minutes_per_day:,.0f} to {_up(limit):,.0f} minutes"
-            yield Edit(words, "arcs", _pair(pair), {"max_minutes_per_day": _up(limit)})
+            yield Edit("arcs", _pair(pair), {"max_minutes_per_day": _up(limit)}, words=words)
     arrivals = work.merge(beside.arcs, on=PAIR)
     late = int((arrivals["day"] + arrivals["transit_days"] - order["due_day"]).max())
     if late > order["max_late_days"]:
-        yield Edit(
-            f"accept it {counted(late, 'day')} late instead of {order['max_late_days']}",
-            "orders",
-            {"lot_id": order["lot_id"]},
-            {"max_late_days": late},
-        )
+        words = f"accept it {counted(late, 'day')} late instead of {order['max_late_days']}"
+        yield Edit("orders", {"lot_id": order["lot_id"]}, {"max_late_days": late}, words=words)
     count = len(plan.allocation)
     if count > max(order["max_factories"], frozen_factories(beside)):
         words = f"let {count} factories share it instead of {order['max_factories']}"
-        yield Edit(words, "orders", {"lot_id": order["lot_id"]}, {"max_factories": count})
+        yield Edit("orders", {"lot_id": order["lot_id"]}, {"max_factories": count}, words=words)
     yield from overtime_needed(beside, work)
 
 
@@ -207,7 +203,7 @@ def overtime_needed(beside: Instance, work: pd.DataFrame) -> Iterator[Edit]:
         if lacking > FITS_MINUTES:
             price = _overtime_price(beside, full.factory_id, full.day)
             key = {"factory_id": full.factory_id, "day": full.day}
-            yield Edit("overtime", "capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
+            yield Edit("capacity", key, {"overtime_cost": price}, {"overtime_minutes": _up(lacking)})
 
 
 def _overtime_price(part: Instance, factory_id: str, day: int) -> float:
@@ -265,7 +261,7 @@ def _proven(want: Want, beside: Instance, part: Instance, edits: tuple[Edit, ...
 def _completions(want: Want, beside: Instance, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, ...]]:
     """What must be asked for besides, least first: nothing, its date, its place before the others."""
     order, key = want.order, {"lot_id": want.lot_id}
-    insist = (Edit("insist on its date", "orders", key, {"max_late_days": 0}),) if want.on_time else ()
+    insist = (Edit("orders", key, {"max_late_days": 0}, words="insist on its date"),) if want.on_time else ()
     yield ()
     yield insist
     extra = want.forced(edited(beside, edits)).total - sum(rest.cost_of(beside, want.plan).values())
@@ -273,7 +269,7 @@ def _completions(want: Want, beside: Instance, edits: tuple[Edit, ...]) -> Itera
     for factor in _FIRST:
         worth = math.ceil(price * factor * 100) / 100
         words = f"put it first: a piece left costs {money(worth)} instead of {money(order['unmet_cost'])}"
-        yield (*insist, Edit(words, "orders", key, {"unmet_cost": worth}))
+        yield (*insist, Edit("orders", key, {"unmet_cost": worth}, words=words))
 
 
 def _pair(row: Any) -> dict[str, str]:

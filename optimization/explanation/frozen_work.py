@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from optimization.contract.edits import Edit
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR
 from optimization.explanation.cures import in_words, lift_overtime, overtime_needed
-from optimization.explanation.edits import Edit
 from optimization.unmet.counterfactual import cheapest
 
 _SECONDS = 10.0
@@ -76,14 +76,11 @@ def _released(alone: Instance, held: pd.DataFrame) -> list[Remedy]:
         {"made": 0}
     )
     left = left[left["made"] < left["quantity"]]
-    edits = tuple(
-        Edit(
-            f"set {row.quantity - row.made:,.0f} of {row.quantity:,} pieces of {row.lot_id} at {row.factory_id} free",
-            "incumbent",
-            {"lot_id": row.lot_id, "factory_id": row.factory_id},
-            {"quantity": int(row.made)},
-        )
-        for row in rows(left)
-    )
+    edits = []
+    for row in rows(left):
+        pair = {"lot_id": row.lot_id, "factory_id": row.factory_id}
+        pieces = f"{row.quantity - row.made:,.0f} of {row.quantity:,} pieces"
+        words = f"set {pieces} of {row.lot_id} at {row.factory_id} free"
+        edits.append(Edit("incumbent", pair, {"quantity": int(row.made)}, words=words))
     cost = float(((left["quantity"] - left["made"]) * left["change_cost"]).sum())
-    return [Remedy(" and ".join(edit.words for edit in edits), edits, cost)] if edits else []
+    return [Remedy(" and ".join(edit.words for edit in edits), tuple(edits), cost)] if edits else []

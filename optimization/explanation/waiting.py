@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from optimization.contract.edits import Edit, edited
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, Plan, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
-from optimization.explanation.edits import Edit, edited
 from optimization.explanation.form import CENT
 from optimization.unmet import rest
 from optimization.unmet.counterfactual import Choice, cheapest
@@ -120,7 +120,7 @@ class Factory:
         """What so many minutes more on a day bring; None where nothing."""
         now = self._now = self._now or cheapest(self._part, _SECONDS, known=self._known)
         key = {"factory_id": self._factory_id, "day": day}
-        more = edited(self._part, [Edit("", "capacity", key, more={"minutes": minutes})])
+        more = edited(self._part, [Edit("capacity", key, more={"minutes": minutes})])
         then = cheapest(more, _SECONDS, known=now.plan.allocation)
         saves = now.total - then.total
         if not saves > CENT + _GAP * abs(now.total):

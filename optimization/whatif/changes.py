@@ -14,7 +14,6 @@ No `factories`, `lots`, `first_day` or `last_day` means all of them. Every fault
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from c2m.errors import InputError
+from optimization.contract.edits import Addition, Edit, edited
 from optimization.contract.instances import LARGEST, Instance
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -47,21 +47,25 @@ class _Change(BaseModel, ABC):
         """Factories that the instance must have."""
         return getattr(self, "factories", None) or []
 
+    def named_rows(self) -> dict[str, Any]:
+        """Key of the rows that it is about, in a table of lots, of factories or of pairs."""
+        named = {"lot_id": self.named_lots(), "factory_id": self.named_factories()}
+        return {column: names for column, names in named.items() if names}
+
     @abstractmethod
-    def made_to(self, instance: Instance) -> Instance:
-        """The instance after the change."""
+    def edits(self, instance: Instance) -> Iterator[Edit | Addition]:
+        """What it changes in the instance."""
 
 
 class _Days(_Change):
     first_day: int = Field(1, ge=1)
     last_day: int | None = Field(None, ge=1)
 
-    def _capacity(self, instance: Instance, factor: float) -> Instance:
-        capacity = instance.capacity.copy()
-        concerned = capacity["day"].between(self.first_day, self.last_day or instance.horizon_days)
-        concerned &= _among(capacity["factory_id"], self.named_factories())
-        capacity.loc[concerned, ["minutes", "overtime_minutes"]] *= factor
-        return replace(instance, capacity=capacity)
+    def times(self, instance: Instance, factor: float) -> Iterator[Edit]:
+        """The minutes of those days times the factor."""
+        days = list(range(self.first_day, (self.last_day or instance.horizon_days) + 1))
+        minutes = {column: instance.capacity[column] * factor for column in ("minutes", "overtime_minutes")}
+        yield Edit("capacity", {**self.named_rows(), "day": days}, minutes)
 
 
 class FactoryDown(_Days):
@@ -70,9 +74,9 @@ class FactoryDown(_Days):
     change: Literal["factory_down"]
     factories: Names
 
-    def made_to(self, instance: Instance) -> Instance:
+    def edits(self, instance: Instance) -> Iterator[Edit]:
         """No minute on those days, overtime included."""
-        return self._capacity(instance, 0.0)
+        return self.times(instance, 0.0)
 
 
 class Capacity(_Days):
@@ -82,9 +86,9 @@ class Capacity(_Days):
     factor: float = Field(ge=0, le=1000)
     factories: Names | None = None
 
-    def made_to(self, instance: Instance) -> Instance:
+    def edits(self, instance: Instance) -> Iterator[Edit]:
         """The minutes of those days times the factor."""
-        return self._capacity(instance, self.factor)
+        return self.times(instance, self.factor)
 
 
 class _FactorOrPieces(_Change):
@@ -104,17 +108,14 @@ class Demand(_FactorOrPieces):
     change: Literal["demand"]
     lots: Names | None = None
 
-    def made_to(self, instance: Instance) -> Instance:
-        """The lots in their new quantity."""
-        orders, arcs = instance.orders.copy(), instance.arcs.copy()
-        concerned = _among(orders["lot_id"], self.named_lots())
-        asked = orders.loc[concerned, "quantity"]
-        more = asked + (self.pieces or 0) if self.factor is None else np.ceil(asked * self.factor).clip(lower=1)
-        before = arcs["lot_id"].map(orders.set_index("lot_id")["quantity"])
-        orders.loc[concerned, "quantity"] = more.astype("int64")
-        after = arcs["lot_id"].map(orders.set_index("lot_id")["quantity"])
-        arcs["max_lot"] = _whole_lot(arcs["max_lot"], before, after)
-        return replace(instance, orders=orders, arcs=arcs)
+    def edits(self, instance: Instance) -> Iterator[Edit]:
+        """The new quantities, and arcs that take them."""
+        asked, arcs = instance.orders.set_index("lot_id")["quantity"], instance.arcs
+        wanted = asked + (self.pieces or 0) if self.factor is None else np.ceil(asked * self.factor).clip(lower=1)
+        wanted = wanted.astype("int64")
+        before, after = (arcs["lot_id"].map(quantity) for quantity in (asked, wanted))
+        yield Edit("orders", self.named_rows(), {"quantity": wanted.set_axis(instance.orders.index)})
+        yield Edit("arcs", self.named_rows(), {"max_lot": _whole_lot(arcs["max_lot"], before, after)})
 
 
 class Arc(BaseModel):
@@ -165,15 +166,12 @@ class RushOrder(_Change):
         """Those of its own arcs."""
         return [arc.factory_id for arc in self.arcs or []]
 
-    def made_to(self, instance: Instance) -> Instance:
-        """The instance with the lot and its arcs."""
+    def edits(self, instance: Instance) -> Iterator[Addition]:
+        """The lot and its arcs."""
         said = self.model_dump(include=set(instance.orders.columns), exclude_none=True)
         like = instance.orders[instance.orders["lot_id"] == self.like].to_dict("records")
-        order = pd.DataFrame([dict(*like) | said | {"lot_id": self.order_id}]).astype(instance.orders.dtypes.to_dict())
-        orders = pd.concat([instance.orders, order], ignore_index=True)
-        return replace(
-            instance, orders=orders, arcs=pd.concat([instance.arcs, self._arcs(instance)], ignore_index=True)
-        )
+        yield Addition("orders", pd.DataFrame([dict(*like) | said | {"lot_id": self.order_id}]))
+        yield Addition("arcs", self._arcs(instance))
 
     def _arcs(self, instance: Instance) -> pd.DataFrame:
         if self.arcs:
@@ -186,7 +184,7 @@ class RushOrder(_Change):
             before = instance.orders["quantity"][instance.orders["lot_id"] == self.like].item()
             arcs = arcs.assign(release_day=self.release_day)
             arcs["max_lot"] = _whole_lot(arcs["max_lot"], before, self.quantity)
-        return arcs.assign(lot_id=self.order_id)[instance.arcs.columns]
+        return arcs.assign(lot_id=self.order_id)
 
 
 class MinimumLot(_FactorOrPieces):
@@ -196,13 +194,11 @@ class MinimumLot(_FactorOrPieces):
     factories: Names | None = None
     lots: Names | None = None
 
-    def made_to(self, instance: Instance) -> Instance:
-        """The arcs with their new min_lot."""
-        arcs = instance.arcs.copy()
-        concerned = _among(arcs["factory_id"], self.named_factories()) & _among(arcs["lot_id"], self.named_lots())
+    def edits(self, instance: Instance) -> Iterator[Edit]:
+        """The arcs' new min_lot."""
+        arcs = instance.arcs
         least = np.ceil(arcs["min_lot"] * (self.factor or 0)) if self.pieces is None else float(self.pieces)
-        arcs["min_lot"] = arcs["min_lot"].mask(concerned, np.minimum(least, arcs["max_lot"])).astype("int64")
-        return replace(instance, arcs=arcs)
+        yield Edit("arcs", self.named_rows(), {"min_lot": np.minimum(least, arcs["max_lot"]).astype("int64")})
 
 
 class MaxFactories(_Change):
@@ -212,11 +208,9 @@ class MaxFactories(_Change):
     most: int = Field(ge=1)
     lots: Names | None = None
 
-    def made_to(self, instance: Instance) -> Instance:
-        """The lots with their new max_factories."""
-        orders = instance.orders.copy()
-        orders.loc[_among(orders["lot_id"], self.named_lots()), "max_factories"] = self.most
-        return replace(instance, orders=orders)
+    def edits(self, instance: Instance) -> Iterator[Edit]:
+        """The lots' new max_factories."""
+        yield Edit("orders", self.named_rows(), {"max_factories": self.most})
 
 
 Change = Annotated[
@@ -237,7 +231,7 @@ class Scenario(BaseModel):
         faults: list[str] = []
         for number, change in enumerate(self.changes, start=1):
             found = [f"{self.name}, change {number}: {fault}" for fault in _strangers(change, instance)]
-            instance = instance if found else change.made_to(instance)
+            instance = instance if found else edited(instance, change.edits(instance))
             faults += found
         if faults:
             raise InputError("scenario-invalid", faults)
@@ -280,10 +274,6 @@ def _strangers(change: _Change, instance: Instance) -> Iterator[str]:
         last_day = change.last_day or instance.horizon_days
         if not change.first_day <= last_day <= instance.horizon_days:
             yield f"days {change.first_day} to {last_day}; expected days in order within 1 to {instance.horizon_days}"
-
-
-def _among(column: "pd.Series[Any]", names: list[str]) -> "pd.Series[bool]":
-    return column.isin(names) if names else pd.Series(True, index=column.index)
 
 
 def _whole_lot(max_lot: "pd.Series[int]", before: Any, after: Any) -> "pd.Series[int]":

@@ -8,7 +8,7 @@ from plan_kit import instance
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.explanation.cures import fixes
-from optimization.explanation.edits import edited
+from optimization.contract.edits import edited
 from optimization.planning.solve import solve
 from optimization.unmet.causes import Want, cause, days_late
 
