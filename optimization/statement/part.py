@@ -3,9 +3,13 @@
 Capacity is what the other lots leave; a factory that the others engage costs no engagement; its target is what the
 others' work leaves of it. A plan of the part put back in place of the lots' old one is a plan of the whole, and costs
 the whole what it costs the part and the rest.
+
+`cut` is for searches, over arrays: it leaves out what no plan can use at present. `optimization.unmet.rest` keeps every
+arc and day. Both take from here what is left of minutes and costs, and which rows are the lots'.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -91,42 +95,61 @@ def whole_of(instance: Instance, reduced: Pairs) -> Whole:
     return Whole(instance, reduced, arrays, arc, first, pd.Index(instance.orders["lot_id"]), names)
 
 
-def cut(whole: Whole, pairs: Ints, others: Others) -> Instance:
-    """The orders of `pairs` with these pairs alone, in what the others leave."""
-    arrays = whole.arrays
-    orders = whole.instance.orders.iloc[np.unique(arrays.order[pairs])].reset_index(drop=True)
-    held = whole.instance.incumbent[whole.instance.incumbent["lot_id"].isin(set(orders["lot_id"]))]
-    factories = np.unique(arrays.factory[pairs])
-    return Instance(
-        orders=orders,
-        arcs=whole.instance.arcs.iloc[whole.arc[pairs]].reset_index(drop=True),
-        capacity=_capacity(whole, factories, others),
-        factories=_factories(whole, factories, others),
+def minutes_left(minutes: Floats, overtime: Floats, load: Floats) -> tuple[Floats, Floats]:
+    """Regular minutes that others' load leaves, and all minutes, overtime included; in any one shape."""
+    return np.maximum(0.0, minutes - load), np.maximum(0.0, minutes + overtime - load)
+
+
+def costs_left(engagement_cost: Floats, target_minutes: Floats, engaged: Flags, work: Floats) -> tuple[Floats, Floats]:
+    """(factories,) each: the engagement that no other lot pays, and the target less the others' work (minutes)."""
+    return np.where(engaged, 0.0, engagement_cost), np.maximum(0.0, target_minutes - work)
+
+
+def sub_instance(
+    instance: Instance, lots: Iterable[str], arcs: pd.DataFrame, capacity: pd.DataFrame, factories: pd.DataFrame
+) -> Instance:
+    """The orders and incumbents of some lots, with arcs, capacity and factories that are left to them."""
+    orders, held = (table[table["lot_id"].isin(set(lots))] for table in (instance.orders, instance.incumbent))
+    return replace(
+        instance,
+        orders=orders.reset_index(drop=True),
+        arcs=arcs.reset_index(drop=True),
+        capacity=capacity,
+        factories=factories.reset_index(drop=True),
         incumbent=held.reset_index(drop=True),
-        horizon_days=whole.instance.horizon_days,
     )
 
 
+def cut(whole: Whole, pairs: Ints, others: Others) -> Instance:
+    """The orders of `pairs` with these pairs alone, in what the others leave."""
+    lots = whole.lot_ids[np.unique(whole.arrays.order[pairs])]
+    arcs = whole.instance.arcs.iloc[whole.arc[pairs]]
+    factories = np.unique(whole.arrays.factory[pairs])
+    capacity, costs = _capacity(whole, factories, others), _factories(whole, factories, others)
+    return sub_instance(whole.instance, lots, arcs, capacity, costs)
+
+
 def _capacity(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
-    shared = others.shared[:, None]
-    left = np.where(shared, others.own, np.maximum(0.0, whole.arrays.room - others.load))[factories]
-    regular = np.where(shared, others.own, np.maximum(0.0, whole.arrays.minutes - others.load))[factories]
+    arrays, shared = whole.arrays, others.shared[:, None]
+    free = minutes_left(arrays.minutes, arrays.overtime, others.load)
+    regular, left = (np.where(shared, others.own, minutes)[factories] for minutes in free)
     at, day = np.nonzero(left > DUST_MINUTES)
     return pd.DataFrame(
         {
             "factory_id": whole.factory_ids[factories[at]],
             "day": day + 1,
             "minutes": regular[at, day],
-            "overtime_minutes": np.maximum(0.0, left - regular)[at, day],
-            "overtime_cost": whole.arrays.overtime_cost[factories][at, day],
+            "overtime_minutes": (left - regular)[at, day],
+            "overtime_cost": arrays.overtime_cost[factories][at, day],
         }
     )
 
 
 def _factories(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
     arrays = whole.arrays
-    target = np.maximum(0.0, arrays.target_minutes - others.load.sum(axis=1))[factories]
-    engagement = np.where(others.engaged, 0.0, arrays.engagement_cost)[factories]
+    work = others.load.sum(axis=1)
+    left = costs_left(arrays.engagement_cost, arrays.target_minutes, others.engaged, work)
+    engagement, target = (each[factories] for each in left)
     table = pd.DataFrame(
         {
             "factory_id": whole.factory_ids[factories],
@@ -136,7 +159,7 @@ def _factories(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
         }
     )
     costs = (engagement > 0) | ((target > 0) & (arrays.shortfall_cost[factories] > 0))
-    return table[costs].reset_index(drop=True)
+    return table[costs]
 
 
 def put_back(whole: Whole, draft: Draft, pairs: Ints, allocation: pd.DataFrame, schedule: pd.DataFrame) -> None:

@@ -1,36 +1,28 @@
 """Some lots of a book as an instance of their own, in the minutes that the rest of the plan leaves them.
 
-Unlike the parts that the search plans anew (optimization/statement/part.py), nothing is left out of it that a plan
+Unlike the parts that the search plans anew (`optimization.statement.part.cut`), nothing is left out of it that a plan
 cannot use at present: every arc and every day stays, since an explanation asks what would be if a rule were another.
 """
-
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, cost_parts
+from optimization.statement.part import costs_left, minutes_left, sub_instance
 
 _DAY = ["factory_id", "day"]
 
 
 def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") -> Instance:
     """The lots in what the others leave: of the plan as it is, or (`beside` "frozen") of their frozen pieces alone."""
-    orders, arcs, incumbent = (t[t["lot_id"].isin(lots)] for t in (instance.orders, instance.arcs, instance.incumbent))
+    arcs = instance.arcs[instance.arcs["lot_id"].isin(lots)]
     others = plan.schedule[~plan.schedule["lot_id"].isin(lots)]
     if beside == "frozen":
         others = _frozen(instance, plan, others)
     capacity = instance.capacity[instance.capacity["factory_id"].isin(arcs["factory_id"])]
     factories = instance.factories[instance.factories["factory_id"].isin(arcs["factory_id"])]
-    return replace(
-        instance,
-        orders=orders.reset_index(drop=True),
-        arcs=arcs.reset_index(drop=True),
-        capacity=_left(capacity, others),
-        factories=_left_to_cost(factories, others),
-        incumbent=incumbent.reset_index(drop=True),
-    )
+    return sub_instance(instance, lots, arcs, _left(capacity, others), _left_to_cost(factories, others))
 
 
 def of_lots(plan: Plan, lots: list[str]) -> Plan:
@@ -69,8 +61,8 @@ def _frozen(instance: Instance, plan: Plan, others: pd.DataFrame) -> pd.DataFram
 def _left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     load = others.assign(load=others["setup_minutes"] + others["run_minutes"]).groupby(_DAY, as_index=False)[["load"]]
     table = capacity.merge(load.sum(), on=_DAY, how="left").fillna({"load": 0.0})
-    regular = (table["minutes"] - table["load"]).clip(lower=0.0)
-    left = (table["minutes"] + table["overtime_minutes"] - table["load"]).clip(lower=0.0)
+    known = (table[column].to_numpy(dtype=float) for column in ("minutes", "overtime_minutes", "load"))
+    regular, left = minutes_left(*known)
     table = table.assign(minutes=regular, overtime_minutes=left - regular)
     return table[[*_DAY, "minutes", "overtime_minutes", "overtime_cost"]]
 
@@ -79,7 +71,6 @@ def _left_to_cost(factories: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame
     """Engagement that nobody else pays, and targets less the others' work."""
     work = others.assign(work=others["setup_minutes"] + others["run_minutes"]).groupby("factory_id")["work"].sum()
     done = work.reindex(factories["factory_id"], fill_value=0.0).to_numpy(dtype=float)
-    return factories.assign(
-        engagement_cost=np.where(done > 0, 0.0, factories["engagement_cost"]),
-        target_minutes=(factories["target_minutes"] - done).clip(lower=0.0),
-    ).reset_index(drop=True)
+    costs, targets = (factories[column].to_numpy(dtype=float) for column in ("engagement_cost", "target_minutes"))
+    engagement, target = costs_left(costs, targets, done > 0, done)
+    return factories.assign(engagement_cost=engagement, target_minutes=target)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from plan_kit import instance
 
+from optimization.contract.edits import edited
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.explanation.cures import fixes
-from optimization.contract.edits import edited
 from optimization.planning.solve import solve
 from optimization.unmet.causes import Want, cause, days_late
 

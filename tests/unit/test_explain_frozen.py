@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from c2m.errors import InfeasibleError
-from optimization.contract.instances import Instance, write
 from optimization.contract.edits import edited
+from optimization.contract.instances import Instance, write
 from optimization.explanation.frozen_work import remedies
 from optimization.planning.solve import solve
 
