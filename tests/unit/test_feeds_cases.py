@@ -1,6 +1,7 @@
 """Inputs that once went wrong, read where they lie beside the project, with the values that are right."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from c2m.feeds.ingest import ingest
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.records import read
 from c2m.feeds.world import World
+from expectations import batches
 
 pytestmark = pytest.mark.shared
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "feeds"
@@ -77,3 +79,23 @@ def test_excel(case: Path) -> None:
         assert connection.sql("SELECT id, sku FROM records").fetchall() == [("1", "TEE-red-S")]
     with pytest.raises(InputError, match=r"sales_lines\.xlsx: columns missing: .*; the file has id, sku"):
         ingest(World.load(case))
+
+
+@pytest.mark.parametrize("case", [("two_currencies/world", ())], indirect=True, ids=["yen"])
+def test_two_currencies(case: Path) -> None:
+    table = ingest(World.load(case)).set_index("feed")
+    assert table.loc["sales_lines", "rows_in"] == 1_260
+    waiting = quarantine.read("sales_lines")
+    assert set(waiting["rule"]) == {"amount-rate"}
+    assert len(waiting) == table.loc["sales_lines", "quarantined"] == 140
+    (case / "exchange_rates.csv").write_text("currency,quote_currency,day,rate\nJPY,EUR,2025-01-01,0.0062\n")
+    ingest(World.load(case))
+    assert quarantine.read("sales_lines").empty
+
+
+@pytest.mark.parametrize("case", [("zeros_lost/world", ())], indirect=True, ids=["zeros"])
+def test_zeros_lost(case: Path) -> None:
+    ingest(World.load(case))
+    found = batches.of_feeds(date(2026, 3, 9))["matches"].set_index("subject")
+    assert found.loc["all merchants", "unlisted_share"] == pytest.approx(521 / 1_588, abs=0.02)
+    assert list(quarantine.read("merchant_order_lines")["rule"]) == ["sku_id-unknown"]
