@@ -28,11 +28,12 @@ from c2m.why.page import why_this_many
 from flows import plan_page, reports
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
+from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
 from optimization.book.daily_instance import build_instance, merchant_lots, promised_dates, tellable
 from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation, lot_names, priced
 from optimization.book.replenishment import replenish
-from optimization.book.waiting import plan_currency, set_apart
+from optimization.book.waiting import set_apart
 from optimization.contract import instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import read_plan, search_log
@@ -48,11 +49,12 @@ _DATES = {"promises.csv": ["planned_on", "promised_on"]}
 @task
 def record_orders(day: date) -> None:
     """Merchants' orders and our own replenishment become orders and lots in the ledger."""
-    skus, windows = read("skus"), read_landed("forecast_windows", business_date=day)
+    currency, rates = plan_currency(read("factories")), read("exchange_rates")
+    skus, styles = (in_currency(read(mart), OF_PIECE, rates, currency) for mart in ("skus", "styles"))
+    windows = read_landed("forecast_windows", business_date=day)
     with session() as s:
         policy, last = settings().replenishment, orders.last_of_style(s, before=day)
-        made = replenish(windows, read("stock_position"), read("styles"), skus, last, policy, day)
-        currency = plan_currency(read("factories"))
+        made = replenish(windows, read("stock_position"), styles, skus, last, policy, day)
         ordered_by_merchants = set_apart(*merchant_lots(read("merchant_order_book"), skus, orders.held(s)), currency)
         orders.record(s, *ordered_by_merchants, clock.now())
         reasons = made[3].assign(build_id=manifest()["build_id"])
@@ -68,6 +70,7 @@ def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
         lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
         versions = status.versions(s)
     factories, capabilities, calendar = read("factories"), read("factory_capabilities"), read("factory_calendar")
+    factories = in_currency(factories, OF_FACTORY, read("exchange_rates"), plan_currency(factories))
     scores, capabilities = read("factory_scores"), tellable(capabilities, versions)
     return build_instance(lots, live, refusals, factories, capabilities, calendar, scores, policy, day)
 
@@ -163,7 +166,7 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         model_version=version_of(CHAMPION),
         folder=str(folder.relative_to(settings().home)),
-        allocation=priced(placed, instance, read("factories")),
+        allocation=priced(placed, instance, read("factories"), read("exchange_rates")),
         at=clock.now(),
     )
     with session() as s:

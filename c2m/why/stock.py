@@ -59,9 +59,8 @@ def _counts(
 def _compare_marts(
     connection: duckdb.DuckDBPyConnection, link: Link, manifest: Figures, lot: Figures, skus: Sequence[Figures]
 ) -> None:
-    marts = {
-        name: settings().published / manifest["marts"][name]["file"] for name in ("stock_position", "skus", "styles")
-    }
+    named = [name for name in ("stock_position", "skus", "styles", "exchange_rates") if name in manifest["marts"]]
+    marts = {name: settings().published / manifest["marts"][name]["file"] for name in named}
     if not all(file.exists() for file in marts.values()):
         link.words.append(f"The files of build {lot['build_id']} have made room for newer ones; its manifest stays.")
         return
@@ -75,8 +74,16 @@ def _compare_marts(
     kept = {sku["sku_id"]: (sku["on_hand"], sku["on_order"], sku["size_share"]) for sku in skus if sku["size_share"]}
     link.expect("on hand, on order and share of each SKU, as kept with the order", kept, dict(seen))
     money = connection.execute(
-        "SELECT price, cost FROM read_parquet($styles) WHERE merchant_id = $merchant_id AND style_id = $style_id",
+        """SELECT price, cost, currency FROM read_parquet($styles)
+        WHERE merchant_id = $merchant_id AND style_id = $style_id""",
         {"styles": str(marts["styles"]), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
     ).fetchone()
-    link.expect("price and cost, as kept with the order", (lot["price"], lot["cost"]), money)
+    if money and money[2] != lot["currency"] and "exchange_rates" in marts:
+        money = connection.execute(
+            """SELECT round($price * rate, 4)::DECIMAL(18, 4), round($cost * rate, 4)::DECIMAL(18, 4), quote_currency
+            FROM read_parquet($rates) WHERE (currency, quote_currency) = ($own, $counted)""",
+            {"rates": str(marts["exchange_rates"]), "price": float(money[0]), "cost": float(money[1])}
+            | {"own": money[2], "counted": lot["currency"]},
+        ).fetchone()
+    link.expect("price and cost, as kept with the order", (lot["price"], lot["cost"], lot["currency"]), money)
     link.words.append(f"The marts of build {lot['build_id']} say the same.")

@@ -2,6 +2,7 @@
 
 __all__ = [
     "arcs",
+    "currencies",
     "daily_instance",
     "factory_record",
     "identity",

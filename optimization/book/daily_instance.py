@@ -17,6 +17,7 @@ from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
 from optimization.book.arcs import arcs, transit_days
+from optimization.book.currencies import plan_currency
 from optimization.book.factory_record import exposed, exposures
 from optimization.book.identity import NOTHING, with_ledger_ids
 from optimization.book.lots import make_lots
@@ -25,7 +26,7 @@ from optimization.book.promised_dates import promises
 from optimization.book.proposal import dates, places
 from optimization.book.queue import WORK
 from optimization.book.under_way import under_way
-from optimization.book.waiting import plan_currency, unfinished_orders
+from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan
 
@@ -53,6 +54,9 @@ def merchant_lots(
     lots["waits"] = lots["order_id"].map(unfinished_orders(book))
     cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
     orders = headers[["order_id", "order_code", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    # What the lots of an order are worth counts in the currency of their SKUs, whatever the order is paid in.
+    counted = lots.groupby("order_id")["currency"].agg(["nunique", "first"]).query("nunique == 1")["first"]
+    orders["currency"] = orders["order_id"].map(counted).fillna(orders["currency"])
     orders, lots = (
         frame.assign(state=np.where(frame["order_id"].isin(cancelled), "cancelled", "open")) for frame in (orders, lots)
     )

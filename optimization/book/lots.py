@@ -19,9 +19,11 @@ def make_lots(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs.
 
+    currency: of the lot's values, that of its SKUs; of several, their names.
+
     held: the lots that the ledger knows, see `identity`.
     """
-    known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", *PER_PIECE.values()]
+    known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", "currency", *PER_PIECE.values()]
     told = {name: None for name in TOLD if name not in skus}
     rows = lines[["merchant_id", "order_id", "sku_id", "quantity"]].merge(
         skus.assign(**told)[[*known, *TOLD]], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
@@ -31,6 +33,7 @@ def make_lots(
     by_lot = rows.groupby("lot_id", sort=False)
     lots = by_lot[[*LOT, "category", "style_name", "specification_url"]].first()
     lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))
+    lots["currency"] = by_lot["currency"].agg(lambda own: " and ".join(sorted(set(own))))
     lots["quantity"] = by_lot["quantity"].sum().astype(np.int64)
     for column, per_piece in PER_PIECE.items():
         total = (rows[per_piece].astype(float) * rows["quantity"]).groupby(rows["lot_id"], sort=False).sum()

@@ -7,6 +7,7 @@ import pandas as pd
 
 from c2m.markdown import plain
 from c2m.settings import ReleasePolicy
+from optimization.book.currencies import rates_to
 from optimization.book.promised_dates import in_order
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
@@ -39,13 +40,15 @@ def dated_allocation(
     return rows[_DATED]
 
 
-def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame) -> pd.DataFrame:
-    """A dated allocation with price (the factory's, per piece: its minutes and its share of the setup) and currency."""
+def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    """A dated allocation with price (per piece: its minutes and its share of the setup) and currency, the factory's."""
     charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]]
-    rows = dated.merge(charges, on=PAIR).merge(factories[["factory_id", "minute_cost"]])
-    making = rows["minute_cost"].astype(float) * rows["minutes_per_piece"]
-    price = (making + rows["setup_cost"] / rows["quantity"]).round(4)
-    return rows[_DATED].assign(price=price, currency=instance.currency)
+    rows = dated.merge(charges, on=PAIR).merge(factories[["factory_id", "minute_cost", "currency"]])
+    setup = rows["setup_cost"] / rows["quantity"]
+    if instance.currency is not None:
+        setup *= rates_to(rows["currency"], pd.Series(instance.currency, rows.index), rates).fillna(1.0)
+    price = (rows["minute_cost"].astype(float) * rows["minutes_per_piece"] + setup).round(4)
+    return rows[_DATED].assign(price=price, currency=rows["currency"])
 
 
 def places(schedule: pd.DataFrame) -> pd.DataFrame:

@@ -5,23 +5,17 @@ import pandas as pd
 from c2m.wire.messages import MAX_PIECES, MAX_SKUS
 
 
-def plan_currency(factories: pd.DataFrame) -> str | None:
-    """The one currency that a plan counts in: that of most active factories, whatever merchants send."""
-    active = factories.loc[factories["status"] == "active", "currency"]
-    return None if active.empty else str(active.mode().iloc[0])
-
-
 def set_apart(
     orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame, currency: str | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The same, with `waits` of each lot: why it cannot be planned, '' where it can. currency: of the plan."""
     skus = lots["lot_id"].map(lot_skus.groupby("lot_id").size()).fillna(0).astype(int)
-    own = lots["order_id"].map(orders.set_index("order_id")["currency"])
+    own = lots["currency"]
     many = f" SKUs of one style and colour, expected {MAX_SKUS:,} at most: split it"
     told = [
         (skus > MAX_SKUS, skus.astype(str) + many),
         (lots["quantity"] > MAX_PIECES, lots["quantity"].astype(str) + f" pieces, expected {MAX_PIECES:,}: split it"),
-        (own != (currency or own), "counts in " + own + f", the plan in {currency}: convert it in the mapping"),
+        (own != (currency or own), "counts in " + own + f", the plan in {currency}: send exchange_rates between them"),
     ]
     waits = (lots["waits"] if "waits" in lots else pd.Series("", lots.index)).astype(object)
     for holds, words in told:

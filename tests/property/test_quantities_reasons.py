@@ -85,5 +85,7 @@ def _marts(
     skus = pd.DataFrame(shelves)
     skus["size_share"] = skus["share"] / skus.groupby("style_id")["share"].transform("sum")
     stock = skus[["merchant_id", "sku_id", "on_hand", "on_order"]]
-    skus = skus.assign(category="shirt", crafts="", price=1.0, cost=1.0, sam_minutes=5.0, **dict.fromkeys(SAM, 1.0))
+    skus = skus.assign(
+        category="shirt", crafts="", price=1.0, cost=1.0, currency="USD", sam_minutes=5.0, **dict.fromkeys(SAM, 1.0)
+    )
     return pd.DataFrame(windows), stock, pd.DataFrame(money), skus.drop(columns=["on_hand", "on_order"])

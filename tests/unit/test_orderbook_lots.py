@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
+from optimization.book.currencies import in_currency
 from optimization.book.daily_instance import HEADER, merchant_lots
 from optimization.book.identity import HELD
 from optimization.book.lots import SAM
@@ -20,7 +21,7 @@ SKUS = pd.DataFrame(
         ("n", "red-S", "z", "red", "shirt", "", 9.0, 5.0, 8.0),
     ],
     columns=["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", "price", "cost", "sam_minutes"],
-).assign(**dict.fromkeys(SAM, 2.0))
+).assign(currency="USD", **dict.fromkeys(SAM, 2.0))
 
 
 def book(*lines: tuple[str, str, str, int, str]) -> pd.DataFrame:
@@ -117,15 +118,33 @@ def test_a_lot_stays_itself_whatever_its_colour_and_style_are_called() -> None:
 
 def test_lots_that_cannot_be_planned_are_set_apart_with_the_reason() -> None:
     shirts = [("m", f"k{i}", "s", "red", "shirt", "", 9.0, 5.0, 8.0) for i in range(1001)]
-    many = pd.DataFrame(shirts, columns=SKUS.columns[:9]).assign(**dict.fromkeys(SAM, 2.0))
+    many = pd.DataFrame(shirts, columns=SKUS.columns[:9]).assign(currency="USD", **dict.fromkeys(SAM, 2.0))
     lines = book(*[("m", "big", f"k{i}", 2, "open") for i in range(1001)])
     _, lots, _ = set_apart(*merchant_lots(pd.concat([BOOK, lines]), pd.concat([SKUS, many])), "USD")
     assert lots.set_index("order_id")["waits"].loc["big"].startswith("1001 SKUs of one style and colour")
     assert (lots.loc[lots["order_id"] != "big", "waits"] == "").all()
-    yen = BOOK.assign(currency=BOOK["currency"].where(BOOK["merchant_id"] != "n", "JPY"))
-    _, lots, _ = set_apart(*merchant_lots(yen, SKUS), "USD")
+    yen = SKUS.assign(currency=SKUS["currency"].where(SKUS["merchant_id"] != "n", "JPY"))
+    orders, lots, _ = set_apart(*merchant_lots(BOOK, yen), "USD")
     waits = lots.set_index("order_id")["waits"]
     assert waits["o3"].startswith("counts in JPY, the plan in USD") and set(waits.drop("o3")) == {""}
+    assert orders.set_index("order_id")["currency"].to_dict()["o3"] == "JPY", "of what its lots are worth"
+
+
+def test_money_counts_in_the_currency_of_the_plan_as_far_as_rates_go() -> None:
+    rates = pd.DataFrame(
+        [("JPY", "USD", 0.0064), ("USD", "JPY", 156.25), ("EUR", "JPY", 170.0)],
+        columns=["currency", "quote_currency", "rate"],
+    )
+    own = SKUS.assign(currency=["USD", "USD", "JPY", "JPY", "EUR"])
+    counted = in_currency(own, ["price", "cost"], rates, "USD")
+    assert counted["currency"].tolist() == ["USD", "USD", "USD", "USD", "EUR"], "nothing leads from EUR to USD"
+    assert counted["price"].tolist() == pytest.approx([30, 20, 20 * 0.0064, 50 * 0.0064, 9])
+    assert counted["sam_minutes"].equals(SKUS["sam_minutes"])
+    _, lots, _ = set_apart(*merchant_lots(BOOK, counted), "USD")
+    assert set(lots.loc[lots["waits"] != "", "order_id"]) == {"o3"}
+    mixed = SKUS.assign(currency=SKUS["currency"].where(SKUS["sku_id"] != "red-S", "EUR"))
+    _, lots, _ = set_apart(*merchant_lots(BOOK, mixed), "USD")
+    assert lots.loc[lots["waits"].str.startswith("counts in EUR and USD"), "order_id"].tolist() == ["o1"]
 
 
 def test_an_order_waits_until_it_is_whole() -> None:

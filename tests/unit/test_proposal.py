@@ -48,9 +48,14 @@ def test_the_price_pays_the_minutes_and_a_share_of_the_setup() -> None:
     instance = Instance.from_tables(tables, 9, date(2026, 1, 6), "INR")
     day = date(2026, 1, 6)
     dated = pd.DataFrame([("L1", "F", 80, day, day, 1)], columns=["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"])  # fmt: skip  # noqa: E501
-    row = priced(dated, instance, pd.DataFrame({"factory_id": ["F", "G"], "minute_cost": [0.1234, 9.0]})).iloc[0]
+    factories = pd.DataFrame({"factory_id": ["F", "G"], "minute_cost": [0.1234, 9.0], "currency": "INR"})
+    rates = pd.DataFrame({"currency": ["INR"], "quote_currency": ["BDT"], "rate": [1.4]})
+    row = priced(dated, instance, factories, rates).iloc[0]
     assert row["price"] == pytest.approx(20 * 0.1234 + 50 / 80, abs=5e-5)
     assert (row["currency"], row["place"], row["quantity"]) == ("INR", 1, 80)
+    row = priced(dated, instance, factories.assign(currency="BDT"), rates).iloc[0]
+    assert row["price"] == pytest.approx(20 * 0.1234 + 1.4 * 50 / 80, abs=5e-5), "what it charges, in its own currency"
+    assert row["currency"] == "BDT"
 
 
 def test_crafts_count_only_where_the_messages_can_name_them() -> None:

@@ -40,7 +40,14 @@ def skus() -> pd.DataFrame:
         {"merchant_id": "m", "sku_id": sku, "style_id": "s", "colour": sku.split("-")[0], "size_share": share}
         for sku, share in shares.items()
     ]
-    facts = {"category": "shirt", "crafts": "knit;print", "price": 30.0, "cost": 12.0, "sam_minutes": 10.0}
+    facts = {
+        "category": "shirt",
+        "crafts": "knit;print",
+        "price": 30.0,
+        "cost": 12.0,
+        "currency": "USD",
+        "sam_minutes": 10.0,
+    }
     return pd.DataFrame(rows).assign(**facts, **dict.fromkeys(SAM, 2.0))
 
 
