@@ -14,6 +14,7 @@ import pandas as pd
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.forms import cells
 from c2m.feeds.mapping import Mapping, native, parse
 from c2m.feeds.outcomes import Outcome, find
 from c2m.feeds.records import kind_of
@@ -115,7 +116,7 @@ def export_quarantine(feed: str, file: Path) -> int:
     """Writes a feed's quarantined records for a person to correct, as CSV or (suffix .jsonl) JSON lines; how many.
 
     The columns are those of the files that they came in; the ones that begin with `_` say what is wrong and where the
-    row belongs. `readmit` takes the corrected file back.
+    row belongs. A spreadsheet carries out nothing of a CSV file. `readmit` takes the corrected file back.
     """
     if feed not in FEEDS:
         raise InputError("feed-unknown", [f"no feed is called {feed!r}; the feeds are {', '.join(FEEDS)}"])
@@ -128,7 +129,8 @@ def export_quarantine(feed: str, file: Path) -> int:
     if kind_of(file) == "jsonl":
         write_with(file, lambda part: table.to_json(part, orient="records", lines=True, force_ascii=False))
     else:
-        write_with(file, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
+        shown = table.map(lambda text: text and cells.neutral(text)).rename(columns=cells.neutral)
+        write_with(file, lambda part: shown.to_csv(part, index=False, lineterminator="\n"))
     return len(records)
 
 

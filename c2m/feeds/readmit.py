@@ -17,9 +17,10 @@ import pyarrow as pa
 from c2m.errors import InputError
 from c2m.feeds import landing, outcomes, quarantine
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.forms import cells
 from c2m.feeds.mapping import Mapping, ReadOptions
 from c2m.feeds.outcomes import Outcome
-from c2m.feeds.records import read
+from c2m.feeds.records import kind_of, read
 from c2m.feeds.split import LINE, split
 
 Row = dict[str, str | None]  # column of the file: its text
@@ -125,7 +126,12 @@ def _rows(file: Path) -> tuple[list[Row], list[str]]:
     with landing.connect() as connection:
         problems = list(read(connection, file, ReadOptions.model_validate({})).problems)
         table = connection.table("records").to_arrow_table().to_pylist()
+    told = cells.restored if kind_of(file) == "csv" else str
     return (
-        [{name: text for name, text in row.items() if not name.startswith("#")} for row in table if not row["#fault"]],
+        [
+            {told(name): text and told(text) for name, text in row.items() if not name.startswith("#")}
+            for row in table
+            if not row["#fault"]
+        ],
         problems + [f"record {row['#record']}: {row['#seen']}" for row in table if row["#fault"]],
     )

@@ -140,7 +140,7 @@ def test_faults_of_a_mapping_are_told_at_once(text: str, faults: list[str]) -> N
 
 def test_world_without_a_file_is_a_folder_of_feeds(tmp_path: Path) -> None:
     world = World.load(write_good_world(tmp_path / "w"))
-    assert (world.name, world.overrides, len(world.sources())) == ("w", {}, 10)
+    assert (world.name, world.overrides, len(world.sources())) == ("w", {}, 11)
 
 
 def test_world_overrides_settings(tmp_path: Path) -> None:
