@@ -88,6 +88,7 @@ class World:
         self.heard = Heard()
         self.count = 0
         self.known: dict[str, pd.DataFrame] = {}
+        self.sure: dict[tuple[str, str], float] = {}  # by plan and factory, of its likeliest order of work
 
     def run(self) -> pd.DataFrame:
         """All days, then the rest of the work; the promises with what came of them."""
@@ -181,6 +182,8 @@ class World:
             plan_id = plans.propose(s, proposed)
             promises.record(s, plan_id, dated, makers, clock.now())
             plans.release(s, plan_id, "policy", "benchmark", (), clock.now())
+        manner = self.known["factories"].set_index("factory_id").filter(like="works_by_").max(axis=1)
+        self.sure |= {(plan_id, str(name)): share for name, share in manner.items()}
         self._converse()
         with store.session() as s:
             promises.make(s, clock.now())
@@ -361,6 +364,7 @@ class World:
         keys = list(zip(first["plan_id"], first["order_id"], strict=True))
         first["manner"] = ["+".join(sorted({manner[name] for name in of[key]})) for key in keys]
         first["pairs"] = [len(of[key]) for key in keys]
+        first["known"] = [min(self.sure[plan_id, name] for name in of[plan_id, order]) for plan_id, order in keys]
         first["number"] = [(clock.business_date(at) - FIRST).days for at in first["made_at"]]
         first["kept"] = first["came"].notna() & (first["came"].fillna(date.max) <= first["promised_on"])
         first["days_ahead"] = [
