@@ -161,7 +161,7 @@ class World:
         instance = build_instance(lots, live, refusals, *frames, self.policy, day)
         if instance is None:
             return False
-        plan = solve(instance, self.policy.time_limit_s, self.policy.gap, threads=1)
+        plan = solve(instance, self.policy.time_limit_s, self.policy.gap, threads=1, reasoned=False)
         known = *frames[::2], versions, told, clock.cut_off(day)
         dated, makers, order = promised_dates(instance, plan, lots, live, *known, self.policy.promise_level)
         proposed = plans.ProposedPlan(

@@ -45,7 +45,7 @@ def worth(instance: Instance, plan: Plan, seconds: float) -> Splitting:
 def _nothing_split(instance: Instance, plan: Plan, seconds: float) -> Against:
     """The book with every lot at one factory, as good as the time allows, against what the plan costs in it."""
     single = replace(instance, orders=instance.orders.assign(max_factories=1))
-    other = solve(single, time_limit_s=seconds)
+    other = solve(single, time_limit_s=seconds, reasoned=False)
     now = cost_parts(instance, plan.allocation, plan.schedule)
     by_part = {name: cost - now[name] for name, cost in other.report["cost"].items()}
     return Against(sum(by_part.values()), other.report["bound"] - sum(now.values()), by_part, [])

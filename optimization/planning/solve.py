@@ -107,6 +107,7 @@ def solve(
     node_limit: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
+    reasoned: bool = True,
 ) -> Plan:
     """The best plan found within the limits, never dearer than what is known before.
 
@@ -126,6 +127,8 @@ def solve(
         Called with each step of the search (seconds, bound, cost of the best plan).
     stop
         Once set, the search ends with the best plan so far.
+    reasoned
+        Without it, the report gives no reasons for what is unmet: finding them takes searches of its own.
 
     Returns
     -------
@@ -153,8 +156,9 @@ def solve(
     plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
         plan = undo_changes.settled(instance, plan, min(_SETTLING_S, _SETTLING_BY * time_limit_s), stop)
-    proven, until = plan.report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S
-    plan.report["unmet"] = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
+    if reasoned:
+        proven, until = plan.report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S
+        plan.report["unmet"] = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
     plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
