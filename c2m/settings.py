@@ -237,6 +237,19 @@ class RobotPolicy(BaseModel):
         return self
 
 
+class GoodsPolicy(BaseModel):
+    """What counts as delivered, and as lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    close_orders_by: Literal["shipment", "receipt"] = Field(
+        "shipment", description="An order has delivered what its factories shipped, or what was received"
+    )
+    lost_after_days: int = Field(
+        14, ge=1, le=365, description="Days past its promised arrival after which what no receipt tells of is lost"
+    )
+
+
 class SimulationPolicy(BaseModel):
     """What the simulated factories are like, beyond their feeds. The shares are assumed: there is no public source."""
 
@@ -248,6 +261,9 @@ class SimulationPolicy(BaseModel):
     )
     version_1_share: float = Field(
         0.1, ge=0, le=1, description="Of factories that know version 1 of the messages alone"
+    )
+    receipts_share: float = Field(
+        0.5, ge=0, le=1, description="Of merchants whose warehouses send receipts; the others' goods arrive as promised"
     )
 
     @model_validator(mode="after")
@@ -357,6 +373,7 @@ class Settings(BaseSettings):
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
     drift: DriftPolicy = Field(default_factory=lambda: DriftPolicy.model_validate({}))
     promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
+    goods: GoodsPolicy = Field(default_factory=lambda: GoodsPolicy.model_validate({}))
     simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
 

@@ -4,7 +4,9 @@ import pandas as pd
 from prefect import flow, task
 
 import c2m.feeds.ingest
+from c2m import clock
 from c2m.feeds.world import World
+from c2m.simulation import warehouses
 from c2m.steps import step
 from expectations.gate import Verdict, check_feeds
 from flows import reports
@@ -14,7 +16,8 @@ from flows.parameters import Day, Ingest
 @task(retries=2, retry_delay_seconds=5)
 def land(world: World) -> pd.DataFrame:
     """Lands what has not landed yet; a retry goes on where the last try stopped."""
-    return c2m.feeds.ingest.ingest(world)
+    landed = [c2m.feeds.ingest.ingest(world), *warehouses.bring_in(clock.now())]
+    return pd.concat(landed, ignore_index=True)
 
 
 @task

@@ -63,6 +63,24 @@ def verdict(name: str, verdict: Verdict) -> None:
     create_link_artifact(f"{documents_url()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
 
 
+def goods(pieces: pd.DataFrame, stock: pd.DataFrame) -> None:
+    """Where the pieces of job orders are, by merchant, and what the merchants' stock counts."""
+    places = ["made", "unscanned", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
+    shelves = ["on_hand", "in_transit", "on_order", "assumed"]
+    page(
+        "goods",
+        "Where the goods are",
+        "Pieces made and not scanned = at the factory + in transit + received + lost + surplus. Assumed are those "
+        "received that no receipt tells of: they count from their promised arrival on.",
+        "",
+        table(pieces.groupby(["merchant_id", "source"], as_index=False)[places].sum()),
+        "## Stock",
+        "Of the on-hand pieces, the assumed ones came in since the last count without a receipt.",
+        "",
+        table(stock.groupby("merchant_id", as_index=False)[shelves].sum()),
+    )
+
+
 def documents_url() -> str:
     """Where the documents are served."""
     return f"http://127.0.0.1:{settings().docs_port}"

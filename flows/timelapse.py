@@ -26,6 +26,7 @@ from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
 from c2m.ledger.store import migrate, session
 from c2m.settings import settings
+from c2m.simulation import warehouses
 from c2m.simulation.world import write_world
 from c2m.steps import step
 from flows import services
@@ -132,6 +133,7 @@ def work_off(day: date) -> None:
                 if job_orders.live(s).empty and promises.last_date(s) < today:
                     break
             advance(end_of(today))
+        list(warehouses.bring_in(clock.now()))
     track(Track(business_date=clock.business_date(clock.now()) + timedelta(days=1)))
 
 

@@ -17,7 +17,7 @@ from c2m.warehouse.published import read
 from flows import plan_page, reports, warehouse
 from flows.parameters import Track
 
-PROGRESS = "+job_order_progress +promises +scan_corrections"
+PROGRESS = "+job_order_progress +goods +promises +scan_corrections"
 
 
 @task(retries=1, retry_delay_seconds=5)
@@ -25,7 +25,7 @@ def apply_progress(day: date) -> pd.DataFrame:
     """Expires what nobody answered, books what was shipped up to the marts' cut-off; returns all job orders."""
     with session() as s:
         job_orders.expire(s, clock.now())
-        job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day))
+        job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day), read("goods"))
         promises.make(s, clock.now())
         corrections.refuse(s, read("scan_corrections"), clock.now())
         return job_orders.overview(s)
@@ -49,6 +49,7 @@ def track(parameters: Track) -> State[None] | None:
         rows = with_video(rows, parameters.day)
     plan_page.renew()
     reports.job_orders("progress", "Progress of job orders", rows, note)
+    reports.goods(read("goods"), read("stock_position"))
     reports.promises(read("promises"), parameters.day)
     return None
 

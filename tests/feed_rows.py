@@ -35,6 +35,10 @@ GOOD: dict[str, dict[str, str]] = {
         "tolerance_share": "0.03", "status": "open",
     },
     "merchant_order_lines": {"merchant_id": "m1", "order_id": "o1", "sku_id": "tee-red-M", "quantity": "300"},
+    "receipts": {
+        "merchant_id": "m1", "receipt_id": "a1", "location_id": "main", "sku_id": "tee-red-M", "quantity": "30",
+        "lost_quantity": "1", "received_at": "2026-01-04T09:00:00Z", "purchase_order_id": "po1",
+    },
     "demand_signals": {
         "merchant_id": "m1", "style_id": "tee", "day": "2026-01-09", "signal": "promotion_depth", "value": "0.2",
     },

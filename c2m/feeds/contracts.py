@@ -208,6 +208,20 @@ class FactoryDay(Row):
     reason: Annotated[Literal["weekend", "holiday", "maintenance"], Sql("VARCHAR")] | None = None
 
 
+class Receipt(Row):
+    merchant_id: Id
+    receipt_id: Id
+    location_id: Id = Field(description="Where the goods arrived")
+    sku_id: Id | None = Field(None, description="Of goods; either this or material_id")
+    material_id: Id | None = None
+    quantity: Pieces = Field(description="Pieces that are there and good")
+    lost_quantity: Pieces = Field(0, description="Pieces that were to come with them and never will")
+    received_at: Moment
+    job_order_id: Id | None = Field(None, description="Whose pieces they are; either this or one of the next two")
+    shipment_id: Id | None = None
+    purchase_order_id: Id | None = None
+
+
 class DemandSignal(Row):
     merchant_id: Id
     style_id: Id
@@ -243,6 +257,18 @@ _PLACE = Rule(
 )
 _PARENT = Rule(
     "own-parent", ("order_id", "parent_order_id"), "parent_order_id <> order_id", "Name another order as parent."
+)
+_GOODS = Rule(
+    "goods-or-material",
+    ("sku_id", "material_id"),
+    "(sku_id IS NULL) <> (material_id IS NULL)",
+    "Give sku_id or material_id, one of them.",
+)
+_ORIGIN = Rule(
+    "one-origin",
+    ("job_order_id", "shipment_id", "purchase_order_id"),
+    "(job_order_id IS NOT NULL)::INT + (shipment_id IS NOT NULL)::INT + (purchase_order_id IS NOT NULL)::INT = 1",
+    "Give job_order_id, shipment_id or purchase_order_id, one of them.",
 )
 _CRAFTS = Rule(
     "crafts-order",
@@ -329,6 +355,15 @@ FEEDS: dict[str, Feed] = {
                 Reference(("merchant_id", "sku_id"), "catalogue"),
             ),
             numbered="order_line_id",
+        ),
+        Feed(
+            "receipts",
+            Receipt,
+            "goods that arrived",
+            ("merchant_id", "receipt_id"),
+            "upsert",
+            (_GOODS, _ORIGIN),
+            references=(Reference(("merchant_id", "sku_id"), "catalogue"),),
         ),
         Feed(
             "demand_signals",
@@ -508,6 +543,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "lacking": "DOUBLE",
         "quantity": "INTEGER",
         "known_at": "TIMESTAMP",
+        "in_transit": "BIGINT",
     },
     "ledger_job_orders": {
         "job_order_id": "VARCHAR",

@@ -17,6 +17,8 @@ from c2m.settings import settings
 GOOD_AT = "inspect"  # a piece is good once it has passed inspection
 SHIPPED_AT = "ship"
 MADE = ["good_pieces", "shipped", "surplus"]
+KEY = ["job_order_id", "sku_id"]
+ARRIVED = ["received", "lost"]  # of what was shipped
 OVERVIEW = [
     "job_order_id",
     "factory_id",
@@ -124,8 +126,8 @@ def expire(session: Session, now: datetime) -> int:
     return len(job_order_ids)
 
 
-def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> int:
-    """Takes over what was made; returns how many job orders changed.
+def apply_progress(session: Session, progress: pd.DataFrame, at: datetime, goods: pd.DataFrame | None = None) -> int:
+    """Takes over what was made and, by `goods` (the mart), what arrived; returns how many job orders changed.
 
     progress: job_order_id, sku_id, operation, good_pieces, defects, from every scan made before `at`, as it holds then:
     scans that were taken back count no more, and what closed by them opens again. What a job order that ended by then
@@ -136,13 +138,15 @@ def apply_progress(session: Session, progress: pd.DataFrame, at: datetime) -> in
         return 0
     ended = select(JobOrder.job_order_id).where(JobOrder.counted.is_(False), JobOrder.ended_at <= at)
     concerned = sorted(set(progress["job_order_id"]) | set(session.scalars(ended)) | _without_scans(session, progress))
+    arrived = (pd.DataFrame(columns=[*KEY, *ARRIVED]) if goods is None else goods).set_index(KEY)[ARRIVED]
     changed: list[JobOrder] = []
     for some in chunks(concerned):
         known = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
         jobs = session.scalars(known.with_for_update(key_share=True)).all()
-        made = _count_skus(session, jobs, progress)
+        made, moved = _count_skus(session, jobs, progress, arrived)
         defects = progress.groupby("job_order_id")["defects"].sum()
-        changed += [job for job in jobs if _count(job, made.get(job.job_order_id), defects, at)]
+        counted = {job.job_order_id for job in jobs if _count(job, made.get(job.job_order_id), defects, at)}
+        changed += [job for job in jobs if job.job_order_id in counted | moved]
     session.flush()
     orders.settle(session, sorted({job.lot_id for job in changed}), at)
     return len(changed)
@@ -166,25 +170,29 @@ def _without_scans(session: Session, progress: pd.DataFrame) -> set[str]:
     return set(session.scalars(select(JobOrder.job_order_id).where(had))) - set(progress["job_order_id"])
 
 
-def _count_skus(session: Session, jobs: Sequence[JobOrder], progress: pd.DataFrame) -> dict[str, pd.Series]:
-    """Sets the pieces per SKU; returns good_pieces and shipped per job order."""
+def _count_skus(
+    session: Session, jobs: Sequence[JobOrder], progress: pd.DataFrame, arrived: pd.DataFrame
+) -> tuple[dict[str, pd.Series], set[str]]:
+    """Sets the pieces per SKU; returns good_pieces and shipped per job order, and the job orders that changed."""
     chosen = select(*JobOrderSku.__table__.columns, Order.tolerance_share)
     chosen = chosen.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
     chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
     chosen = chosen.where(JobOrderSku.job_order_id.in_([job.job_order_id for job in jobs]))
-    skus = frame(session, chosen).set_index(["job_order_id", "sku_id"])
-    counts = progress.groupby(["job_order_id", "sku_id", "operation"])["good_pieces"].sum()
+    skus = frame(session, chosen).set_index(KEY)
+    counts = progress.groupby([*KEY, "operation"])["good_pieces"].sum()
     good, shipped = (_of_operation(counts, operation, skus.index) for operation in (GOOD_AT, SHIPPED_AT))
     begun = {job.job_order_id for job in jobs if job.has_begun} | _worked(progress)
     most = orders.most_pieces(skus["quantity"], skus["tolerance_share"])
     most = most.where(skus.index.get_level_values("job_order_id").isin(begun), 0)
     counted = skus.assign(good_pieces=good, shipped=shipped.clip(upper=most))
     counted["surplus"] = shipped - counted["shipped"]
-    changed = counted[(counted[MADE] != skus[MADE]).any(axis=1)].reset_index()
+    counted[ARRIVED] = arrived.reindex(skus.index).fillna(0).astype("int64")
+    pieces = [*MADE, *ARRIVED]
+    changed = counted[(counted[pieces] != skus[pieces]).any(axis=1)].reset_index()
     if len(changed):
-        session.execute(update(JobOrderSku), rows(JobOrderSku, changed, ["job_order_id", "sku_id", *MADE]))
+        session.execute(update(JobOrderSku), rows(JobOrderSku, changed, [*KEY, *pieces]))
     sums = counted.groupby("job_order_id")[MADE].sum()
-    return {str(job_order_id): made for job_order_id, made in sums.iterrows()}
+    return {str(job_order_id): made for job_order_id, made in sums.iterrows()}, set(changed["job_order_id"])
 
 
 def _of_operation(counts: pd.Series, operation: str, index: pd.Index) -> "pd.Series[int]":

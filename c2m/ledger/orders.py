@@ -1,7 +1,8 @@
 """Orders and their lots: recorded from the order book, moved by what factories ship.
 
 open -> in_production -> closed, or cancelled. A lot is closed when of each SKU the shipped good pieces reach its
-quantity less the order's tolerance; an order when all its lots that were not cancelled are. Ended is not final for the
+quantity less the order's tolerance (by the setting goods.close_orders_by: the received ones); an order when all its
+lots that were not cancelled are. Ended is not final for the
 merchant: what grows, is reopened, or falls short by a scan that was taken back, is open again; what was shipped and is
 no longer ordered is surplus.
 """
@@ -19,6 +20,7 @@ from c2m.ledger.quantities import record_quantities
 from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
 from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise
+from c2m.settings import settings
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
@@ -135,14 +137,15 @@ def _settle_of_orders(session: Session, order_ids: Sequence[str], at: datetime) 
 
 
 def rooms() -> Select[tuple[str, str, int]]:
-    """lot_id, sku_id, pieces: what is neither shipped nor asked of anyone; negative where it is more than ordered."""
+    """lot_id, sku_id, pieces: what is neither shipped nor asked of anyone; negative where it is more than ordered.
+
+    Where orders close by receipt, what was lost is to be made again.
+    """
     asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
+    lost = JobOrderSku.lost if _close_by_receipt() else 0
+    given = case((JobOrder.counted, JobOrderSku.shipped), else_=asked) - lost
     taken = (
-        select(
-            JobOrder.lot_id,
-            JobOrderSku.sku_id,
-            func.sum(case((JobOrder.counted, JobOrderSku.shipped), else_=asked)).label("pieces"),
-        )
+        select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(given).label("pieces"))
         .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
         .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
         .subquery()
@@ -278,7 +281,8 @@ def _settle_lots(session: Session, lot_ids: Sequence[str], at: datetime) -> None
         new = moved.drop(columns="shipped").rename(columns={"counted": "shipped"})
         session.execute(update(LotSku), rows(LotSku, new, ["lot_id", "sku_id", "shipped", "surplus"]))
     enough = np.ceil(skus["quantity"] * (1 - skus["tolerance_share"]) - 1e-9)
-    skus = skus.assign(is_done=skus["counted"] >= enough)
+    delivered = skus["received"] if _close_by_receipt() else skus["counted"]
+    skus = skus.assign(is_done=delivered >= enough)
     lots = skus.groupby("lot_id", as_index=False).agg(
         before=("state", "first"),
         shipped_before=("lot_shipped", "first"),
@@ -297,9 +301,13 @@ def _settle_lots(session: Session, lot_ids: Sequence[str], at: datetime) -> None
 
 
 def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
-    """SKUs of lots with `total`, what their job orders shipped that was agreed, and the lot's state and tolerance."""
+    """SKUs of lots with the lot's state and tolerance.
+
+    total, received: what their job orders shipped that was agreed, and what of it arrived.
+    """
+    sums = (func.sum(JobOrderSku.shipped).label("total"), func.sum(JobOrderSku.received).label("received"))
     total = (
-        select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.shipped).label("total"))
+        select(JobOrder.lot_id, JobOrderSku.sku_id, *sums)
         .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
         .where(JobOrder.lot_id.in_(lot_ids))
         .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
@@ -310,7 +318,7 @@ def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
         select(
             *(LotSku.lot_id, LotSku.sku_id, LotSku.quantity, LotSku.shipped, LotSku.surplus.label("surplus_before")),
             *(Lot.state, Lot.shipped.label("lot_shipped"), Order.tolerance_share),
-            func.coalesce(total.c.total, 0).label("total"),
+            *(func.coalesce(total.c[name], 0).label(name) for name in ("total", "received")),
         )
         .join(Lot, Lot.lot_id == LotSku.lot_id)
         .join(Order, Order.order_id == Lot.order_id)
@@ -318,7 +326,11 @@ def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
         .where(LotSku.lot_id.in_(lot_ids))
         .order_by(LotSku.lot_id, LotSku.sku_id)
     )
-    return frame(session, chosen).astype({"total": "int64"})
+    return frame(session, chosen).astype({"total": "int64", "received": "int64"})
+
+
+def _close_by_receipt() -> bool:
+    return settings().goods.close_orders_by == "receipt"
 
 
 def most_pieces(quantity: "pd.Series[int]", tolerance_share: "pd.Series[float]") -> "pd.Series[int]":

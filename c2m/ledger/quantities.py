@@ -4,8 +4,8 @@ Pieces, unless the name says otherwise. Of the lot: the published marts that sto
 forecast of the window (model_version, forecast_at, window_days, forecast_mean, q05 to q975: the style's total demand);
 price, cost, salvage and holding (shares of the cost), the critical_ratio that they give, the level (of the style) at
 that probability; what its colour needed of what the style lacked; the smallest batch and the share of it from which one
-is ordered; the pieces ordered. Of each SKU of the style, other colours' too: its share of demand, on hand, on order,
-what it lacked, the pieces ordered.
+is ordered; the pieces ordered. Of each SKU of the style, other colours' too: its share of demand, on hand, in transit,
+on order, what it lacked, the pieces ordered.
 """
 
 from datetime import date, datetime
@@ -19,7 +19,8 @@ from c2m.ledger.tables import OrderQuantity, OrderQuantitySku
 
 LOT = [c.name for c in OrderQuantity.__table__.columns if c.name != "at"]
 SKU = [c.name for c in OrderQuantitySku.__table__.columns]
-_GONE = {"sku_colour": "", "size_share": 0.0, "on_hand": 0, "on_order": 0, "lacking": 0.0, "quantity": 0}
+STOCK = ["on_hand", "in_transit", "on_order"]  # of a SKU: each piece that there is or will be is in one of them
+_GONE = {"sku_colour": "", "size_share": 0.0, **dict.fromkeys(STOCK, 0), "lacking": 0.0, "quantity": 0}
 
 
 def record_quantities(session: Session, quantities: pd.DataFrame, at: datetime) -> None:
@@ -31,16 +32,14 @@ def record_quantities(session: Session, quantities: pd.DataFrame, at: datetime) 
 
 
 def of_day(session: Session, day: date) -> pd.DataFrame:
-    """The lots ordered on a day with their figures, and what their styles had: style_on_hand, style_on_order."""
-    held = (
-        func.sum(column).label(f"style_{column.key}")
-        for column in (OrderQuantitySku.on_hand, OrderQuantitySku.on_order)
-    )
-    stock = select(OrderQuantitySku.lot_id, *held).group_by(OrderQuantitySku.lot_id).subquery()
-    chosen = select(*OrderQuantity.__table__.columns, stock.c.style_on_hand, stock.c.style_on_order)
+    """The lots ordered on a day with their figures, and what their styles had: STOCK, with style_ before each name."""
+    held = {f"style_{name}": func.sum(getattr(OrderQuantitySku, name)) for name in STOCK}
+    sums = (total.label(name) for name, total in held.items())
+    stock = select(OrderQuantitySku.lot_id, *sums).group_by(OrderQuantitySku.lot_id).subquery()
+    chosen = select(*OrderQuantity.__table__.columns, *(stock.c[name] for name in held))
     of = chosen.join(stock, stock.c.lot_id == OrderQuantity.lot_id).where(OrderQuantity.business_date == day)
     lots = frame(session, of.order_by(OrderQuantity.merchant_id, OrderQuantity.style_id, OrderQuantity.colour))
-    return lots.astype({"price": float, "cost": float, "style_on_hand": int, "style_on_order": int})
+    return lots.astype({"price": float, "cost": float, **dict.fromkeys(held, int)})
 
 
 def _vanished(session: Session, quantities: pd.DataFrame) -> list[dict[str, object]]:

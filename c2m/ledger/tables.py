@@ -183,6 +183,7 @@ class OrderQuantitySku(Base):
     sku_colour: Mapped[str]
     size_share: Mapped[float]
     on_hand: Mapped[Sum]
+    in_transit: Mapped[Sum] = mapped_column(default=0, server_default="0")
     on_order: Mapped[Sum]
     lacking: Mapped[float]
     quantity: Mapped[int]
@@ -364,6 +365,7 @@ class JobOrderSku(Base):
     """A job order's pieces per SKU; the quantities sum to the job order's.
 
     surplus: shipped beyond what was agreed and is tolerated, or of work that never began; never in stock.
+    received, lost: of what was shipped; what is neither is in transit.
     """
 
     __tablename__ = "job_order_skus"
@@ -374,6 +376,8 @@ class JobOrderSku(Base):
     good_pieces: Mapped[Sum]
     shipped: Mapped[Sum]
     surplus: Mapped[Sum] = mapped_column(default=0, server_default="0")
+    received: Mapped[Sum] = mapped_column(default=0, server_default="0")
+    lost: Mapped[Sum] = mapped_column(default=0, server_default="0")
 
 
 class Counted(Base):

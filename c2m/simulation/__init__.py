@@ -1,3 +1,4 @@
-"""Worlds and factories that are made up: the demo worlds, and simulated factories that speak the real messages."""
+"""Worlds and factories that are made up: the demo worlds, simulated factories that speak the real messages, and the
+warehouses that their goods come to."""
 
-__all__ = ["factories", "world"]
+__all__ = ["factories", "warehouses", "world"]

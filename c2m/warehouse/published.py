@@ -37,6 +37,7 @@ def dbt_args(command: str, business_date: date, select: str | None = None) -> li
         "memory": settings().warehouse_memory,
         "threads": settings().warehouse_threads,
         "scan_skew_seconds": settings().plan.clock_skew_s,
+        **settings().goods.model_dump(),
     }
     return [
         *command.split(),

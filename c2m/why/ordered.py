@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from c2m.ids import derive_id
+from c2m.ledger.quantities import STOCK
 from c2m.ledger.tables import Lot, LotSku, Order, OrderQuantity, OrderQuantitySku
 from c2m.why.link import Link, pieces
 from c2m.why.reckoning import Reckoned, reckon
@@ -87,11 +88,12 @@ def _level_words(lot: Figures) -> list[str]:
 
 def _batch_words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
     """From what the style has to what is ordered."""
-    hand, coming = (sum(sku[name] for sku in skus) for name in ("on_hand", "on_order"))
+    hand, moving, coming = (sum(sku[name] for sku in skus) for name in STOCK)
     trigger = lot["trigger_share"] * lot["minimum_order_pieces"]
     got = ", ".join(f"{sku['sku_id']} {sku['quantity']:,}" for sku in skus if sku["quantity"])
     return [
-        f"The style has {hand:,} on hand and {coming:,} on order: it lacks {pieces(again.lacking)}, of which "
+        f"The style has {hand:,} on hand, {moving:,} in transit and {coming:,} on order: it lacks "
+        f"{pieces(again.lacking)}, of which "
         f"{pieces(lot['needed'])} fall to {lot['colour']}.",
         f"Smallest batch {lot['minimum_order_pieces']:,}, ordered from a need of {pieces(trigger)} on: "
         f"{lot['lot_quantity']:,} pieces, {pieces(lot['lot_quantity'] - lot['needed'])} more than needed.",

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from c2m.ledger.quantities import STOCK
 from c2m.markdown import table
 
 # What is ordered first: the Prefect page cuts a wide table at its right edge, until it is scrolled.
@@ -15,6 +16,7 @@ _COLUMNS = {
     "lacking": "style lacks",
     "level": "level",
     "style_on_hand": "on hand",
+    "style_in_transit": "in transit",
     "style_on_order": "on order",
     "critical_ratio": "critical ratio",
     "forecast_mean": "mean demand",
@@ -29,7 +31,8 @@ def why_this_many(lots: pd.DataFrame) -> list[str]:
     """Markdown of the lots that a day ordered (`c2m.ledger.quantities.of_day`), the largest first."""
     if lots.empty:
         return ["No style-colour was short of its level by as much as a batch: nothing is ordered for stock."]
-    lacking = (lots["level"] - lots["style_on_hand"] - lots["style_on_order"]).clip(lower=0)
+    held = lots[[f"style_{name}" for name in STOCK]].sum(axis=1)
+    lacking = (lots["level"] - held).clip(lower=0)
     rows = lots.assign(lacking=lacking, added=lots["lot_quantity"] - lots["needed"])
     figures = list(rows.select_dtypes("float64").columns.drop("critical_ratio"))
     shown = rows.round(dict.fromkeys(figures, 1)).sort_values(["lot_quantity", "lot_id"], ascending=[False, True])

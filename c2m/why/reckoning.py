@@ -85,7 +85,7 @@ def batch(needed: float, least: int, trigger_share: float) -> int:
 
 
 def _held(sku: Row) -> int:
-    return int(sku["on_hand"] + sku["on_order"])
+    return int(sku["on_hand"] + sku["in_transit"] + sku["on_order"])
 
 
 def _is_quantile(name: str) -> bool:

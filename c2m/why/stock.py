@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from c2m import clock
+from c2m.ledger.quantities import STOCK
 from c2m.settings import settings
 from c2m.warehouse import published
 from c2m.why.link import Link
@@ -15,7 +16,7 @@ Figures = dict[str, Any]
 
 
 def of_skus(connection: duckdb.DuckDBPyConnection, lot: Figures, skus: Sequence[Figures]) -> Link:
-    """On hand, on order, price and share are those of the marts, where these are still there.
+    """On hand, in transit, on order, price and share are those of the marts, where these are still there.
 
     Makes the table `counts`: of each SKU and location the last count before the day, with `landed`, its file's name.
     """
@@ -65,14 +66,15 @@ def _compare_marts(
         link.words.append(f"The files of build {lot['build_id']} have made room for newer ones; its manifest stays.")
         return
     seen = connection.execute(
-        """SELECT s.sku_id, (coalesce(p.on_hand, 0), coalesce(p.on_order, 0), s.size_share)
+        """SELECT s.sku_id, (coalesce(p.on_hand, 0), coalesce(p.in_transit, 0), coalesce(p.on_order, 0), s.size_share)
         FROM read_parquet($skus) AS s LEFT JOIN read_parquet($stock) AS p USING (merchant_id, sku_id)
         WHERE merchant_id = $merchant_id AND style_id = $style_id""",
         {"skus": str(marts["skus"]), "stock": str(marts["stock_position"])}
         | {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
     ).fetchall()
-    kept = {sku["sku_id"]: (sku["on_hand"], sku["on_order"], sku["size_share"]) for sku in skus if sku["size_share"]}
-    link.expect("on hand, on order and share of each SKU, as kept with the order", kept, dict(seen))
+    names = [*STOCK, "size_share"]
+    kept = {sku["sku_id"]: tuple(sku[name] for name in names) for sku in skus if sku["size_share"]}
+    link.expect("on hand, in transit, on order and share of each SKU, as kept with the order", kept, dict(seen))
     money = connection.execute(
         """SELECT price, cost, currency FROM read_parquet($styles)
         WHERE merchant_id = $merchant_id AND style_id = $style_id""",

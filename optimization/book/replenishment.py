@@ -16,6 +16,7 @@ from c2m.domain.apportion import apportion_within
 from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.errors import InputError
 from c2m.ids import derive_id
+from c2m.ledger.quantities import STOCK
 from c2m.settings import ReplenishmentPolicy
 from optimization.book.identity import LOT
 from optimization.book.lots import make_lots
@@ -69,13 +70,13 @@ def order_up_to_levels(
 def refill(levels: pd.DataFrame, stock: pd.DataFrame, skus: pd.DataFrame, policy: ReplenishmentPolicy) -> pd.DataFrame:
     """What a style lacks, in batches, to the SKUs that are short: a row for every SKU of the styles that have a level.
 
-    merchant_id, style_id, colour, sku_id; size_share; on_hand, on_order; lacking (of the SKU, pieces before batches);
-    needed (the same of its style-colour); quantity (whole pieces, batches and sizes counted; 0: none).
+    merchant_id, style_id, colour, sku_id; size_share; on_hand, in_transit, on_order; lacking (of the SKU, pieces
+    before batches); needed (the same of its style-colour); quantity (whole pieces, batches and sizes counted; 0: none).
     """
     rows = skus[[*BATCH, "sku_id", "size_share"]].query("size_share > 0").merge(levels[[*STYLE, "level"]], on=STYLE)
-    rows = rows.merge(stock[["merchant_id", "sku_id", "on_hand", "on_order"]], on=["merchant_id", "sku_id"], how="left")
-    rows = rows.sort_values([*BATCH, "sku_id"], ignore_index=True).fillna({"on_hand": 0, "on_order": 0})
-    position = rows[["on_hand", "on_order"]].sum(axis=1).to_numpy(dtype=float)
+    rows = rows.merge(stock[["merchant_id", "sku_id", *STOCK]], on=["merchant_id", "sku_id"], how="left")
+    rows = rows.sort_values([*BATCH, "sku_id"], ignore_index=True).fillna(dict.fromkeys(STOCK, 0))
+    position = rows[STOCK].sum(axis=1).to_numpy(dtype=float)
     share = rows["size_share"].to_numpy(dtype=float)
     style, batch = (rows.groupby(keys).ngroup().to_numpy().astype(np.int64) for keys in (STYLE, BATCH))
     short = np.maximum(rows.groupby(style)["level"].first().to_numpy() - np.bincount(style, position), 0.0)

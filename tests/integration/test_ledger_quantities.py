@@ -22,8 +22,9 @@ def reasons(needed: float = 80.0, skus: tuple[str, ...] = ("K0", "K1", "B0")) ->
     row |= {"forecast_at": pd.Timestamp("2026-01-05 01:00")}
     colours = {"K": "red", "B": "blue"}
     return pd.DataFrame([
-        {**row, "sku_id": sku, "sku_colour": colours[sku[0]], "size_share": 0.3, "on_hand": 7, "on_order": 1,
-         "lacking": 40.0, "quantity": 500 if sku[0] == "K" else 0} for sku in skus
+        {**row, "sku_id": sku, "sku_colour": colours[sku[0]], "size_share": 0.3,
+         "on_hand": 7, "in_transit": 2, "on_order": 1, "lacking": 40.0, "quantity": 500 if sku[0] == "K" else 0}
+        for sku in skus
     ])  # fmt: skip
 
 
@@ -39,7 +40,9 @@ def test_how_a_quantity_came_about_is_kept_with_the_order(ledger: str) -> None:
     with store.session() as session:
         found = quantities.of_day(session, DAY).to_dict("records")
         assert quantities.of_day(session, DAY.replace(year=2025)).empty
-    assert [(one["lot_id"], one["style_on_hand"], one["style_on_order"]) for one in found] == [("L1", 21, 3)]
+    assert [(one["lot_id"], *(one[f"style_{name}"] for name in quantities.STOCK)) for one in found] == [
+        ("L1", 21, 6, 3)
+    ]
     assert (found[0]["price"], found[0]["q975"], found[0]["needed"], found[0]["at"]) == (30.0, 90.0, 80.0, NOW)
 
 

@@ -31,7 +31,7 @@ SKUS = STYLES.merge(pd.DataFrame({"size": ["S", "M", "L"], "size_share": [0.3, 0
     sam_minutes=10.0,
     **dict.fromkeys(SAM, 2.0),
 )
-NO_STOCK = pd.DataFrame(columns=["merchant_id", "sku_id", "on_hand", "on_order"])
+NO_STOCK = pd.DataFrame(columns=["merchant_id", "sku_id", "on_hand", "in_transit", "on_order"])
 NO_ORDERS = pd.DataFrame(columns=[*BATCH, "order_id"])
 FACTORIES = [factory(f"f{i}", minute_cost=0.1 + i / 100, small_order_willingness=0.5) for i in range(4)]
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c2m.domain.newsvendor import WINDOW_QUANTILES
+from c2m.ledger.quantities import STOCK
 from c2m.settings import ReplenishmentPolicy
 from c2m.why.reckoning import reckon
 from optimization.book.lots import SAM
@@ -77,15 +78,16 @@ def _marts(
             "colour": "rb"[k % 2],
             "share": share,
             "on_hand": hand,
-            "on_order": on,
+            "in_transit": on // 3,
+            "on_order": on - on // 3,
         }
         for key, (*_, shelf) in zip(ids, drawn, strict=True)
         for k, (share, hand, on) in enumerate(shelf)
     ]
     skus = pd.DataFrame(shelves)
     skus["size_share"] = skus["share"] / skus.groupby("style_id")["share"].transform("sum")
-    stock = skus[["merchant_id", "sku_id", "on_hand", "on_order"]]
+    stock = skus[["merchant_id", "sku_id", *STOCK]]
     skus = skus.assign(
         category="shirt", crafts="", price=1.0, cost=1.0, currency="USD", sam_minutes=5.0, **dict.fromkeys(SAM, 1.0)
     )
-    return pd.DataFrame(windows), stock, pd.DataFrame(money), skus.drop(columns=["on_hand", "on_order"])
+    return pd.DataFrame(windows), stock, pd.DataFrame(money), skus.drop(columns=STOCK)

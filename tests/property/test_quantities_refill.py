@@ -34,7 +34,7 @@ def ordered(level: float, held: list[int]) -> int:
     skus = pd.DataFrame({"merchant_id": "m", "style_id": "s", "sku_id": [f"k{i}" for i in range(len(held))]})
     skus = skus.assign(colour=[f"c{i % 2}" for i in range(len(held))], size_share=1 / len(held))
     levels = pd.DataFrame({"merchant_id": ["m"], "style_id": ["s"], "level": [level]})
-    stock = skus[["merchant_id", "sku_id"]].assign(on_hand=held, on_order=0)
+    stock = skus[["merchant_id", "sku_id"]].assign(on_hand=held, in_transit=0, on_order=0)
     return int(refill(levels, stock, skus, POLICY)["quantity"].sum())
 
 

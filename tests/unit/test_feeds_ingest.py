@@ -14,6 +14,7 @@ from feed_rows import KNOWN, good, write_csv, write_good_world
 from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds import landing, outcomes, quarantine
+from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import ingest
 from c2m.feeds.quarantine import export_quarantine
 from c2m.feeds.readmit import readmit
@@ -41,7 +42,7 @@ def snapshot(home: Path) -> dict[Path, tuple[bytes, int]]:
 def test_good_world_lands_whole(world: Path) -> None:
     table = ingest(World.load(world))
     assert set(table["status"]) == {"ok"}
-    assert list(table["rows_in"]) == list(table["accepted"]) == [1] * 11
+    assert list(table["rows_in"]) == list(table["accepted"]) == [1] * len(FEEDS)
     row = landed("sales_lines").iloc[0]
     assert (row["quantity"], row["business_customer"], str(row["sold_on"].date())) == (2, False, "2026-01-04")
     assert outcome("factories", table)["tenant"] == "f1"
@@ -297,8 +298,8 @@ def test_readmission_refuses_all_it_does_not_know_at_once(world: Path, tmp_path:
 def test_progress_names_each_file(world: Path) -> None:
     calls: list[tuple[int, int, str]] = []
     ingest(World.load(world), lambda *call: calls.append(call))
-    assert [done for done, _, _ in calls] == list(range(11))
-    assert {total for _, total, _ in calls} == {11}
+    assert [done for done, _, _ in calls] == list(range(len(FEEDS)))
+    assert {total for _, total, _ in calls} == {len(FEEDS)}
 
 
 def test_file_that_cannot_be_opened_is_named(world: Path) -> None:

@@ -53,7 +53,7 @@ def skus() -> pd.DataFrame:
 
 def stock(**on_hand: int) -> pd.DataFrame:
     rows = [{"merchant_id": "m", "sku_id": sku.replace("_", "-"), "on_hand": n} for sku, n in on_hand.items()]
-    return pd.DataFrame(rows, columns=["merchant_id", "sku_id", "on_hand"]).assign(on_order=0)
+    return pd.DataFrame(rows, columns=["merchant_id", "sku_id", "on_hand"]).assign(in_transit=0, on_order=0)
 
 
 def pieces(window: pd.DataFrame, held: pd.DataFrame, price: float = 30.0) -> "pd.Series[int]":
@@ -107,9 +107,10 @@ def test_the_size_that_is_short_is_refilled_and_the_full_one_is_not() -> None:
     assert order["red-M"] == order.max()
 
 
-def test_on_order_counts_like_on_hand() -> None:
+@pytest.mark.parametrize("name", ["in_transit", "on_order"])
+def test_what_is_to_come_counts_like_what_is_on_hand(name: str) -> None:
     held = stock(red_M=150)
-    coming = held.assign(on_hand=0, on_order=held["on_hand"])
+    coming = held.assign(on_hand=0, **{name: held["on_hand"]})
     pd.testing.assert_series_equal(pieces(windows(), held), pieces(windows(), coming))
 
 

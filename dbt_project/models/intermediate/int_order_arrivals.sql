@@ -1,22 +1,8 @@
--- When an order arrived: the day on which each of its lots has its pieces, less the tolerance, at the destination. A
--- shipment arrives the days in transit after the day, in the factory's zone, of its last scan at `ship`.
-with transit as (
-    select order_id, factory_id, max(transit_days) as days
-    from {{ ref('stg_ledger_promise_factories') }}
-    group by order_id, factory_id
-),
-
-shipments as (
-    select
-        j.lot_id,
-        cast({{ wall_clock('p.last_scan_at', 'f.timezone') }} as date) + coalesce(t.days, 0) as arrived_on,
-        sum(p.pieces) as pieces
-    from {{ ref('int_job_order_pieces') }} as p
-    inner join {{ ref('int_job_orders') }} as j on p.job_order_id = j.job_order_id and p.factory_id = j.factory_id
-    inner join {{ ref('stg_factories') }} as f on p.factory_id = f.factory_id
-    left join transit as t on j.order_id = t.order_id and p.factory_id = t.factory_id
-    where p.operation = 'ship'
-    group by j.lot_id, arrived_on
+-- When an order arrived: the day on which each of its lots has its pieces, less the tolerance, at the destination.
+with shipments as (
+    select lot_id, arrived_on, sum(pieces) as pieces
+    from {{ ref('int_arrivals') }}
+    group by lot_id, arrived_on
 ),
 
 reached as (

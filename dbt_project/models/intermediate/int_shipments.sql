@@ -1,6 +1,13 @@
 -- Pieces that factories shipped: `quantity` counts, `surplus` does not. Beyond what was agreed and is tolerated pieces
 -- are surplus, and so is all that is shipped of a job order on which, by scans and the factory's word, no work began.
-with worked as (
+-- They arrive the days in transit after the day, in the factory's zone, on which they were scanned.
+with transit as (
+    select order_id, factory_id, max(transit_days) as days
+    from {{ ref('stg_ledger_promise_factories') }}
+    group by order_id, factory_id
+),
+
+worked as (
     select distinct job_order_id
     from {{ ref('int_job_order_pieces') }}
     where operation != 'ship' and pieces + defects > 0
@@ -17,6 +24,8 @@ shipped as (
         s.sku_id,
         s.scanned_at,
         s.quantity,
+        {{ local_date('s.scanned_at') }} as shipped_on,
+        cast({{ wall_clock('s.scanned_at', 'f.timezone') }} as date) + coalesce(t.days, 0) as arrives_on,
         sum(s.quantity) over (
             partition by s.job_order_id, s.sku_id order by s.scanned_at, s.scan_id rows unbounded preceding
         ) as shipped_pieces,
@@ -29,6 +38,8 @@ shipped as (
     inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id and s.factory_id = j.factory_id
     inner join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id
     left join {{ ref('stg_ledger_job_order_skus') }} as k on s.job_order_id = k.job_order_id and s.sku_id = k.sku_id
+    left join {{ ref('stg_factories') }} as f on s.factory_id = f.factory_id
+    left join transit as t on j.order_id = t.order_id and s.factory_id = t.factory_id
     left join worked as w on s.job_order_id = w.job_order_id
     where s.operation = 'ship'
 ),
@@ -49,6 +60,8 @@ select
     factory_id,
     sku_id,
     scanned_at,
+    shipped_on,
     counted_pieces as quantity,
-    quantity - counted_pieces as surplus
+    quantity - counted_pieces as surplus,
+    coalesce(arrives_on, shipped_on) as arrives_on
 from counted

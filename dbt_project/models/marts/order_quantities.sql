@@ -1,6 +1,10 @@
 -- What the SKUs of the style had together, and what the batch added to the need.
 with style as (
-    select lot_id, cast(sum(on_hand) as bigint) as style_on_hand, cast(sum(on_order) as bigint) as style_on_order
+    select
+        lot_id,
+        cast(sum(on_hand) as bigint) as style_on_hand,
+        cast(sum(in_transit) as bigint) as style_in_transit,
+        cast(sum(on_order) as bigint) as style_on_order
     from {{ ref('stg_ledger_order_quantity_skus') }}
     group by lot_id
 )
@@ -37,12 +41,13 @@ select
     q.critical_ratio,
     q.level,
     s.style_on_hand,
+    s.style_in_transit,
     s.style_on_order,
     q.needed,
     q.trigger_share,
     q.minimum_order_pieces,
     q.lot_quantity as quantity,
-    greatest(q.level - s.style_on_hand - s.style_on_order, 0) as style_lacking,
+    greatest(q.level - s.style_on_hand - s.style_in_transit - s.style_on_order, 0) as style_lacking,
     q.lot_quantity - q.needed as added
 from {{ ref('stg_ledger_order_quantities') }} as q
 inner join style as s on q.lot_id = s.lot_id

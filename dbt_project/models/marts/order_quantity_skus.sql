@@ -5,6 +5,7 @@ select
     s.sku_colour,
     s.size_share,
     s.on_hand,
+    s.in_transit,
     s.on_order,
     s.lacking,
     s.quantity

@@ -11,25 +11,66 @@ with counted as (
     group by merchant_id, sku_id
 ),
 
+-- What merchants ordered goes where they ordered it to; all else that they received is on their shelves.
 received as (
-    select merchant_id, lot_id, sku_id, min(scanned_at) as first_at, sum(quantity) as pieces
-    from {{ ref('int_shipments') }}
+    select r.merchant_id, r.sku_id, r.received_at, r.quantity as pieces
+    from {{ ref('stg_receipts') }} as r
+    left join {{ ref('int_job_orders') }} as j on r.job_order_id = j.job_order_id and r.merchant_id = j.merchant_id
+    left join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id
+    where r.sku_id is not null and coalesce(o.source, 'replenishment') = 'replenishment'
+),
+
+assumed as (
+    select
+        merchant_id,
+        sku_id,
+        day,
+        assumed - lag(assumed, 1, 0) over (partition by job_order_id, sku_id order by day) as pieces
+    from {{ ref('int_goods_days') }}
+    where source = 'replenishment'
+),
+
+came as (
+    select merchant_id, sku_id, received_at as came_at
+    from received
+    union all
+    select merchant_id, sku_id, cast(day as timestamp) as came_at
+    from assumed
+    where pieces > 0
+),
+
+received_first as (
+    select merchant_id, sku_id, min(came_at) as first_at
+    from came
+    group by merchant_id, sku_id
+),
+
+-- By job order: pieces that have left it are in transit, received or lost; an order that closes by receipt is still to
+-- deliver what was lost.
+made as (
+    select
+        merchant_id,
+        lot_id,
+        sku_id,
+        sum(in_transit) as in_transit,
+        sum(in_transit + received{{ ' + lost' if var('close_orders_by') == 'shipment' }}) as delivered
+    from {{ ref('goods') }}
     where source = 'replenishment'
     group by merchant_id, lot_id, sku_id
 ),
 
-received_first as (
-    select merchant_id, sku_id, min(first_at) as first_at
-    from received
+coming as (
+    select merchant_id, sku_id, sum(in_transit) as pieces
+    from made
     group by merchant_id, sku_id
 ),
 
 ordered as (
-    select l.merchant_id, k.sku_id, sum(greatest(k.quantity - coalesce(r.pieces, 0), 0)) as pieces
+    select l.merchant_id, k.sku_id, sum(greatest(k.quantity - coalesce(m.delivered, 0), 0)) as pieces
     from {{ ref('stg_ledger_lot_skus') }} as k
     inner join {{ ref('stg_ledger_lots') }} as l on k.lot_id = l.lot_id
     inner join {{ ref('stg_ledger_orders') }} as o on l.order_id = o.order_id
-    left join received as r on k.lot_id = r.lot_id and k.sku_id = r.sku_id
+    left join made as m on k.lot_id = m.lot_id and k.sku_id = m.sku_id
     where o.source = 'replenishment' and l.state in ('open', 'in_production')
     group by l.merchant_id, k.sku_id
 ),
@@ -59,20 +100,33 @@ sold_since as (
 ),
 
 received_since as (
-    select o.merchant_id, o.sku_id, sum(r.quantity) as pieces
+    select o.merchant_id, o.sku_id, sum(r.pieces) as pieces
     from opening as o
-    inner join {{ ref('int_shipments') }} as r on o.merchant_id = r.merchant_id and o.sku_id = r.sku_id
-    where r.source = 'replenishment' and r.scanned_at >= o.as_of
+    inner join received as r on o.merchant_id = r.merchant_id and o.sku_id = r.sku_id
+    where r.received_at >= o.as_of
+    group by o.merchant_id, o.sku_id
+),
+
+assumed_since as (
+    select o.merchant_id, o.sku_id, greatest(sum(a.pieces), 0) as pieces
+    from opening as o
+    inner join assumed as a on o.merchant_id = a.merchant_id and o.sku_id = a.sku_id
+    where a.day >= {{ local_date('o.as_of + interval 12 hour') }}
     group by o.merchant_id, o.sku_id
 )
 
 select
     o.merchant_id,
     o.sku_id,
-    cast(greatest(o.on_hand - coalesce(s.pieces, 0) + coalesce(r.pieces, 0), 0) as bigint) as on_hand,
+    cast(greatest(o.on_hand - coalesce(s.pieces, 0) + coalesce(r.pieces, 0) + coalesce(a.pieces, 0), 0) as bigint)
+        as on_hand,
+    cast(coalesce(t.pieces, 0) as bigint) as in_transit,
     cast(coalesce(q.pieces, 0) as bigint) as on_order,
+    cast(coalesce(a.pieces, 0) as bigint) as assumed,
     o.as_of
 from opening as o
 left join sold_since as s on o.merchant_id = s.merchant_id and o.sku_id = s.sku_id
 left join received_since as r on o.merchant_id = r.merchant_id and o.sku_id = r.sku_id
+left join assumed_since as a on o.merchant_id = a.merchant_id and o.sku_id = a.sku_id
+left join coming as t on o.merchant_id = t.merchant_id and o.sku_id = t.sku_id
 left join ordered as q on o.merchant_id = q.merchant_id and o.sku_id = q.sku_id

@@ -1,5 +1,5 @@
--- Lines without an id of their own are numbered within a file (#1, #2, ...). They stand together: what is known later of
--- their SKU in the order takes the place of all of them.
+-- Lines without an id of their own are numbered within a file (#1, #2, ...). They stand together: what is known later
+-- of their SKU in the order takes the place of all of them.
 with landed as (
     select
         merchant_id,

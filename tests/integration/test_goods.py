@@ -1,0 +1,147 @@
+"""Goods from the factory to the shelf: receipts, promised arrivals, losses, stock, and orders that close by receipt."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from ledger_kit import NOW, job, live_to, lot_row, order_row, record, release, shipped
+from warehouse_world import dbt, land, moment, sku
+
+from c2m.ledger import job_orders, orders, store
+from c2m.settings import settings
+from c2m.simulation import warehouses
+
+DAY = date(2026, 1, 20)
+GOODS = ["made", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
+KNOWN = moment("2026-01-01")
+
+
+def scan(number: int, operation: str, pieces: int, at: str, job_order_id: str = "j1") -> dict[str, Any]:
+    row = {"factory_id": "F1", "scan_id": f"{job_order_id}-{number}", "job_order_id": job_order_id, "sku_id": "s-M"}
+    when = moment(at)
+    return row | {"operation": operation, "quantity": pieces, "defects": 0, "at": when, "received_at": when}
+
+
+def receipt(pieces: int, at: str, lost: int = 0, merchant_id: str = "m", job_order_id: str = "j1") -> dict[str, Any]:
+    when = moment(at)
+    row = {"merchant_id": merchant_id, "receipt_id": f"{job_order_id} {at}", "location_id": "main", "sku_id": "s-M"}
+    row |= {"quantity": pieces, "lost_quantity": lost, "job_order_id": job_order_id}
+    return row | {"received_at": when, "known_at": when}
+
+
+def world(*merchants: str) -> None:
+    """Of each merchant one SKU, and a replenishment of 110 pieces: 100 made on the 5th, shipped on the 6th, 4 days."""
+    zone = {"factory_id": "F1", "timezone": "UTC", "status": "active", "currency": "EUR", "known_at": KNOWN}
+    land("factories", [zone | dict.fromkeys(("lines", "operators", "min_lot", "handling_days"), 1)])
+    for number, merchant_id in enumerate(merchants, 1):
+        name = {"order_id": f"o{number}", "merchant_id": merchant_id, "known_at": KNOWN}
+        lot, jobs = {"lot_id": f"l{number}"}, {"job_order_id": f"j{number}", "factory_id": "F1"}
+        land("catalogue", [sku("s-M", merchant_id=merchant_id)])
+        land("stock", [{**name, "sku_id": "s-M", "location_id": "main", "as_of": moment("2026-01-04"), "on_hand": 7}])
+        land("ledger_orders", [name | {"source": "replenishment", "tolerance_share": 0.0, "state": "in_production"}])
+        land("ledger_lots", [name | lot | {"style_id": "s", "quantity": 110, "state": "in_production"}])
+        land("ledger_lot_skus", [lot | {"sku_id": "s-M", "quantity": 110, "known_at": KNOWN}])
+        at = {"state": "Running", "quantity": 110, "revision": 1, "sequence": 1, "at": KNOWN, "accepted": True}
+        land("ledger_job_orders", [name | lot | jobs | at])
+        land("ledger_job_order_skus", [{**jobs, "sku_id": "s-M", "quantity": 110, "known_at": KNOWN}])
+        land("ledger_promise_factories", [{**name, "plan_id": "p", "factory_id": "F1", "transit_days": 4}])
+        made = [("inspect", 100, "2026-01-05 10:00"), ("ship", 96, "2026-01-06 18:00")]
+        land("scans", [scan(i, *facts, f"j{number}") for i, facts in enumerate(made)])
+
+
+def built(day: date, *more: str) -> duckdb.DuckDBPyConnection:
+    selected = ("--select", "+goods", "+stock_position", "int_goods_days", *more)
+    result = dbt("build", day, *selected, "--exclude", "test_type:unit", "relationships*")
+    failed = [(node.node.name, node.message) for node in result.result if node.status not in ("success", "pass")]
+    assert not failed, failed
+    return duckdb.connect(str(settings().warehouse), read_only=True)
+
+
+def goods(day: date) -> dict[str, list[int]]:
+    with built(day) as warehouse:
+        rows = warehouse.execute(f"SELECT job_order_id, {', '.join(GOODS)} FROM marts.goods ORDER BY 1").fetchall()
+        return {job_order_id: list(figures) for job_order_id, *figures in rows}
+
+
+def stock() -> dict[str, tuple[int, ...]]:
+    with duckdb.connect(str(settings().warehouse), read_only=True) as warehouse:
+        names = "on_hand, in_transit, on_order, assumed"
+        rows = warehouse.execute(f"SELECT merchant_id, {names} FROM marts.stock_position ORDER BY 1").fetchall()
+        return {merchant_id: tuple(figures) for merchant_id, *figures in rows}
+
+
+def test_goods_go_from_the_factory_through_transit_to_the_shelf(home: Path) -> None:
+    """m1 sends receipts, m2 does not; of the 4 pieces that a receipt does not tell of nobody hears for 14 days."""
+    world("m", "n")
+    assert goods(date(2026, 1, 8)) == {name: [100, 4, 96, 0, 0, 0, 0] for name in ("j1", "j2")}
+    assert stock() == dict.fromkeys(("m", "n"), (7, 96, 14, 0))
+    land("receipts", [receipt(90, "2026-01-09 09:00", lost=2), receipt(500, "2026-01-09 10:00", merchant_id="n")])
+    assert goods(date(2026, 1, 12)) == {"j1": [100, 4, 4, 90, 0, 2, 0], "j2": [100, 4, 0, 96, 96, 0, 0]}
+    assert stock() == {"m": (97, 4, 14, 0), "n": (603, 0, 14, 96)}
+    assert goods(date(2026, 1, 26))["j1"] == [100, 4, 0, 90, 0, 6, 0]
+    land("receipts", [receipt(4, "2026-01-26 09:00")])
+    assert goods(date(2026, 1, 28))["j1"] == [100, 4, 0, 94, 0, 2, 0], "found again"
+
+
+def test_a_piece_that_is_nowhere_stops_the_build(home: Path) -> None:
+    world("m")
+    built(DAY).close()
+    with duckdb.connect(str(settings().warehouse)) as warehouse:
+        warehouse.execute("UPDATE int_goods_days SET in_transit = in_transit - 1 WHERE day = '2026-01-06'")
+    found = dbt("test", DAY, "--select", "every_piece_is_somewhere_int_goods_days_")
+    assert [node.status for node in found.result] == ["fail"]
+
+
+@pytest.fixture
+def by_receipt(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("C2M_GOODS__CLOSE_ORDERS_BY", "receipt")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def at_the_factory(pieces: int, received: int, lost: int) -> tuple[str, int]:
+    """The order's state and the pieces to be planned, once so many were shipped and arrived."""
+    arrived = pd.DataFrame([{"job_order_id": job().job_order_id, "sku_id": "S", "received": received, "lost": lost}])
+    with store.session() as session:
+        job_orders.apply_progress(session, shipped((job().job_order_id, "S", pieces)), NOW + timedelta(days=9), arrived)
+        lots = orders.open_lots(session)
+        return store.snapshot(session)["orders"]["state"].iloc[0], int((lots["remaining"] - lots["committed"]).sum())
+
+
+@pytest.mark.usefixtures("by_receipt")
+def test_an_order_closes_by_what_arrived_and_what_was_lost_is_made_again(sqlite_ledger: str) -> None:
+    record(
+        [order_row(tolerance_share=0.0)], [lot_row(quantity=300)], [{"lot_id": "L1", "sku_id": "S", "quantity": 300}]
+    )
+    release(("L1", "F1", 300))
+    live_to("Ended")
+    assert at_the_factory(300, 0, 0) == ("in_production", 0), "all is in transit"
+    assert at_the_factory(300, 290, 10) == ("in_production", 10)
+    assert at_the_factory(300, 300, 0) == ("closed", 0)
+    assert at_the_factory(300, 200, 0) == ("in_production", 0), "a receipt was corrected"
+
+
+def test_an_order_closes_by_shipment_where_nothing_else_is_asked(sqlite_ledger: str) -> None:
+    record(
+        [order_row(tolerance_share=0.0)], [lot_row(quantity=300)], [{"lot_id": "L1", "sku_id": "S", "quantity": 300}]
+    )
+    release(("L1", "F1", 300))
+    live_to("Ended")
+    assert at_the_factory(300, 290, 10) == ("closed", 0)
+
+
+def test_simulated_warehouses_receive_what_factories_shipped_once(home: Path) -> None:
+    world("m", "n")
+    for hour in (11, 13, 14):
+        warehouses.send(datetime(2026, 1, 10, hour, tzinfo=UTC))
+        files = sorted((warehouses.folder() / "receipts").glob("*.csv"))
+        assert [file.name for file in files] == ([] if hour == 11 else ["2026-01-10.csv"])
+    rows = pd.read_csv(files[0])
+    assert len(rows) == 1, "one of two merchants sends receipts"
+    assert rows["quantity"].sum() + rows["lost_quantity"].sum() == 96
+    assert rows["received_at"].str.startswith("2026-01-10 10:00").all()
