@@ -319,6 +319,9 @@ class Settings(BaseSettings):
     ingest_unpacked_mb: int = Field(
         20_000, ge=1, description="Most that one packed feed file may unpack to (MB); more is refused"
     )
+    ingest_memory_mb: int = Field(
+        500, ge=100, description="Memory in which files come in (MB); what needs more spills to C2M_HOME/spill"
+    )
     compact_after_days: int = Field(
         7, ge=1, description="Age of files of scans that are merged, by receipt and on disk"
     )

@@ -19,6 +19,10 @@ def _database() -> duckdb.DuckDBPyConnection:
     # DuckDB 1.5 moves what two TRY(...) have in common out of both, where its error ends the query: one bad date would
     # cost the whole file. Expires with the DuckDB that passes the test of it.
     database.execute("SET disabled_optimizers = 'common_subexpressions'")
+    database.execute(f"SET memory_limit = '{settings().ingest_memory_mb}MB'")
+    spill = settings().home.absolute() / "spill"
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database.execute("SET temp_directory = $folder", {"folder": str(spill)})
     return database
 
 
@@ -61,12 +65,12 @@ def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
 def land(connection: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str, file: str) -> None:
     """Lands the new rows of the table `accepted` (see split.py) as `file`.parquet, in the order of their records."""
     columns = ", ".join(column.name for column in feed.columns)
+    # Without parameters: with them DuckDB would first copy all rows into Python's hands.
     rows = connection.sql(
-        f"""SELECT {columns}, $batch_id AS _batch_id, "#record" AS _record, _row_hash
-        FROM accepted WHERE NOT duplicate ORDER BY _record""",  # noqa: S608
-        params={"batch_id": batch_id},
+        f"""SELECT {columns}, {literal(batch_id)} AS _batch_id, "#record" AS _record, _row_hash
+        FROM accepted WHERE NOT duplicate ORDER BY _record"""  # noqa: S608
     )
-    if rows.limit(1).fetchall():
+    if connection.execute("FROM accepted WHERE NOT duplicate LIMIT 1").fetchall():
         write_parquet(rows, folder(feed.name) / f"{file}.parquet")
 
 

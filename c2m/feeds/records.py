@@ -3,8 +3,8 @@
 "#record" is the number of the record in the file (empty lines do not count), "#fault" the reading rule that it
 breaks, "#seen" how, "#cells" a row without columns as JSON (where the file holds nothing but wanted columns). Blank
 cells are NULL. DuckDB reads a sound CSV file; one that it refuses (ragged rows, wrong bytes, an open quote) is read
-once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside. Documents (JSON,
-XML; see trees.py) and workbooks (workbook.py) are read whole.
+once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside. CSV and Parquet
+are read in bounded parts; JSON lines, documents (JSON, XML; see trees.py) and workbooks (workbook.py) whole.
 """
 
 import codecs
@@ -20,8 +20,8 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import duckdb
 import pyarrow as pa
@@ -30,6 +30,7 @@ from c2m.feeds.forms import packed, trees, workbook
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import quoted
 
+_AT_ONCE = 100_000  # rows of a table that are read in Python
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 codecs.register_error("c2m-lost", lambda error: (_LOST, error.end))  # type: ignore[attr-defined]
 
@@ -114,16 +115,15 @@ def _read(
         return _read_parquet(connection, path, wanted)
     if kind == "excel":
         return _read_workbook(connection, path, options, wanted)
-    if kind == "csv" and (sound := _read_sound_csv(connection, path, options, wanted)):
-        return sound
+    if kind == "csv":
+        return _read_sound_csv(connection, path, options, wanted) or _read_csv(connection, path, options, wanted)
     content, damage = packed.unpack(path.read_bytes())
     if kind == "xml":
         return _store_objects(connection, trees.xml_records(content, options.path, options.lists), wanted, *damage)
     text = content.decode(options.encoding, "c2m-lost").removeprefix("\ufeff")
     if kind == "json":
         return _store_objects(connection, trees.json_records(text, options.path), wanted, *damage)
-    rows = _read_jsonl if kind == "jsonl" else partial(_read_csv, options=options)
-    records = rows(connection, text, wanted=wanted)
+    records = _read_jsonl(connection, text, wanted)
     return replace(records, problems=(*damage, *records.problems))
 
 
@@ -205,9 +205,23 @@ def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]
     return (row for row in csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote) if row)
 
 
-def _read_csv(connection: duckdb.DuckDBPyConnection, text: str, options: ReadOptions, wanted: _Wanted) -> Records:
-    lines, _, options = _below_title(io.StringIO(text, newline=""), options)
-    return _store_table(connection, _csv_rows(lines, options), wanted)
+def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
+    stream, damage = _whole(path)
+    with stream, io.TextIOWrapper(stream, options.encoding, "c2m-lost", newline="") as text:
+        lines, _, options = _below_title(text, options)
+        records = _store_table(connection, _csv_rows(lines, options), wanted)
+    return replace(records, problems=(*damage, *records.problems))
+
+
+def _whole(path: Path) -> tuple[BinaryIO, tuple[str, ...]]:
+    """A file's content as a stream; only of a damaged archive all that can be had is in memory, and the damage told."""
+    if _is_packed(path):
+        try:
+            packed.check(path)
+        except (OSError, EOFError, zlib.error):
+            content, damage = packed.unpack(path.read_bytes())
+            return io.BytesIO(content), damage
+    return cast(BinaryIO, _open(path)), ()
 
 
 def _read_workbook(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
@@ -294,7 +308,7 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wa
     source = connection.read_parquet(str(path), file_row_number=True)
     header = tuple(name for name in source.columns if name != "file_row_number")
     texts = [f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(header)]
-    _create(connection, source.project(", ".join(['file_row_number + 1 AS "#record"', _SOUND, *texts])), header, wanted)
+    _add(connection, source.project(", ".join(['file_row_number + 1 AS "#record"', _SOUND, *texts])), header, wanted)
     return Records(header)
 
 
@@ -306,21 +320,32 @@ def _store(
     *problems: str,
 ) -> Records:
     """The table `records` of rows read in Python."""
-    faults, seen, lines, cells = zip(*rows, strict=True) if (rows := list(rows)) else ((), (), (), ())
-    columns = list(zip(*cells, strict=True)) if header and cells else [()] * len(header)
-    said = {"#fault": faults, "#seen": seen, "#cells": lines} | {f"c{i}": column for i, column in enumerate(columns)}
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in said.items()})
-    table = table.add_column(0, "#record", pa.array(range(1, len(faults) + 1), pa.int64()))
-    _create(connection, connection.from_arrow(table), header, wanted)
+    rows, number = iter(rows), 1
+    while (some := list(itertools.islice(rows, _AT_ONCE))) or number == 1:
+        faults, seen, lines, cells = zip(*some, strict=True) if some else ((), (), (), ())
+        columns = list(zip(*cells, strict=True)) if header and cells else [()] * len(header)
+        said = {"#fault": faults, "#seen": seen, "#cells": lines} | {f"c{i}": one for i, one in enumerate(columns)}
+        table = pa.table({name: pa.array(values, pa.string()) for name, values in said.items()})
+        table = table.add_column(0, "#record", pa.array(range(number, number + len(some)), pa.int64()))
+        _add(connection, connection.from_arrow(table), header, wanted, first=number == 1)
+        if not some:
+            break
+        number += len(some)
     return Records(header, problems)
 
 
-def _create(
-    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, header: Sequence[str], wanted: _Wanted
+def _add(
+    connection: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    header: Sequence[str],
+    wanted: _Wanted,
+    first: bool = True,
 ) -> None:
-    """The table `records`; DuckDB finds `rows` by its name here."""
+    """Rows of the table `records`, made with the first ones; DuckDB finds `rows` by its name here."""
     kept = '"#record", "#fault", "#seen", "#cells"' + _cells(header, wanted)
-    connection.execute(f"CREATE TEMP TABLE records AS SELECT {kept} FROM rows")  # noqa: S608
+    connection.execute(
+        f"{'CREATE TEMP TABLE records AS' if first else 'INSERT INTO records'} SELECT {kept} FROM rows"  # noqa: S608
+    )
 
 
 def _cells(header: Sequence[str], wanted: _Wanted) -> str:

@@ -99,7 +99,7 @@ def test_the_fast_and_the_forgiving_reader_agree(rows: list[str], end: str) -> N
         path.write_bytes(text.encode())
         sound = records._read_sound_csv(fast, path, _READ, records._Wanted(None))
         if sound:
-            assert records._read_csv(slow, text, _READ, records._Wanted(None)) == sound
+            assert records._read_csv(slow, path, _READ, records._Wanted(None)) == sound
             assert fast.sql("FROM records").fetchall() == slow.sql("FROM records").fetchall()
 
 
@@ -108,6 +108,7 @@ _values = {
     "BIGINT": st.integers(-5, 60) | st.sampled_from([10**9, 10**9 + 1, 2**40]),
     "DOUBLE": st.floats(-200, 700) | st.sampled_from([0.0, 0.2, 1.0, 2.0, float("nan"), float("inf")]),
     "DECIMAL(18,4)": st.decimals(-2, 1000, places=4, allow_nan=False),
+    "DECIMAL(18,8)": st.decimals(-2, 1000, places=8, allow_nan=False),
     "DATE": st.dates(date(1999, 12, 1), date(2100, 2, 1)),
     "TIMESTAMP": st.datetimes(datetime(1999, 12, 1), datetime(2100, 2, 1)),  # noqa: DTZ001  UTC, as it lands
     "BOOLEAN": st.booleans(),
