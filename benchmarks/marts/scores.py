@@ -36,7 +36,7 @@ NOTHING = {
 
 def marts(tables: Mapping[str, pd.DataFrame], day: date) -> dict[str, pd.DataFrame]:
     """factories and factory_scores as of the start of `day`; a table of a model's name stands in for the model."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:  # tables are small: more threads only cost
         for name, columns in NOTHING.items():
             connection.execute(f"CREATE TABLE {name} ({columns})")
         for name, frame in tables.items():

@@ -25,7 +25,7 @@ from c2m.settings import PlanPolicy
 
 # A plan is searched less long than a day's, by a tenth of that for undoing changes: it is most of what a world costs.
 # The gap is what ends it, on a busy machine too.
-POLICY = PlanPolicy.model_validate({"time_limit_s": 12, "gap": 0.02})
+POLICY = PlanPolicy.model_validate({"time_limit_s": 20, "gap": 0.02})
 CLASSES = ("all", "source", "manner", "known", "distance", "size", "pairs", "number")
 KNOWN = 0.9  # a factory's order of work is known where one is as likely as this
 CELL, POINTS = 300, 0.05  # a cell of so many promises is told where it is further off than this

@@ -92,6 +92,8 @@ def test_at_most_so_many_factories_is_a_reason_of_its_own() -> None:
     plan = solve(problem)
     assert plan.allocation.to_dict("records") == [{"lot_id": "A", "factory_id": "F", "quantity": 12}]
     assert plan.report["unmet"][0]["code"] == "max-factories"
+    bare = solve(problem, reasoned=False)
+    assert bare.allocation.equals(plan.allocation) and "unmet" not in bare.report
 
 
 FROZEN = {"order_id": "A", "factory_id": "F", "quantity": 10, "frozen": True}
