@@ -60,7 +60,8 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html"
 
-# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in it.
+# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in
+# it.
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.worlds.calibrate
 	$(MAKE) bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
