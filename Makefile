@@ -1,6 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor bench-faults bench-marts bench-finish bench-scores \
-  lock clean
+.PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor \
+  bench-faults bench-marts bench-finish bench-scores bench-promises lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
@@ -36,11 +36,13 @@ up: setup
 	@exec $(BIN)/c2m up
 
 # Before Python 3.12 measuring coverage takes half as long as the tests themselves.
-COVERAGE := import sys; print('--cov --cov-report=term:skip-covered --cov-fail-under=85' if sys.version_info >= (3, 12) else '')
+COVERAGE := import sys; \
+  print('--cov --cov-report=term:skip-covered --cov-fail-under=85' if sys.version_info >= (3, 12) else '')
 
 test: setup
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder $$($(BIN)/python -c "$(COVERAGE)")
+	$(BIN)/python -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder \
+	  $$($(BIN)/python -c "$(COVERAGE)")
 
 # Two at a time: these tests start servers, and measure by the wall clock what a user waits for.
 test-long: setup
@@ -60,8 +62,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html"
 
-# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform in
-# it.
+# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform.
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.worlds.calibrate
 	$(MAKE) bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
@@ -105,13 +106,15 @@ bench-allocation: .venv-bench/installed
 
 .venv-bench/installed: requirements-bench.lock pyproject.toml | setup
 	test -x .venv-bench/bin/python || "$(PYTHON)" -m venv .venv-bench
-	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes --compile-bytecode -r requirements-bench.lock
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes --compile-bytecode \
+	  -r requirements-bench.lock
 	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
 	touch $@
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra bench pyproject.toml -o requirements-bench.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra bench pyproject.toml -o requirements-bench.lock
 
 clean:
 	rm -rf .venv .venv-bench var

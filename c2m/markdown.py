@@ -12,10 +12,23 @@ _MARKS = re.compile(r"[\\`*_\[\]<>&#|~]")
 
 
 def table(frame: pd.DataFrame, most_rows: int = 200, markdown: Collection[str] = ()) -> str:
-    """A frame as a Markdown table; says how many rows it left out.
+    """A frame as a Markdown table.
 
-    What others wrote (reasons, names of files, colours, reviews) is shown as text: every cell is, but those of the
-    columns `markdown`, which hold links of ours.
+    What others wrote (reasons, names of files, colours, reviews) is shown as text.
+
+    Parameters
+    ----------
+    frame
+        Columns are the heads; numbers stand right.
+    most_rows
+        Further ones are counted, not shown.
+    markdown
+        Columns that hold links of ours, which are not escaped.
+
+    Returns
+    -------
+    str
+        `_none_` where the frame is empty.
     """
     if frame.empty:
         return "_none_\n"

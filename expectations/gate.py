@@ -59,7 +59,24 @@ def check_feeds(business_date: date) -> Verdict:
 
 
 def check_forecast(forecast: pd.DataFrame, styles: pd.DataFrame, demand: pd.DataFrame, business_date: date) -> Verdict:
-    """Judges a daily forecast against the marts `styles` and `demand_daily`."""
+    """Judges a daily forecast against the marts before it is used.
+
+    Parameters
+    ----------
+    forecast
+        A row per merchant, style and day: mean and quantiles in pieces.
+    styles
+        The mart of this name.
+    demand
+        The mart `demand_daily`: pieces asked per style and day.
+    business_date
+        Day whose forecast it is.
+
+    Returns
+    -------
+    Verdict
+        Whether to stop, a row per expectation with what was observed and expected, and where Data Docs show it.
+    """
     return _judge(batches.of_forecast(forecast, styles, demand, business_date), business_date)
 
 

@@ -49,7 +49,24 @@ def adopt(folder: Path) -> World:
 
 
 def run(folder: Path, first: date | None, count: int, to_the_end: bool) -> None:
-    """Runs `count` business days from `first`; then, if asked, lets the factories work off every job order."""
+    """Runs business days in time-lapse on an embedded floor.
+
+    Parameters
+    ----------
+    folder
+        The world: feed files, or a world.yaml that names mappings.
+    first
+        First business day; None: that of the settings, else today.
+    count
+        How many days.
+    to_the_end
+        Let the factories then work off every job order.
+
+    Raises
+    ------
+    C2MError
+        The home is occupied, or a step failed.
+    """
     world = adopt(folder)
     first = first or settings().business_date or clock.business_date(clock.now())
     logging.getLogger("c2m").addHandler(RichHandler(console=Console(stderr=True), show_path=False, show_level=False))

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Prints the newest Python of 3.13, 3.12, 3.11 that really starts: XGBoost trains quantiles far faster from 3.12 on.
 # A pyenv shim may lie on the PATH for a version that is not active, so each candidate is run, not just looked up.
+tell="import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.executable)"
 for version in 3.13 3.12 3.11; do
     for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/$version.*/bin/python python3; do
-        found=$("$candidate" -c "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.executable)" 2>/dev/null) || continue
+        found=$("$candidate" -c "$tell" 2>/dev/null) || continue
         case $found in "$version "*) echo "${found#* }"; exit 0 ;; esac
     done
 done

@@ -27,7 +27,8 @@ QUIET = [
 
 def first(path: str, body: dict[str, object]) -> dict[str, object]:
     """The first row that Prefect's API answers with."""
-    request = Request(f"{PREFECT}/api{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    content = json.dumps(body).encode()
+    request = Request(f"{PREFECT}/api{path}", content, {"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request) as answer:  # noqa: S310
         rows = json.load(answer)
     return rows[0] if isinstance(rows, list) else rows

@@ -38,12 +38,13 @@ SAMPLE_S = 0.2  # between two looks at the memory
 
 # seconds, asked gap
 PUBLIC = {"orlib": (60, 1e-6), "capa": (300, 1e-6), "holmberg": (60, 1e-6), "gap": (60, 1e-6)}
+BARE = "own_200x50_s1,off_share=0,capped_share=0,delayed_share=0,setup_scale=0,release_scale=0"
 FROZEN = {
     "plain_200x50_s1": 30,
     "full_200x50_s1": 30,
     "plain_1000x200_s1": 120,
     "full_1000x200_s1": 120,
-    "own_200x50_s1,off_share=0,capped_share=0,delayed_share=0,setup_scale=0,release_scale=0": 30,
+    BARE: 30,
     "plain_10000x1000_s1": 600,
     "plain_100000x10000_s1": 1800,
 }

@@ -130,7 +130,8 @@ class World:
         facts = {"round": 1, "objective": 0.0, "bound": 0.0, "gap": 0.0, "status": "feasible", "unmet_pieces": 0}
         facts |= {"instance_sha256": str(day), "model_version": None, "folder": "", "at": clock.now()}
         with store.session() as s:
-            plan_id = plans.propose(s, plans.ProposedPlan(business_date=day, allocation=pairs, **facts))  # type: ignore[arg-type]
+            proposed = plans.ProposedPlan(business_date=day, allocation=pairs, **facts)  # type: ignore[arg-type]
+            plan_id = plans.propose(s, proposed)
             plans.release(s, plan_id, "policy", "benchmark", (), clock.now())
         self._converse()
         self._advance(clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1))

@@ -25,13 +25,24 @@ def table(title: str, records: list[dict[str, Any]]) -> None:
     console = Console(markup=False, emoji=False)
     wide = Measurement.get(console, console.options.update(max_width=_WIDEST), page).maximum > console.width
     if wide and len(records[0]) > _FEW_COLUMNS:
-        console.print(f"{title}\n" + "\n".join(_in_a_line(row) for row in records), soft_wrap=True)
+        lines = (line for row in records for line in _in_lines(row, console.width))
+        console.print("\n".join([title, *lines]), soft_wrap=True)
     else:
         console.print(page)
 
 
-def _in_a_line(row: dict[str, Any]) -> str:
-    return "  " + ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+def _in_lines(row: dict[str, Any], width: int) -> list[str]:
+    """Figure after figure, on as few lines as hold them; a figure that alone is wider than the terminal stays whole."""
+    lines = [""]
+    for name, value in row.items():
+        figure = f"{name} {_shown(value)}"
+        line = f"{lines[-1]}, {figure}" if lines[-1] else f"  {figure}"
+        if len(line) < width or not lines[-1]:
+            lines[-1] = line
+        else:
+            lines[-1] += ","
+            lines.append(f"    {figure}")
+    return lines
 
 
 def _numeric(value: Any) -> bool:

@@ -44,7 +44,22 @@ def all_of(*found: pd.DataFrame) -> pd.DataFrame:
 
 
 def offline(factories: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
-    """Factories that owe pieces and are offline for too long. factories: factory_id, offline_hours (NaN: online)."""
+    """Factories that owe pieces and are offline for too long.
+
+    Parameters
+    ----------
+    factories
+        factory_id, offline_hours (working hours; NaN: online).
+    outlook
+        A row per job order.
+    policy
+        Hours from which it is told.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
+    """
     rows = _with_work(factories[factories["offline_hours"] >= policy.offline_hours], outlook)
 
     def cause(row: Any) -> str:
@@ -74,7 +89,19 @@ def silent(outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
 def stalled(lines: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
     """Lines that stand still while the job order that they made last goes on elsewhere.
 
-    lines: factory_id, line_id, job_order_id (the last one scanned there), silent_hours.
+    Parameters
+    ----------
+    lines
+        factory_id, line_id, job_order_id (the last one scanned there), silent_hours (working hours).
+    outlook
+        A row per job order.
+    policy
+        Hours from which it is told.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
     """
     open_ = outlook[outlook["running"] & (outlook["work_left"] > 0)]
     rows = lines[(lines["line_id"] != "") & (lines["silent_hours"] >= policy.silent_hours)]
@@ -94,7 +121,19 @@ def stalled(lines: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> 
 def yield_drop(inspected: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
     """Factories whose yield fell: Fisher's exact test of the last days against their own days before.
 
-    inspected: factory_id, recent_good, recent_defects, past_good, past_defects (pieces).
+    Parameters
+    ----------
+    inspected
+        factory_id, recent_good, recent_defects, past_good, past_defects (pieces).
+    outlook
+        A row per job order.
+    policy
+        The least fall (a share of pieces) and the chance below which it is no accident.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
     """
     recent = inspected["recent_good"] + inspected["recent_defects"]
     past = inspected["past_good"] + inspected["past_defects"]
@@ -123,10 +162,25 @@ def _chance_of_so_many(defects: pd.Series, pieces: pd.Series, past_defects: pd.S
 
 
 def late(outlook: pd.DataFrame, standing: set[str], policy: RobotPolicy, moves: dict[str, str]) -> pd.DataFrame:
-    """Job orders that will finish past their due day; those in `standing` until their chance is below the relief.
+    """Job orders that will finish past their due day.
 
     Where the last acceptable date cannot be held either, it is urgent: somebody must plan anew.
-    moves: what to do about a job order.
+
+    Parameters
+    ----------
+    outlook
+        A row per job order, by `models.finish.outlook`: chances, dates, standard minutes.
+    standing
+        Job orders alerted already: they stay until their chance is below the relief.
+    policy
+        Chances and days from which it is told.
+    moves
+        What to do about a job order, by its id.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
     """
     raised = is_late(outlook["late_chance"], outlook["due_days"], policy)
     kept = outlook["job_order_id"].isin(standing) & (outlook["late_chance"] >= policy.relief_chance)

@@ -1,6 +1,9 @@
 """Whole pieces shared out in proportion, sums exact: a batch over its SKUs, a job order over what is left of each SKU.
 
 Largest remainder (Hamilton) method; ties go to the earlier row, so that the same input gives the same pieces.
+
+>>> apportion(100, [3, 1, 2]).tolist()
+[50, 17, 33]
 """
 
 import numpy as np
@@ -20,9 +23,26 @@ def apportion(total: int, weights: ArrayLike) -> Pieces:
 
 
 def apportion_within(totals: ArrayLike, weights: ArrayLike, group: ArrayLike) -> Pieces:
-    """Share `totals[g]` pieces (G,) among the rows of group g, in proportion to their `weights` (N,).
+    """Shares whole pieces among the rows of each group by largest remainders (Hamilton's method).
 
-    `group` (N,) holds each row's index into `totals`. A group of pieces without any row is an error.
+    Parameters
+    ----------
+    totals
+        (G,) pieces of each group, whole and >= 0.
+    weights
+        (N,) >= 0; where all of a group are 0 its rows share alike.
+    group
+        (N,) each row's index into `totals`.
+
+    Returns
+    -------
+    array of int
+        (N,) pieces of each row; those of a group sum to its total.
+
+    Raises
+    ------
+    ValueError
+        A negative number, or a group of pieces without any row.
     """
     totals = np.asarray(totals, dtype=np.int64)
     weights, group = np.asarray(weights, dtype=np.float64), np.asarray(group, dtype=np.int64)

@@ -1,6 +1,12 @@
 """The newsvendor: how much to have of what sells from stock, and what a wrong quantity costs.
 
 Orders are placed by it (`optimization.book.replenishment`), and forecasts are judged by it (`models.governance.gate`).
+
+A piece that is missing costs 6, one that is left over 2: enough for three windows in four is best.
+
+>>> stakes = Stakes(np.array([6.0]), np.array([2.0]))
+>>> stakes.critical_ratio.tolist()
+[0.75]
 """
 
 from dataclasses import dataclass

@@ -33,7 +33,8 @@ Term = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200, patter
 Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
 Currency = Annotated[str, Sql("VARCHAR", "ISO 4217"), Field(pattern=r"^[A-Z]{3}$")]
 Day = Annotated[date, Sql("DATE", "date"), Field(ge=_FIRST, lt=_END)]
-Moment = Annotated[datetime, Sql("TIMESTAMP", "UTC"), Field(ge=datetime(2000, 1, 1), lt=datetime(2100, 1, 1))]  # noqa: DTZ001
+_SINCE, _BEFORE = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - UTC by contract
+Moment = Annotated[datetime, Sql("TIMESTAMP", "UTC"), Field(ge=_SINCE, lt=_BEFORE)]
 Flag = Annotated[bool, Sql("BOOLEAN")]
 Money = Annotated[Decimal, Sql("DECIMAL(18,4)", "currency"), Field(ge=0)]
 Price = Annotated[Decimal, Sql("DECIMAL(18,4)", "currency per piece"), Field(gt=0)]

@@ -34,7 +34,22 @@ _LEASH = (
 
 @contextmanager
 def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs `command` beside us until the block ends, in an own session: Ctrl-C reaches us, we stop it in order."""
+    """Runs a command beside us until the block ends, in an own session: Ctrl-C reaches us, we stop it in order.
+
+    Parameters
+    ----------
+    name
+        Of its log.
+    command
+        Program and arguments.
+    env
+        Its environment; None: ours.
+
+    Yields
+    ------
+    Popen
+        The running child.
+    """
     leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())] if sys.platform == "linux" else []
     log = log_file(name)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +87,26 @@ def await_ready(
     timeout_s: float = _READY_TIMEOUT_S,
     poll_s: float = 0.02,
 ) -> None:
-    """Returns once `ready()`; a process that ends before, or stays silent, raises with the end of its log."""
+    """Returns once a child is ready.
+
+    Parameters
+    ----------
+    name
+        Of its log.
+    process
+        The child.
+    ready
+        Asked again and again.
+    timeout_s
+        Seconds after which it counts as silent.
+    poll_s
+        Seconds between two questions.
+
+    Raises
+    ------
+    C2MError
+        It ended before, or stays silent; with the end of its log.
+    """
     deadline = time.monotonic() + timeout_s
     while process.poll() is None and time.monotonic() < deadline:
         if ready():

@@ -71,7 +71,22 @@ def set_file_aside(name: str, reason: str, actor: str, at: datetime) -> Path:
 
 
 def refuse(session: Session, corrections: pd.DataFrame, at: datetime) -> int:
-    """A dead letter for each refused one, the same once; how many there are."""
+    """A dead letter for each refused correction, the same once.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    corrections
+        The mart `scan_corrections`: scan_id, state and what it names.
+    at
+        UTC; noted with what it changes.
+
+    Returns
+    -------
+    int
+        How many were refused.
+    """
     refused = corrections[(corrections["state"] == "refused") & corrections["scan_id"].notna()]
     inbox.dead_letters(session, [_letter(row) for row in refused.to_dict("records")], at)
     return len(refused)

@@ -48,9 +48,30 @@ def floor(
     http_port: int | None = None,
     engine: broker.Engine | None = None,
 ) -> Iterator[Floor]:
-    """Runs the floor until the block ends, with the simulated factories of a file (`write_factories`) if there is one.
+    """Runs broker, collector, relay and, where there is a file of them, simulated factories until the block ends.
 
-    Ports that are not given are free ones.
+    Parameters
+    ----------
+    factories
+        File of `write_factories`; None: no simulated factory.
+    seed
+        Of what the factories do.
+    mqtt_port
+        Of the broker; None: a free one.
+    http_port
+        Of the collector; None: a free one.
+    engine
+        Of the broker; None: the one that is installed.
+
+    Yields
+    ------
+    Floor
+        Its ports and process ids, and the broker's engine.
+
+    Raises
+    ------
+    C2MError
+        A service does not start; with the end of its log.
     """
     with ExitStack() as stack:
         own = _own_credential()
@@ -104,7 +125,19 @@ def service(name: str, module: list[str], env: Mapping[str, str]) -> Iterator[su
 
 
 def write_factories(path: Path, factories: pd.DataFrame, capabilities: pd.DataFrame, calendar: pd.DataFrame) -> None:
-    """The file that the simulated factories read, from the marts (or feeds) of these names."""
+    """The file that the simulated factories read.
+
+    Parameters
+    ----------
+    path
+        Where it goes.
+    factories
+        Mart or feed of this name.
+    capabilities
+        factory_id, kind, name, efficiency.
+    calendar
+        factory_id, day, minutes, overtime_minutes.
+    """
     skills = _by_factory(capabilities[["factory_id", "kind", "name", "efficiency"]])
     days = calendar[["factory_id", "day", "minutes", "overtime_minutes"]].copy()
     days["day"] = pd.to_datetime(days["day"]).dt.strftime("%Y-%m-%d")
@@ -117,7 +150,22 @@ def write_factories(path: Path, factories: pd.DataFrame, capabilities: pd.DataFr
 
 
 def settle(factory_ids: set[str], moment: datetime, timeout_s: float = 120) -> None:
-    """Waits until all is said: no message without its answer, and each factory has told everything up to `moment`."""
+    """Waits until all is said: no message without its answer, and each factory has told everything.
+
+    Parameters
+    ----------
+    factory_ids
+        Those that are waited for.
+    moment
+        UTC, up to which they must have told.
+    timeout_s
+        Seconds after which the wait fails.
+
+    Raises
+    ------
+    C2MError
+        Somebody is behind after that time; each fault is named.
+    """
     deadline = time.monotonic() + timeout_s
     while behind := _behind(factory_ids, moment):
         if time.monotonic() > deadline:

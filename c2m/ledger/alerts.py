@@ -21,10 +21,18 @@ OVER = 0  # severity of a notice that the alert is over
 
 
 def record(session: Session, found: pd.DataFrame, at: datetime, of_platform: bool = False) -> None:
-    """Opens what is new, brings up to date what lasts, closes what was not found again. found: columns ALERT.
+    """Opens what is new, brings up to date what lasts, closes what was not found again.
 
-    of_platform: the alerts are those of `c2m up` on itself; else those of the robot on the floor. Neither closes the
-    other's.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    found
+        The alerts that hold now, with the columns ALERT.
+    at
+        UTC; noted with what it changes.
+    of_platform
+        They are those of `c2m up` on itself; else those of the robot on the floor. Neither closes the other's.
     """
     serialise(session, "alerts")
     own = Alert.kind == PLATFORM if of_platform else Alert.kind != PLATFORM

@@ -127,12 +127,28 @@ def expire(session: Session, now: datetime) -> int:
 
 
 def apply_progress(session: Session, progress: pd.DataFrame, at: datetime, goods: pd.DataFrame | None = None) -> int:
-    """Takes over what was made and, by `goods` (the mart), what arrived; returns how many job orders changed.
+    """Takes over what was made and what arrived.
 
-    progress: job_order_id, sku_id, operation, good_pieces, defects, from every scan made before `at`, as it holds then:
-    scans that were taken back count no more, and what closed by them opens again. What a job order that ended by then
+    Scans that were taken back count no more, and what closed by them opens again. What a job order that ended by then
     did not ship is free for planning. Rows of unknown job orders or SKUs are left out, and so is a progress older than
     the last one.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    progress
+        job_order_id, sku_id, operation, good_pieces, defects (pieces), from every scan made before `at`, as it holds
+        then.
+    at
+        UTC; noted with what it changes.
+    goods
+        The mart of this name: what arrived of each job order; None: nothing is known of arrivals.
+
+    Returns
+    -------
+    int
+        How many job orders changed.
     """
     if not _is_newer(session, at):
         return 0

@@ -48,10 +48,29 @@ def record(
     at: datetime,
     quantities: pd.DataFrame | None = None,
 ) -> None:
-    """Takes over the order book, and how its `quantities` came about; the same rows change nothing.
+    """Takes over the order book; the same rows change nothing.
 
     An order comes with all its lots, a lot with all its SKUs: what is no longer there is cancelled, or zero.
-    `orders.state` may be absent; `cancelled` in it cancels.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    orders
+        Columns ORDER; `state` may be absent, and `cancelled` in it cancels.
+    lots
+        Columns LOT: quantity in pieces, minutes per piece, money per piece.
+    lot_skus
+        lot_id, sku_id, quantity (pieces), and size if it is known.
+    at
+        UTC; noted with what it changes.
+    quantities
+        How the quantities came about (`c2m.ledger.quantities`); None: nothing to tell.
+
+    Raises
+    ------
+    InputError
+        Orders, lots and SKUs do not fit together; every fault is named.
     """
     _refuse_inconsistent(orders, lots, lot_skus)
     serialise(session, "order book")

@@ -25,9 +25,25 @@ OPTIONAL = ["place", "price", "currency"]
 
 
 def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha256: str, limits: str) -> str:
-    """Follows from what a plan is made from, hence is known before it is solved.
+    """The id of a plan: follows from what it is made from, hence is known before it is solved.
 
-    attempt: how many plans of the day and round were rejected before; limits: those of the search, in any one spelling.
+    Parameters
+    ----------
+    business_date
+        Of the plan.
+    round
+        Of the day, from 1.
+    attempt
+        How many plans of the day and round were rejected before.
+    instance_sha256
+        Of the instance.
+    limits
+        Those of the search, in any one spelling.
+
+    Returns
+    -------
+    str
+        A UUID.
     """
     return derive_id(business_date.isoformat(), round, attempt, instance_sha256, limits)
 
@@ -93,7 +109,21 @@ class Standing:
 def propose(session: Session, plan: ProposedPlan, replaced: str | None = None, why: str = "") -> str:
     """Records a plan and supersedes what was proposed before it; the same plan again changes nothing.
 
-    replaced: a plan that waits, rejected in the same transaction, because of `why`.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan
+        Its figures and its allocation with dates and prices.
+    replaced
+        A plan that waits, rejected in the same transaction; None: none.
+    why
+        The reason of that rejection.
+
+    Returns
+    -------
+    str
+        The plan_id.
     """
     serialise(session, "plans")
     if session.get(Plan, plan.plan_id):
@@ -113,13 +143,43 @@ def propose(session: Session, plan: ProposedPlan, replaced: str | None = None, w
 
 
 def of_round(session: Session, business_date: date, round: int) -> str | None:
-    """The newest plan of a day and round, whatever was decided of it; one that was rejected counts no more."""
+    """The newest plan of a day and round that was not rejected.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        Of the plans.
+    round
+        Of the day, from 1.
+
+    Returns
+    -------
+    str or None
+        Its plan_id; None where there is none.
+    """
     chosen = select(Plan.plan_id).where(Plan.business_date == business_date, Plan.round == round)
     return session.scalar(chosen.where(Plan.state != "rejected").order_by(Plan.at.desc(), Plan.plan_id).limit(1))
 
 
 def attempt(session: Session, business_date: date, round: int) -> int:
-    """How many plans of a day and round were rejected."""
+    """How many plans of a day and round were rejected.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        Of the plans.
+    round
+        Of the day, from 1.
+
+    Returns
+    -------
+    int
+        0 where none was.
+    """
     chosen = select(func.count()).where(Plan.business_date == business_date, Plan.round == round)
     return session.scalar(chosen.where(Plan.state == "rejected")) or 0
 
@@ -220,7 +280,33 @@ def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
 def release(
     session: Session, plan_id: str, actor: str, reason: str, without: Collection[str], at: datetime
 ) -> Dispatched:
-    """Decides for the plan and dispatches it, but for the lots in `without`; nothing, if it was so before."""
+    """Decides for the plan and dispatches it; nothing, if it was so before.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        A proposed plan.
+    actor
+        Who decides: a person's name, or `policy`.
+    reason
+        Kept with the decision.
+    without
+        Lots that are held back.
+    at
+        UTC; noted with what it changes.
+
+    Returns
+    -------
+    Dispatched
+        What goes out: job orders offered, changed and taken back.
+
+    Raises
+    ------
+    InputError
+        The plan is unknown, is not open, was released with other lots held back, or has no such lot.
+    """
     serialise(session, "plans")
     plan = _get(session, plan_id)
     if before := session.get(Decision, _decision_id(plan_id, "released")):

@@ -19,7 +19,21 @@ MAKER = ["order_id", "factory_id", "transit_days"]
 
 
 def record(session: Session, plan_id: str, dated: pd.DataFrame, makers: pd.DataFrame, at: datetime) -> None:
-    """Keeps the dates of a plan; those that are there stay as they are. dated: DATED; makers: MAKER."""
+    """Keeps the dates of a plan; those that are there stay as they are.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        The plan that the dates follow from.
+    dated
+        Columns DATED: dates, pieces without a place, probabilities.
+    makers
+        Columns MAKER: who makes the order; transit in days.
+    at
+        UTC; noted with what it changes.
+    """
     orders: dict[str, tuple[str, int]] = {}
     wanted = Lot.state != "cancelled"
     for some in chunks(sorted(dated["order_id"])):
@@ -48,7 +62,8 @@ def make(session: Session, at: datetime) -> int:
     released = select(Plan.plan_id).where(Plan.state == "released")
     ripe = (Promise.plan_id.in_(released), Promise.made_at.is_(None), Promise.unplaced == 0)
     made = update(Promise).where(*ripe, Promise.order_id.not_in(short)).values(made_at=at, at=at)
-    return int(session.execute(made, execution_options={"synchronize_session": False}).rowcount)  # type: ignore[attr-defined]
+    done = session.execute(made, execution_options={"synchronize_session": False})
+    return int(done.rowcount)  # type: ignore[attr-defined]
 
 
 def last_date(session: Session) -> date:

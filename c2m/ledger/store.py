@@ -171,8 +171,8 @@ def serialise(transaction: Session, area: str, keys: Iterable[str] = ("",)) -> N
         return
     locks = sorted({crc32(key.encode()) % LOCKS for key in keys})
     ordered = "(SELECT unnest(CAST(:locks AS int[])) AS lock ORDER BY lock) AS locks"
-    statement = text(f"SELECT pg_advisory_xact_lock(hashtext(:area), lock) FROM {ordered}")  # noqa: S608 - constant text
-    transaction.execute(statement, {"area": area, "locks": locks})
+    statement = f"SELECT pg_advisory_xact_lock(hashtext(:area), lock) FROM {ordered}"  # noqa: S608 - constant text
+    transaction.execute(text(statement), {"area": area, "locks": locks})
 
 
 def frame(transaction: Session, statement: Executable) -> pd.DataFrame:

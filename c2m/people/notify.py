@@ -40,7 +40,24 @@ def target(url: SecretStr) -> str:
 
 
 def tell(listener: str, send: Callable[[pd.DataFrame], bool], now: datetime, only_urgent: bool = False) -> bool:
-    """Hands a listener the alerts that it has not heard, and notes those if it took them; whether it did."""
+    """Hands a listener the alerts that it has not heard, and notes those if it took them.
+
+    Parameters
+    ----------
+    listener
+        Its name in the ledger.
+    send
+        Takes the alerts; false: not now.
+    now
+        UTC.
+    only_urgent
+        Leave out what is a warning or is over.
+
+    Returns
+    -------
+    bool
+        Whether it took them, or there was nothing to tell.
+    """
     with session() as s:
         news = alerts.untold(s, listener)
     news = news[news["closed_at"].isna() & (news["severity"] >= URGENT)] if only_urgent else news

@@ -19,9 +19,22 @@ KEYS = ["merchant_id", "style_id", "ds"]
 def keep(
     day: str, forecasts: Path, windows: Path, model: dict[str, Any], build_id: str, features: pd.DataFrame
 ) -> None:
-    """Keeps the origin of the forecast whose days and windows landed in these files.
+    """Keeps what a forecast was made from.
 
-    features: KEYS and a column per feature, a row per style and day; demand in units of `scale` (pieces).
+    Parameters
+    ----------
+    day
+        Business date of the forecast.
+    forecasts
+        File in which its days landed.
+    windows
+        File in which its totals landed.
+    model
+        Version and fingerprint of the model.
+    build_id
+        Published marts that it read.
+    features
+        KEYS and a column per feature, a row per style and day; demand in units of `scale` (pieces).
     """
     file = _folder(day) / f"{windows.stem}.parquet"
     rows = features.sort_values(KEYS, ignore_index=True)

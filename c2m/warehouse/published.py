@@ -26,7 +26,22 @@ KEPT_BUILDS = 5
 
 
 def dbt_args(command: str, business_date: date, select: str | None = None) -> list[str]:
-    """Arguments of dbt for the warehouse as of the start of `business_date`; all that it writes lies in C2M_HOME."""
+    """Arguments of dbt for the warehouse as of the start of a day; all that it writes lies in C2M_HOME.
+
+    Parameters
+    ----------
+    command
+        Of dbt: build, run, test ...
+    business_date
+        The day; what was known later is not read.
+    select
+        Models; None: all.
+
+    Returns
+    -------
+    list of str
+        For `dbt` itself.
+    """
     home = settings().home.absolute()
     variables = {
         "business_date": business_date.isoformat(),
@@ -91,8 +106,24 @@ def _landed(business_date: date) -> list[str]:
 def publish(business_date: date, inputs: str | None = None, whole: bool = True) -> Path:
     """Copies the marts out of the warehouse and swaps the pointer; the same marts make the same build again.
 
-    inputs: what the build follows from, to be found in the manifest. `whole`: all models were built; where only some
-    were, the feed files behind the others are those of the build before.
+    Parameters
+    ----------
+    business_date
+        Of the build.
+    inputs
+        What the build follows from, to be found in the manifest.
+    whole
+        All models were built; where only some were, the feed files behind the others are those of the build before.
+
+    Returns
+    -------
+    Path
+        Folder of the build.
+
+    Raises
+    ------
+    InputError
+        dbt has not run, its last build was not good, or was of another day; every fault is named.
     """
     invocation_id = _good_build(business_date)
     for unfinished in settings().published.glob(".part-*"):

@@ -4,6 +4,8 @@ Everything that a gateway needs stands in them: rules of the conversation, topic
 one example of each message. `docs/asyncapi.yaml` and `docs/openapi.yaml` are what `c2m contract` prints.
 """
 
+import re
+import textwrap
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +33,8 @@ from c2m.wire.messages import (
 )
 
 VERSION = "2.0.0"
+_WIDTH = 110  # characters of a line of text
+_BLOCK = re.compile(r".+(?:\n(?!\* ).+)*")  # a paragraph, or an item of a list
 _CONTENT_TYPE = "application/cloudevents+json"
 _NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 _FACTORY, _JOB = "F1", "4f1c1e0e-7a51-5f0e-9c55-0d5d4c3f6a11"
@@ -53,7 +57,16 @@ class _Plain(yaml.SafeDumper):
 
 
 def _text(dumper: _Plain, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    """Text of several lines as it reads, so narrow that it fits where it is set in."""
+    narrow = _BLOCK.sub(_filled, text) if "\n" in text else text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", narrow, style="|" if "\n" in text else None)
+
+
+def _filled(block: re.Match[str]) -> str:
+    words = " ".join(block[0].split())
+    return textwrap.fill(
+        words, _WIDTH, break_on_hyphens=False, subsequent_indent="  " if words.startswith("* ") else ""
+    )
 
 
 _Plain.add_representer(str, _text)

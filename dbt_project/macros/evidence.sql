@@ -45,7 +45,8 @@ case {{ category }} when '' then ''
 {%- endif %} else 'apparel' end
 {%- endmacro %}
 
-{# The bands as a table: band, rank (4 the best, null for a trial), order_cap_pieces, exposure_share, inspection_share. #}
+{# The bands as a table: band, rank (4 the best, null for a trial), order_cap_pieces, exposure_share,
+   inspection_share. #}
 {% macro bands() -%}
 (values
 {%- if var('bands') is mapping %}
@@ -60,22 +61,27 @@ case {{ category }} when '' then ''
 
 {# The band of a score as its rank: 1 (D) and one more for each border that the score reaches. #}
 {% macro band_rank(score) -%}
-(1{% if var('bands') is mapping %}{% for name in ('A', 'B', 'C') %} + ({{ score }} >= {{ var('bands')[name].score }})::integer
+(1
+{%- if var('bands') is mapping %}
+{%- for name in ('A', 'B', 'C') %} + ({{ score }} >= {{ var('bands')[name].score }})::integer
 {%- endfor %}{% endif %})
 {%- endmacro %}
 
-{# The band that holds after a list of daily scores, oldest first: it changes once a score is band_margin beyond its border. #}
+{# The band that holds after a list of daily scores, oldest first: it changes once a score is band_margin beyond its
+   border. #}
 {% macro held_rank(scores) -%}
 {%- set held = namespace(rank=band_rank(scores ~ '[1]')) -%}
 {%- for day in range(2, (var('band_days') | int) + 1) -%}
 {%- set score = scores ~ '[' ~ day ~ ']' -%}
-{%- set held.rank = 'greatest(' ~ band_rank(score ~ ' - ' ~ (var('band_margin') | string)) ~ ', least(' ~ held.rank ~ ', '
-                    ~ band_rank(score ~ ' + ' ~ (var('band_margin') | string)) ~ '))' -%}
+{%- set margin = var('band_margin') | string -%}
+{%- set least = 'least(' ~ held.rank ~ ', ' ~ band_rank(score ~ ' + ' ~ margin) ~ ')' -%}
+{%- set held.rank = 'greatest(' ~ band_rank(score ~ ' - ' ~ margin) ~ ', ' ~ least ~ ')' -%}
 {%- endfor -%}
 {{ held.rank }}
 {%- endmacro %}
 
-{# What a beginning tells of a manner by which the job order had this place among those waiting: logarithm of its chance. #}
+{# What a beginning tells of a manner by which the job order had this place among those waiting: logarithm of its
+   chance. #}
 {% macro told(place) -%}
 ln(case when t.{{ place }} = 1 then 1 - {{ var('manner_slips') }} else {{ var('manner_slips') }} / (t.waiting - 1) end)
 {%- endmacro %}

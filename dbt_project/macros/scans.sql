@@ -1,6 +1,6 @@
 {# Scans come in by batches: the files, or parts of files, that one build took in (int_scan_files). What follows from
-   scans keeps with each row the batch up to which it has counted, in the transaction that counts: a build that breaks off
-   between two models is made up for by the next, model by model. #}
+   scans keeps with each row the batch up to which it has counted, in the transaction that counts: a build that breaks
+   off between two models is made up for by the next, model by model. #}
 
 {# Compacted files name what they were merged from. A reader takes them in place of it, whichever is still there. #}
 {% macro find_compacted() %}
@@ -70,8 +70,8 @@ where {{ this.identifier }}.landed_file = s.source and replaced_by is null
 {% endif %}
 {% endmacro %}
 
-{# A model whose batches are not those of int_scan_files begins anew, and so does one that has not counted a file that was
-   compacted since. `scans_done` is the batch up to which it has counted. #}
+{# A model whose batches are not those of int_scan_files begins anew, and so does one that has not counted a file that
+   was compacted since. `scans_done` is the batch up to which it has counted. #}
 {% macro begin_batches() %}
 {% if is_incremental() %}
 delete from {{ this }}
@@ -83,7 +83,8 @@ where (select max(batch) from {{ this }}) not in (select batch from {{ ref('int_
 {% endmacro %}
 
 {% macro fix_done() %}
-set variable scans_done = {% if is_incremental() %}(select coalesce(max(batch), 0) from {{ this }}){% else %}0{% endif %}
+set variable scans_done =
+{% if is_incremental() %} (select coalesce(max(batch), 0) from {{ this }}) {% else %} 0 {% endif %}
 {% endmacro %}
 
 {% macro scans_done() %}coalesce(cast(getvariable('scans_done') as bigint), 0){% endmacro %}
@@ -105,7 +106,9 @@ set variable scan_files = (
     from {{ ref('stg_scans') }} as s
     inner join {{ ref('int_scan_files') }} as f
         on s.landed_file = f.landed_file and s.received_at >= f.received_from and s.received_at < f.received_to
-    where f.replaced_by is null and coalesce(list_contains(cast(getvariable('scan_files') as varchar[]), s.landed_file), true)
+    where
+        f.replaced_by is null
+        and coalesce(list_contains(cast(getvariable('scan_files') as varchar[]), s.landed_file), true)
 )
 {%- endmacro %}
 
@@ -124,8 +127,8 @@ where factory_id in (
 {{ slot }} - to_minutes(date_part('minute', {{ wall_clock(slot, zone) }}))
 {%- endmacro %}
 
-{# Slots with new scans, and those of job orders that were not known yet when their scans came. A union, not an `or`: both
-   parts then read a few of the row groups. #}
+{# Slots with new scans, and those of job orders that were not known yet when their scans came. A union, not an `or`:
+   both parts then read a few of the row groups. #}
 {% macro touched_slots() -%}
 (
     select factory_id, line_id, slot from {{ ref('int_scan_slots') }}
@@ -164,7 +167,8 @@ set variable recounted = {% if not is_incremental() %}cast(null as varchar[]){% 
             select
                 *,
                 (
-                    job_order_id, sku_id, operation, line_id, quantity, defects, clock_ahead, scanned_at, {{ is_late() }}
+                    job_order_id, sku_id, operation, line_id, quantity, defects, clock_ahead, scanned_at,
+                    {{ is_late() }}
                 ) as content,
                 row_number() over (partition by factory_id, scan_id order by {{ first_received() }}) as place
             from {{ ref('int_scan_repeats') }}
@@ -194,7 +198,9 @@ delete from {{ this }} where list_contains(getvariable('recounted'), factory_id)
 {% endmacro %}
 
 {# Of the deliveries of one scan, the first counts; content breaks a tie the same way every time. #}
-{% macro first_received() %}received_at, scanned_at, quantity, defects, job_order_id, sku_id, operation, line_id{% endmacro %}
+{% macro first_received() -%}
+received_at, scanned_at, quantity, defects, job_order_id, sku_id, operation, line_id
+{%- endmacro %}
 
 {# Scans with the right values of those that were taken back. #}
 {% macro corrected(scans) -%}
@@ -228,9 +234,13 @@ end
 {% macro utc(moment, zone) %}(({{ moment }}) at time zone {{ zone }} at time zone 'UTC'){% endmacro %}
 
 {# A slot so long before its job order's release that the clock must be wrong. #}
-{% macro is_early(slot, released_at) %}coalesce({{ slot }} < {{ released_at }} - to_hours({{ var('scan_early_hours') }}), false){% endmacro %}
+{% macro is_early(slot, released_at) -%}
+coalesce({{ slot }} < {{ released_at }} - to_hours({{ var('scan_early_hours') }}), false)
+{%- endmacro %}
 
 {# Whether scans of the factory are counted anew, whole; see find_recounted. #}
-{% macro is_recounted() %}coalesce(list_contains(cast(getvariable('recounted') as varchar[]), factory_id), false){% endmacro %}
+{% macro is_recounted() -%}
+coalesce(list_contains(cast(getvariable('recounted') as varchar[]), factory_id), false)
+{%- endmacro %}
 
 {% macro is_late() %}received_at > scanned_at + to_minutes({{ var('scan_late_minutes') }}){% endmacro %}

@@ -3,4 +3,6 @@
 {% macro business_date() %}date '{{ var("business_date") }}'{% endmacro %}
 
 {# The date in the platform's zone of a UTC timestamp. #}
-{% macro local_date(moment) %}cast(({{ moment }}) at time zone 'UTC' at time zone '{{ var("timezone") }}' as date){% endmacro %}
+{% macro local_date(moment) -%}
+cast(({{ moment }}) at time zone 'UTC' at time zone '{{ var("timezone") }}' as date)
+{%- endmacro %}

@@ -58,7 +58,8 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
 
     def __init__(self, sample: Sample, target: Floats, weight: Floats) -> None:
         self.sample, self.target, self.weight, self.start = sample, target, weight, 0
-        super().__init__(cache_prefix=str(Path(str(sample.features.filename)).with_suffix("")))  # type: ignore[attr-defined]
+        file = Path(str(sample.features.filename))  # type: ignore[attr-defined]
+        super().__init__(cache_prefix=str(file.with_suffix("")))
 
     def next(self, input_data: Callable[..., None]) -> bool:
         """Hands over the next batch."""

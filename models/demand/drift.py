@@ -72,9 +72,23 @@ def chance(known: dict[str, Any], series: int) -> "pd.Series[float]":
 
 
 def realised(accuracy: pd.DataFrame, version: str, day: date, days: int) -> dict[str, float]:
-    """wape, naive_wape, bias and coverage_80 of the version's forecasts of the last `days`; empty without any.
+    """How the forecasts of a version came true, weighed by pieces.
 
-    accuracy: the mart `forecast_accuracy`, a row per business date and merchant; weighed by pieces.
+    Parameters
+    ----------
+    accuracy
+        The mart `forecast_accuracy`, a row per business date and merchant.
+    version
+        Of the model.
+    day
+        Today.
+    days
+        How many days back rows count.
+
+    Returns
+    -------
+    dict
+        wape, naive_wape, bias and coverage_80, shares; empty without any row.
     """
     recent = pd.to_datetime(accuracy["business_date"]) >= pd.Timestamp(day - timedelta(days=days))
     rows = accuracy[recent & (accuracy["model_version"] == version) & (accuracy["pieces"] > 0)]
@@ -88,9 +102,23 @@ def realised(accuracy: pd.DataFrame, version: str, day: date, days: int) -> dict
 def checks(
     moved: pd.DataFrame, came: dict[str, float], backtest_wape: float | None, policy: DriftPolicy
 ) -> pd.DataFrame:
-    """check, of, value, limit, alert: one row per feature and per figure of realised forecasts.
+    """Every check of a day, those that alert first.
 
-    moved: by feature, the columns `index` (`distance`) and `chance`, which the limit is at least.
+    Parameters
+    ----------
+    moved
+        By feature, the columns `index` (`distance`) and `chance`, which the limit is at least.
+    came
+        Figures of realised forecasts (`realised`); empty: none are judged.
+    backtest_wape
+        WAPE of the champion's backtest, as a share; None where there is none.
+    policy
+        Limits of indices and of shares.
+
+    Returns
+    -------
+    pd.DataFrame
+        check, of, value, limit, alert: one row per feature and per figure of realised forecasts.
     """
     rows = pd.DataFrame(
         [*_of_inputs(moved, policy), *_of_forecasts(came, backtest_wape, policy)],

@@ -36,7 +36,29 @@ class Model(Protocol):
 
 
 def forecast_file(panel_path: Path, out: Path, metric: Metric = "wape", absent: Absent = "missing") -> pd.DataFrame:
-    """Forecasts what a panel file asks for, with a model trained on the file itself; writes CSV or Parquet by name."""
+    """Forecasts what a panel file asks for, with a model trained on the file itself.
+
+    Parameters
+    ----------
+    panel_path
+        CSV or Parquet: series_id, ds, y and covariates; an empty y after a series' last one is asked for.
+    out
+        Where the forecast goes; CSV or Parquet by its name.
+    metric
+        That `point` is best for: wape, mape or rmse.
+    absent
+        What a row that is not there means: a missing value, or zero.
+
+    Returns
+    -------
+    pd.DataFrame
+        series_id, ds, point, mean and the quantiles q05 to q95, in units of y; what was written.
+
+    Raises
+    ------
+    InputError
+        The panel is not one; every fault of it is named.
+    """
     frame = forecast(read_panel(panel_path, absent), metric)
     write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
     return frame

@@ -35,7 +35,22 @@ class Backtest:
 
 
 def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -> Backtest:
-    """Ours against the baselines at the policy's origins, a season apart, `horizon` (else a season) periods ahead."""
+    """Ours against the baselines at rolling origins, a season apart (Tashman 2000).
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    policy
+        Origins, horizon and training.
+    horizon
+        Periods ahead that are judged; None: a season. Never more than the policy's.
+
+    Returns
+    -------
+    Backtest
+        Scores by model, and the judged cells; both empty where the history is too short.
+    """
     horizon = min(horizon or panel.season or policy.horizon_days, policy.horizon_days)
     at = origins(panel, policy, horizon)
     if not at:

@@ -104,7 +104,8 @@ def baseline_totals(give: Points, panel: Panel, cells: Cells, window: int) -> Fl
 
 def _window(cells: Cells, window: int) -> tuple[Ints, Ints]:
     """(rows, window) series and columns of the periods after each cell's origin."""
-    return np.broadcast_arrays(cells.series[:, None], cells.origin[:, None] + np.arange(1, window + 1))  # type: ignore[return-value]
+    columns = cells.origin[:, None] + np.arange(1, window + 1)
+    return np.broadcast_to(cells.series[:, None], columns.shape), columns
 
 
 def _total(give: Points, panel: Panel, cells: Cells, window: int) -> Floats:

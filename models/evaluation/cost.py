@@ -73,7 +73,25 @@ def origins(panel: Panel, window: int, folds: int) -> list[int]:
 
 
 def published(panel: Panel, contestants: Mapping[str, Contestant], folds: int) -> pd.DataFrame:
-    """`costs` on the daily panel, at the prices of the published styles and the settings' lead time and review."""
+    """What each contestant's quantities would have cost on the daily panel.
+
+    Prices are those of the published styles, lead time and review period those of the settings; the loss is the
+    newsvendor's.
+
+    Parameters
+    ----------
+    panel
+        Styles by days, pieces.
+    contestants
+        By name: gives quantiles of the total over the window.
+    folds
+        Origins, a window apart, the latest last.
+
+    Returns
+    -------
+    pd.DataFrame
+        series_id, origin, segment, came (pieces), and the money that each contestant's quantities cost.
+    """
     policy = settings().replenishment
     styles, window = read("styles"), policy.window_days
     money = styles.set_index(style_series(styles))[["price", "cost"]].reindex(panel.ids).to_numpy(dtype=np.float64)

@@ -15,7 +15,22 @@ from models.finish.outlook import OPERATIONS
 
 
 def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, str]:
-    """By job order, for rows of the outlook `every`."""
+    """What to do about job orders that will be late: whose spare minutes could take the pieces that lack.
+
+    Parameters
+    ----------
+    rows
+        Rows of the outlook that are in doubt.
+    floor
+        The floor at this moment.
+    every
+        The whole outlook, since spare minutes are those that nobody of it needs.
+
+    Returns
+    -------
+    dict
+        A sentence by job order.
+    """
     if rows.empty:
         return {}
     spare = Spare(floor, every)

@@ -14,9 +14,24 @@ from models.governance.registry import Registered
 def forecast_daily(
     panel: Panel, champion: Registered, business_date: date, window_days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Rows of landing/forecasts and landing/forecast_windows, and the feature rows behind them.
+    """The champion's forecast of a day, as it lands.
 
-    Per style and day; of the total over the window; per style and day.
+    Parameters
+    ----------
+    panel
+        Styles by days, pieces.
+    champion
+        The registered version that forecasts.
+    business_date
+        The first day that is forecast.
+    window_days
+        Days of the total: lead time plus review period.
+
+    Returns
+    -------
+    tuple
+        Rows of landing/forecasts (per style and day) and of landing/forecast_windows (of the total over the window),
+        and the feature rows behind them (per style and day).
     """
     seen: list[Part] = []
     days = forecast(panel, "wape", champion, seen)

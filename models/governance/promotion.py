@@ -21,9 +21,21 @@ PROMOTED = "promoted"
 
 
 def decide(business_date: date, again: bool = False, version: str | None = None) -> Promotion | None:
-    """The verdict on the challenger; None without one, or where it was judged beside this champion and not `again`.
+    """The verdict on the challenger; the alias moves where it passes.
 
-    version: becomes the challenger first, and is judged in any case.
+    Parameters
+    ----------
+    business_date
+        Day whose published panel judges both.
+    again
+        Judge also what was judged beside this champion before.
+    version
+        Becomes the challenger first, and is judged in any case.
+
+    Returns
+    -------
+    Promotion or None
+        None without a challenger, or where it was judged before and not `again`.
     """
     if version:
         _nominate(version)

@@ -99,9 +99,23 @@ def run(name: str, nested: bool = False) -> mlflow.ActiveRun:
 
 
 def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage: Mapping[str, Any]) -> str:
-    """Logs the training with its backtest and registers it; the same training again gives the version that is there.
+    """Logs a training with its backtest and registers it; the same training again gives the version that is there.
 
-    lineage: the manifest of the published build (build_id, invocation_id, business_date, marts with their hashes).
+    Parameters
+    ----------
+    trained
+        The boosters and the specification that they follow.
+    panel
+        What it was trained on.
+    backtest
+        How it did against the baselines.
+    lineage
+        The manifest of the published build: build_id, invocation_id, business_date, marts with their hashes.
+
+    Returns
+    -------
+    str
+        The version in MLflow's registry.
     """
     client = _client()
     known = _version_of(client, trained.spec["fingerprint"])

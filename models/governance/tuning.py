@@ -73,7 +73,26 @@ class Folds:
 
 
 def tune(panel: Panel, policy: ForecastPolicy, day: date, seconds: float, trials: int | None = None) -> Tuned:
-    """Trials until the time or their number is reached, today's settings first; kept in MLflow below one run."""
+    """Trials of settings until the time or their number is reached, today's first; kept in MLflow below one run.
+
+    Parameters
+    ----------
+    panel
+        Styles by days, pieces.
+    policy
+        Today's settings, which the first trial tries.
+    day
+        Names the run.
+    seconds
+        After which no trial begins.
+    trials
+        At most so many; None: as many as the time allows.
+
+    Returns
+    -------
+    Tuned
+        The best settings and the pinball loss of each fold beside today's.
+    """
     optuna = _optuna()
     folds = Folds.of(panel, policy)
     sampler, pruner = optuna.samplers.TPESampler(seed=policy.seed), optuna.pruners.MedianPruner(n_startup_trials=5)

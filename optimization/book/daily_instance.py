@@ -44,9 +44,22 @@ DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 def merchant_lots(
     book: pd.DataFrame, skus: pd.DataFrame, held: pd.DataFrame = NOTHING
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(orders, lots, lot_skus) of the mart merchant_order_book: one lot per style-colour of an order.
+    """Orders and lots of the mart merchant_order_book: one lot per style-colour of an order.
 
-    held: the lots that the ledger knows, by which orders and lots keep their ids.
+    Parameters
+    ----------
+    book
+        A row per line of an order, as it is known now; quantity in pieces.
+    skus
+        The mart `skus`.
+    held
+        The lots that the ledger knows, by which orders and lots keep their ids; empty: none.
+
+    Returns
+    -------
+    tuple
+        (orders, lots, lot_skus) for `ledger.orders.record`. A lot's `waits` says why it cannot be planned, '' where it
+        can; what was cancelled has that state.
     """
     book = with_ledger_ids(book, held)
     headers = book.drop_duplicates("order_id")
@@ -79,6 +92,32 @@ def build_instance(
     That is: no open lot, no working day ahead, or no factory for any lot. A lot that no factory can make stays in
     `orders` without an arc, so that the plan reports it as unmet. Live job orders enter as incumbents: they alone keep
     their pair whatever happened to the factory since.
+
+    Parameters
+    ----------
+    lots
+        Open lots of the ledger, with what remains of each (pieces).
+    live
+        Live job orders: lot_id, factory_id, remaining and what was agreed (`ledger.job_orders.live`).
+    refusals
+        Pairs that a factory refused: lot_id, factory_id.
+    factories
+        The mart of this name; rates in its currency, transit in days.
+    capabilities
+        Those that count, see `tellable`: factory_id, kind, name, efficiency.
+    calendar
+        factory_id, day, minutes, overtime_minutes.
+    scores
+        The mart `factory_scores`: lead times, yields, bands.
+    policy
+        Horizon, rates and limits of the plan.
+    business_date
+        The day before the first that can be planned.
+
+    Returns
+    -------
+    Instance or None
+        In the currency of the factories; orders of another one are left out.
     """
     day_1 = first_working_day(calendar, business_date)
     currency = plan_currency(factories) or lots["currency"].min()
@@ -141,12 +180,43 @@ def promised_dates(
     level: float,
     correction: Correction = Correction(),
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """When whole orders will have arrived and who makes them, for `ledger.promises.record`, and the order of work.
+    """When whole orders will have arrived, who makes them, and the order of work that these dates assume.
 
-    (order_id, unplaced, planned_on, promised_on, modelled, probability), (order_id, factory_id, transit_days),
-    (lot_id, factory_id, place, due_day), for `proposal.dated_allocation`. versions: of the messages that each factory
-    understands; told: what factories were told of in the last days (`ledger.job_orders.told`); until:
-    the moment up to which pieces are counted.
+    Parameters
+    ----------
+    instance
+        With day_1, since dates are asked for.
+    plan
+        Its plan.
+    lots
+        Open lots of the ledger.
+    live
+        Live job orders.
+    factories
+        The mart of this name; transit in days.
+    calendar
+        factory_id, day, minutes.
+    versions
+        Of the messages that each factory understands, by factory_id.
+    told
+        What factories were told of in the last days (`ledger.job_orders.told`).
+    until
+        The moment up to which pieces are counted.
+    level
+        Probability with which a promised date shall hold.
+    correction
+        What past promises teach about stated probabilities.
+
+    Returns
+    -------
+    tuple
+        (order_id, unplaced, planned_on, promised_on, modelled, probability) and (order_id, factory_id, transit_days)
+        for `ledger.promises.record`; (lot_id, factory_id, place, due_day) for `proposal.dated_allocation`.
+
+    Raises
+    ------
+    ValueError
+        The instance has no day_1.
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")

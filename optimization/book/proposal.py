@@ -20,10 +20,27 @@ def dated_allocation(
 ) -> pd.DataFrame:
     """The allocation by lot and factory with its dates and its place in the factory's order of work.
 
-    order: of work, with the due days of what is new, by `daily_instance.promised_dates`; else that of the schedule.
+    Parameters
+    ----------
+    instance
+        With day_1.
+    allocation
+        lot_id, factory_id, quantity (pieces).
+    schedule
+        lot_id, factory_id, day, setup_minutes, run_minutes.
+    order
+        Of work, with the due days of what is new (`daily_instance.promised_dates`); None: that of the schedule.
 
-    Columns lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
-    place (1 is done first).
+    Returns
+    -------
+    pd.DataFrame
+        lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
+        place (1 is done first).
+
+    Raises
+    ------
+    ValueError
+        The instance has no day_1.
     """
     if instance.day_1 is None:
         raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
@@ -41,7 +58,24 @@ def dated_allocation(
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    """A dated allocation with price (per piece: its minutes and its share of the setup) and currency, the factory's."""
+    """A dated allocation with the factory's price: its minutes and its share of the setup.
+
+    Parameters
+    ----------
+    dated
+        By `dated_allocation`.
+    instance
+        Gives minutes_per_piece, and setup_cost in its currency.
+    factories
+        factory_id, minute_cost, currency.
+    rates
+        currency, quote_currency, rate: what one of the first is in the second.
+
+    Returns
+    -------
+    pd.DataFrame
+        The same rows with price (per piece, to four places) and the factory's currency.
+    """
     charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]]
     rows = dated.merge(charges, on=PAIR).merge(factories[["factory_id", "minute_cost", "currency"]])
     setup = rows["setup_cost"] / rows["quantity"]
@@ -83,7 +117,24 @@ def taken_share(instance: Instance, allocation: pd.DataFrame) -> float:
 
 
 def breaches(instance: Instance, allocation: pd.DataFrame, report: dict[str, Any], policy: ReleasePolicy) -> list[str]:
-    """The limits of the release policy that a plan is over, each with what was seen and what is allowed."""
+    """The limits of the release policy that a plan is over.
+
+    Parameters
+    ----------
+    instance
+        What was planned.
+    allocation
+        lot_id, factory_id, quantity (pieces).
+    report
+        The plan's report: objective, cost by part, unmet pieces.
+    policy
+        Shares between 0 and 1, cost in the instance's currency.
+
+    Returns
+    -------
+    list of str
+        A sentence per limit, with what was seen and what is allowed; empty: the plan may be released.
+    """
     if not policy.automatic:
         return ["plans are released by a person (release.automatic is off)"]
     objective = report["objective"]

@@ -40,10 +40,33 @@ def replenish(
     policy: ReplenishmentPolicy,
     business_date: date,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(orders, lots, lot_skus, quantities): one order of one lot per style-colour that is short of its level.
+    """One order of one lot for each style-colour that is short of its order-up-to level.
 
-    A style that the marts `styles` and `skus` do not know cannot be made and is left out. quantities: one row per lot
-    and SKU of its style, with all that the quantity was reckoned from, in the columns of `c2m.ledger.quantities`.
+    A style that the marts `styles` and `skus` do not know cannot be made and is left out. The level is the newsvendor's
+    quantile of demand over lead time plus review period (`c2m.domain.newsvendor`).
+
+    Parameters
+    ----------
+    windows
+        Forecast of each style's total over that window: quantiles in pieces.
+    stock
+        The mart `stock_position`: on the shelf and on its way, pieces per SKU.
+    styles
+        The mart of this name: price and cost per piece.
+    skus
+        The mart of this name: size_share sums to 1 over a style.
+    last_orders
+        merchant_id, style_id, colour and order_id of the newest order of each.
+    policy
+        Least quantities (pieces), lead time and review (days), holding and shortage rates.
+    business_date
+        Day on which it is ordered.
+
+    Returns
+    -------
+    tuple
+        (orders, lots, lot_skus) for `ledger.orders.record`, and quantities: one row per lot and SKU of its style with
+        all that the quantity was reckoned from, in the columns of `c2m.ledger.quantities`.
     """
     levels = order_up_to_levels(windows, styles, policy, business_date)
     reckoned = refill(levels, stock, skus, policy)

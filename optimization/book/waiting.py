@@ -8,7 +8,24 @@ from c2m.wire.messages import MAX_PIECES, MAX_SKUS
 def set_apart(
     orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame, currency: str | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The same, with `waits` of each lot: why it cannot be planned, '' where it can. currency: of the plan."""
+    """The same order book, in which each lot says why it cannot be planned.
+
+    Parameters
+    ----------
+    orders
+        With order_id and currency.
+    lots
+        With order_id and quantity (pieces).
+    lot_skus
+        lot_id, sku_id, quantity.
+    currency
+        Of the plan; None: any.
+
+    Returns
+    -------
+    tuple
+        (orders, lots, lot_skus); `lots.waits` is a sentence, '' where the lot can be planned.
+    """
     skus = lots["lot_id"].map(lot_skus.groupby("lot_id").size()).fillna(0).astype(int)
     own = lots["currency"]
     many = f" SKUs of one style and colour, expected {MAX_SKUS:,} at most: split it"

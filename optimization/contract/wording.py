@@ -22,7 +22,22 @@ def money(amount: float) -> str:
 
 
 def counted(number: float, noun: str, plural: str = "") -> str:
-    """A number with its noun: 1 piece, 2 pieces."""
+    """A number with its noun: 1 piece, 2 pieces.
+
+    Parameters
+    ----------
+    number
+        Whole, or shown as if.
+    noun
+        In the singular.
+    plural
+        Where it is not the noun with an s.
+
+    Returns
+    -------
+    str
+        With thousands separators.
+    """
     return f"{number:,.0f} {noun if round(number) == 1 else plural or noun + 's'}"
 
 

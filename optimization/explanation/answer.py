@@ -85,7 +85,26 @@ def summary(
     day: Day | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
-    """The book in Markdown without a title, for the plan's page. `names`: what people call a lot, by lot_id."""
+    """The book in Markdown without a title, for the plan's page.
+
+    Parameters
+    ----------
+    instance
+        What was planned.
+    plan
+        Its plan.
+    seconds
+        Within which counterfactual plans are tried.
+    day
+        The business day, where several rounds of it are told as one.
+    names
+        What people call a lot, by lot_id; None: by its id.
+
+    Returns
+    -------
+    str
+        Splits, prices of minutes, overtime, and lots that are short or late with their cheapest cures.
+    """
     return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 

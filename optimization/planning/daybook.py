@@ -55,7 +55,27 @@ class Day:
 
 
 def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
-    """The day with the last round's plan. Raises InfeasibleError where the rule cannot place the frozen work."""
+    """The day as one book, with the last round's plan and the common rule beside it.
+
+    Parameters
+    ----------
+    first
+        Instance of the day's first round.
+    last
+        Instance of its last round.
+    plan
+        Plan of the last round.
+
+    Returns
+    -------
+    Day
+        The book, the plan priced in it, and the common rule's plan.
+
+    Raises
+    ------
+    InfeasibleError
+        The rule cannot place the frozen work.
+    """
     book = day_book(first, last)
     cost = cost_parts(book, plan.allocation, plan.schedule)
     priced = replace(plan, report=plan.report | {"cost": cost, "objective": sum(cost.values())})

@@ -47,7 +47,8 @@ def test_the_price_pays_the_minutes_and_a_share_of_the_setup() -> None:
     }
     instance = Instance.from_tables(tables, 9, date(2026, 1, 6), "INR")
     day = date(2026, 1, 6)
-    dated = pd.DataFrame([("L1", "F", 80, day, day, 1)], columns=["lot_id", "factory_id", "quantity", "start_on", "finish_on", "place"])  # fmt: skip  # noqa: E501
+    lot = {"lot_id": "L1", "factory_id": "F", "quantity": 80, "start_on": day, "finish_on": day, "place": 1}
+    dated = pd.DataFrame([lot])
     factories = pd.DataFrame({"factory_id": ["F", "G"], "minute_cost": [0.1234, 9.0], "currency": "INR"})
     rates = pd.DataFrame({"currency": ["INR"], "quote_currency": ["BDT"], "rate": [1.4]})
     row = priced(dated, instance, factories, rates).iloc[0]

@@ -7,5 +7,6 @@ group by all
 having
     sum(s.quantity) != any_value(q.quantity)
     or abs(sum(s.lacking) - any_value(q.style_lacking)) > 1e-6 * (1 + any_value(q.style_lacking))
-    or abs(sum(s.lacking) filter (where s.sku_colour = q.colour) - any_value(q.needed)) > 1e-6 * (1 + any_value(q.needed))
+    or abs(sum(s.lacking) filter (where s.sku_colour = q.colour) - any_value(q.needed))
+    > 1e-6 * (1 + any_value(q.needed))
 {% endtest %}
