@@ -26,7 +26,24 @@ def rates_to(currency: "pd.Series[str] | str", own: "pd.Series[str]", rates: pd.
 
 
 def in_currency(rows: pd.DataFrame, money: Sequence[str], rates: pd.DataFrame, currency: str | None) -> pd.DataFrame:
-    """The rows with their `money` columns in `currency` where a rate is known: `currency` of a row says which it is."""
+    """The rows with their money converted where a rate is known.
+
+    Parameters
+    ----------
+    rows
+        With a column `currency`, which says what a row's money is in.
+    money
+        Columns to convert.
+    rates
+        currency, quote_currency, rate: what one of the first is in the second.
+    currency
+        To convert into; None: nothing is known, and nothing converted.
+
+    Returns
+    -------
+    pd.DataFrame
+        The same rows; `currency` of a row says which it is now.
+    """
     rate = rates_to(str(currency), rows["currency"], rates)
     foreign = rate.notna() & (rows["currency"] != currency)
     if not foreign.any():
