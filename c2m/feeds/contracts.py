@@ -28,6 +28,7 @@ FIRST_LINE = "#1"  # of the lines without an id of their own that are equal in t
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
+Code = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=255)]  # as others spell it, any Unicode
 # A name that a job order tells and both sides must spell alike: what a message cannot carry is no part of it.
 Term = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200, pattern=r"^[^[:cntrl:]]+$")]
 Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
@@ -58,7 +59,7 @@ class Row(BaseModel):
 class SalesLine(Row):
     merchant_id: Id
     sale_line_id: Id
-    sale_code: Label | None = Field(None, description="The channel's own order number")
+    sale_code: Code | None = Field(None, description="The channel's own order number")
     channel: Label
     sku_id: Id
     style_id: Id
@@ -95,10 +96,10 @@ class CatalogueRow(Row):
     style_name: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
         None, description="What people call the style"
     )
-    style_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+    style_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)] | None = Field(
         None, description="The merchant's own number of the style"
     )
-    sku_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+    sku_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)] | None = Field(
         None, description="The merchant's own number of the SKU"
     )
     specification_url: (
@@ -124,7 +125,7 @@ class StockRow(Row):
 class MerchantOrder(Row):
     merchant_id: Id
     order_id: Id
-    order_code: Label | None = Field(None, description="The merchant's own number")
+    order_code: Code | None = Field(None, description="The merchant's own number")
     placed_on: Day
     release_on: Day | None = Field(None, description="Earliest day of work; else at once")
     due_on: Day
@@ -167,7 +168,7 @@ class MerchantOrderLine(Row):
 
 class Factory(Row):
     factory_id: Id
-    factory_code: Label | None = Field(None, description="The factory's own name for itself")
+    factory_code: Code | None = Field(None, description="The factory's own name for itself")
     country: Annotated[str, Sql("VARCHAR", "ISO 3166 alpha-2"), Field(pattern=r"^[A-Z]{2}$")]
     latitude: Latitude
     longitude: Longitude

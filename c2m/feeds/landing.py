@@ -12,6 +12,14 @@ from c2m.feeds.rules import Feed, literal
 from c2m.files import write_with
 from c2m.settings import settings
 
+# For mappings: the id of a foreign code. A code that is an id stays itself; of any other one its letters, digits, _ and
+# - stay, and a digest of the whole code keeps apart what would look alike.
+_ID_OF = """CREATE MACRO id_of(code) AS CASE
+    WHEN regexp_full_match(code, '[A-Za-z0-9_-]{1,64}') THEN code
+    WHEN trim(code) <> '' THEN
+        left(regexp_replace(strip_accents(code), '[^A-Za-z0-9_-]+', '_', 'g'), 51) || '-' || left(md5(code), 12)
+END"""
+
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
@@ -19,6 +27,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     # DuckDB 1.5 moves what two TRY(...) have in common out of both, where its error ends the query: one bad date would
     # cost the whole file. Expires with the DuckDB that passes the test of it.
     database.execute("SET disabled_optimizers = 'common_subexpressions'")
+    database.execute(_ID_OF)
     database.execute(f"SET memory_limit = '{settings().ingest_memory_mb}MB'")
     spill = settings().home.absolute() / "spill"
     spill.mkdir(parents=True, exist_ok=True, mode=0o700)

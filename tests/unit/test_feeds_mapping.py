@@ -10,6 +10,7 @@ from feed_rows import write_good_world
 
 from c2m.errors import InputError
 from c2m.feeds import landing, quarantine
+from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import ingest
 from c2m.feeds.mapping import Shape, load, parse
 from c2m.feeds.quarantine import export_quarantine
@@ -140,7 +141,7 @@ def test_faults_of_a_mapping_are_told_at_once(text: str, faults: list[str]) -> N
 
 def test_world_without_a_file_is_a_folder_of_feeds(tmp_path: Path) -> None:
     world = World.load(write_good_world(tmp_path / "w"))
-    assert (world.name, world.overrides, len(world.sources())) == ("w", {}, 11)
+    assert (world.name, world.overrides, len(world.sources())) == ("w", {}, len(FEEDS))
 
 
 def test_world_overrides_settings(tmp_path: Path) -> None:
@@ -198,3 +199,15 @@ def test_what_the_documentation_shows_is_a_mapping(shown: str) -> None:
 
 def test_the_documentation_shows_every_step() -> None:
     assert {shown.partition(":")[0] for shown in _documented()} >= {*Shape.model_fields, "newest_file_wins", "read"}
+
+
+def test_ids_of_foreign_codes_are_never_folded_into_one(home: Path) -> None:
+    codes = ["PO-7", "A 1", "A_1", "A/1", "红", "蓝", "é", "e", "x" * 64, "x" * 65, "x" * 64 + "y", "", "  ", None]
+    with landing.connect() as connection:
+        ids = [connection.execute("SELECT id_of($code)", {"code": code}).fetchone()[0] for code in codes]  # type: ignore[index]
+    assert ids[0] == "PO-7" and ids[2] == "A_1" and ids[8] == "x" * 64, "what is an id stays itself"
+    assert ids[1].startswith("A_1-") and ids[6].startswith("e-")
+    assert ids[-3:] == [None, None, None]
+    made = ids[:-3]
+    assert len(set(made)) == len(made)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", one) for one in made)
