@@ -17,19 +17,6 @@ from scripts import joint_factory
 ROOT = Path(__file__).parents[2]
 
 
-WRITTEN = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
-
-
-def test_no_line_that_a_person_reads_is_over_120_characters() -> None:
-    """Output of programs and rows that a benchmark writes are as they are."""
-    wide = []
-    for page in WRITTEN:
-        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        rows = (row for row in text.splitlines() if not row.startswith(("    ", "| own_")))
-        wide += [f"{page.name}: {row[:60]}..." for row in rows if len(row) > 120]
-    assert wide == []
-
-
 def test_the_version_is_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     told = re.search(
