@@ -137,6 +137,9 @@ class PlanPolicy(BaseModel):
     rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
+    orders_in_parts: bool = Field(
+        False, description="Plan what has come of an order whose line_count or total_quantity is not reached"
+    )
     rates: AssumedRates = Field(default_factory=lambda: AssumedRates.model_validate({}))
 
     @property
@@ -304,6 +307,9 @@ class Settings(BaseSettings):
     timezone: str = Field("UTC", description="Zone of business_date")
     currency: str = Field("USD", min_length=3, max_length=3, description="Currency of plans")
     business_date: date | None = Field(None, description="First date of `c2m run` where none is given; default: today")
+    other_places: list[str] = Field(
+        [], description="Factories (ids) that are no second row of another, though endpoint, name or position say so"
+    )
     closed_on: list[date] = Field([], description="Dates without sales: an empty batch of theirs does not stop the day")
     world: Path | None = Field(None, description="Folder of feed files; default: `world` in C2M_HOME")
     simulation_seed: int = Field(1, ge=0, description="Seed of the simulated factories")

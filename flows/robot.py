@@ -53,6 +53,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alert_rules.surplus(beyond),
         alert_rules.refused_cuts(refused),
         alert_rules.waits(waiting),
+        alert_rules.twins(read("factories")),
         alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:

@@ -19,7 +19,7 @@ PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stan
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
-UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits"}  # told whatever else is
+UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "twin"}  # told whatever else is
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 Say = Callable[[Any], str]
@@ -265,6 +265,22 @@ def waits(lots: pd.DataFrame) -> pd.DataFrame:
         return f"Tell {row.merchant_id}; the rest of the day's orders is planned without them"
 
     return _alerts("waits", rows, "lot_id", WARNING, cause, move)
+
+
+def twins(factories: pd.DataFrame) -> pd.DataFrame:
+    """Factories that look like another one's row. factories: factory_id, same_place_as (None: no), same_place_by."""
+    rows = factories[factories["same_place_as"].notna()].copy()
+    rows["job_order_ids"] = rows["order_ids"] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+
+    def cause(row: Any) -> str:
+        return (
+            f"{row.factory_id} has the {row.same_place_by} of {row.same_place_as}: it is held back and gets no new work"
+        )
+
+    def move(row: Any) -> str:
+        return f"Pause the row of the two that is old; or name {row.factory_id} in other_places, if they are two places"
+
+    return _alerts("twin", rows, "factory_id", WARNING, cause, move)
 
 
 def scans(quality: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,8 @@ row, and none is left out.
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS
-from c2m.feeds.rules import Column, Feed, quoted
+from c2m.feeds.rules import Column, Feed, Rule, literal, quoted
 
 
 class ReadOptions(BaseModel):
@@ -209,6 +209,16 @@ class Mapping:
     null_when: dict[str, str] = field(default_factory=dict)
     shape: Shape | None = None  # None: every record is a row
     newest_file_wins: bool = False
+    merchants: tuple[str, ...] | None = None  # who its source may speak for; None: anybody
+
+    def bound(self, merchants: Sequence[str] | None) -> "Mapping":
+        """The mapping of a source that may speak for these merchants alone: rows of others go to quarantine."""
+        if merchants is None or not any(column.name == "merchant_id" for column in self.feed.columns):
+            return self
+        known = ", ".join(map(literal, merchants)) or "NULL"
+        advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
+        rule = Rule("merchant-not-of-source", ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
+        return replace(self, feed=self.feed.with_rule(rule), merchants=tuple(merchants))
 
     @cached_property
     def mentioned(self) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,8 @@
 
 feed, batch_id, file, record, raw (JSON of the columns that the mapping reads, nothing else of the file), rule, seen,
 advice. Beside it lies, as <batch_id>.yaml, the mapping that a foreign file was read with: corrected rows return by it.
+A source that speaks for some merchants alone has them in <batch_id>.merchants.json: its corrected rows speak for no
+others.
 """
 
 import json
@@ -40,11 +42,13 @@ def path_of(feed: str, batch_id: str) -> Path:
 
 
 def mapping_of(outcome: Outcome) -> Mapping:
-    """The mapping that the file of a batch was read with."""
+    """The mapping that the file of a batch was read with, of a source that speaks for the same merchants."""
+    path = path_of(outcome.feed, outcome.batch_id)
+    bound = path.with_suffix(".merchants.json")
+    merchants = json.loads(bound.read_text(encoding="utf-8")) if bound.exists() else None
     if not outcome.mapping:
-        return native(outcome.feed)
-    text = path_of(outcome.feed, outcome.batch_id).with_suffix(".yaml").read_text(encoding="utf-8")
-    return parse(text, outcome.mapping)
+        return native(outcome.feed).bound(merchants)
+    return parse(path.with_suffix(".yaml").read_text(encoding="utf-8"), outcome.mapping).bound(merchants)
 
 
 def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outcome) -> int:
@@ -66,6 +70,8 @@ def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outco
     if connection.execute(changed).fetchone():
         if mapping.name:
             write_atomically(path.with_suffix(".yaml"), mapping.text.encode())
+        if mapping.merchants is not None:
+            write_atomically(path.with_suffix(".merchants.json"), json.dumps(mapping.merchants).encode())
         landing.write_parquet(connection.sql("FROM quarantined ORDER BY record, rule"), path)
     return len(records_of(outcome))
 

@@ -15,8 +15,8 @@ Native files need no mention: <feed>.csv, <feed>.jsonl, <feed>.parquet, packed w
 in a folder named after the feed.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, load, native
 from c2m.feeds.records import kind_of
-from c2m.feeds.rules import Rule, literal
 from c2m.settings import settings
 
 _MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -104,7 +103,7 @@ class World:
         foreign, faults = [], []
         for spec in file.sources:
             try:
-                mapping = _bound(_mapping(folder, spec.mapping), spec.merchants)
+                mapping = _mapping(folder, spec.mapping).bound(spec.merchants)
                 foreign.append((mapping, _root(folder, spec.root)))
             except InputError as error:
                 faults += error.faults
@@ -146,7 +145,7 @@ class World:
     def _native(self) -> Iterator[Source]:
         for feed in FEEDS:
             files = [*self.folder.glob(f"{feed}.*"), *self.folder.glob(f"{feed}/**/*")]
-            mapping = _bound(native(feed), self.merchants)
+            mapping = native(feed).bound(self.merchants)
             for file in filter(_is_data, files):
                 yield Source(mapping, file, _told(file.relative_to(self.folder)))
 
@@ -176,16 +175,6 @@ def _mapping(folder: Path, name: str) -> Mapping:
         if place.is_file():
             return load(place, name)
     raise InputError("mapping-missing", [f"{name}: no such mapping; looked for {' and '.join(map(str, places))}"])
-
-
-def _bound(mapping: Mapping, merchants: Sequence[str] | None) -> Mapping:
-    """The mapping of a source that may speak for these merchants alone: rows of others go to quarantine."""
-    if merchants is None or not any(column.name == "merchant_id" for column in mapping.feed.columns):
-        return mapping
-    known = ", ".join(map(literal, merchants)) or "NULL"
-    advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
-    rule = Rule("merchant-not-of-source", ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
-    return replace(mapping, feed=mapping.feed.with_rule(rule))
 
 
 def _root(folder: Path, root: str) -> Path:

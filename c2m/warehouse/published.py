@@ -18,6 +18,7 @@ import pandas as pd
 from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.rules import literal
 from c2m.files import sha256, write_atomically
 from c2m.settings import settings
 
@@ -53,6 +54,7 @@ def dbt_args(command: str, business_date: date, select: str | None = None) -> li
         "threads": settings().warehouse_threads,
         "scan_skew_seconds": settings().plan.clock_skew_s,
         **settings().goods.model_dump(),
+        "other_places": f"[{', '.join(map(literal, settings().other_places))}]::varchar[]",
     }
     return [
         *command.split(),

@@ -64,7 +64,7 @@ def merchant_lots(
     book = with_ledger_ids(book, held)
     headers = book.drop_duplicates("order_id")
     lots, lot_skus = make_lots(book[book["quantity"] > 0], skus, held)
-    lots["waits"] = lots["order_id"].map(unfinished_orders(book))
+    lots["waits"] = "" if settings().plan.orders_in_parts else lots["order_id"].map(unfinished_orders(book))
     cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
     orders = headers[["order_id", "order_code", *HEADER]].assign(source="merchant").reset_index(drop=True)
     # What the lots of an order are worth counts in the currency of their SKUs, whatever the order is paid in.

@@ -127,6 +127,16 @@ def test_one_cause_is_told_once() -> None:
     assert told == [("offline", "F1"), ("silent", "J2"), ("stalled", "F3/L1"), ("late", "J1")]
 
 
+def test_a_factory_that_looks_like_another_is_told() -> None:
+    rows = pd.DataFrame(
+        [("F1", None, None), ("F9", "F1", "endpoint, name")], columns=["factory_id", "same_place_as", "same_place_by"]
+    )
+    found = alert_rules.twins(rows)
+    assert found["subject"].tolist() == ["F9"]
+    assert "F9 has the endpoint, name of F1: it is held back" in found["cause"][1]
+    assert alert_rules.twins(rows.iloc[:1]).empty
+
+
 def test_an_empty_floor_is_quiet() -> None:
     rows = outlook({}).iloc[:0]
     said = pd.DataFrame({"factory_id": ["F1"], "offline_hours": [30.0]})

@@ -158,6 +158,11 @@ def test_a_source_speaks_for_its_own_merchants_alone(world: Path) -> None:
     assert tuple(row[["rows_in", "accepted", "quarantined"]]) == (2, 1, 1)
     broken = quarantine.read("stock")
     assert broken["rule"].tolist() == ["merchant-not-of-source"] and "another" in broken["seen"][0]
+    export = world / "wrong.csv"
+    assert export_quarantine("stock", export) == 1
+    assert readmit(export)["readmitted"].tolist() == [0], "a correction speaks for no others either"
+    export.write_text(export.read_text().replace("another", own["merchant_id"]).replace("main", "second"))
+    assert readmit(export)["readmitted"].tolist() == [1]
 
 
 def test_missing_feeds_are_named_together_and_the_rest_is_kept(world: Path) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
+from c2m.settings import settings
 from optimization.book.currencies import in_currency
 from optimization.book.daily_instance import HEADER, merchant_lots
 from optimization.book.identity import HELD
@@ -145,6 +146,14 @@ def test_money_counts_in_the_currency_of_the_plan_as_far_as_rates_go() -> None:
     mixed = SKUS.assign(currency=SKUS["currency"].where(SKUS["sku_id"] != "red-S", "EUR"))
     _, lots, _ = set_apart(*merchant_lots(BOOK, mixed), "USD")
     assert lots.loc[lots["waits"].str.startswith("counts in EUR and USD"), "order_id"].tolist() == ["o1"]
+
+
+def test_what_has_come_of_an_order_is_planned_where_parts_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_PLAN__ORDERS_IN_PARTS", "true")
+    settings.cache_clear()
+    assert set(merchant_lots(BOOK.assign(line_count=9, total_quantity=9_999), SKUS)[1]["waits"]) == {""}
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 def test_an_order_waits_until_it_is_whole() -> None:

@@ -25,7 +25,9 @@ speed as (
 )
 
 select
-    f.*,
+    f.* replace (if(t.factory_id is null, f.status, 'paused') as status),
+    t.same_place_as,
+    t.by_what as same_place_by,
     r.yield::double as yield_rate,
     v.level::double as efficiency_level,
     v.level_sd::double as efficiency_level_sd,
@@ -47,4 +49,5 @@ select
 from {{ ref('stg_factories') }} as f
 inner join rates as r on f.factory_id = r.factory_id
 inner join speed as v on f.factory_id = v.factory_id
+left join {{ ref('int_factory_twins') }} as t on f.factory_id = t.factory_id
 inner join {{ ref('int_factory_manners') }} as m on f.factory_id = m.factory_id and m.as_of = {{ business_date() }}
