@@ -24,7 +24,16 @@ _FORMAT = 1
 _FACTS = "backup.json"
 _SQLITE, _BESIDE = b"SQLite format 3\0", ("-wal", "-shm", "-journal")  # first bytes; ends of the names of its own files
 # Made anew, or of the processes that run now.
-_LEFT_OUT = ("warehouse.duckdb", "warehouse.code", "dbt_target", "dbt_logs", "gx", "logs", "floor.json")
+_LEFT_OUT = (
+    "warehouse.duckdb",
+    "warehouse.code",
+    "dbt_target",
+    "dbt_logs",
+    "gx",
+    "logs",
+    "floor.json",
+    "processes.json",
+)
 _PATHS = {  # in MLflow's database: columns that hold addresses of files
     "experiments": "artifact_location",
     "runs": "artifact_uri",

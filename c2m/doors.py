@@ -3,9 +3,11 @@
 A browser sends what any page tells it to send, also to the loopback. The name in `Host` gives away a foreign domain
 that resolves to us, `Origin` a foreign page. The key keeps out other users of the machine. Prefect checks the key
 itself and asks for it on its own page; before MLflow and the documents the browser asks (HTTP Basic, user `c2m`).
+Behind each door the process tells its own health (c2m/health.py).
 """
 
 import base64
+import json
 import os
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from c2m import health
 from c2m.home import HEADER, home_id, secret
 from c2m.settings import settings
 
@@ -36,11 +39,11 @@ class Door:
 
     Each answer says which home it is of, and has the browser ask no other host for anything that the page names.
 
-    keyed: whether the key is asked for here, and not by the application behind.
+    keyed: whether the key is asked for here, and not by the application behind. look: how the process is.
     """
 
-    def __init__(self, app: App, keyed: bool) -> None:
-        self._app, self._keyed = app, keyed
+    def __init__(self, app: App, keyed: bool, look: health.Look = health.Health) -> None:
+        self._app, self._keyed, self._look = app, keyed, look
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Lets in, or refuses in words."""
@@ -48,21 +51,26 @@ class Door:
             await self._app(scope, receive, send)
             return
         said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        status, reason = self._refusal(said)
-        if not status:
+        path = scope["path"] if scope["type"] == "http" else ""
+        status, reason = self._refusal(said, path)
+        if not status and path in health.PATHS:
+            told = await health.answer(path, _is_login(said.get("authorization", "")), self._look)
+            await _answer(_signed(send, said["host"]), *told)
+        elif not status:
             await self._app(scope, receive, _signed(send, said["host"]))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the handshake gets 403
         else:
             await _refuse(_signed(send, ""), status, reason)
 
-    def _refusal(self, said: dict[str, str]) -> tuple[int, str]:
+    def _refusal(self, said: dict[str, str], path: str) -> tuple[int, str]:
         host, origin = _host(said.get("host", "")), said.get("origin")
         if host is None:
             return 403, f"Host {said.get('host')!r} is none of ours; C2M_ALLOWED_HOSTS names those of a gateway"
         if origin is not None and not _same(urlsplit(origin), host):
             return 403, f"Origin {origin!r} is another site than the one that is asked"
-        if self._keyed and not _is_login(said.get("authorization", "")):
+        keyed = path == "/metrics" or (self._keyed and path != "/health")
+        if keyed and not _is_login(said.get("authorization", "")):
             return 401, f"the key of this home is needed: user {USER}, password as `c2m env` prints it"
         return 0, ""
 
@@ -100,6 +108,13 @@ def _signed(send: Send, host: str) -> Send:
         await send(message)
 
     return signed
+
+
+async def _answer(send: Send, status: int, told: bytes | dict[str, Any]) -> None:
+    kind = health.METRICS_TYPE if isinstance(told, bytes) else "application/json"
+    headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": told if isinstance(told, bytes) else json.dumps(told).encode()})
 
 
 async def _refuse(send: Send, status: int, reason: str) -> None:

@@ -349,6 +349,10 @@ class Settings(BaseSettings):
     collector_name: str | None = Field(None, description="Which of them this one is; default: the first")
     http_messages_per_second: float = Field(50, gt=0, description="Of one factory; more are answered by 429")
     http_port: int = Field(8470, description="Loopback port on which HTTP factories answer the platform")
+    health_port: int | None = Field(
+        None, description="Loopback port on which a process that has no other tells its health: relay, sparkplug"
+    )
+    relay_port: int = Field(8472, description="The same, of the relay that `c2m up` starts")
     http_factory_url: str = Field(
         "http://127.0.0.1:8471/{factory_id}", description="Endpoint of an HTTP factory whose feed row names none"
     )

@@ -17,6 +17,7 @@ from c2m.settings import settings
 
 CRASH_EXIT_CODE = 70
 log = logging.getLogger("c2m.steps")
+log.setLevel(logging.INFO)  # also in a run of Prefect, whose Logs tab has them then
 
 
 @contextmanager

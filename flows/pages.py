@@ -1,24 +1,46 @@
 """The applications of Prefect, MLflow and the documents, each behind our door; started by services.py."""
 
+import asyncio
+from functools import partial
+
+import httpx
+from prometheus_client import REGISTRY
+
 from c2m.doors import App, Door
+from c2m.floor.child import LOOPBACK
+from c2m.health import Health
+from c2m.upkeep.figures import Figures, of_home
 
 
 def prefect() -> App:
     """Prefect's API and pages; they ask for the key themselves (`PREFECT_SERVER_API_AUTH_STRING`)."""
     from prefect.server.api.server import create_app
 
-    return Door(create_app(final=True), keyed=False)
+    app = create_app(final=True)
+    return Door(app, keyed=False, look=partial(_of, app, "/api/ready"))
 
 
 def mlflow() -> App:
     """MLflow's API and pages: `mlflow server --app-name c2m` finds them by the entry point in pyproject.toml."""
     from mlflow.server.fastapi_app import app
 
-    return Door(app, keyed=True)
+    return Door(app, keyed=True, look=partial(_of, app, "/health"))
 
 
 def documents() -> App:
     """Data Docs, dbt docs, plans and job orders."""
     from flows.documents import app
 
-    return Door(app, keyed=True)
+    REGISTRY.register(Figures())
+    return Door(app, keyed=True, look=of_home)
+
+
+def _of(app: App, path: str) -> Health:
+    """What an application of others says of itself there."""
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            return await client.get(f"http://{LOOPBACK}{path}")
+
+    answer = asyncio.run(ask())
+    return Health(faults=() if answer.is_success else (f"{path} answers with {answer.status_code}",))

@@ -12,7 +12,7 @@ import httpx
 from c2m.doctor import schedules
 from c2m.doors import USER, key
 from c2m.errors import C2MError, InputError
-from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port, listens
 from c2m.home import HEADER, home_id
 from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
@@ -41,6 +41,8 @@ def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "3",  # between two questions for a slot
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "c2m",  # the steps of a run, in its Logs tab
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "MLFLOW_TRACKING_URI": settings().mlflow,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -92,7 +94,7 @@ def at_hand() -> bool:
 
 
 @contextmanager
-def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[None]:
+def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[Child]:
     """A child that has answered `health_url`, be it by asking for the key; not another home's server at its port."""
 
     def ready() -> bool:
@@ -100,8 +102,8 @@ def serving(name: str, command: list[str], health_url: str, more: dict[str, str]
         return bool(answer and answer.headers.get(HEADER) == home_id())
 
     with child(name, [sys.executable, "-m", *command], more) as process:
-        await_ready(name, process, ready, _START_TIMEOUT_S)
-        yield
+        await_ready(process, ready, _START_TIMEOUT_S)
+        yield process
 
 
 def _answer(url: str) -> httpx.Response | None:
@@ -123,16 +125,21 @@ def refuse_server_of_another_home(url: str) -> None:
 
 
 @contextmanager
-def own_prefect_server(port: int) -> Iterator[None]:
+def own_prefect_server(port: int) -> Iterator[Child]:
     """A Prefect server for this home alone, with the limit on who writes its warehouse."""
-    with prefect_server(port):
-        server = orchestrator(f"http://{LOOPBACK}:{port}")
+    server = orchestrator(f"http://{LOOPBACK}:{port}")
+
+    def prepare() -> None:
         server.claim()
         server.limit_warehouse()
-        yield
+
+    with prefect_server(port) as process:
+        prepare()
+        process.returned = prepare
+        yield process
 
 
-def prefect_server(port: int) -> AbstractContextManager[None]:
+def prefect_server(port: int) -> AbstractContextManager[Child]:
     """Prefect's API and pages, for those who have the key, from its own pages alone."""
     asked = {
         "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{key()}",
@@ -142,21 +149,21 @@ def prefect_server(port: int) -> AbstractContextManager[None]:
     return _uvicorn("prefect-server", "prefect", port, "/api/health", asked)
 
 
-def mlflow_server(port: int) -> AbstractContextManager[None]:
+def mlflow_server(port: int) -> AbstractContextManager[Child]:
     """MLflow's API and pages, on the database that the flows write."""
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", settings().mlflow, "--app-name", "c2m"]
     return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health")
 
 
-def documents(port: int) -> AbstractContextManager[None]:
+def documents(port: int) -> AbstractContextManager[Child]:
     """Data Docs, dbt docs and the files of the plans; nothing else of C2M_HOME is served."""
     return _uvicorn("documents", "documents", port, "/")
 
 
 def _uvicorn(
     name: str, factory: str, port: int, health: str, more: dict[str, str] | None = None
-) -> AbstractContextManager[None]:
+) -> AbstractContextManager[Child]:
     """One of the applications of flows/pages.py."""
     command = ["uvicorn", "--factory", f"flows.pages:{factory}", "--app-dir", str(PROJECT)]
     command += ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
@@ -173,10 +180,9 @@ def deploy() -> None:
 
 
 @contextmanager
-def worker() -> Iterator[None]:
+def worker() -> Iterator[Child]:
     """The deployments, and a worker that runs them and has shown up."""
     deploy()
-    name = "prefect-worker"
-    with child(name, [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]) as process:
-        await_ready(name, process, lambda: all(one.ok for one in schedules.worker()), _START_TIMEOUT_S, poll_s=0.5)
-        yield
+    with child("prefect-worker", [*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]) as process:
+        await_ready(process, lambda: all(one.ok for one in schedules.worker()), _START_TIMEOUT_S, poll_s=0.5)
+        yield process

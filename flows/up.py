@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from threading import Event, Thread
 
 import httpx
@@ -12,20 +13,24 @@ from rich.table import Table
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.floor.child import LOOPBACK, listens
-from c2m.floor.processes import floor
+from c2m.floor.child import LOOPBACK, Child, listens
+from c2m.floor.processes import Floor, floor
 from c2m.home import HEADER, occupied
 from c2m.ledger.store import migrate
 from c2m.settings import settings
+from c2m.upkeep.keeper import Keeper
 from flows import services, timelapse
 from flows.checkup import keep_watch
+
+_LOOK_S = 0.5  # between two looks at the children
 
 
 def up(simulate: bool) -> None:
     """Starts the servers in the order in which they need one another, and stops them in the reverse one.
 
     A home without a world gets the demo world. One that lives on a virtual clock goes on from where it stood, at the
-    speed of real time. While it is up, it looks at itself as `c2m doctor` does.
+    speed of real time. While it is up, it looks at itself as `c2m doctor` does, and starts again what has
+    ended.
     """
     console, stop = Console(), Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,6 +48,7 @@ def refuse_taken_ports() -> None:
         "docs_port": "documents",
         "mqtt_port": "broker",
         "http_port": "factory endpoint",
+        "relay_port": "health of the relay",
     }
     numbers = {name: getattr(settings(), name) for name in ports}
     faults = [
@@ -71,23 +77,42 @@ def _serve(simulate: bool, console: Console, stop: Event) -> None:
         clock.set_now(clock.now(), speed=1)
     os.environ |= services.environment(f"http://{LOOPBACK}:{settings().prefect_port}")
     with ExitStack() as running:
+        started: list[Child | Floor] = []
         for name, service in parts(simulate):
             if stop.is_set():
                 return
             with console.status(f"starting {name}"):
-                running.enter_context(service)
+                started.append(running.enter_context(service))
         console.print(addresses(), "Ctrl-C stops everything.")
-        keep_watch(stop, lambda line: console.print(line, markup=False, highlight=False))
+        keep(started, stop, partial(console.print, markup=False, highlight=False))
         console.print("stopping ...")
 
 
-def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[object]]]:
+def keep(started: list[Child | Floor], stop: Event, say: Callable[[str], None]) -> None:
+    """Until `stop`: starts again what has ended, in this thread, which lives as long as they do; another watches."""
+    floors = [one for one in started if isinstance(one, Floor)]
+    alone = [one for one in started if isinstance(one, Child)]
+
+    def renewed() -> None:
+        for one in floors:
+            one.note()
+
+    watch = Thread(target=keep_watch, args=(stop, say), name="watch")
+    watch.start()
+    keeper = Keeper([*alone, *(process for one in floors for process in one.children.values())], say, renewed)
+    while not stop.wait(_LOOK_S):
+        keeper.look()
+    watch.join()
+
+
+def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[Child | Floor]]]:
     """Each part with the name that a person sees while it starts."""
     yield "Prefect server", services.own_prefect_server(settings().prefect_port)
     yield "MLflow server", services.mlflow_server(settings().mlflow_port)
     yield "documents", services.documents(settings().docs_port)
     factories = timelapse.simulated_factories() if simulate else None
-    running = floor(factories, settings().simulation_seed, settings().mqtt_port, settings().http_port)
+    ports = {name: getattr(settings(), name) for name in ("mqtt_port", "http_port", "relay_port")}
+    running = floor(factories, settings().simulation_seed, **ports)
     yield "broker, relay, collector, factories", running
     yield "deployments and worker", services.worker()
 
@@ -102,6 +127,7 @@ def addresses() -> Table:
     table.add_row("Data Docs and dbt docs", f"http://{LOOPBACK}:{settings().docs_port}")
     table.add_row("factory endpoint, HTTP", f"http://{LOOPBACK}:{settings().http_port}")
     table.add_row("factory endpoint, MQTT", f"mqtt://{LOOPBACK}:{settings().mqtt_port}")
+    table.add_row("health, for each HTTP port; figures", f"/health; http://{LOOPBACK}:{settings().docs_port}/metrics")
     table.add_row("key of the pages, user c2m", "c2m env prints it")
     table.add_row("all state", str(settings().home.absolute()))
     return table

@@ -77,8 +77,9 @@ def figures(title: str, values: dict[str, Any], as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Where the platform stands."""
     from c2m.people.overview import in_words, overview
+    from c2m.upkeep.keeper import processes
 
-    seen = overview()
+    seen = overview() | {"processes": processes()}
     if as_json:
         print(json.dumps(seen, default=str))
         return
@@ -89,6 +90,7 @@ def status(as_json: bool) -> None:
     figures("Forecast", seen["forecast"], as_json=False)
     messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
+    table("Processes of c2m up", seen["processes"]) if seen["processes"] else print("c2m up does not run on this home")
     first("Lots that several factories share", seen["shared_lots"], "c2m status --json")
     first("Orders that are open: why, and what to do", seen["open_orders"], "c2m status --json")
 

@@ -25,6 +25,8 @@ SERVICES: Mapping[str, Check] = {
     "server log": schedules.log,
     "MLflow": pages.mlflow,
     "documents": pages.documents,
+    "processes": floor.processes,
+    "health": pages.healths,
     "broker": floor.broker,
     "floor services": floor.services,
     "outbox": floor.outbox,

@@ -14,6 +14,7 @@ from c2m.floor.child import LOOPBACK, listens, log_file
 from c2m.ledger.conversation.outbox import overdue
 from c2m.ledger.store import session
 from c2m.settings import settings
+from c2m.upkeep import keeper
 
 # What the command line of each process has in it; a pid of a floor that has ended may be anyone's.
 _COMMANDS = {
@@ -47,6 +48,14 @@ def services() -> Iterator[Finding]:
         runs = _runs(name, pid)
         seen = f"process {pid} runs" if runs else f"process {pid} has ended"
         yield Finding(name, runs, seen, "" if runs else f"read {log_file(name)}; start c2m up anew")
+
+
+def processes() -> list[Finding]:
+    """No child of `c2m up` has ended again and again."""
+    failing = [one for one in keeper.noted() if one["state"] == "keeps failing"]
+    faults = [f"{one['process']} keeps failing since {one['since']}, {one['reason']}" for one in failing]
+    well = f"{len(keeper.noted())} run, restarted {sum(one['restarts'] for one in keeper.noted())} times"
+    return judged("processes", faults, well, f"read its file in {settings().home / 'logs'}")
 
 
 def outbox() -> list[Finding]:

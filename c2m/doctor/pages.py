@@ -28,6 +28,30 @@ def mlflow() -> Iterator[Finding]:
     yield _own("MLflow", f"http://{LOOPBACK}:{settings().mlflow_port}/health", "C2M_MLFLOW_PORT")
 
 
+def healths() -> Iterator[Finding]:
+    """What each process of ours says of itself at /health."""
+    ports = {
+        "Prefect server": settings().prefect_port,
+        "MLflow": settings().mlflow_port,
+        "documents": settings().docs_port,
+        "collector": settings().http_port,
+        "relay": settings().relay_port,
+    }
+    for name, port in ports.items():
+        url = f"http://{LOOPBACK}:{port}/health"
+        try:
+            answer = _get(url, login(url))
+        except httpx.HTTPError as error:
+            yield Finding("health", False, f"{name}: {url} does not answer ({error})", f"read the logs of {name}")
+            continue
+        if answer.headers.get(HEADER) != home_id():
+            yield Finding("health", False, f"{name}: {url} is not of this home", "set another port, start c2m up anew")
+            continue
+        told = answer.json()
+        seen = f"{name}: ready, {told['lag_s'] or 0:.0f} s behind" if told["ready"] else "; ".join(told["faults"])
+        yield Finding("health", told["ready"], seen, "" if told["ready"] else f"read the logs of {name}")
+
+
 def _own(name: str, url: str, port: str) -> Finding:
     answer = _get(url, login(url))
     owner = answer.headers.get(HEADER)

@@ -18,7 +18,7 @@ from typing import Literal
 from c2m.errors import InputError
 from c2m.files import write_atomically
 from c2m.floor import credentials
-from c2m.floor.child import LOOPBACK, await_ready, child, free_port, listens
+from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port, listens
 from c2m.settings import settings
 from c2m.wire.messages import MAX_BYTES
 
@@ -31,7 +31,7 @@ class Broker:
 
     engine: Engine
     port: int
-    pid: int
+    process: Child
 
 
 def reload() -> bool:
@@ -84,8 +84,8 @@ def start(port: int | None = None, engine: Engine | None = None) -> Iterator[Bro
         else [sys.executable, "-m", "c2m.floor.embedded", str(port)]
     )
     with child("broker", command) as process:
-        await_ready("broker", process, lambda: listens(port))
-        yield Broker(engine, port, process.pid)
+        await_ready(process, lambda: listens(port))
+        yield Broker(engine, port, process)
 
 
 def mosquitto_path() -> str | None:

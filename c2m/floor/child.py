@@ -32,9 +32,49 @@ _LEASH = (
 )
 
 
+class Child(subprocess.Popen[bytes]):
+    """A process beside us, in a session of its own: Ctrl-C reaches us, and we stop it in order.
+
+    Once it has ended, `start` gives the same object a new process of the same command. The thread that starts it must
+    live as long as it: see _LEASH.
+
+    ready: whether it can do its work. returned: called once it is ready again after a new start.
+    """
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
+        self.name, self._command, self._env = name, command, {**os.environ, **(env or {})}
+        self.ready: Callable[[], bool] = lambda: self.poll() is None
+        self.returned: Callable[[], object] = lambda: None
+        self.start()
+
+    def start(self) -> None:
+        """Starts the process, the first or the next one."""
+        leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())] if sys.platform == "linux" else []
+        log = log_file(self.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+            output.write(f"{STARTS} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+            output.flush()
+            self._said_from = output.tell()
+            super().__init__(
+                [*leash, *self._command],
+                env=self._env,
+                stdin=nothing,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        """What it has written to its log since it was started."""
+        with log_file(self.name).open("rb") as log:
+            log.seek(self._said_from)
+            return log.read().decode(errors="replace")
+
+
 @contextmanager
-def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a command beside us until the block ends, in an own session: Ctrl-C reaches us, we stop it in order.
+def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -> Iterator[Child]:
+    """Runs a command beside us until the block ends.
 
     Parameters
     ----------
@@ -43,27 +83,14 @@ def child(name: str, command: list[str], env: Mapping[str, str] | None = None) -
     command
         Program and arguments.
     env
-        Its environment; None: ours.
+        What is added to our environment.
 
     Yields
     ------
-    Popen
+    Child
         The running child.
     """
-    leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())] if sys.platform == "linux" else []
-    log = log_file(name)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        output.write(f"{STARTS} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
-        output.flush()
-        process = subprocess.Popen(
-            [*leash, *command],
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = Child(name, command, env)
     try:
         yield process
     finally:
@@ -81,20 +108,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def await_ready(
-    name: str,
-    process: subprocess.Popen[bytes],
-    ready: Callable[[], bool],
-    timeout_s: float = _READY_TIMEOUT_S,
-    poll_s: float = 0.02,
+    process: Child, ready: Callable[[], bool], timeout_s: float = _READY_TIMEOUT_S, poll_s: float = 0.02
 ) -> None:
     """Returns once a child is ready.
 
     Parameters
     ----------
-    name
-        Of its log.
     process
-        The child.
+        The child; it keeps `ready`, for who starts it again.
     ready
         Asked again and again.
     timeout_s
@@ -107,14 +128,16 @@ def await_ready(
     C2MError
         It ended before, or stays silent; with the end of its log.
     """
+    process.ready = ready
     deadline = time.monotonic() + timeout_s
     while process.poll() is None and time.monotonic() < deadline:
         if ready():
             return
         time.sleep(poll_s)
-    seen = f"ended with exit code {process.returncode}" if process.poll() is not None else "is not ready"
-    tail = log_file(name).read_text(errors="replace").splitlines()[-5:]
-    raise C2MError("service-not-ready", [f"{name} {seen}; the end of {log_file(name)} reads:", *tail])
+    ended = process.poll() is not None
+    seen = f"ended with exit code {process.returncode}" if ended else f"is not ready after {timeout_s:g} s"
+    tail = process.said().splitlines()[-5:]
+    raise C2MError("service-not-ready", [f"{process.name} {seen}; the end of {log_file(process.name)} reads:", *tail])
 
 
 def log_file(name: str) -> Path:

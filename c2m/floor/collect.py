@@ -6,9 +6,10 @@ obeyed becomes a dead letter. Whatever waits is committed together: one file, on
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +19,7 @@ from threading import Event
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from prometheus_client import Counter
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -28,6 +30,7 @@ from c2m.files import sync, write_with
 from c2m.floor import credentials, http
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
+from c2m.health import Health
 from c2m.ledger import store
 from c2m.ledger.conversation import inbox
 from c2m.ledger.conversation.inbox import Said
@@ -57,6 +60,7 @@ _GROUP, _GROUP_BYTES, _WAITING_BYTES = 500, 8 * 1024 * 1024, 16 * 1024 * 1024
 _ARRIVAL_BYTES = 1024  # of memory for a message of no bytes
 _POLL_S = 0.2
 _RETRY_S = 1.0
+_STILL_S = 15.0  # a commit takes some milliseconds
 _ARROW = {"VARCHAR": pa.string(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us")}
 _FIELDS = attrgetter(*Scan.model_fields)
 # Where scans land: those that take others back lie apart, which keeps the many free of a column for the few.
@@ -64,6 +68,11 @@ _SCHEMAS = {
     name: pa.schema([(column, _ARROW[kind]) for column, kind in PRODUCED[name].items()])
     for name in ("scans", "scan_corrections")
 }
+
+_MESSAGES = Counter(
+    "c2m_messages_received", "Messages of factories that are safe, by kind and result", ["kind", "result"]
+)
+_SCANS = Counter("c2m_scans", "Scans that have landed")
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +134,35 @@ def run(stop: Event | None = None) -> None:
     inlet = http.inlet(
         "/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), credentials.Doorkeeper().refusal
     )
-    with connection, http.serve(inlet, settings().http_port):
+    safe = _Safe()
+    with connection, http.serve(inlet, settings().http_port, lambda: _health(connection, safe)):
         announce([connection])
         while not stop.is_set():
             if group := _next_group(arrivals):
-                _commit_until_safe(group, stop)
+                with safe.at_work():
+                    _commit_until_safe(group, stop)
+
+
+@dataclass
+class _Safe:
+    """Since when the messages at hand wait to be safe: what `/health` calls the lag."""
+
+    since: float | None = None  # monotonic seconds
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        self.since = time.monotonic()
+        yield
+        self.since = None
+
+
+def _health(connection: Connection, safe: _Safe) -> Health:
+    lag_s = time.monotonic() - since if (since := safe.since) is not None else 0.0
+    checks = {
+        f"no connection to the broker at {settings().mqtt_host}:{settings().mqtt_port}": connection.is_up(),
+        f"messages have waited {lag_s:.0f} s for disk or ledger": lag_s < _STILL_S,
+    }
+    return Health(lag_s, tuple(fault for fault, holds in checks.items() if not holds))
 
 
 def _own_name() -> str:
@@ -186,6 +219,20 @@ class _Heard:
 def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
     """Makes messages durable, scans before the status behind them; returns the reason of each dead letter, else ''."""
     heard = [_read(arrival) for arrival in group]
+    reasons = _made_safe(group, heard, at)
+    for said, reason in zip(heard, reasons, strict=True):
+        _count(said, reason)
+    return reasons
+
+
+def _count(heard: "_Heard", reason: str) -> None:
+    kind = KIND_OF_TYPE[heard.message.type] if heard.message else "unknown"
+    _MESSAGES.labels(kind, "dead letter" if reason else "taken").inc()
+    if isinstance(heard.message, ScansMessage):
+        _SCANS.inc(len(heard.message.data))
+
+
+def _made_safe(group: Sequence[Arrival], heard: "Sequence[_Heard]", at: datetime) -> list[str]:
     scans = [(arrival.body, said.message) for arrival, said in zip(group, heard, strict=True)]
     _land({body: message for body, message in scans if isinstance(message, ScansMessage)}, at)
     if all(isinstance(said.message, ScansMessage) and not said.reason for said in heard):
@@ -197,7 +244,7 @@ def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
         raise
     except SQLAlchemyError as error:
         if len(group) > 1:
-            return [reason for arrival in group for reason in commit([arrival], at)]
+            return [reason for one, said in zip(group, heard, strict=True) for reason in _made_safe([one], [said], at)]
         reason = f"the ledger cannot take it: {error}"
         with store.session() as session:
             inbox.dead_letters(session, [_refused(group[0], _Heard(None, group[0].body, reason))], at)

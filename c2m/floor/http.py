@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from queue import Full
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from c2m.doors import Door
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
+from c2m.health import Health, Look
 from c2m.settings import settings
 from c2m.wire.messages import MAX_BYTES
 
@@ -213,12 +214,12 @@ class _Impatient(H11Protocol):
 
 
 @contextmanager
-def serve(app: FastAPI, port: int) -> Iterator[None]:
-    """Serves on a loopback port, in a thread, until the block ends."""
+def serve(app: FastAPI, port: int, look: Look = Health) -> Iterator[None]:
+    """Serves on a loopback port, in a thread, until the block ends. look: how this process is, for `/health`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections; the usual 1,024 are quickly taken
     config = uvicorn.Config(
-        Door(app, keyed=False), LOOPBACK, port, http=_Impatient, log_level="warning", access_log=False
+        Door(app, keyed=False, look=look), LOOPBACK, port, http=_Impatient, log_level="warning", access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="http", daemon=True)
@@ -232,3 +233,10 @@ def serve(app: FastAPI, port: int) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def tell_health(look: Look) -> AbstractContextManager[None]:
+    """Serves the health of a process that has no other port, on `health_port`; nowhere without that setting."""
+    port = settings().health_port
+    silent = FastAPI(title="C2M health", docs_url=None, redoc_url=None, openapi_url=None)
+    return serve(silent, port, look) if port else nullcontext()

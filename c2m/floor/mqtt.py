@@ -101,6 +101,10 @@ class Connection:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def is_up(self) -> bool:
+        """Whether there is a connection now, and what was to be subscribed to was."""
+        return self._client.is_connected() and self.ready.is_set()
+
     def publish(self, topic_name: str, payload: bytes, retain: bool = False, qos: int = QOS) -> "Future[None]":
         """Sends; the future ends with the broker's acknowledgement or a NotDeliveredError.
 

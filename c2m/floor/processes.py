@@ -5,12 +5,11 @@ block, and with us where we are killed.
 """
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pandas as pd
 from c2m.errors import C2MError
 from c2m.files import write_atomically
 from c2m.floor import broker, credentials
-from c2m.floor.child import LOOPBACK, await_ready, child, free_port, log_file
+from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port
 from c2m.floor.service import READY
 from c2m.ledger import status, store
 from c2m.ledger.conversation import outbox
@@ -37,7 +36,18 @@ class Floor:
     mqtt_port: int
     http_port: int
     factory_http_port: int
-    pids: Mapping[str, int]
+    children: Mapping[str, Child]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process behind each name, as of now."""
+        return {name: process.pid for name, process in self.children.items()}
+
+    def note(self) -> None:
+        """Writes to C2M_HOME where the processes are found now."""
+        facts = {name: value for name, value in vars(self).items() if name != "children"}
+        text = json.dumps({**facts, "pids": self.pids}, indent=1)
+        write_atomically(settings().home / "floor.json", text.encode())
 
 
 @contextmanager
@@ -47,6 +57,7 @@ def floor(
     mqtt_port: int | None = None,
     http_port: int | None = None,
     engine: broker.Engine | None = None,
+    relay_port: int | None = None,
 ) -> Iterator[Floor]:
     """Runs broker, collector, relay and, where there is a file of them, simulated factories until the block ends.
 
@@ -85,10 +96,11 @@ def floor(
             simulate += ["--state", str(settings().home / "sim"), "--http-port", str(factory_http_port)]
             modules["factories"] = simulate
         modules["relay"] = ["c2m.floor.relay"]
+        env["C2M_HEALTH_PORT"] = str(relay_port or free_port())
         children = {name: stack.enter_context(service(name, module, env)) for name, module in modules.items()}
-        pids = {"broker": running.pid} | {name: process.pid for name, process in children.items()}
-        found = Floor(running.engine, running.port, http_port, factory_http_port, pids)
-        write_atomically(settings().home / "floor.json", json.dumps(asdict(found), indent=1).encode())
+        together = {"broker": running.process, **children}
+        found = Floor(running.engine, running.port, http_port, factory_http_port, together)
+        found.note()
         yield found
         for process in children.values():
             process.terminate()  # all at once; then the stack waits for one after another, and stops the broker last
@@ -115,12 +127,10 @@ def _environment(running: broker.Broker, http_port: int, factory_http_port: int)
 
 
 @contextmanager
-def service(name: str, module: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def service(name: str, module: list[str], env: Mapping[str, str]) -> Iterator[Child]:
     """Runs a module that says when it is ready (c2m/floor/service.py); yields its process then."""
-    log = log_file(name)
-    said_before = log.stat().st_size if log.exists() else 0
     with child(name, [sys.executable, "-m", *module], env) as process:
-        await_ready(name, process, lambda: READY in log.read_text(errors="replace")[said_before:])
+        await_ready(process, lambda: READY in process.said())
         yield process
 
 

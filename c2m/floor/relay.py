@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from threading import Event
 
 import duckdb
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from c2m import clock
@@ -23,6 +24,7 @@ from c2m.floor import credentials, http
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, begin, failed
 from c2m.floor.mqtt import Connection
 from c2m.floor.service import announce, stop_on_signal
+from c2m.health import Health
 from c2m.ledger import job_orders, store
 from c2m.ledger.conversation import outbox
 from c2m.settings import settings
@@ -32,7 +34,11 @@ POLL_S = 0.05
 _EXPIRE_EVERY_S = 1.0
 _LEDGER_PAUSE_S = 1.0
 _TURN_S = 0.2  # a turn ends, also while a factory has not answered yet
+_STILL_S = 15.0  # a turn takes 0.2 s, and up to the timeout of a busy ledger
 _SENDERS = 64  # most of them wait for factories that speak HTTP
+
+_SENT = Counter("c2m_messages_sent", "Messages that were delivered to factories")
+_FAILED = Counter("c2m_deliveries_failed", "Deliveries to one factory that broke off; they are tried again")
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +53,26 @@ def run(stop: Event | None = None) -> None:
         Connection(credentials.client_id(name)) as connection,
     ):
         relay = _Relay(name, partial(_Route, connection.carry, partial(_over_http, client)), pool)
-        announce([connection])
-        while not stop.wait(POLL_S):
-            try:
-                relay.turn()
-            except SQLAlchemyError as error:
-                log.warning("no ledger, trying again: %s", error)
-                stop.wait(_LEDGER_PAUSE_S)
+        with http.tell_health(lambda: _health(relay, connection)):
+            announce([connection])
+            while not stop.wait(POLL_S):
+                try:
+                    relay.turn()
+                    relay.turned_at = time.monotonic()
+                except SQLAlchemyError as error:
+                    log.warning("no ledger, trying again: %s", error)
+                    stop.wait(_LEDGER_PAUSE_S)
+
+
+def _health(relay: "_Relay", connection: Connection) -> Health:
+    with store.reading() as session:
+        lag_s = outbox.lag_s(session, datetime.now(UTC), clock.now())
+    still_s = time.monotonic() - relay.turned_at
+    checks = {
+        f"no connection to the broker at {settings().mqtt_host}:{settings().mqtt_port}": connection.is_up(),
+        f"no turn for {still_s:.0f} s: the ledger fails, or a turn hangs": still_s < _STILL_S,
+    }
+    return Health(lag_s, tuple(fault for fault, holds in checks.items() if not holds))
 
 
 def _over_http(client: http.Client, url: str) -> Carrier:
@@ -109,6 +128,7 @@ class _Relay:
     pauses: Pauses = field(default_factory=Pauses)
     under_way: dict[str, tuple[list[Letter], "Future[Receipt]"]] = field(default_factory=dict)  # by factory
     expired_at: float = float("-inf")  # monotonic seconds
+    turned_at: float = field(default_factory=time.monotonic)
 
     def turn(self) -> None:
         """Delivers what is due now. A factory that takes longer than most holds up nobody else's turn."""
@@ -145,6 +165,8 @@ class _Relay:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
         sent = {key for receipt in receipts for key in receipt.delivered}
         lasting = {receipt.factory_id for receipt in receipts if self.pauses.note(receipt)}
+        _SENT.inc(len(sent))
+        _FAILED.inc(sum(receipt.error != "" for receipt in receipts))
         late = [letter.key for letter in letters if letter.factory_id in lasting and letter.key not in sent]
         wall = datetime.now(UTC)
         with store.session() as session:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(900),
 ]
-PORTS = ("C2M_PREFECT_PORT", "C2M_MLFLOW_PORT", "C2M_DOCS_PORT", "C2M_MQTT_PORT", "C2M_HTTP_PORT")
+PORTS = tuple(f"C2M_{name}_PORT" for name in ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY"))
 
 
 class Platform:
@@ -220,17 +221,45 @@ def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(pla
     assert platform.doctor() == {}
 
 
-def test_parts_that_are_killed_are_said_in_the_terminal_and_become_alerts(platform: Platform) -> None:
-    for words in ("c2m.floor.relay", "mlflow server", "worker start"):
+def restarts(platform: Platform) -> dict[str, int]:
+    return {one["process"]: one["restarts"] for one in json.loads(platform.c2m("status", "--json").stdout)["processes"]}
+
+
+def test_parts_that_are_killed_come_back_and_it_is_said(platform: Platform) -> None:
+    before = restarts(platform)
+    killed = {"relay": "c2m.floor.relay", "collector": "c2m.floor.collect", "broker": "broker/mosquitto.conf"}
+    killed |= {"mlflow-server": "mlflow server", "prefect-worker": "worker start"}
+    for words in killed.values():
         platform.kill(words)
-    assert await_that(lambda: "NOT WELL  worker" in platform.said.read_text(), 150), platform.said.read_text()
-    assert set(platform.doctor()) == {"relay", "MLflow", "worker"}
+    assert await_that(lambda: platform.said.read_text().count("runs again") == len(killed), 120), (
+        platform.said.read_text()
+    )
     said = platform.said.read_text()
-    assert all(said.count(f"NOT WELL  {check}:") == 1 for check in ("relay", "MLflow", "worker"))
-    alerts = json.loads(platform.c2m("alerts", "--json").stdout)
-    assert {(one["kind"], one["subject"]) for one in alerts} == {("platform", c) for c in ("relay", "MLflow", "worker")}
+    assert all(f"HAS ENDED  {name}, exit code -9" in said and f"runs again  {name}" in said for name in killed)
+    assert await_that(lambda: platform.doctor() == {}, 60)
+    assert restarts(platform) == {name: count + (name in killed) for name, count in before.items()}
 
 
-def test_a_server_that_is_killed_is_named_and_the_platform_ends_in_order(platform: Platform) -> None:
+def test_a_part_that_keeps_failing_is_named_with_its_reason_until_it_runs(platform: Platform) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        platform.kill("c2m.floor.collect")
+        other.bind((LOOPBACK, int(platform.env["C2M_HTTP_PORT"])))
+        other.listen()
+        assert await_that(lambda: "KEEPS FAILING  collector" in platform.said.read_text(), 120)
+        assert await_that(lambda: "NOT WELL  processes" in platform.said.read_text(), 60), platform.said.read_text()
+        found = platform.doctor()["processes"]
+        assert "is the port in use?" in found["seen"]
+        alerts = json.loads(platform.c2m("alerts", "--json").stdout)
+        assert ("platform", "processes") in {(one["kind"], one["subject"]) for one in alerts}
+    assert await_that(lambda: platform.doctor() == {}, 240)
+
+
+def test_a_server_that_is_killed_comes_back_with_its_limit_free_and_the_platform_ends_in_order(
+    platform: Platform,
+) -> None:
+    before = restarts(platform)["prefect-server"]
     platform.kill("flows.pages:prefect")
     assert "Prefect server" in platform.doctor()
+    assert await_that(lambda: platform.said.read_text().count("runs again  prefect-server") > before, 120)
+    assert await_that(lambda: platform.doctor() == {}, 120), platform.doctor()

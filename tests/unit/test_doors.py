@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.websockets import WebSocketDisconnect
 
 from c2m.doors import Door, key, login
 from c2m.floor.child import free_port
+from c2m.health import Health, our_version
 from c2m.home import HEADER, home_id
 from c2m.settings import settings
 
@@ -149,3 +151,34 @@ def test_each_line_of_the_security_page_has_its_test() -> None:
     assert [
         name for name in lines if name not in tests and not any(f"def {name}" in code for code in tests.values())
     ] == []
+
+
+def test_health_is_told_to_all_in_two_words_and_in_full_with_the_key(home: Path) -> None:
+    behind = Health(lag_s=12.5)
+    with TestClient(Door(app, keyed=True, look=lambda: behind), "http://127.0.0.1:8470") as client:  # type: ignore[arg-type]
+        bare, full = client.get("/health"), client.get("/health", auth=("c2m", key()))
+        wrong = client.get("/health", auth=("c2m", "wrong"))
+        foreign = client.get("/health", headers={"host": "evil.example"})
+    assert (bare.status_code, bare.json()) == (200, {"alive": True, "ready": True})
+    assert wrong.json() == bare.json()
+    assert foreign.status_code == 403
+    assert full.json() == {"alive": True, "ready": True, "version": our_version(), "lag_s": 12.5, "faults": []}
+
+
+def test_a_process_that_cannot_work_is_not_ready_whatever_its_look_raises(home: Path) -> None:
+    def look() -> Health:
+        raise OSError("disk gone\nsecond line")
+
+    for seen, told in ((look, "OSError: disk gone"), (lambda: Health(faults=("no broker",)), "no broker")):
+        with TestClient(Door(app, keyed=False, look=seen), "http://127.0.0.1:8470") as client:  # type: ignore[arg-type]
+            answer = client.get("/health", auth=("c2m", key()))
+        assert (answer.status_code, answer.json()["ready"], answer.json()["faults"]) == (503, False, [told])
+
+
+def test_metrics_need_the_key_before_every_application(home: Path) -> None:
+    for keyed in (True, False):
+        with TestClient(Door(app, keyed=keyed), "http://127.0.0.1:8470") as client:  # type: ignore[arg-type]
+            assert client.get("/metrics").status_code == 401
+            text = client.get("/metrics", auth=("c2m", key())).text
+        names = {family.name for family in text_string_to_metric_families(text)}
+        assert "process_resident_memory_bytes" in names

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from c2m import clock
 from c2m.files import write_atomically
+from c2m.floor import http
 from c2m.floor.delivery import Letter, NotDeliveredError
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
@@ -27,6 +28,7 @@ from c2m.floor.sparkplug import payload
 from c2m.floor.sparkplug.mapping import EdgeNode, Site, load
 from c2m.floor.sparkplug.session import Device, Reading, Session
 from c2m.floor.sparkplug.tally import Seen, Tally
+from c2m.health import Health
 from c2m.settings import settings
 from c2m.wire.messages import MAX_SCANS, REMEMBERED_S, Kind, Scan, Status, compose, factory_source
 
@@ -65,7 +67,8 @@ def run(mapping: Path, stop: Event | None = None) -> None:
     heard: Queue[Message] = Queue(_MOST_WAITING)
     adapter = Adapter(site, settings().home / "sparkplug" / f"{site.group}.json")
     name, hand_on = f"c2m-sparkplug-{site.group}", partial(_put, heard)
-    with Connection(name, list(topics(site)), hand_on, remembers_s=REMEMBERED_S) as connection:
+    connection = Connection(name, list(topics(site)), hand_on, remembers_s=REMEMBERED_S)
+    with connection, http.tell_health(lambda: Health(faults=() if connection.is_up() else ("no broker",))):
         announce([connection])
         while not stop.is_set():
             adapter.ask(connection)

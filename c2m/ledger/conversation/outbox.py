@@ -150,6 +150,15 @@ def overdue(session: Session, wall: datetime, now: datetime, grace: timedelta, m
     return sum(len(_first(session, which, (Outbox.position,), most, ())) for which in kinds)
 
 
+def lag_s(session: Session, wall: datetime, now: datetime) -> float:
+    """For how long the message that has waited longest was due (seconds); 0 where none is. Clocks as in `overdue`."""
+    untried = session.scalar(select(func.min(Outbox.at)).where(UNTRIED))
+    again = session.scalar(select(func.min(Outbox.next_attempt_at)).where(Outbox.state.in_(OPEN)))
+    waited = [(now - untried).total_seconds()] if untried else []
+    waited += [(wall - again).total_seconds()] if again else []
+    return max([0.0, *waited])
+
+
 def _first(
     session: Session, which: Iterable[Any], order: Iterable[Any], limit: int, without: Collection[str]
 ) -> list[RowMapping]:

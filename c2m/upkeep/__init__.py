@@ -1,0 +1,1 @@
+"""What keeps a platform going when nobody looks: children kept alive, figures, old files pruned, a newer version."""
