@@ -1,1 +1,17 @@
-"""The kernel of the C2M platform: settings, clock, feeds, ledger and factory floor. It imports none of its siblings."""
+"""The kernel of the C2M platform: settings, clock, feeds, ledger and factory floor. It imports none of its siblings.
+
+PROJECT is the folder of those siblings (flows, models, optimization, expectations), of dbt_project, mappings and
+prefect.yaml. In the repository it is the repository. A wheel has one name alone in site-packages, `c2m`. The folder
+lies within it (setup.py), and is on the module path from the first import of `c2m` on, before site-packages: what
+others install under such common names is not taken for ours. docs/decisions/one-name-in-site-packages.md says why.
+"""
+
+import sys
+from pathlib import Path
+
+_WITHIN = Path(__file__).with_name("_project")
+PROJECT = _WITHIN if _WITHIN.is_dir() else Path(__file__).parents[1]
+
+if _WITHIN.is_dir() and str(_WITHIN) not in sys.path:
+    _beside = str(Path(__file__).parents[1])
+    sys.path.insert(sys.path.index(_beside) if _beside in sys.path else len(sys.path), str(_WITHIN))

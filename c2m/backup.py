@@ -33,6 +33,7 @@ _LEFT_OUT = (
     "logs",
     "floor.json",
     "processes.json",
+    "backups",
 )
 _PATHS = {  # in MLflow's database: columns that hold addresses of files
     "experiments": "artifact_location",

@@ -253,6 +253,19 @@ class GoodsPolicy(BaseModel):
     )
 
 
+class RetentionPolicy(BaseModel):
+    """How long `c2m prune` keeps what no later day needs. Ledger, audit and landing zone are kept for good."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plans_days: int = Field(180, ge=7, description="Folders of plans, which `c2m why` reads (business days back)")
+    quarantine_days: int = Field(90, ge=1, description="Rows that nobody corrected, from the arrival of their file")
+    letters_days: int = Field(180, ge=1, description="Dead letters that were readmitted; open ones stay")
+    flow_runs_days: int = Field(90, ge=1, description="Ended runs in Prefect's database, with their logs")
+    log_mb: int = Field(20, ge=1, description="End of each log that is kept (MB)")
+    backups: int = Field(3, ge=1, description="Backups that `c2m upgrade` made, the newest ones")
+
+
 class SimulationPolicy(BaseModel):
     """What the simulated factories are like, beyond their feeds. The shares are assumed: there is no public source."""
 
@@ -388,6 +401,7 @@ class Settings(BaseSettings):
     promotion: PromotionPolicy = Field(default_factory=lambda: PromotionPolicy.model_validate({}))
     goods: GoodsPolicy = Field(default_factory=lambda: GoodsPolicy.model_validate({}))
     simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
+    retention: RetentionPolicy = Field(default_factory=lambda: RetentionPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
 
     @classmethod

@@ -105,5 +105,13 @@ class Robot(Day):
     rebuild: bool = Field(True, description="Build the floor's marts first, from what was scanned up to now")
 
 
+class Prune(BaseModel):
+    """Whether anything goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(False, description="Only say what would go")
+
+
 class Daily(Ingest, Train, Limits, Dispatch):
     """A whole business day."""

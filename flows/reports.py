@@ -100,6 +100,12 @@ def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
     )
 
 
+def pruned(rows: list[dict[str, object]], dry_run: bool) -> None:
+    """What went, or would go, by kind."""
+    text = table(pd.DataFrame(rows)) if rows else "Nothing is older than it is kept for."
+    page("prune", "What would go" if dry_run else "What went", text)
+
+
 def model(version: str) -> None:
     """Where the new model's figures are."""
     link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{version}"

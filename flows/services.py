@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from c2m import PROJECT
 from c2m.doctor import schedules
 from c2m.doors import USER, key
 from c2m.errors import C2MError, InputError
@@ -17,7 +18,6 @@ from c2m.home import HEADER, home_id
 from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
 
-PROJECT = Path(__file__).parents[1]
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # The slowest start seen on two busy cores was 35 s (Prefect, with its database migrations).
 _START_TIMEOUT_S = 120.0
@@ -32,6 +32,8 @@ def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:
     return {
         "C2M_HOME": str(home),
         "C2M_PROJECT": str(PROJECT),
+        # Prefect and MLflow load flows and models by name, before they import c2m.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))),
         "C2M_SCHEDULE_ZONE": settings().timezone,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{prefect_url}/api",

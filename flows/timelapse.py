@@ -24,11 +24,12 @@ from c2m.files import write_atomically
 from c2m.floor.processes import floor, settle, write_factories
 from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
-from c2m.ledger.store import migrate, session
+from c2m.ledger.store import session
 from c2m.settings import settings
 from c2m.simulation import warehouses
 from c2m.simulation.world import write_world
 from c2m.steps import step
+from c2m.upkeep.upgrade import upgrade
 from flows import services
 
 PLANNING_HOUR = timedelta(hours=6)  # after the cut-off; nobody is disturbed at midnight
@@ -97,7 +98,7 @@ def demo_world() -> Path:
 
 def prepare(world: World, first: date) -> Path:
     """Ledger, clock and what came in before `first`; returns the file that the simulated factories read."""
-    migrate()
+    upgrade()
     go_to(end_of(first - timedelta(days=1)))
     ingest(world)
     feeds = ("factories", "factory_capabilities", "factory_calendar")

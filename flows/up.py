@@ -16,9 +16,9 @@ from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, Child, listens
 from c2m.floor.processes import Floor, floor
 from c2m.home import HEADER, occupied
-from c2m.ledger.store import migrate
 from c2m.settings import settings
 from c2m.upkeep.keeper import Keeper
+from c2m.upkeep.upgrade import upgrade
 from flows import services, timelapse
 from flows.checkup import keep_watch
 
@@ -72,7 +72,7 @@ def _serve(simulate: bool, console: Console, stop: Event) -> None:
     if simulate and not clock.is_virtual():
         world = timelapse.adopt(timelapse.demo_world())
         timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
-    migrate()  # a home that an older version made
+    upgrade()
     if clock.is_virtual():
         clock.set_now(clock.now(), speed=1)
     os.environ |= services.environment(f"http://{LOOPBACK}:{settings().prefect_port}")

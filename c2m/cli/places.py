@@ -1,12 +1,13 @@
 """Worlds to begin with, and homes kept in a file."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from c2m.cli.root import command, date_of, refuse_without_effect
+from c2m.cli.root import Json, command, date_of, refuse_without_effect
 
 
 @command("demo-world")
@@ -44,6 +45,34 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, such as c2m
     count = backup.save(file)
     size_mb = file.stat().st_size / 1e6
     print(f"{file}: {count:,} files of {settings().home.absolute()}, {size_mb:,.1f} MB")
+
+
+@command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False, as_json: Json = False
+) -> None:
+    """Remove what is older than the setting `retention` keeps it, and merge the scans of past days."""
+    from c2m.cli import show
+    from c2m.upkeep import retention
+
+    rows = retention.totals(retention.prune(dry_run))
+    if as_json:
+        print(json.dumps(rows))
+    elif rows:
+        show.table("Would go" if dry_run else "Gone", rows)
+    else:
+        print("nothing is older than it is kept for")
+
+
+@command()
+def upgrade() -> None:
+    """Bring a home of an older version to this one: a backup first, then the ledger's migrations."""
+    from c2m.home import occupied
+    from c2m.upkeep.upgrade import upgrade
+
+    with occupied("c2m upgrade"):
+        file = upgrade()
+    print(f"upgraded; as it was before: {file}" if file else "this home is at the version of this code")
 
 
 @command()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from c2m.errors import C2MError, InputError
+from c2m.errors import C2MError, InputError, in_words
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +40,7 @@ def _root(
 
 
 def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a command whose `C2MError` becomes a list of faults on standard error and an exit code."""
+    """Registers a command whose faults become a list on standard error and an exit code: `C2MError`, full disks, ..."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
@@ -48,7 +48,7 @@ def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Call
             try:
                 function(*args, **kwargs)
             except Exception as error:
-                told = error if isinstance(error, C2MError) else _of_the_ledger(error)
+                told = error if isinstance(error, C2MError) else in_words(error)
                 if told is None:
                     raise
                 from c2m.terminal import harmless
@@ -61,21 +61,6 @@ def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Call
         return function
 
     return register
-
-
-def _of_the_ledger(error: Exception) -> InputError | None:
-    """The fault in words where a database error comes of a ledger that is not at the version of this code."""
-    alchemy = sys.modules.get("sqlalchemy.exc")
-    if alchemy is None or not isinstance(error, alchemy.DBAPIError):
-        return None
-    from c2m.ledger import store
-
-    held, newest = store.versions()
-    if held == newest:
-        return None
-    seen = f"is at version {held}" if held else "is empty"
-    told = f"the ledger {seen}, version {newest} was expected: start c2m run or c2m up, which bring it there"
-    return InputError("ledger-version", [told])
 
 
 def refuse_without_effect(given: Mapping[str, object], needed: str) -> None:

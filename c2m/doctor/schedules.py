@@ -5,17 +5,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from c2m import PROJECT
 from c2m.doctor.finding import Finding, judged
 from c2m.floor.child import LOOPBACK, STARTS, log_file
 from c2m.orchestrator import POOL, orchestrator, warehouse_limit
 from c2m.settings import settings
 
-PROJECT_FILE = Path(__file__).parents[2] / "prefect.yaml"
+PROJECT_FILE = PROJECT / "prefect.yaml"
 _PICKED_UP_S = 120  # a worker asks for due runs every 10 s
 _SCHEDULED_S = 90  # the scheduler looks at all schedules every 60 s
 _BEATS = 3  # of a worker that may be missed, as in Prefect itself

@@ -25,13 +25,14 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from c2m import PROJECT
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, load, native
 from c2m.feeds.records import kind_of
 from c2m.settings import settings
 
-_MAPPINGS = Path(__file__).parents[2] / "mappings"
+_MAPPINGS = PROJECT / "mappings"
 
 
 class _SourceSpec(BaseModel):

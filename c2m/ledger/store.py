@@ -13,10 +13,23 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, Executable, create_engine, event, make_url, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from c2m.errors import InputError
 from c2m.ledger.tables import TABLES, Base
 from c2m.settings import settings
 
@@ -28,6 +41,7 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
+_FOLDER = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 60
 IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
 _READING = "c2m_reading"
@@ -65,6 +79,7 @@ EVERYONE = Scope()
 @contextmanager
 def session() -> Iterator[Session]:
     """One transaction: committed at the end, rolled back on an error."""
+    _refuse_other_version(settings().ledger)
     with Session(engine(settings().ledger), expire_on_commit=False) as transaction, transaction.begin():
         yield transaction
 
@@ -72,6 +87,7 @@ def session() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A transaction that only reads, for as long as it likes: on SQLite it keeps no writer waiting."""
+    _refuse_other_version(settings().ledger)
     bound = engine(settings().ledger).execution_options(**{_READING: True})
     with Session(bound) as transaction, transaction.begin():
         yield transaction
@@ -116,6 +132,7 @@ def migrate() -> None:
     """Brings the ledger to the newest version; any number of processes may call it at once, any number of times."""
     from alembic import command
 
+    refuse_newer()
     config = _migrations()
     with engine(settings().ledger).begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -124,21 +141,50 @@ def migrate() -> None:
         command.upgrade(config, "head")
 
 
-def versions() -> tuple[str | None, str | None]:
+def versions() -> tuple[str | None, str]:
     """The ledger's version (None: it was never migrated), and the newest that this code knows."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
     with engine(settings().ledger).connect() as connection:
-        held = MigrationContext.configure(connection).get_current_revision()
-    return held, ScriptDirectory.from_config(_migrations()).get_current_head()
+        known = inspect(connection).has_table("alembic_version")
+        held = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+    return held, _known_versions()[-1]
+
+
+@lru_cache(maxsize=1)
+def _known_versions() -> list[str]:
+    """In their order: each migration's file name begins with its version. Alembic itself takes long to import."""
+    return sorted(file.name.partition("_")[0] for file in _FOLDER.glob("versions/[0-9]*.py"))
+
+
+def refuse_newer() -> None:
+    """A ledger that a newer version of this code has migrated is left alone.
+
+    Raises
+    ------
+    InputError
+        The ledger's version is none that this code knows.
+    """
+    held, newest = versions()
+    if held and held not in _known_versions():
+        told = f"the ledger is at version {held}, newer than this code, which knows up to {newest}"
+        raise InputError("ledger-newer", [f"{told}: install the version that wrote it, or restore a backup"])
+
+
+@lru_cache(maxsize=8)
+def _refuse_other_version(_url: str) -> None:
+    """Once a process: the ledger is at the version of this code, or it is not touched."""
+    refuse_newer()
+    held, newest = versions()
+    if held != newest:
+        seen = f"is at version {held}" if held else "is empty"
+        told = f"the ledger {seen}, version {newest} was expected: c2m upgrade, c2m run or c2m up brings it there"
+        raise InputError("ledger-version", [told])
 
 
 def _migrations() -> "Config":
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     return config
 
 

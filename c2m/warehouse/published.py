@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+import c2m
 from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
@@ -22,7 +23,7 @@ from c2m.feeds.rules import literal
 from c2m.files import sha256, write_atomically
 from c2m.settings import settings
 
-PROJECT = Path(__file__).parents[2] / "dbt_project"
+PROJECT = c2m.PROJECT / "dbt_project"
 KEPT_BUILDS = 5
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
@@ -50,6 +50,22 @@ def found(session: Session, wanted: Wanted, most: int) -> pd.DataFrame:
 def count(session: Session, wanted: Wanted) -> int:
     """How many there are."""
     return session.scalar(select(func.count()).select_from(DeadLetter).where(*wanted.conditions())) or 0
+
+
+def settled(session: Session, before: datetime) -> tuple[int, int]:
+    """How many letters came before a moment and were taken after all, and their size (bytes)."""
+    kept = func.sum(func.length(DeadLetter.payload))
+    found = session.execute(select(func.count(), kept).where(*_settled(before))).one()
+    return found[0], int(found[1] or 0)
+
+
+def forget(session: Session, before: datetime) -> None:
+    """Deletes those letters; the audit keeps what became of each."""
+    session.execute(delete(DeadLetter).where(*_settled(before)))
+
+
+def _settled(before: datetime) -> list[ColumnElement[bool]]:
+    return [DeadLetter.readmitted_at.is_not(None), DeadLetter.at < before]
 
 
 def letter_ids(session: Session, wanted: Wanted) -> list[str]:

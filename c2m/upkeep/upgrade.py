@@ -1,0 +1,37 @@
+"""A home that an older version wrote becomes one of this version: first a backup, then the ledger's migrations.
+
+What else lies in a home follows from the landing zone and the ledger; dbt's warehouse is made anew where its code has
+changed. Backups lie in C2M_HOME/backups.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from c2m import backup
+from c2m.ledger import store
+from c2m.settings import settings
+
+
+def upgrade() -> Path | None:
+    """Migrates, where this is due; the backup that was made before, None where there was nothing to save.
+
+    Raises
+    ------
+    InputError
+        The ledger is newer than this code, or the backup cannot be made: nothing was changed.
+    """
+    store.refuse_newer()
+    held, newest = store.versions()
+    if held == newest:
+        return None
+    file = None
+    if held:
+        file = settings().home / "backups" / f"before-{newest}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
+        backup.save(file)
+    store.migrate()
+    return file
+
+
+def saved() -> list[Path]:
+    """The backups of upgrades, the newest first."""
+    return sorted((settings().home / "backups").glob("before-*.tar.gz"), key=lambda file: -file.stat().st_mtime)
