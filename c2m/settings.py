@@ -369,6 +369,7 @@ class Settings(BaseSettings):
     http_factory_url: str = Field(
         "http://127.0.0.1:8471/{factory_id}", description="Endpoint of an HTTP factory whose feed row names none"
     )
+    key_days: float = Field(365, gt=0, description="Days after which the key of a factory expires")
     pages_key: SecretStr | None = Field(
         None, description="Key of the pages and of Prefect's API; default: one made for this home, see `c2m env`"
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from c2m import clock
 from c2m.doctor import Finding, examine
 from c2m.domain.alert_rules import ALERT, PLATFORM, URGENT
+from c2m.floor import broker
 from c2m.ledger import alerts
 from c2m.ledger.store import session
 from c2m.people import notify
@@ -20,6 +21,7 @@ def keep_watch(stop: Event, say: Callable[[str], None]) -> None:
     suspected: set[str] = set()
     told: set[str] = set()
     while not stop.wait(settings().watch_every_s):
+        broker.forget_expired()
         found = {one.check: one for one in grouped(examine(from_outside=False))}
         lasting = {check: one for check, one in found.items() if check in suspected | told}
         for check in lasting.keys() - told:

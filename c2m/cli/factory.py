@@ -31,9 +31,22 @@ def factory_add(
     print("in force now" if taken_up else "in force when the floor starts next", file=sys.stderr)
 
 
+@command("rotate", factories)
+def factory_rotate(
+    factory_id: str,
+    overlap_days: Annotated[float, typer.Option(min=0, help="Days for which the keys so far hold on.")] = 14,
+) -> None:
+    """Issue the next key while the old one holds on; prints the user at the broker and the key, this once."""
+    from c2m.floor import broker, credentials
+
+    user, key = credentials.rotate(factory_id, overlap_days)
+    print(f"{user} {key}")
+    print("in force now" if broker.reload() else "in force when the floor starts next", file=sys.stderr)
+
+
 @command("revoke", factories)
 def factory_revoke(factory_id: str) -> None:
-    """Take a factory's credential back."""
+    """Take all keys of a factory back."""
     from c2m.floor import broker, credentials
 
     credentials.revoke(factory_id)
@@ -42,7 +55,10 @@ def factory_revoke(factory_id: str) -> None:
 
 @command("list", factories)
 def factory_list() -> None:
-    """Who has a credential."""
+    """Who has a credential, and until when. A factory whose key is followed by the next one has several."""
     from c2m.floor import credentials
 
-    print(*(name for name in credentials.known() if name != credentials.PLATFORM), sep="\n")
+    for user, hashes in credentials.known().items():
+        if user != credentials.PLATFORM:
+            end = credentials.expires(hashes)
+            print(user, f"until {end:%Y-%m-%d %H:%M} UTC" if end else "does not expire")

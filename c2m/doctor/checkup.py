@@ -29,6 +29,7 @@ SERVICES: Mapping[str, Check] = {
     "health": pages.healths,
     "broker": floor.broker,
     "floor services": floor.services,
+    "keys": floor.keys,
     "outbox": floor.outbox,
     "clock": state.moment,
 }

@@ -10,6 +10,7 @@ from typing import Any
 from c2m import clock
 from c2m.doctor.finding import Finding, judged
 from c2m.errors import C2MError
+from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK, listens, log_file
 from c2m.ledger.conversation.outbox import overdue
 from c2m.ledger.store import session
@@ -23,6 +24,7 @@ _COMMANDS = {
     "relay": ("c2m.floor.relay",),
     "factories": ("c2m.simulation.factories",),
 }
+_FOLLOWED = timedelta(days=14)  # before its end a key should be followed by the next one
 _SENT = timedelta(minutes=5)  # the relay looks every few seconds, and tries a factory again within minutes
 
 
@@ -56,6 +58,18 @@ def processes() -> list[Finding]:
     faults = [f"{one['process']} keeps failing since {one['since']}, {one['reason']}" for one in failing]
     well = f"{len(keeper.noted())} run, restarted {sum(one['restarts'] for one in keeper.noted())} times"
     return judged("processes", faults, well, f"read its file in {settings().home / 'logs'}")
+
+
+def keys() -> list[Finding]:
+    """Each factory with keys has one that holds for some time yet."""
+    soon, last = datetime.now(UTC) + _FOLLOWED, dict[str, datetime | None]()
+    for user, hashes in credentials.known().items():
+        factory_id, end = credentials.owner(user), credentials.expires(hashes)
+        known = last.get(factory_id, end)
+        last[factory_id] = None if known is None or end is None else max(known, end)
+    faults = [f"the key of {name} expires on {end:%Y-%m-%d}" for name, end in last.items() if end and end < soon]
+    move = "c2m factory rotate FACTORY issues the next one, while the old one holds on"
+    return judged("keys", faults, f"{len(last)} factories and services have keys that hold", move)
 
 
 def outbox() -> list[Finding]:

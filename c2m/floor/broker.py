@@ -49,6 +49,15 @@ def reload() -> bool:
     return True
 
 
+def forget_expired() -> None:
+    """Has the running broker turn away whose key has expired since it last read them."""
+    passwords = settings().home / "broker" / "passwords"
+    if passwords.exists():
+        read = {line.partition(":")[0] for line in passwords.read_text().splitlines()}
+        if read - credentials.live().keys():
+            reload()
+
+
 def _is_mosquitto(pid: int) -> bool:
     """A pid of a floor that has ended may be anyone's."""
     try:

@@ -1,7 +1,10 @@
-"""One credential per factory, for MQTT (username and password) and HTTP (bearer key); only hashes of it are kept.
+"""Credentials of factories, for MQTT (username and password) and HTTP (bearer key); only hashes of them are kept.
 
 Without any, broker and inlet take whoever is on the loopback: the demo. With the first one nobody is taken without, and
 a factory reads and writes its own topics alone. A key has 256 bits of chance, so that a plain hash of it tells nothing.
+
+A key expires (`key_days`). `rotate` gives the next one while the old ones hold for some days. Each key is a user of its
+own at the broker: the factory's id, then for the next keys F17.2, F17.3: a full stop is in no id. By the wall clock.
 """
 
 import base64
@@ -13,6 +16,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,18 +33,21 @@ _SALT_BYTES, _ITERATIONS = 12, 1000  # of Mosquitto's PBKDF2; a key needs no slo
 _ACL = f"""user {PLATFORM}
 topic readwrite c2m/v1/#
 
-pattern read c2m/v1/%u/job-orders
-pattern write c2m/v1/%u/job-responses
-pattern write c2m/v1/%u/scans
-pattern readwrite c2m/v1/%u/status
-pattern readwrite spBv1.0/%u/#
+"""
+_OWN = """
+user {user}
+topic read c2m/v1/{factory_id}/job-orders
+topic write c2m/v1/{factory_id}/job-responses
+topic write c2m/v1/{factory_id}/scans
+topic readwrite c2m/v1/{factory_id}/status
+topic readwrite spBv1.0/{factory_id}/#
 """
 
-Hashes = dict[str, str]  # scheme (sha256, mosquitto): hash
+Hashes = dict[str, str]  # scheme (sha256, mosquitto): hash; until: moment (ISO) from which on it is no longer taken
 
 
 def known() -> Mapping[str, Hashes]:
-    """The hashes by factory; empty where no credential was ever issued."""
+    """The hashes by user, expired ones too; empty where no credential was ever issued."""
     try:
         seen = _file().stat()
     except FileNotFoundError:
@@ -59,8 +66,34 @@ def required() -> bool:
     return _file().exists()
 
 
+def live() -> dict[str, Hashes]:
+    """The hashes by user of the keys that have not expired."""
+    now = datetime.now(UTC)
+    return {user: hashes for user, hashes in known().items() if (end := expires(hashes)) is None or end > now}
+
+
+def expires(hashes: Hashes) -> datetime | None:
+    """When a key expires; None: never, as with keys of earlier versions."""
+    return datetime.fromisoformat(hashes["until"]) if "until" in hashes else None
+
+
+def owner(user: str) -> str:
+    """The factory that a user of the broker speaks for."""
+    return user.partition(".")[0]
+
+
+def of(factory_id: str) -> dict[str, Hashes]:
+    """The keys of a factory that have not expired, by user, the newest first."""
+    held = {user: hashes for user, hashes in live().items() if owner(user) == factory_id}
+    return dict(sorted(held.items(), key=lambda one: -_number(one[0])))
+
+
+def _number(user: str) -> int:
+    return int(user.partition(".")[2] or 1)
+
+
 def issue(name: str) -> str:
-    """A new key of a factory, which replaces the one before; it is shown this once and kept nowhere.
+    """A new key of a factory, which replaces all before at once; it is shown this once and kept nowhere.
 
     Raises
     ------
@@ -71,12 +104,37 @@ def issue(name: str) -> str:
         raise InputError("bad-factory-id", [f"{name!r} is no factory identifier, expected {ID_PATTERN}"])
     if _RESERVED.fullmatch(name):
         raise InputError("bad-factory-id", [f"{name!r} is a name of the platform, expected one that begins otherwise"])
-    return _issued(name)
+    rest = {user: hashes for user, hashes in known().items() if owner(user) != name}
+    return _issued(name, rest, _in_days(settings().key_days))
+
+
+def rotate(name: str, overlap_days: float) -> tuple[str, str]:
+    """The next user and key of a factory; its keys so far hold for `overlap_days` more at most.
+
+    Raises
+    ------
+    InputError
+        The factory has no key that could be followed.
+    """
+    numbers = [_number(user) for user in known() if owner(user) == name]
+    if not numbers:
+        raise InputError("no-credential", [f"factory {name} has no credential: c2m factory add {name} issues one"])
+    user, end = f"{name}.{max(numbers) + 1}", _in_days(overlap_days)
+    held = {one: _ending(hashes, end) if owner(one) == name else hashes for one, hashes in known().items()}
+    return user, _issued(user, held, _in_days(settings().key_days))
+
+
+def _ending(hashes: Hashes, end: str) -> Hashes:
+    return {**hashes, "until": min(end, hashes.get("until", end))}
+
+
+def _in_days(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
 
 
 def platform_key() -> str:
     """A new key of the platform's own services."""
-    return _issued(PLATFORM)
+    return _issued(PLATFORM, known())
 
 
 def client_id(name: str) -> str:
@@ -84,9 +142,10 @@ def client_id(name: str) -> str:
     return f"{name}-{hmac.new(secret('broker').encode(), name.encode(), hashlib.sha256).hexdigest()[:24]}"
 
 
-def _issued(name: str) -> str:
+def _issued(user: str, held: Mapping[str, Hashes], until: str | None = None) -> str:
     key = secrets.token_urlsafe(32)
-    _keep({**known(), name: {"sha256": _digest(key), "mosquitto": _for_mosquitto(key)}})
+    hashes = {"sha256": _digest(key), "mosquitto": _for_mosquitto(key)}
+    _keep({**held, user: {**hashes, "until": until} if until else hashes})
     return key
 
 
@@ -94,13 +153,18 @@ def signature(name: str, body: bytes) -> dict[str, str]:
     """The header by which a factory knows that a message over HTTP comes from us and is new; none without a credential.
 
     `C2M-Signature: t=SECONDS,v1=HEX`: HMAC-SHA256 over the seconds since 1970, a full stop and the body. Its secret is
-    the hexadecimal SHA-256 of the factory's key, which is what both sides have.
+    the hexadecimal SHA-256 of the factory's key, which is what both sides have. While a key is followed by the next
+    one, there is a `v1` of each.
     """
-    if (held := known().get(name)) is None:
+    held = of(name)
+    if not held:
         return {}
     seconds = str(int(time.time()))
-    signed = hmac.new(held["sha256"].encode(), f"{seconds}.".encode() + body, hashlib.sha256)
-    return {SIGNATURE: f"t={seconds},v1={signed.hexdigest()}"}
+    signed = [
+        hmac.new(hashes["sha256"].encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+        for hashes in held.values()
+    ]
+    return {SIGNATURE: ",".join((f"t={seconds}", *(f"v1={one}" for one in signed)))}
 
 
 def revoke(name: str) -> None:
@@ -111,21 +175,21 @@ def revoke(name: str) -> None:
     InputError
         There is no such credential.
     """
-    rest = dict(known())
-    if name not in rest:
+    rest = {user: hashes for user, hashes in known().items() if owner(user) != name}
+    if len(rest) == len(known()):
         raise InputError("no-credential", [f"factory {name} has no credential: see c2m factory list"])
-    del rest[name]
     _keep(rest)
 
 
 def broker_files(folder: Path) -> list[str]:
     """Writes what Mosquitto checks clients by; the lines of its configuration. Without credentials, all are taken."""
-    held = known()
+    held = live()
     if not required():
         return ["allow_anonymous true"]
     passwords, acl = folder / "passwords", folder / "acl"
-    write_private(passwords, "".join(f"{name}:{hashes['mosquitto']}\n" for name, hashes in held.items()))
-    write_private(acl, _ACL)
+    write_private(passwords, "".join(f"{user}:{hashes['mosquitto']}\n" for user, hashes in held.items()))
+    own = (_OWN.format(user=user, factory_id=owner(user)) for user in held if user != PLATFORM)
+    write_private(acl, "".join((_ACL, *own)))
     return ["allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}"]
 
 
@@ -138,13 +202,10 @@ class Doorkeeper:
     def refusal(self, factory_id: str, authorization: str | None) -> tuple[int, str] | None:
         """HTTP status and reason; None for who may go in."""
         if required():
-            hashes = known().get(factory_id)
             scheme, _, key = (authorization or "").partition(" ")
-            if (
-                hashes is None
-                or scheme.lower() != "bearer"
-                or not secrets.compare_digest(hashes["sha256"], _digest(key))
-            ):
+            told = _digest(key)
+            good = [secrets.compare_digest(hashes["sha256"], told) for hashes in of(factory_id).values()]
+            if scheme.lower() != "bearer" or not any(good):
                 return 401, f"no valid key for factory {factory_id}: send Authorization: Bearer KEY"
         return None if self._has_token(factory_id) else (429, "too many messages a second: send larger batches")
 

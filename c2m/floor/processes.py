@@ -73,6 +73,8 @@ def floor(
         Of the collector; None: a free one.
     engine
         Of the broker; None: the one that is installed.
+    relay_port
+        At which the relay tells its health; None: a free one.
 
     Yields
     ------

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+import c2m.doctor.floor
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor import broker, credentials
@@ -127,7 +128,49 @@ def test_nobody_is_taken_without_a_credential_of_today(running: Floor, keys: dic
     CliRunner().invoke(app, ["factory", "revoke", "F2"])
     time.sleep(0.5)
     assert Party(running, "F2", keys["F2"]).refused.wait(10)
-    assert CliRunner().invoke(app, ["factory", "list"]).stdout.split() == ["F1"]
+    assert [line.split()[:2] for line in CliRunner().invoke(app, ["factory", "list"]).stdout.splitlines()] == [
+        ["F1", "until"]
+    ]
+
+
+def test_the_next_key_holds_beside_the_old_one_until_that_has_expired(running: Floor, keys: dict[str, str]) -> None:
+    told = CliRunner().invoke(app, ["factory", "rotate", "F1", "--overlap-days", str(6 / 86_400)])
+    user, key = told.stdout.split()
+    assert user == "F1.2"
+    deadline = time.monotonic() + 10
+    while not (new := Party(running, user, key)).connected.wait(0.5):
+        assert time.monotonic() < deadline
+    assert Party(running, "F1", keys["F1"]).connected.wait(5)
+    new.say("c2m/v1/F2/scans", scan_of("F2", "forged"))
+    new.say("c2m/v1/F1/scans", scan_of("F1", "by-the-next-key"))
+    await_scan("by-the-next-key")
+    assert "forged" not in set(landed_scans()["scan_id"])
+    keeper, body = credentials.Doorkeeper(), b"{}"
+    assert keeper.refusal("F1", f"Bearer {key}") is None
+    assert keeper.refusal("F1", f"Bearer {keys['F1']}") is None
+    assert credentials.signature("F1", body)[credentials.SIGNATURE].count("v1=") == 2
+    while len(credentials.of("F1")) > 1:
+        time.sleep(0.2)
+    broker.forget_expired()  # as `c2m up` does with each look
+    time.sleep(0.5)
+    assert Party(running, "F1", keys["F1"]).refused.wait(10)
+    assert Party(running, user, key).connected.wait(10)
+    assert (keeper.refusal("F1", f"Bearer {keys['F1']}") or (0,))[0] == 401
+    assert credentials.signature("F1", body)[credentials.SIGNATURE].count("v1=") == 1
+
+
+def test_a_key_that_expires_soon_is_named_until_it_is_followed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_KEY_DAYS", "13")
+    settings.cache_clear()
+    credentials.issue("F1")
+    (found,) = c2m.doctor.floor.keys()
+    assert (found.ok, "the key of F1 expires on" in found.seen) == (False, True)
+    monkeypatch.setenv("C2M_KEY_DAYS", "365")
+    settings.cache_clear()
+    credentials.rotate("F1", 7)
+    assert c2m.doctor.floor.keys()[0].ok
+    with pytest.raises(InputError, match="factory F9 has no credential"):
+        credentials.rotate("F9", 7)
 
 
 def test_http_takes_a_factory_by_its_own_key_and_at_its_rate(
