@@ -1,0 +1,80 @@
+"""The wheel in an empty environment outside the repository, and the files that start it."""
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import c2m
+
+ROOT = Path(__file__).parents[2]
+UV = ROOT / ".venv" / "bin" / "uv"
+UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Path) -> None:
+    if not UV.exists():
+        pytest.skip("uv is not in .venv: make setup")
+    made = subprocess.run([UV, "build", "--quiet", "--out-dir", tmp_path, ROOT], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0] for name in names} == {"c2m", f"{wheel.name.rpartition('-py3')[0]}.dist-info"}
+    for path in ("prefect.yaml", "dbt_project/dbt_project.yml", "mappings/olist/sales_lines.yaml"):
+        assert f"c2m/_project/{path}" in names
+    empty, outside = tmp_path / "empty", tmp_path / "outside"
+    outside.mkdir()
+    env = {
+        name: os.environ[name] for name in ("HOME", "PATH", "UV_INDEX_URL", "UV_DEFAULT_INDEX") if name in os.environ
+    }
+    for arguments in (
+        ("venv", "--quiet", "--no-python-downloads", "--python", python, empty),
+        ("pip", "install", "--quiet", "--python", empty, "--constraint", ROOT / "requirements.lock", wheel),
+    ):
+        done = subprocess.run([UV, *arguments], env=env, cwd=outside, capture_output=True, text=True)
+        if "No interpreter found" in done.stderr:
+            pytest.skip(f"no Python {python} on this machine")
+        assert done.returncode == 0, done.stderr
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        own = env | {"C2M_HOME": str(outside / "home")}
+        return subprocess.run([empty / "bin" / "c2m", *arguments], env=own, cwd=outside, capture_output=True, text=True)
+
+    done = run("run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["plan"]["gap"] < 0.05
+    assert run("--version").stdout.startswith("c2m ")
+    for mapping in sorted((c2m.PROJECT / "mappings").glob("*/*.yaml")):
+        assert f"c2m/_project/{mapping.relative_to(c2m.PROJECT)}" in names
+
+
+def test_units_are_what_systemd_understands(tmp_path: Path) -> None:
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("systemd-analyze is not installed")
+    for unit in UNITS:
+        text = unit.read_text().replace("/opt/c2m/.venv/bin/c2m", "/bin/true")  # which must be there
+        (tmp_path / unit.name).write_text(text)
+    services = [str(tmp_path / unit.name) for unit in UNITS]
+    done = subprocess.run([tool, "verify", "--man=no", *services], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "c2m.service").write_text("[Service]\nExecStart=nowhere\nRestart=sometimes\n")
+    done = subprocess.run([tool, "verify", "--man=no", services[-1]], capture_output=True, text=True)
+    assert done.stderr  # a unit that is wrong is found
+
+
+def test_each_unit_starts_a_command_that_there_is() -> None:
+    from c2m.cli import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    for unit in UNITS:
+        for line in unit.read_text().splitlines():
+            if line.startswith("ExecStart"):
+                assert line.partition("bin/c2m ")[2].split()[0] in known, unit
