@@ -1,6 +1,6 @@
 """A plan is never worse than the rule of thumb, nor than what is in force: instances of all kinds at short limits.
 
-    python -m benchmarks.allocation.never_worse [--count 200] [--limits 1 5 20]
+    python -m benchmarks.allocation.never_worse [--first 0] [--count 200] [--limits 1 5 20]
 
 Each plan, the rule's own and what is in force made feasible are judged by `c2m verify`. Results stay under
 C2M_HOME/benchmarks/never_worse; what is there is not run again. The exit code is 1 where a plan is worse or breaks a
@@ -153,13 +153,14 @@ def judged(instance: Instance, limit_s: float, folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Runs what is missing, prints a table by kind and limit."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0, help="number of the first instance")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--limits", type=float, nargs="+", default=LIMITS_S)
     arguments = parser.parse_args()
     home = settings().home / "benchmarks" / "never_worse"
     home.mkdir(parents=True, exist_ok=True)
     results = []
-    for number in range(arguments.count):
+    for number in range(arguments.first, arguments.count):
         kind, seed = KINDS[number % len(KINDS)], 1000 + number
         for limit_s in arguments.limits:
             file = home / f"{kind.replace(' ', '_')}_{seed}_{limit_s:g}s.json"

@@ -14,6 +14,14 @@ TOLERANCE = 1e-9  # the contract allows 1e-6 minutes; HiGHS' own default of 1e-6
 def solve(instance: Instance, clock: Clock) -> Plan:
     """Branch and bound on the textbook MIP; the whole columns are then fixed and the rest is polished as an LP."""
     model = state(instance)
+    values, bound, solver = branched(model, clock)
+    values = _polished(model, values)
+    clock.note(bound, model.cost @ values + model.offset)
+    return plan_of(model, values, bound, solver, clock)
+
+
+def branched(model: Statement, clock: Clock) -> tuple[np.ndarray, float, str]:
+    """The best point by branch and bound, its bound, and the solver's name with its version."""
     solver = _highs(model)
     for option, value in {
         "time_limit": clock.left,
@@ -30,9 +38,7 @@ def solve(instance: Instance, clock: Clock) -> Plan:
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         raise SystemExit(f"no plan within {clock.seconds:g} s: {solver.modelStatusToString(solver.getModelStatus())}")
     bound = info.mip_dual_bound if model.integer.any() else info.objective_function_value
-    values = _polished(model, np.array(solver.getSolution().col_value))
-    clock.note(bound, model.cost @ values + model.offset)
-    return plan_of(model, values, bound, f"HiGHS {solver.version()}", clock)
+    return np.array(solver.getSolution().col_value), float(bound), f"HiGHS {solver.version()}"
 
 
 def _highs(model: Statement) -> highspy.Highs:

@@ -1,6 +1,7 @@
-"""The rivals of `c2m allocate`, each a process of its own: the textbook MIP in HiGHS and in CP-SAT, the greedy rule.
+"""The rivals of `c2m allocate`, each a process of its own: the textbook MIP in HiGHS and in CP-SAT, the plain
+assignment MIP in HiGHS (whole lots on one day alone), the greedy rule.
 
-    python -m benchmarks.allocation.rivals highs|cpsat|greedy INSTANCE PLAN SECONDS GAP THREADS
+    python -m benchmarks.allocation.rivals highs|cpsat|assignment|greedy INSTANCE PLAN SECONDS GAP THREADS
 
 Writes a plan as `c2m allocate` does. The time limit includes reading and stating.
 """

@@ -1,10 +1,13 @@
-"""Lots that go whole to one factory: `c2m allocate` beside plain HiGHS (textbook MIP) in one run, two threads each.
+"""Lots that go whole to one factory: `c2m allocate` beside plain HiGHS in one run, two threads and the same time each.
 
-    python -m benchmarks.allocation.single_source [CASE ...] [--seconds S]
+    python -m benchmarks.allocation.single_source [CASE ...] [--seconds S] [--together]
 
 Cases: holmberg_p1 .. p71, yang_p16, gapd_20x100_s1 (agents x jobs, seed), sscflp_30x200_s1 (sites x customers, seed).
-Without names: yang_p16, three Holmberg, three of each generated kind. Each plan goes through `c2m verify`. Prints cost,
-bound, gap to the best known value (published, else the least that either found) and ratio to plain HiGHS.
+Without names: yang_p16, three Holmberg, three of each generated kind. HiGHS runs over two statements: the textbook's
+with a day index (textbook.py here) and the plain assignment without (rival_assignment.py).
+Each plan goes through `c2m verify`. Prints costs, ours with its bound, each with its distance to the best known value
+(published, else the least that any of them found), ratio to the better HiGHS, and everybody's processor seconds.
+One after the other for a quiet machine; on a busy one --together, so that all meet the same load.
 
 GAP class d: minutes a ~ U[1, 100], cost 111 - a + e, e ~ U[-10, 10], capacity 0.8 sum_j a_ij / m (P. Chu, J. Beasley, A
 genetic algorithm for the generalised assignment instances, Computers & OR 24, 1997). Single-source location: sites and
@@ -15,6 +18,7 @@ fixed cost rising with the root of the capacity (G. Cornuejols, R. Sridharan, J.
 import argparse
 import re
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +29,7 @@ from benchmarks.allocation.cases import Case, Sites
 from c2m.settings import settings
 from optimization.contract import instances
 
+_RIVALS = ("highs", "assignment")
 _YANG_BEST_KNOWN = 39_318.0
 _GENERATED = re.compile(r"(gapd|sscflp)_(\d+)x(\d+)_s(\d+)")
 _USUAL = ["yang_p16", *(f"holmberg_p{number}" for number in (24, 56, 66))]
@@ -69,23 +74,22 @@ def _copied(source: Path, target: Path) -> None:
     instances.write(instances.read(source), target)
 
 
-def compared(name: str, seconds: float) -> str:
-    """One case, both ways, as a line."""
-    made, found = case(name), {}
-    with tempfile.TemporaryDirectory() as scratch:
+def compared(name: str, seconds: float, processes: int) -> str:
+    """One case, all ways, as a line."""
+    made, solvers = case(name), ("c2m", *_RIVALS)
+    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(processes) as pool:
         instance = Path(scratch) / "instance"
         made.write(instance)
-        for solver in ("c2m", "highs"):
-            run = suite.Run(name, solver, seconds, 1e-6)
-            found[solver] = suite.run(run, instance, Path(scratch) / solver)
+        runs = [suite.Run(name, solver, seconds, 1e-6) for solver in solvers]
+        plans = [Path(scratch) / solver for solver in solvers]
+        found = dict(zip(solvers, pool.map(suite.run, runs, [instance] * len(runs), plans), strict=True))
     costs = {solver: one["objective"] if one["verified"] else np.inf for solver, one in found.items()}
     best = min(made.published or np.inf, *costs.values())
-    ours = found["c2m"]
-    reached = f"{ours['seconds']:6.1f} s, bound {ours.get('bound') or -np.inf:.2f}"
-    return (
-        f"{name:20} ours {costs['c2m']:12.2f} ({costs['c2m'] / best - 1:7.3%}, {reached})"
-        f"  HiGHS {costs['highs']:12.2f} ({costs['highs'] / best - 1:7.3%})  ratio {costs['c2m'] / costs['highs']:.5f}"
-    )
+    ours, rival = found["c2m"], min(costs[solver] for solver in _RIVALS)
+    shown = [f"{solver} {costs[solver]:.0f} ({costs[solver] / best - 1:.3%})" for solver in found]
+    work = "/".join(f"{one['cpu_s']:.0f}" for one in found.values())
+    reached = f"bound {ours.get('bound') or -np.inf:.1f}  {ours['seconds']:.1f} s  processor {work} s"
+    return f"{name:20} {'  '.join(shown)}  ratio {costs['c2m'] / rival:.5f}  {reached}"
 
 
 def main() -> None:
@@ -93,9 +97,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("names", nargs="*")
     arguments.add_argument("--seconds", type=float, default=60)
+    arguments.add_argument("--together", action="store_true", help="all solvers at the same time")
     asked = arguments.parse_args()
     for name in asked.names or _USUAL:
-        print(compared(name, asked.seconds), flush=True)
+        print(compared(name, asked.seconds, 1 + len(_RIVALS) if asked.together else 1), flush=True)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ CODE = {
     "c2m": ("optimization.planning.solve", "optimization", "highspy"),
     "highs": ("benchmarks.allocation.rival_highs", "benchmarks", "highspy"),
     "cpsat": ("benchmarks.allocation.rival_cpsat", "benchmarks", "ortools"),
+    "assignment": ("benchmarks.allocation.rival_assignment", "benchmarks", "highspy"),
     "greedy": ("optimization.engines.first.rule", "optimization", "highspy"),
 }
 
@@ -260,7 +261,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("names", nargs="*", help="cases beside the benchmark's own, such as plain_300x60_s7")
     arguments.add_argument("--only", default="", help="regular expression on the names of the benchmark's own cases")
-    arguments.add_argument("--solver", nargs="+", choices=CODE, default=list(CODE))
+    arguments.add_argument("--solver", nargs="+", choices=CODE, default=["c2m", *RIVALS])
     arguments.add_argument("--seconds", type=float, help="limit instead of the benchmark's own (60 beside them)")
     arguments.add_argument("--list", action="store_true", help="print the runs, do none")
     asked = arguments.parse_args()

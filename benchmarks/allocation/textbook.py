@@ -194,6 +194,13 @@ def plan_of(model: Statement, values: np.ndarray, bound: float, solver: str, clo
     minutes = minutes[used] * (need / minutes[used].sum(axis=1))[:, None]  # takes out the solver's tolerance
     allocation = pairs.iloc[used][PAIR].assign(quantity=quantity[used]).reset_index(drop=True)
     schedule = setup_first(minutes, pairs.iloc[used], pd.DataFrame({"day": np.arange(1, horizon_days + 1)}))
+    return reported(model, allocation, schedule, bound, solver, clock)
+
+
+def reported(
+    model: Statement, allocation: pd.DataFrame, schedule: pd.DataFrame, bound: float, solver: str, clock: Clock
+) -> Plan:
+    """The plan with its report."""
     size = {"rows": len(model.row_lower), "columns": len(model.cost), "integers": int(model.integer.sum())}
     engine = {"solver": solver, **size, "asked_gap": clock.gap, "threads": clock.threads, "trace": clock.trace}
     report = _report(model.instance, allocation, schedule, bound, clock.gap)

@@ -45,6 +45,18 @@ class Limits:
         return self.stop is not None and self.stop.is_set()
 
 
+class Spent(Event):
+    """Set once this process has worked so many seconds, which a busy machine stretches, or another event is set."""
+
+    def __init__(self, seconds: float, stop: Event | None = None) -> None:
+        super().__init__()
+        self._until, self._stop = time.process_time() + seconds, stop
+
+    def is_set(self) -> bool:
+        """Asked by the solver now and then."""
+        return time.process_time() >= self._until or (self._stop is not None and self._stop.is_set())
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a running search stands. `incumbent` is None until a plan is found."""

@@ -4,6 +4,8 @@ In: pieces per pair and minutes of work per pair and span. Out: lot_id, factory_
 Working earlier costs nothing in the contract (less overtime, less lateness) and leaves slack for surprises.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,8 +15,37 @@ from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.reduction import Pairs
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]
+
+
+@dataclass(frozen=True)
+class _Lots:
+    """Pairs at one factory, in the order in which they are due: minutes needed, of them setup, limits, first days."""
+
+    need: Floats
+    setup: Floats
+    day_limit: Floats
+    first_day: Ints
+
+    def at(self, rows: Ints) -> "_Lots":
+        """Some of them."""
+        return _Lots(self.need[rows], self.setup[rows], self.day_limit[rows], self.first_day[rows])
+
+
+@dataclass(frozen=True)
+class _Days:
+    """Days of one factory in their order."""
+
+    day: Ints
+    regular: Floats
+    extra: Floats
+    span: Ints
+
+    def at(self, rows: Ints) -> "_Days":
+        """Some of them."""
+        return _Days(self.day[rows], self.regular[rows], self.extra[rows], self.span[rows])
 
 
 def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
@@ -27,29 +58,42 @@ def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.D
     worked = work[place >= 0]
     amounts = np.zeros((len(pairs), reduced.days["span"].max() + 1))
     np.add.at(amounts, (place[place >= 0], worked["span"].to_numpy(dtype=int)), worked["minutes"].to_numpy(dtype=float))
-    days_at = reduced.days.groupby("factory_id").indices
-    parts = [
-        _factory(pairs.iloc[rows], reduced.days.iloc[days_at[factory_id]], amounts[rows])
-        for factory_id, rows in pairs.groupby("factory_id").indices.items()
-    ]
-    return pd.concat(parts).sort_values(COLUMNS[:3], ignore_index=True)
+    lots, days, days_at = _lots(pairs), _days(reduced.days), reduced.days.groupby("factory_id").indices
+    parts = []
+    for factory_id, at in pairs.groupby("factory_id").indices.items():
+        rows = np.asarray(at, dtype=np.int64)
+        mine, open_days = lots.at(rows), days.at(np.asarray(days_at[factory_id], dtype=np.int64))
+        pair, day, setup, run = _rows(_factory(mine, open_days, amounts[rows]), mine.setup)
+        parts.append((rows[pair], open_days.day[day], setup, run))
+    return _table(pairs, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _factory(pairs: pd.DataFrame, days: pd.DataFrame, amounts: Floats) -> pd.DataFrame:
-    """One factory's schedule from its minutes (pairs, spans); pairs in the order in which they are due."""
-    need = (pairs["quantity"] * pairs["minutes_per_piece"] + pairs["setup_minutes"]).to_numpy(dtype=float)
-    regular, extra, span = (days[name].to_numpy() for name in ("minutes", "overtime_minutes", "span"))
-    limited = np.isfinite(pairs["max_minutes_per_day"].to_numpy())
-    minutes = np.zeros((len(pairs), len(days)))
-    for number in np.unique(span):
-        columns, amount = np.flatnonzero(span == number), amounts[:, number]
+def _lots(pairs: pd.DataFrame) -> _Lots:
+    return _Lots(
+        need=(pairs["quantity"] * pairs["minutes_per_piece"] + pairs["setup_minutes"]).to_numpy(dtype=float),
+        setup=pairs["setup_minutes"].to_numpy(dtype=float),
+        day_limit=pairs["max_minutes_per_day"].to_numpy(dtype=float),
+        first_day=pairs["first_day"].to_numpy(),
+    )
+
+
+def _days(days: pd.DataFrame) -> _Days:
+    return _Days(*(days[name].to_numpy() for name in ("day", "minutes", "overtime_minutes", "span")))
+
+
+def _factory(lots: _Lots, days: _Days, amounts: Floats) -> Floats:
+    """One factory's minutes (pairs, days) from those by span (pairs, spans)."""
+    limited = np.isfinite(lots.day_limit)
+    minutes = np.zeros((len(lots.need), len(days.day)))
+    for number in np.unique(days.span):
+        columns, amount = np.flatnonzero(days.span == number), amounts[:, number]
         if limited[amount > DUST_MINUTES].any():
             minutes[:, columns] = amount[:, None] / len(columns)
         else:
-            minutes[:, columns] = _one_after_the_other(amount, regular[columns], extra[columns])
-    minutes *= (need / minutes.sum(axis=1))[:, None]  # takes out the solver's tolerance
-    _pull_earlier(minutes, pairs, days)
-    return setup_first(minutes, pairs, days)
+            minutes[:, columns] = _one_after_the_other(amount, days.regular[columns], days.extra[columns])
+    minutes *= (lots.need / minutes.sum(axis=1))[:, None]  # takes out the solver's tolerance
+    _pull_earlier(minutes, lots, days)
+    return minutes
 
 
 def _one_after_the_other(amount: Floats, regular: Floats, extra: Floats) -> Floats:
@@ -64,16 +108,14 @@ def _one_after_the_other(amount: Floats, regular: Floats, extra: Floats) -> Floa
     return filled
 
 
-def _pull_earlier(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> None:
+def _pull_earlier(minutes: Floats, lots: _Lots, days: _Days) -> None:
     """Moves work in place from a pair's last days to free regular minutes of its earlier days."""
-    free = days["minutes"].to_numpy() - minutes.sum(axis=0)
-    day = days["day"].to_numpy()
-    limit = pairs["max_minutes_per_day"].to_numpy()
-    first = np.searchsorted(day, pairs["first_day"].to_numpy())
+    free = days.regular - minutes.sum(axis=0)
+    first = np.searchsorted(days.day, lots.first_day)
     for pair, row in enumerate(minutes):
-        for early in range(first[pair], len(day)):
-            room = min(free[early], limit[pair] - row[early])
-            for late in range(len(day) - 1, early, -1):
+        for early in range(first[pair], len(days.day)):
+            room = min(free[early], lots.day_limit[pair] - row[early])
+            for late in range(len(days.day) - 1, early, -1):
                 if room <= DUST_MINUTES:
                     break
                 moved = min(room, row[late])
@@ -84,15 +126,19 @@ def _pull_earlier(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> N
 
 def setup_first(minutes: Floats, pairs: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     """Minutes (pairs, days) as rows of a schedule: of a pair's work the first minutes are its setup."""
-    done = np.minimum(np.cumsum(minutes, axis=1), pairs["setup_minutes"].to_numpy(dtype=float)[:, None])
+    pair, day, setup, run = _rows(minutes, pairs["setup_minutes"].to_numpy(dtype=float))
+    return _table(pairs, pair, days["day"].to_numpy()[day], setup, run)
+
+
+def _rows(minutes: Floats, setup_minutes: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+    """Pair, day, setup and run minutes of each day on which a pair works; minutes are (pairs, days)."""
+    done = np.minimum(np.cumsum(minutes, axis=1), setup_minutes[:, None])
     setup = np.diff(done, axis=1, prepend=0.0)
     pair, day = np.nonzero(minutes > DUST_MINUTES)
-    return pd.DataFrame(
-        {
-            "lot_id": pairs["lot_id"].to_numpy()[pair],
-            "factory_id": pairs["factory_id"].to_numpy()[pair],
-            "day": days["day"].to_numpy()[day],
-            "setup_minutes": setup[pair, day].round(9),
-            "run_minutes": np.maximum(0.0, minutes - setup)[pair, day].round(9),
-        }
-    )
+    return pair, day, setup[pair, day].round(9), np.maximum(0.0, minutes - setup)[pair, day].round(9)
+
+
+def _table(pairs: pd.DataFrame, pair: Ints, day: Ints, setup: Floats, run: Floats) -> pd.DataFrame:
+    names = {name: pairs[name].to_numpy()[pair] for name in PAIR}
+    rows = pd.DataFrame(names | {"day": day, "setup_minutes": setup, "run_minutes": run})
+    return rows.sort_values(COLUMNS[:3], ignore_index=True)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from plan_kit import cheapest, checked, instance, optimum_unless_refused
 
+from benchmarks.allocation import rival_assignment, rivals
+from benchmarks.allocation.textbook import Clock
 from optimization.contract.instances import Instance
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.engines.whole_lots.assignment import assignment_of, stated
@@ -106,8 +108,8 @@ def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch:
     assert plan.report["objective"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
-def free_to_engage(lots: int, factories: int, seed: int) -> Instance:
-    """Whole lots of one piece that cost the more the fewer minutes they take; engaging costs nothing."""
+def free_to_engage(lots: int, factories: int, seed: int, engagement: float = 0) -> Instance:
+    """Whole lots of one piece that cost the more the fewer minutes they take; engaging costs nothing by default."""
     r = np.random.default_rng(seed)
     minutes = r.integers(1, 31, (lots, factories))
     pairs = [(o, f) for o in range(lots) for f in range(factories)]
@@ -119,7 +121,33 @@ def free_to_engage(lots: int, factories: int, seed: int) -> Instance:
     room = 0.8 * minutes.sum(axis=0) / factories
     orders = [{"order_id": f"O{o}", "quantity": 1, "due_day": 1, "max_factories": 1} for o in range(lots)]
     capacity = [{"factory_id": f"F{f}", "day": 1, "minutes": int(room[f])} for f in range(factories)]
-    return instance([one | {"unmet_cost": 500.0} for one in orders], arcs, capacity, horizon_days=1)
+    priced = [{"factory_id": f"F{f}", "engagement_cost": engagement} for f in range(factories)] if engagement else None
+    return instance([one | {"unmet_cost": 500.0} for one in orders], arcs, capacity, priced, horizon_days=1)
+
+
+def test_the_solver_alone_searches_the_plain_assignment_mip() -> None:
+    """Number by number what the benchmark's rival states on its own, so both pass through the same plans."""
+    problem = free_to_engage(12, 4, seed=3)
+    a = assignment_of(ready(problem).arrays)
+    ours, plain = stated(a, a.allowed).program, rival_assignment.state(problem)
+    for name in ("cost", "lower", "upper", "integer", "row_lower", "row_upper"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(plain, name), err_msg=name)
+    assert ours.matrix.shape == plain.matrix.shape
+    assert abs(ours.matrix - plain.matrix).sum() == 0
+
+
+@pytest.mark.parametrize("cost", [0, 70])
+def test_the_plain_assignment_of_the_benchmark_is_the_cheapest_plan(cost: int, tmp_path: Path) -> None:
+    problem = free_to_engage(3, 3, seed=4, engagement=cost)
+    best = cheapest(problem)
+    plan = rivals.solve("assignment", problem, Clock(20, 0.0, 1))
+    assert checked(problem, plan, tmp_path).broken == []
+    assert (plan.report["objective"], plan.report["bound"]) == pytest.approx((best, best))
+
+
+def test_the_plain_assignment_of_the_benchmark_refuses_what_it_does_not_state() -> None:
+    with pytest.raises(SystemExit, match="not a plain assignment: the instance has lots that can be made in part"):
+        rivals.solve("assignment", whole_lots(1), Clock(20, 0.0, 1))
 
 
 def test_two_processes_cost_no_more_than_the_solver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

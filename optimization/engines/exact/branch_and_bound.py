@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.contract.tolerances import WHOLE_PIECES
-from optimization.statement.highs import Floats, Limits, Program, Progress, complete, search
+from optimization.statement.highs import Floats, Limits, Program, Progress, Spent, complete, search
 
 Columns = NDArray[np.int64]
 OnProgress = Callable[[Progress], None]
@@ -78,13 +78,17 @@ def best(program: Program, pieces: Columns, start: Floats, limits: Limits, progr
     return Found(point, bound, bound_by, nodes, lp_iterations)
 
 
-def improved(program: Program, pieces: Columns, start: Floats, limits: Limits) -> tuple[Floats, bool]:
-    """A point from a start that is good already: one search with fractional pieces; and whether it closed the gap."""
-    clock = _Clock(limits, time.monotonic())
+def improved(program: Program, pieces: Columns, start: Floats, limits: Limits, work_s: float) -> tuple[Floats, bool]:
+    """A point from a start that is good already: one search with fractional pieces; and whether it closed the gap.
+
+    `work_s`: processor seconds that it may take, which a busy machine stretches.
+    """
+    began = time.monotonic()
     loose = replace(program, integer=program.integer & ~_mask(program, pieces))
-    found = search(loose, start, clock.until(_LOOSE_BY, limits.gap))
+    found = search(loose, start, replace(limits, stop=Spent(_LOOSE_BY * work_s)))
     if found.values is None:
         return start, False
+    clock = _Clock(replace(limits, stop=Spent((1 - _LOOSE_BY) * work_s)), began)
     return better(program, start, _whole(program, pieces, found.values, clock)), found.closed
 
 

@@ -33,7 +33,7 @@ from optimization.statement.reduction import reduce
 _BREADTHS = (2, 3, 5, 1000)  # pairs of a lot beside those that it uses, by turns
 _PAIRS = 300  # of a part to begin with
 _FEWEST, _MOST = 80, 1200
-_SECONDS = 5.0  # of one part
+_WORK_S = 5.0  # processor seconds of one part
 _GAP, _FINER, _FINEST = 2e-3, 0.9, 2e-4  # of one part; finer after each that closed and was not worth it
 _COOLING = 0.3  # a lot whose part brought little is that much less likely to be chosen again
 _WORTH = 1e-3  # of the cost of its lots: what a part must bring to count as worth it
@@ -50,7 +50,7 @@ def plan_part(part: Instance, start: pd.DataFrame, limits: Limits) -> Result | N
     point = one_program.point(program, model, start)
     if point is None:
         return None
-    values, closed = improved(program, program.columns(model.quantity)[1], point, limits)
+    values, closed = improved(program, program.columns(model.quantity)[1], point, limits, _WORK_S)
     allocation = one_program.allocation(program, model, values)
     return allocation, schedule.by_day(reduced, allocation, one_program.work(program, model, values)), closed
 
@@ -117,7 +117,7 @@ class Search:
         engaged = self._lots_at > np.bincount(arrays.factory[used], minlength=len(own))
         part = cut(whole, pairs, Others(self._load - own, engaged, ~np.isin(np.arange(len(own)), held), own))
         start = whole.allocation(draft, used)
-        limits = Limits(min(_SECONDS, until - time.monotonic()), self._gap, 1)
+        limits = Limits(until - time.monotonic(), self._gap, 1)
         self._running[pool.submit(plan_part, part, start, limits)] = _Running(orders, pairs, factories, held, breadth)
         return True
 

@@ -10,6 +10,9 @@
     enough       sum_f (C_f + V_f) z_f + sum_o (min_f a_of) x_o >= sum_o min_f a_of      (implied)
     target[f]    i_f + sum_o a_of y_of >= G_f
 
+z, tied and enough are there for factories that cost something to engage, p for those with overtime, i for targets. So
+where there is none of them this is the textbook's generalised assignment, row by row and column by column.
+
 Frozen pieces are work that stands; what is left of their order goes whole to one of their factories. c has the setup,
 lateness as if all were made on the first day, and what an incumbent that is kept saves. Where no order can have two
 factories this is a relaxation of the plan: `left` is the cost of leaving the order or, if that is less, of making a
@@ -211,12 +214,13 @@ def _least_part(arrays: Dense, pairs: _Choices, target: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Stated:
-    """The program over some pairs (order, factory), and the columns of y, x, p, i and z, each of z's factories."""
+    """The program over some pairs (order, factory), and the columns of y, x, p, i and z, the last three by factory."""
 
     program: Program
     order: Ints
     factory: Ints
     columns: dict[str, Ints]
+    extra: Ints
     paid: Ints
     short: Ints
 
@@ -232,7 +236,7 @@ class Stated:
         np.add.at(load, self.factory[used], assignment.minutes[self.order[used], self.factory[used]])
         values[self.columns["y"]] = used
         values[self.columns["x"]] = ~served
-        values[self.columns["p"]] = np.maximum(0.0, load - assignment.regular)
+        values[self.columns["p"]] = np.maximum(0.0, load - assignment.regular)[self.extra]
         values[self.columns["z"]] = load[self.paid] > 0
         values[self.columns["i"]] = np.maximum(0.0, assignment.target - load)[self.short]
         return values
@@ -252,7 +256,9 @@ def stated(assignment: Assignment, among: Flags) -> Stated:
     lp = Blocks(offset=assignment.sunk)
     y, x = lp.columns(assignment.cost[order, factory], upper=1.0), lp.columns(assignment.left, upper=1.0)
     lp.rows(orders, 1.0, 1.0, (order, y, 1.0), (np.arange(orders), x, 1.0))
-    p = lp.columns(assignment.overtime_cost, upper=assignment.room - assignment.regular)
+    overtime = assignment.room - assignment.regular
+    p, extra = np.full(factories, -1), np.flatnonzero(overtime > 0)
+    p[extra] = lp.columns(assignment.overtime_cost[extra], upper=overtime[extra])
     z, paid = np.full(factories, -1), np.flatnonzero(assignment.engagement > 0)
     z[paid] = lp.columns(assignment.engagement[paid], upper=1.0)
     short = np.flatnonzero((assignment.shortfall_cost > 0) & (assignment.target > 0))
@@ -263,25 +269,19 @@ def stated(assignment: Assignment, among: Flags) -> Stated:
     tied = np.flatnonzero(z[factory] >= 0)
     rows = np.arange(len(tied))
     lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
-    _add_enough(lp, assignment, among, x, z)
-    columns = {"y": y, "x": x, "p": p, "i": i, "z": z[paid]}
-    return Stated(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, paid, short)
+    if len(paid):
+        _add_enough(lp, assignment, among, x, z)
+    columns = {"y": y, "x": x, "p": p[extra], "i": i, "z": z[paid]}
+    return Stated(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, extra, paid, short)
 
 
 def _add_rooms(lp: Blocks, assignment: Assignment, work: Cells, p: Ints, z: Ints) -> None:
     """room."""
-    every, paid = np.arange(len(p)), np.flatnonzero(z >= 0)
-    at = np.arange(len(paid))
-    lp.rows(
-        len(p),
-        -np.inf,
-        np.where(z < 0, assignment.regular, 0.0),
-        work,
-        (every, p, -1.0),
-        (paid, z[paid], -assignment.regular[paid]),
-    )
-    extra = (assignment.room - assignment.regular)[paid]
-    lp.rows(len(paid), -np.inf, 0.0, (at, p[paid], 1.0), (at, z[paid], -extra))
+    extra, paid, both = (np.flatnonzero(flags) for flags in (p >= 0, z >= 0, (p >= 0) & (z >= 0)))
+    more, regular = (extra, p[extra], -1.0), (paid, z[paid], -assignment.regular[paid])
+    lp.rows(len(p), -np.inf, np.where(z < 0, assignment.regular, 0.0), work, more, regular)
+    at = np.arange(len(both))
+    lp.rows(len(both), -np.inf, 0.0, (at, p[both], 1.0), (at, z[both], -(assignment.room - assignment.regular)[both]))
 
 
 def _add_targets(lp: Blocks, assignment: Assignment, work: Cells, short: Ints, i: Ints) -> None:

@@ -27,12 +27,16 @@ import numpy as np
 from optimization.engines.whole_lots.assignment import Assignment, stated
 from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
 from optimization.statement.arrays import Flags, Floats, Ints
-from optimization.statement.highs import Limits, limited, search
+from optimization.statement.highs import Limits, Spent, limited, search
 
 # Share of the orders settled in a turn, and all whose share is above. Measured at 20 x 100 (GAP d): a first dive with a
 # tenth and 25 turns of the ascent between ends 0.8 to 1 % above the bound, with a twentieth and 60 at 0.45 %.
 _SETTLED_BY, _SURE = 0.05, 0.95
 _TURNS, _STRIDE = (25, 100), 0.05  # of the ascent between two turns, as many as
+# The first choice: pairs an order on average, or, where a packing takes too long, pairs of each order over factories of
+# low floor; one node. Processor time, GAP d: 10 x 200 12,339 after 1.5 s (plain HiGHS 12,354 after 2.2 s, nothing
+# better by 7 s), 20 x 200 12,287 after 2.5 s (12,327 after 5 s). yang_p16: 6 pairs 39,957 after 8 s, 3 pairs 42,693.
+_FIRST_PAIRS, _FIRST_EACH = 4, 6
 _DIVE_BY = 0.1  # share of the time for one dive
 _FEW, _TRACE = 250, 0.003  # pairs that branch and bound carries to the end, and the least share of those it looks at
 _LAST_S = 3.0
@@ -49,7 +53,7 @@ _ELITE, _MERGED = 12, 6  # best choices that are kept, and that are merged at a 
 # 8 s and no limit of nodes for each; 10 x 200 12,316 after 10 s (plain HiGHS 12,325 after 26 s).
 _MOVED, _PAIRS, _SHAKEN, _NODES = (5, 20), 4, (0.5, 2.0), 1
 _BALLS, _BALL_S = 3, 6.0  # after each dive, and most seconds of one
-_OTHERS = 2, 8  # factories that a kernel has beside those of the best plan
+_OTHERS, _EACH = (2, 8), (3, 7)  # factories that a kernel has beside those of the best plan; pairs of an order there
 _KERNEL_S, _MORE = 10.0, 0.5  # seconds of a kernel; minutes of its factories beyond those of the orders, as a share
 _PARTS, _PART_S = 8, 3.0  # parts around the best plan after each kernel, and seconds of one
 _NEAR, _BREADTH = (1.0, 2.0), (3, 11)  # by what the distance of a part's factories is stretched; how many they are
@@ -146,18 +150,6 @@ class Task:
     seed: int
 
 
-class _Spent(Event):
-    """Set once this process has worked so many seconds, which a busy machine stretches, or another event is set."""
-
-    def __init__(self, seconds: float, stop: Event | None) -> None:
-        super().__init__()
-        self._until, self._stop = time.process_time() + seconds, stop
-
-    def is_set(self) -> bool:
-        """Asked by the solver now and then."""
-        return time.process_time() >= self._until or (self._stop is not None and self._stop.is_set())
-
-
 class Dives:
     """Better and better choices, until a time. `offer` takes each one, `best` gives the best known, whoever found it.
 
@@ -174,24 +166,36 @@ class Dives:
     ) -> None:
         self._assignment, self._floor, self._prices = task.assignment, task.floor, task.prices
         self._best, self._offer, self._until, self._stop = best, offer, until, stop
-        self._random, self._started = np.random.default_rng(task.seed), False
+        self._random, self._knapsacks = np.random.default_rng(task.seed), Knapsacks(task.assignment)
         self._elite = dict[float, Ints]()  # the best choices, by cost
+        self._pack_s = _seconds(self._knapsacks, self._prices)
+        self._quick = self._pack_s * _PACKS <= until - time.monotonic()
+
+    def begin(self) -> None:
+        """A first choice, by branch and bound over pairs of low floor."""
+        if self._quick:
+            among, seconds = self._low(_FIRST_PAIRS, np.ones(self._assignment.shape)), _BALL_S
+        else:
+            among, seconds = self._cheapest(self._promising(_MORE), _FIRST_EACH), _KERNEL_S
+        limits = replace(self._limits(seconds), nodes=_NODES)
+        self._take(finished(self._assignment, among, self._best(), limits))
 
     def run(self, raised: Callable[[float], None]) -> None:
         """Dives where packings are quick, else improves kernels."""
-        began, knapsacks = time.monotonic(), Knapsacks(self._assignment)
-        left_s = self._until - began
-        if _seconds(knapsacks, self._prices) * _PACKS > left_s:
-            while not self._over:
-                self._kernel()
-                for _ in range(_PARTS):
-                    self._neighbours()
-            return
-        if (self._best() >= 0).all():
-            self._balls()
-        packing, share = ascend(knapsacks, self._prices, _ASCENT, time.monotonic() + _ASCENT_BY * left_s)
+        while not self._quick and not self._over:
+            for _ in range(_PARTS):
+                self._neighbours()
+            self._kernel()
+        if not self._over:
+            self._dives(raised)
+
+    def _dives(self, raised: Callable[[float], None]) -> None:
+        """By turns a dive from nothing, dives around the best choice, and searches around it."""
+        left_s = self._until - time.monotonic()
+        self._balls()
+        packing, share = ascend(self._knapsacks, self._prices, _ASCENT, time.monotonic() + _ASCENT_BY * left_s)
         raised(packing.value)
-        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / _seconds(knapsacks, packing.prices), *_TURNS))
+        turns = int(np.clip(_DIVE_BY * left_s * _SETTLED_BY / self._pack_s, *_TURNS))
         guide, noise = Guide(packing.prices, share, turns), 0.0
         while not self._over:
             found = dive(self._assignment, guide, noise * self._random.random(share.shape), self._until, self._below)
@@ -243,31 +247,37 @@ class Dives:
 
     def _balls(self) -> None:
         """Branch and bound near the best choice, each time over other pairs of low floor."""
-        dearer = self._floor - self._floor.min()
-        last = min(dearer.size, _PAIRS * len(dearer)) - 1
-        most = np.partition(dearer, last, axis=None)[last]
         for _ in range(_BALLS):
-            if self._over:
-                return
             best = self._best()
-            among = dearer * self._random.uniform(*_SHAKEN, dearer.shape) <= most
+            if self._over or (best < 0).any():
+                return
+            among = self._low(_PAIRS, self._random.uniform(*_SHAKEN, self._assignment.shape))
             placed = np.flatnonzero(best >= 0)
             among[placed, best[placed]] = True
             limits = replace(self._limits(_BALL_S), nodes=_NODES)
             self._take(finished(self._assignment, among, best, limits, int(self._random.integers(*_MOVED))))
 
-    def _kernel(self) -> None:
-        """Branch and bound over some factories and each order's pairs of lowest floor."""
-        best = self._best()
-        factories = self._promising(_MORE)
-        if self._started:
-            others = self._random.permutation(factories)[: self._random.integers(*_OTHERS)]
-            factories = np.union1d(np.unique(best[best >= 0]), others)
-        self._started = True
+    def _low(self, pairs: int, stretched: Floats) -> Flags:
+        """The pairs whose floor is least above the least floor, so many an order on average before it is stretched."""
+        dearer = self._floor - self._floor.min()
+        last = min(dearer.size, pairs * len(dearer)) - 1
+        return np.asarray(dearer * stretched <= np.partition(dearer, last, axis=None)[last])
+
+    def _cheapest(self, factories: Ints, each: int) -> Flags:
+        """So many pairs of each order at these factories, those of lowest floor."""
         floor = np.full(self._floor.shape, np.inf)
         floor[:, factories] = self._floor[:, factories]
         rank = np.argsort(np.argsort(floor, axis=1, kind="stable"), axis=1, kind="stable")
-        among = (rank < self._random.integers(3, 7)) & np.isfinite(floor)
+        return np.asarray((rank < each) & np.isfinite(floor))
+
+    def _kernel(self) -> None:
+        """Branch and bound over the engaged factories and a few more, each order's pairs of lowest floor."""
+        if self._over:
+            return
+        best = self._best()
+        others = self._random.permutation(self._promising(_MORE))[: self._random.integers(*_OTHERS)]
+        factories = np.union1d(np.unique(best[best >= 0]), others)
+        among = self._cheapest(factories, int(self._random.integers(*_EACH)))
         self._take(finished(self._assignment, among, best, self._limits(_KERNEL_S)))
 
     def _neighbours(self) -> None:
@@ -304,4 +314,4 @@ class Dives:
         return np.asarray(ranked[: 1 + np.searchsorted(np.cumsum(assignment.room[ranked]), asked)])
 
     def _limits(self, seconds: float) -> Limits:
-        return Limits(self._until - time.monotonic(), 1e-4, 1, stop=_Spent(seconds, self._stop))
+        return Limits(self._until - time.monotonic(), 1e-4, 1, stop=Spent(seconds, self._stop))

@@ -40,7 +40,8 @@ _CONTEXT = get_context("forkserver")
 _FEWEST = 300  # pairs; below, the general statement is solved at once
 _FLOORS_BY, _SEARCH_BY = 0.1, 0.97  # shares of the time by which floors and search end
 _PROOF_FIRST_BY, _DIVES_BY = 0.1, 0.8  # in one process by turns: branch and bound, dives, branch and bound
-_NICE = 5  # of the process beside the solver alone
+_PROOF_NEAR_BY, _NEAR = 0.2, 0.007  # share of the time by which branch and bound is to have come so near, relative
+_NICE = 2  # of the process beside the solver alone
 _WHOLE_BY = 0.2  # share of the time by which whole choices must serve all orders that can be made in part
 _ASSUMED = (0.002, 0.005, 0.015, 0.04, np.inf)  # what a best plan may cost above the bound, in turn
 _POLISH_S = (1.0, 5.0)  # seconds for orders in part, at least and at most
@@ -110,13 +111,22 @@ def _searched(arrays: Dense, hunt: _Hunt, threads: int, progress: OnProgress | N
         return _in_turn(arrays, hunt, progress)
     unwatched = replace(hunt, limits=replace(hunt.limits, stop=None))  # the other process is ended from here
     if not hunt.assignment.engagement.any():
-        plain = _Proof(hunt, np.zeros(hunt.assignment.shape), progress, alone=True)
-        _beside((_yielding, arrays, unwatched), hunt.board, plain, hunt.until(1.0))
+        watched = replace(hunt, limits=replace(hunt.limits, threads=threads))
+        plain = _Proof(watched, np.zeros(hunt.assignment.shape), progress, alone=True)
+        _beside((_yielding, arrays, unwatched), hunt.board, partial(plain.run, hunt.until(1.0)))
         return plain
     task = _task(arrays, hunt)
     proof = _Proof(hunt, task.floor, progress)
-    _beside((_dive, task, unwatched, _SEARCH_BY), hunt.board, proof, hunt.until(_SEARCH_BY))
+    _beside((_dive, task, unwatched, _SEARCH_BY), hunt.board, partial(_proven, proof, task, hunt))
     return proof
+
+
+def _proven(proof: "_Proof", task: Task, hunt: _Hunt) -> None:
+    """Branch and bound; where it has not come near in its share of the time, dives of another seed until it may."""
+    if not proof.run(hunt.until(_PROOF_NEAR_BY)):
+        far = _Near(hunt.board, hunt.limits)
+        _dive(replace(task, seed=2), replace(hunt, limits=replace(hunt.limits, stop=far)), _SEARCH_BY)
+        proof.run(hunt.until(_SEARCH_BY))
 
 
 def _task(arrays: Dense, hunt: _Hunt) -> Task:
@@ -131,9 +141,10 @@ def _task(arrays: Dense, hunt: _Hunt) -> Task:
 def _in_turn(arrays: Dense, hunt: _Hunt, progress: OnProgress | None = None) -> "_Proof":
     """Branch and bound, dives, branch and bound, in shares of the time."""
     task = _task(arrays, hunt)
-    proof = _Proof(hunt, task.floor, progress)
+    proof, dives = _Proof(hunt, task.floor, progress), _dives(task, hunt, _DIVES_BY)
+    dives.begin()
     if not proof.run(hunt.until(_PROOF_FIRST_BY)):
-        _dive(task, hunt, _DIVES_BY)
+        dives.run(partial(hunt.board.raise_to, by="lagrangian"))
         proof.run(hunt.until(_SEARCH_BY))
     return proof
 
@@ -146,22 +157,28 @@ def _yielding(arrays: Dense, hunt: _Hunt) -> None:
 
 def _dive(task: Task, hunt: _Hunt, share: float) -> None:
     """Dives until a share of the time is over."""
-    board, limits = hunt.board, hunt.limits
-    offer = partial(_offer, board, task.assignment)
-    Dives(task, board.best, offer, hunt.until(share), limits.stop).run(partial(board.raise_to, by="lagrangian"))
+    dives = _dives(task, hunt, share)
+    dives.begin()
+    dives.run(partial(hunt.board.raise_to, by="lagrangian"))
+
+
+def _dives(task: Task, hunt: _Hunt, share: float) -> Dives:
+    return Dives(
+        task, hunt.board.best, partial(_offer, hunt.board, task.assignment), hunt.until(share), hunt.limits.stop
+    )
 
 
 def _offer(board: Board, assignment: Assignment, chosen: Ints) -> None:
     board.offer(chosen, assignment.value(chosen))
 
 
-def _beside(other: tuple[Any, ...], board: Board, proof: "_Proof", end: float) -> None:
-    """Branch and bound here, and another search (function, arguments) in a process that ends with it."""
+def _beside(other: tuple[Any, ...], board: Board, here: Callable[[], object]) -> None:
+    """A search here, and another one (function, arguments) in a process that ends with it."""
     process = _CONTEXT.Process(target=_apart, args=other, daemon=True)
     starting = Thread(target=process.start)  # takes seconds on a busy machine, which this search need not wait for
     starting.start()
     try:
-        proof.run(end)
+        here()
     finally:
         starting.join()
         with board.held():
@@ -191,6 +208,18 @@ class _Stop(Event):
         closed = board.cost - board.bound <= limits.gap * abs(board.cost)
         late = time.monotonic() > self._by and bool(self._in_part.any())
         return closed or limits.stopped or (late and bool(self._in_part[board.best() < 0].any()))
+
+
+class _Near(Event):
+    """Set where the gap is small enough for branch and bound to close it, or the search is over."""
+
+    def __init__(self, board: Board, limits: Limits) -> None:
+        super().__init__()
+        self._board, self._limits = board, limits
+
+    def is_set(self) -> bool:
+        """Asked now and then."""
+        return self._limits.stopped or self._board.cost - self._board.bound <= _NEAR * abs(self._board.cost)
 
 
 class _Proof:
