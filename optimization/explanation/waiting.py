@@ -55,28 +55,21 @@ def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     lots = instance.orders[instance.orders["lot_id"].isin(missing.index[missing > 0])]
     pairs = instance.arcs.merge(lots[["lot_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
     held = instance.incumbent[[*PAIR, "frozen", "setup_done"]]
-    pairs = pairs.merge(plan.allocation.rename(columns={"quantity": "made"}), on=PAIR, how="left")
-    pairs = (
-        pairs.merge(held, on=PAIR, how="left")
-        .fillna({"made": 0})
-        .assign(missing=pairs["lot_id"].map(missing).astype(float))
-    )
+    made = plan.allocation.rename(columns={"quantity": "made"})
+    pairs = pairs.merge(made, on=PAIR, how="left").merge(held, on=PAIR, how="left").fillna({"made": 0})
     pairs["used"], frozen = pairs["made"] > 0, pairs["frozen"].eq(True)
     pairs["first_day"] = pairs["release_day"].clip(lower=1)
     latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
     pairs["last_day"] = latest.mask(frozen, instance.horizon_days)
     full = pairs["used"].groupby(pairs["lot_id"]).transform("sum") >= pairs["max_factories"]
-    most = pairs[["missing", "max_lot"]].min(axis=1).where(~pairs["used"], pairs["max_lot"] - pairs["made"])
-    pairs["pieces"] = np.minimum(most, pairs["missing"])
+    pairs["pieces"] = np.minimum(pairs["max_lot"] - pairs["made"], pairs["lot_id"].map(missing).astype(float))
     least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~frozen, 0))
-    worth = pairs["unmet_cost"] - pairs["unit_cost"]
     open_ = (pairs["first_day"] <= pairs["last_day"]) & (pairs["used"] | ~full) & (pairs["pieces"] >= least)
-    new = ~pairs["used"]
-    setup = np.where(new & ~pairs["setup_done"].eq(True), 1.0, 0.0)
+    setup = np.where(pairs["used"] | pairs["setup_done"].eq(True), 0.0, 1.0)
     spare = _spare(instance, plan, pairs)
     for name, pieces in (("minutes", pairs["pieces"]), ("begins", least)):
         pairs[name] = pieces * pairs["minutes_per_piece"] + setup * pairs["setup_minutes"] - spare
-    pairs["saves"] = pairs["pieces"] * worth - setup * pairs["setup_cost"]
+    pairs["saves"] = pairs["pieces"] * (pairs["unmet_cost"] - pairs["unit_cost"]) - setup * pairs["setup_cost"]
     pairs["rate"] = pairs["saves"] / pairs["minutes"].clip(lower=1.0)
     columns = ["pieces", "used", "first_day", "last_day", "minutes", "begins", "saves", "rate"]
     some = open_ & (pairs["minutes"] > FITS_MINUTES) & (pairs["saves"] > CENT)
