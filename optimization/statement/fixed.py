@@ -23,8 +23,8 @@ from c2m.errors import InputError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan
 from optimization.contract.tolerances import DUST_MINUTES
+from optimization.statement.linear import Blocks, Floats, Ints
 from optimization.statement.reduction import reduce
-from optimization.statement.solver import Solver
 
 DAY = ["factory_id", "day"]
 _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
@@ -54,33 +54,31 @@ class Fixed:
     def __init__(self, instance: Instance, plan: Plan, factories: list[str] | None = None) -> None:
         pairs = _pairs(instance, plan, factories)
         days = _days(instance, pairs, factories)
-        self._rows, self._columns, lp = _stated(instance, pairs, days)
-        self._solver = Solver()
-        self._solver.setOptionValue("output_flag", False)
-        self._solver.passModel(lp)
+        self._stated = _stated(instance, pairs, days)
+        self._solver = self._stated.program.solver()
         self._solver.run()
         if self._solver.getModelStatus() not in _SOLVED:
             raise InputError("plan-does-not-fit", ["the plan breaks a rule of its instance; run `c2m verify` on it"])
         self.cost = float(self._solver.getInfo().objective_function_value)
-        solution, capacity = self._solver.getSolution(), self._rows["capacity"]
+        solution, capacity = self._solver.getSolution(), self._stated.capacity
         load = np.array(solution.row_value)[capacity]
         price = np.maximum(0.0, -np.array(solution.row_dual)[capacity])
-        lot_price = np.array(solution.col_dual)[self._columns["quantity"]]
+        lot_price = np.array(solution.col_dual)[self._stated.quantity]
         self.pairs = pairs.assign(lot_price=np.maximum(0.0, lot_price))
         self.days = days.assign(price=price, spare=days["minutes"].to_numpy() - load)
 
     def minutes(self, day: int) -> Limit:
         """Regular minutes of a factory and day, by position in `days`."""
-        return Limit("minutes", int(self._rows["capacity"][day]), float(self.days["minutes"].iloc[day]))
+        return Limit("minutes", int(self._stated.capacity[day]), float(self.days["minutes"].iloc[day]))
 
     def overtime(self, day: int) -> Limit:
         """Overtime minutes of a factory and day."""
-        return Limit("overtime", int(self._columns["overtime"][day]), float(self.days["overtime_minutes"].iloc[day]))
+        return Limit("overtime", int(self._stated.overtime[day]), float(self.days["overtime_minutes"].iloc[day]))
 
     def lot(self, pair: int) -> Limit:
         """Least pieces of a pair, by position in `pairs`."""
         row = self.pairs.iloc[pair]
-        return Limit("lot", int(self._columns["quantity"][pair]), float(row["least"]), float(row["most"]))
+        return Limit("lot", int(self._stated.quantity[pair]), float(row["least"]), float(row["most"]))
 
     def at(self, limit: Limit, value: float) -> Answer:
         """The cost with another value of one limit; the limit is put back."""
@@ -178,65 +176,44 @@ def _work(pairs: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     return work
 
 
-def _stated(
-    instance: Instance, pairs: pd.DataFrame, days: pd.DataFrame
-) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]], Any]:
-    """Positions of rows and columns by name, and the program as HiGHS takes it. Constant costs are left out."""
-    work = _work(pairs, days)
-    lots = pairs.drop_duplicates("lot_id")[["lot_id", "order_quantity", "unmet_cost"]]
+@dataclass(frozen=True)
+class _Stated:
+    """The program, the columns of pieces (pairs,) and overtime (days,), and the rows of capacity (days,)."""
+
+    program: Blocks
+    quantity: Ints
+    overtime: Ints
+    capacity: Ints
+
+
+def _stated(instance: Instance, pairs: pd.DataFrame, days: pd.DataFrame) -> _Stated:
+    """The program. Constant costs are left out."""
+    lp, work = Blocks(), _work(pairs, days)
+    lots = pairs.drop_duplicates("lot_id")
     targets = instance.factories[instance.factories["factory_id"].isin(days["factory_id"])]
-    held = np.flatnonzero((pairs["held"] > pairs["kept"]) & (pairs["change_cost"] > 0))
-    setup = pairs["setup_minutes"].where(pairs["switched"] | (pairs["quantity"] > 0), 0.0)
+    held = pairs[(pairs["held"] > pairs["kept"]) & (pairs["change_cost"] > 0)]
     piece_cost = pairs["unit_cost"] + pairs["late_cost"] * pairs["late_start_days"]
-    least_load = np.full(len(days), -np.inf)
-    rows, row_bounds = _numbered(  # lower, upper
-        served=(lots["order_quantity"], lots["order_quantity"]),
-        working=(setup, setup),
-        capacity=(least_load, days["minutes"]),
-        target=(targets["target_minutes"], np.full(len(targets), np.inf)),
-        taking=(pairs["held"].iloc[held], np.full(len(held), np.inf)),
-    )
-    columns, column_bounds = _numbered(  # cost, lower, upper
-        quantity=(piece_cost, pairs["least"], pairs["most"]),
-        work=(work["cost"], np.zeros(len(work)), work["max_minutes_per_day"]),
-        overtime=(days["overtime_cost"], np.zeros(len(days)), days["overtime_minutes"]),
-        unmet=(lots["unmet_cost"], np.zeros(len(lots)), np.full(len(lots), np.inf)),
-        shortfall=(targets["shortfall_cost"], np.zeros(len(targets)), np.full(len(targets), np.inf)),
-        taken=(pairs["change_cost"].iloc[held], np.zeros(len(held)), np.full(len(held), np.inf)),
-    )
-    lot = pd.Index(lots["lot_id"]).get_indexer(pairs["lot_id"])
+    quantity = lp.columns(_floats(piece_cost), _floats(pairs["least"]), _floats(pairs["most"]))
+    worked = lp.columns(_floats(work["cost"]), upper=_floats(work["max_minutes_per_day"]))
+    overtime = lp.columns(_floats(days["overtime_cost"]), upper=_floats(days["overtime_minutes"]))
+    unmet = lp.columns(_floats(lots["unmet_cost"]))
+    shortfall = lp.columns(_floats(targets["shortfall_cost"]))
+    taken = lp.columns(_floats(held["change_cost"]))
+    asked, lot = _floats(lots["order_quantity"]), pd.Index(lots["lot_id"]).get_indexer(pairs["lot_id"])
+    lp.rows(len(lots), asked, asked, (lot, quantity, 1.0), (np.arange(len(lots)), unmet, 1.0))
+    setup = _floats(pairs["setup_minutes"].where(pairs["switched"] | (pairs["quantity"] > 0), 0.0))
+    made = np.arange(len(pairs)), quantity, -_floats(pairs["minutes_per_piece"])
+    lp.rows(len(pairs), setup, setup, (work["pair"].to_numpy(), worked, 1.0), made)
+    loaded, extra = (work["slot"].to_numpy(), worked, 1.0), (np.arange(len(days)), overtime, -1.0)
+    capacity = lp.rows(len(days), -np.inf, _floats(days["minutes"]), loaded, extra)
     target = pd.Index(targets["factory_id"]).get_indexer(work["factory_id"])
-    entries = [
-        (rows["served"][lot], columns["quantity"], 1.0),
-        (rows["served"], columns["unmet"], 1.0),
-        (rows["working"][work["pair"]], columns["work"], 1.0),
-        (rows["working"], columns["quantity"], -pairs["minutes_per_piece"].to_numpy()),
-        (rows["capacity"][work["slot"]], columns["work"], 1.0),
-        (rows["capacity"], columns["overtime"], -1.0),
-        (rows["target"][target[target >= 0]], columns["work"][target >= 0], 1.0),
-        (rows["target"], columns["shortfall"], 1.0),
-        (rows["taking"], columns["quantity"][held], 1.0),
-        (rows["taking"], columns["taken"], 1.0),
-    ]
-    return rows, columns, _program(entries, row_bounds, column_bounds)
+    some = target >= 0
+    reached, lacking = (target[some], worked[some], 1.0), (np.arange(len(targets)), shortfall, 1.0)
+    lp.rows(len(targets), _floats(targets["target_minutes"]), np.inf, reached, lacking)
+    at = np.arange(len(held))
+    lp.rows(len(held), _floats(held["held"]), np.inf, (at, quantity[held.index], 1.0), (at, taken, 1.0))
+    return _Stated(lp, quantity, overtime, capacity)
 
 
-def _numbered(**blocks: tuple[Any, ...]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:
-    """Positions of blocks of rows or columns one after the other, and their figures as one array."""
-    ends = np.cumsum([len(figures[0]) for figures in blocks.values()])
-    names = {name: np.arange(end - len(block[0]), end) for (name, block), end in zip(blocks.items(), ends, strict=True)}
-    return names, np.concatenate([np.array(figures, dtype=float) for figures in blocks.values()], axis=1)
-
-
-def _program(entries: list[tuple[Any, Any, Any]], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Any:
-    """Entries (rows, columns, values), row bounds and column figures as a program of HiGHS."""
-    triples = [np.broadcast_arrays(*entry) for entry in entries]
-    row, column, value = (np.concatenate([triple[axis] for triple in triples]) for axis in range(3))
-    matrix = sparse.csc_array((value, (row, column)), shape=(rows.shape[1], columns.shape[1]))
-    lp = highspy.HighsLp()
-    lp.num_row_, lp.num_col_ = matrix.shape
-    lp.row_lower_, lp.row_upper_ = rows
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = columns
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    return lp
+def _floats(column: "pd.Series[Any]") -> Floats:
+    return column.to_numpy(dtype=float)
