@@ -155,7 +155,8 @@ def test_each_line_of_the_security_page_has_its_test() -> None:
 
 def test_health_is_told_to_all_in_two_words_and_in_full_with_the_key(home: Path) -> None:
     behind = Health(lag_s=12.5)
-    with TestClient(Door(app, keyed=True, look=lambda: behind), "http://127.0.0.1:8470") as client:  # type: ignore[arg-type]
+    door = Door(app, keyed=True, look=lambda: behind)  # type: ignore[arg-type]
+    with TestClient(door, "http://127.0.0.1:8470") as client:
         bare, full = client.get("/health"), client.get("/health", auth=("c2m", key()))
         wrong = client.get("/health", auth=("c2m", "wrong"))
         foreign = client.get("/health", headers={"host": "evil.example"})

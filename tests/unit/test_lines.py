@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST = 120  # characters
 READ = {".cff", ".md", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml"}
 FOLDERS = [
-    *("benchmarks", "c2m", "dbt_project", "docs", "examples", "expectations", "flows", "mappings", "models"),
+    *("benchmarks", "c2m", "dbt_project", "deploy", "docs", "examples", "expectations", "flows", "mappings", "models"),
     *("optimization", "scripts", "tests", "worlds"),
 ]
 
