@@ -7,6 +7,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from c2m.errors import InputError
 from c2m.files import write_atomically
 from c2m.settings import settings
 
@@ -15,10 +16,13 @@ def now() -> datetime:
     """The current moment, UTC: real, or virtual = `at` + `speed` x real time passed since the clock was set."""
     try:
         file = json.loads(settings().clock_file.read_text(encoding="utf-8"))
+        passed = datetime.now(UTC) - datetime.fromisoformat(file["set"])
+        return datetime.fromisoformat(file["at"]) + passed * float(file["speed"])
     except FileNotFoundError:
         return datetime.now(UTC)
-    passed = datetime.now(UTC) - datetime.fromisoformat(file["set"])
-    return datetime.fromisoformat(file["at"]) + passed * float(file["speed"])
+    except (ValueError, KeyError, TypeError) as error:
+        wanted = 'expected {"at": MOMENT, "set": MOMENT, "speed": NUMBER}: restore it from a backup'
+        raise InputError("clock", [f"{settings().clock_file} is no clock ({error}); {wanted}"]) from None
 
 
 def set_now(moment: datetime, speed: float = 0) -> None:

@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsError,
     YamlConfigSettingsSource,
 )
+from yaml import YAMLError
 
 from c2m.errors import InputError
 
@@ -484,3 +485,9 @@ def settings() -> Settings:
         raise InputError("settings", faults) from None
     except SettingsError as error:
         raise InputError("settings", [str(error)]) from None
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        file = Path(os.environ.get("C2M_HOME", "var")) / "c2m.yaml"
+        seen = " ".join(str(error).split())
+        raise InputError(
+            "settings", [f"{file} cannot be read: {seen}; mend it, or move it away for defaults"]
+        ) from None

@@ -57,7 +57,11 @@ def known() -> Mapping[str, Hashes]:
 
 @lru_cache(maxsize=1)
 def _read(file: Path, _version: tuple[int, int]) -> Mapping[str, Hashes]:
-    found: dict[str, Hashes] = json.loads(file.read_bytes())
+    try:
+        found: dict[str, Hashes] = json.loads(file.read_bytes())
+    except ValueError as error:
+        move = "restore it from a backup, or remove it and issue all keys anew (c2m factory add)"
+        raise InputError("credentials", [f"{file} cannot be read ({error}); nobody is let in: {move}"]) from None
     return found
 
 
