@@ -61,7 +61,6 @@ def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
     )
     _insert(connection, "typed", [_refer(reference) for reference in mapping.feed.references])
     _insert(connection, "typed", [_convert(conversion) for conversion in mapping.feed.conversions])
-    _accept(connection, mapping.feed)
     _stand(connection, mapping.feed, own_batch)
 
 
@@ -173,13 +172,6 @@ def _convert(conversion: Conversion) -> _Check:
     return _Check(f'"#record" IN ({lacking})', conversion.name, shown, f"{advice}comes in by itself.")
 
 
-def _accept(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    connection.execute(
-        f"""CREATE TEMP TABLE accepted AS SELECT *, {row_hash(feed)} AS _row_hash, false AS duplicate
-        FROM typed ANTI JOIN broken USING ("#record")"""
-    )
-
-
 def row_hash(feed: Feed) -> str:
     """SQL: the hash of a row by its contract's columns."""
     content = ", ".join(
@@ -235,30 +227,35 @@ def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_
 
 
 def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) -> None:
-    """Which row of a key and known_at stands: the landed one, else the first of the file."""
-    key = ", ".join((*feed.key, "known_at"))
+    """Which row of a key and known_at stands: the landed one, else the first of the file.
+
+    Makes `again`, the rows of a key that has another one, and with it the view `accepted`: nothing is copied.
+    """
+    key, mine = ", ".join((*feed.key, "known_at")), row_hash(feed)
+    good = 'typed ANTI JOIN broken USING ("#record")'
     connection.execute(
-        f"""CREATE TEMP TABLE standing AS
-        SELECT "#record", a._row_hash AS mine,
-            coalesce(l._row_hash, first_value(a._row_hash) OVER same_key) AS standing,
-            l._row_hash IS NOT NULL OR row_number() OVER same_key > 1 AS again
-        FROM accepted AS a LEFT JOIN (
-            SELECT {key}, _row_hash FROM {landing.source(feed.name)} WHERE _batch_id <> $own_batch
-                AND known_at BETWEEN (SELECT min(known_at) FROM accepted) AND (SELECT max(known_at) FROM accepted)
-        ) AS l USING ({key})
-        WINDOW same_key AS (PARTITION BY {key} ORDER BY "#record")""",
+        f"""CREATE TEMP TABLE again AS
+        WITH found AS (
+            SELECT "#record", l._row_hash AS landed, first_value("#record") OVER same_key AS first
+            FROM {good} LEFT JOIN (
+                SELECT {key}, _row_hash FROM {landing.source(feed.name)} WHERE _batch_id <> $own_batch
+                    AND known_at BETWEEN (SELECT min(known_at) FROM typed) AND (SELECT max(known_at) FROM typed)
+            ) AS l USING ({key})
+            WINDOW same_key AS (PARTITION BY {key} ORDER BY "#record")
+            QUALIFY landed IS NOT NULL OR "#record" > first
+        ), hashed AS (SELECT "#record", {mine} AS hash FROM typed)
+        SELECT "#record", mine.hash <> coalesce(landed, theirs.hash) AS conflict
+        FROM found JOIN hashed AS mine USING ("#record") JOIN hashed AS theirs ON theirs."#record" = first""",
         {"own_batch": own_batch},
     )
     connection.execute(
         f"""INSERT INTO broken SELECT "#record", 'key-conflict', {_shown((*feed.key, "known_at"))}, $advice
-        FROM accepted JOIN standing USING ("#record") WHERE mine <> standing""",
+        FROM typed JOIN again USING ("#record") WHERE conflict""",
         {"advice": "Another content of this key and known_at came before. Give a later known_at, or drop this row."},
     )
     connection.execute(
-        'DELETE FROM accepted WHERE "#record" IN (SELECT "#record" FROM standing WHERE mine <> standing)'
-    )
-    connection.execute(
-        'UPDATE accepted SET duplicate = true WHERE "#record" IN (SELECT "#record" FROM standing WHERE again)'
+        f"""CREATE TEMP VIEW accepted AS SELECT typed.*, {mine} AS _row_hash, again."#record" IS NOT NULL AS duplicate
+        FROM {good} LEFT JOIN again USING ("#record")"""
     )
 
 
