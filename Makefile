@@ -1,6 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
 .PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor \
-  bench-faults bench-marts bench-finish bench-scores bench-promises lock clean
+  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
@@ -65,7 +65,7 @@ docs: setup
 # The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform.
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.worlds.calibrate
-	$(MAKE) bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
+	$(MAKE) bench-feeds bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
 
 bench-forecast: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.forecast.amazon
@@ -86,6 +86,10 @@ bench-faults: setup
 
 bench-marts: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.marts.scans
+
+bench-feeds: setup
+	$(BIN)/python -m benchmarks.feeds.intake
+	$(BIN)/python -m benchmarks.tenants.breakages
 
 bench-finish: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.finish.prediction
