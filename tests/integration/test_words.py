@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -57,3 +58,20 @@ def test_a_full_disk_ends_a_command_in_words() -> None:
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     assert in_words(KeyError("x")) is None
     assert in_words(FileNotFoundError(errno.ENOENT, "gone", "f")) is None
+
+
+def test_a_home_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("C2M_HOME", str(tmp_path / "file" / "home"))
+    settings.cache_clear()
+    store.engine.cache_clear()
+    done = CliRunner().invoke(app, ["status"])
+    assert done.exit_code == 2, done.output
+    assert "cannot be made" in done.stderr and "Traceback" not in done.output
+
+
+def test_what_duckdb_tells_of_the_machine_is_said_too() -> None:
+    told = in_words(duckdb.IOException("IO Error: Could not write file x: No space left on device"))
+    assert told
+    assert "the disk is full: make room" in told.faults[0]
+    assert in_words(duckdb.IOException('IO Error: No files found that match the pattern "x"')) is None
