@@ -271,7 +271,7 @@ def at_any_time(*names: str) -> Callable[[Site, Fault], int]:
 
 
 def kill_broker(made: Site) -> int:
-    os.kill(made.broker.pid, signal.SIGKILL)
+    os.kill(made.broker.process.pid, signal.SIGKILL)
     made.close_broker()
     pause(made, 0.1, 1.0)
     made.open_broker()

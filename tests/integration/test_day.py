@@ -55,7 +55,12 @@ def test_status_prints_what_the_readme_shows(undisturbed: Path, prefect_url: str
     printed = subprocess.run(command("status"), env=env, capture_output=True, text=True, check=True).stdout
     seen, expected = (tables(text) for text in (readme_run.shown(printed, str(undisturbed)), readme_run.in_readme()))
     assert [*seen] == [*expected]
-    assert seen["Rows up to"] == expected["Rows up to"]
+    rows, shown = ({row[0]: row[1:] for row in told["Rows up to"]} for told in (seen, expected))
+    assert rows.keys() == shown.keys()
+    made = {"receipts"}  # of what the factories shipped: as many as the floor had shipments
+    assert {feed: row for feed, row in rows.items() if feed not in made} == {
+        feed: row for feed, row in shown.items() if feed not in made
+    }
     for title in ("Plan", "Forecast"):
         assert [row[0] for row in seen[title]] == [row[0] for row in expected[title]]
 

@@ -93,7 +93,7 @@ def test_the_command_tells_words_and_figures(undisturbed: Path, world: Path) -> 
     assert (said["kind"], said["id"], said["holds"]) == ("job order", job, True)
     for link in said["links"]:
         assert f"{link['link']} {link['of']}  [holds]" in words
-    assert "on hand and" in words and "no plan costs less than" in words and "sales_lines" in words
+    assert "in transit and" in words and "no plan costs less than" in words and "sales_lines" in words
     unknown = subprocess.run(command("why", "nothing"), env=env, capture_output=True, text=True)
     assert (unknown.returncode, "no order, lot or job order of that name" in unknown.stderr) == (2, True)
 
@@ -222,7 +222,7 @@ FILES = [
      "its id, from the hashes of its marts"),
     (R, every("published/*/demand_daily.parquet", "pieces_asked + 1 AS pieces_asked"), "mart build",
      "SHA-256 of its demand_daily"),
-    (R, every("published/*/stock_position.parquet", "on_hand + 1 AS on_hand"), "stock", "on hand, on order"),
+    (R, every("published/*/stock_position.parquet", "on_hand + 1 AS on_hand"), "stock", "on hand, in transit"),
     (R, every("landing/sales_lines/*.parquet", "quantity + 1 AS quantity"), "landed rows", "hash of record"),
     (M, every("landing/merchant_order_lines/*.parquet", "quantity + 1 AS quantity"), "order lines", "pieces by SKU"),
     (M, every("landing/file_outcomes/*.parquet", "accepted + 1 AS accepted"), "source rows", "rows accepted"),

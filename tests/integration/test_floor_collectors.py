@@ -177,7 +177,7 @@ def test_what_a_killed_broker_acknowledged_and_forgot_is_sent_again(
             factory = stack.enter_context(Connection("factory", remembers_s=REMEMBERED_S))
             assert factory.ready.wait(20)
             say(factory, "scans", "F1", [scan])
-            os.kill(first.pid, signal.SIGKILL)
+            os.kill(first.process.pid, signal.SIGKILL)
         saved.write_bytes(before)
         stack.enter_context(broker.start(port, engine="mosquitto"))
         stack.enter_context(service("collector", ["c2m.floor.collect"], collector(NAMES[0])))

@@ -53,7 +53,9 @@ def world(pieces: int) -> dict[str, pd.DataFrame]:
         "factories": "F1",
     }
     return {
-        "factories": pd.DataFrame([factory | {"yield_rate": 1.0, "status": "active"}]),
+        "factories": pd.DataFrame(
+            [factory | {"yield_rate": 1.0, "status": "active", "same_place_as": None, "same_place_by": None}]
+        ),
         "factory_calendar": calendar,
         "factory_capabilities": pd.DataFrame(
             [{"factory_id": "F1", "kind": "category", "name": "tops", "efficiency": 0.75}]
