@@ -19,6 +19,7 @@ from c2m.feeds.landing import read_landed
 from c2m.floor import broker, collect, credentials
 from c2m.floor.child import free_port
 from c2m.floor.mqtt import Connection, Message
+from c2m.floor.service import READY
 from c2m.floor.sparkplug import service
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, FactoryStatus
@@ -146,10 +147,14 @@ def test_with_credentials_a_site_is_heard_by_its_own_adapter_and_spoken_for_by_n
     platform.loop_stop()
 
 
-def test_a_message_with_qos_0_does_not_cost_the_collector_its_connection(port: int) -> None:
+def test_a_message_with_qos_0_does_not_cost_the_collector_its_connection(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     scan = Scan(scan_id="s1", job_order_id="J1", sku_id="K1", operation="sew", quantity=1, at=datetime.now(UTC))
     with beside(collect.run), Connection("a-factory") as factory:
         until(factory.ready.is_set)
+        until(lambda: READY in caplog.messages)  # what is said with QoS 0 to nobody is lost
         for number in range(3):
             said = compose([scan.model_copy(update={"scan_id": f"s{number}"})], factory_source("F1"), scan.at).body()
             factory.publish(topic("F1", "scans"), said, qos=0)
