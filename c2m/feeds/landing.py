@@ -27,6 +27,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     # DuckDB 1.5 moves what two TRY(...) have in common out of both, where its error ends the query: one bad date would
     # cost the whole file. Expires with the DuckDB that passes the test of it.
     database.execute("SET disabled_optimizers = 'common_subexpressions'")
+    database.execute("SET parquet_metadata_cache = true")  # what has landed never changes
     database.execute(_ID_OF)
     database.execute(f"SET memory_limit = '{settings().ingest_memory_mb}MB'")
     spill = settings().home.absolute() / "spill"
@@ -47,9 +48,13 @@ def folder(name: str) -> Path:
     return settings().landing / name
 
 
-def source(name: str) -> str:
-    """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written."""
-    rows = f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))}, union_by_name = true)"
+def source(name: str, union: bool = True) -> str:
+    """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written.
+
+    union: files that landed before the contract had a column are read too, with nulls; without, and twice as fast, only
+    columns may be named that every file has.
+    """
+    rows = f"read_parquet({literal(str(folder(name) / '[!.]*.parquet'))}, union_by_name = {str(union).lower()})"
     if name not in FEEDS or (numbered := FEEDS[name].numbered) is None:
         return rows
     first = literal(FEEDS[name].column(numbered).default)  # what landed before lines had ids

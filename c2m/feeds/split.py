@@ -232,13 +232,14 @@ def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) ->
     Makes `again`, the rows of a key that has another one, and with it the view `accepted`: nothing is copied.
     """
     key, mine = ", ".join((*feed.key, "known_at")), row_hash(feed)
+    landed = landing.source(feed.name, union=feed.numbered is not None)
     good = 'typed ANTI JOIN broken USING ("#record")'
     connection.execute(
         f"""CREATE TEMP TABLE again AS
         WITH found AS (
             SELECT "#record", l._row_hash AS landed, first_value("#record") OVER same_key AS first
             FROM {good} LEFT JOIN (
-                SELECT {key}, _row_hash FROM {landing.source(feed.name)} WHERE _batch_id <> $own_batch
+                SELECT {key}, _row_hash FROM {landed} WHERE _batch_id <> $own_batch
                     AND known_at BETWEEN (SELECT min(known_at) FROM typed) AND (SELECT max(known_at) FROM typed)
             ) AS l USING ({key})
             WINDOW same_key AS (PARTITION BY {key} ORDER BY "#record")
