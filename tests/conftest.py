@@ -1,6 +1,7 @@
 """Fixtures that every test may use: an own C2M_HOME, the public data where it lies beside the project."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
     yield folder
     settings.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_server_stays() -> Iterator[None]:
+    """A process of the suite that ends without its exit handlers would leave its PostgreSQL server."""
+    yield
+    kit = sys.modules.get("ledger_kit")
+    if kit and kit.postgresql_server.cache_info().currsize:
+        kit.postgresql_server().cleanup()
 
 
 @pytest.fixture(scope="session")

