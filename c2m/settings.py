@@ -384,6 +384,10 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, description="Prefect server and pages (loopback)")
     mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
+    rooms_port: int = Field(8490, description="Order room (loopback)")
+    rooms_url: str | None = Field(
+        None, description="Where a browser finds the order room, behind your gateway; default: the loopback"
+    )
     camera_url: CameraTemplate | None = Field(
         None,
         description="Where the video of a line lies, with {factory_id} {line_id} {start} {end} {start_s} {end_s}",

@@ -148,7 +148,7 @@ def prefect_server(port: int) -> AbstractContextManager[Child]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
     }
-    return _uvicorn("prefect-server", "prefect", port, "/api/health", asked)
+    return _uvicorn("prefect-server", "flows.pages:prefect", port, "/api/health", asked)
 
 
 def mlflow_server(port: int) -> AbstractContextManager[Child]:
@@ -160,14 +160,19 @@ def mlflow_server(port: int) -> AbstractContextManager[Child]:
 
 def documents(port: int) -> AbstractContextManager[Child]:
     """Data Docs, dbt docs and the files of the plans; nothing else of C2M_HOME is served."""
-    return _uvicorn("documents", "documents", port, "/")
+    return _uvicorn("documents", "flows.pages:documents", port, "/")
+
+
+def rooms(port: int) -> AbstractContextManager[Child]:
+    """The order room, where people sign in by link."""
+    return _uvicorn("rooms", "c2m.rooms.app:create", port, "/health")
 
 
 def _uvicorn(
     name: str, factory: str, port: int, health: str, more: dict[str, str] | None = None
 ) -> AbstractContextManager[Child]:
-    """One of the applications of flows/pages.py."""
-    command = ["uvicorn", "--factory", f"flows.pages:{factory}", "--app-dir", str(PROJECT)]
+    """An application of ours. A stream that is open does not keep it from ending."""
+    command = ["uvicorn", "--factory", factory, "--app-dir", str(PROJECT), "--timeout-graceful-shutdown", "3"]
     command += ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
     return serving(name, command, f"http://{LOOPBACK}:{port}{health}", more)
 

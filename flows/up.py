@@ -16,6 +16,7 @@ from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, Child, listens
 from c2m.floor.processes import Floor, floor
 from c2m.home import HEADER, occupied
+from c2m.rooms.links import site
 from c2m.settings import settings
 from c2m.upkeep.keeper import Keeper
 from c2m.upkeep.upgrade import upgrade
@@ -46,6 +47,7 @@ def refuse_taken_ports() -> None:
         "prefect_port": "Prefect server",
         "mlflow_port": "MLflow server",
         "docs_port": "documents",
+        "rooms_port": "order room",
         "mqtt_port": "broker",
         "http_port": "factory endpoint",
         "relay_port": "health of the relay",
@@ -110,6 +112,7 @@ def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[Child | 
     yield "Prefect server", services.own_prefect_server(settings().prefect_port)
     yield "MLflow server", services.mlflow_server(settings().mlflow_port)
     yield "documents", services.documents(settings().docs_port)
+    yield "order room", services.rooms(settings().rooms_port)
     factories = timelapse.simulated_factories() if simulate else None
     ports = {name: getattr(settings(), name) for name in ("mqtt_port", "http_port", "relay_port")}
     running = floor(factories, settings().simulation_seed, **ports)
@@ -125,6 +128,7 @@ def addresses() -> Table:
     table.add_row("Prefect: flows, schedules, plans to release", f"http://{LOOPBACK}:{settings().prefect_port}")
     table.add_row("MLflow: runs, models, champion", f"http://{LOOPBACK}:{settings().mlflow_port}")
     table.add_row("Data Docs and dbt docs", f"http://{LOOPBACK}:{settings().docs_port}")
+    table.add_row("order room; c2m rooms link makes a link", site())
     table.add_row("factory endpoint, HTTP", f"http://{LOOPBACK}:{settings().http_port}")
     table.add_row("factory endpoint, MQTT", f"mqtt://{LOOPBACK}:{settings().mqtt_port}")
     table.add_row("health, for each HTTP port; figures", f"/health; http://{LOOPBACK}:{settings().docs_port}/metrics")

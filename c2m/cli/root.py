@@ -39,25 +39,31 @@ def _root(
 ) -> None: ...
 
 
+def plainly(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, whose faults become a list on standard error and an exit code: `C2MError`, full disks, ..."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as error:
+            told = error if isinstance(error, C2MError) else in_words(error)
+            if told is None:
+                raise
+            from c2m.terminal import harmless
+
+            faults = (f"  * {harmless(fault)}" for fault in told.faults)
+            print(f"error: {told.reason}", *faults, sep="\n", file=sys.stderr)
+            raise typer.Exit(told.exit_code) from None
+
+    return run
+
+
 def command(name: str | None = None, group: typer.Typer = app) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a command whose faults become a list on standard error and an exit code: `C2MError`, full disks, ..."""
+    """Registers a command that tells its faults plainly."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        @wraps(function)
-        def run(*args: Any, **kwargs: Any) -> None:
-            try:
-                function(*args, **kwargs)
-            except Exception as error:
-                told = error if isinstance(error, C2MError) else in_words(error)
-                if told is None:
-                    raise
-                from c2m.terminal import harmless
-
-                faults = (f"  * {harmless(fault)}" for fault in told.faults)
-                print(f"error: {told.reason}", *faults, sep="\n", file=sys.stderr)
-                raise typer.Exit(told.exit_code) from None
-
-        group.command(name)(run)
+        group.command(name)(plainly(function))
         return function
 
     return register

@@ -10,6 +10,8 @@ PlanState = Literal["proposed", "released", "rejected", "superseded"]
 Decided = Literal["released", "rejected"]
 Delivery = Literal["pending", "sent", "answered", "void"]
 Source = Literal["merchant", "replenishment"]
+# Of a person in the order room; merchants and factories see their own rows alone.
+Role = Literal["operator", "planner", "data", "auditor", "merchant", "factory"]
 JobState = Literal[
     "Released",
     "NotAllowedToStart",

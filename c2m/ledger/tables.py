@@ -65,6 +65,7 @@ class Base(DeclarativeBase):
         states.JobState: _one_of(states.JobState, "state"),
         states.Source: _one_of(states.Source, "source"),
         states.Decided: _one_of(states.Decided, "decision"),
+        states.Role: _one_of(states.Role, "role"),
     }
 
 
@@ -528,6 +529,25 @@ class AlertNotice(Base):
     target: Mapped[Key]
     severity: Mapped[int]
     at: Mapped[datetime]
+
+
+class RoomLink(Base):
+    """A link by which a person signs in to the order room, or the sign-in of a team's own. Not in TABLES.
+
+    token_sha256: of the token, which nobody keeps. tenant: the merchant or factory whose rows it shows; '' for others.
+    """
+
+    __tablename__ = "room_links"
+    link_id: Mapped[Key]
+    token_sha256: Mapped[Id] = mapped_column(unique=True)
+    role: Mapped[states.Role]
+    tenant: Mapped[Id]
+    person: Mapped[str]
+    made_by: Mapped[str]
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 TABLES: dict[str, type[Base]] = {

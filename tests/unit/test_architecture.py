@@ -34,6 +34,7 @@ FLOORS = {
         "simulation",
         "people",
         "why",
+        "rooms",
         "upkeep",
         "doctor",
         "cli",

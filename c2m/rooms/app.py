@@ -1,0 +1,70 @@
+"""The site: routes, headers, what a person sees where they may not go or something is wrong.
+
+It stands behind the same door as the other servers (c2m/doors.py), which asks for no key here: people sign in by link.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from c2m.doors import App, Door
+from c2m.errors import C2MError
+from c2m.health import Health
+from c2m.ledger import store
+from c2m.rooms import entry, page
+from c2m.rooms.pages import factory, merchant, operations, sign_in
+
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def create() -> App:
+    """The site behind its door."""
+    app = FastAPI(title="C2M order room", docs_url=None, redoc_url=None, openapi_url=None)
+    for routes in (sign_in.routes, operations.routes, merchant.routes, factory.routes):
+        app.include_router(routes)
+    app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
+    app.middleware("http")(_with_headers)
+    app.exception_handler(entry.SignInNeededError)(_to_sign_in)
+    app.exception_handler(entry.NotYoursError)(_not_found)
+    app.exception_handler(HTTPException)(_not_found)
+    app.exception_handler(RequestValidationError)(_not_found)
+    app.exception_handler(C2MError)(_in_words)
+    return Door(app, keyed=False, look=_look)
+
+
+async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await go_on(request)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _to_sign_in(request: Request, _: Exception) -> Response:
+    if request.method == "GET":
+        return RedirectResponse("/sign-in", 303)
+    return page.shown(request, "sign_in.html", 401, token=None)
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    """The same words whether there is no such page or it is somebody else's."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return page.shown(request, "error.html", status, faults=[])
+
+
+def _in_words(request: Request, error: Exception) -> Response:
+    return page.shown(request, "error.html", 409, faults=getattr(error, "faults", []))
+
+
+def _look() -> Health:
+    """Ready once the ledger answers."""
+    with store.reading():
+        return Health()

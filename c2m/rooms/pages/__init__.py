@@ -1,0 +1,1 @@
+"""The pages of the order room: a module per room, each with its routes."""
