@@ -26,7 +26,8 @@ _MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
 FIRST_LINE = "#1"  # of the lines without an id of their own that are equal in the rest of their key
 
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
-Id = Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ID = "[A-Za-z0-9_-]{1,64}"
+Id = Annotated[str, Sql("VARCHAR"), Field(pattern=f"^{ID}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
 Code = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=255)]  # as others spell it, any Unicode
 # A name that a job order tells and both sides must spell alike: what a message cannot carry is no part of it.
@@ -412,6 +413,19 @@ PRODUCED: dict[str, dict[str, str]] = {
         "arrived_at": "TIMESTAMP",
         "left_out": "BIGINT",
         "notes": "VARCHAR",
+    },
+    # Lines that their order lacks: rule says why. Of a line that cannot be read in part the rest is told.
+    "quarantined_order_lines": {
+        "merchant_id": "VARCHAR",
+        "order_id": "VARCHAR",
+        "sku_id": "VARCHAR",
+        "order_line_id": "VARCHAR",
+        "quantity": "INTEGER",
+        "status": "VARCHAR",
+        "rule": "VARCHAR",
+        "batch_id": "VARCHAR",
+        "record": "BIGINT",
+        "known_at": "TIMESTAMP",
     },
     "forecasts": {
         **_STYLE_FORECAST,

@@ -170,6 +170,7 @@ class Shape(_Part):
         return tuple(dict.fromkeys(names))
 
 
+NOT_OF_SOURCE = "merchant-not-of-source"  # the rule of a source that speaks for some merchants alone
 NO_SHAPE = Shape.model_validate({})
 
 
@@ -217,7 +218,7 @@ class Mapping:
             return self
         known = ", ".join(map(literal, merchants)) or "NULL"
         advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
-        rule = Rule("merchant-not-of-source", ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
+        rule = Rule(NOT_OF_SOURCE, ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
         return replace(self, feed=self.feed.with_rule(rule), merchants=tuple(merchants))
 
     @cached_property

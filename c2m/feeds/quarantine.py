@@ -3,7 +3,7 @@
 feed, batch_id, file, record, raw (JSON of the columns that the mapping reads, nothing else of the file), rule, seen,
 advice. Beside it lies, as <batch_id>.yaml, the mapping that a foreign file was read with: corrected rows return by it.
 A source that speaks for some merchants alone has them in <batch_id>.merchants.json: its corrected rows speak for no
-others.
+others. Lines of orders land too, as what their order lacks: it is not whole without them.
 """
 
 import json
@@ -15,9 +15,9 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.feeds import landing
-from c2m.feeds.contracts import FEEDS
+from c2m.feeds.contracts import FEEDS, ID
 from c2m.feeds.forms import cells
-from c2m.feeds.mapping import Mapping, native, parse
+from c2m.feeds.mapping import NOT_OF_SOURCE, Mapping, native, parse
 from c2m.feeds.outcomes import Outcome, find
 from c2m.feeds.records import kind_of
 from c2m.feeds.rules import Feed, literal, quoted
@@ -73,7 +73,26 @@ def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outco
         if mapping.merchants is not None:
             write_atomically(path.with_suffix(".merchants.json"), json.dumps(mapping.merchants).encode())
         landing.write_parquet(connection.sql("FROM quarantined ORDER BY record, rule"), path)
+    if outcome.feed == "merchant_order_lines" and _has_typed(connection):
+        _land_lines(connection, outcome)
     return len(records_of(outcome))
+
+
+def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
+    """Lands what can be read of broken lines, save of those by which a source speaks for somebody else's order."""
+    lines = connection.execute(
+        """SELECT merchant_id, order_id, if(regexp_full_match(sku_id, $id), sku_id, NULL) AS sku_id, order_line_id,
+            quantity, status, rule, $batch_id AS batch_id, "#record" AS record,
+            coalesce(known_at, $arrived_at) AS known_at
+        FROM typed JOIN (
+            SELECT "#record", string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rule FROM broken GROUP BY "#record"
+            HAVING NOT bool_or(rule = $not_theirs)
+        ) USING ("#record")
+        WHERE merchant_id IS NOT NULL AND order_id IS NOT NULL""",
+        {"id": ID, "batch_id": outcome.batch_id, "arrived_at": outcome.arrived_at, "not_theirs": NOT_OF_SOURCE},
+    ).df()
+    if len(lines):
+        landing.land_frame("quarantined_order_lines", lines)
 
 
 def records_of(outcome: Outcome) -> set[int]:

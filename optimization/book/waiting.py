@@ -41,12 +41,18 @@ def set_apart(
 
 
 def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
-    """Why orders are not whole, by order_id. book: lines with the header's line_count and total_quantity.
+    """Why orders are not whole, by order_id.
 
-    A cancelled line counts as a line, not as pieces.
+    A cancelled line counts as a line, not as pieces. Of an order that says neither how many lines nor how many pieces
+    it has, a line that lies in quarantine is one that it lacks.
+
+    Parameters
+    ----------
+    book
+        Lines with the header's line_count and total_quantity, and the order's quarantined_lines.
     """
-    counts = ["line_count", "total_quantity"]
-    told = book.reindex(columns=["order_id", "quantity", *counts])
+    counts = ["line_count", "total_quantity", "quarantined_lines"]
+    told = book.reindex(columns=["order_id", "quantity", *counts, "quarantined_line"])
     by_order = told.assign(**{name: pd.to_numeric(told[name]) for name in counts}).groupby("order_id")
     seen = by_order.agg(
         lines=("quantity", "size"),
@@ -54,16 +60,29 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
         pieces=("quantity", "sum"),
         line_count=("line_count", "first"),
         total_quantity=("total_quantity", "first"),
+        quarantined=("quarantined_lines", "first"),
+        example=("quarantined_line", "first"),
     )
     lacks_lines = seen["line_count"].notna() & (seen["lines"] != seen["line_count"])
     lacks_lines &= seen["open_lines"] != seen["line_count"]
     lacks_pieces = seen["total_quantity"].notna() & (seen["pieces"] != seen["total_quantity"])
+    is_counted = seen["line_count"].notna() | seen["total_quantity"].notna()
+    quarantined = seen["quarantined"].fillna(0).astype(int)
+    lies = quarantined.astype(str) + " in quarantine, such as " + seen["example"].fillna("").astype(str)
+    lies = (lies + ": correct or cancel what lies there, or send what it names").where(quarantined > 0, "")
     lacking = [
-        (lacks_lines, seen["lines"], seen["line_count"], "lines"),
-        (lacks_pieces, seen["pieces"], seen["total_quantity"], "pieces"),
+        (lacks_lines, _have_come(seen["lines"], seen["line_count"], "lines", lies)),
+        (lacks_pieces, _have_come(seen["pieces"], seen["total_quantity"], "pieces", lies)),
+        (~is_counted & (quarantined > 0), "lines of it are missing: " + lies),
     ]
     found = pd.Series("", seen.index, dtype=object)
-    for lacks, came, whole, what in lacking:
-        words = came.astype(str) + " of " + whole.astype("Int64").astype(str) + f" {what} have come: send the rest"
+    for lacks, words in lacking:
         found = found.mask(lacks & (found == ""), words)
     return found
+
+
+def _have_come(
+    came: "pd.Series[int]", whole: "pd.Series[float]", what: str, lies: "pd.Series[str]"
+) -> "pd.Series[str]":
+    words = came.astype(str) + " of " + whole.astype("Int64").astype(str) + f" {what} have come: send the rest"
+    return words + lies.where(lies == "", "; " + lies)

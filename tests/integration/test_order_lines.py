@@ -116,3 +116,51 @@ def test_a_line_that_waited_comes_back_as_the_line_it_was(home: Path, tmp_path: 
     again = ingest(World.load(folder)).set_index("file").loc["merchant_order_lines.again.csv"]
     assert (again["accepted"], again["duplicates"], again["quarantined"]) == (3, 3, 0)
     assert sorted(read_landed("merchant_order_lines", order_id="o2")["quantity"]) == [7, 100, 150]
+
+
+def test_an_order_waits_for_its_lines_in_quarantine_until_something_settles_them(home: Path, tmp_path: Path) -> None:
+    names = ["sku-comes", "corrected", "cancelled", "sent-again", "counted", "own-id", "whole"]
+    headers = [good("merchant_orders", order_id=name) for name in names]
+    headers[names.index("counted")]["line_count"] = "1"
+    rows = [line(100, order_id=name) for name in names]
+    rows += [line(50, order_id=name, sku_id="tee-blue-M") for name in ("sku-comes", "cancelled", "counted")]
+    rows += [line(50, order_id="corrected", sku_id="tee-bleu-M"), line(50, order_id="sent-again") | {"quantity": "5O"}]
+    rows += [line(50, order_id="own-id", sku_id="tee-bleu-M", order_line_id="a")]
+    world(tmp_path, headers, rows)
+    # A source that speaks for another merchant names an order that is not its own.
+    others = tmp_path / "others"
+    write_csv(others / "merchant_order_lines.csv", [line(9, order_id="whole", sku_id="tee-blue-M")])
+    (others / "world.yaml").write_text("merchants: [m2]\n")
+    ingest(World.load(others))
+    asked = book()
+    waits = merchant_lots(asked, published.read("skus"))[1].set_index("order_id")["waits"]
+    assert {name for name, words in waits.items() if words} == set(names) - {"counted", "whole"}
+    assert "1 in quarantine, such as tee-bleu-M (sku_id-unknown)" in waits["corrected"]
+    assert "1 in quarantine, such as tee-red-M (quantity-type)" in waits["sent-again"]
+    export = tmp_path / "wrong.csv"
+    quarantine.export_quarantine("merchant_order_lines", export)
+    corrected = pd.read_csv(export, dtype=str).query("order_id == 'corrected'").assign(sku_id="tee-red-L")
+    corrected.to_csv(export, index=False)
+    folder = tmp_path / "world"
+    write_csv(folder / "catalogue.more.csv", [good("catalogue", sku_id="tee-red-L", crafts="")])
+    ingest(World.load(folder))
+    readmit(export)
+    write_csv(
+        folder / "merchant_order_lines.later.csv",
+        [
+            line(0, known_at=LATER, order_id="cancelled", sku_id="tee-blue-M"),
+            line(50, known_at=LATER, order_id="sent-again"),
+            line(50, known_at=LATER, order_id="own-id", sku_id="tee-red-L", order_line_id="a"),
+        ],
+    )
+    ingest(World.load(folder))
+    assert set(book().query("quarantined_lines > 0")["order_id"]) == {"sku-comes", "counted"}
+    arrived = good("catalogue", sku_id="tee-blue-M", colour="blue", crafts="")
+    write_csv(folder / "catalogue.new.csv", [arrived])
+    ingest(World.load(folder))
+    settled = book()
+    assert not settled["quarantined_lines"].any()
+    assert settled.groupby("order_id")["quantity"].sum().to_dict() == {
+        "sku-comes": 150, "corrected": 150, "cancelled": 100, "sent-again": 50, "counted": 150, "own-id": 150,
+        "whole": 100,
+    }  # fmt: skip
