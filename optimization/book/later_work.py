@@ -49,26 +49,37 @@ class Coming:
         return minutes, first
 
 
-def coming(told: pd.DataFrame, factory_id: str, factories: int, random: np.random.Generator, draws: int) -> Coming:
-    """Draws for a factory. told: TOLD, of the last OBSERVED_DAYS, of all factories; factories: how many there are."""
-    told, days = _daily(told)
-    own = (told["factory_id"] == factory_id).to_numpy()
-    a_day = (own.sum() + OWN_WEIGHT_DAYS * len(told) / factories / max(days, 1)) / (OWN_WEIGHT_DAYS + days)
-    count = random.poisson(a_day, (COMING_DAYS, draws))
-    shape = (COMING_DAYS, int(count.max()), draws)
-    weight = np.where(own, 1.0, OWN_WEIGHT_JOBS / max(len(told), 1))
-    like = random.choice(len(told), shape, p=weight / weight.sum()) if len(told) else np.zeros(shape, dtype=np.int64)
-    comes = np.arange(shape[1])[:, None] < count[:, None]
-    quantity, minutes, wait = (told[name].to_numpy()[like] for name in ("quantity", "minutes", "wait_days"))
-    first_day = 1 + np.arange(COMING_DAYS)[:, None, None] + wait
-    return Coming(np.where(comes, quantity, 0), minutes, first_day)
+@dataclass(frozen=True)
+class Lately:
+    """What was told day by day (jobs,), and of how many days that is."""
+
+    days: int
+    factory_id: NDArray[np.str_]
+    quantity: Ints
+    minutes: Floats
+    wait_days: Ints  # from the day on which it was told to its first
 
 
-def _daily(told: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """What was told day by day up to the business date, and of how many days that is.
+def lately(told: pd.DataFrame) -> Lately:
+    """Of TOLD, of all factories, what was told day by day up to the business date.
 
     Not the first day on which anything was told: it is when the whole book comes at once.
     """
     since = max(int(told["told_day"].min()) + 1, -OBSERVED_DAYS) if len(told) else 0
     rows = told[told["told_day"].between(since, -1)]
-    return rows.assign(wait_days=(rows["first_day"] - rows["told_day"]).clip(lower=1)), -since
+    wait = (rows["first_day"] - rows["told_day"]).clip(lower=1)
+    names, quantity, minutes = (rows[name].to_numpy() for name in ("factory_id", "quantity", "minutes"))
+    return Lately(-since, names.astype(str), quantity, minutes, wait.to_numpy())
+
+
+def coming(told: Lately, factory_id: str, factories: int, random: np.random.Generator, draws: int) -> Coming:
+    """Draws for a factory; factories: how many there are."""
+    own, jobs = told.factory_id == factory_id, len(told.quantity)
+    a_day = (own.sum() + OWN_WEIGHT_DAYS * jobs / factories / max(told.days, 1)) / (OWN_WEIGHT_DAYS + told.days)
+    count = random.poisson(a_day, (COMING_DAYS, draws))
+    shape = (COMING_DAYS, int(count.max()), draws)
+    weight = np.where(own, 1.0, OWN_WEIGHT_JOBS / max(jobs, 1))
+    like = random.choice(jobs, shape, p=weight / weight.sum()) if jobs else np.zeros(shape, dtype=np.int64)
+    comes = np.arange(shape[1])[:, None] < count[:, None]
+    first_day = 1 + np.arange(COMING_DAYS)[:, None, None] + told.wait_days[like]
+    return Coming(np.where(comes, told.quantity[like], 0), told.minutes[like], first_day)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optimization.book.queue import booked, durations, turns
+from optimization.book.queue import Facts, Jobs, booked, by_factory, durations, turns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 AT_STAKE = 0.02  # a date is no longer at stake where it fails, or holds, with no more than this probability
 
@@ -23,15 +24,16 @@ def settled(work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overti
 
     minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories.
     """
-    row_of = pd.Index(factories["factory_id"])
-    place = pd.Series(0, index=work.index, dtype=np.int64)
-    for factory_id, jobs in work.groupby("factory_id"):
+    facts = factories.to_dict("records")
+    row_of = {str(known["factory_id"]): row for row, known in enumerate(facts)}
+    place = np.zeros(len(work), dtype=np.int64)
+    for factory_id, rows, jobs in by_factory(work):
         turn = turns(jobs, "rank")
         if _passed(jobs, turn).any():
-            row = int(row_of.get_loc(str(factory_id)))
-            turn = _settled(jobs, turn, factories.iloc[row], minutes[row], overtime[row])
-        place[jobs.index[turn]] = np.arange(len(jobs))
-    return place
+            row = row_of[factory_id]
+            turn = _settled(jobs, turn, facts[row], minutes[row], overtime[row])
+        place[rows[turn]] = np.arange(len(rows))
+    return pd.Series(place, work.index)
 
 
 def due_days(work: pd.DataFrame, place: "pd.Series[int]") -> "pd.Series[int]":
@@ -43,13 +45,13 @@ def due_days(work: pd.DataFrame, place: "pd.Series[int]") -> "pd.Series[int]":
     return rows["due_day"].mask(rows["new"], later).astype(np.int64).reindex(work.index)
 
 
-def _settled(jobs: pd.DataFrame, turn: Ints, factory: "pd.Series[float]", minutes: Floats, overtime: Floats) -> Ints:
+def _settled(jobs: Jobs, turn: Ints, factory: Facts, minutes: Floats, overtime: Floats) -> Ints:
     """Puts each job order whose date is at stake before what it was not behind so far, until none is passed."""
-    needed = durations(jobs, factory, np.random.default_rng(len(jobs)))
-    told_by = jobs["told_by"].to_numpy(dtype=float)[:, None]
+    needed = durations(jobs, factory, np.random.default_rng(len(turn)))
+    told_by = np.asarray(jobs["told_by"], dtype=float)[:, None]
 
     def holds(turn: Ints) -> Floats:
-        placed = jobs.assign(place=np.argsort(turn))
+        placed = {**jobs, "place": np.argsort(turn)}
         return np.asarray((booked(placed, "rank", needed, minutes, overtime) <= told_by).mean(axis=1))
 
     not_lost = holds(turns(jobs, "rank", "before")) > AT_STAKE
@@ -61,19 +63,19 @@ def _settled(jobs: pd.DataFrame, turn: Ints, factory: "pd.Series[float]", minute
     return turn
 
 
-def _passed(jobs: pd.DataFrame, turn: Ints) -> NDArray[np.bool_]:
+def _passed(jobs: Jobs, turn: Ints) -> Flags:
     """Which job orders with a told date, and not begun, have something ahead that was not ahead before."""
-    before = jobs["before"].mask(jobs["begun"], -1).to_numpy(dtype=float)[turn]
+    begun = np.asarray(jobs["begun"], dtype=bool)
+    before = np.where(begun, -1.0, np.asarray(jobs["before"], dtype=float))[turn]
     ahead = np.maximum.accumulate(np.concatenate(([-np.inf], before[:-1])))
-    passed = np.zeros(len(jobs), dtype=bool)
+    passed = np.zeros(len(turn), dtype=bool)
     passed[turn] = ahead > before
-    free: NDArray[np.bool_] = jobs["told_by"].notna().to_numpy() & ~jobs["begun"].to_numpy(dtype=bool)
-    return passed & free
+    return np.asarray(passed & ~np.isnan(np.asarray(jobs["told_by"], dtype=float)) & ~begun)
 
 
-def _restored(jobs: pd.DataFrame, turn: Ints, at_stake: NDArray[np.bool_]) -> Ints:
+def _restored(jobs: Jobs, turn: Ints, at_stake: Flags) -> Ints:
     """The order with each of these before the first that was behind it."""
-    before = jobs["before"].to_numpy(dtype=float)
+    before = np.asarray(jobs["before"], dtype=float)
     order = list(turn)
     for job in sorted(np.flatnonzero(at_stake), key=lambda job: before[job]):
         order.remove(job)

@@ -78,15 +78,14 @@ def promises(
     mean of the probabilities is the level, and each stands beside its date.
     """
     arrivals: dict[str, Ints] = {}
-    planned: dict[str, int] = {}
+    orders, transit = work["order_id"].astype(str).tolist(), work["transit_days"].to_numpy(dtype=np.int64)
     for row, finish in finishes(work, factories, minutes, overtime, told):
-        order, days = str(work["order_id"].iloc[row]), int(work["transit_days"].iloc[row])
-        arrivals[order] = np.maximum(arrivals.get(order, 0), finish + days)
-        planned[order] = max(planned.get(order, 0), int(work["planned_day"].iloc[row]) + days)
+        arrivals[orders[row]] = np.maximum(arrivals.get(orders[row], 0), finish + transit[row])
+    planned = (work["planned_day"] + transit).groupby(orders).max()
     rows, owed = [], 0.0
     for order, came in sorted(arrivals.items()):
         day, modelled, share = _promised(came, level, owed, correction)
-        rows.append((order, planned[order], day, modelled, share))
+        rows.append((order, int(planned[order]), day, modelled, share))
         owed += level - share
     return pd.DataFrame(rows, columns=["order_id", "planned_day", "promised_day", "modelled", "probability"])
 
@@ -100,10 +99,3 @@ def _promised(came: Ints, level: float, owed: float, correction: Correction) -> 
     bold = sure - 1 if sure and 1 - share[sure - 1] <= MISSED_AT_MOST * (1 - level) else sure
     best = min(sure, bold, key=lambda at: abs(owed + level - share[at]))
     return int(day[best]), float(drawn[best]), float(share[best])
-
-
-def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """A factory's schedule in the order in which it works: by day, and on a day first what ends the soonest."""
-    ends = rows.groupby("lot_id")["day"].transform("max")
-    chunks = rows.assign(ends=ends, minutes=rows["setup_minutes"] + rows["run_minutes"])
-    return chunks.sort_values(["day", "ends", "lot_id"], ignore_index=True)

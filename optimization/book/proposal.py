@@ -8,7 +8,6 @@ import pandas as pd
 from c2m.markdown import plain
 from c2m.settings import ReleasePolicy
 from optimization.book.currencies import rates_to
-from optimization.book.promised_dates import in_order
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 
@@ -91,10 +90,9 @@ def places(schedule: pd.DataFrame) -> pd.DataFrame:
     A factory that makes its lots whole, one after another in this order, is done with each no later than by the
     schedule, which cuts them up by days.
     """
-    works = [in_order(rows) for _, rows in schedule.groupby("factory_id")]
-    if not works:
-        return pd.DataFrame(columns=[*PAIR, "place"])
-    ends = pd.concat(works).drop_duplicates(PAIR, keep="last")
+    # A factory works by day, and on a day first at what ends the soonest.
+    ends = schedule.assign(ends=schedule.groupby(PAIR)["day"].transform("max"))
+    ends = ends.sort_values(["factory_id", "day", "ends", "lot_id"]).drop_duplicates(PAIR, keep="last")
     return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*PAIR, "place"]]
 
 

@@ -13,7 +13,7 @@ Employees". Day 0 is the business date, of which the morning's plan knows nothin
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from optimization.book.later_work import Coming, coming
+from optimization.book.later_work import Coming, coming, lately
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+# Columns of job orders. Arrays rather than a frame where they are read by factory: a frame's access costs more than
+# most sums here.
+Jobs = Mapping[str, Any] | pd.DataFrame
+Facts = Mapping[str, Any] | pd.Series  # of a factory, a row of the mart
 
 # A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
 # due_day; begun; place: by the plan; before: by ranks as they are, infinite where it is new; arrival: when the factory
@@ -59,72 +64,89 @@ def finishes(
     work: columns WORK; minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories; told:
     what factories were told of lately (`later_work.TOLD`), as a sample of what is to come.
     """
-    row_of = pd.Index(factories["factory_id"])
-    for factory_id, jobs in work.groupby("factory_id"):
-        row = int(row_of.get_loc(str(factory_id)))
-        seed = int.from_bytes(hashlib.sha256(str(factory_id).encode()).digest()[:8], "big")
-        random = np.random.default_rng(seed)
-        needed = durations(jobs, factories.iloc[row], random)
-        manner = np.searchsorted(np.cumsum(manners(factories.iloc[row])), _even(random, (1, DRAWS))[0])
-        done = np.zeros((len(jobs), DRAWS), dtype=np.int64)
+    known, recent = factories.to_dict("records"), lately(told)
+    row_of = {str(facts["factory_id"]): row for row, facts in enumerate(known)}
+    for factory_id, rows, jobs in by_factory(work):
+        row = row_of[factory_id]
+        facts, random = known[row], np.random.default_rng(_seed(factory_id))
+        needed = durations(jobs, facts, random)
+        manner = np.searchsorted(np.cumsum(manners(facts)), _even(random, (1, DRAWS))[0])
+        done = np.zeros((len(rows), DRAWS), dtype=np.int64)
         for number, name in enumerate(MANNERS):
             futures = np.flatnonzero(manner == number)
             if len(futures):
                 some = len(factories), random, len(futures)
-                later = coming(told, str(factory_id), *some) if name == "size" else None
+                later = coming(recent, factory_id, *some) if name == "size" else None
                 done[:, futures] = booked(jobs, name, needed[:, futures], minutes[row], overtime[row], later)
-        yield from zip(jobs.index, done, strict=True)
+        yield from zip(rows.tolist(), done, strict=True)
 
 
-def manners(factory: "pd.Series[float]") -> Floats:
+def by_factory(work: pd.DataFrame) -> Iterator[tuple[str, Ints, Jobs]]:
+    """Each factory with the positions of its job orders in `work`, and their columns."""
+    columns = {name: work[name].to_numpy() for name in work.columns}
+    for factory_id, rows in work.groupby("factory_id").indices.items():
+        yield str(factory_id), rows, {name: values[rows] for name, values in columns.items()}
+
+
+def _seed(factory_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(factory_id.encode()).digest()[:8], "big")
+
+
+def manners(factory: Facts) -> Floats:
     """Probability that the factory works in the order of each of MANNERS."""
     share: Floats = np.array([float(factory[f"works_by_{name}"]) for name in MANNERS])
     return np.asarray(share / share.sum())
 
 
-def durations(jobs: pd.DataFrame, factory: "pd.Series[float]", random: np.random.Generator) -> Floats:
+def durations(jobs: Jobs, factory: Facts, random: np.random.Generator) -> Floats:
     """(jobs, draws) paid minutes that each job order takes."""
-    shape = (len(jobs), DRAWS)
+    begun = np.asarray(jobs["begun"], dtype=bool)
+    shape = (len(begun), DRAWS)
     sure = ndtri(_even(random, (1, DRAWS)))[0]
     level = float(factory["efficiency_level"]) + float(factory["efficiency_level_sd"]) * sure
     levels, values = np.array(RATIO).T
     quantile = _even(random, shape)
-    begun, spoiled = jobs["begun"].to_numpy(dtype=bool), 1 - float(factory["yield_rate"])
+    spoiled = 1 - float(factory["yield_rate"])
     pace = float(factory["efficiency_factor"]) * (1 - spoiled * (1 - SPOILED_MADE))
-    planned = jobs["minutes"].to_numpy(dtype=float)[:, None] * pace
-    quantile[begun] = _of_begun(quantile[begun], jobs[begun].assign(minutes=planned[begun]), factory)
+    planned = _floats(jobs, "minutes") * pace
+    for row in np.flatnonzero(begun):
+        quantile[row] = _of_begun(quantile[row], jobs, row, planned[row], factory)
     spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
     ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
-    run = planned / np.maximum(level * ratio, LOWEST_RATIO)
+    run = planned[:, None] / np.maximum(level * ratio, LOWEST_RATIO)
     operators = float(factory["operators"]) / float(factory["lines"])
     stops = random.poisson(run / MINUTES_BETWEEN_STOPS)
     idle = np.zeros(shape)
     for number in range(int(stops.max(initial=0))):
         idle += np.where(stops > number, random.choice(STOP_MINUTES, shape) * operators, 0)
-    return np.asarray(jobs["setup_minutes"].to_numpy(dtype=float)[:, None] + run + idle)
+    return np.asarray(_floats(jobs, "setup_minutes")[:, None] + run + idle)
 
 
-def _of_begun(share: Floats, jobs: pd.DataFrame, factory: "pd.Series[float]") -> Floats:
-    """Quantiles of RATIO of what is under way, by its own (jobs, draws); minutes of jobs: without what is spoiled.
+def _floats(jobs: Jobs, name: str) -> Floats:
+    return np.asarray(jobs[name], dtype=float)
+
+
+def _of_begun(share: Floats, jobs: Jobs, row: int, minutes: float, factory: Facts) -> Floats:
+    """Quantiles of RATIO of a job order under way, by its own (draws,); minutes: without what is spoiled.
 
     What it has made in the time that it has had tells its ratio. Where that is not known, it is met in proportion to
     how long it takes.
     """
     quantile = (np.arange(DRAWS) + 0.5) / DRAWS
     ratio = np.interp(quantile, *np.array(RATIO).T)
-    found = np.empty_like(share)
-    had_minutes = jobs["had_minutes"].to_numpy(dtype=float) - float(factory["setup_minutes"])
-    for row, (had, job) in enumerate(zip(had_minutes, jobs.to_dict("records"), strict=True)):
-        known = job["made"] > 0 and had > 0
-        weight = _likelihood(job, had, float(factory["efficiency_level"]) * ratio) if known else 1 / ratio
-        found[row] = np.interp(share[row], np.cumsum(weight) / weight.sum(), quantile)
-    return found
+    made, had = _floats(jobs, "made")[row], _floats(jobs, "had_minutes")[row] - float(factory["setup_minutes"])
+    if made > 0 and had > 0:
+        left, level = _floats(jobs, "quantity")[row], float(factory["efficiency_level"])
+        weight = _likelihood(made, left, minutes / left, had, level * ratio)
+    else:
+        weight = 1 / ratio
+    return np.asarray(np.interp(share, np.cumsum(weight) / weight.sum(), quantile))
 
 
-def _likelihood(job: dict[Any, Any], had: float, ratio: Floats) -> Floats:
-    """Of each ratio, where a job order has made its pieces in so many minutes, the setup left out."""
-    bundles = BUNDLES * job["made"] / (job["made"] + job["quantity"])
-    planned = job["minutes"] / job["quantity"] * job["made"] * (1 + 0.5 / bundles)  # half a bundle is between two scans
+def _likelihood(made: float, left: float, each: float, had: float, ratio: Floats) -> Floats:
+    """Of each ratio, where so many pieces of `each` minutes were made in `had`, the setup left out."""
+    bundles = BUNDLES * made / (made + left)
+    planned = each * made * (1 + 0.5 / bundles)  # half a bundle is between two scans
     error = np.hypot(MEASURED_SD, 0.5 / bundles)
     told = np.exp(-0.5 * (np.log(had * ratio / planned) / error) ** 2) / error
     return np.asarray(UNTOLD + (1 - UNTOLD) * told)
@@ -135,14 +157,14 @@ def _even(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
     return random.permuted(np.tile((np.arange(shape[1]) + 0.5) / shape[1], (shape[0], 1)), axis=1)
 
 
-def turns(jobs: pd.DataFrame, manner: str, rank: str = "place") -> Ints:
+def turns(jobs: Jobs, manner: str, rank: str = "place") -> Ints:
     """Positions of the job orders in the order in which a factory of that manner takes them; rank: the column."""
-    key = {"rank": jobs[rank], "arrival": jobs["arrival"], "size": -jobs["quantity"]}[manner]
-    return np.lexsort((jobs["arrival"], key))
+    key = _floats(jobs, {"rank": rank, "arrival": "arrival", "size": "quantity"}[manner])
+    return np.lexsort((np.asarray(jobs["arrival"]), -key if manner == "size" else key))
 
 
 def booked(
-    jobs: pd.DataFrame,
+    jobs: Jobs,
     manner: str,
     needed: Floats,
     minutes: Floats,
@@ -154,12 +176,12 @@ def booked(
     later: the larger job orders to come, which pass what waits where the largest goes first.
     """
     # From the last first day on, the work of the longest future fills no more days than these.
-    last = int(np.clip(jobs["first_day"].max(), 0, len(minutes) - 1))
+    last = int(np.clip(np.max(jobs["first_day"]), 0, len(minutes) - 1))
     most = (needed.sum(axis=0) + (later.total if later else 0.0)).max()
     enough = min(last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most)), len(minutes))
     room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
     done = np.zeros(needed.shape, dtype=np.int64)
-    begun, quantity = jobs["begun"].to_numpy(dtype=bool), jobs["quantity"].to_numpy()
+    begun, quantity = np.asarray(jobs["begun"], dtype=bool), np.asarray(jobs["quantity"])
     since = _since(jobs)
     for job in since[begun[since]]:
         done[job] = room.take_around(job, _held_up(jobs, manner, since, job))
@@ -174,28 +196,27 @@ def booked(
 def _pass(room: "_Room", job: int, quantity: int, later: Coming) -> None:
     """Books the larger job orders that factories are told of before this one begins."""
     begins = room.begins(job)
-    for day, told in enumerate(later.quantity, start=1):
+    for day in 1 + np.flatnonzero((later.quantity > quantity).any(axis=(1, 2))):
         if not (begins >= day).any():
             break
-        if not (told > quantity).any():
-            continue
         minutes, first = later.ahead(quantity, begins, day)
         if minutes.any():
             room.fill(minutes, first)
             begins = room.begins(job)
 
 
-def _since(jobs: pd.DataFrame) -> Ints:
+def _since(jobs: Jobs) -> Ints:
     """Positions of the job orders in the order in which work on them began, for those that have."""
-    return np.lexsort((jobs["arrival"], jobs["in_overtime"], jobs["begun_day"], jobs["knew"]))
+    return np.lexsort([np.asarray(jobs[name]) for name in ("arrival", "in_overtime", "begun_day", "knew")])
 
 
-def _held_up(jobs: pd.DataFrame, manner: str, since: Ints, begun: int) -> list[int]:
+def _held_up(jobs: Jobs, manner: str, since: Ints, begun: int) -> list[int]:
     """What was ahead of a job order when it began, and could not begin yet, in its order."""
-    one, began = jobs.iloc[begun], np.argsort(since)
-    waited = ~jobs["begun"].to_numpy(dtype=bool) | (began > began[begun])
-    not_yet = (jobs["first_day"] > one["begun_day"]).to_numpy() | bool(one["in_overtime"])
-    waited &= (jobs["arrival"] <= one["knew"]).to_numpy() & not_yet
+    in_overtime, begun_day, knew = (np.asarray(jobs[name])[begun] for name in ("in_overtime", "begun_day", "knew"))
+    began = np.argsort(since)
+    waited = ~np.asarray(jobs["begun"], dtype=bool) | (began > began[begun])
+    waited &= (np.asarray(jobs["first_day"]) > begun_day) | bool(in_overtime)
+    waited &= np.asarray(jobs["arrival"]) <= knew
     if not waited.any():
         return []
     turn = turns(jobs, manner, "before").tolist()
@@ -208,12 +229,12 @@ class _Room:
     Days come before draws: a job order goes through few days, and those of one day lie together.
     """
 
-    def __init__(self, jobs: pd.DataFrame, needed: Floats, minutes: Floats, overtime: Floats) -> None:
-        self.needed = needed
+    def __init__(self, jobs: Jobs, needed: Floats, minutes: Floats, overtime: Floats) -> None:
+        self.needed, self.overtime = needed, overtime
         self.free = np.repeat(np.stack([minutes, overtime])[:, :, None], needed.shape[1], axis=2)
-        self.first = jobs["first_day"].to_numpy(dtype=np.int64).clip(min=0)
-        self.due = jobs["due_day"].to_numpy(dtype=np.int64)
-        self.in_overtime = jobs["in_overtime"].to_numpy(dtype=bool)
+        self.first = np.asarray(jobs["first_day"], dtype=np.int64).clip(min=0)
+        self.due = np.asarray(jobs["due_day"], dtype=np.int64)
+        self.in_overtime = np.asarray(jobs["in_overtime"], dtype=bool)
         self.full = 0  # so many days have no regular minute left in any future
 
     def take(self, job: int) -> Ints:
@@ -221,13 +242,12 @@ class _Room:
         first, lack = int(self.first[job]), self.needed[job].copy()
         in_time = self.free[0, first : max(int(self.due[job]) + 1, first)].sum(axis=0)
         late = (in_time < lack - _LEAST) | self.in_overtime[job]
-        both = late.any()
+        any_late = late.any()
         done = np.full(len(lack), first)
         for day in range(first, self.free.shape[1]):
             _take(self.free[0, day], lack)
-            if both:
-                extra = np.where(late, self.free[1, day], 0.0)
-                taken = np.minimum(extra, lack)
+            if any_late and self.overtime[day] > 0:
+                taken = np.where(late, np.minimum(self.free[1, day], lack), 0.0)
                 self.free[1, day] -= taken
                 lack -= taken
             waits = lack > _LEAST
@@ -256,26 +276,23 @@ class _Room:
         while self.full < last and not (self.free[0, self.full] > _LEAST).any():
             self.full += 1
         first = min(max(int(self.first[job]), self.full), last)
-        begins = np.full(self.free.shape[2], first)
-        waits = np.ones(len(begins), dtype=bool)
-        for day in range(first, last):
-            waits &= self.free[0, day] <= _LEAST
-            if not waits.any():
-                break
-            begins += waits
-        return begins
+        is_open = self.free[0, first:last] > _LEAST
+        if first == last:
+            return np.full(is_open.shape[1], last)
+        return np.asarray(first + np.where(is_open.any(axis=0), is_open.argmax(axis=0), last - first))
 
     def fill(self, needed: Floats, first: Ints) -> None:
         """Takes minutes for other work from its first day (draws,) on."""
-        lack = needed.copy()
-        for day in range(max(int(first.min()), self.full), self.free.shape[1]):
-            _take(self.free[0, day], lack, first <= day)
-            if not lack.any():
-                break
+        some = np.flatnonzero(needed)
+        begin = max(int(first[some].min()), self.full)
+        day = np.arange(begin, self.free.shape[1])[:, None]
+        free = np.where(day >= first[some], self.free[0][begin:, some], 0.0)
+        before = np.cumsum(free, axis=0) - free
+        self.free[0][begin:, some] -= np.clip(needed[some] - before, 0.0, free)
 
 
-def _take(free: Floats, lack: Floats, may: NDArray[np.bool_] | None = None) -> None:
+def _take(free: Floats, lack: Floats) -> None:
     """Moves minutes (draws,) from what is free on a day to what is lacking."""
-    taken = np.minimum(free, lack if may is None else np.where(may, lack, 0.0))
+    taken = np.minimum(free, lack)
     free -= taken
     lack -= taken

@@ -29,8 +29,9 @@ def under_way(live: pd.DataFrame, factories: pd.DataFrame, calendar: pd.DataFram
     rows["begun"], rows["until"] = (
         _local(moments, rows["timezone"]) for moments in (rows["begun_at"], [until] * len(rows))
     )
-    days = rows.merge(calendar[["factory_id", "day", "minutes", "overtime_minutes"]], on="factory_id")
-    days["day"] = pd.to_datetime(days["day"])
+    paid = calendar[["factory_id", "day", "minutes", "overtime_minutes"]].assign(day=pd.to_datetime(calendar["day"]))
+    paid = paid[(paid["day"] > rows["begun"].min() - _DAY) & (paid["day"] <= rows["until"].max())]
+    days = rows.merge(paid, on="factory_id")
     days = days[(days["day"] > days["begun"] - _DAY) & (days["day"] <= days["until"])]
     regular, both = (
         _within(days, minutes) for minutes in (days["minutes"], days["minutes"] + days["overtime_minutes"])

@@ -9,7 +9,7 @@ from test_queue import DAYS, FIRST, jobs, profile
 
 from c2m.simulation.factories import booking
 from optimization.book import queue
-from optimization.book.later_work import COMING_DAYS, TOLD, Coming, coming
+from optimization.book.later_work import COMING_DAYS, TOLD, Coming, coming, lately
 
 MINUTES, NOTHING = np.full(DAYS, 4_800.0), np.zeros(DAYS)
 Job = tuple[int, float, int, int]  # quantity, minutes, told on this day, first day
@@ -70,17 +70,17 @@ def test_as_many_come_as_came_a_day() -> None:
     """Two factories of three were told of one a day for 20 days, after a first day on which the book came at once."""
     rows = [("a", 50, day) for day in range(-20, 0)] + [("b", 500, day) for day in range(-20, 0)] + [("b", 9, -21)] * 50
     counts = {
-        name: (coming(told(*rows), name, 3, np.random.default_rng(1), 2_000).quantity > 0).sum(axis=1).mean()
+        name: (coming(lately(told(*rows)), name, 3, np.random.default_rng(1), 2_000).quantity > 0).sum(axis=1).mean()
         for name in "abc"
     }
     assert counts["a"] == pytest.approx((20 + 7 * 2 / 3) / 27, rel=0.03)
     assert counts["a"] == pytest.approx(counts["b"], rel=0.03)
     assert counts["c"] == pytest.approx((7 * 2 / 3) / 27, rel=0.05)
-    mine = coming(told(*rows), "a", 3, np.random.default_rng(1), 2_000)
+    mine = coming(lately(told(*rows)), "a", 3, np.random.default_rng(1), 2_000)
     assert np.mean(mine.quantity[mine.quantity > 0] == 50) == pytest.approx((20 + 20 * 5 / 40) / (20 + 5), abs=0.12)
     assert (mine.first_day[4] == 5 + 3).all()
 
 
 @pytest.mark.parametrize("rows", [[], [("a", 50, 0)], [("a", 50, -1)]], ids=["none", "today's", "the first day's"])
 def test_nothing_comes_where_nothing_is_known_of_it(rows: list[tuple[str, int, int]]) -> None:
-    assert not (coming(told(*rows), "a", 3, np.random.default_rng(1), 100).quantity > 0).any()
+    assert not (coming(lately(told(*rows)), "a", 3, np.random.default_rng(1), 100).quantity > 0).any()
