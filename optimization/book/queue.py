@@ -29,7 +29,7 @@ Flags = NDArray[np.bool_]
 # Columns of job orders. Arrays rather than a frame where they are read by factory: a frame's access costs more than
 # most sums here.
 Jobs = Mapping[str, Any] | pd.DataFrame
-Facts = Mapping[str, Any] | pd.Series  # of a factory, a row of the mart
+Facts = Mapping[Any, Any] | pd.Series  # of a factory, a row of the mart
 
 # A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
 # due_day; begun; place: by the plan; before: by ranks as they are, infinite where it is new; arrival: when the factory
@@ -84,7 +84,8 @@ def finishes(
 def by_factory(work: pd.DataFrame) -> Iterator[tuple[str, Ints, Jobs]]:
     """Each factory with the positions of its job orders in `work`, and their columns."""
     columns = {name: work[name].to_numpy() for name in work.columns}
-    for factory_id, rows in work.groupby("factory_id").indices.items():
+    for factory_id, found in work.groupby("factory_id").indices.items():
+        rows = np.asarray(found, dtype=np.int64)
         yield str(factory_id), rows, {name: values[rows] for name, values in columns.items()}
 
 
@@ -109,7 +110,7 @@ def durations(jobs: Jobs, factory: Facts, random: np.random.Generator) -> Floats
     spoiled = 1 - float(factory["yield_rate"])
     pace = float(factory["efficiency_factor"]) * (1 - spoiled * (1 - SPOILED_MADE))
     planned = _floats(jobs, "minutes") * pace
-    for row in np.flatnonzero(begun):
+    for row in np.flatnonzero(begun).tolist():
         quantile[row] = _of_begun(quantile[row], jobs, row, planned[row], factory)
     spread = float(factory["efficiency_day_sd"]) / USUAL_DAY_SD
     ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
@@ -196,7 +197,7 @@ def booked(
 def _pass(room: "_Room", job: int, quantity: int, later: Coming) -> None:
     """Books the larger job orders that factories are told of before this one begins."""
     begins = room.begins(job)
-    for day in 1 + np.flatnonzero((later.quantity > quantity).any(axis=(1, 2))):
+    for day in (1 + np.flatnonzero((later.quantity > quantity).any(axis=(1, 2)))).tolist():
         if not (begins >= day).any():
             break
         minutes, first = later.ahead(quantity, begins, day)

@@ -27,7 +27,8 @@ _LEAST_S = 5e-5  # per slot; a search in less time finds nothing, and would end 
 _MOST_SLOTS = 250_000  # of a linear program over all slots
 _MOST_NODE_SLOTS = 30_000  # above, patterns raise the bound sooner than branch and bound
 _MOST_PATTERN_SLOTS = 1_000_000  # above, the raising of the bound does not get anywhere in minutes
-# Shares of the time. At 10,000 x 1,000 (quiet machine, limit 600 s) patterns raise the bound by 0.5 %, all in 50 s.
+# Shares of the time; the bound's from when there are prices: counted from the beginning, nothing was left of it on a
+# busy machine. At 10,000 x 1,000 (quiet machine, limit 600 s) patterns raise the bound by 0.5 %, all in 50 s.
 _LP_BY, _ROUND_BY, _BOUND_BY = 0.4, 0.6, 0.3
 
 
@@ -65,7 +66,7 @@ def solved(
     with Workers(limits.threads) as workers:
         by_nodes = len(arrays.slots[0]) <= _MOST_NODE_SLOTS
         if not by_nodes:
-            _raise_by_patterns(workers, arrays, bound, began + _BOUND_BY * limits.seconds)
+            _raise_by_patterns(workers, arrays, bound, min(_BOUND_BY * limits.seconds, end - time.monotonic()))
         search = Search(whole, _cheaper(whole.draft(start.allocation, start.work), first_plan()), bound.prices)
         if by_nodes and limits.threads > 1:
             left = Limits(end - time.monotonic(), limits.gap, 1)
@@ -98,14 +99,13 @@ def _priced(arrays: Dense, limits: Limits) -> tuple[_Bound, Callable[[], Draft |
     relaxed = relax(arrays, seconds=_LP_BY * limits.seconds) if len(arrays.slots[0]) <= _MOST_SLOTS else None
     if relaxed is None:
         ascended = ascend(arrays, _LP_BY * limits.seconds)
-        return _Bound(ascended.bound, "lagrangian", ascended.prices), partial(filled, arrays, ascended.pieces)
+        return _Bound(ascended.bound, "lagrangian", ascended.prices), lambda: filled(arrays, ascended.pieces())
     until = began + _ROUND_BY * limits.seconds
     return _Bound(relaxed.value, "lp", relaxed.prices), partial(rounded, arrays, relaxed, until, lambda: limits.stopped)
 
 
-def _raise_by_patterns(workers: Workers, arrays: Dense, bound: _Bound, until: float) -> None:
+def _raise_by_patterns(workers: Workers, arrays: Dense, bound: _Bound, seconds: float) -> None:
     """By patterns in a process of its own; where that would not get anywhere, by one look at them."""
-    seconds = until - time.monotonic()
     if len(arrays.slots[0]) > _MOST_PATTERN_SLOTS or workers.count < 2 or seconds < 1:
         bound.raise_to(column_generation.value(arrays, bound.prices), "lagrangian")
     else:
