@@ -16,7 +16,7 @@ from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
 from c2m.rooms import entry, page
-from c2m.rooms.pages import factory, merchant, operations, sign_in
+from c2m.rooms.pages import board, factory, figures, merchant, operations, orders, plans, sign_in
 
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,8 +30,8 @@ _HEADERS = {
 def create() -> App:
     """The site behind its door."""
     app = FastAPI(title="C2M order room", docs_url=None, redoc_url=None, openapi_url=None)
-    for routes in (sign_in.routes, operations.routes, merchant.routes, factory.routes):
-        app.include_router(routes)
+    for room in (sign_in, operations, orders, board, plans, figures, merchant, factory):
+        app.include_router(room.routes)
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)

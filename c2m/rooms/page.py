@@ -23,7 +23,14 @@ LANGUAGE = "c2m_language"  # cookie
 NONE = "–"
 # Address and key of its name, by role; the platform's own people share one.
 MENU: dict[str, tuple[tuple[str, str], ...]] = {
-    "operator": (("/", "menu.today"),),
+    "operator": (
+        ("/", "menu.today"),
+        ("/exceptions", "menu.exceptions"),
+        ("/orders", "menu.orders"),
+        ("/board", "menu.board"),
+        ("/plans", "menu.plans"),
+        ("/figures", "menu.figures"),
+    ),
     "merchant": (("/merchant", "menu.merchant"),),
     "factory": (("/factory", "menu.factory"),),
 }
@@ -49,6 +56,19 @@ def shown(request: Request, template: str, status: int = 200, **content: Any) ->
     return HTMLResponse(told, status, {"content-language": code, "cache-control": "no-store"})
 
 
+def words(request: Request, key: str) -> str:
+    """A text in the reader's language."""
+    return texts.text(language(request), key)
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for a template; what is missing is None."""
+    return [
+        {str(name): None if _is_none(value) else value for name, value in row.items()}
+        for row in rows.astype(object).to_dict("records")
+    ]
+
+
 def language(request: Request) -> str:
     """The language in which someone reads."""
     return texts.chosen(request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))
@@ -59,7 +79,7 @@ def _environment() -> Environment:
         return _made[0]
     made = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters |= {"day": day, "moment": moment, "whole": whole, "money": money, "share": share, "short": short}
+    made.filters |= {one.__name__: one for one in (day, moment, whole, money, share, short, one_place)}
     _made.append(made)
     return made
 
@@ -68,7 +88,7 @@ _made: list[Environment] = []
 
 
 def _is_none(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))
+    return value is None or (not isinstance(value, list | dict) and bool(pd.isna(value)))
 
 
 def day(value: Any) -> str:
@@ -99,6 +119,11 @@ def money(value: Any, currency: str) -> str:
 def share(value: Any) -> str:
     """A share as a percentage."""
     return NONE if _is_none(value) else f"{100 * float(value):.0f} %"
+
+
+def one_place(value: Any) -> str:
+    """A number with one decimal."""
+    return NONE if _is_none(value) else f"{float(value):,.1f}"
 
 
 def short(value: str) -> str:

@@ -3,19 +3,45 @@
 What people know an order by comes first (its code, style and colour); ids come last. Quantities are good pieces.
 """
 
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, get_args
+
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from c2m.ledger.states import UNFINISHED, JobState
 from c2m.ledger.store import Scope, frame
-from c2m.ledger.tables import JobOrder, Lot, Order
+from c2m.ledger.tables import JobOrder, Lot, LotSku, Order, Promise
 
-ORDER = ("order_code", "merchant_id", "source", "state", "placed_on", "due_on", "order_id")
+ORDER = ("merchant_id", "source", "state", "placed_on", "due_on", "currency", "closed_at", "order_id")
 JOB = ("state", "quantity", "good_pieces", "shipped", "defects", "start_on", "due_on", "rank", "accept_by", "reason")
+Sort = Literal["due_on", "placed_on", "code", "merchant_id", "state"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+# What people call an order: the merchant's own code, else the id under which the merchant sent it; of what we order
+# to restock there is neither.
+CODE = case((Order.source == "merchant", func.coalesce(Order.order_code, Order.order_id)), else_=Order.order_code)
+STYLE = func.coalesce(Lot.style_name, Lot.style_id)
+_LOST: tuple[JobState, ...] = ("Refused", "Expired", "Aborted")
 
 
-def orders(session: Session, scope: Scope) -> pd.DataFrame:
-    """ORDER with style_name, colours, pieces and shipped, the earliest due first.
+@dataclass(frozen=True)
+class Wanted:
+    """Which orders, in which order. text: found in code, merchant, style or colour. late_on: late on this day."""
+
+    text: str = ""
+    state: str = ""
+    source: str = ""
+    late_on: date | None = None
+    sort: Sort = "due_on"
+    descending: bool = False
+
+
+def orders(
+    session: Session, scope: Scope, wanted: Wanted | None = None, limit: int | None = None, offset: int = 0
+) -> pd.DataFrame:
+    """Orders as a list shows them.
 
     Parameters
     ----------
@@ -23,21 +49,173 @@ def orders(session: Session, scope: Scope) -> pd.DataFrame:
         Transaction of the ledger.
     scope
         A merchant's or everyone's: a factory sees job orders, not orders.
+    wanted
+        Which; default: all, the earliest due first.
+    limit
+        At most so many rows.
+    offset
+        Rows to leave out first.
 
     Returns
     -------
     pandas.DataFrame
-        A row per order.
+        code, style_name (of the largest lot), colour, colours (how many), ORDER, pieces, shipped, promised_on.
     """
-    style = func.min(func.coalesce(Lot.style_name, Lot.style_id)).label("style_name")
-    sums = (func.count().label("colours"), func.sum(Lot.quantity).label("pieces"), func.sum(Lot.shipped))
-    chosen = select(*(getattr(Order, name) for name in ORDER), style, *sums[:2], sums[2].label("shipped"))
-    joined = chosen.join(Lot, Lot.order_id == Order.order_id).where(*scope.conditions(Order)).group_by(Order.order_id)
-    return frame(session, joined.order_by(Order.due_on, Order.order_id))
+    wanted = wanted or Wanted()
+    key: Any = CODE if wanted.sort == "code" else getattr(Order, wanted.sort)
+    chosen = select(CODE.label("code"), *(getattr(Order, name) for name in ORDER)).where(*_wanted(scope, wanted))
+    ordered = chosen.order_by(key.desc() if wanted.descending else key, Order.due_on, Order.order_id)
+    found = frame(session, ordered.limit(limit).offset(offset) if limit else ordered)
+    return found.merge(_lots_in_short(session, found), on="order_id", how="left")
 
 
-def job_orders(session: Session, scope: Scope) -> pd.DataFrame:
-    """JOB with what people know it by: order_code, style_name, colour, merchant_id, factory_id and the ids.
+def count(session: Session, scope: Scope, wanted: Wanted) -> int:
+    """How many orders are wanted."""
+    return session.scalar(select(func.count()).select_from(Order).where(*_wanted(scope, wanted))) or 0
+
+
+def _wanted(scope: Scope, wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions = scope.conditions(Order)
+    if wanted.state:
+        conditions.append(Order.state.in_(UNFINISHED) if wanted.state == "unfinished" else Order.state == wanted.state)
+    if wanted.source:
+        conditions.append(Order.source == wanted.source)
+    if wanted.late_on:
+        conditions += [Order.state.in_(UNFINISHED), Order.due_on < wanted.late_on]
+    if text := wanted.text.strip():
+        of_order = select(Lot.lot_id).where(Lot.order_id == Order.order_id)
+        named = or_(*(column.icontains(text, autoescape=True) for column in (Lot.style_name, Lot.style_id, Lot.colour)))
+        own = (Order.order_code, Order.order_id, Order.merchant_id)
+        conditions.append(
+            or_(*(column.icontains(text, autoescape=True) for column in own), of_order.where(named).exists())
+        )
+    return conditions
+
+
+def _lots_in_short(session: Session, found: pd.DataFrame) -> pd.DataFrame:
+    """order_id, style_name, colour, colours, pieces, shipped, promised_on of the orders of a list."""
+    order_ids = list(found["order_id"])
+    lots = frame(
+        session,
+        select(Lot.order_id, STYLE.label("style_name"), Lot.colour, Lot.quantity, Lot.shipped)
+        .where(Lot.order_id.in_(order_ids))
+        .order_by(Lot.quantity.desc(), Lot.lot_id),
+    )
+    short = lots.groupby("order_id", as_index=False).agg(
+        style_name=("style_name", "first"),
+        colour=("colour", "first"),
+        colours=("colour", "size"),
+        pieces=("quantity", "sum"),
+        shipped=("shipped", "sum"),
+    )
+    told = frame(
+        session,
+        select(Promise.order_id, Promise.promised_on, Promise.probability)
+        .where(Promise.order_id.in_(order_ids), Promise.made_at.is_not(None))
+        .order_by(Promise.made_at.desc()),
+    ).drop_duplicates("order_id")
+    return short.merge(told, on="order_id", how="left")
+
+
+def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | None:
+    """An order as its page shows it: as in a list, with `lots` and what of it nobody makes; None: there is none here.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        A merchant's or everyone's.
+    order_id
+        Which.
+
+    Returns
+    -------
+    dict or None
+        Columns of `orders`, and lots: style_name, colour, category, crafts, quantity, shipped, waits, sizes.
+    """
+    chosen = select(CODE.label("code"), *(getattr(Order, name) for name in ORDER))
+    found = frame(session, chosen.where(Order.order_id == order_id, *scope.conditions(Order)))
+    if found.empty:
+        return None
+    row: dict[str, Any] = found.merge(_lots_in_short(session, found), on="order_id", how="left").to_dict("records")[0]
+    of_lot = ("colour", "category", "crafts", "quantity", "shipped", "waits", "specification_url", "state", "lot_id")
+    lots = select(STYLE.label("style_name"), *(getattr(Lot, name) for name in of_lot)).where(Lot.order_id == order_id)
+    skus = select(LotSku.lot_id, LotSku.size, LotSku.sku_id, LotSku.quantity, LotSku.shipped, LotSku.surplus)
+    skus = skus.join(Lot, Lot.lot_id == LotSku.lot_id).where(Lot.order_id == order_id).order_by(LotSku.sku_id)
+    sizes = {lot_id: rows.to_dict("records") for lot_id, rows in frame(session, skus).groupby("lot_id")}
+    row["lots"] = [
+        lot | {"sizes": sizes.get(lot["lot_id"], [])}
+        for lot in frame(session, lots.order_by(Lot.quantity.desc(), Lot.lot_id)).to_dict("records")
+    ]
+    return row
+
+
+def job_orders(
+    session: Session, scope: Scope, order_id: str | None = None, state: JobState | None = None
+) -> pd.DataFrame:
+    """JOB with what people know it by: code, style_name, colour, merchant_id, factory_id and the ids.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        A factory's, a merchant's or everyone's.
+    order_id
+        Only those of an order.
+    state
+        Only those in this state.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per job order, by factory in the order of work.
+    """
+    conditions = scope.conditions(JobOrder)
+    if order_id is not None:
+        conditions.append(JobOrder.order_id == order_id)
+    if state is not None:
+        conditions.append(JobOrder.state == state)
+    work = (JobOrder.factory_id, JobOrder.rank.is_(None), JobOrder.rank, JobOrder.due_on, JobOrder.job_order_id)
+    return frame(session, _job_orders(*conditions).order_by(*work))
+
+
+def _job_orders(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """The statement behind job orders: JOB with what people know it by and the ids."""
+    tenants = (JobOrder.merchant_id, JobOrder.factory_id)
+    ids = (JobOrder.begun_at, JobOrder.ended_at, JobOrder.order_id, JobOrder.lot_id, JobOrder.job_order_id)
+    named = (CODE.label("code"), Order.source, STYLE.label("style_name"), Lot.colour)
+    chosen = select(*named, *tenants, *(getattr(JobOrder, name) for name in JOB), *ids)
+    joined = chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).join(Order, Order.order_id == JobOrder.order_id)
+    return joined.where(*conditions)
+
+
+def labels(session: Session, scope: Scope, lot_ids: list[str]) -> pd.DataFrame:
+    """code, source, style_name, colour, merchant_id, due_on, quantity, order_id, lot_id of lots.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        A merchant's or everyone's.
+    lot_ids
+        Which, a page of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per lot that there is.
+    """
+    of_lot = (Lot.colour, Lot.merchant_id, Order.due_on, Lot.quantity, Lot.order_id, Lot.lot_id)
+    chosen: Select[Any] = select(CODE.label("code"), Order.source, STYLE.label("style_name"), *of_lot)
+    joined = chosen.join(Order, Order.order_id == Lot.order_id)
+    return frame(session, joined.where(Lot.lot_id.in_(lot_ids), *scope.conditions(Lot)))
+
+
+def given_back(session: Session, scope: Scope) -> pd.DataFrame:
+    """Job orders that a factory refused, did not answer or gave up, whose order is not finished: as `job_orders`.
 
     Parameters
     ----------
@@ -49,12 +227,7 @@ def job_orders(session: Session, scope: Scope) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per job order, by factory in the order of work.
+        The latest first.
     """
-    names = (Order.order_code, func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour)
-    tenants = (JobOrder.merchant_id, JobOrder.factory_id)
-    ids = (JobOrder.order_id, JobOrder.lot_id, JobOrder.job_order_id)
-    chosen = select(*names, *tenants, *(getattr(JobOrder, name) for name in JOB), *ids)
-    joined = chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).join(Order, Order.order_id == JobOrder.order_id)
-    work = (JobOrder.factory_id, JobOrder.rank.is_(None), JobOrder.rank, JobOrder.due_on, JobOrder.job_order_id)
-    return frame(session, joined.where(*scope.conditions(JobOrder)).order_by(*work))
+    gone = _job_orders(JobOrder.state.in_(_LOST), Order.state.in_(UNFINISHED), *scope.conditions(JobOrder))
+    return frame(session, gone.order_by(JobOrder.ended_at.desc(), JobOrder.job_order_id))

@@ -17,4 +17,4 @@ def job_orders(request: Request, person: Factory) -> Response:
     """Its job orders in the order of work."""
     with reading() as s:
         found = sights.job_orders(s, view(person.grant).scope)
-    return page.shown(request, "factory.html", jobs=found.to_dict("records"))
+    return page.shown(request, "factory.html", jobs=page.records(found))

@@ -17,4 +17,4 @@ def orders(request: Request, person: Merchant) -> Response:
     """Its orders, the earliest due first."""
     with reading() as s:
         found = sights.orders(s, view(person.grant).scope)
-    return page.shown(request, "merchant.html", orders=found.to_dict("records"))
+    return page.shown(request, "merchant.html", orders=page.records(found))

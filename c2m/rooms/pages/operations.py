@@ -1,22 +1,72 @@
-"""The room of operations: the day, orders, factories, exceptions, plans."""
+"""The day for operations: what waits for whom, the plan in six figures, what stands in the way; all exceptions."""
+
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
+from c2m import clock
 from c2m.ledger import alerts, status
-from c2m.ledger.rooms import sights
-from c2m.ledger.store import reading
-from c2m.rooms import page
+from c2m.ledger.rooms import decisions, sights
+from c2m.ledger.rooms.sights import Wanted
+from c2m.ledger.store import Scope, reading
+from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Operations
+from c2m.rooms.pages.plans import figures, why_it_waits
 from c2m.rooms.scoped import view
 
 routes = APIRouter()
+FIRST = 8  # rows of each list on the page of the day
 
 
 @routes.get("/")
 def today(request: Request, person: Operations) -> Response:
-    """What waits for whom."""
+    """Exceptions first, then the plan, then what is late and what waits."""
+    scope, date = view(person.grant).scope, clock.business_date(clock.now())
+    late, waiting = Wanted(late_on=date), Wanted(state="open")
     with reading() as s:
-        found = {"plan": status.summary(s)["plan"], "alerts": alerts.standing(s).to_dict("records")}
-        orders = sights.orders(s, view(person.grant).scope)
-    return page.shown(request, "today.html", orders=orders.to_dict("records")[:50], **found)
+        plans = decisions.recent(s, 1)
+        counts = status.summary(s)
+        found = {
+            "alerts": page.records(alerts.standing(s).head(FIRST)),
+            "late": page.records(sights.orders(s, scope, late, FIRST)),
+            "late_count": sights.count(s, scope, late),
+            "open_count": sights.count(s, scope, waiting),
+            "answers": waiting_for_factories(s, scope),
+        }
+    plan = plans[0] if plans else None
+    if plan:
+        found |= {"figures": figures(plan, plan_files.of(plan["folder"])), "waits": why_it_waits(plan["folder"])}
+    return page.shown(request, "today.html", plan=plan, dead_letters=counts["dead_letters"], **found)
+
+
+def waiting_for_factories(session: Session, scope: Scope) -> list[dict[str, Any]]:
+    """How many job orders wait for an answer of each factory, and until when at the earliest.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose.
+
+    Returns
+    -------
+    list of dict
+        factory_id, job_orders, pieces, accept_by; the soonest first.
+    """
+    jobs = sights.job_orders(session, scope, state="Released")
+    sums = jobs.groupby("factory_id", as_index=False).agg(
+        job_orders=("job_order_id", "size"), pieces=("quantity", "sum"), accept_by=("accept_by", "min")
+    )
+    return page.records(sums.sort_values("accept_by"))
+
+
+@routes.get("/exceptions")
+def exceptions(request: Request, person: Operations) -> Response:
+    """Every open alert with its move, and the job orders that came back."""
+    with reading() as s:
+        scope = view(person.grant).scope
+        found = {"alerts": page.records(alerts.standing(s)), "back": page.records(sights.given_back(s, scope))}
+    return page.shown(request, "exceptions.html", **found)

@@ -1,0 +1,95 @@
+"""The board: factories x days of a plan: load, free minutes, overtime, what is late; a factory's lots by day."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import pandas as pd
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from c2m.ledger.rooms import decisions, sights
+from c2m.ledger.store import reading
+from c2m.rooms import page, plan_files
+from c2m.rooms.entry import NotYoursError, Operations
+from c2m.rooms.plan_files import PlanFolder
+from c2m.rooms.scoped import view
+
+routes = APIRouter(prefix="/board")
+ROWS = 50  # factories on a page
+PLANS = 20  # of which one can be chosen
+BAR = 36  # height of a day's bar, in units of its drawing
+
+
+@routes.get("")
+def board(
+    request: Request,
+    person: Operations,
+    plan: Annotated[str, Query(max_length=64)] = "",
+    text: Annotated[str, Query(max_length=64)] = "",
+    page_number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """Factories by load, the fullest first; the plan that was released last, unless another is asked for."""
+    with reading() as s:
+        known = decisions.recent(s, PLANS)
+    chosen = _chosen(known, plan)
+    files = plan_files.of(chosen["folder"]) if chosen else None
+    rows, total = _rows(files, text, page_number) if files else ([], 0)
+    pages = max(1, -(-total // ROWS))
+    shown = {"plans": known, "chosen": chosen, "text": text, "page_number": page_number, "pages": pages}
+    return page.shown(request, "board.html", rows=rows, dates=files.dates if files else [], **shown)
+
+
+def _chosen(known: list[dict[str, Any]], plan_id: str) -> dict[str, Any] | None:
+    if plan_id and not (asked := [one for one in known if one["plan_id"] == plan_id]):
+        raise NotYoursError
+    if plan_id:
+        return asked[0]
+    stands = [one for one in known if one["state"] == "released"] or known
+    return stands[0] if stands else None
+
+
+def _rows(files: PlanFolder, text: str, number: int) -> tuple[list[dict[str, Any]], int]:
+    """A page of factories, each with its days; how many there are."""
+    sums = files.days.groupby("factory_id")[["minutes", "load", "overtime", "free", "is_late"]].sum()
+    sums["share"] = (sums["load"] / sums["minutes"].where(sums["minutes"] > 0)).fillna(0.0)
+    named = sums[sums.index.str.contains(text, case=False, regex=False)]
+    ranked = named.sort_values(["share", "load"], ascending=False, kind="stable")
+    some = ranked.iloc[(number - 1) * ROWS : number * ROWS]
+    days = files.days[files.days["factory_id"].isin(some.index)]
+    by_factory = {factory: _days(rows) for factory, rows in days.groupby("factory_id")}
+    rows = [
+        {"factory_id": str(factory), **sums, "days": by_factory[factory]}
+        for factory, sums in some.to_dict("index").items()
+    ]
+    return rows, len(named)
+
+
+def _days(rows: pd.DataFrame) -> dict[date, dict[str, Any]]:
+    """By date, with the heights of its bar: what is worked, and what of it is overtime."""
+    most = (rows["minutes"] + rows["overtime_minutes"]).clip(lower=1.0)
+    scale = BAR / most.max()
+    drawn = rows.assign(
+        room=(rows["minutes"] * scale).round(1),
+        work=(rows[["load", "minutes"]].min(axis=1) * scale).round(1),
+        over=(rows["overtime"] * scale).round(1),
+        share=(rows["load"] / rows["minutes"].where(rows["minutes"] > 0)),
+    )
+    return {row["day"]: row for row in page.records(drawn)}
+
+
+@routes.get("/{factory_id}")
+def factory(
+    request: Request, person: Operations, factory_id: str, plan: Annotated[str, Query(max_length=64)] = ""
+) -> Response:
+    """A factory's lots by day, by the plan."""
+    with reading() as s:
+        chosen = _chosen(decisions.recent(s, PLANS), plan)
+        files = plan_files.of(chosen["folder"]) if chosen else None
+        if chosen is None or files is None or factory_id not in set(files.days["factory_id"]):
+            raise NotYoursError
+        work = files.work[files.work["factory_id"] == factory_id]
+        names = sights.labels(s, view(person.grant).scope, sorted(set(work["lot_id"])))
+    lots = work.merge(names, on="lot_id", how="left").sort_values(["day", "due_on"], kind="stable")
+    by_day = {day: page.records(rows) for day, rows in lots.groupby("day")}
+    days = _days(files.days[files.days["factory_id"] == factory_id])
+    return page.shown(request, "factory_days.html", factory_id=factory_id, chosen=chosen, by_day=by_day, days=days)

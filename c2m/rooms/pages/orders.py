@@ -1,0 +1,160 @@
+"""Orders for operations: a list with filter, search, sort, pages and export; an order's page, live from scans."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import pandas as pd
+import xlsxwriter
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from c2m import clock
+from c2m.feeds.forms.cells import neutral
+from c2m.ledger.rooms import sights, timeline
+from c2m.ledger.rooms.sights import Sort, Wanted
+from c2m.ledger.store import reading
+from c2m.rooms import live, page
+from c2m.rooms.entry import Anyone, NotYoursError, Operations, Person
+from c2m.rooms.scoped import view
+from c2m.warehouse import published
+
+routes = APIRouter()
+PAGE_ROWS = 50
+EXPORT_ROWS = 100_000
+EXPORTED = (
+    "code", "merchant_id", "style_name", "colour", "colours", "source", "state", "pieces", "shipped", "placed_on",
+    "due_on", "promised_on", "order_id",
+)  # fmt: skip
+feed = live.Feed()
+
+
+class Asked(BaseModel):
+    """What a list is asked for, in its address."""
+
+    text: str = Field("", max_length=100)
+    state: Literal["", "unfinished", "open", "in_production", "closed", "cancelled", "late"] = "unfinished"
+    source: Literal["", "merchant", "replenishment"] = ""
+    sort: Sort = "due_on"
+    down: bool = False
+    page: int = Field(1, ge=1, le=1_000_000)
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same for the ledger."""
+        late_on = clock.business_date(clock.now()) if self.state == "late" else None
+        state = "" if late_on else self.state
+        return Wanted(self.text, state, self.source, late_on, self.sort, self.down)
+
+    def address(self, **changes: Any) -> str:
+        """The query part of the address of this list, changed; what is as usual is left out."""
+        asked = self.model_copy(update=changes).model_dump()
+        usual = Asked().model_dump()
+        told = {name: value for name, value in asked.items() if value != usual[name]}
+        return f"?{urlencode(told)}" if told else "?"
+
+
+@routes.get("/orders")
+def orders(request: Request, person: Operations, asked: Annotated[Asked, Query()]) -> Response:
+    """A page of the list."""
+    scope = view(person.grant).scope
+    with reading() as s:
+        total = sights.count(s, scope, asked.wanted)
+        found = sights.orders(s, scope, asked.wanted, PAGE_ROWS, (asked.page - 1) * PAGE_ROWS)
+    pages = max(1, -(-total // PAGE_ROWS))
+    shown = {"asked": asked, "total": total, "pages": pages, "address": lambda number: asked.address(page=number)}
+    return page.shown(request, "orders.html", orders=page.records(found), **shown)
+
+
+@routes.get("/orders.{form}")
+def export(person: Operations, form: Literal["csv", "xlsx"], asked: Annotated[Asked, Query()]) -> Response:
+    """The whole list as a file."""
+    with reading() as s:
+        found = sights.orders(s, view(person.grant).scope, asked.wanted, EXPORT_ROWS)
+    rows = found[list(EXPORTED)]
+    name = {"content-disposition": f'attachment; filename="orders.{form}"', "cache-control": "no-store"}
+    if form == "csv":
+        return Response(_csv(rows), media_type="text/csv; charset=utf-8", headers=name)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return Response(_workbook(rows), media_type=kind, headers=name)
+
+
+def _csv(rows: pd.DataFrame) -> str:
+    """With a byte-order mark, by which Excel knows UTF-8."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(rows.columns)
+    writer.writerows([neutral(str(cell)) for cell in row] for row in _cells(rows))
+    return f"\ufeff{out.getvalue()}"
+
+
+def _cells(rows: pd.DataFrame) -> Iterator[list[Any]]:
+    for row in rows.astype(object).to_numpy():
+        yield ["" if pd.isna(cell) else cell for cell in row]
+
+
+def _workbook(rows: pd.DataFrame) -> bytes:
+    """One sheet; what others wrote stays text, be it like a formula or an address."""
+    out = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(out, options) as book:
+        sheet, head = book.add_worksheet("orders"), book.add_format({"bold": True})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, rows.columns, head)
+        for number, row in enumerate(_cells(rows), 1):
+            for column, cell in enumerate(row):
+                if hasattr(cell, "isoformat"):
+                    sheet.write_datetime(number, column, pd.Timestamp(cell).to_pydatetime(), day)
+                else:
+                    sheet.write(number, column, cell)
+        sheet.freeze_panes(1, 0)
+        sheet.autofit()
+    return out.getvalue()
+
+
+@routes.get("/orders/{order_id}")
+def order(request: Request, person: Operations, order_id: str) -> Response:
+    """An order: what was asked, what happened, who makes it, how far it is."""
+    scope = view(person.grant).scope
+    with reading() as s:
+        found = sights.order(s, scope, order_id)
+        if found is None:
+            raise NotYoursError
+        events = timeline.of_order(s, scope, order_id)
+        jobs = sights.job_orders(s, scope, order_id)
+    pieces = watch_of(person, jobs).pieces
+    return page.shown(
+        request,
+        "order.html",
+        order=found,
+        events=page.records(events),
+        jobs=page.records(jobs),
+        pieces=pieces,
+        operations=live.OPERATIONS,
+    )
+
+
+@routes.get("/live/{order_id}")
+async def pieces(person: Anyone, order_id: str) -> Response:
+    """The pieces of an order's job orders as a stream of events, for whoever may see them."""
+    watch = await run_in_threadpool(_watched, person, order_id)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(feed.stream(watch), media_type="text/event-stream", headers=headers)
+
+
+def _watched(person: Person, order_id: str) -> live.Watch:
+    with reading() as s:
+        jobs = sights.job_orders(s, view(person.grant).scope, order_id)
+    if jobs.empty:
+        raise NotYoursError
+    return watch_of(person, jobs)
+
+
+def watch_of(person: Person, jobs: pd.DataFrame) -> live.Watch:
+    """The pieces of these job orders now; none before anything is published."""
+    progress = view(person.grant).mart("job_order_progress") if published.is_published() else live.NOTHING
+    return live.now(list(jobs["job_order_id"]), progress)
