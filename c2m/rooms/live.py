@@ -7,7 +7,7 @@ the pages whose job orders it names. Corrections of scans count with the next bu
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -38,8 +38,8 @@ class Watch:
         own = progress[progress["job_order_id"].isin(set(job_order_ids))]
         sums = own.groupby(["job_order_id", "operation"])["good_pieces"].sum()
         self._pieces = {job_order_id: Counter[str]() for job_order_id in job_order_ids}
-        for (job_order_id, operation), good in sums.items():
-            self._pieces[str(job_order_id)][str(operation)] = int(good)
+        for job_order_id, operation, good in sums.reset_index().itertuples(index=False):
+            self._pieces[job_order_id][operation] = int(good)
         self._seen: set[tuple[str, str]] = set()
         self.version = 0
 
@@ -105,30 +105,34 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
 
-    async def stream(self, watch: Watch) -> AsyncIterator[str]:
-        """Server-sent events with the pieces: at once, then whenever a scan has come, and a sign of life between."""
-        known = (
-            self._names()
-        )  # before the watch counts what lies there: a file between the two is read twice, not never
-        self._watches.add(watch)
+    async def stream(self, watch: Watch, holds: Callable[[], bool]) -> AsyncIterator[str]:
+        """Server-sent events with the pieces: at once, then whenever a scan has come, and a sign of life between.
+
+        holds: asked at each sign of life whether the reader may still see them; else the stream ends.
+        """
+        self._watches.add(watch)  # from here on it gets what comes; now what came since it was counted, perhaps twice
+        names = await asyncio.to_thread(_names)
+        watch.add(await asyncio.to_thread(_read, names - watch.known))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look(known))
+            self._task = asyncio.create_task(self._look(names))
         told = -1
         try:
             while True:
                 if watch.version != told:
                     told = watch.version
                     yield f"event: pieces\ndata: {json.dumps(watch.pieces)}\n\n"
-                elif not await self._waited():
+                elif not await self._has_news(watch, told):
+                    if not await asyncio.to_thread(holds):
+                        return
                     yield ": still here\n\n"
         finally:
             self._watches.discard(watch)
 
-    async def _waited(self) -> bool:
+    async def _has_news(self, watch: Watch, told: int) -> bool:
         """Whether something has come before it was time for a sign of life."""
         try:
             async with self._news:
-                await asyncio.wait_for(self._news.wait(), _BEAT_S)
+                await asyncio.wait_for(self._news.wait_for(lambda: watch.version != told), _BEAT_S)
         except TimeoutError:
             return False
         return True
@@ -138,13 +142,16 @@ class Feed:
         while self._watches:
             await asyncio.sleep(LOOK_S)
             names = await asyncio.to_thread(_names)
-            if new := names - known:
-                scans = await asyncio.to_thread(_read, new)
-                for watch in self._watches:
-                    watch.add(scans)
+            try:
+                scans = await asyncio.to_thread(_read, names - known)
+            except duckdb.IOException:  # a file was merged into another while it was read: the next look finds that
+                continue
+            known = names
+            for watch in self._watches:
+                watch.add(scans)
+            if len(scans):
                 async with self._news:
                     self._news.notify_all()
-            known = names
 
 
 def _folder() -> Path:
@@ -160,6 +167,8 @@ def _names() -> set[str]:
 def _read(new: set[str]) -> pd.DataFrame:
     """Scans of files; one that was merged into another meanwhile is gone, and its scans were read before."""
     names = [str(file) for name in sorted(new) if (file := _folder() / name).exists()]
+    if not names:
+        return pd.DataFrame(columns=_COUNTED)
     with duckdb.connect() as connection:
-        found: pd.DataFrame = connection.read_parquet(names).select(*_COUNTED).df() if names else pd.DataFrame()
-    return found if names else pd.DataFrame(columns=_COUNTED)
+        found: pd.DataFrame = connection.read_parquet(names).select(*_COUNTED).df()
+    return found

@@ -138,14 +138,15 @@ def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | Non
     found = frame(session, chosen.where(Order.order_id == order_id, *scope.conditions(Order)))
     if found.empty:
         return None
-    row: dict[str, Any] = found.merge(_lots_in_short(session, found), on="order_id", how="left").to_dict("records")[0]
+    whole = found.merge(_lots_in_short(session, found), on="order_id", how="left").astype(object)
+    row: dict[str, Any] = dict(whole.where(whole.notna(), None).iloc[0])
     of_lot = ("colour", "category", "crafts", "quantity", "shipped", "waits", "specification_url", "state", "lot_id")
     lots = select(STYLE.label("style_name"), *(getattr(Lot, name) for name in of_lot)).where(Lot.order_id == order_id)
     skus = select(LotSku.lot_id, LotSku.size, LotSku.sku_id, LotSku.quantity, LotSku.shipped, LotSku.surplus)
     skus = skus.join(Lot, Lot.lot_id == LotSku.lot_id).where(Lot.order_id == order_id).order_by(LotSku.sku_id)
     sizes = {lot_id: rows.to_dict("records") for lot_id, rows in frame(session, skus).groupby("lot_id")}
     row["lots"] = [
-        lot | {"sizes": sizes.get(lot["lot_id"], [])}
+        {**lot, "sizes": sizes.get(lot["lot_id"], [])}
         for lot in frame(session, lots.order_by(Lot.quantity.desc(), Lot.lot_id)).to_dict("records")
     ]
     return row

@@ -35,7 +35,7 @@ def board(
     files = plan_files.of(chosen["folder"]) if chosen else None
     rows, total = _rows(files, text, page_number) if files else ([], 0)
     pages = max(1, -(-total // ROWS))
-    shown = {"plans": known, "chosen": chosen, "text": text, "page_number": page_number, "pages": pages}
+    shown: dict[str, Any] = {"plans": known, "chosen": chosen, "text": text, "page_number": page_number, "pages": pages}
     return page.shown(request, "board.html", rows=rows, dates=files.dates if files else [], **shown)
 
 
@@ -56,11 +56,8 @@ def _rows(files: PlanFolder, text: str, number: int) -> tuple[list[dict[str, Any
     ranked = named.sort_values(["share", "load"], ascending=False, kind="stable")
     some = ranked.iloc[(number - 1) * ROWS : number * ROWS]
     days = files.days[files.days["factory_id"].isin(some.index)]
-    by_factory = {factory: _days(rows) for factory, rows in days.groupby("factory_id")}
-    rows = [
-        {"factory_id": str(factory), **sums, "days": by_factory[factory]}
-        for factory, sums in some.to_dict("index").items()
-    ]
+    by_factory = {str(factory): _days(rows) for factory, rows in days.groupby("factory_id")}
+    rows = [row | {"days": by_factory[row["factory_id"]]} for row in page.records(some.reset_index())]
     return rows, len(named)
 
 

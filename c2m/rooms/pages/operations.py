@@ -28,7 +28,7 @@ def today(request: Request, person: Operations) -> Response:
     with reading() as s:
         plans = decisions.recent(s, 1)
         counts = status.summary(s)
-        found = {
+        found: dict[str, Any] = {
             "alerts": page.records(alerts.standing(s).head(FIRST)),
             "late": page.records(sights.orders(s, scope, late, FIRST)),
             "late_count": sights.count(s, scope, late),
@@ -68,5 +68,8 @@ def exceptions(request: Request, person: Operations) -> Response:
     """Every open alert with its move, and the job orders that came back."""
     with reading() as s:
         scope = view(person.grant).scope
-        found = {"alerts": page.records(alerts.standing(s)), "back": page.records(sights.given_back(s, scope))}
+        found: dict[str, Any] = {
+            "alerts": page.records(alerts.standing(s)),
+            "back": page.records(sights.given_back(s, scope)),
+        }
     return page.shown(request, "exceptions.html", **found)

@@ -19,7 +19,7 @@ from c2m.ledger.rooms import sights, timeline
 from c2m.ledger.rooms.sights import Sort, Wanted
 from c2m.ledger.store import reading
 from c2m.rooms import live, page
-from c2m.rooms.entry import Anyone, NotYoursError, Operations, Person
+from c2m.rooms.entry import Anyone, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view
 from c2m.warehouse import published
 
@@ -66,7 +66,12 @@ def orders(request: Request, person: Operations, asked: Annotated[Asked, Query()
         total = sights.count(s, scope, asked.wanted)
         found = sights.orders(s, scope, asked.wanted, PAGE_ROWS, (asked.page - 1) * PAGE_ROWS)
     pages = max(1, -(-total // PAGE_ROWS))
-    shown = {"asked": asked, "total": total, "pages": pages, "address": lambda number: asked.address(page=number)}
+    shown: dict[str, Any] = {
+        "asked": asked,
+        "total": total,
+        "pages": pages,
+        "address": lambda number: asked.address(page=number),
+    }
     return page.shown(request, "orders.html", orders=page.records(found), **shown)
 
 
@@ -139,11 +144,13 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
 
 
 @routes.get("/live/{order_id}")
-async def pieces(person: Anyone, order_id: str) -> Response:
+async def pieces(request: Request, person: Anyone, order_id: str) -> Response:
     """The pieces of an order's job orders as a stream of events, for whoever may see them."""
     watch = await run_in_threadpool(_watched, person, order_id)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(feed.stream(watch), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        feed.stream(watch, lambda: known(request) is not None), media_type="text/event-stream", headers=headers
+    )
 
 
 def _watched(person: Person, order_id: str) -> live.Watch:
