@@ -255,14 +255,20 @@ class GoodsPolicy(BaseModel):
 
 
 class RetentionPolicy(BaseModel):
-    """How long `c2m prune` keeps what no later day needs. Ledger, audit and landing zone are kept for good."""
+    """How long `c2m prune` keeps what no later day needs. Orders, plans, promises and what landed stay."""
 
     model_config = ConfigDict(extra="forbid")
 
     plans_days: int = Field(180, ge=7, description="Folders of plans, which `c2m why` reads (business days back)")
     quarantine_days: int = Field(90, ge=1, description="Rows that nobody corrected, from the arrival of their file")
-    letters_days: int = Field(180, ge=1, description="Dead letters that were readmitted; open ones stay")
-    flow_runs_days: int = Field(90, ge=1, description="Ended runs in Prefect's database, with their logs")
+    letters_days: int = Field(180, ge=1, description="Dead letters that were readmitted")
+    open_letters_days: int = Field(365, ge=7, description="Dead letters that nobody readmitted")
+    # No shorter: plans look at the messages of the last 28 days.
+    outbox_days: int = Field(180, ge=60, description="Messages of job orders that ended, from their last change")
+    inbox_days: int = Field(180, ge=60, description="Answers of factories; the audit of both goes to C2M_HOME/audit")
+    # Wall-clock days: both are records of what ran here, also in a time-lapse.
+    flow_runs_days: int = Field(90, ge=0, description="Ended runs in Prefect's database, with their logs and pages")
+    model_runs_days: int = Field(365, ge=0, description="Runs in MLflow of which no version is registered")
     log_mb: int = Field(20, ge=1, description="End of each log that is kept (MB)")
     backups: int = Field(3, ge=1, description="Backups that `c2m upgrade` made, the newest ones")
 
@@ -332,7 +338,12 @@ class Settings(BaseSettings):
     watch_every_s: float = Field(30, gt=0, description="Wall seconds between two looks that `c2m up` takes at itself")
 
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
-    mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: SQLite in C2M_HOME")
+    prefect_database_url: SecretStr | None = Field(
+        None, description="Database of the Prefect server that we start: postgresql://...; default: SQLite in C2M_HOME"
+    )
+    mlflow_uri: str | None = Field(
+        None, description="MLflow tracking URI: postgresql://... or http://...; default: SQLite in C2M_HOME"
+    )
 
     warehouse_memory: str = Field("8GB", description="Memory that dbt's DuckDB may take before it spills to disk")
     warehouse_threads: int = Field(2, ge=1, description="Threads of dbt's DuckDB")
@@ -469,8 +480,9 @@ class Settings(BaseSettings):
 
     @property
     def mlflow(self) -> str:
-        """MLflow tracking URI."""
-        return self.mlflow_uri or f"sqlite:///{(self.home / 'mlflow' / 'mlflow.db').absolute()}"
+        """MLflow tracking URI; on PostgreSQL by the driver that we have."""
+        own = f"sqlite:///{(self.home / 'mlflow' / 'mlflow.db').absolute()}"
+        return (self.mlflow_uri or own).replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @lru_cache(maxsize=1)

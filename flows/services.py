@@ -17,6 +17,7 @@ from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port, list
 from c2m.home import HEADER, home_id
 from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
+from c2m.upkeep.databases import on_postgresql
 
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # The slowest start seen on two busy cores was 35 s (Prefect, with its database migrations).
@@ -147,15 +148,20 @@ def prefect_server(port: int) -> AbstractContextManager[Child]:
         "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{key()}",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        # Logs and pages of runs that were deleted, once a day; `c2m prune` deletes the runs.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
     }
+    if database := on_postgresql().get("prefect"):
+        asked["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.driven("asyncpg")
     return _uvicorn("prefect-server", "flows.pages:prefect", port, "/api/health", asked)
 
 
 def mlflow_server(port: int) -> AbstractContextManager[Child]:
     """MLflow's API and pages, on the database that the flows write."""
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", settings().mlflow, "--app-name", "c2m"]
-    return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health")
+    command += ["--app-name", "c2m"]
+    store = {"MLFLOW_BACKEND_STORE_URI": settings().mlflow}  # not where `ps` would show its password
+    return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health", store)
 
 
 def documents(port: int) -> AbstractContextManager[Child]:

@@ -1,5 +1,6 @@
 """A small order book, plans and factory answers for the tests of the ledger, and the two databases they run on."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -63,6 +64,16 @@ def postgresql_server() -> Any:
         return pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
     except Exception as error:
         pytest.skip(f"no PostgreSQL server could be started here: {error}")
+
+
+@pytest.fixture
+def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pg_dump and pg_restore: those of the server that the tests start come before others on PATH."""
+    with create_engine(
+        postgresql_server().get_uri().replace("postgresql://", "postgresql+psycopg://")
+    ).connect() as asked:
+        tools = asked.scalar(text("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
 
 
 def order_row(order_id: str = "O1", **changes: Any) -> dict[str, Any]:

@@ -39,12 +39,15 @@ def demo_world(
 @command()
 def backup(file: Annotated[Path, typer.Argument(help="File to write, such as c2m.tar.gz. It holds the keys.")]) -> None:
     """Write all state of this home to one file, also while the day runs."""
-    from c2m import backup
     from c2m.settings import settings
+    from c2m.upkeep import backup
 
-    count = backup.save(file)
+    saved = backup.save(file)
     size_mb = file.stat().st_size / 1e6
-    print(f"{file}: {count:,} files of {settings().home.absolute()}, {size_mb:,.1f} MB")
+    dumped = f" and {', '.join(saved.databases)} on PostgreSQL" if saved.databases else ""
+    print(f"{file}: {saved.files:,} files of {settings().home.absolute()}{dumped}, {size_mb:,.1f} MB")
+    for name in saved.elsewhere:
+        print(f"not in it: {name}, a server that has tools of its own for this")
 
 
 @command()
@@ -53,9 +56,11 @@ def prune(
 ) -> None:
     """Remove what is older than the setting `retention` keeps it, and merge the scans of past days."""
     from c2m.cli import show
+    from c2m.home import turn
     from c2m.upkeep import retention
 
-    rows = retention.totals(retention.prune(dry_run))
+    with turn("warehouse"):
+        rows = retention.totals(retention.prune(dry_run))
     if as_json:
         print(json.dumps(rows))
     elif rows:
@@ -80,8 +85,12 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file that c2m backup wrote.")],
     home: Annotated[Path, typer.Option(help="New folder to lay the home out in.")],
 ) -> None:
-    """Lay out a saved home at a new place, on this or another machine. Only one of the two may go on."""
-    from c2m import backup
+    """Lay out a saved home at a new place, on this or another machine. Only one of the two may go on.
+
+    What lay on PostgreSQL goes into the empty databases that C2M_LEDGER_URL, C2M_PREFECT_DATABASE_URL and
+    C2M_MLFLOW_URI name.
+    """
+    from c2m.upkeep import backup
 
     backup.restore(file, home)
     print(f"{home}: C2M_HOME={home.absolute()} c2m run   goes on from here")

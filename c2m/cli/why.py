@@ -67,7 +67,8 @@ def audit_verify(
         raise InputError("audit-broken", found.faults[:20])
     if keep:
         write_atomically(keep, json.dumps(found.ends).encode())
-    show.figures("Audit: whole", {"entries": found.entries, "factories": len(found.ends)}, as_json)
+    figures = {"entries": found.entries, "factories": len(found.ends), "archives_away": len(found.away)}
+    show.figures("Audit: whole", figures, as_json)
 
 
 @command("show", audits)

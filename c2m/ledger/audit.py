@@ -3,15 +3,17 @@
 Entries are noted while a transaction runs and written as it commits, factory by factory in one order, so that two
 transactions never wait for each other's chains. The database refuses to change or delete an entry; `verify` finds what
 was done behind its back: a chain that was changed shows it in every later hash, and one that was cut off at its end
-shows it against the outbox, the inbox, or ends that were kept elsewhere.
+shows it against the outbox, the inbox, or ends that were kept elsewhere. Entries of long ago lie in files (archive.py).
 """
 
+import gzip
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,8 @@ from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
 from c2m.ledger.store import chunks, frame, insert_missing, serialise
-from c2m.ledger.tables import AuditEntry, Inbox, Outbox
+from c2m.ledger.tables import AuditArchive, AuditEntry, Inbox, Outbox
+from c2m.settings import settings
 
 End = tuple[int, str]
 Event = Literal["written", "sent", "received", "dead-letter", "readmitted"]
@@ -47,11 +50,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Audited:
-    """ends: position and hash of each factory's last entry; kept elsewhere, they show that nothing was cut off."""
+    """ends: position and hash of each factory's last entry; kept elsewhere, they show that nothing was cut off.
+
+    away: files of archived entries that are not at hand; the chains go on from the ends that the ledger keeps of them.
+    """
 
     entries: int
     ends: dict[str, End]
     faults: list[str]
+    away: list[str]
 
 
 def acting(session: Session, actor: str) -> None:
@@ -94,9 +101,12 @@ def _forget(session: Session) -> None:
 
 
 def _ends(session: Session, factory_ids: Sequence[str]) -> dict[str, End]:
-    """Position and hash of each chain's last entry."""
+    """Position and hash of each chain's last entry, be it archived."""
     ends: dict[str, End] = {}
     for some in chunks(factory_ids):
+        cut = select(AuditArchive.factory_id, AuditArchive.position, AuditArchive.hash).order_by(AuditArchive.position)
+        archived = session.execute(cut.where(AuditArchive.factory_id.in_(some)))
+        ends |= {factory_id: (position, seal) for factory_id, position, seal in archived}
         last = select(AuditEntry.factory_id, func.max(AuditEntry.position).label("position"))
         last_of = last.where(AuditEntry.factory_id.in_(some)).group_by(AuditEntry.factory_id).subquery()
         same = (AuditEntry.factory_id == last_of.c.factory_id) & (AuditEntry.position == last_of.c.position)
@@ -159,11 +169,32 @@ class _Chains:
 def verify(session: Session, kept: Mapping[str, End] | None = None) -> Audited:
     """Every chain from its first entry, against `kept`, and outbox and inbox against what the chains say of them."""
     chains = _Chains(kept or {})
+    away = _take_archives(session, chains)
     for row in _every(session):
         chains.take(row)
     faults = chains.faults + chains.cut_off()
     faults += _outbox_faults(session, chains.written) + _inbox_faults(session, chains.received)
-    return Audited(chains.entries, chains.ends, faults)
+    return Audited(chains.entries, chains.ends, faults, away)
+
+
+def _take_archives(session: Session, chains: _Chains) -> list[str]:
+    """Reads the archived entries that are at hand; a chain whose beginning is not goes on from the end kept here."""
+    archived = select(AuditArchive).order_by(AuditArchive.file, AuditArchive.factory_id)
+    away = []
+    for name, ends in groupby(session.scalars(archived).all(), lambda row: row.file):
+        file = settings().home / "audit" / name
+        if file.exists():
+            with gzip.open(file, "rt", encoding="utf-8") as lines:
+                for row in map(json.loads, lines):
+                    chains.take(row | {"at": datetime.fromisoformat(row["at"])})
+        else:
+            away.append(name)
+        for end in ends:
+            cut = end.position, end.hash
+            if file.exists() and chains.ends.get(end.factory_id) != cut:
+                chains.faults.append(f"factory {end.factory_id}: {name} does not end where the ledger cut its chain")
+            chains.ends[end.factory_id] = cut
+    return away
 
 
 def kept(file: Path) -> dict[str, End]:

@@ -480,6 +480,17 @@ class AuditEntry(Base):
     hash: Mapped[Id]
 
 
+class AuditArchive(Base):
+    """Where a chain was cut: entries up to this one, with its hash, lie in a file of C2M_HOME/audit. Not in TABLES."""
+
+    __tablename__ = "audit_archives"
+    factory_id: Mapped[Key]
+    position: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[Id]
+    file: Mapped[str]
+    at: Mapped[datetime]
+
+
 class FactoryStatus(Base):
     """What a factory last said of itself. version: of the messages that it understands."""
 

@@ -1,11 +1,13 @@
 """What is too old to be of use to anyone is removed: plans' folders, quarantined rows, letters, logs, runs in Prefect.
 
-How long each kind is kept is a setting (`retention`). Orders, plans, promises, messages and their audit stay in the
-ledger for good, and so does what landed: tomorrow's marts are built from it. Sizes in bytes.
+How long each kind is kept is a setting (`retention`). Orders, plans and promises stay in the ledger for good, and so
+does what landed: tomorrow's marts are built from it. Sizes in bytes.
 """
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,19 +15,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from c2m import clock
-from c2m.errors import InputError
+from c2m.errors import C2MError, InputError
 from c2m.feeds import compact, outcomes
 from c2m.files import sync
 from c2m.floor.child import LOOPBACK
-from c2m.ledger import store
+from c2m.ledger import archive, store
 from c2m.ledger.conversation import letters
 from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from c2m.upkeep.upgrade import saved
+
+_PAGE = 200  # of runs in Prefect, the most that it answers with
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,10 @@ class Old:
 
 
 def prune(dry_run: bool) -> list[Old]:
-    """Removes what is too old, then merges the scans of past days; with dry_run only says what would go."""
+    """Removes what is too old, then merges the scans of past days; with dry_run only says what would go.
+
+    The caller has the warehouse's turn: neither a build nor a backup sees files go.
+    """
     found = list(due(clock.business_date(clock.now())))
     if not dry_run:
         for one in found:
@@ -53,9 +61,11 @@ def due(today: date) -> Iterator[Old]:
     policy = settings().retention
     yield from of_runs(today - timedelta(days=policy.plans_days))
     yield from of_quarantine(today - timedelta(days=policy.quarantine_days))
-    yield from of_letters(today - timedelta(days=policy.letters_days))
+    yield from of_letters(*(today - timedelta(days=days) for days in (policy.letters_days, policy.open_letters_days)))
+    yield from of_messages(*(today - timedelta(days=days) for days in (policy.outbox_days, policy.inbox_days)))
     yield from of_logs(policy.log_mb * 1_000_000)
     yield from of_prefect(policy.flow_runs_days)
+    yield from of_mlflow(policy.model_runs_days)
     for backup in saved()[policy.backups :]:
         yield _of_files("backups of upgrades", [backup])
 
@@ -76,18 +86,29 @@ def of_quarantine(before: date) -> Iterator[Old]:
             yield _of_files("quarantine", [file, file.with_suffix(".yaml")])
 
 
-def of_letters(before: date) -> Iterator[Old]:
-    """Dead letters that were taken after all; open ones wait for a person."""
-    moment = clock.cut_off(before)
+def of_letters(settled_before: date, open_before: date) -> Iterator[Old]:
+    """Dead letters that were taken after all, and those that nobody has wanted for long."""
+    moments = clock.cut_off(settled_before), clock.cut_off(open_before)
     with store.reading() as session:
-        count, size = letters.settled(session, moment)
+        count, size = letters.old(session, *moments)
     if count:
-        yield Old("dead letters", count, size, partial(_forget_letters, moment))
+        yield Old("dead letters", count, size, partial(_in_ledger, letters.forget, *moments))
 
 
-def _forget_letters(moment: datetime) -> None:
+def of_messages(outbox_before: date, inbox_before: date) -> Iterator[Old]:
+    """Messages of job orders that ended, answers of factories, and the audit of both."""
+    before = archive.Before(clock.cut_off(outbox_before), clock.cut_off(inbox_before))
+    with store.reading() as session:
+        found = archive.counted(session, before)
+    leave = partial(_in_ledger, archive.leave, before)
+    for kind, (count, size) in found.items():
+        if count:
+            yield Old(kind, count, size, leave)
+
+
+def _in_ledger(change: Callable[..., object], *asked: object) -> None:
     with store.session() as session:
-        letters.forget(session, moment)
+        change(session, *asked)
 
 
 def of_logs(most: int) -> Iterator[Old]:
@@ -112,15 +133,60 @@ def of_prefect(days: int) -> Iterator[Old]:
     """Runs that ended long ago, with their logs, where Prefect's server can be asked; the rest next time."""
     address = os.environ.get("PREFECT_API_URL", f"http://{LOOPBACK}:{settings().prefect_port}").removesuffix("/api")
     server, before = orchestrator(address), datetime.now(UTC) - timedelta(days=days)
-    asked = {"flow_runs": {"end_time": {"before_": before.isoformat()}}, "limit": 200, "sort": "END_TIME_DESC"}
+    asked = {"flow_runs": {"end_time": {"before_": before.isoformat()}}, "limit": _PAGE, "sort": "END_TIME_DESC"}
+    runs: list[dict[str, object]] = []
     try:
         if server.home() != settings().home.resolve():
             return
-        runs = server.ask("/flow_runs/filter", asked)
+        while found := server.ask("/flow_runs/filter", asked | {"offset": len(runs)}):
+            runs += found
     except (httpx.HTTPError, ValueError):
         return
     for run in runs:
         yield Old("runs in Prefect", 1, 0, partial(server.ask, f"/flow_runs/{run['id']}", method="DELETE"))
+
+
+def of_mlflow(days: int) -> Iterator[Old]:
+    """Runs that ended long ago and are no registered version's, nor above or below such a one's."""
+    if settings().mlflow.startswith("http") or not _has_models():
+        return
+    import mlflow  # takes seconds
+
+    mlflow.set_tracking_uri(settings().mlflow)
+    client = mlflow.MlflowClient()
+    kept = {version.run_id for version in client.search_model_versions()}
+    runs = [run for one in client.search_experiments() for run in _ended(client, one.experiment_id, days)]
+    above = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in runs}
+    kept |= {above[name] for name in kept & above.keys()}
+    old = [name for name, parent in above.items() if name not in kept and parent not in kept]
+    if old:
+        yield Old("runs in MLflow", len(old), 0, partial(_forget_runs, client, old))
+
+
+def _has_models() -> bool:
+    return settings().mlflow_uri is not None or (settings().home / "mlflow" / "mlflow.db").exists()
+
+
+def _ended(client: Any, experiment_id: str, days: int) -> Iterator[Any]:
+    before_ms = int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], f"attributes.end_time < {before_ms}", page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _forget_runs(client: Any, run_ids: list[str]) -> None:
+    """Deleted, then taken off the disk by MLflow's own collector of garbage."""
+    for run_id in run_ids:
+        client.delete_run(run_id)
+    stores = {"MLFLOW_BACKEND_STORE_URI": settings().mlflow, "MLFLOW_TRACKING_URI": settings().mlflow}
+    command = [sys.executable, "-m", "mlflow", "gc", "--run-ids", ",".join(run_ids)]
+    done = subprocess.run(command, env=os.environ | stores, capture_output=True, text=True)
+    if done.returncode:
+        raise C2MError("models-not-pruned", [f"mlflow gc says: {done.stderr[-500:]}"])
 
 
 def _of_files(kind: str, paths: list[Path]) -> Old:

@@ -7,9 +7,9 @@ changed. Backups lie in C2M_HOME/backups.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from c2m import backup
 from c2m.ledger import store
 from c2m.settings import settings
+from c2m.upkeep import backup
 
 
 def upgrade() -> Path | None:

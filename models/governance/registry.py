@@ -86,8 +86,8 @@ def _client() -> MlflowClient:
     mlflow.set_tracking_uri(settings().mlflow)
     client = MlflowClient()
     if client.get_experiment_by_name(EXPERIMENT) is None:
-        own = settings().mlflow_uri is None
-        artifacts = (settings().home / "mlflow" / "artifacts").absolute().as_uri() if own else None
+        own = (settings().home / "mlflow" / "artifacts").absolute().as_uri()
+        artifacts = None if settings().mlflow.startswith("http") else own
         client.create_experiment(EXPERIMENT, artifact_location=artifacts)
     return client
 

@@ -1,20 +1,26 @@
 """A home in a file: taken from a finished day and in the midst of changes, laid out elsewhere, and worked on."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import tarfile
 import threading
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from day_kit import assert_same_ledger, command, environment, ledger
+from ledger_kit import NOW, lot_row, new_postgresql_database, order_row
+from postgresql_kit import Server, server
 
-from c2m import backup
 from c2m.errors import InputError
+from c2m.ledger import orders, store
 from c2m.settings import settings
+from c2m.upkeep import backup
 
 
 def c2m(home: Path, prefect_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,12 +80,17 @@ def test_a_database_that_is_written_meanwhile_is_whole(home: Path, tmp_path: Pat
             assert connection.execute("SELECT sum(pieces) FROM sides").fetchone() == (1000,)
 
 
-def test_what_cannot_be_saved_or_restored_is_said(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_saved_or_restored_is_said(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql_tools: None
+) -> None:
     with pytest.raises(InputError, match=r"has no ledger\.db"):
         backup.save(tmp_path / "b.tar.gz")
-    monkeypatch.setenv("C2M_LEDGER_URL", "postgresql://db/c2m")
+    monkeypatch.setenv("C2M_LEDGER_URL", "postgresql://nobody@127.0.0.1:1/c2m")
     settings.cache_clear()
-    with pytest.raises(InputError, match="C2M_LEDGER_URL names a server"):
+    with pytest.raises(InputError, match=r"C2M_LEDGER_URL: pg_dump says: .*refused"):
+        backup.save(tmp_path / "b.tar.gz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="pg_dump is not found: install the PostgreSQL client"):
         backup.save(tmp_path / "b.tar.gz")
     assert not (tmp_path / "b.tar.gz").exists()
     with pytest.raises(InputError, match="expected the name of a new folder"):
@@ -98,3 +109,103 @@ def test_a_backup_cannot_write_outside_the_new_home(tmp_path: Path) -> None:
         backup.restore(tmp_path / "b.tar.gz", tmp_path / "a" / "b" / "home")
     assert not list(tmp_path.rglob("outside"))
     shutil.rmtree(tmp_path / "a")
+
+
+def test_databases_on_postgresql_go_with_the_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql_tools: None
+) -> None:
+    """Of one moment, whatever is written meanwhile; restored into empty databases alone."""
+    monkeypatch.setenv("C2M_LEDGER_URL", new_postgresql_database())
+    settings.cache_clear()
+    store.migrate()
+    record_order("O1")
+    stop = threading.Event()
+    writer = threading.Thread(target=record_orders, args=(stop,))
+    writer.start()
+    try:
+        saved = backup.save(tmp_path / "b.tar.gz")
+    finally:
+        stop.set()
+        writer.join()
+    assert (saved.databases, saved.elsewhere) == (["ledger"], [])
+    with pytest.raises(InputError, match=r"C2M_LEDGER_URL .* tables: expected an empty database"):
+        backup.restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    monkeypatch.delenv("C2M_LEDGER_URL")
+    settings.cache_clear()
+    with pytest.raises(InputError, match="C2M_LEDGER_URL: the backup has a dump"):
+        backup.restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setenv("C2M_LEDGER_URL", new_postgresql_database())
+    settings.cache_clear()
+    backup.restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    with store.session() as session:
+        held = store.snapshot(session)
+    assert "O1" in set(held["orders"]["order_id"])
+    assert set(held["orders"]["order_id"]) == set(held["lots"]["order_id"])  # they are written together
+
+
+def record_orders(stop: threading.Event) -> None:
+    number = 1
+    while not stop.is_set():
+        number += 1
+        record_order(f"O{number}")
+
+
+def record_order(order_id: str) -> None:
+    lot = lot_row(f"L-{order_id}", order_id=order_id)
+    sku = {"lot_id": lot["lot_id"], "sku_id": "S", "size": "M", "quantity": lot["quantity"]}
+    with store.session() as session:
+        orders.record(session, *(pd.DataFrame([row]) for row in (order_row(order_id), lot, sku)), NOW)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_home_on_postgresql_goes_on_at_another_server(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ledger, MLflow and, where the server has what it asks for, Prefect; then all of it on a second server."""
+    old, new = tmp_path / "home", tmp_path / "elsewhere" / "home"
+    with server(tmp_path / "second") as second:
+        here = databases_on(second)
+        monkeypatch.setenv("PATH", f"{second.tools}{os.pathsep}{os.environ['PATH']}")
+        with server(tmp_path / "first") as first:
+            there = databases_on(first)
+            done = c2m_on(old, there, "run", "--world", str(world), "--json")
+            assert done.returncode == 0, done.stderr
+            assert not list(old.glob("ledger.db")) + list(old.rglob("mlflow.db"))
+            done = c2m_on(old, there, "backup", str(tmp_path / "b.tar.gz"))
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count(" on PostgreSQL") == 1, done.stdout
+            done = c2m_on(new, here, "restore", str(tmp_path / "b.tar.gz"), "--home", str(new))
+            assert done.returncode == 0, done.stderr
+            before, restored = facts_of(there), facts_of(here)
+        old.rename(tmp_path / "away")  # nothing of the old place is asked for
+        for name, table in before.items():
+            pd.testing.assert_frame_equal(restored[name], table, obj=name)
+        day = date.fromisoformat(json.loads(c2m_on(new, here, "status", "--json").stdout)["business_date"])
+        for arguments in (("run", "--date", str(day), "--days", "2"), ("audit", "verify")):
+            done = c2m_on(new, here, *arguments)
+            assert done.returncode == 0, done.stdout + done.stderr
+        after = facts_of(here)
+    assert set(before["job_orders"]["job_order_id"]) < set(after["job_orders"]["job_order_id"])
+
+
+def databases_on(server: Server) -> dict[str, str]:
+    names = ["C2M_LEDGER_URL", "C2M_MLFLOW_URI", *["C2M_PREFECT_DATABASE_URL"] * server.has_trigrams]
+    return {name: server.new_database() for name in names}
+
+
+def c2m_on(home: Path, databases: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = environment(home, "", **databases)
+    del own["PREFECT_API_URL"]  # a server of its own, on its database
+    return subprocess.run(command(*arguments), env=own, capture_output=True, text=True)
+
+
+def facts_of(databases: dict[str, str]) -> dict[str, pd.DataFrame]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_LEDGER_URL", databases["C2M_LEDGER_URL"])
+        settings.cache_clear()
+        with store.session() as session:
+            facts = store.snapshot(session)
+    settings.cache_clear()
+    return facts

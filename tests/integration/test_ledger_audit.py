@@ -17,7 +17,7 @@ from c2m.ledger.conversation import inbox
 
 TRIGGERS = {
     "sqlite": ("DROP TRIGGER audit_update", "DROP TRIGGER audit_delete"),
-    "postgresql": ("DROP TRIGGER audit_change ON audit",),
+    "postgresql": ("DROP TRIGGER audit_change ON audit", "DROP TRIGGER audit_delete ON audit"),
 }
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from c2m import clock
-from c2m.backup import restore
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.feeds import outcomes
@@ -23,6 +22,7 @@ from c2m.ledger import store
 from c2m.ledger.conversation import inbox, letters
 from c2m.settings import settings
 from c2m.upkeep import retention
+from c2m.upkeep.backup import restore
 from c2m.upkeep.upgrade import saved, upgrade
 
 TODAY = date(2026, 6, 1)
@@ -46,7 +46,7 @@ def old_home(home: Path) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"rows")
     with store.session() as session:
-        for body, days in ((b"1", 400), (b"2", 400), (b"3", 5)):
+        for body, days in ((b"1", 190), (b"2", 190), (b"3", 5), (b"4", 370)):
             inbox.dead_letter(session, "F1", "c2m/v1/F1/scans", body, "no scan", clock.now() - timedelta(days=days))
         session.execute(
             text("UPDATE dead_letters SET readmitted_at = at WHERE payload IN ('1', '3')")
@@ -68,7 +68,7 @@ def test_a_dry_run_names_what_would_go_and_removes_nothing(old_home: Path, monke
     before = held(old_home)
     done = CliRunner().invoke(app, ["prune", "--dry-run", "--json"])
     found = {row["kind"]: row["count"] for row in json.loads(done.output)}
-    assert found == {"plans": 1, "quarantine": 1, "dead letters": 1, "logs": 1}
+    assert found == {"plans": 1, "quarantine": 1, "dead letters": 2, "logs": 1}
     assert held(old_home) == before
 
 

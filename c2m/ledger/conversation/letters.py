@@ -52,20 +52,21 @@ def count(session: Session, wanted: Wanted) -> int:
     return session.scalar(select(func.count()).select_from(DeadLetter).where(*wanted.conditions())) or 0
 
 
-def settled(session: Session, before: datetime) -> tuple[int, int]:
-    """How many letters came before a moment and were taken after all, and their size (bytes)."""
+def old(session: Session, settled_before: datetime, open_before: datetime) -> tuple[int, int]:
+    """How many letters came before a moment, and their size (bytes): one for those taken after all, one for others."""
     kept = func.sum(func.length(DeadLetter.payload))
-    found = session.execute(select(func.count(), kept).where(*_settled(before))).one()
+    found = session.execute(select(func.count(), kept).where(_old(settled_before, open_before))).one()
     return found[0], int(found[1] or 0)
 
 
-def forget(session: Session, before: datetime) -> None:
-    """Deletes those letters; the audit keeps what became of each."""
-    session.execute(delete(DeadLetter).where(*_settled(before)))
+def forget(session: Session, settled_before: datetime, open_before: datetime) -> None:
+    """Deletes those letters; the audit keeps that they came, and what became of each."""
+    session.execute(delete(DeadLetter).where(_old(settled_before, open_before)))
 
 
-def _settled(before: datetime) -> list[ColumnElement[bool]]:
-    return [DeadLetter.readmitted_at.is_not(None), DeadLetter.at < before]
+def _old(settled_before: datetime, open_before: datetime) -> ColumnElement[bool]:
+    taken = DeadLetter.readmitted_at.is_not(None) & (DeadLetter.at < settled_before)
+    return taken | (DeadLetter.readmitted_at.is_(None) & (DeadLetter.at < open_before))
 
 
 def letter_ids(session: Session, wanted: Wanted) -> list[str]:
