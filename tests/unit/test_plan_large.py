@@ -1,7 +1,9 @@
 """The large-scale regime on an instance that branch and bound can judge: all rules, an honest bound, a near plan."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from plan_kit import checked, day_of_work
 
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance
-from optimization.engines.bounds import lagrangian
+from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import relax
+from optimization.engines.exact.workers import Workers
 from optimization.engines.first.rounding import rounded
 from optimization.engines.large import ascent, in_parts
 from optimization.engines.large.neighbourhood import Search
@@ -19,7 +22,7 @@ from optimization.statement.arrays import dense
 from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 
-SECONDS = 12.0
+SECONDS, SHORT = 12.0, 8.0
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,23 @@ def test_ascent_comes_near_the_relaxation(problem: Instance) -> None:
     ascended = ascent.ascend(d, SECONDS)
     assert ascended.bound == lagrangian.bound(d, ascended.prices)
     assert 0.9 * relaxed.value <= ascended.bound <= relaxed.value * (1 + 1e-6)
+
+
+def test_bound_is_raised_however_long_the_ascent_took(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time counts from when there are prices: as a part of the first minutes it was over by then when busy."""
+    d = dense(problem, reduce(problem))
+    ascended = ascent.ascend(d, SECONDS)
+
+    def raised_here(workers: Workers, *asked: Any) -> None:  # a process of its own takes seconds to begin
+        workers._best.value, _ = column_generation.improve(*asked)
+
+    for name in ("_FEWEST_SLOTS", "_MOST_SLOTS", "_MOST_NODE_SLOTS"):
+        monkeypatch.setattr(in_parts, name, 0)
+    late = (in_parts._BOUND_BY + 0.05) * SHORT
+    monkeypatch.setattr(in_parts, "ascend", lambda arrays, seconds: time.sleep(late) or ascended)
+    monkeypatch.setattr(Workers, "raise_by_patterns", raised_here)
+    bound = solve(problem, time_limit_s=SHORT, gap=1e-6).report["bound"]
+    assert bound > 1.01 * column_generation.value(d, ascended.prices)
 
 
 def test_frozen_work_without_room_is_refused_with_causes(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
