@@ -14,12 +14,21 @@ from c2m.settings import settings
 
 def now() -> datetime:
     """The current moment, UTC: real, or virtual = `at` + `speed` x real time passed since the clock was set."""
+    virtual = _virtual()
+    if virtual is None:
+        return datetime.now(UTC)
+    at, was_set, speed_then = virtual
+    return at + (datetime.now(UTC) - was_set) * speed_then
+
+
+def _virtual() -> tuple[datetime, datetime, float] | None:
+    """What the clock's file says: at, set, speed; None where there is none."""
     try:
         file = json.loads(settings().clock_file.read_text(encoding="utf-8"))
-        passed = datetime.now(UTC) - datetime.fromisoformat(file["set"])
-        return datetime.fromisoformat(file["at"]) + passed * float(file["speed"])
+        moments = [datetime.fromisoformat(file[name]).astimezone(UTC) for name in ("at", "set")]
+        return moments[0], moments[1], float(file["speed"])
     except FileNotFoundError:
-        return datetime.now(UTC)
+        return None
     except (ValueError, KeyError, TypeError) as error:
         wanted = 'expected {"at": MOMENT, "set": MOMENT, "speed": NUMBER}: restore it from a backup'
         raise InputError("clock", [f"{settings().clock_file} is no clock ({error}); {wanted}"]) from None
@@ -33,9 +42,8 @@ def set_now(moment: datetime, speed: float = 0) -> None:
 
 def speed() -> float:
     """How fast the clock goes beside real time; 0: it stands still."""
-    if not is_virtual():
-        return 1.0
-    return float(json.loads(settings().clock_file.read_text(encoding="utf-8"))["speed"])
+    virtual = _virtual()
+    return 1.0 if virtual is None else virtual[2]
 
 
 def is_virtual() -> bool:

@@ -21,11 +21,13 @@ from c2m.settings import settings
 
 USER = "c2m"
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-# Scripts and styles within pages are Prefect's, MLflow's and dbt's own way. Prefect's page names its API by address.
+# Scripts and styles within pages are Prefect's, MLflow's and dbt's own way. Prefect's page names its API by address,
+# which is another name of the same where it was opened as localhost.
 _OWN_HOST_ONLY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; frame-ancestors 'self'; "
-    "connect-src 'self' http://127.0.0.1:{port} ws://127.0.0.1:{port} data: blob:"
+    "connect-src 'self' {also}data: blob:"
 )
+_ALSO = "http://127.0.0.1:{port} ws://127.0.0.1:{port} "
 _LISTENS = "0A"  # state of a socket in /proc/net/tcp
 
 Message = MutableMapping[str, Any]
@@ -50,7 +52,10 @@ class Door:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        said: dict[str, str] = {}
+        for raw, value in scope["headers"]:  # one that is said twice names no host, no origin and no key
+            name = raw.decode("latin-1").lower()
+            said[name] = f"{said[name]}, {value.decode('latin-1')}" if name in said else value.decode("latin-1")
         path = scope["path"] if scope["type"] == "http" else ""
         status, reason = self._refusal(said, path)
         if not status and path in health.PATHS:
@@ -82,7 +87,7 @@ def _host(text: str) -> SplitResult | None:
         _ = named.port  # raises where it is none
     except ValueError:
         return None
-    return named if named.hostname in (*_LOOPBACK_NAMES, *settings().allowed_hosts) else None
+    return named if named.hostname in (*_LOOPBACK_NAMES, *settings().host_names) else None
 
 
 def _same(origin: SplitResult, host: SplitResult) -> bool:
@@ -95,9 +100,10 @@ def _same(origin: SplitResult, host: SplitResult) -> bool:
 
 def _signed(send: Send, host: str) -> Send:
     port = host.rpartition(":")[2]
+    also = _ALSO.format(port=port) if port.isdecimal() else ""
     said = {
         HEADER: home_id(),
-        "content-security-policy": _OWN_HOST_ONLY.format(port=port),
+        "content-security-policy": _OWN_HOST_ONLY.format(also=also),
         "x-content-type-options": "nosniff",
     }
 

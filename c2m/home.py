@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,13 @@ from c2m.errors import InputError
 from c2m.files import locked, write_private
 from c2m.settings import settings
 
+_FLOCK = "hhlli"  # struct flock on 64-bit Linux: type, whence, start, length, pid
 HEADER = "x-c2m-home"  # in which pages of ours say whose they are
+
+
+def keep_private() -> None:
+    """What this process and those that it starts write is for their owner alone, also where the home is copied."""
+    os.umask(0o077)
 
 
 def home_id() -> str:
@@ -26,13 +33,22 @@ def home_id() -> str:
 
 def secret(name: str) -> str:
     """256 bits of chance that this home keeps in `name`.key, for its owner alone; made when first asked for."""
-    home = settings().home
-    home.mkdir(parents=True, exist_ok=True)
+    home = _made_home()
     file = home / f"{name}.key"
     with locked(home):
         if not file.exists():
             write_private(file, secrets.token_urlsafe(32))
     return file.read_text()
+
+
+def holder(file: Path) -> int | None:
+    """The process that has a record lock on a file, without taking one. Not for a process that has one itself."""
+    if not file.exists():
+        return None
+    with file.open("rb+") as handle:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
+    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
 def lock_file(name: str) -> Path:
@@ -78,11 +94,18 @@ def occupant() -> str | None:
     return None
 
 
+def _made_home() -> Path:
+    """The home, which is there and its owner's alone: ledger, landing zone and databases lie in it."""
+    keep_private()
+    settings().home.mkdir(parents=True, exist_ok=True)
+    settings().home.chmod(0o700)
+    return settings().home
+
+
 @contextmanager
 def _opened(name: str) -> Iterator[int]:
-    settings().home.mkdir(parents=True, exist_ok=True)
-    settings().home.chmod(0o700)  # ledger, landing zone and databases are for their owner alone
-    handle = os.open(lock_file(name), os.O_RDWR | os.O_CREAT, 0o644)
+    _made_home()
+    handle = os.open(lock_file(name), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield handle
     finally:

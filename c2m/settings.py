@@ -41,6 +41,18 @@ def _camera_template(template: str) -> str:
     return template
 
 
+def _site(address: str) -> str:
+    """A scheme, a host, perhaps a port: pages lie at the root of their site."""
+    named = urlsplit(address)
+    if named.scheme not in ("http", "https") or not named.hostname or "@" in named.netloc or address != address.strip():
+        raise ValueError(f"{address!r} is no address, expected https://HOST or https://HOST:PORT")
+    if named.path.strip("/") or named.query or named.fragment:
+        raise ValueError(f"{address!r} has a path: give each of the pages a host or a port of its own")
+    return f"{named.scheme}://{named.netloc}"
+
+
+Page = Literal["prefect", "mlflow", "documents"]
+Site = Annotated[str, AfterValidator(_site)]
 CameraTemplate = Annotated[str, AfterValidator(_camera_template)]
 
 
@@ -335,6 +347,7 @@ class Settings(BaseSettings):
     simulation_seed: int = Field(1, ge=0, description="Seed of the simulated factories")
 
     least_free_gb: float = Field(2, ge=0, description="Room on the disk of `home` below which `c2m doctor` warns")
+    backup_days: float = Field(7, gt=0, description="Age of the last backup (days) beyond which `c2m doctor` warns")
     watch_every_s: float = Field(30, gt=0, description="Wall seconds between two looks that `c2m up` takes at itself")
 
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in C2M_HOME")
@@ -388,6 +401,9 @@ class Settings(BaseSettings):
     allowed_hosts: list[str] = Field(
         [], description="Host names, beside the loopback's, by which the endpoint for factories is asked: a gateway's"
     )
+    public_urls: dict[Page, Site] = Field(
+        {}, description="Addresses of prefect, mlflow, documents behind a proxy of yours: links and pages use them"
+    )
     endpoint_hosts: list[str] = Field(
         [],
         description="Hosts that feeds may name as `endpoint_url` though their addresses are private or the loopback's",
@@ -433,6 +449,17 @@ class Settings(BaseSettings):
         """The environment prevails over C2M_HOME/c2m.yaml."""
         file = Path(os.environ.get("C2M_HOME", "var")) / "c2m.yaml"
         return init_settings, env_settings, _OpenFile(settings_cls, yaml_file=file)
+
+    def page_url(self, page: Page) -> str:
+        """Where people find a page: at the proxy that is set for it, else on the loopback."""
+        ports = {"prefect": self.prefect_port, "mlflow": self.mlflow_port, "documents": self.docs_port}
+        return self.public_urls.get(page, f"http://127.0.0.1:{ports[page]}")
+
+    @property
+    def host_names(self) -> list[str]:
+        """By which we may be asked, beside those of the loopback."""
+        pages = filter(None, (*self.public_urls.values(), self.rooms_url))
+        return [*self.allowed_hosts, *(str(urlsplit(address).hostname) for address in pages)]
 
     @property
     def landing(self) -> Path:

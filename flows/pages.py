@@ -1,13 +1,19 @@
-"""The applications of Prefect, MLflow and the documents, each behind our door; started by services.py."""
+"""The applications of Prefect, MLflow and the documents, each behind our door; started by services.py.
+
+python -m flows.pages MODULE:FACTORY PORT     (serves it; idle connections are closed, open streams keep none from ending)
+"""
 
 import asyncio
+import sys
 from functools import partial
 
 import httpx
+import uvicorn
 from prometheus_client import REGISTRY
 
 from c2m.doors import App, Door
 from c2m.floor.child import LOOPBACK
+from c2m.floor.http import Impatient
 from c2m.health import Health
 from c2m.upkeep.figures import Figures, of_home
 
@@ -44,3 +50,8 @@ def _of(app: App, path: str) -> Health:
 
     answer = asyncio.run(ask())
     return Health(faults=() if answer.is_success else (f"{path} answers with {answer.status_code}",))
+
+
+if __name__ == "__main__":
+    asked = {"host": LOOPBACK, "port": int(sys.argv[2]), "log_level": "warning"}
+    uvicorn.run(sys.argv[1], factory=True, http=Impatient, timeout_graceful_shutdown=3, **asked)

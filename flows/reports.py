@@ -83,7 +83,7 @@ def goods(pieces: pd.DataFrame, stock: pd.DataFrame) -> None:
 
 def documents_url() -> str:
     """Where the documents are served."""
-    return f"http://127.0.0.1:{settings().docs_port}"
+    return settings().page_url("documents")
 
 
 def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
@@ -108,7 +108,7 @@ def pruned(rows: list[dict[str, object]], dry_run: bool) -> None:
 
 def model(version: str) -> None:
     """Where the new model's figures are."""
-    link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{version}"
+    link = f"{settings().page_url('mlflow')}/#/models/c2m-demand/versions/{version}"
     create_link_artifact(link, key="model", link_text=f"c2m-demand version {version}")
 
 
@@ -156,7 +156,7 @@ def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, mo
         pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)[["mean"]].sum()
         return table(pieces.rename(columns={"mean": "pieces"}).nlargest(20, "pieces"))
 
-    link = f"http://127.0.0.1:{settings().mlflow_port}/#/models/c2m-demand/versions/{model_version}"
+    link = f"{settings().page_url('mlflow')}/#/models/c2m-demand/versions/{model_version}"
     page(
         "forecast",
         "Demand forecast",

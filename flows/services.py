@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -39,7 +40,7 @@ def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{prefect_url}/api",
         "PREFECT_API_AUTH_STRING": login or f"{USER}:{key()}",
-        "PREFECT_SERVER_UI_API_URL": f"{prefect_url}/api",
+        "PREFECT_SERVER_UI_API_URL": f"{settings().public_urls.get('prefect', prefect_url)}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "3",  # between two questions for a slot
@@ -144,9 +145,10 @@ def own_prefect_server(port: int) -> Iterator[Child]:
 
 def prefect_server(port: int) -> AbstractContextManager[Child]:
     """Prefect's API and pages, for those who have the key, from its own pages alone."""
+    origins = {f"http://{LOOPBACK}:{port}", f"http://localhost:{port}", settings().page_url("prefect")}
     asked = {
         "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{key()}",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(sorted(origins)),
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         # Logs and pages of runs that were deleted, once a day; `c2m prune` deletes the runs.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
@@ -160,6 +162,9 @@ def mlflow_server(port: int) -> AbstractContextManager[Child]:
     """MLflow's API and pages, on the database that the flows write."""
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--app-name", "c2m"]
+    if public := settings().public_urls.get("mlflow"):
+        hosts = f"localhost:*,127.0.0.1:*,{urlsplit(public).netloc}"
+        command += ["--allowed-hosts", hosts, "--cors-allowed-origins", public]
     store = {"MLFLOW_BACKEND_STORE_URI": settings().mlflow}  # not where `ps` would show its password
     return serving("mlflow-server", command, f"http://{LOOPBACK}:{port}/health", store)
 
@@ -177,9 +182,8 @@ def rooms(port: int) -> AbstractContextManager[Child]:
 def _uvicorn(
     name: str, factory: str, port: int, health: str, more: dict[str, str] | None = None
 ) -> AbstractContextManager[Child]:
-    """An application of ours. A stream that is open does not keep it from ending."""
-    command = ["uvicorn", "--factory", factory, "--app-dir", str(PROJECT), "--timeout-graceful-shutdown", "3"]
-    command += ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
+    """An application of ours, as flows/pages.py serves it."""
+    command = ["flows.pages", factory, str(port)]
     return serving(name, command, f"http://{LOOPBACK}:{port}{health}", more)
 
 

@@ -115,7 +115,7 @@ def order(quantity: int = 240, revision: int = 1, job_order_id: str = "J1", **ch
 
 def landed_scans() -> pd.DataFrame:
     """Every scan that the collector put on disk, repetitions of a message included."""
-    files = str(settings().landing / "scans" / "*.parquet")
+    files = str(settings().landing / "scans" / "[!.]*.parquet")  # others are being written
     return duckdb.sql(f"SELECT * FROM read_parquet('{files}')").df()
 
 

@@ -6,7 +6,7 @@ hence nothing here is forgiving: a factory knows a message by its id alone, as t
 another id takes effect once more, though it says the same.
 
 After a lost connection a factory sends again what was acknowledged within RESEND_S before: a broker that dies has lost
-what it had acknowledged since it last saved its queues.
+what it had acknowledged since it last saved its queues. Over HTTP (web.py) a 2xx is the end of it.
 """
 
 import json
@@ -26,6 +26,8 @@ from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+
+from benchmarks.faults import web
 
 SCANS, SCANS_A_MESSAGE = 75, 25  # per job order
 OPERATIONS = ("cut", "sew", "inspect", "pack", "ship")
@@ -169,11 +171,18 @@ def made(job: Job) -> list[tuple[str, str, int]]:
 
 @dataclass
 class Options:
-    """disorder: each letter goes twice, late and in any order; so do the messages that come in."""
+    """disorder: each letter goes twice, late and in any order; so do the messages that come in.
+
+    over_http: those of factory_ids that listen at `own_port` and post to the platform's `http_port`. keys: by factory.
+    """
 
     port: int
     folder: Path
     factory_ids: list[str]
+    over_http: list[str]
+    own_port: int
+    http_port: int
+    keys: dict[str, str]
     disorder: bool = False
     hold_s: float = 3.0  # of every fourth job order, so that it may still be changed
 
@@ -184,8 +193,8 @@ class Process:
 
     options: Options
     step: Callable[[str], None]
-    inbox: "queue.Queue[tuple[str, int, int, bytes]]" = field(default_factory=queue.Queue)
-    arrived: "queue.Queue[int]" = field(default_factory=queue.Queue)  # positions that the broker acknowledged
+    inbox: "queue.Queue[web.Heard]" = field(default_factory=queue.Queue)
+    arrived: "queue.Queue[int]" = field(default_factory=queue.Queue)  # positions that the other side acknowledged
     again: "queue.Queue[tuple[str, float]]" = field(default_factory=queue.Queue)  # connections that came back
     sessions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     clients: dict[str, Client] = field(default_factory=dict)
@@ -194,9 +203,12 @@ class Process:
 
     def run(self, ready: Callable[[], None]) -> None:
         self.journal = Journal(self.options.folder / "factories.db")
-        subscribed = dict.fromkeys(self.options.factory_ids, False)
-        for name in self.options.factory_ids:
+        over_mqtt = [name for name in self.options.factory_ids if name not in self.options.over_http]
+        subscribed = dict.fromkeys(over_mqtt, False)
+        for name in over_mqtt:
             self.clients[name] = self._connect(name, subscribed)
+        web.listen(self.options.own_port, self.inbox.put)
+        self.mouth = web.Mouth(self.options.http_port, self.options.keys, self.arrived.put)
         while not all(subscribed.values()):
             time.sleep(0.02)
         ready()
@@ -207,6 +219,8 @@ class Process:
 
     def _connect(self, name: str, subscribed: dict[str, bool]) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, f"gateway-{name}", clean_session=False, manual_ack=True)
+        if name in self.options.keys:
+            client.username_pw_set(name, self.options.keys[name])
         client.reconnect_delay_set(1, 1)
         client.max_inflight_messages_set(100)
         lost_at: list[float] = []
@@ -223,11 +237,15 @@ class Process:
 
         client.on_connect, client.on_disconnect = connected, disconnected
         client.on_subscribe = lambda *_: subscribed.update({name: True})
-        client.on_message = lambda _c, _u, m: self.inbox.put((name, m.mid, self.sessions[name], m.payload))
+        client.on_message = lambda _c, _u, m: self.inbox.put(self._heard(name, m.mid, m.payload))
         client.on_publish = lambda _c, _u, mid, *_: self._acknowledged(name, mid)
         client.connect_async("127.0.0.1", self.options.port, 20)
         client.loop_start()
         return client
+
+    def _heard(self, name: str, mid: int, body: bytes) -> web.Heard:
+        session = self.sessions[name]
+        return web.Heard(name, body, lambda: session == self.sessions[name] and self.clients[name].ack(mid, 1))
 
     def _acknowledged(self, name: str, mid: int) -> None:
         while (name, mid) not in self.under_way:  # publish() has not returned yet
@@ -240,11 +258,10 @@ class Process:
             heard = heard + heard[::2]
             random.shuffle(heard)
         self._step("heard", heard)
-        self._work([(name, json.loads(body)) for name, _, _, body in heard])
+        self._work([(one.factory_id, json.loads(one.body)) for one in heard])
         self._step("journalled", heard)
-        for name, mid, session, _ in heard:
-            if session == self.sessions[name]:
-                self.clients[name].ack(mid, 1)
+        for one in heard:
+            one.acknowledge()
         self._step("acknowledged", heard)
         said, self.journal.said = self.journal.said, []
         self._publish(said)
@@ -305,6 +322,9 @@ class Process:
             self.late = [item for item in self.late if item[0] > now]
             random.shuffle(letters)
         for letter in letters:
+            if letter.factory_id in self.options.over_http:
+                self.mouth.say(letter.factory_id, letter.kind, letter.body, letter.position)
+                continue
             topic = f"c2m/v1/{letter.factory_id}/{letter.kind}"
             mid = self.clients[letter.factory_id].publish(topic, letter.body, 1).mid
             self.under_way[letter.factory_id, mid] = letter.position

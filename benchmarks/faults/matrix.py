@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.faults.matrix [--job-orders N] [--only WORD] [--ledger sqlite|postgresql]
 
-Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own.
+Each cell is one fault on one ledger: a real Mosquitto, relay, collector and factories as processes of their own; three
+of the ten factories speak HTTP.
 Plans are released in waves through the ledger's own functions; each wave meets the fault; some of what was released is
 changed or taken back by the next plan. When all has come to rest, floor_faults_judge.py compares what was released with
 what the factories' journal says and with what ledger and disk hold. Cells that were done are kept
@@ -15,6 +16,7 @@ import os
 import random
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,11 +29,15 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import duckdb
 import pandas as pd
+import psutil
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import create_engine, text
 
 from benchmarks.faults import judge, proxy
@@ -46,8 +52,8 @@ from benchmarks.faults.service import (
     run_factories,
     run_relay,
 )
-from c2m.floor import broker
-from c2m.floor.child import free_port
+from c2m.floor import broker, credentials
+from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import job_orders, orders, plans, store
 from c2m.settings import settings
 from c2m.wire.messages import OPERATIONS
@@ -59,11 +65,14 @@ JOB_ORDERS = 2016
 _COUNTS = ("job_orders", "scans", "faults", "again", "lost", "doubled")
 _SUMMED = ("job orders", "scans", "faults", "scans again", "lost", "doubled", "audit", "seconds")
 FACTORIES = [f"F{number:02d}" for number in range(1, 11)]
+OVER_HTTP = FACTORIES[7:]
 WAVES = 8
 FACTORIES_A_LOT = 2
 FAULT_TIMEOUT_S, REST_TIMEOUT_S = 15, 180
 CHANGED_SHARE, CANCELLED_SHARE = 0.1, 0.05  # of what waits when the next plan is released
 PIECES = 60
+IDLE = 256
+MOST_BYTES = 500 * 2**20  # of memory that a service may take, whoever talks to it
 
 
 @dataclass
@@ -75,13 +84,16 @@ class Site:
     draws: random.Random
     stack: ExitStack
     disorder: bool = False
+    writers: int = 1  # of each plan, at once
     patience_s: float = store.BUSY_TIMEOUT_S
     ports: dict[str, int] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
     lots: dict[str, int] = field(default_factory=dict)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     faults: int = 0
-    orders_to_proxy: Any = None
+    keys: dict[str, str] = field(default_factory=dict)  # of factories, where the floor asks for them
+    orders_to: dict[str, Any] = field(default_factory=dict)  # by what the proxy stands before
+    idle: list[socket.socket] = field(default_factory=list)
 
     @property
     def journal(self) -> Path:
@@ -95,7 +107,8 @@ class Site:
         self.broker_stack.close()
 
     def child(self, name: str, run: Callable[..., None], step: str = "", **changes: str) -> None:
-        options = Options(self.ports["mqtt"], self.journal.parent, FACTORIES, self.disorder)
+        ports = self.ports["mqtt"], self.ports["own"], self.ports["http"]
+        options = Options(ports[0], self.journal.parent, FACTORIES, OVER_HTTP, *ports[1:], self.keys, self.disorder)
         arguments = (options,) if run is run_factories else ()
         made = Child(name, run, dict(os.environ) | changes, arguments, step, self.patience_s)
         self.children[name] = self.stack.enter_context(made)
@@ -113,37 +126,56 @@ def site(ledger: str, seed: int, fault: "Fault") -> Iterator[Site]:
         if fault.small_disk:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", home], check=True)
             stack.callback(subprocess.run, ["umount", "--lazy", home], check=True)
-        made.ports = {name: free_port() for name in ("broker", "proxy", "http")}
-        made.ports["mqtt"] = made.ports["proxy" if fault.network else "broker"]
-        os.environ |= {
-            "C2M_HOME": str(home),
-            "C2M_LEDGER_URL": _postgresql() if ledger == "postgresql" else f"sqlite:///{home / 'ledger.db'}",
-            "C2M_MQTT_PORT": str(made.ports["mqtt"]),
-            "C2M_HTTP_PORT": str(made.ports["http"]),
-            "C2M_ANSWER_TIMEOUT_S": "8",
-        }
-        settings.cache_clear()
-        stack.callback(store.engine(settings().ledger).dispose)
+        made.writers = 2 if fault.hit is write_twice else 1
+        stack.callback(lambda: [one.close() for one in made.idle])
+        _environment(made, fault)
         store.migrate()
         _publish_factories()
         made.open_broker()
         stack.callback(made.close_broker)
-        if fault.network:
-            _bad_network(made)
+        for name in fault.proxied:
+            _proxy(made, name)
         steps = {fault.child: fault.step}
-        made.child("collector", run_collector, steps.get("collector", ""))
+        made.child("collector", run_collector, steps.get("collector", ""), C2M_HTTP_PORT=str(made.ports["collector"]))
         made.child("factories", run_factories, steps.get("factories", ""))
-        made.child("relay", run_relay, steps.get("relay", ""))
+        made.child("relay", run_relay, steps.get("relay", ""), C2M_HEALTH_PORT=str(made.ports["health"]))
         if fault.relays == 2:
             made.child("relay-2", run_relay, C2M_RELAY_NAME="c2m-relay-2")
         yield made
 
 
-def _bad_network(made: Site) -> None:
-    made.orders_to_proxy, orders = _FORK.Pipe()
+def _environment(made: Site, fault: "Fault") -> None:
+    """Ports, and who must be spoken to through a proxy: it stands before broker, collector or the HTTP factories."""
+    behind = {"mqtt": "broker", "http": "collector", "factories": "own"}
+    made.ports = {name: free_port() for name in ("broker", "collector", "own", "health")}
+    made.ports |= {
+        door: free_port() if server in fault.proxied else made.ports[server] for door, server in behind.items()
+    }
+    ledger = _postgresql() if made.ledger == "postgresql" else f"sqlite:///{made.home / 'ledger.db'}"
+    os.environ |= {
+        "C2M_HOME": str(made.home),
+        "C2M_LEDGER_URL": ledger,
+        "C2M_MQTT_PORT": str(made.ports["mqtt"]),
+        "C2M_HTTP_PORT": str(made.ports["http"]),
+        "C2M_HTTP_FACTORY_URL": f"http://{LOOPBACK}:{made.ports['factories']}/{{factory_id}}",
+        "C2M_HTTP_MESSAGES_PER_SECOND": "1000",
+        "C2M_ANSWER_TIMEOUT_S": "8",
+    }
+    settings.cache_clear()
+    made.stack.callback(store.engine(settings().ledger).dispose)
+    if fault.keyed:
+        made.keys = {name: credentials.issue(name) for name in FACTORIES}
+        services = {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.platform_key()}
+        os.environ |= services
+        made.stack.callback(lambda: [os.environ.pop(name) for name in services])
+
+
+def _proxy(made: Site, server: str) -> None:
+    door = {"broker": "mqtt", "collector": "http", "own": "factories"}[server]
+    made.orders_to[server], orders = _FORK.Pipe()
     ready = _FORK.Event()
-    ports = made.ports["proxy"], made.ports["broker"]
-    process = _FORK.Process(target=proxy.run, args=(*ports, orders, ready), daemon=True)
+    arguments = made.ports[door], made.ports[server], orders, ready
+    process = _FORK.Process(target=proxy.run, args=arguments, daemon=True)
     process.start()
     made.stack.callback(process.terminate)
     ready.wait(30)
@@ -154,6 +186,7 @@ def _publish_factories() -> None:
     build = settings().published / "build"
     build.mkdir(parents=True)
     rows = pd.DataFrame({"factory_id": FACTORIES, "transport": "mqtt", "endpoint_url": None})
+    rows.loc[rows["factory_id"].isin(OVER_HTTP), "transport"] = "http"
     duckdb.from_df(rows.astype({"endpoint_url": "string"})).write_parquet(str(build / "factories.parquet"))
     mart = f'{{"factories": {{"file": "build/factories.parquet", "rows": {len(rows)}, "sha256": ""}}}}'
     (settings().published / "current.json").write_text(f'{{"build_id": "build", "marts": {mart}}}')
@@ -197,9 +230,19 @@ def release(made: Site, wave: int, lots: int) -> None:
             instance_sha256=f"wave {wave}", model_version=None, folder="", unmet_pieces=0, at=now,
             allocation=allocation.assign(start_on=day, finish_on=day + timedelta(days=9)),
         )  # fmt: skip
-        plans.release(session, plans.propose(session, plan), "driver", "fault matrix", (), now)
+        plan_id = plans.propose(session, plan)
+    writers = [Thread(target=_release, args=(plan_id, now)) for _ in range(made.writers)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
     made.lots |= new
     made.pairs |= {pair[:2] for pair in offered}
+
+
+def _release(plan_id: str, now: datetime) -> None:
+    with store.session() as session:
+        plans.release(session, plan_id, "driver", "fault matrix", (), now)
 
 
 def _kept(draws: random.Random, row: Any) -> tuple[str, str, int] | None:
@@ -229,17 +272,18 @@ def _order_book(wave: int, new: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFr
 
 @dataclass(frozen=True)
 class Fault:
-    """hit: what happens once in every wave, after its plan is released."""
+    """hit: what happens once in every wave, after its plan is released. proxied: before whom a proxy stands."""
 
     group: str
     name: str
     hit: Callable[[Site, "Fault"], int]
     child: str = ""
     step: str = ""
-    network: bool = False
+    proxied: tuple[str, ...] = ()
     disorder: bool = False
     small_disk: bool = False
     relays: int = 1
+    keyed: bool = False
 
 
 def pause(made: Site, least_s: float, most_s: float) -> None:
@@ -292,11 +336,80 @@ def kill_broker_with_a_queue(made: Site, fault: Fault) -> int:
 def on_the_network(order: str, seconds: float) -> Callable[[Site, Fault], int]:
     def hit(made: Site, _: Fault) -> int:
         pause(made, 0.1, 1.0)
-        made.orders_to_proxy.send((order, seconds))
+        for proxied in made.orders_to.values():
+            proxied.send((order, seconds))
         time.sleep(seconds if order != "slow" else 0)
         return 1
 
     return hit
+
+
+def drip(made: Site, _: Fault) -> int:
+    """For two seconds the connections that either side opens let a byte through every five seconds."""
+    pause(made, 0.1, 0.5)
+    made.orders_to["own"].send(("drip answers", 2.0))
+    made.orders_to["collector"].send(("drip questions", 2.0))
+    time.sleep(2)
+    return 2
+
+
+def talk_without_end(made: Site, _: Fault) -> int:
+    """The factories over HTTP swallow what they get for two seconds, and answer without end; somebody posts so too."""
+    pause(made, 0.1, 0.5)
+    made.orders_to["own"].send(("endless", 2.0))
+    with socket.create_connection((LOOPBACK, made.ports["collector"]), timeout=10) as talker, suppress(OSError):
+        path = f"/v1/factories/{OVER_HTTP[0]}/scans"
+        talker.sendall(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            talker.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    largest = max(psutil.Process(made.children[name].process.pid).memory_info().rss for name in ("relay", "collector"))
+    if largest > MOST_BYTES:
+        raise MemoryError(f"a service has taken {largest / 2**20:,.0f} MiB of an endless body")
+    return 2
+
+
+def be_idle(made: Site, _: Fault) -> int:
+    """At each door 256 connections that say nothing, or begin and say no more, until the next wave's."""
+    pause(made, 0.1, 0.5)
+    for one in made.idle:
+        one.close()
+    doors = [made.ports[name] for name in ("broker", "collector", "health")]
+    made.idle = [socket.create_connection((LOOPBACK, port), timeout=10) for port in doors for _ in range(IDLE)]
+    for one in made.idle[::2]:
+        with suppress(OSError):
+            one.sendall(b"\x10" if one.getpeername()[1] == doors[0] else b"POST /v1/factories/F01/scans HTTP/1.1\r\n")
+    return len(doors) * IDLE
+
+
+def steal_sessions(made: Site, _: Fault) -> int:
+    """A factory with its own valid key says that it is the collector, the relay, and every other factory."""
+    pause(made, 0.1, 0.8)
+    thieves = []
+    for name in ("c2m-collector", "c2m-relay", *(f"gateway-{one}" for one in FACTORIES if one not in OVER_HTTP)):
+        thief = Client(CallbackAPIVersion.VERSION2, name, clean_session=False)
+        thief.username_pw_set(FACTORIES[0], made.keys[FACTORIES[0]])
+        with suppress(OSError):  # the broker is busy
+            thief.connect(LOOPBACK, made.ports["broker"])
+            thief.subscribe([("c2m/v1/#", 1), ("#", 1)])
+            thief.loop_start()
+            thieves.append(thief)
+    time.sleep(1)
+    for thief in thieves:
+        thief.disconnect()
+        thief.loop_stop()
+    return len(thieves)
+
+
+def write_twice(made: Site, _: Fault) -> int:
+    """Each plan is released by two at once (`Site.writers`); for a second the home has a second collector and relay."""
+    pause(made, 0.1, 0.8)
+    made.child("relay-again", run_relay)
+    made.child("collector-again", run_collector, C2M_HTTP_PORT=str(free_port()))
+    time.sleep(1)
+    for name in ("relay-again", "collector-again"):
+        made.children.pop(name).__exit__()
+    return 2
 
 
 def cut_off_the_ledger(made: Site, _: Fault) -> int:
@@ -341,17 +454,23 @@ def matrix() -> list[Fault]:
     for child, steps in {"relay": RELAY_STEPS, "collector": COLLECTOR_STEPS, "factories": FACTORY_STEPS}.items():
         faults += [Fault(f"{child} killed", step, at_a_step, child, step) for step in steps]
     everything = ("relay", "collector", "factories", "broker")
+    doors, over_http = ("broker", "collector", "own"), ("collector", "own")
     return [
         *faults,
         Fault("broker killed", "at any moment", at_any_time("broker")),
         Fault("broker killed", "with a queue, the collector stopped", kill_broker_with_a_queue),
         Fault("ledger", "connections ended, or file held by another", cut_off_the_ledger),
-        Fault("network", "cut for a second", on_the_network("cut", 1.0), network=True),
-        Fault("network", "deaf for two seconds, then cut", on_the_network("deaf", 2.0), network=True),
-        Fault("network", "slow: 20 ms a block", on_the_network("slow", 0.02), network=True),
+        Fault("network", "cut for a second", on_the_network("cut", 1.0), proxied=doors),
+        Fault("network", "deaf for two seconds, then cut", on_the_network("deaf", 2.0), proxied=doors),
+        Fault("network", "slow: 20 ms a block", on_the_network("slow", 0.02), proxied=doors),
         Fault("messages", "each twice, late, in any order", nothing, disorder=True),
         Fault("two relays", "one of them killed at any moment", at_any_time("relay", "relay-2"), relays=2),
         Fault("disk", "full for two seconds", fill_the_disk, small_disk=True),
+        Fault("bad peers", "slow: a byte every five seconds", drip, proxied=over_http),
+        Fault("bad peers", "bodies without end", talk_without_end, proxied=over_http),
+        Fault("bad peers", "256 idle connections at each door", be_idle),
+        Fault("bad peers", "a factory takes the names of others' sessions", steal_sessions, keyed=True),
+        Fault("two writers", "each plan released twice at once, a second relay and collector", write_twice),
         Fault("everything", "any of them killed at any moment", at_any_time(*everything), disorder=True, relays=2),
     ]
 

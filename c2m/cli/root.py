@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from c2m.errors import C2MError, InputError, in_words
+from c2m.home import keep_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +37,8 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
     ] = False,
-) -> None: ...
+) -> None:
+    keep_private()
 
 
 def plainly(function: Callable[..., None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 
-from c2m.doctor import floor, pages, schedules, state
+from c2m.doctor import floor, install, pages, schedules, state
 from c2m.doctor.finding import Check, Finding
 from c2m.errors import C2MError
 from c2m.home import occupant
@@ -33,7 +33,16 @@ SERVICES: Mapping[str, Check] = {
     "outbox": floor.outbox,
     "clock": state.moment,
 }
-HOME: Mapping[str, Check] = {"ledger": state.ledger, "marts": state.marts, "disk": state.disk}
+HOME: Mapping[str, Check] = {
+    "ledger": state.ledger,
+    "landing": state.landing,
+    "warehouse": state.warehouse,
+    "marts": state.marts,
+    "last day": state.last_day,
+    "backup": state.backups,
+    "disk": state.disk,
+    "packages": install.packages,
+}
 
 
 def examine(from_outside: bool = True) -> list[Finding]:
@@ -68,6 +77,8 @@ def _of(name: str, check: Check) -> list[Finding]:
     try:
         return list(check())
     except C2MError as error:
+        if error.reason == "clock" and name != "clock":
+            return [Finding(name, None, "the clock cannot be read")]
         return [Finding(name, False, "; ".join(error.faults))]
     except httpx.RequestError as error:
         url = error.request.url

@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,20 +26,44 @@ _COMMANDS = {
     "relay": ("c2m.floor.relay",),
     "factories": ("c2m.simulation.factories",),
 }
+# A client without a name (MQTT 3.1.1), and how a broker takes it: the last byte says why where it does not.
+_CONNECT, _TAKEN = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00", b"\x20\x02\x00\x00"
+_ANSWER_S = 5.0
 _FOLLOWED = timedelta(days=14)  # before its end a key should be followed by the next one
 _SENT = timedelta(minutes=5)  # the relay looks every few seconds, and tries a factory again within minutes
 
 
 def broker() -> list[Finding]:
-    """It runs, and takes connections."""
+    """It runs, answers, and takes nobody without a key where keys were issued."""
     if settings().mqtt_host != LOOPBACK:
         return [Finding("broker", None, f"the broker is {settings().mqtt_host}'s, not of this machine")]
     floor = _floor()
     port = floor["mqtt_port"]
-    faults = [] if _runs("broker", floor["pids"]["broker"]) and listens(port) else [f"nobody answers on port {port}"]
+    said = _said_to_a_stranger(port) if _runs("broker", floor["pids"]["broker"]) and listens(port) else b""
+    faults = [] if said else [f"nobody answers on port {port}"]
+    if said == _TAKEN and credentials.required():
+        faults = ["factories have keys, and it takes everyone without one: it was started before the first key"]
     return judged(
         "broker", faults, f"{floor['engine']} on port {port}", f"read {log_file('broker')}; start c2m up anew"
     )
+
+
+def _said_to_a_stranger(port: int) -> bytes:
+    """How the broker answers who names no key; nothing where it does not answer."""
+    try:
+        with socket.create_connection((LOOPBACK, port), _ANSWER_S) as plain:
+            if not settings().mqtt_cert_file:
+                plain.sendall(_CONNECT)
+                return plain.recv(4) or b"hung up"
+            trusted = ssl.create_default_context(cafile=settings().mqtt_ca_file)
+            trusted.check_hostname = False
+            with trusted.wrap_socket(plain) as safe:
+                safe.sendall(_CONNECT)
+                return safe.recv(4) or b"hung up"
+    except TimeoutError:
+        return b""
+    except OSError:
+        return b"hung up"
 
 
 def services() -> Iterator[Finding]:

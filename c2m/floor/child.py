@@ -22,9 +22,12 @@ _READY_TIMEOUT_S = 30.0
 
 # Asks the kernel for SIGTERM when the *thread* that started it ends (prctl 1 = PR_SET_PDEATHSIG), then becomes the
 # command: same pid, and no code of ours between fork and exec. The parent may have died before: hence getppid. Signals
-# that the thread had blocked would stay blocked, and Mosquitto deaf to SIGTERM: hence the mask.
+# that the thread had blocked would stay blocked, and Mosquitto deaf to SIGTERM: hence the mask. The usual 1,024 open
+# files are as many connections, which anybody on the machine could take.
 _LEASH = (
-    "import ctypes, os, signal, sys;"
+    "import ctypes, os, resource, signal, sys;"
+    "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+    "resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard));"
     "signal.pthread_sigmask(signal.SIG_SETMASK, ());"
     f"ctypes.CDLL(None).prctl(1, {int(signal.SIGTERM)});"
     "os.getppid() == int(sys.argv[1]) or sys.exit(1);"

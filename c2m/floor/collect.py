@@ -53,7 +53,9 @@ from c2m.wire.messages import (
 # believes a moment once all have heard it (c2m/ledger/status.py). Retained status and last wills reach each as they
 # would one alone.
 _SHARED = [topic("+", "job-responses"), topic("+", "scans")]
+# Nobody can guess the group's name: who joined it would be given some of the messages, and these would be lost.
 _GROUP_NAME = "c2m-collectors"
+_MOST_TOPIC = 300  # of a path over HTTP, which may be of any length
 # One commit: at most so many messages, and no further one beyond so many bytes, which bounds memory (a scan as an
 # object takes five times its bytes). What waits for it: so many bytes; then nothing more is read off the network.
 _GROUP, _GROUP_BYTES, _WAITING_BYTES = 500, 8 * 1024 * 1024, 16 * 1024 * 1024
@@ -128,8 +130,9 @@ def run(stop: Event | None = None) -> None:
                 arrivals.put(arrival, timeout=_POLL_S)
                 return
 
-    alone, together = _SHARED, [shared(name, _GROUP_NAME) for name in _SHARED]
-    wanted, given_up = (together, alone) if several else (alone, together)
+    shared_by = credentials.client_id(_GROUP_NAME)
+    alone, together, former = _SHARED, *([shared(name, by) for name in _SHARED] for by in (shared_by, _GROUP_NAME))
+    wanted, given_up = (together, [*alone, *former]) if several else (alone, [*together, *former])
     connection = Connection(credentials.client_id(name), [*wanted, topic("+", "status")], hand_on, given_up=given_up)
     inlet = http.inlet(
         "/v1/factories/{factory_id}/{kind}", partial(_accept, arrivals), credentials.Doorkeeper().refusal
@@ -176,7 +179,8 @@ def _own_name() -> str:
 
 def _accept(arrivals: Waiting, factory_id: str, kind: str, body: bytes) -> "Future[str]":
     safe: Future[str] = Future()
-    arrivals.put_nowait(Arrival(f"c2m/v1/{factory_id}/{kind}", body, safe.set_result))
+    name = f"c2m/v1/{factory_id}/{kind}".replace("\x00", "\ufffd")[:_MOST_TOPIC]  # PostgreSQL stores no NUL
+    arrivals.put_nowait(Arrival(name, body, safe.set_result))
     return safe
 
 

@@ -77,24 +77,30 @@ class Client:
         self._thread.join()
         self._loop.close()
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], address: str | None = None) -> tuple[int, str]:
         """HTTP status, and as much of the text as came in time, at most _MOST_TEXT bytes.
+
+        address: the one that is called, whatever the name in `url` resolves to by now.
 
         Raises
         ------
         NotDeliveredError
             No status came within _ANSWER_S seconds.
         """
-        sent = asyncio.run_coroutine_threadsafe(self._post(url, body, headers), self._loop)
+        sent = asyncio.run_coroutine_threadsafe(self._post(url, body, headers, address), self._loop)
         try:
             return sent.result()
         except (httpx.HTTPError, TimeoutError) as error:
             said = str(error) or f"no answer within {_ANSWER_S:g} s"
             raise NotDeliveredError(f"{url}: {type(error).__name__} {said}") from error
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        text = b""
-        async with asyncio.timeout(_ANSWER_S), self._client.stream("POST", url, content=body, headers=headers) as told:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], address: str | None) -> tuple[int, str]:
+        named, text, pinned = httpx.URL(url), b"", {}
+        if address:
+            headers, pinned = {**headers, "host": named.netloc.decode()}, {"sni_hostname": named.host}
+            named = named.copy_with(host=address)
+        asked = self._client.stream("POST", named, content=body, headers=headers, extensions=pinned)
+        async with asyncio.timeout(_ANSWER_S), asked as told:
             with suppress(httpx.HTTPError, TimeoutError):  # what counts is the status, and that is here
                 async with asyncio.timeout(_TEXT_S):
                     async for part in told.aiter_raw():
@@ -104,8 +110,11 @@ class Client:
         return told.status_code, text[:_MOST_TEXT].decode(errors="replace")
 
 
-def refuse_private(url: str) -> None:
-    """A feed must not have us call what only we can reach, such as a service of our own machine.
+def public_address(url: str) -> str | None:
+    """The address to call; None: whichever it is. A feed must not have us call what only we can reach.
+
+    A name may resolve to one address when it is looked at and to another when it is called: so it is called by the
+    address that was looked at.
 
     Raises
     ------
@@ -114,7 +123,7 @@ def refuse_private(url: str) -> None:
     """
     named = urlsplit(url)
     if named.hostname in settings().endpoint_hosts:
-        return
+        return None
     try:
         found = socket.getaddrinfo(named.hostname, named.port or named.scheme, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -123,6 +132,7 @@ def refuse_private(url: str) -> None:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
             allow = f"C2M_ENDPOINT_HOSTS='[\"{named.hostname}\"]' allows it"
             raise NotDeliveredError(f"{url}: {address[0]} is not a public address; {allow}")
+    return str(found[0][-1][0])
 
 
 def carrier(
@@ -141,9 +151,8 @@ def carrier(
         for letter in letters:
             if time.monotonic() > until:
                 raise NotDeliveredError(f"{url_of(letter)}: slow; the rest goes with the next turn")
-            if public:
-                refuse_private(url_of(letter))
-            status, text = client.post(url_of(letter), letter.body, signed(letter))
+            address = public_address(url_of(letter)) if public else None
+            status, text = client.post(url_of(letter), letter.body, signed(letter), address)
             if 400 <= status < 500 and status not in _TRY_AGAIN:
                 log.warning("%s refused a message for good: HTTP %s %s", url_of(letter), status, text)
             elif not 200 <= status < 300:
@@ -192,7 +201,7 @@ async def _receive(request: Request, accept: Accept) -> Response:
     return JSONResponse({"reason": reason}, 422) if reason else Response(status_code=204)
 
 
-class _Impatient(H11Protocol):
+class Impatient(H11Protocol):
     """A connection on which no request has come whole, with its headers, is closed: open ones are all that we have."""
 
     _last: Any = None  # the request that the last look saw
@@ -200,6 +209,11 @@ class _Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._next_look = self.loop.call_later(_HEADERS_S, self._look)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """A stream may be silent for as long as it likes."""
+        self._next_look.cancel()
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_look.cancel()
@@ -219,7 +233,7 @@ def serve(app: FastAPI, port: int, look: Look = Health) -> Iterator[None]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections; the usual 1,024 are quickly taken
     config = uvicorn.Config(
-        Door(app, keyed=False, look=look), LOOPBACK, port, http=_Impatient, log_level="warning", access_log=False
+        Door(app, keyed=False, look=look), LOOPBACK, port, http=Impatient, log_level="warning", access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="http", daemon=True)

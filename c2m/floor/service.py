@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from threading import Event, Thread
 
 from c2m.floor.mqtt import Connection
+from c2m.home import keep_private
 
 READY = "ready"
 _ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -23,6 +24,7 @@ def stop_on_signal() -> Event:
     its instructions: also while that holds the lock of the very event that the handler sets, and then for ever. A
     service may also hang on a broker that died with who started both; it bears a kill at any moment, so it ends anyway.
     """
+    keep_private()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)

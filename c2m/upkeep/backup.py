@@ -15,18 +15,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
 from c2m.errors import InputError
-from c2m.files import make_folder, write_with
+from c2m.files import make_folder, write_atomically, write_with
 from c2m.home import turn
 from c2m.settings import settings
 from c2m.upkeep import databases
 from c2m.upkeep.databases import Database
 
 _FORMATS = (1, 2)  # 2: with dumps of databases, which an older version would leave out in silence
+_MADE = "backup.at"  # in the home: when the last one was made
 _FACTS, _DUMPS = "backup.json", "databases"
 _SQLITE, _BESIDE = b"SQLite format 3\0", ("-wal", "-shm", "-journal")  # first bytes; ends of the names of its own files
 # Made anew, or of the processes that run now.
@@ -87,8 +89,15 @@ def save(file: Path) -> Saved:
                 count = len(archive.getnames()) - 1
 
     write_with(file, write)
+    write_atomically(home / _MADE, datetime.now(UTC).isoformat().encode())
     elsewhere = [f"{one.name} ({one.setting})" for one in named if one not in dumped + inside]
     return Saved(count, [one.name for one in dumped], elsewhere)
+
+
+def last() -> datetime | None:
+    """When the last backup of this home was made; None: never."""
+    made = settings().home / _MADE
+    return datetime.fromisoformat(made.read_text()) if made.exists() else None
 
 
 def _is_in(home: Path, database: Database) -> bool:

@@ -31,7 +31,8 @@ def no_server_stays() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three waves; the environment that a cell sets is taken back."""
-    for name in ("C2M_HOME", "C2M_LEDGER_URL", "C2M_MQTT_PORT", "C2M_HTTP_PORT", "C2M_ANSWER_TIMEOUT_S"):
+    named = ("HOME", "LEDGER_URL", "MQTT_PORT", "HTTP_PORT", "HTTP_FACTORY_URL", "HTTP_MESSAGES_PER_SECOND")
+    for name in (f"C2M_{word}" for word in (*named, "ANSWER_TIMEOUT_S")):
         monkeypatch.setenv(name, "")  # so that it is known at the end that there was none
         monkeypatch.delenv(name)
     monkeypatch.setattr(matrix, "WAVES", 3)

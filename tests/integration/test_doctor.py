@@ -1,14 +1,18 @@
 """`c2m up` for real, and `c2m doctor` beside it: well at first, then each part broken and named in words."""
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,20 +59,34 @@ class Platform:
     def c2m(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command(*arguments), env=self.env | env, capture_output=True, text=True)
 
-    def doctor(self) -> dict[str, dict[str, Any]]:
+    def doctor(self, **env: str) -> dict[str, dict[str, Any]]:
         """What is not well, by check."""
-        done = self.c2m("doctor", "--json")
+        done = self.c2m("doctor", "--json", **env)
         wrong = {one["check"]: one for one in json.loads(done.stdout) if one["ok"] is False}
         assert done.returncode == (2 if wrong else 0)
         assert all(check in done.stderr for check in wrong)
         return wrong
 
-    def kill(self, words: str) -> None:
+    def processes(self, words: str) -> list[psutil.Process]:
         """The process that runs a command with these words, and those that it started."""
         children = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
         (found,) = [p for p in children if words in " ".join(p.cmdline())]
-        for process in (*found.children(recursive=True), found):
+        return [*found.children(recursive=True), found]
+
+    def kill(self, words: str) -> None:
+        for process in self.processes(words):
             process.kill()
+
+    @contextmanager
+    def hanging(self, words: str) -> Iterator[None]:
+        """They are there, and do nothing."""
+        stopped = self.processes(words)
+        for process in stopped:
+            process.suspend()
+        yield
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +220,165 @@ def test_a_deployment_without_its_schedule_and_a_schedule_without_a_run_are_name
     assert await_that(lambda: platform.doctor() == {}, 120)  # the scheduler makes its runs within a minute
 
 
+@contextmanager
+def kept(*files: Path) -> Iterator[None]:
+    """They are as they were once the block ends; those that were not there are gone."""
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    yield
+    for file, content in before.items():
+        if content is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_bytes(content)
+
+
+@contextmanager
+def changed(database: Path, there: str, back: str) -> Iterator[None]:
+    """A statement and later another one, behind everybody's back."""
+    for statement in (there, back):
+        with sqlite3.connect(database, timeout=30) as connection:
+            connection.execute(statement)
+        if statement == there:
+            yield
+
+
+@contextmanager
+def exhausted_and_paused(platform: Platform) -> Iterator[None]:
+    """A deployment has an active schedule that is over; another is paused."""
+    track, prune = (platform.ask(f"/deployments/name/{name}/{name}") for name in ("track", "prune"))
+    over = {"rrule": "DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=1", "timezone": "UTC"}
+    (added,) = platform.ask(f"/deployments/{track['id']}/schedules", [{"schedule": over, "active": True}])
+    platform.ask(f"/deployments/{prune['id']}", {"paused": True}, "PATCH")
+    yield
+    platform.ask(f"/deployments/{track['id']}/schedules/{added['id']}", method="DELETE")
+    platform.ask(f"/deployments/{prune['id']}", {"paused": False}, "PATCH")
+
+
+@contextmanager
+def server_of_another_home(home: Path) -> Iterator[str]:
+    """The documents of that home, at a port that this one takes for its own."""
+    port = str(free_port())
+    serve = ["flows.pages", "flows.pages:documents", port]
+    with subprocess.Popen([sys.executable, "-m", *serve], env=os.environ | {"C2M_HOME": str(home)}) as process:
+        assert await_that(lambda: socket.socket().connect_ex((LOOPBACK, int(port))) == 0, 60)
+        yield port
+        process.terminate()
+
+
+@contextmanager
+def warehouse_held(home: Path) -> Iterator[None]:
+    """By somebody who looks at it with DuckDB, and forgot that it is open."""
+    code = f"import duckdb; c = duckdb.connect({str(home / 'warehouse.duckdb')!r}); print('here', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        yield
+        process.kill()
+
+
+def build_of(home: Path, day: str) -> None:
+    """The pointer names a build of that day, with one mart, which was changed since."""
+    marts = {"styles": {"file": "planted.parquet", "rows": 1, "sha256": "0" * 64}}
+    (home / "published" / "planted.parquet").write_bytes(b"other rows")
+    pointer = {"build_id": "planted", "business_date": day, "invocation_id": "planted", "marts": marts}
+    (home / "published" / "current.json").write_text(json.dumps(pointer))
+
+
+OVERDUE = """INSERT INTO outbox (message_id, factory_id, job_order_id, revision, type, payload, position, state,
+    attempts, next_attempt_at, at)
+    VALUES ('planted', 'planted', 'planted', 1, 'c2m.job-order.store', '{}', 1, 'sent', 1,
+    '2020-01-01 00:00:00.000000', '2020-01-01 00:00:00.000000')"""
+PACKAGE = "Metadata-Version: 2.1\nName: duckdb\nVersion: 0.9.0\n"
+
+
+def test_planted_faults_are_each_named_with_what_to_do(platform: Platform, tmp_path: Path) -> None:
+    """Twenty of them, for real; the slow ones are planted first, since a worker is missed after 90 s only."""
+    home, seen, moves = platform.home, dict[str, str](), dict[str, str]()
+    assert platform.doctor() == {}
+
+    def look(**env: str) -> dict[str, str]:
+        found = platform.doctor(**env)
+        seen.update({check: one["seen"] for check, one in found.items()})
+        moves.update({f"{check}: {one['seen']}": one["move"] for check, one in found.items()})
+        return {check: one["seen"] for check, one in found.items()}
+
+    with ExitStack() as slow:
+        slow.enter_context(platform.hanging("worker start"))
+        slow.enter_context(exhausted_and_paused(platform))
+        planted = time.monotonic()
+        with ExitStack() as plants:
+            pages_key, pointer = home / "pages.key", home / "published" / "current.json"
+            empty = min((home / "landing").glob("*/*.parquet"))
+            files = home / "credentials.json", empty, pointer, home / "published" / "planted.parquet"
+            plants.enter_context(kept(*files))
+            (home / "published").mkdir(exist_ok=True)
+            platform.c2m("factory", "add", "F001", C2M_KEY_DAYS="5")
+            empty.write_bytes(empty.read_bytes()[:-100])
+            build_of(home, "2020-01-01")
+            month_ago = (datetime.now(UTC) - timedelta(days=30)).timestamp()
+            made = pages_key.stat().st_mtime
+            os.utime(pages_key, (month_ago, month_ago))
+            plants.callback(os.utime, pages_key, (made, made))
+            folder = tmp_path / "duckdb-0.9.0.dist-info"
+            folder.mkdir()
+            (folder / "METADATA").write_text(PACKAGE)
+            other = plants.enter_context(server_of_another_home(tmp_path / "other"))
+            plants.enter_context(warehouse_held(home))
+            bucket = "ALTER TABLE {} RENAME TO {}"
+            names = ("automation_bucket", "planted")
+            prefect = home / "prefect" / "prefect.db"
+            plants.enter_context(changed(prefect, bucket.format(*names), bucket.format(*names[::-1])))
+            plants.enter_context(platform.hanging("c2m.floor.collect"))
+            time.sleep(max(0.0, 11 - (time.monotonic() - planted)))  # the server's loop fails every 5 s
+            found = look(C2M_LEAST_FREE_GB="1e9", PYTHONPATH=str(tmp_path), C2M_DOCS_PORT=other)
+        assert "takes everyone without one" in found["broker"]
+        assert "the key of F001 expires on" in found["keys"]
+        assert "is cut off or overwritten" in found["landing"]
+        assert "is not what was published" in found["marts"]
+        assert "2020-01-01 was the last good day" in found["last day"]
+        assert "none, in 30 days" in found["backup"]
+        assert "GB free on the disk" in found["disk"]
+        assert "duckdb 0.9.0 is installed, needed is" in found["packages"]
+        assert f"answers for home {home_id_of(tmp_path / 'other')}" in found["documents"]
+        assert "is no flow: builds fail" in found["warehouse"]
+        assert "no such table: automation_bucket" in found["server log"]
+        assert "prune is paused" in found["deployments"]
+        assert any("collector: " in one and "does not answer" in one for one in moves)
+        with changed(home / "ledger.db", "UPDATE alembic_version SET version_num = '9999'", BACK.format(version(home))):
+            assert "version 9999, this code needs" in look()["ledger"]
+        with kept(home / "clock"):
+            (home / "clock").write_text("tomorrow")
+            assert "is no clock" in look()["clock"]
+        gone = "DELETE FROM outbox WHERE message_id = 'planted'"
+        with (
+            platform.hanging("broker/mosquitto.conf"),
+            platform.hanging("c2m.floor.relay"),
+            changed(home / "ledger.db", OVERDUE, gone),
+        ):
+            found = look()
+        assert "nobody answers on port" in found["broker"]
+        assert "1 messages to factories are due for more than 5 minutes" in found["outbox"]
+        assert await_that(lambda: {"worker", "schedules"} <= look().keys(), 60), seen
+        assert "the last worker of the pool c2m showed up" in seen["worker"]
+        assert "track has no next run" in seen["schedules"]
+    assert all(move or "restore it from a backup" in said for said, move in moves.items()), moves
+    log = home / "logs" / "prefect-server.log"
+    log.write_text("")  # else its errors stand for 15 minutes
+    assert await_that(lambda: platform.doctor() == {}, 120), platform.doctor()
+
+
+BACK = "UPDATE alembic_version SET version_num = '{}'"
+
+
+def version(home: Path) -> str:
+    with sqlite3.connect(home / "ledger.db") as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def home_id_of(home: Path) -> str:
+    return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+
+
 def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(platform: Platform) -> None:
     (limit,) = [one for one in platform.ask("/v2/concurrency_limits/filter", {}) if "warehouse" in one["name"]]
     platform.ask(f"/v2/concurrency_limits/{limit['id']}", method="DELETE")
@@ -210,8 +387,8 @@ def test_a_limit_that_is_gone_and_a_service_that_fails_in_its_loop_are_named(pla
     with log.open("a") as file:
         file.write(
             f"{datetime.now().astimezone():%H:%M:%S}.000 | ERROR   | docket.dependencies - schedule_deployments()\n"
+            "sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement\n" * 2
         )
-        file.write("sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement\n")
     wrong = platform.doctor()
     assert set(wrong) == {"warehouse limit", "server log"}
     assert "is missing" in wrong["warehouse limit"]["seen"]

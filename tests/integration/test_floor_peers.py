@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from sqlalchemy import select
 
 from c2m.floor import collect, credentials, http, relay
 from c2m.floor.child import LOOPBACK, free_port
-from c2m.floor.delivery import NotDeliveredError
+from c2m.floor.delivery import Letter, NotDeliveredError
 from c2m.floor.service import READY
 from c2m.ledger import store
 from c2m.ledger.tables import Outbox
@@ -170,8 +171,33 @@ def test_a_body_that_drips_is_given_up(services: Callable[..., None], monkeypatc
 def test_a_feed_cannot_have_us_call_our_own_machine(home: Path) -> None:
     for host in (LOOPBACK, "localhost", "[::1]", "0.0.0.0", "10.0.0.1", "169.254.169.254", "[fd00::1]"):
         with pytest.raises(NotDeliveredError, match=r"is not a public address; C2M_ENDPOINT_HOSTS="):
-            http.refuse_private(f"http://{host}:8080/x")
-    http.refuse_private("https://93.184.215.14/x")
+            http.public_address(f"http://{host}:8080/x")
+    assert http.public_address("https://93.184.215.14/x") == "93.184.215.14"
+
+
+def test_a_name_that_resolves_anew_is_called_by_the_address_that_was_looked_at(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: public when it is looked at, ours when it is called."""
+    ours, answers = Factory(well), ["93.184.215.14"]
+    port = int(ours.url.rpartition(":")[2].strip("/"))
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        asked = name == "factory.example"
+        return real((answers.pop() if answers else LOOPBACK) if asked else name, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(http, "_ANSWER_S", 1.0)
+    letter = Letter("k", "F1", "job-orders", b"{}")
+    with http.Client() as client:
+        carry = http.carrier(client, lambda _: f"http://factory.example:{port}/x", public=True)
+        with pytest.raises(NotDeliveredError):
+            list(carry([letter]))
+        assert (ours.heard, answers) == ([], [])
+        assert client.post(f"http://factory.example:{port}/x", b"{}", {}, LOOPBACK)[0] == 204
+    assert f"host: factory.example:{port}\r\n".encode() in ours.heard[0].lower()
 
 
 def test_what_a_factory_gets_is_signed_with_what_both_sides_know(services: Callable[..., None]) -> None:

@@ -202,6 +202,51 @@ def test_no_factory_takes_over_the_session_of_a_service(running: Floor, keys: di
     assert not any(thief.refused.is_set() for thief in thieves)  # nobody of that name was there to be thrown out
 
 
+def test_no_factory_is_given_what_the_collectors_share(keys: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who joins a shared subscription gets every other message, which is lost where he may not read it."""
+    monkeypatch.setenv("C2M_COLLECTORS", '["c2m-collector", "c2m-collector-2"]')
+    settings.cache_clear()
+    with floor(None, engine="mosquitto") as running:
+        thief, own = Party(running, "F1", keys["F1"]), Party(running, "F2", keys["F2"])
+        thief.hear(*(f"$share/{name}/c2m/v1/+/scans" for name in ("c2m-collectors", "c2m-collector", "c2m")))
+        for number in range(8):
+            own.say("c2m/v1/F2/scans", scan_of("F2", f"shared-{number}"))
+        await_scan("shared-7")
+        assert {f"shared-{number}" for number in range(8)} <= set(landed_scans()["scan_id"])
+        assert thief.heard == []
+
+
+def test_a_will_and_a_retained_message_reach_no_further_than_the_factorys_own(
+    running: Floor, keys: dict[str, str]
+) -> None:
+    """The broker speaks for who has vanished, and to who comes later: in nobody else's name."""
+    watcher = Party(running, "F2", keys["F2"])
+    watcher.hear("c2m/v1/F2/#", "spBv1.0/F2/#")
+    dying = Client(CallbackAPIVersion.VERSION2, "dying")
+    dying.username_pw_set("F1", keys["F1"])
+    dying.will_set("c2m/v1/F2/status", scan_of("F2", "will"), 1, retain=True)
+    dying.connect("127.0.0.1", running.mqtt_port)
+    dying.loop_start()
+    assert await_connected(dying)
+    dying.publish("c2m/v1/F2/job-orders", b"{}", 1, retain=True)
+    dying.publish("spBv1.0/F2/NBIRTH/x", b"", 1, retain=True)
+    time.sleep(0.5)
+    dying._sock_close()  # without a farewell: the broker publishes the will
+    time.sleep(1)
+    late = Party(running, "F2", keys["F2"], client_id="late")
+    late.hear("c2m/v1/F2/#", "spBv1.0/F2/#")
+    watcher.say("c2m/v1/F2/scans", scan_of("F2", "after-it"))
+    await_scan("after-it")
+    assert (watcher.heard, late.heard) == ([], [])
+
+
+def await_connected(client: Client) -> bool:
+    deadline = time.monotonic() + 10
+    while not client.is_connected() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return client.is_connected()
+
+
 def test_a_floor_that_was_begun_without_credentials_says_that_it_takes_everyone(home: Path) -> None:
     begin()
     write_world(factory_rows(("mqtt",)), settings().home / "factories.json")

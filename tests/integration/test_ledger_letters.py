@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
-from c2m.floor.collect import Arrival, commit
+from c2m.floor.collect import Arrival, Waiting, _accept, commit
 from c2m.floor.readmit import Correction, Outcome, readmit
 from c2m.ledger import audit, status, store
 from c2m.ledger.conversation import inbox, letters
@@ -69,6 +69,16 @@ def c2m(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["letters", *arguments])
     assert result.exit_code == code, result.output
     return result.output
+
+
+@pytest.mark.parametrize(("factory_id", "kind"), [("F1", "\x00"), ("F\x00", "scans"), ("F" * 70_000, "scans")])
+def test_a_path_that_no_topic_could_have_stops_nobody(factory_id: str, kind: str) -> None:
+    """Over HTTP a name may hold what no database stores; the collector must survive it."""
+    waiting = Waiting(10_000)
+    _accept(waiting, factory_id, kind, b"{}")
+    (reason,) = commit([waiting.get()], clock.now())
+    assert reason.startswith("unknown topic c2m/v1/F")
+    assert len(every_letter()[0].topic) <= 300
 
 
 def test_an_answer_to_an_order_that_was_unknown_takes_effect_once_when_it_is_known() -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.websockets import WebSocketDisconnect
 
 from c2m.doors import Door, key, login
+from c2m.errors import InputError
 from c2m.floor.child import free_port
 from c2m.health import Health, our_version
 from c2m.home import HEADER, home_id
@@ -84,6 +85,43 @@ def test_a_proxys_name_is_let_in_where_a_setting_names_it(unkeyed: TestClient, m
     assert unkeyed.post("/change", headers=asked).json() == "changed"
     mixed = {"host": "c2m.example.org", "origin": "http://127.0.0.1"}
     assert unkeyed.post("/change", headers=mixed).status_code == 403
+
+
+def test_pages_behind_a_proxy_are_let_in_by_the_address_that_is_set(
+    unkeyed: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C2M_PUBLIC_URLS", '{"prefect": "https://c2m.example.org/"}')
+    settings.cache_clear()
+    asked = {"host": "c2m.example.org", "origin": "https://c2m.example.org"}
+    answer = unkeyed.post("/change", headers=asked)
+    assert answer.json() == "changed"
+    assert "connect-src 'self' data: blob:" in answer.headers["content-security-policy"]
+    assert unkeyed.post("/change", headers=asked | {"origin": "https://c2m.example.org:8443"}).status_code == 403
+    assert settings().page_url("prefect") == "https://c2m.example.org"
+    assert settings().page_url("mlflow") == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize("address", ["c2m.example.org", "https://a:b@c2m.example", "https://c2m.example/pages", "x:y"])
+def test_an_address_that_no_page_can_have_is_refused(home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_PUBLIC_URLS", f'{{"prefect": "{address}"}}')
+    settings.cache_clear()
+    with pytest.raises(InputError, match=r"C2M_PUBLIC_URLS.* is no address|has a path"):
+        settings()
+
+
+@pytest.mark.parametrize("name", ["host", "origin", "authorization"])
+def test_what_is_said_twice_counts_as_neither(home: Path, name: str) -> None:
+    with TestClient(Door(app, keyed=True), "http://127.0.0.1:4200") as client:  # type: ignore[arg-type]
+        said = base64.b64encode(f"c2m:{key()}".encode()).decode()
+        good = {"host": "127.0.0.1:4200", "origin": "http://127.0.0.1:4200", "authorization": f"Basic {said}"}
+        bad = {"host": "evil.example", "origin": "http://evil.example", "authorization": "Basic x"}
+        assert client.get("/", headers=good).status_code == 200
+        for twice in ((bad, good), (good, bad)):
+            headers = [
+                *((key, value) for key, value in good.items() if key != name),
+                *((name, one[name]) for one in twice),
+            ]
+            assert client.get("/", headers=headers).status_code in (401, 403)
 
 
 def test_without_the_key_the_browser_is_told_to_ask_for_it(keyed: TestClient) -> None:

@@ -1,5 +1,6 @@
 """Locks of a home: one occupant, one writer at a time, and nothing left behind by a process that is killed."""
 
+import os
 import select
 import subprocess
 import sys
@@ -59,7 +60,18 @@ def test_two_homes_never_have_the_same_id(home: Path, monkeypatch: pytest.Monkey
     assert home_id() != ours
 
 
-def test_a_home_is_its_owners_alone(home: Path) -> None:
+@pytest.mark.parametrize("command", [["factory", "add", "F1"], ["status"], ["alerts"]])
+def test_a_home_is_its_owners_alone_and_so_is_each_file_in_it(tmp_path: Path, command: list[str]) -> None:
+    """Whatever the shell's umask says; a copy of the home keeps the modes of its files."""
+    home = tmp_path / "new"
+    begin = ["sh", "-c", 'umask 000; exec "$@"', "sh", sys.executable, "-m", "c2m.cli", *command]
+    subprocess.run(begin, env=os.environ | {"C2M_HOME": str(home)}, check=False, capture_output=True)
+    there = [home, *home.rglob("*")]
+    assert len(there) > 1
+    assert [path for path in there if path.stat().st_mode & 0o077] == []
+
+
+def test_a_home_that_lies_open_is_closed(home: Path) -> None:
     home.chmod(0o755)
     with occupied("c2m run"):
         assert home.stat().st_mode & 0o777 == 0o700
