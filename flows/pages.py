@@ -1,6 +1,6 @@
 """The applications of Prefect, MLflow and the documents, each behind our door; started by services.py.
 
-python -m flows.pages MODULE:FACTORY PORT     (serves it; idle connections are closed, open streams keep none from ending)
+python -m flows.pages MODULE:FACTORY PORT     serves it; closes idle connections, waits for no open stream
 """
 
 import asyncio
@@ -53,5 +53,7 @@ def _of(app: App, path: str) -> Health:
 
 
 if __name__ == "__main__":
-    asked = {"host": LOOPBACK, "port": int(sys.argv[2]), "log_level": "warning"}
-    uvicorn.run(sys.argv[1], factory=True, http=Impatient, timeout_graceful_shutdown=3, **asked)
+    named, port = sys.argv[1], int(sys.argv[2])
+    served = uvicorn.Config(named, LOOPBACK, port, http=Impatient, factory=True, log_level="warning")
+    served.timeout_graceful_shutdown = 3
+    uvicorn.Server(served).run()
