@@ -52,10 +52,14 @@ class Merchant:
     demand: demand.Demand
 
 
-def write_world(folder: Path, seed: int, size: str) -> None:
-    """Writes the feed files, world.yaml and dirt.json (faults planted, by feed and rule) into `folder`."""
+def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_DAYS) -> None:
+    """Writes the feed files, world.yaml and dirt.json (faults planted, by feed and rule) into `folder`.
+
+    Shoppers buy for `future_days` from the business date on. Where these are more than by default, merchants too order
+    on all of these days, at the same rate.
+    """
     scale = sized(size)
-    span = Span(BUSINESS_DATE, TIMEZONE, scale.history_days, _FUTURE_DAYS)
+    span = Span(BUSINESS_DATE, TIMEZONE, scale.history_days, future_days)
     merchants = [_merchant(seed, number, scale, span) for number in range(1, scale.merchants + 1)]
     skus = pd.concat([m.skus for m in merchants], ignore_index=True)
     factories = network.network(
@@ -65,15 +69,9 @@ def write_world(folder: Path, seed: int, size: str) -> None:
         HOME,
         CURRENCY,
         span.midnights[0],
-        [BUSINESS_DATE + timedelta(days=d) for d in range(-_CALENDAR_DAYS[0], _CALENDAR_DAYS[1] + 1)],
+        [BUSINESS_DATE + timedelta(days=d) for d in range(-_CALENDAR_DAYS[0], _calendar_end(future_days))],
     )
-    arrivals = orders.Arrivals(
-        scale.orders,
-        scale.large_orders,
-        first=span.history_days - 6,
-        large_last=span.history_days - 1 if size == "small" else span.history_days + 3,
-        last=span.history_days + 7,
-    )
+    arrivals = _arrivals(scale, size, span)
     headers, lines = orders.merchant_orders(np.random.default_rng([seed, 3]), arrivals, skus, factories, span)
     small = {
         "catalogue": skus,
@@ -91,6 +89,21 @@ def write_world(folder: Path, seed: int, size: str) -> None:
         folder,
         {"name": f"demo-{size}", "timezone": TIMEZONE, "currency": CURRENCY, "business_date": BUSINESS_DATE},
     )
+
+
+def _calendar_end(future_days: int) -> int:
+    return _CALENDAR_DAYS[1] + 1 + max(0, future_days - _FUTURE_DAYS)
+
+
+def _arrivals(scale: Size, size: str, span: Span) -> orders.Arrivals:
+    """Orders of the first two weeks, or of all days of a longer world."""
+    today = span.history_days
+    if span.future_days <= _FUTURE_DAYS:
+        large_last = today - 1 if size == "small" else today + 3
+        return orders.Arrivals(scale.orders, scale.large_orders, first=today - 6, large_last=large_last, last=today + 7)
+    share, last = (6 + span.future_days) / 13, today + span.future_days - 1
+    counts = round(share * scale.orders), round(share * scale.large_orders)
+    return orders.Arrivals(*counts, first=today - 6, large_last=last, last=last)
 
 
 def sized(size: str) -> Size:
