@@ -1,6 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
 .PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor \
-  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds lock clean
+  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds bench-life lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
@@ -90,6 +90,10 @@ bench-marts: .venv-bench/installed
 bench-feeds: setup
 	$(BIN)/python -m benchmarks.feeds.intake
 	$(BIN)/python -m benchmarks.tenants.breakages
+
+# Hours; done weeks are kept, so it goes on where it stopped.
+bench-life: setup
+	$(BIN)/python -m benchmarks.life.year
 
 bench-finish: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks.finish.prediction

@@ -15,7 +15,7 @@ from c2m.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-OURS = ("machine", "team", "relay-2", "collector-2")
+OURS = ("machine", "team")
 GIVEN = {"GATEWAY_HOST": "floor.example", "DATABASE_PASSWORD": "a-word", "C2M_TIMEZONE": "Asia/Shanghai"}
 
 
