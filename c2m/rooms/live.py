@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -92,9 +93,15 @@ def _since_build(job_order_ids: Collection[str]) -> pd.DataFrame:
         "begins": begins.replace(tzinfo=None),
         "job_order_ids": list(job_order_ids),
     }
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         found: pd.DataFrame = connection.execute(query + wanted, values).df()
     return found
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One in memory for the process, whose start costs more than a question; each thread asks through a cursor."""
+    return duckdb.connect()
 
 
 class Feed:
@@ -169,6 +176,6 @@ def _read(new: set[str]) -> pd.DataFrame:
     names = [str(file) for name in sorted(new) if (file := _folder() / name).exists()]
     if not names:
         return pd.DataFrame(columns=_COUNTED)
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         found: pd.DataFrame = connection.read_parquet(names).select(*_COUNTED).df()
     return found

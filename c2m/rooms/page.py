@@ -63,10 +63,9 @@ def words(request: Request, key: str) -> str:
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows for a template; what is missing is None."""
-    return [
-        {str(name): None if _is_none(value) else value for name, value in row.items()}
-        for row in rows.astype(object).to_dict("records")
-    ]
+    names = [str(name) for name in rows.columns]
+    filled = rows.astype(object).where(rows.notna(), None)
+    return [dict(zip(names, row, strict=True)) for row in filled.itertuples(index=False, name=None)]
 
 
 def language(request: Request) -> str:

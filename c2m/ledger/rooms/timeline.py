@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import Select, func, literal, null, select
 from sqlalchemy.orm import Session
 
-from c2m.ledger.store import EVERYONE, Scope, frame
+from c2m.ledger.store import EVERYONE, Scope
 from c2m.ledger.tables import Decision, JobOrder, Lot, Order, OrderQuantity, Outbox, PlanAllocation, Promise
 
 EVENT = ("at", "event", "who", "pieces", "on", "reason")
 
 
-def of_order(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
+def of_order(session: Session, scope: Scope, order_id: str) -> list[dict[str, Any]]:
     """EVENT: moment (UTC), what happened, by whom, pieces, a date that it is about, words; the earliest first.
 
     Parameters
@@ -26,18 +25,19 @@ def of_order(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
+    list of dict
         A row per event.
     """
     known = select(Order.order_id).where(Order.order_id == order_id, *scope.conditions(Order))
     if session.scalar(known) is None:
-        return pd.DataFrame(columns=list(EVENT))
-    parts = [frame(session, statement) for statement in _statements(order_id)]
-    rows = pd.concat([part.dropna(subset="at").astype(object) for part in parts], ignore_index=True)
+        return []
+    found = (dict(row) for statement in _statements(order_id) for row in session.execute(statement).mappings())
+    rows = [row for row in found if row["at"] is not None]
     if scope != EVERYONE:  # who decides on plans, and why, is among the platform's people
-        rows = rows[rows["event"] != "rejected"]
-        rows.loc[rows["event"] == "released", ["who", "reason"]] = None
-    return rows.sort_values("at", kind="stable", ignore_index=True)
+        rows = [row for row in rows if row["event"] != "rejected"]
+        for row in rows:
+            row |= {"who": None, "reason": None} if row["event"] == "released" else {}
+    return sorted(rows, key=lambda row: row["at"])
 
 
 def _statements(order_id: str) -> list[Select[Any]]:

@@ -55,23 +55,24 @@ def _rows(files: PlanFolder, text: str, number: int) -> tuple[list[dict[str, Any
     named = sums[sums.index.str.contains(text, case=False, regex=False)]
     ranked = named.sort_values(["share", "load"], ascending=False, kind="stable")
     some = ranked.iloc[(number - 1) * ROWS : number * ROWS]
-    days = files.days[files.days["factory_id"].isin(some.index)]
-    by_factory = {str(factory): _days(rows) for factory, rows in days.groupby("factory_id")}
+    by_factory = _days(files.days[files.days["factory_id"].isin(some.index)])
     rows = [row | {"days": by_factory[row["factory_id"]]} for row in page.records(some.reset_index())]
     return rows, len(named)
 
 
-def _days(rows: pd.DataFrame) -> dict[date, dict[str, Any]]:
-    """By date, with the heights of its bar: what is worked, and what of it is overtime."""
-    most = (rows["minutes"] + rows["overtime_minutes"]).clip(lower=1.0)
-    scale = BAR / most.max()
-    drawn = rows.assign(
-        room=(rows["minutes"] * scale).round(1),
-        work=(rows[["load", "minutes"]].min(axis=1) * scale).round(1),
-        over=(rows["overtime"] * scale).round(1),
-        share=(rows["load"] / rows["minutes"].where(rows["minutes"] > 0)),
+def _days(days: pd.DataFrame) -> dict[str, dict[date, dict[str, Any]]]:
+    """By factory and date, with the heights of its bar: what is worked, and what of it is overtime."""
+    most = (days["minutes"] + days["overtime_minutes"]).clip(lower=1.0).groupby(days["factory_id"]).transform("max")
+    drawn = days.assign(
+        room=(days["minutes"] / most * BAR).round(1),
+        work=(days[["load", "minutes"]].min(axis=1) / most * BAR).round(1),
+        over=(days["overtime"] / most * BAR).round(1),
+        share=days["load"] / days["minutes"].where(days["minutes"] > 0),
     )
-    return {row["day"]: row for row in page.records(drawn)}
+    found: dict[str, dict[date, dict[str, Any]]] = {}
+    for row in page.records(drawn):
+        found.setdefault(row["factory_id"], {})[row["day"]] = row
+    return found
 
 
 @routes.get("/{factory_id}")
@@ -88,5 +89,5 @@ def factory(
         names = sights.labels(s, view(person.grant).scope, sorted(set(work["lot_id"])))
     lots = work.merge(names, on="lot_id", how="left").sort_values(["day", "due_on"], kind="stable")
     by_day = {day: page.records(rows) for day, rows in lots.groupby("day")}
-    days = _days(files.days[files.days["factory_id"] == factory_id])
+    days = _days(files.days[files.days["factory_id"] == factory_id])[factory_id]
     return page.shown(request, "factory_days.html", factory_id=factory_id, chosen=chosen, by_day=by_day, days=days)

@@ -136,7 +136,7 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
         request,
         "order.html",
         order=found,
-        events=page.records(events),
+        events=events,
         jobs=page.records(jobs),
         pieces=pieces,
         operations=live.OPERATIONS,
