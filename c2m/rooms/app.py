@@ -18,6 +18,7 @@ from c2m.ledger import store
 from c2m.rooms import entry, page
 from c2m.rooms.pages import board, factory, figures, merchant, operations, orders, plans, sign_in
 
+ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, factory)  # each with its `routes`
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -30,7 +31,7 @@ _HEADERS = {
 def create() -> App:
     """The site behind its door."""
     app = FastAPI(title="C2M order room", docs_url=None, redoc_url=None, openapi_url=None)
-    for room in (sign_in, operations, orders, board, plans, figures, merchant, factory):
+    for room in ROOMS:
         app.include_router(room.routes)
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
     app.middleware("http")(_with_headers)
