@@ -6,6 +6,7 @@ your own system behind `accepts` and `begin`. What it has answered lies in FACTO
 answer to the same message after a restart.
 """
 
+import hashlib
 import json
 import sys
 import uuid
@@ -93,7 +94,9 @@ def heard(client, _, message):
     client.ack(message.mid, message.qos)
 
 
-client = Client(CallbackAPIVersion.VERSION2, FACTORY, clean_session=False, manual_ack=True)
+# Whoever connects by the same client id takes the session over: one that follows from the key is nobody else's guess.
+CLIENT_ID = f"{FACTORY}-{hashlib.sha256((KEY or FACTORY).encode()).hexdigest()[:16]}"
+client = Client(CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True)
 client.username_pw_set(FACTORY, KEY)
 RESPONSES = f"c2m/v1/{FACTORY}/job-responses"
 status = f"c2m/v1/{FACTORY}/status"

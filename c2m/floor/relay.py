@@ -75,9 +75,10 @@ def _health(relay: "_Relay", connection: Connection) -> Health:
     return Health(lag_s, tuple(fault for fault, holds in checks.items() if not holds))
 
 
-def _over_http(client: http.Client, url: str) -> Carrier:
-    ours = settings().http_factory_url.partition("{")[0]
-    return http.carrier(client, lambda _: url, _signature, public=not url.startswith(ours))
+def _over_http(client: http.Client, factory_id: str, url: str) -> Carrier:
+    """An address that a feed gave must be public, unless it is word for word the one that we would take without."""
+    ours = settings().http_factory_url.format(factory_id=factory_id)
+    return http.carrier(client, lambda _: url, _signature, public=url != ours)
 
 
 def _signature(letter: Letter) -> dict[str, str]:
@@ -110,14 +111,14 @@ class _Route:
     """Which carrier takes the letters of a factory."""
 
     over_mqtt: Carrier
-    over_http: Callable[[str], Carrier]
+    over_http: Callable[[str, str], Carrier]  # factory_id, URL
     known: Mapping[str, str | None]
 
     def __call__(self, factory_id: str) -> Carrier:
         if factory_id not in self.known:
             raise NotDeliveredError(f"factory {factory_id} is not among the published factories")
         url = self.known[factory_id]
-        return self.over_http(url) if url else self.over_mqtt
+        return self.over_http(factory_id, url) if url else self.over_mqtt
 
 
 @dataclass

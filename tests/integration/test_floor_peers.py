@@ -200,6 +200,18 @@ def test_a_name_that_resolves_anew_is_called_by_the_address_that_was_looked_at(
     assert f"host: factory.example:{port}\r\n".encode() in ours.heard[0].lower()
 
 
+def test_an_address_of_a_feed_that_begins_like_ours_is_not_ours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Factory(well)
+    monkeypatch.setenv("C2M_HTTP_FACTORY_URL", ours.url + "{factory_id}")
+    settings.cache_clear()
+    with http.Client() as client:
+        letter = Letter("k", "F1", "job-orders", b"{}")
+        with pytest.raises(NotDeliveredError, match="is not a public address"):
+            list(relay._over_http(client, "F1", ours.url + "F1/../admin")([letter]))
+        assert list(relay._over_http(client, "F1", ours.url + "F1")([letter])) == [letter]
+    assert len(ours.heard) == 1
+
+
 def test_what_a_factory_gets_is_signed_with_what_both_sides_know(services: Callable[..., None]) -> None:
     key = credentials.issue("F1")
     good = Factory(well)
