@@ -95,6 +95,10 @@ class ReleasePolicy(BaseModel):
     max_unmet_share: float = Field(0.10, ge=0, le=1, description="Unmet pieces over pieces asked")
     max_late_share: float = Field(0.15, ge=0, le=1, description="Late cost over objective")
     max_change_share: float = Field(0.10, ge=0, le=1, description="Pieces taken from incumbents over their pieces")
+    undecided_hours: float = Field(4, gt=0, description="After which a plan that waits is an urgent alert")
+    undecided: Literal["hold", "reject"] = Field(
+        "hold", description="What then becomes of it: it goes on waiting, or is rejected; it is never released"
+    )
 
 
 class AssumedRates(BaseModel):

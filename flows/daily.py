@@ -6,7 +6,7 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
-from flows import warehouse
+from flows import day_page, waiting, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
@@ -18,7 +18,7 @@ from flows.train import train
 from flows.transform import transform
 
 
-@flow(name="daily")
+@flow(name="daily", flow_run_name="daily {parameters.day}")
 def daily(parameters: Daily) -> None:
     """Runs each flow of the day; all of them are idempotent: a day that broke off is completed by running it again."""
     today = parameters.part(Daily)
@@ -31,8 +31,11 @@ def daily(parameters: Daily) -> None:
     forecast(today.part(Day))
     for number in range(1, settings().plan.rounds + 1):
         if not plan(Plan(**today.part(Limits).model_dump(), round=number)):
-            break
+            day_page.publish(today.day)
+            waiting.suspend_until_decided(today.day, today)
+            return
         dispatch(today.part(Dispatch))
         with session() as s:
             if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
                 break
+    day_page.publish(today.day)

@@ -28,7 +28,7 @@ def await_answers(patience_s: float) -> pd.DataFrame:
         time.sleep(_POLL_S)
 
 
-@flow(name="dispatch")
+@flow(name="dispatch", flow_run_name="dispatch {parameters.moment}")
 def dispatch(parameters: Dispatch) -> None:
     """Job orders to the factories, and their answers."""
     with step("dispatch"):

@@ -38,7 +38,7 @@ def tell_if_moved(version: str) -> None:
         write_atomically(seen, version.encode())
 
 
-@flow(name="forecast")
+@flow(name="forecast", flow_run_name="forecast {parameters.day}")
 def forecast(parameters: Day) -> None:
     """Tomorrow's demand as a distribution, checked before anyone orders on it."""
     model = champion()

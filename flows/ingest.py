@@ -26,7 +26,7 @@ def judge(day: Day) -> Verdict:
     return check_feeds(day.day)
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name="ingest {parameters.day}")
 def ingest(parameters: Ingest) -> None:
     """Feed files in: landed, quarantined with reasons, judged."""
     with step("ingest"):

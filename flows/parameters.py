@@ -3,19 +3,31 @@
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from c2m import clock
+from c2m.ledger import plans
+from c2m.ledger.store import session
 from c2m.settings import PlanPolicy, settings
 
 Part = TypeVar("Part", bound=BaseModel)
 
 
-class Day(BaseModel):
-    """What every flow of a business day takes."""
+class Now(BaseModel):
+    """What every flow takes: nothing that it does not know."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @property
+    def moment(self) -> str:
+        """The time of the platform in its zone; names a run that looks at the present."""
+        return f"{clock.now().astimezone(ZoneInfo(settings().timezone)):%Y-%m-%d %H:%M}"
+
+
+class Day(Now):
+    """What every flow of a business day takes."""
 
     business_date: date | None = Field(None, description="Default: today by the platform's clock")
 
@@ -84,11 +96,27 @@ class Plan(Limits):
         1, ge=1, le=9, description="Plan of the day: 2 and later take in what has changed since; empty: the next one"
     )
 
+    @property
+    def title(self) -> str:
+        """Names the run."""
+        return f"{self.day} " + (f"round {self.round}" if self.round else "next round")
 
-class Dispatch(BaseModel):
+
+class Release(Now):
+    """Which plan a person decides on."""
+
+    plan_id: str | None = Field(None, description="Default: the plan that waits")
+
+    @property
+    def title(self) -> str:
+        """Names the run: day and round of the plan."""
+        with session() as s:
+            found = plans.standing(s, self.plan_id) if self.plan_id else plans.waiting(s)
+        return found.title if found else self.moment
+
+
+class Dispatch(Now):
     """How long to wait for the factories, whatever the day of their job orders."""
-
-    model_config = ConfigDict(extra="forbid")
 
     patience_s: float = Field(120, gt=0, le=3600, description="Wall seconds to wait until every factory has answered")
 
@@ -105,10 +133,8 @@ class Robot(Day):
     rebuild: bool = Field(True, description="Build the floor's marts first, from what was scanned up to now")
 
 
-class Prune(BaseModel):
+class Prune(Now):
     """Whether anything goes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = Field(False, description="Only say what would go")
 

@@ -25,7 +25,7 @@ from c2m.steps import step
 from c2m.stopping import until_stopped
 from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
-from flows import plan_page, reports
+from flows import plan_page, reports, scenarios, waiting
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
@@ -91,8 +91,15 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     search = partial(solve, instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
     plan = until_stopped(lambda stop: search(stop=stop))
     progress.end(plan)
+    keep_plan(folder, instance, plan, policy, policy.limits)
+
+
+def keep_plan(
+    folder: Path, instance: Instance, plan: optimization.Plan, policy: PlanPolicy, limits: Mapping[str, object]
+) -> None:
+    """Writes a plan beside its instance, how it was made and what the verifier says; then dates and scores."""
     plan.write(folder / "plan")
-    keep(folder / "limits.json", policy.limits)
+    keep(folder / "limits.json", dict(limits))
     write_atomically(folder / "solver.log", search_log(plan.report).encode())
     verdict = verify(folder / "instance", folder / "plan")
     keep(folder / "verdict.json", verdict.as_dict())
@@ -150,7 +157,9 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
 
 
 @task
-def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPolicy, waits: Standing | None) -> None:
+def propose(
+    plan_id: str, day: date, number: int, attempt: int, limits: Mapping[str, object], waits: Standing | None
+) -> None:
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
     instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
@@ -161,7 +170,7 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         round=number,
         attempt=attempt,
         instance_sha256=instance.sha256,
-        limits=spelled(policy.limits),
+        limits=spelled(limits),
         **{name: plan.report[name] for name in ("objective", "bound", "gap", "status")},
         unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
         model_version=version_of(CHAMPION),
@@ -170,7 +179,7 @@ def propose(plan_id: str, day: date, number: int, attempt: int, policy: PlanPoli
         at=clock.now(),
     )
     with session() as s:
-        why = f"replaced by plan {plan_id}, made with {spelled(policy.limits)}"
+        why = f"replaced by plan {plan_id}, made with {spelled(limits)}"
         plans.propose(s, proposed, waits.plan_id if waits else None, why)
         promises.record(s, plan_id, promised, makers, clock.now())
 
@@ -206,7 +215,35 @@ def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None)
     with step("solve"):
         make(instance, folder, policy)
     with step("propose"):
-        propose(plan_id, day, number, attempt, policy, waits)
+        propose(plan_id, day, number, attempt, policy.limits, waits)
+    return plan_id
+
+
+def take(waits: Standing, scenario: str, actor: str, reason: str) -> str:
+    """Releases the plan of a scenario in place of the plan that waits; its id.
+
+    Raises
+    ------
+    InputError
+        The scenario is unknown, or the book as it is does not allow it.
+    """
+    policy, day, number = settings().plan, waits.business_date, waits.round
+    instance, made = scenarios.taken(waits, scenario)
+    limits = limits_of(waits) | {"scenario": scenario}
+    with session() as s:
+        attempt = plans.attempt(s, day, number) + 1
+    plan_id = plans.derive_plan_id(day, number, attempt, instance.sha256, spelled(limits))
+
+    def write(folder: Path) -> None:
+        instances.write(instance, folder / "instance")
+        keep_plan(folder, instance, made, policy, limits)
+
+    make_folder(settings().runs / day.isoformat() / plan_id, write)
+    propose(plan_id, day, number, attempt, limits, waits)
+    with session() as s:
+        plans.release(s, plan_id, actor, reason, [], clock.now())
+        standing = plans.standing(s, plan_id)
+    look_at(standing, policy)
     return plan_id
 
 
@@ -256,7 +293,7 @@ def refuse_past_one_that_waits(day_plans: pd.DataFrame, number: int) -> None:
         raise InputError("plan-waits", [f"{seen}: decide on it first"])
 
 
-@flow(name="plan")
+@flow(name="plan", flow_run_name="plan {parameters.title}")
 def plan(parameters: Plan) -> bool:
     """Proposes the day's plan and releases it if it is within limits; whether its job orders have gone out.
 
@@ -293,6 +330,10 @@ def decide_and_show(plan_id: str, policy: PlanPolicy) -> bool:
             release_within_limits(standing)
         changelog.export()
     look_at(standing, policy)
-    plan_page.publish(plan_id)
     with session() as s:
-        return plans.standing(s, plan_id).was_released
+        standing = plans.standing(s, plan_id)
+    if standing.state == "proposed":
+        waiting.ask(standing, plan_page.reasons_to_wait(standing))
+    waiting.settle()
+    plan_page.publish(plan_id)
+    return standing.was_released

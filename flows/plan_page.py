@@ -18,7 +18,7 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
-from flows import reports
+from flows import reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, read
 from optimization.contract.plan import Plan, read_plan
@@ -34,7 +34,12 @@ COST = {
     "shortfall": "work below what was agreed",
     "change": "work taken from factories that had it",
 }
-ENDED = {"time": "Time ended the search", "nodes": "The node limit ended the search", "interrupt": "It was interrupted"}
+ENDED = {
+    "time": "Time ended the search",
+    "nodes": "The node limit ended the search",
+    "interrupt": "It was interrupted",
+    "scenario": "A scenario was taken",
+}
 PAGE = "page.md"  # in the plan's folder
 _MOST_LOTS, _MOST_SHORT = 200, 20
 
@@ -63,11 +68,22 @@ def plans_of_the_day(day_plans: pd.DataFrame) -> list[str]:
     return ["## Plans of this day", table(rows.rename(columns=names))]
 
 
+def standing_of(plan_id: str | None) -> Standing | None:
+    """How a plan stands; without a name, the one that waits, if one does."""
+    with session() as s:
+        return plans.standing(s, plan_id) if plan_id else plans.waiting(s)
+
+
+def newest() -> Standing | None:
+    """The newest plan, as `c2m status` shows it."""
+    with session() as s:
+        found = status.summary(s)["plan"]
+        return plans.standing(s, found["plan_id"]) if found else None
+
+
 def renew() -> None:
     """Shows the newest plan anew where it no longer stands as its page says: somebody has decided since."""
-    with session() as s:
-        newest = status.summary(s)["plan"]
-        standing = plans.standing(s, newest["plan_id"]) if newest else None
+    standing = newest()
     file = settings().home / standing.folder / PAGE if standing else None
     if standing and file and file.exists() and file.read_text(encoding="utf-8") != "\n".join(page(standing)):
         publish(standing.plan_id)
@@ -113,8 +129,34 @@ def decided(standing: Standing) -> list[str]:
     if standing.state != "proposed":
         words = plain(standing.words)
         return [f"**{words[0].upper()}{words[1:]}.**", ""]
-    told = ["**Waits for a person**: " + plain("; ".join(reasons_to_wait(standing))), ""]
+    told = ["**Waits for a person**: " + plain("; ".join(reasons_to_wait(standing))), "", *held(standing)]
+    form = waiting.form_url(standing.plan_id)
+    told += [f"**[Decide here]({form})**: Resume opens the form. From a terminal:", ""] if form else []
     return [*told, *(f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")), ""]
+
+
+def held(standing: Standing) -> list[str]:
+    """Who has looked at the plan and let it wait."""
+    with session() as s:
+        notes = plans.holds(s, standing.plan_id).to_dict("records")
+    return [
+        f"* held by {plain(note['actor'])} on {note['at']:%Y-%m-%d %H:%M} UTC: {plain(note['reason'])}\n"
+        for note in notes
+    ]
+
+
+def in_short(standing: Standing) -> list[str]:
+    """What a person must know to decide, above the form."""
+    folder = settings().home / standing.folder
+    instance, plan = read(folder / "instance"), read_plan(folder / "plan")
+    return [
+        f"**Plan of {long(standing.business_date)}, round {standing.round}**, waits: "
+        + plain("; ".join(reasons_to_wait(standing))),
+        "",
+        *held(standing),
+        *the_day(folder, instance, plan),
+        f"[The whole plan]({reports.artifact_url('plan')})",
+    ]
 
 
 def reasons_to_wait(standing: Standing) -> list[str]:

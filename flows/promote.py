@@ -9,7 +9,7 @@ from models.governance import registry
 from models.governance.promotion import decide
 
 
-@flow(name="promote")
+@flow(name="promote", flow_run_name="promote {parameters.day}")
 def promote(parameters: Promote) -> None:
     """Verdict as a page here, as tags and description in MLflow; the alias moves when the challenger passes."""
     number = parameters.challenger or registry.version_of(registry.CHALLENGER)

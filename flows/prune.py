@@ -8,7 +8,7 @@ from flows import reports, warehouse
 from flows.parameters import Prune
 
 
-@flow(name="prune")
+@flow(name="prune", flow_run_name="prune {parameters.moment}")
 def prune(parameters: Prune) -> None:
     """Removes what `retention` says is old, while nobody builds; a dry run only says what would go."""
     with warehouse.held(), step("prune"):

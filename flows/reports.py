@@ -15,6 +15,7 @@ from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
+from prefect.settings import PREFECT_UI_URL
 
 from c2m.domain.alert_rules import SEVERITY, when
 from c2m.domain.promises import correction, how_kept
@@ -79,6 +80,11 @@ def goods(pieces: pd.DataFrame, stock: pd.DataFrame) -> None:
         "",
         table(stock.groupby("merchant_id", as_index=False)[shelves].sum()),
     )
+
+
+def artifact_url(key: str) -> str:
+    """The newest version of a page of ours on the Prefect server; the oldest ones are beside it."""
+    return f"{PREFECT_UI_URL.value()}/artifacts/key/{key}"
 
 
 def documents_url() -> str:
@@ -177,8 +183,8 @@ class ProgressBar:
     At most one update every two seconds.
     """
 
-    def __init__(self, time_limit_s: float) -> None:
-        self._time_limit_s = time_limit_s
+    def __init__(self, time_limit_s: float, key: str = "solve") -> None:
+        self._time_limit_s, self._key = time_limit_s, key
         self._artifact_id: Any = None
         self._next_s = 2.0
 
@@ -196,7 +202,7 @@ class ProgressBar:
 
     def _show(self, percent: float, text: str) -> None:
         if self._artifact_id is None:
-            self._artifact_id = create_progress_artifact(percent, key="solve", description=text)
+            self._artifact_id = create_progress_artifact(percent, key=self._key, description=text)
         else:
             update_progress_artifact(self._artifact_id, percent, description=text)
 

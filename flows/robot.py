@@ -10,13 +10,13 @@ from c2m import clock
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
-from c2m.ledger import alerts, job_orders, orders, status
+from c2m.ledger import alerts, job_orders, orders, plans, status
 from c2m.ledger.store import session
 from c2m.people import notify
 from c2m.settings import settings
 from c2m.steps import step
 from c2m.warehouse.published import read
-from flows import reports, warehouse
+from flows import plan_page, reports, waiting, warehouse
 from flows.parameters import Robot
 from models.finish import remedy
 from models.finish.floor import Floor, conflicting, inspected, last_of_lines, offline_hours, published_floor
@@ -40,7 +40,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     policy = settings().robot
     with session() as s:
         factories, standing, beyond = status.factories(s), alerts.standing(s), job_orders.surplus(s)
-        refused, waiting = job_orders.refused_cuts(s), orders.waiting(s)
+        refused, waits = job_orders.refused_cuts(s), orders.waiting(s)
     late = set(standing.loc[standing["kind"] == "late", "subject"])
     doubtful = rows[rows["late_chance"] >= policy.relief_chance]
     found = alert_rules.all_of(
@@ -52,13 +52,26 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alert_rules.broken_promises(recent(read("promises"), clock.business_date(now))),
         alert_rules.surplus(beyond),
         alert_rules.refused_cuts(refused),
-        alert_rules.waits(waiting),
+        alert_rules.waits(waits),
+        alert_rules.undecided(plan_that_waits(now), settings().release.undecided_hours),
         alert_rules.twins(read("factories")),
         alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:
         alerts.record(s, found, now)
         return alerts.standing(s)
+
+
+def plan_that_waits(now: datetime) -> pd.DataFrame:
+    """title, hours of the plan that waits for a person; rejected here where the settings say so after that time."""
+    policy, columns = settings().release, ["title", "hours"]
+    with session() as s:
+        plan = plans.waiting(s)
+        hours = (now - plan.at).total_seconds() / 3600 if plan else 0.0
+        if plan and policy.undecided == "reject" and hours >= policy.undecided_hours:
+            plans.reject(s, plan.plan_id, plans.POLICY, f"nobody decided within {policy.undecided_hours:g} hours", now)
+            plan = None
+    return pd.DataFrame([(plan.title, hours)] if plan else [], columns=columns)
 
 
 def emit(news: pd.DataFrame) -> bool:
@@ -78,7 +91,7 @@ def emit(news: pd.DataFrame) -> bool:
     return True
 
 
-@flow(name="robot")
+@flow(name="robot", flow_run_name="robot {parameters.moment}")
 def robot(parameters: Robot) -> State[None] | None:
     """Predicts, warns, tells, and shows the floor.
 
@@ -100,4 +113,6 @@ def robot(parameters: Robot) -> State[None] | None:
         notify.tell("prefect", emit, clock.now())
         notify.deliver(clock.now())
     reports.floor(rows, standing, moment)
+    plan_page.renew()
+    waiting.settle()
     return None

@@ -14,7 +14,7 @@ from c2m.markdown import plain
 from c2m.people import video
 from c2m.steps import step
 from c2m.warehouse.published import read
-from flows import plan_page, reports, warehouse
+from flows import plan_page, reports, waiting, warehouse
 from flows.parameters import Track
 
 PROGRESS = "+job_order_progress +goods +promises +scan_corrections"
@@ -31,7 +31,7 @@ def apply_progress(day: date) -> pd.DataFrame:
         return job_orders.overview(s)
 
 
-@flow(name="track")
+@flow(name="track", flow_run_name="track {parameters.moment}")
 def track(parameters: Track) -> State[None] | None:
     """Progress of every job order, closed orders, and what is late."""
     if over := warehouse.nothing_yet():
@@ -48,6 +48,7 @@ def track(parameters: Track) -> State[None] | None:
     if video.is_set():
         rows = with_video(rows, parameters.day)
     plan_page.renew()
+    waiting.settle()
     reports.job_orders("progress", "Progress of job orders", rows, note)
     reports.goods(read("goods"), read("stock_position"))
     reports.promises(read("promises"), parameters.day)

@@ -50,7 +50,7 @@ def is_due(day: date, current: Registered) -> bool:
     return due or age_days >= settings().forecast.retrain_after_days
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name="train {parameters.day}")
 def train(parameters: Train) -> None:
     """A model for the registry, unless the champion is young and fits: the first is champion, later ones challenge."""
     current = usable_champion(parameters.force_training)

@@ -7,7 +7,7 @@ from flows import reports, warehouse
 from flows.parameters import Day
 
 
-@flow(name="transform")
+@flow(name="transform", flow_run_name="transform {parameters.day}")
 def transform(parameters: Day) -> None:
     """Warehouse and published marts as of the start of the business date."""
     with warehouse.held():

@@ -19,7 +19,7 @@ PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stan
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
-UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "twin"}  # told whatever else is
+UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "undecided", "twin"}  # told whatever else is
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 Say = Callable[[Any], str]
@@ -265,6 +265,34 @@ def waits(lots: pd.DataFrame) -> pd.DataFrame:
         return f"Tell {row.merchant_id}; the rest of the day's orders is planned without them"
 
     return _alerts("waits", rows, "lot_id", WARNING, cause, move)
+
+
+def undecided(plan: pd.DataFrame, most_hours: float) -> pd.DataFrame:
+    """The plan that waits for a person; urgent once it has waited for too long.
+
+    Parameters
+    ----------
+    plan
+        title, hours (how long it has waited); no row: none waits.
+    most_hours
+        From which on it is urgent.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
+    """
+    rows = plan.assign(factory_id="")
+    rows["job_order_ids"] = rows["order_ids"] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+
+    def cause(row: Any) -> str:
+        return f"the plan of {row.title} has waited for a decision for {row.hours:.1f} hours; nothing of it goes out"
+
+    def move(_row: Any) -> str:
+        return "Decide in the run release on Prefect's page, or by c2m release"
+
+    severity = np.where(rows["hours"] >= most_hours, URGENT, WARNING)
+    return _alerts("undecided", rows, "title", severity, cause, move)
 
 
 def twins(factories: pd.DataFrame) -> pd.DataFrame:

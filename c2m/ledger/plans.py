@@ -16,7 +16,7 @@ from c2m.ledger.conversation import dispatch
 from c2m.ledger.conversation.dispatch import Dispatched
 from c2m.ledger.states import Decided, PlanState
 from c2m.ledger.store import frame, insert_missing, rows, serialise
-from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation
+from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation, PlanHold
 
 POLICY = "policy"  # who releases a plan that is within the limits of the release policy
 REPLANNING = "a run that replaces it"  # who rejects a plan that a form asks to be made anew
@@ -86,7 +86,13 @@ class Standing:
     state: PlanState
     instance_sha256: str
     folder: str
+    at: datetime  # when it was proposed
     decision: Decision | None
+
+    @property
+    def title(self) -> str:
+        """Day and round."""
+        return f"{self.business_date} round {self.round}"
 
     @property
     def was_released(self) -> bool:
@@ -188,8 +194,42 @@ def standing(session: Session, plan_id: str) -> Standing:
     """How a plan stands and why."""
     plan = _get(session, plan_id)
     decision = session.scalar(select(Decision).where(Decision.plan_id == plan_id))
-    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.instance_sha256, plan.folder)
+    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.instance_sha256, plan.folder, plan.at)
     return Standing(*facts, decision)
+
+
+def waiting(session: Session) -> Standing | None:
+    """The plan that waits for a decision; None where there is none."""
+    newest = select(Plan.plan_id).where(Plan.state == "proposed").order_by(Plan.business_date.desc(), Plan.round.desc())
+    plan_id = session.scalar(newest.limit(1))
+    return standing(session, plan_id) if plan_id else None
+
+
+def newest_of_day(session: Session, business_date: date) -> Standing | None:
+    """The plan that a day stands by: of its last round the newest, one that was not rejected before one that was."""
+    chosen = select(Plan.plan_id).where(Plan.business_date == business_date)
+    plan_id = session.scalar(chosen.order_by(Plan.round.desc(), *LATEST).limit(1))
+    return standing(session, plan_id) if plan_id else None
+
+
+def hold(session: Session, plan_id: str, actor: str, reason: str, at: datetime) -> None:
+    """Notes that somebody has looked at a plan and lets it wait; the same note again changes nothing.
+
+    Raises
+    ------
+    InputError
+        The plan is unknown, or does not wait.
+    """
+    if (plan := _get(session, plan_id)).state != "proposed":
+        raise _not_open(plan)
+    note = {"hold_id": derive_id(plan_id, actor, reason), "plan_id": plan_id, "actor": actor, "reason": reason}
+    insert_missing(session, PlanHold, [note | {"at": at}])
+
+
+def holds(session: Session, plan_id: str) -> pd.DataFrame:
+    """actor, reason, at of those who let a plan wait, the first first."""
+    columns = (PlanHold.actor, PlanHold.reason, PlanHold.at)
+    return frame(session, select(*columns).where(PlanHold.plan_id == plan_id).order_by(PlanHold.at, PlanHold.hold_id))
 
 
 def in_folder(session: Session, folder: str) -> Standing | None:

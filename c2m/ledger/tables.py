@@ -260,6 +260,17 @@ class Decision(Base):
     at: Mapped[datetime]
 
 
+class PlanHold(Base):
+    """Who has looked at a plan and let it wait, and why."""
+
+    __tablename__ = "plan_holds"
+    hold_id: Mapped[Key]
+    plan_id: Mapped[Id] = mapped_column(ForeignKey("plans.plan_id"), index=True)
+    actor: Mapped[str]
+    reason: Mapped[LongText]
+    at: Mapped[datetime]
+
+
 class Promise(Base):
     """The date of a whole order by a plan. made_at: when the merchant heard it; none: not yet, or never.
 

@@ -1,0 +1,109 @@
+"""Runs on the Prefect server that wait for a person: `release` with its form, and `daily`, which goes on afterwards.
+
+A run waits as Prefect's state Suspended: it has no process. Who decides, and where, does not matter: `settle` lets the
+runs follow what the ledger says. Without a server, or on one without our deployments, nothing waits but the plan.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from prefect import runtime
+from prefect.events import emit_event
+from prefect.flow_runs import suspend_flow_run
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+from pydantic import BaseModel
+
+from c2m.ledger import plans
+from c2m.ledger.plans import Standing
+from c2m.ledger.store import session
+from c2m.orchestrator import Orchestrator, orchestrator
+
+_PAUSED = {"state": {"type": {"any_": ["PAUSED"]}}}
+
+
+def server() -> Orchestrator | None:
+    """The Prefect server that this process speaks to; None where it has none."""
+    url = PREFECT_API_URL.value()
+    return orchestrator(url.removesuffix("/api")) if url else None
+
+
+def ask(standing: Standing, reasons: list[str]) -> None:
+    """Sends the event c2m.plan.waits, and starts the run of `release` in which a person decides; one a plan."""
+    resource = {"prefect.resource.id": f"c2m.plan.{standing.plan_id}", "prefect.resource.name": standing.title}
+    emit_event("c2m.plan.waits", resource=resource, payload={"reasons": reasons, "plan_id": standing.plan_id})
+    deployed = (api := server()) and api.ask("/deployments/name/release/release")
+    if api and deployed:
+        run = {
+            "name": f"release {standing.title}",
+            "parameters": {"parameters": {"plan_id": standing.plan_id}},
+            "idempotency_key": f"release-{standing.plan_id}",
+        }
+        api.ask(f"/deployments/{deployed['id']}/create_flow_run", run)
+
+
+def form_url(plan_id: str) -> str | None:
+    """The page on which a person decides on a plan; None where no run waits for that."""
+    runs = (run for run in _paused("release") if _parameters(run).get("plan_id") == plan_id)
+    return next((f"{PREFECT_UI_URL.value()}/runs/flow-run/{run['id']}" for run in runs), None)
+
+
+def keep(parameters: BaseModel) -> None:
+    """What the run was started with, defaults filled in: when it goes on, on another day, it is about the same."""
+    if (api := server()) and runtime.flow_run.id:
+        kept = {"parameters": {"parameters": parameters.model_dump(mode="json")}}
+        api.ask(f"/flow_runs/{runtime.flow_run.id}", kept, "PATCH")
+
+
+def suspend_until_decided(day: date, parameters: BaseModel) -> None:
+    """Ends this run of a deployment where the day's plan waits; it starts again once somebody has decided."""
+    with session() as s:
+        newest = plans.newest_of_day(s, day)
+    if newest and newest.state == "proposed" and runtime.deployment.id:
+        keep(parameters)
+        suspend_flow_run(key=f"{newest.plan_id} {runtime.flow_run.run_count}")
+
+
+def settle() -> None:
+    """Ends each run of `release` whose plan is decided; `daily` goes on where it was released, and ends where not."""
+    for run in _paused("release"):
+        plan_id = _parameters(run).get("plan_id")
+        if plan_id and (standing := _standing(plan_id)).state != "proposed":
+            _end(run, "COMPLETED", standing.words)
+    for run in _paused("daily"):
+        with session() as s:
+            newest = plans.newest_of_day(s, date.fromisoformat(_parameters(run)["business_date"]))
+        if newest is None or newest.state == "proposed":
+            continue
+        if newest.was_released:
+            _server().ask(f"/flow_runs/{run['id']}/resume", {})
+        else:
+            _end(run, "CANCELLED", f"plan {newest.words}")
+
+
+def _standing(plan_id: str) -> Standing:
+    with session() as s:
+        return plans.standing(s, plan_id)
+
+
+def _server() -> Orchestrator:
+    api = server()
+    assert api is not None
+    return api
+
+
+def _paused(flow: str) -> Iterator[dict[str, Any]]:
+    """Runs of a flow that wait, the own one left out."""
+    if api := server():
+        found = api.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": _PAUSED})
+        yield from (run for run in found if run["id"] != str(runtime.flow_run.id))
+
+
+def _parameters(run: dict[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = run["parameters"].get("parameters") or {}
+    return given
+
+
+def _end(run: dict[str, Any], state: str, words: str) -> None:
+    ended = {"type": state, "message": f"{words[0].upper()}{words[1:]}."}
+    _server().ask(f"/flow_runs/{run['id']}/set_state", {"state": ended, "force": True})
