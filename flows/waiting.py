@@ -4,7 +4,7 @@ A run waits as Prefect's state Suspended: it has no process. Who decides, and wh
 runs follow what the ledger says. Without a server, or on one without our deployments, nothing waits but the plan.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,8 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.orchestrator import Orchestrator, orchestrator
 
-_PAUSED = {"state": {"type": {"any_": ["PAUSED"]}}}
+_WAITS = ("PAUSED",)
+_TO_COME = (*_WAITS, "SCHEDULED", "PENDING", "RUNNING")
 
 
 def server() -> Orchestrator | None:
@@ -43,8 +44,8 @@ def ask(standing: Standing, reasons: list[str]) -> None:
 
 
 def form_url(plan_id: str) -> str | None:
-    """The page on which a person decides on a plan; None where no run waits for that."""
-    runs = (run for run in _paused("release") if _parameters(run).get("plan_id") == plan_id)
+    """The page on which a person decides on a plan; None where there is no run for that."""
+    runs = (run for run in _runs("release", _TO_COME) if _parameters(run).get("plan_id") == plan_id)
     return next((f"{PREFECT_UI_URL.value()}/runs/flow-run/{run['id']}" for run in runs), None)
 
 
@@ -66,11 +67,11 @@ def suspend_until_decided(day: date, parameters: BaseModel) -> None:
 
 def settle() -> None:
     """Ends each run of `release` whose plan is decided; `daily` goes on where it was released, and ends where not."""
-    for run in _paused("release"):
+    for run in _runs("release"):
         plan_id = _parameters(run).get("plan_id")
         if plan_id and (standing := _standing(plan_id)).state != "proposed":
             _end(run, "COMPLETED", standing.words)
-    for run in _paused("daily"):
+    for run in _runs("daily"):
         with session() as s:
             newest = plans.newest_of_day(s, date.fromisoformat(_parameters(run)["business_date"]))
         if newest is None or newest.state == "proposed":
@@ -92,11 +93,11 @@ def _server() -> Orchestrator:
     return api
 
 
-def _paused(flow: str) -> Iterator[dict[str, Any]]:
-    """Runs of a flow that wait, the own one left out."""
+def _runs(flow: str, states: Sequence[str] = _WAITS) -> Iterator[dict[str, Any]]:
+    """Runs of a flow in some states."""
     if api := server():
-        found = api.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": _PAUSED})
-        yield from (run for run in found if run["id"] != str(runtime.flow_run.id))
+        in_states = {"state": {"type": {"any_": list(states)}}}
+        yield from api.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": in_states})
 
 
 def _parameters(run: dict[str, Any]) -> dict[str, Any]:
