@@ -20,7 +20,7 @@ from c2m.people import book, overview
 from c2m.settings import settings
 from c2m.warehouse.published import is_published, read
 from flows import plan_page, reports, waiting
-from optimization.contract.instances import read as read_instance
+from optimization.contract import instances
 from optimization.contract.plan import read_plan
 from optimization.contract.wording import counted, money
 
@@ -65,7 +65,7 @@ def in_figures(newest: Standing) -> list[str]:
     """What the day costs, what that saves, how sure it is, what is placed and where."""
     folder, currency = settings().home / newest.folder, settings().currency
     day = json.loads((folder / "day.json").read_text(encoding="utf-8"))
-    instance, plan = read_instance(folder / "instance"), read_plan(folder / "plan")
+    instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
     asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
     shares = plan.allocation.groupby("lot_id").size()
     figures = {

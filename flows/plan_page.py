@@ -96,7 +96,6 @@ def page(standing: Standing) -> list[str]:
     with session() as s:
         day = plans.of_day(s, standing.business_date)
         labels = orders.labels(s, sorted(instance.orders["lot_id"]))
-    labels["order"] = labels["order_id"].where(labels["source"] == "merchant", "replenishment " + labels["merchant_id"])
     return [
         *decided(standing),
         *the_day(folder, instance, plan),
@@ -242,7 +241,7 @@ def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
     shown = pd.DataFrame(
         {
             "order": rows["order"],
-            "style": rows["style_id"],
+            "style": rows["style"],
             "colour": rows["colour"],
             "pieces": rows["quantity"],
             "factory": rows["factory_id"],
@@ -258,13 +257,13 @@ def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
 
 def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
     """When whole orders will have arrived, all pieces that the plan has a place for."""
-    named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style_id": "first"})
+    named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style": "first"})
     rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
     corrected = {"by the model alone": whole_percent(rows["modelled"])} if is_corrected(rows) else {}
     shown = pd.DataFrame(
         {
             "order": rows["order"],
-            "first style": rows["style_id"],
+            "first style": rows["style"],
             "due": rows["due_on"],
             "planned": rows["planned_on"],
             "promised": rows["promised_on"],
@@ -294,8 +293,8 @@ def not_placed(plan: Plan, labels: pd.DataFrame) -> list[str]:
         return ["## Not placed", "Every piece is placed.", ""]
     rows = labels.merge(short.rename(columns={"order_id": "lot_id"}), on="lot_id")
     rows = rows.sort_values("quantity", ascending=False, kind="stable")
-    shown = rows[["order", "style_id", "colour", "quantity", "reason", "lot_id"]]
-    names = {"style_id": "style", "quantity": "pieces", "lot_id": "lot"}
+    shown = rows[["order", "style", "colour", "quantity", "reason", "lot_id"]]
+    names = {"quantity": "pieces", "lot_id": "lot"}
     total = f"{counted(short['quantity'].sum(), 'piece')} of {counted(len(short), 'lot')}"
     return [
         "## Not placed",

@@ -233,13 +233,24 @@ def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
 
 
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
-    """order_id, source, merchant_id, style_id, colour, due_on, lot_id: what people know lots by, finished ones too."""
-    columns = (Lot.order_id, Order.source, Lot.merchant_id, Lot.style_id, Lot.colour, Order.due_on, Lot.lot_id)
+    """What people know lots by, finished ones too.
+
+    order (the merchant's code of it, or whose replenishment it is), style (its name, else its id), colour, due_on; then
+    order_id, source, merchant_id, style_id, lot_id.
+    """
+    told = (Order.order_code, Lot.style_name, Lot.colour, Order.due_on)
+    columns = (Lot.order_id, Order.source, Lot.merchant_id, Lot.style_id, Lot.lot_id)
     parts = [
-        frame(session, select(*columns).join(Order, Order.order_id == Lot.order_id).where(Lot.lot_id.in_(some)))
+        frame(session, select(*told, *columns).join(Order, Order.order_id == Lot.order_id).where(Lot.lot_id.in_(some)))
         for some in chunks(lot_ids)
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[c.key for c in columns])
+    if not parts:
+        return pd.DataFrame(columns=["order", "style", *(column.key for column in (*told[2:], *columns))])
+    rows = pd.concat(parts, ignore_index=True)
+    code, name = rows.pop("order_code").fillna(rows["order_id"]), rows.pop("style_name").fillna(rows["style_id"])
+    rows.insert(0, "order", code.where(rows["source"] == "merchant", "replenishment " + rows["merchant_id"]))
+    rows.insert(1, "style", name)
+    return rows
 
 
 def last_of_style(session: Session, before: date) -> pd.DataFrame:

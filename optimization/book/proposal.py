@@ -97,8 +97,8 @@ def places(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def lot_names(labels: pd.DataFrame) -> dict[str, str]:
-    """What people call each lot of `labels` (lot_id, order_id, style_id, colour), by lot_id; as Markdown."""
-    names = labels["order_id"] + ", " + labels["style_id"] + " " + labels["colour"].fillna("")
+    """What people call each lot of `labels` (lot_id, order, style, colour), by lot_id; as Markdown."""
+    names = labels["order"] + ", " + labels["style"] + " " + labels["colour"].fillna("")
     return dict(zip(labels["lot_id"], names.map(plain), strict=True))
 
 

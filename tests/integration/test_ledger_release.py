@@ -351,3 +351,24 @@ def test_the_last_replenishment_order_of_a_style_is_known(ledger: str) -> None:
     with store.session() as session:
         last = orders.last_of_style(session, before=date(2100, 1, 1))
     assert last.to_numpy().tolist() == [["M1", "S1", "red", "R1"]]
+
+
+def test_a_plan_that_is_held_goes_on_waiting_with_the_note(ledger: str) -> None:
+    record()
+    proposed = plan_of([("L1", "F1", 1000)])
+    with store.session() as session:
+        plans.propose(session, proposed)
+        for _ in range(2):  # told twice, noted once
+            plans.hold(session, proposed.plan_id, "ann", "I call the mill first", NOW)
+        plans.hold(session, proposed.plan_id, "bo", "so do I", NOW + HOUR)
+        assert plans.holds(session, proposed.plan_id)["actor"].tolist() == ["ann", "bo"]
+        waits = plans.waiting(session)
+        assert waits
+        assert (waits.plan_id, waits.state) == (proposed.plan_id, "proposed")
+        plans.release(session, proposed.plan_id, "ann", "the mill has it", [], NOW + HOUR)
+        assert plans.waiting(session) is None
+        newest = plans.newest_of_day(session, proposed.business_date)
+        assert newest
+        assert newest.was_released
+        with pytest.raises(InputError, match="is released, expected proposed"):
+            plans.hold(session, proposed.plan_id, "ann", "too late", NOW + HOUR)

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
-from ledger_kit import job, live_to, record, release
+from ledger_kit import job, live_to, plan_of, record, release
 
 from c2m import clock
 from c2m.ledger import plans, status
@@ -17,7 +17,7 @@ from c2m.settings import settings
 from flows import reports
 from flows.parameters import Plan
 from flows.plan import plan
-from flows.robot import look, warn
+from flows.robot import look, plan_that_waits, warn
 
 TODAY = date(2026, 1, 12)  # a Monday; the plan of the kit asks for 1,000 pieces of 7.5 minutes until the 13th
 MORNING = datetime(2026, 1, 12, 6, tzinfo=UTC)
@@ -146,3 +146,20 @@ def test_before_the_day_has_a_plan_there_is_nothing_to_plan_again(
     assert "The day has no plan yet" in pages["plan"]
     with session() as s:
         assert plans.next_round(s, TODAY) is None
+
+
+def test_a_plan_that_nobody_decides_on_waits_or_is_rejected_as_the_settings_say(
+    ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record()
+    proposed = plan_of([("L1", "F1", 1000)])
+    with session() as s:
+        plans.propose(s, proposed)
+    late = proposed.at + timedelta(hours=5)
+    assert plan_that_waits(late)["hours"].tolist() == [5.0]
+    monkeypatch.setenv("C2M_RELEASE__UNDECIDED", "reject")
+    settings.cache_clear()
+    assert len(plan_that_waits(proposed.at + timedelta(hours=3))) == 1
+    assert plan_that_waits(late).empty
+    with session() as s:
+        assert plans.standing(s, proposed.plan_id).words.endswith("nobody decided within 4 hours")

@@ -137,6 +137,14 @@ def test_a_factory_that_looks_like_another_is_told() -> None:
     assert alert_rules.twins(rows.iloc[:1]).empty
 
 
+def test_a_plan_that_nobody_decides_on_becomes_urgent() -> None:
+    rows = pd.DataFrame([("2026-04-13 round 1", 3.5), ("2026-04-14 round 1", 4.0)], columns=["title", "hours"])
+    found = alert_rules.undecided(rows, most_hours=4)
+    assert found["severity"].tolist() == [alert_rules.WARNING, alert_rules.URGENT]
+    assert "the plan of 2026-04-13 round 1 has waited for a decision for 3.5 hours" in found["cause"][0]
+    assert alert_rules.undecided(rows.iloc[:0], most_hours=4).empty
+
+
 def test_an_empty_floor_is_quiet() -> None:
     rows = outlook({}).iloc[:0]
     said = pd.DataFrame({"factory_id": ["F1"], "offline_hours": [30.0]})
