@@ -62,7 +62,7 @@ def suspend_until_decided(day: date, parameters: BaseModel) -> None:
         newest = plans.newest_of_day(s, day)
     if newest and newest.state == "proposed" and runtime.deployment.id:
         keep(parameters)
-        suspend_flow_run(key=f"{newest.plan_id} {runtime.flow_run.run_count}")
+        suspend_flow_run(key=f"{newest.plan_id}-{runtime.flow_run.run_count}")
 
 
 def settle() -> None:
