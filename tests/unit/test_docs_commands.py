@@ -11,7 +11,7 @@ import typer.main
 from c2m.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOWN = re.compile(r"(?:`|^\s*(?:\$ )?(?:\.venv/bin/)?)c2m ([a-z][^`\n]*)", re.MULTILINE)
 
 
@@ -21,7 +21,7 @@ def shown(page: Path) -> Iterator[list[str]]:
         yield re.sub(r"\\\||[\[\],;]", " ", match[1].split("  ")[0]).split()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
     faults = []
     for words in shown(page):
