@@ -13,6 +13,7 @@ from optimization.contract.instances import Instance
 from optimization.engines.bounds import orders_at_prices
 from optimization.engines.bounds.column_generation import improve, value
 from optimization.engines.bounds.lagrangian import bound
+from optimization.engines.bounds.master import Master
 from optimization.engines.bounds.relaxation import relax
 from optimization.statement.arrays import Dense, Floats, dense
 from optimization.statement.reduction import reduce
@@ -153,6 +154,15 @@ def test_the_end_does_not_depend_on_the_start() -> None:
     d = arrays(3, count=15)
     ends = [improve(d, start * np.ones(d.room.shape), 120)[0] for start in (0.0, 1.0, 20.0)]  # converges long before
     assert ends == pytest.approx([ends[0]] * 3, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_prices_climb_before_the_first_master_program(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    d = arrays(seed, count=15)
+    start = np.zeros(d.room.shape)
+    least, most = value(d, start), improve(d, start, 60)[0]
+    monkeypatch.setattr(Master, "solve", lambda self, seconds: None)
+    assert improve(d, start, 60)[0] > least + 0.1 * (most - least)
 
 
 def test_without_time_the_start_is_the_answer() -> None:
