@@ -51,7 +51,7 @@ def _site(address: str) -> str:
     return f"{named.scheme}://{named.netloc}"
 
 
-Page = Literal["prefect", "mlflow", "documents"]
+Page = Literal["prefect", "mlflow", "documents", "rooms"]
 Site = Annotated[str, AfterValidator(_site)]
 CameraTemplate = Annotated[str, AfterValidator(_camera_template)]
 
@@ -406,7 +406,7 @@ class Settings(BaseSettings):
         [], description="Host names, beside the loopback's, by which the endpoint for factories is asked: a gateway's"
     )
     public_urls: dict[Page, Site] = Field(
-        {}, description="Addresses of prefect, mlflow, documents behind a proxy of yours: links and pages use them"
+        {}, description="Addresses of prefect, mlflow, documents, rooms behind a proxy of yours: links and pages use them"
     )
     endpoint_hosts: list[str] = Field(
         [],
@@ -416,9 +416,6 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, description="MLflow server and pages (loopback)")
     docs_port: int = Field(8480, description="Data Docs and dbt docs (loopback)")
     rooms_port: int = Field(8490, description="Order room (loopback)")
-    rooms_url: str | None = Field(
-        None, description="Where a browser finds the order room, behind your gateway; default: the loopback"
-    )
     camera_url: CameraTemplate | None = Field(
         None,
         description="Where the video of a line lies, with {factory_id} {line_id} {start} {end} {start_s} {end_s}",
@@ -457,13 +454,13 @@ class Settings(BaseSettings):
     def page_url(self, page: Page) -> str:
         """Where people find a page: at the proxy that is set for it, else on the loopback."""
         ports = {"prefect": self.prefect_port, "mlflow": self.mlflow_port, "documents": self.docs_port}
+        ports["rooms"] = self.rooms_port
         return self.public_urls.get(page, f"http://127.0.0.1:{ports[page]}")
 
     @property
     def host_names(self) -> list[str]:
         """By which we may be asked, beside those of the loopback."""
-        pages = filter(None, (*self.public_urls.values(), self.rooms_url))
-        return [*self.allowed_hosts, *(str(urlsplit(address).hostname) for address in pages)]
+        return [*self.allowed_hosts, *(str(urlsplit(url).hostname) for url in self.public_urls.values())]
 
     @property
     def landing(self) -> Path:

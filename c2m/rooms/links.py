@@ -67,7 +67,7 @@ def address(token: str) -> str:
 
 def site() -> str:
     """Where a browser finds the order room."""
-    return (settings().rooms_url or f"http://127.0.0.1:{settings().rooms_port}").rstrip("/")
+    return settings().page_url("rooms").rstrip("/")
 
 
 def signer(salt: str) -> URLSafeSerializer:
