@@ -406,7 +406,8 @@ class Settings(BaseSettings):
         [], description="Host names, beside the loopback's, by which the endpoint for factories is asked: a gateway's"
     )
     public_urls: dict[Page, Site] = Field(
-        {}, description="Addresses of prefect, mlflow, documents, rooms behind a proxy of yours: links and pages use them"
+        {},
+        description="Addresses of prefect, mlflow, documents, rooms behind a proxy of yours: links and pages use them",
     )
     endpoint_hosts: list[str] = Field(
         [],

@@ -117,6 +117,29 @@ def _lots_in_short(session: Session, found: pd.DataFrame) -> pd.DataFrame:
     return short.merge(told, on="order_id", how="left")
 
 
+def names(session: Session, scope: Scope, order_ids: list[str]) -> dict[str, str]:
+    """What people know orders by: code, style and colour.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        A merchant's or everyone's.
+    order_ids
+        Which, a page of them.
+
+    Returns
+    -------
+    dict
+        Name by order_id; of others' orders there is none.
+    """
+    chosen = select(CODE.label("code"), Order.order_id).where(Order.order_id.in_(order_ids), *scope.conditions(Order))
+    found = frame(session, chosen)
+    named = found.merge(_lots_in_short(session, found), on="order_id")[["order_id", "code", "style_name", "colour"]]
+    return {row[0]: ", ".join(part for part in row[1:] if part and part == part) for row in named.to_numpy()}
+
+
 def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | None:
     """An order as its page shows it: as in a list, with `lots` and what of it nobody makes; None: there is none here.
 

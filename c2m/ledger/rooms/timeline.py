@@ -34,10 +34,20 @@ def of_order(session: Session, scope: Scope, order_id: str) -> list[dict[str, An
     found = (dict(row) for statement in _statements(order_id) for row in session.execute(statement).mappings())
     rows = [row for row in found if row["at"] is not None]
     if scope != EVERYONE:  # who decides on plans, and why, is among the platform's people
-        rows = [row for row in rows if row["event"] != "rejected"]
-        for row in rows:
-            row |= {"who": None, "reason": None} if row["event"] == "released" else {}
-    return sorted(rows, key=lambda row: row["at"])
+        rows = [row for row in rows if row["event"] not in ("released", "rejected")]
+    return _news(sorted(rows, key=lambda row: row["at"]))
+
+
+def _news(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what repeats the last of its kind: each day's plan is released anew, and says its date again."""
+    last: dict[str, object] = {}
+    news = []
+    for row in rows:
+        told = row["on"] if row["event"] == "promised" else row["who"]
+        if row["event"] not in ("promised", "released") or last.get(row["event"]) != (told,):
+            news.append(row)
+        last[row["event"]] = (told,)
+    return news
 
 
 def _statements(order_id: str) -> list[Select[Any]]:

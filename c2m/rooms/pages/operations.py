@@ -17,6 +17,7 @@ from c2m.rooms.pages.plans import figures, why_it_waits
 from c2m.rooms.scoped import view
 
 routes = APIRouter()
+SHOWN = 500  # alerts of the page of exceptions
 FIRST = 8  # rows of each list on the page of the day
 
 
@@ -29,7 +30,7 @@ def today(request: Request, person: Operations) -> Response:
         plans = decisions.recent(s, 1)
         counts = status.summary(s)
         found: dict[str, Any] = {
-            "alerts": page.records(alerts.standing(s).head(FIRST)),
+            **_alerts(s, scope, FIRST),
             "late": page.records(sights.orders(s, scope, late, FIRST)),
             "late_count": sights.count(s, scope, late),
             "open_count": sights.count(s, scope, waiting),
@@ -66,10 +67,15 @@ def waiting_for_factories(session: Session, scope: Scope) -> list[dict[str, Any]
 @routes.get("/exceptions")
 def exceptions(request: Request, person: Operations) -> Response:
     """Every open alert with its move, and the job orders that came back."""
+    scope = view(person.grant).scope
     with reading() as s:
-        scope = view(person.grant).scope
-        found: dict[str, Any] = {
-            "alerts": page.records(alerts.standing(s)),
-            "back": page.records(sights.given_back(s, scope)),
-        }
+        found = _alerts(s, scope, SHOWN) | {"back": page.records(sights.given_back(s, scope))}
     return page.shown(request, "exceptions.html", **found)
+
+
+def _alerts(session: Session, scope: Scope, most: int) -> dict[str, Any]:
+    """The gravest alerts, how many there are, and what their orders are called."""
+    standing = alerts.standing(session)
+    shown = page.records(standing.head(most))
+    concerned = sorted({order_id for alert in shown for order_id in alert["order_ids"]})
+    return {"alerts": shown, "alert_count": len(standing), "named": sights.names(session, scope, concerned)}
