@@ -45,7 +45,7 @@ _SMALL = {  # stopped by nodes, not by time: the same plan however busy the mach
     "C2M_FORECAST__THREADS": "1",
     "C2M_FORECAST__BACKTEST_ORIGINS": "1",
 }
-_PORTS = ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY")
+_PORTS = ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY", "ROOMS")
 _LONGEST_S = 1800
 
 

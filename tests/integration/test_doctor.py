@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(900),
 ]
-PORTS = tuple(f"C2M_{name}_PORT" for name in ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY"))
+PORTS = tuple(f"C2M_{name}_PORT" for name in ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY", "ROOMS"))
 
 
 class Platform:
