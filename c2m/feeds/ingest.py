@@ -2,15 +2,17 @@
 
 A file's batch_id is the hash of feed, content, mapping and the files that are joined to it. Its Parquet is written
 first, its quarantine next and its finished outcome last; a batch without a finished outcome is done again from the
-start, with the arrival first noted.
+start, with the arrival first noted. Small files of one mapping are read one by one and checked together: what a check
+costs, however few its rows, is paid once for all of them.
 """
 
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import cached_property
 
 import duckdb
 import pandas as pd
@@ -23,13 +25,15 @@ from c2m.feeds.mapping import Mapping, fingerprint
 from c2m.feeds.outcomes import Outcome
 from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
-from c2m.feeds.shape import Rows, lacks, read
+from c2m.feeds.rules import Feed, quoted
+from c2m.feeds.shape import Rows, drop, lacks, read
 from c2m.feeds.split import quarantine_all, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
 
 __all__ = ["ingest", "readmit"]
 
+_MOST_TOGETHER, _BYTES_TOGETHER = 250, 32_000_000  # files that are checked together
 Progress = Callable[[int, int, str], None]  # files done, files in all, name of the next one
 
 
@@ -41,18 +45,71 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     """
     landing.ensure_landing()
     sources, landed, faults = world.sources(), [], world.lacking()
-    for done, source in enumerate(sources):
+    together: list[_Arrived] = []
+    for done, (source, known) in enumerate(zip(sources, _known(sources), strict=True)):
         if progress:
             progress(done, len(sources), source.name)
+        if known and known.finished:
+            landed.append(known)
+            continue
         try:
-            landed.append(_bring_in(source))
+            arrived = _Arrived(source, _arrival(source))
         except _UnreadableError as error:
             faults += error.faults
+            continue
+        landed.append(arrived.outcome)
+        if arrived.outcome.finished:
+            continue
+        if not _fits(together, arrived):
+            _bring_in(together)
+            together = []
+        together.append(arrived)
+    _bring_in(together)
     admit_waiting()
-    landed = [outcomes.find(outcome.batch_id) or outcome for outcome in landed]
+    now = outcomes.find_all(outcome.batch_id for outcome in landed)
+    landed = [now.get(outcome.batch_id, outcome) for outcome in landed]
     if faults := [*faults, *_missing(world, landed)]:
         raise InputError("feed-missing", faults)
     return outcomes.frame(landed)
+
+
+def _known(sources: Sequence[Source]) -> list[Outcome | None]:
+    """What has become of each file before, all looked up at once."""
+    batches = [_identity(source) for source in sources]
+    found = outcomes.find_all(batches)
+    return [found.get(batch_id) for batch_id in batches]
+
+
+def _identity(source: Source) -> str:
+    """Its batch; of a file that cannot be opened, none."""
+    try:
+        return "" if source.problem() else batch_of(source, sha256(source.file))
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A file that is to come in."""
+
+    source: Source
+    outcome: Outcome
+
+    @cached_property
+    def bytes(self) -> int:
+        return self.source.file.stat().st_size
+
+
+def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
+    """Whether this file may come in together with those: small, and of a mapping by which none waits for another."""
+    mapping = one.source.mapping
+    apart = mapping.newest_file_wins or bool(mapping.shape and mapping.shape.join)
+    return not together or (
+        not apart
+        and mapping is together[0].source.mapping
+        and len(together) < _MOST_TOGETHER
+        and sum(other.bytes for other in (*together, one)) < _BYTES_TOGETHER
+    )
 
 
 class _UnreadableError(InputError):
@@ -75,22 +132,101 @@ def _missing(world: World, landed: list[Outcome]) -> list[str]:
     return faults
 
 
-def _bring_in(source: Source) -> Outcome:
-    outcome = _arrival(source)
-    if outcome.finished:
-        return outcome
+def _bring_in(together: Sequence[_Arrived]) -> None:
+    """Lands files of one mapping, in their order; one that cannot be used as a whole is left to itself."""
+    if not together:
+        return
     with landing.connect() as connection:
-        rows = read(connection, source.file, source.mapping, source.joined)
-        problems = [*rows.file.problems, *_column_problems(source.mapping, rows.file)]
-        if problems:
-            quarantine_all(connection, source.mapping.feed, problems)
+        read = list(_gather(connection, together)) if len(together) > 1 else [_read(connection, together[0])]
+        sound = [one for one in read if not one.problems]
+        mapping = together[0].source.mapping
+        if sound:
+            arrivals = [one.outcome.arrived_at for one in sound]
+            split(connection, mapping, arrivals, [one.outcome.batch_id for one in sound])
         else:
-            split(connection, source.mapping, outcome.arrived_at, outcome.batch_id)
-        landing.land(connection, source.mapping.feed, outcome.batch_id, outcome.batch_id)
-        quarantined = quarantine.keep(connection, source.mapping, outcome)
-        finished = _finished(connection, outcome, source.mapping, quarantined, rows, problems)
-    outcomes.record(finished)
-    return finished
+            quarantine_all(connection, mapping.feed, read[0].problems)
+        if len(together) > 1:  # what a view would work out once more for each file
+            connection.execute("CREATE TEMP TABLE worked_out AS FROM accepted; DROP VIEW accepted")
+            connection.execute("ALTER TABLE worked_out RENAME TO accepted")
+        counts = _counts(connection, mapping.feed)
+        for one in sound or read[:1]:
+            _settle(connection, one, counts.get(one.number, (0, 0, 0, None, False)), alone=len(together) == 1)
+    for one in read if sound else read[1:]:
+        if one.problems:
+            _bring_in([one])
+
+
+@dataclass(frozen=True)
+class _Read(_Arrived):
+    """A file whose records are in the table `records`: from `before` + 1 on, under `number` in "#file"."""
+
+    rows: Rows
+    problems: list[str]
+    columns: tuple[str, ...]
+    number: int = 1
+    before: int = 0
+
+
+def _read(connection: duckdb.DuckDBPyConnection, one: _Arrived) -> _Read:
+    """Makes the table `records` of one file."""
+    source = one.source
+    rows = read(connection, source.file, source.mapping, source.joined)
+    problems = [*rows.file.problems, *_column_problems(source.mapping, rows.file)]
+    columns = tuple(name for name in connection.table("records").columns if not name.startswith("#"))
+    return _Read(source, one.outcome, rows, problems, columns)
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, together: Sequence[_Arrived]) -> Iterator[_Read]:
+    """Makes the table `records` of all files that can be used, one behind the other."""
+    names = {name.casefold(): name for name in together[0].source.mapping.wanted}
+    texts = ", ".join(f"{quoted(name)} VARCHAR" for name in ("#fault", "#seen", "#cells", *names.values()))
+    connection.execute(f'CREATE TEMP TABLE gathered ("#record" BIGINT, "#file" INTEGER, {texts})')
+    number, last = 0, 0
+    for one in together:
+        found, before = _read(connection, one), last
+        if not found.problems:
+            number += 1
+            own = "".join(f", {quoted(name)} AS {quoted(names[name.casefold()])}" for name in found.columns)
+            connection.execute(
+                f"""INSERT INTO gathered BY NAME SELECT "#record" + {before} AS "#record", {number} AS "#file",
+                "#fault", "#seen", "#cells"{own} FROM records"""  # noqa: S608
+            )
+            ((last,),) = connection.execute('SELECT coalesce(max("#record"), 0) FROM gathered').fetchall()
+        yield replace(found, number=number, before=before)
+        drop(connection)
+    connection.execute("CREATE TEMP VIEW records AS FROM gathered")
+
+
+_Counts = tuple[int, int, int, str | None, bool]  # records, accepted, duplicates, the tenant if it is one, any broken
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, feed: Feed) -> dict[int, _Counts]:
+    """What became of the records, by the number of their file."""
+    tenant = feed.tenant or "NULL"
+    found = connection.execute(
+        f"""SELECT r."#file", r.records, coalesce(a.rows, 0), coalesce(a.twice, 0), a.owner, b."#file" IS NOT NULL
+        FROM (SELECT "#file", count(*) AS records FROM records GROUP BY ALL) AS r
+        LEFT JOIN (
+            SELECT "#file", count(*) AS rows, count(*) FILTER (duplicate) AS twice,
+                CASE WHEN min({tenant}) = max({tenant}) THEN min({tenant}) END AS owner
+            FROM accepted GROUP BY ALL
+        ) AS a USING ("#file")
+        LEFT JOIN (SELECT DISTINCT "#file" FROM records SEMI JOIN broken USING ("#record")) AS b USING ("#file")"""  # noqa: S608
+    )
+    return {number: (records, *rest) for number, records, *rest in found.fetchall()}
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, one: _Read, counts: _Counts, alone: bool) -> None:
+    """Writes what became of one file."""
+    batch_id, mapping = one.outcome.batch_id, one.source.mapping
+    records, accepted, duplicates, _, broken = counts
+    if accepted > duplicates:
+        sort = not alone or accepted - duplicates < records
+        landing.land(connection, mapping.feed, batch_id, batch_id, one.number, one.before, sort)
+    quarantined = 0
+    if broken or quarantine.path_of(mapping.feed.name, batch_id).exists():
+        quarantined = quarantine.keep(connection, mapping, one.outcome, one.columns, one.number, one.before)
+    outcomes.record(_finished(one, counts, quarantined))
 
 
 def batch_of(source: Source, digest: str) -> str:
@@ -142,33 +278,20 @@ def _letters(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.casefold())
 
 
-def _finished(
-    connection: duckdb.DuckDBPyConnection,
-    outcome: Outcome,
-    mapping: Mapping,
-    quarantined: int,
-    rows: Rows,
-    problems: list[str],
-) -> Outcome:
-    tenant = FEEDS[outcome.feed].tenant or "NULL"
-    row = connection.execute(
-        f"""SELECT (SELECT count(*) FROM records), count(*), count(*) FILTER (duplicate),
-            CASE WHEN count(DISTINCT {tenant}) = 1 THEN any_value({tenant}) END FROM accepted"""  # noqa: S608
-    ).fetchone()
-    assert row  # an aggregate has one row
-    records, accepted, duplicates, owner = row
-    left_out = sum(rows.left_out.values())
-    reasons = [f"{count:,} left out: {reason}" for reason, count in rows.left_out.items()]
-    said = [*problems, *_misspelt(mapping, rows.file)]
+def _finished(one: _Read, counts: _Counts, quarantined: int) -> Outcome:
+    records, accepted, duplicates, owner, _ = counts
+    left_out = sum(one.rows.left_out.values())
+    reasons = [f"{count:,} left out: {reason}" for reason, count in one.rows.left_out.items()]
+    said = [*one.problems, *_misspelt(one.source.mapping, one.rows.file)]
     return replace(
-        outcome,
+        one.outcome,
         rows_in=records + left_out,
         accepted=accepted,
         quarantined=quarantined,
         duplicates=duplicates,
         tenant=owner,
-        status=outcomes.status(accepted, quarantined, "; ".join(problems)),
+        status=outcomes.status(accepted, quarantined, "; ".join(one.problems)),
         problems="; ".join(said),
         left_out=left_out,
-        notes="; ".join([*reasons, *rows.notes]),
+        notes="; ".join([*reasons, *one.rows.notes]),
     )

@@ -400,7 +400,8 @@ def _typed(expression: str, kind: str) -> str:
         exact = f"CAST({value} AS DECIMAL(38,27)) = trunc(CAST({value} AS DECIMAL(38,27)))"
         return f"TRY(CASE WHEN {plain} OR {close} OR {exact} THEN CAST({value} AS INTEGER) END)"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone
+        plain = f"CASE WHEN CAST({value} AS VARCHAR) LIKE '____-__-_____:__:__' THEN CAST({value} AS TIMESTAMP) END"
         moment = "TRY(CAST(CAST({} AS TIMESTAMPTZ) AS TIMESTAMP))"
         closed = rf"regexp_replace(CAST({value} AS VARCHAR), ' ([+-]\d\d):?(\d\d)$', '\1:\2')"  # DuckDB wants no blank
-        return f"coalesce({moment.format(value)}, {moment.format(closed)})"
+        return f"coalesce(TRY({plain}), {moment.format(value)}, {moment.format(closed)})"  # nearly all are plain
     return f"TRY(CAST({value} AS {kind}))"

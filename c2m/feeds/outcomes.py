@@ -8,11 +8,18 @@ out, so that a run that broke off ends as one that did not.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from c2m.feeds import landing
 from c2m.feeds.contracts import PRODUCED
+
+_ADDED = {"left_out": 0, "notes": ""}  # columns that files written before lack
+
+
+_Stamp = tuple[int, int]  # of one writing of a file: when, and its inode
 
 
 @dataclass(frozen=True)
@@ -49,24 +56,48 @@ def status(accepted: int, quarantined: int, problems: str) -> str:
     return "partial" if accepted else "rejected"
 
 
+_read: dict[Path, tuple[_Stamp, Outcome]] = {}
+
+
 def record(outcome: Outcome) -> None:
     """Writes or replaces the outcome of a batch."""
     row = asdict(outcome)
     values = ", ".join(f"${name}::{kind} AS {name}" for name, kind in PRODUCED["file_outcomes"].items())
     with landing.connect() as connection:
-        path = landing.folder("file_outcomes") / f"{outcome.batch_id}.parquet"
-        landing.write_parquet(connection.sql(f"SELECT {values}", params=row), path)
+        landing.write_parquet(connection.sql(f"SELECT {values}", params=row), _path(outcome.batch_id))
 
 
 def find(batch_id: str) -> Outcome | None:
     """The outcome of a batch, where there is one."""
-    path = landing.folder("file_outcomes") / f"{batch_id}.parquet"
-    if not path.exists():
-        return None
-    with landing.connect() as connection:
-        rows = connection.execute("FROM read_parquet(?)", [str(path)]).to_arrow_table().to_pylist()
-    known = {field.name for field in fields(Outcome)}  # older files lack the newer columns
-    return Outcome(**{name: value for name, value in rows[0].items() if name in known}) if rows else None
+    return find_all([batch_id]).get(batch_id)
+
+
+def find_all(batch_ids: Iterable[str]) -> dict[str, Outcome]:
+    """The outcomes of those of the batches that have one; each file is opened once, all of them together."""
+    written = {path: _stamp(path) for path in map(_path, batch_ids) if path.exists()}
+    if new := [str(path) for path, stamp in written.items() if path not in _read or _read[path][0] != stamp]:
+        with landing.connect() as connection:
+            rows = connection.execute("FROM read_parquet(?, union_by_name = true)", [new]).to_arrow_table().to_pylist()
+        for row in rows:
+            path = _path(row["batch_id"])
+            _read[path] = written[path], _outcome(row)
+    return {path.stem: _read[path][1] for path in written if path in _read}
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    """Of a row whose file may lack the newer columns, or hold ones that there are no more."""
+    known = {field.name for field in fields(Outcome)}
+    values = {name: value for name, value in row.items() if name in known}
+    return Outcome(**values | {name: row.get(name) or empty for name, empty in _ADDED.items()})
+
+
+def _stamp(path: Path) -> _Stamp:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ino
+
+
+def _path(batch_id: str) -> Path:
+    return landing.folder("file_outcomes") / f"{batch_id}.parquet"
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

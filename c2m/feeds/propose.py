@@ -266,7 +266,7 @@ def _tried(file: Path, text: str, guesses: list[Guess]) -> Proposal:
     mapping = parse(text, "proposal")
     with landing.connect() as connection:
         shape.read(connection, file, mapping, {})
-        split(connection, mapping, clock.now().astimezone(UTC).replace(tzinfo=None), "")
+        split(connection, mapping, [clock.now().astimezone(UTC).replace(tzinfo=None)])
         names = ", ".join(column.name for column in mapping.feed.columns)
         rows = connection.execute(f'SELECT {names} FROM typed ORDER BY "#record" LIMIT 10').df()
         broken = connection.execute(

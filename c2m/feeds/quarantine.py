@@ -7,7 +7,7 @@ others. Lines of orders land too, as what their order lacks: it is not whole wit
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -51,21 +51,31 @@ def mapping_of(outcome: Outcome) -> Mapping:
     return parse(path.with_suffix(".yaml").read_text(encoding="utf-8"), outcome.mapping).bound(merchants)
 
 
-def keep(connection: duckdb.DuckDBPyConnection, mapping: Mapping, outcome: Outcome) -> int:
+def keep(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    outcome: Outcome,
+    columns: Sequence[str],
+    number: int = 1,
+    before: int = 0,
+) -> int:
     """Writes what the tables `broken` and `records` say (see split.py); returns how many records are in quarantine now.
 
-    Rows of the batch that lay there before and are not among `records` stay.
+    columns: of the file; number, before: see landing.land. Rows of the batch that lay there before and are not among
+    `records` stay.
     """
-    path = path_of(outcome.feed, outcome.batch_id)
+    path, own = path_of(outcome.feed, outcome.batch_id), f'records WHERE "#file" = {number}'
     connection.execute(
-        f"""CREATE TEMP TABLE quarantined AS
-            SELECT $feed AS feed, $batch_id AS batch_id, $file AS file, "#record" AS record,
-            {_raw(connection, mapping.feed)} AS raw, rule, seen, advice
-            FROM broken JOIN records USING ("#record") {_numbers(connection, mapping.feed)}""",  # noqa: S608
+        f"""CREATE OR REPLACE TEMP TABLE quarantined AS
+            SELECT $feed AS feed, $batch_id AS batch_id, $file AS file, "#record" - {before} AS record,
+            {_raw(connection, mapping.feed, columns)} AS raw, rule, seen, advice
+            FROM broken JOIN (FROM {own}) USING ("#record") {_numbers(connection, mapping.feed)}""",  # noqa: S608
         {"feed": outcome.feed, "batch_id": outcome.batch_id, "file": outcome.file},
     )
-    connection.execute(f"CREATE TEMP TABLE before AS FROM {_source([path])}")
-    connection.execute("""INSERT INTO quarantined FROM before WHERE record NOT IN (SELECT "#record" FROM records)""")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE before AS FROM {_source([path])}")
+    connection.execute(
+        f"""INSERT INTO quarantined FROM before WHERE record NOT IN (SELECT "#record" - {before} FROM {own})"""  # noqa: S608
+    )
     changed = "(FROM quarantined EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM quarantined)"
     if connection.execute(changed).fetchone():
         if mapping.name:
@@ -121,8 +131,7 @@ def _has_typed(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(connection.execute("FROM duckdb_tables() WHERE table_name = 'typed' AND temporary").fetchall())
 
 
-def _raw(connection: duckdb.DuckDBPyConnection, feed: Feed) -> str:
-    names = [name for name in connection.table("records").columns if not name.startswith("#")]
+def _raw(connection: duckdb.DuckDBPyConnection, feed: Feed, names: Sequence[str]) -> str:
     cells = ", ".join(f"{literal(name)}, {quoted(name)}" for name in names)
     if feed.numbered and _has_typed(connection):
         cells += ", '_line', _line"

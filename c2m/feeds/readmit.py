@@ -56,17 +56,19 @@ def _admit(outcome: Outcome, rows: dict[int, Row]) -> Outcome:
     """Brings rows of one batch in again, by record number; those that are not in quarantine are left alone."""
     feed, mapping = FEEDS[outcome.feed], quarantine.mapping_of(outcome)
     held = quarantine.records_of(outcome)
-    if not (rows := {record: row for record, row in rows.items() if record in held}):
+    if not (rows := {record: row for record, row in sorted(rows.items()) if record in held}):
         return outcome
     with landing.connect() as connection:
         _lay_out(connection, mapping, rows)
-        split(connection, mapping, outcome.arrived_at, "")
+        split(connection, mapping, [outcome.arrived_at])
         # A run that broke off between landing and here: what has landed stands, however it was corrected since.
         landed = landing.records_of(connection, feed.name, outcome.batch_id)
         connection.execute('DELETE FROM broken WHERE list_contains($landed, "#record")', {"landed": sorted(landed)})
         numbers = hashlib.sha256(repr(sorted(rows.keys() - landed)).encode()).hexdigest()[:12]
-        landing.land(connection, feed, outcome.batch_id, f"{outcome.batch_id}-{numbers}")
-        quarantined = quarantine.keep(connection, mapping, outcome)
+        if connection.execute("FROM accepted WHERE NOT duplicate LIMIT 1").fetchall():
+            landing.land(connection, feed, outcome.batch_id, f"{outcome.batch_id}-{numbers}")
+        columns = [name for name in connection.table("records").columns if not name.startswith("#")]
+        quarantined = quarantine.keep(connection, mapping, outcome, columns)
         landed = landing.records_of(connection, feed.name, outcome.batch_id)
     return _settled(outcome, len(landed), quarantined)
 
@@ -96,7 +98,7 @@ def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: dict
     table = pa.table({name: pa.array(values, pa.string()) for name, values in (said | texts).items()})
     numbers = pa.array(rows, pa.int64())
     connection.register("laid_out", table.add_column(0, "#record", numbers))
-    connection.execute("CREATE TEMP TABLE records AS FROM laid_out")
+    connection.execute('CREATE TEMP TABLE records AS SELECT 1 AS "#file", * FROM laid_out')
 
 
 def _submitted(file: Path) -> list[tuple[Outcome, dict[int, Row]]]:

@@ -1,10 +1,13 @@
 """A file as a table of text, `records`: those of its columns that are wanted, and what the reader says of each row.
 
-"#record" is the number of the record in the file (empty lines do not count), "#fault" the reading rule that it
-breaks, "#seen" how, "#cells" a row without columns as JSON (where the file holds nothing but wanted columns). Blank
-cells are NULL. DuckDB reads a sound CSV file; one that it refuses (ragged rows, wrong bytes, an open quote) is read
-once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside. CSV and Parquet
-are read in bounded parts; JSON lines, documents (JSON, XML; see trees.py) and workbooks (workbook.py) whole.
+"#record" is the number of the record in the file (empty lines do not count), "#file" 1, "#fault" the reading rule that
+the record breaks, "#seen" how, "#cells" a row without columns as JSON (where the file holds nothing but wanted
+columns). Blank cells are NULL. DuckDB reads a sound CSV file; one that it refuses (ragged rows, wrong bytes, an open
+quote) is read once more, slowly and forgivingly, so that every record is counted and only the bad ones are set aside.
+Every form is read in bounded parts; of a workbook its reader holds one sheet (see workbook.py).
+
+`records` is a view: its rows lie in the table `lines` in the file's order, and DuckDB's own row number counts them.
+To number them while they are read would keep all but one core idle.
 """
 
 import codecs
@@ -30,7 +33,7 @@ from c2m.feeds.forms import packed, trees, workbook
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import quoted
 
-_AT_ONCE = 100_000  # rows of a table that are read in Python
+_AT_ONCE = 20_000  # rows of a table that are read in Python
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 codecs.register_error("c2m-lost", lambda error: (_LOST, error.end))  # type: ignore[attr-defined]
 
@@ -52,7 +55,9 @@ UNREADABLE = (
 )  # fmt: skip
 
 Parsed = tuple[str | None, str | None, str | None, Sequence[str | None]]  # fault, seen, cells of a faulty row, cells
-_SOUND = 'NULL::VARCHAR AS "#fault", NULL::VARCHAR AS "#seen", NULL::VARCHAR AS "#cells"'
+_Object = tuple[str | None, str | None, str | None, dict[str, str | None]]  # the same of an object, with its fields
+_SAID = ("#fault", "#seen", "#cells")
+_SOUND = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in _SAID)
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,24 @@ def read(
             return _read_zip(connection, path, options, wanted)
         return _read(connection, path, options, wanted, kind)
     except UNREADABLE as error:
-        return _store(connection, (), (), wanted, f"cannot be read: {error}")
+        drop(connection)
+        return _nothing(connection, f"cannot be read: {error}")
+
+
+def drop(connection: duckdb.DuckDBPyConnection) -> None:
+    """Takes the table `records` away, for the next file's."""
+    connection.execute("DROP VIEW IF EXISTS records; DROP TABLE IF EXISTS lines")
+
+
+def _nothing(connection: duckdb.DuckDBPyConnection, problem: str) -> Records:
+    """The table `records` of a file that gives no record."""
+    return _store(connection, (), (), _Wanted(None), problem)
 
 
 def _read_zip(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
     name, unclear = packed.member(path, options.member)
     if name is None:
-        return _store(connection, (), (), wanted, unclear)
+        return _nothing(connection, unclear)
     with tempfile.TemporaryDirectory() as folder:
         inner = Path(folder) / "member"
         with inner.open("wb") as file:
@@ -117,14 +133,19 @@ def _read(
         return _read_workbook(connection, path, options, wanted)
     if kind == "csv":
         return _read_sound_csv(connection, path, options, wanted) or _read_csv(connection, path, options, wanted)
-    content, damage = packed.unpack(path.read_bytes())
-    if kind == "xml":
-        return _store_objects(connection, trees.xml_records(content, options.path, options.lists), wanted, *damage)
-    text = content.decode(options.encoding, "c2m-lost").removeprefix("\ufeff")
-    if kind == "json":
-        return _store_objects(connection, trees.json_records(text, options.path), wanted, *damage)
-    records = _read_jsonl(connection, text, wanted)
-    return replace(records, problems=(*damage, *records.problems))
+    stream, damage = _whole(path)
+    with stream:
+        if kind == "xml":
+            objects = map(_object, trees.xml_records(stream, options.path, options.lists))
+            return _store_objects(connection, objects, wanted, *damage)
+        with io.TextIOWrapper(stream, options.encoding, "c2m-lost", newline="\n") as text:
+            if text.read(1) != "\ufeff":
+                text.seek(0)
+            if kind == "json":
+                objects = map(_object, trees.json_records(text, options.path))
+            else:
+                objects = map(_json_object, filter(str.strip, text))
+            return _store_objects(connection, objects, wanted, *damage)
 
 
 def _read_sound_csv(
@@ -138,7 +159,7 @@ def _read_sound_csv(
     positions = {f"c{i}": "VARCHAR" for i in range(len(header))}
     try:
         connection.execute(
-            f"""CREATE TEMP TABLE records AS SELECT row_number() OVER () AS "#record", {_SOUND}{_cells(header, wanted)}
+            f"""CREATE TEMP TABLE lines AS SELECT {_kept(header, wanted)}
             FROM read_csv($path, auto_detect = false, header = true, all_varchar = true, strict_mode = true,
                           columns = $columns, delim = $delimiter, quote = $quote, escape = $quote, encoding = $encoding,
                           compression = $packed)""",  # noqa: S608
@@ -147,7 +168,14 @@ def _read_sound_csv(
         )
     except duckdb.Error:
         return None
+    _show(connection, f"{_SOUND}, *")
     return Records(header)
+
+
+def _show(connection: duckdb.DuckDBPyConnection, shown: str) -> None:
+    """The view `records` of the table `lines`."""
+    numbered = 'rowid + 1 AS "#record", 1 AS "#file"'
+    connection.execute(f"CREATE TEMP VIEW records AS SELECT {numbered}, {shown} FROM lines")  # noqa: S608
 
 
 def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], ReadOptions] | None:
@@ -258,57 +286,54 @@ def _as_json(cells: Iterable[str]) -> str:
     return json.dumps([cell.replace(_LOST, "\ufffd") for cell in cells])
 
 
-def _read_jsonl(connection: duckdb.DuckDBPyConnection, text: str, wanted: _Wanted) -> Records:
-    lines = [line for line in text.split("\n") if line.strip()]
-    objects = [_json_object(line) for line in lines]
-    columns = tuple(dict.fromkeys(name for _, _, row in objects for name in row))
-    whole = wanted.all_of(columns)
-    rows = [
-        (fault, seen, _as_json([line]) if fault and whole else None, [row.get(name) for name in columns])
-        for line, (fault, seen, row) in zip(lines, objects, strict=True)
-    ]
-    if columns and (problem := _header_problem(columns)):
-        return _store(connection, (), rows, wanted, problem)
-    return _store(connection, columns, rows, wanted)
-
-
-def _json_object(line: str) -> tuple[str | None, str | None, dict[str, str | None]]:
-    """Fault, what was seen, values; numbers keep the digits that they are written with."""
+def _json_object(line: str) -> _Object:
+    """Of a line of JSON; numbers keep the digits that they are written with."""
+    line = line.removesuffix("\n")
     try:
         line.encode()
         row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
         if not isinstance(row, dict):
-            return "row-shape", f"JSON {type(row).__name__}, not an object", {}
+            return "row-shape", f"JSON {type(row).__name__}, not an object", _as_json([line]), {}
         json.dumps(row, ensure_ascii=False).encode()  # an escape such as \ud800 alone is no text either
     except UnicodeError:
-        return "encoding", "bytes of another encoding", {}
+        return "encoding", "bytes of another encoding", _as_json([line]), {}
     except (ValueError, RecursionError) as error:
-        return "row-shape", f"not JSON: {error}", {}
-    return None, None, {name.strip(): trees.as_text(value) for name, value in row.items()}
+        return "row-shape", f"not JSON: {error}", _as_json([line]), {}
+    return None, None, None, {name.strip(): trees.as_text(value) for name, value in row.items()}
+
+
+def _object(tree: trees.Tree) -> _Object:
+    """Of a document's record."""
+    if isinstance(tree, dict):
+        return None, None, None, trees.flat(tree)
+    return "row-shape", "no object with fields", None, {}
 
 
 def _store_objects(
-    connection: duckdb.DuckDBPyConnection, records: Sequence[trees.Tree], wanted: _Wanted, *problems: str
+    connection: duckdb.DuckDBPyConnection, objects: Iterator[_Object], wanted: _Wanted, *problems: str
 ) -> Records:
-    """The table `records` of a document's records."""
-    objects = [trees.flat(one) if isinstance(one, dict) else None for one in records]
-    columns = tuple(dict.fromkeys(name for one in objects if one is not None for name in one))
-    if columns and (problem := _header_problem(columns)):
-        return _store(connection, (), ((None, None, None, ()) for _ in objects), wanted, *problems, problem)
-    rows: list[Parsed] = [
-        (None, None, None, [one.get(name) for name in columns])
-        if one is not None
-        else ("row-shape", "no object with fields", None, [None] * len(columns))
-        for one in objects
-    ]
-    return _store(connection, columns, rows, wanted, *problems)
+    """The table `records` of objects, each with fields of its own: a column is added where it first comes."""
+    columns: dict[str, None] = {}
+    _make_lines(connection)
+    while some := list(itertools.islice(objects, _AT_ONCE)):
+        columns |= dict.fromkeys(name for *_, row in some for name in row)
+        header = () if _header_problem(tuple(columns)) else tuple(columns)
+        said = list(zip(*(one[:3] for one in some), strict=True))
+        _append(connection, said, [[row.get(name) for *_, row in some] for name in header], header, wanted)
+    if columns and (problem := _header_problem(tuple(columns))):
+        _show(connection, ", ".join(map(quoted, _SAID)))
+        return Records((), (*problems, problem))
+    _show(connection, "*" if wanted.all_of(tuple(columns)) else '* REPLACE (NULL::VARCHAR AS "#cells")')
+    return Records(tuple(columns), problems)
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wanted) -> Records:
-    source = connection.read_parquet(str(path), file_row_number=True)
-    header = tuple(name for name in source.columns if name != "file_row_number")
-    texts = [f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(header)]
-    _add(connection, source.project(", ".join(['file_row_number + 1 AS "#record"', _SOUND, *texts])), header, wanted)
+    source = connection.read_parquet(str(path))
+    header = tuple(source.columns)
+    rows = source.project(", ".join(f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(header)))
+    assert rows  # DuckDB finds it by its name
+    connection.execute(f"CREATE TEMP TABLE lines AS SELECT {_kept(header, wanted)} FROM rows")  # noqa: S608
+    _show(connection, f"{_SOUND}, *")
     return Records(header)
 
 
@@ -319,36 +344,42 @@ def _store(
     wanted: _Wanted,
     *problems: str,
 ) -> Records:
-    """The table `records` of rows read in Python."""
-    rows, number = iter(rows), 1
-    while (some := list(itertools.islice(rows, _AT_ONCE))) or number == 1:
-        faults, seen, lines, cells = zip(*some, strict=True) if some else ((), (), (), ())
-        columns = list(zip(*cells, strict=True)) if header and cells else [()] * len(header)
-        said = {"#fault": faults, "#seen": seen, "#cells": lines} | {f"c{i}": one for i, one in enumerate(columns)}
-        table = pa.table({name: pa.array(values, pa.string()) for name, values in said.items()})
-        table = table.add_column(0, "#record", pa.array(range(number, number + len(some)), pa.int64()))
-        _add(connection, connection.from_arrow(table), header, wanted, first=number == 1)
-        if not some:
-            break
-        number += len(some)
+    """The table `records` of rows that were read in Python, all with the same cells."""
+    rows = iter(rows)
+    _make_lines(connection)
+    while some := list(itertools.islice(rows, _AT_ONCE)):
+        *said, cells = zip(*some, strict=True)
+        _append(connection, said, list(zip(*cells, strict=True)) if header else [], header, wanted)
+    _append(connection, [()] * len(_SAID), [()] * len(header), header, wanted)
+    _show(connection, "*")
     return Records(header, problems)
 
 
-def _add(
+def _make_lines(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = ", ".join(f"{quoted(name)} VARCHAR" for name in _SAID)
+    connection.execute(f"CREATE TEMP TABLE lines ({columns})")
+
+
+def _append(
     connection: duckdb.DuckDBPyConnection,
-    rows: duckdb.DuckDBPyRelation,
+    said: Sequence[Sequence[str | None]],
+    cells: Sequence[Sequence[str | None]],
     header: Sequence[str],
     wanted: _Wanted,
-    first: bool = True,
 ) -> None:
-    """Rows of the table `records`, made with the first ones; DuckDB finds `rows` by its name here."""
-    kept = '"#record", "#fault", "#seen", "#cells"' + _cells(header, wanted)
-    connection.execute(
-        f"{'CREATE TEMP TABLE records AS' if first else 'INSERT INTO records'} SELECT {kept} FROM rows"  # noqa: S608
-    )
+    """Adds rows, given column by column, to the table `lines`, and the wanted columns that it lacks."""
+    lacking = [name for name in header if name in wanted and name not in connection.table("lines").columns]
+    for name in lacking:
+        connection.execute(f"ALTER TABLE lines ADD COLUMN {quoted(name)} VARCHAR")
+    named = dict(zip(_SAID, said, strict=True)) | {f"c{i}": column for i, column in enumerate(cells)}
+    rows = pa.table({name: pa.array(values, pa.string()) for name, values in named.items()})
+    assert rows is not None  # DuckDB finds it by its name
+    kept = _kept(header, wanted, *map(quoted, _SAID))
+    connection.execute(f"INSERT INTO lines BY NAME SELECT {kept} FROM rows")  # noqa: S608
 
 
-def _cells(header: Sequence[str], wanted: _Wanted) -> str:
-    """The wanted ones of columns c0, c1, ... under the file's names, blank cells NULL."""
-    kept = [(f"c{i}", name) for i, name in enumerate(header) if name in wanted]
-    return "".join(f", CASE WHEN trim({cell}) <> '' THEN {cell} END AS {quoted(name)}" for cell, name in kept)
+def _kept(header: Sequence[str], wanted: _Wanted, *further: str) -> str:
+    """SQL: the wanted ones of columns c0, c1, ... under the file's names, blank cells NULL; and what is given."""
+    kept = [(f"c{i}", quoted(name)) for i, name in enumerate(header) if name in wanted]
+    cells = [f"CASE WHEN trim({cell}) <> '' THEN {cell} END AS {name}" for cell, name in kept]
+    return ", ".join((*further, *cells)) or 'NULL::VARCHAR AS "#none"'

@@ -43,7 +43,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, jo
     file = replace(file, problems=(*file.problems, *faults))
     if mapping.shape is None or file.problems or lacks(mapping, file):
         return Rows(file, {})
-    connection.execute("ALTER TABLE records RENAME TO unshaped")
+    connection.execute("ALTER VIEW records RENAME TO unshaped")
     connection.execute(f"CREATE TEMP TABLE shaped AS {_statement(connection, mapping)}")
     _keep_wanted(connection, mapping)
     counts = """SELECT "#out", count(*) FROM shaped WHERE "#out" IS NOT NULL GROUP BY ALL ORDER BY ALL"""
@@ -52,11 +52,17 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, jo
 
 
 def _keep_wanted(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
-    """The table `records` of the rows that are not left out, with no column that nobody asked for."""
+    """The view `records` of the rows that are not left out, with no column that nobody asked for."""
     present = {name.casefold(): name for name in connection.table("shaped").columns}
     kept = [present[name.casefold()] for name in mapping.wanted if name.casefold() in present]
-    names = ", ".join(map(quoted, ("#record", "#fault", "#seen", "#cells", *kept)))
-    connection.execute(f'CREATE TEMP TABLE records AS SELECT {names} FROM shaped WHERE "#out" IS NULL')
+    names = ", ".join(map(quoted, ("#record", "#file", "#fault", "#seen", "#cells", *kept)))
+    connection.execute(f'CREATE TEMP VIEW records AS SELECT {names} FROM shaped WHERE "#out" IS NULL')
+
+
+def drop(connection: duckdb.DuckDBPyConnection) -> None:
+    """Takes all tables of a file away, for the next one's."""
+    records.drop(connection)
+    connection.execute("DROP VIEW IF EXISTS unshaped; DROP TABLE IF EXISTS shaped")
 
 
 def lacks(mapping: Mapping, file: Records) -> list[str]:
@@ -108,7 +114,7 @@ def _add_file(connection: duckdb.DuckDBPyConnection, join: Join, path: Path, col
         connection.execute(f'INSERT INTO {_table(join)} SELECT {names} FROM records WHERE "#fault" IS NULL')
     if not found.problems and (torn := _count(connection, 'records WHERE "#fault" IS NOT NULL')):
         yield f"{torn:,} records that cannot be read; mend them in the file"
-    connection.execute("DROP TABLE records")
+    records.drop(connection)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -2,7 +2,8 @@
 
 `typed` holds the contract's columns of every record, `broken` one row per record and broken rule (what was seen, what
 to do), `accepted` the rest: every record is in exactly one of the two. Of rows with one key and known_at the first
-stands; the same row again is accepted and not landed twice (`duplicate`), other content is a conflict.
+stands; the same row again is accepted and not landed twice (`duplicate`), other content is a conflict. Several files of
+one mapping may be split together, as if one came after the other: "#file" (1, 2, ...) says of which a record is.
 """
 
 # ruff: noqa: S608  identifiers are the contract's or quoted, values are bound
@@ -42,12 +43,17 @@ class _Check:
         return f"CASE WHEN {self.when} THEN {said} END"
 
 
-def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, own_batch: str) -> None:
-    """Makes `typed`, `broken` and `accepted`; landed rows of `own_batch` (a run that broke off) do not count."""
-    _type(connection, mapping, arrived_at)
+def split(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrivals: Sequence[datetime], own: Sequence[str] = ()
+) -> None:
+    """Makes `typed`, `broken` and `accepted` of files that came at these moments.
+
+    Landed rows of the batches `own` (a run that broke off) do not count.
+    """
+    _type(connection, mapping, arrivals)
     _number_lines(connection, mapping.feed)
     if mapping.newest_file_wins:
-        _date_by_arrival(connection, mapping.feed, arrived_at, own_batch)
+        _date_by_arrival(connection, mapping.feed, arrivals[0], own)
     connection.execute(
         """CREATE TEMP TABLE broken AS SELECT "#record", "#fault" AS rule, "#seen" AS seen, $advice AS advice
         FROM records WHERE "#fault" IS NOT NULL""",
@@ -61,7 +67,7 @@ def split(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
     )
     _insert(connection, "typed", [_refer(reference) for reference in mapping.feed.references])
     _insert(connection, "typed", [_convert(conversion) for conversion in mapping.feed.conversions])
-    _stand(connection, mapping.feed, own_batch)
+    _stand(connection, mapping.feed, own)
 
 
 def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: Sequence[str]) -> None:
@@ -69,7 +75,8 @@ def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: 
     columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in feed.columns)
     connection.execute(
         f"""CREATE TEMP TABLE accepted AS
-        SELECT NULL::BIGINT AS "#record", {columns}, NULL::VARCHAR AS _row_hash, NULL::BOOLEAN AS duplicate LIMIT 0"""
+        SELECT NULL::BIGINT AS "#record", NULL::INTEGER AS "#file",
+            {columns}, NULL::VARCHAR AS _row_hash, NULL::BOOLEAN AS duplicate LIMIT 0"""
     )
     connection.execute(
         """CREATE TEMP TABLE broken AS
@@ -78,7 +85,7 @@ def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: 
     )
 
 
-def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime) -> None:
+def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrivals: Sequence[datetime]) -> None:
     present = {name.casefold() for name in connection.table("records").columns}
     lacking = "".join(f", NULL::VARCHAR AS {quoted(n)}" for n in mapping.wanted if n.casefold() not in present)
     meant = "".join(
@@ -91,11 +98,12 @@ def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: d
     )
     *columns, known_at = mapping.feed.columns
     values = "".join(f", {mapping.value(column)} AS {column.name}" for column in columns)
-    arrival = f"CASE WHEN NOT ({_filled(mapping, known_at)}) THEN $arrived_at END"
+    arrival = f'CASE WHEN NOT ({_filled(mapping, known_at)}) THEN $arrivals["#file"] END'
     moment = f"coalesce({mapping.value(known_at)}, {arrival})"
     connection.execute(
-        f'CREATE TEMP TABLE typed AS SELECT "#record"{values}, CAST({moment} AS TIMESTAMP) AS known_at FROM source',
-        {"arrived_at": arrived_at},
+        f"""CREATE TEMP TABLE typed AS
+        SELECT "#record", "#file"{values}, CAST({moment} AS TIMESTAMP) AS known_at FROM source""",
+        {"arrivals": list(arrivals)},
     )
 
 
@@ -109,7 +117,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     else:
         equal = ", ".join((*(name for name in feed.key if name != feed.numbered), "known_at"))
         number = f"""'#' || place FROM (
-                SELECT "#record", row_number() OVER (PARTITION BY {equal} ORDER BY "#record") AS place
+                SELECT "#record", row_number() OVER (PARTITION BY "#file", {equal} ORDER BY "#record") AS place
                 FROM typed WHERE {feed.numbered} = {literal(feed.column(feed.numbered).default)}
             ) AS numbered WHERE typed."#record" = numbered."#record" AND place > 1"""
     connection.execute(f"UPDATE typed SET {feed.numbered} = {number}")
@@ -197,13 +205,15 @@ def hashes(
     # A row is numbered among all of its file.
     typed = "$numbers IS NOT NULL" if mapping.feed.numbered else wanted
     connection.execute(f"CREATE OR REPLACE TEMP TABLE records AS FROM every WHERE {typed}", {"numbers": list(numbers)})
-    _type(connection, mapping, arrived_at)
+    _type(connection, mapping, [arrived_at])
     _number_lines(connection, mapping.feed)
     found = f'SELECT "#record", {row_hash(mapping.feed)} FROM typed WHERE {wanted}'
     return dict(connection.execute(found, {"numbers": list(numbers)}).fetchall())
 
 
-def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, own_batch: str) -> None:
+def _date_by_arrival(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, own: Sequence[str]
+) -> None:
     """Rows that say something new of a key that has landed are known since their file arrived.
 
     What says the same is a repeat. A row of an older file than the one whose row holds keeps the mapping's date.
@@ -215,49 +225,73 @@ def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_
             ELSE greatest($arrived_at, l.known_at + INTERVAL 1 MICROSECOND) END
         FROM (
             SELECT * FROM {landing.source(feed.name)}
-            WHERE _batch_id <> $own_batch AND ({key}) IN (SELECT ({key}) FROM typed)
+            WHERE NOT list_contains($own, _batch_id) AND ({key}) IN (SELECT ({key}) FROM typed)
             QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC, _row_hash) = 1
         ) AS l LEFT JOIN (
             SELECT batch_id, min(arrived_at) AS landed_at FROM {landing.source("file_outcomes")} GROUP BY batch_id
         ) AS o ON o.batch_id = l._batch_id
         WHERE {" AND ".join(f"typed.{name} = l.{name}" for name in feed.key)}
             AND coalesce(o.landed_at <= $arrived_at, true)""",
-        {"arrived_at": arrived_at, "own_batch": own_batch},
+        {"arrived_at": arrived_at, "own": list(own)},
     )
 
 
-def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own_batch: str) -> None:
-    """Which row of a key and known_at stands: the landed one, else the first of the file.
+def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own: Sequence[str]) -> None:
+    """Which row of a key and known_at stands: the landed one, else the first.
 
     Makes `again`, the rows of a key that has another one, and with it the view `accepted`: nothing is copied.
     """
     key, mine = ", ".join((*feed.key, "known_at")), row_hash(feed)
-    landed = landing.source(feed.name, union=feed.numbered is not None)
-    good = 'typed ANTI JOIN broken USING ("#record")'
+    _doubt(connection, feed, key, own)
     connection.execute(
         f"""CREATE TEMP TABLE again AS
         WITH found AS (
             SELECT "#record", l._row_hash AS landed, first_value("#record") OVER same_key AS first
-            FROM {good} LEFT JOIN (
-                SELECT {key}, _row_hash FROM {landed} WHERE _batch_id <> $own_batch
-                    AND known_at BETWEEN (SELECT min(known_at) FROM typed) AND (SELECT max(known_at) FROM typed)
-            ) AS l USING ({key})
+            FROM doubtful ANTI JOIN broken USING ("#record") LEFT JOIN landed AS l USING ({key})
             WINDOW same_key AS (PARTITION BY {key} ORDER BY "#record")
             QUALIFY landed IS NOT NULL OR "#record" > first
-        ), hashed AS (SELECT "#record", {mine} AS hash FROM typed)
+        ), hashed AS (SELECT "#record", {mine} AS hash FROM doubtful)
         SELECT "#record", mine.hash <> coalesce(landed, theirs.hash) AS conflict
-        FROM found JOIN hashed AS mine USING ("#record") JOIN hashed AS theirs ON theirs."#record" = first""",
-        {"own_batch": own_batch},
+        FROM found JOIN hashed AS mine USING ("#record") JOIN hashed AS theirs ON theirs."#record" = first"""
     )
     connection.execute(
         f"""INSERT INTO broken SELECT "#record", 'key-conflict', {_shown((*feed.key, "known_at"))}, $advice
-        FROM typed JOIN again USING ("#record") WHERE conflict""",
+        FROM doubtful JOIN again USING ("#record") WHERE conflict""",
         {"advice": "Another content of this key and known_at came before. Give a later known_at, or drop this row."},
     )
+    twice, kept = "false", "true"  # a join, even with an empty table, may lose the order of the records
+    if connection.execute("SELECT 1 FROM broken UNION ALL SELECT 1 FROM again LIMIT 1").fetchall():
+        twice, kept = '"#record" IN (SELECT "#record" FROM again)', '"#record" NOT IN (SELECT "#record" FROM broken)'
     connection.execute(
-        f"""CREATE TEMP VIEW accepted AS SELECT typed.*, {mine} AS _row_hash, again."#record" IS NOT NULL AS duplicate
-        FROM {good} LEFT JOIN again USING ("#record")"""
+        f"CREATE TEMP VIEW accepted AS SELECT *, {mine} AS _row_hash, {twice} AS duplicate FROM typed WHERE {kept}"
     )
+
+
+def _doubt(connection: duckdb.DuckDBPyConnection, feed: Feed, key: str, own: Sequence[str]) -> None:
+    """Makes `doubtful`, the rows whose key may come twice (by its hash), and `landed`, the landed rows of such keys."""
+    near, bound = _near(connection, feed, own)
+    connection.execute(
+        f"""CREATE TEMP TABLE doubtful AS FROM typed WHERE hash({key}) IN (
+            SELECT hash FROM (SELECT hash({key}) AS hash FROM typed UNION ALL SELECT hash({key}) FROM {near})
+            GROUP BY hash HAVING count(*) > 1)""",
+        bound,
+    )
+    connection.execute(
+        f"""CREATE TEMP TABLE landed AS SELECT {key}, _row_hash
+        FROM {near} WHERE hash({key}) IN (SELECT hash({key}) FROM doubtful)""",
+        bound,
+    )
+
+
+def _near(connection: duckdb.DuckDBPyConnection, feed: Feed, own: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """SQL of the landed rows that were known while these rows were, and what it binds."""
+    first, last = connection.execute("SELECT min(known_at), max(known_at) FROM typed").fetchone() or (None, None)
+    files = landing.landed_between(feed.name, first, last)
+    if not files:
+        return "(SELECT *, NULL::VARCHAR AS _row_hash FROM typed LIMIT 0)", {}
+    landed = landing.source(feed.name, union=feed.numbered is not None, files=files)
+    rows = f"(FROM {landed} WHERE NOT list_contains($own, _batch_id) AND known_at BETWEEN $first AND $last)"
+    return rows, {"own": list(own), "first": first, "last": last}
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[_Check]) -> None:

@@ -137,5 +137,5 @@ class Shelf:
         if key not in self._read:
             self._read[key] = landing.connect()
             read(self._read[key], source.file, source.mapping, source.joined)
-            self._read[key].execute("ALTER TABLE records RENAME TO every")
+            self._read[key].execute("ALTER VIEW records RENAME TO every")
         return self._read[key]

@@ -3,12 +3,14 @@
     {"order": "7", "customer": {"state": "NY"}, "items": [{"sku": "a"}]}  ->  order, customer.state, items
 
 In XML an attribute is `@name`, an element that comes more than once in its parent a list. A document type is refused:
-its entities could unpack without end, or name other files.
+its entities could unpack without end, or name other files. Of a document no more is in memory than one record and a
+part of the text.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -19,31 +21,142 @@ class TreeError(Exception):
     """The document cannot be read, or holds no records where they are looked for."""
 
 
-def json_records(text: str, path: str | None) -> list[Tree]:
-    """The list of records at a dotted path of keys; without one the document is the list, or the one record."""
+def json_records(stream: TextIO, path: str | None) -> Iterator[Tree]:
+    """The records of the list at a dotted path of keys; without one the document is the list, or the one record."""
+    text = _Text(stream)
     try:
-        tree = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        yield from _found(text, path or "")
+        if text.next():
+            raise ValueError("text behind the end of the document")
+    except json.JSONDecodeError as error:  # its place is told within the part at hand
+        raise TreeError(f"not JSON: {error.msg}: {error.doc[max(error.pos - 20, 0) : error.pos + 20]!r}") from error
     except (ValueError, RecursionError) as error:
         raise TreeError(f"not JSON: {error}") from error
-    for key in path.split(".") if path else ():
-        if not isinstance(tree, dict) or key not in tree:
-            has = ", ".join(tree) if isinstance(tree, dict) else f"a {type(tree).__name__}"
-            raise TreeError(f"no {key!r} of the path {path!r}; there is {has}")
-        tree = tree[key]
-    return tree if isinstance(tree, list) else [tree]
 
 
-def xml_records(content: bytes, tag: str | None, lists: Iterable[str]) -> list[Tree]:
+_LONGEST_WORD = 20  # characters of what may be cut at the end of a part: -Infinity, an escape
+
+
+class _Text:
+    """JSON read from a stream value by value."""
+
+    _BLANK = re.compile(r"[ \t\n\r]*")
+    _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.text, self.at, self.step = stream, "", 0, 1 << 18
+
+    def _more(self) -> bool:
+        read = self.stream.read(self.step)
+        if read:
+            self.text, self.at = self.text[self.at :] + read, 0
+            self.step = max(self.step, len(self.text))  # a large value is not tried again for each small part of it
+        return bool(read)
+
+    def next(self) -> str:
+        """The character that comes next, blanks left out; '' at the end."""
+        while True:
+            self.at = self._BLANK.match(self.text, self.at).end()  # type: ignore[union-attr]
+            if self.at < len(self.text) or not self._more():
+                return self.text[self.at : self.at + 1]
+
+    def take(self, *expected: str) -> str:
+        """One of these characters, which is then behind us."""
+        if (found := self.next()) not in expected or not found:
+            raise ValueError(f"expected {' or '.join(expected)}, seen {found or 'the end'!r}")
+        self.at += 1
+        return found
+
+    def entries(self, brackets: str) -> Iterator[None]:
+        """One step for each entry of a list or an object, whose reader takes it."""
+        self.take(brackets[0])
+        if self.next() == brackets[1]:
+            self.take(brackets[1])
+            return
+        yield
+        while self.take(",", brackets[1]) == ",":
+            yield
+
+    def key(self) -> str:
+        """The name that comes next, and its colon."""
+        if self.next() != '"':
+            raise ValueError(f"expected a name in quotes, seen {self.next() or 'the end'!r}")
+        name = str(self.value())
+        self.take(":")
+        return name
+
+    def value(self) -> Tree:
+        """The whole value that comes next; a number may go on behind the text at hand."""
+        self.next()
+        while True:
+            try:
+                value, end = self._DECODER.raw_decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                cut = error.msg.startswith("Unterminated string") or error.pos > len(self.text) - _LONGEST_WORD
+                if cut and self._more():
+                    continue
+                raise
+            if end < len(self.text) or not self._more():
+                self.at = end
+                return value
+
+
+def _found(text: _Text, path: str, depth: int = 0) -> Iterator[Tree]:
+    """The records behind a path; what stands beside it is read over."""
+    keys = path.split(".") if path else []
+    if depth == len(keys):
+        yield from (text.value() for _ in text.entries("[]")) if text.next() == "[" else [text.value()]
+        return
+    wanted, has = keys[depth], dict[str, None]()
+    if (kind := text.next()) != "{":
+        raise TreeError(f"no {wanted!r} of the path {path!r}; there is {'a list' if kind == '[' else text.value()!r}")
+    for _ in text.entries("{}"):
+        key = text.key()
+        if key == wanted and key in has:
+            raise TreeError(f"{key!r} of the path comes twice; expected it once")
+        has[key] = None
+        if key == wanted:
+            yield from _found(text, path, depth + 1)
+        else:
+            text.value()
+    if wanted not in has:
+        raise TreeError(f"no {wanted!r} of the path {path!r}; there is {', '.join(has)}")
+
+
+def xml_records(stream: BinaryIO, tag: str | None, lists: Iterable[str]) -> Iterator[Tree]:
     """The elements with this tag, wherever they stand; without one the children of the root."""
     try:
-        _refuse_document_type(content)
-        root = ElementTree.fromstring(content)  # noqa: S314  without a document type there is nothing to expand
+        _refuse_document_type(stream)
+        stream.seek(0)
+        yield from (_tree(element, frozenset(lists)) for element in _elements(stream, tag))
     except (ElementTree.ParseError, expat.ExpatError, LookupError, ValueError) as error:
         raise TreeError(f"not XML: {error}") from error
-    if not (found := [one for one in root.iter() if _name(one) == tag] if tag else list(root)):
-        tags = ", ".join(dict.fromkeys(_name(one) for one in root.iter()))
-        raise TreeError(f"no element {tag!r}; there is {tags[:200]}")
-    return [_tree(element, frozenset(lists)) for element in found]
+
+
+def _elements(stream: BinaryIO, tag: str | None) -> Iterator[ElementTree.Element]:
+    """Each record's element, the outer one of two first; what has been read is let go."""
+    open_: list[ElementTree.Element] = []
+    tags: dict[str, None] = {}
+    records = 0  # open elements that are one
+    found = False
+    for event, element in ElementTree.iterparse(stream, ("start", "end")):  # noqa: S314  no document type, no entities
+        meant = _name(element) == tag if tag else len(open_) == (1 if event == "start" else 2)
+        if event == "start":
+            tags.setdefault(_name(element))
+            open_.append(element)
+            records += meant
+            continue
+        open_.pop()
+        records -= meant
+        if records:
+            continue
+        if meant:
+            found = True
+            yield from (one for one in element.iter() if one is element or (tag and _name(one) == tag))
+        if open_:
+            open_[-1].remove(element)
+    if not found:
+        raise TreeError(f"no element {tag!r}; there is {', '.join(tags)[:200]}")
 
 
 def flat(tree: Tree) -> dict[str, str | None]:
@@ -65,13 +178,13 @@ def _fields(tree: dict[str, Tree], prefix: str) -> Iterator[tuple[str, str | Non
             yield name, as_text(value)
 
 
-def _refuse_document_type(content: bytes) -> None:
+def _refuse_document_type(stream: BinaryIO) -> None:
     def refuse(*_: object) -> None:
         raise TreeError("the XML has a document type (<!DOCTYPE ...>); give it without one")
 
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(content, True)
+    parser.ParseFile(stream)
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -1,5 +1,9 @@
-"""Excel workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): a sheet's rows as text."""
+"""Excel workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): a sheet's rows as text.
 
+The reader holds the cells of one sheet, which has a million rows at most; they become text row by row.
+"""
+
+import itertools
 from collections.abc import Iterator
 from datetime import datetime, time
 from pathlib import Path
@@ -28,11 +32,16 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
             names = book.sheet_names
             if sheet is not None and sheet not in names:
                 raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
-            table = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
+            yield from _filled(book.get_sheet_by_name(sheet or names[0]), header)
     except (python_calamine.CalamineError, IndexError, ValueError) as error:
         raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
-    texts = ([text_of(cell) for cell in row] for row in table[header - 1 :])
-    return (row for row in texts if any(cell.strip() for cell in row))
+
+
+def _filled(sheet: python_calamine.CalamineSheet, header: int) -> Iterator[list[str]]:
+    for row in itertools.islice(sheet.iter_rows(), header - 1, None):
+        texts = [text_of(cell) for cell in row]
+        if any(text.strip() for text in texts):
+            yield texts
 
 
 def text_of(cell: object) -> str:
