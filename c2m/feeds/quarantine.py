@@ -84,21 +84,21 @@ def keep(
             write_atomically(path.with_suffix(".merchants.json"), json.dumps(mapping.merchants).encode())
         landing.write_parquet(connection.sql("FROM quarantined ORDER BY record, rule"), path)
     if outcome.feed == "merchant_order_lines" and _has_typed(connection):
-        _land_lines(connection, outcome)
+        _land_lines(connection, outcome, number, before)
     return len(records_of(outcome))
 
 
-def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
+def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome, number: int, before: int) -> None:
     """Lands what can be read of broken lines, save of those by which a source speaks for somebody else's order."""
     lines = connection.execute(
-        """SELECT merchant_id, order_id, if(regexp_full_match(sku_id, $id), sku_id, NULL) AS sku_id, order_line_id,
-            quantity, status, rule, $batch_id AS batch_id, "#record" AS record,
+        f"""SELECT merchant_id, order_id, if(regexp_full_match(sku_id, $id), sku_id, NULL) AS sku_id, order_line_id,
+            quantity, status, rule, $batch_id AS batch_id, "#record" - {before} AS record,
             coalesce(known_at, $arrived_at) AS known_at
         FROM typed JOIN (
             SELECT "#record", string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rule FROM broken GROUP BY "#record"
             HAVING NOT bool_or(rule = $not_theirs)
         ) USING ("#record")
-        WHERE merchant_id IS NOT NULL AND order_id IS NOT NULL""",
+        WHERE merchant_id IS NOT NULL AND order_id IS NOT NULL AND "#file" = {number}""",  # noqa: S608
         {"id": ID, "batch_id": outcome.batch_id, "arrived_at": outcome.arrived_at, "not_theirs": NOT_OF_SOURCE},
     ).df()
     if len(lines):

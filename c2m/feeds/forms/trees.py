@@ -34,6 +34,7 @@ def json_records(stream: TextIO, path: str | None) -> Iterator[Tree]:
         raise TreeError(f"not JSON: {error}") from error
 
 
+_ENDS = tuple(",:]} \t\r\n")
 _LONGEST_WORD = 20  # characters of what may be cut at the end of a part: -Infinity, an escape
 
 
@@ -96,7 +97,8 @@ class _Text:
                 if cut and self._more():
                     continue
                 raise
-            if end < len(self.text) or not self._more():
+            behind = self.text[end : end + _LONGEST_WORD]  # of 1.5 cut behind the point, 1 would be a whole number
+            if behind[:1] in _ENDS or len(behind) == _LONGEST_WORD or not self._more():
                 self.at = end
                 return value
 
@@ -109,7 +111,7 @@ def _found(text: _Text, path: str, depth: int = 0) -> Iterator[Tree]:
         return
     wanted, has = keys[depth], dict[str, None]()
     if (kind := text.next()) != "{":
-        raise TreeError(f"no {wanted!r} of the path {path!r}; there is {'a list' if kind == '[' else text.value()!r}")
+        raise TreeError(f"no {wanted!r} of the path {path!r}; there is {'a list' if kind == '[' else text.value()}")
     for _ in text.entries("{}"):
         key = text.key()
         if key == wanted and key in has:
