@@ -6,8 +6,8 @@ from prefect import State, flow
 from prefect.states import Completed
 from pydantic import Field
 
-from c2m import backup
 from c2m.steps import step
+from c2m.upkeep import backup
 from flows.parameters import Now
 
 
