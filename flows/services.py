@@ -155,6 +155,7 @@ def prefect_server(port: int) -> AbstractContextManager[Child]:
     }
     if database := on_postgresql().get("prefect"):
         asked["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.driven("asyncpg")
+        asked["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # after 10 s, its default, a busy machine fails a whole day
     return _uvicorn("prefect-server", "flows.pages:prefect", port, "/api/health", asked)
 
 

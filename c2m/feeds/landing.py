@@ -10,10 +10,13 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS, SCHEMAS
 from c2m.feeds.rules import Feed, literal
-from c2m.files import write_with
+from c2m.files import write_atomically, write_with
 from c2m.settings import settings
+
+FORMAT = 1  # of what has landed; it grows when what lies there means something else, not when a column is added
 
 # For mappings: the id of a foreign code. A code that is an id stays itself; of any other one its letters, digits, _ and
 # - stay, and a digest of the whole code keeps apart what would look alike.
@@ -87,8 +90,32 @@ def _overlap(since: datetime, until: datetime, first: datetime | None, last: dat
     return first is None or last is None or (first <= until and since <= last)
 
 
+def refuse_newer() -> None:
+    """What a newer version has landed is left alone: its columns may mean something else.
+
+    Raises
+    ------
+    InputError
+        The landing zone is of a format that this code does not know.
+    """
+    mark = settings().landing / "_format"
+    held = mark.read_text().strip() if mark.exists() else str(FORMAT)  # the first format had no mark
+    if held not in map(str, range(1, FORMAT + 1)):
+        told = f"{settings().landing} is of format {held!r}, newer than this code, which knows up to {FORMAT}"
+        raise InputError("landing-newer", [f"{told}: install the version that wrote it, or restore a backup"])
+
+
 def ensure_landing() -> None:
-    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it or has it otherwise."""
+    """Writes `_empty.parquet` (schema, no row) for every feed and producer that lacks it or has it otherwise.
+
+    Raises
+    ------
+    InputError
+        A newer version has landed here.
+    """
+    refuse_newer()
+    if not (mark := settings().landing / "_format").exists():
+        write_atomically(mark, f"{FORMAT}\n".encode())
     with connect() as connection:
         for name, schema in SCHEMAS.items():
             empty = folder(name) / "_empty.parquet"

@@ -1,12 +1,13 @@
 """A home that an older version wrote becomes one of this version: first a backup, then the ledger's migrations.
 
-What else lies in a home follows from the landing zone and the ledger; dbt's warehouse is made anew where its code has
-changed. Backups lie in C2M_HOME/backups.
+What else lies in a home follows from the landing zone, which tells its format, and the ledger; dbt's warehouse is made
+anew where its code has changed. Backups lie in C2M_HOME/backups.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 
+from c2m.feeds import landing
 from c2m.ledger import store
 from c2m.settings import settings
 from c2m.upkeep import backup
@@ -18,9 +19,10 @@ def upgrade() -> Path | None:
     Raises
     ------
     InputError
-        The ledger is newer than this code, or the backup cannot be made: nothing was changed.
+        Ledger or landing zone is newer than this code, or the backup cannot be made: nothing was changed.
     """
     store.refuse_newer()
+    landing.refuse_newer()
     held, newest = store.versions()
     if held == newest:
         return None
@@ -29,6 +31,7 @@ def upgrade() -> Path | None:
         file = settings().home / "backups" / f"before-{newest}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz"
         backup.save(file)
     store.migrate()
+    landing.ensure_landing()  # feeds that the older version did not know
     return file
 
 

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import c2m
+from c2m.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".venv" / "bin" / "uv"
@@ -28,7 +31,7 @@ def interpreter_of(python: str) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
 def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Path) -> None:
     if not UV.exists():
@@ -52,16 +55,69 @@ def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Pat
         done = subprocess.run([UV, *arguments], env=env, cwd=outside, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        own = env | {"C2M_HOME": str(outside / "home")}
-        return subprocess.run([empty / "bin" / "c2m", *arguments], env=own, cwd=outside, capture_output=True, text=True)
+    own = env | {"C2M_HOME": str(outside / "home"), **free_ports()}
+
+    def run(*arguments: str, home: str = "home") -> subprocess.CompletedProcess[str]:
+        there, program = own | {"C2M_HOME": str(outside / home)}, empty / "bin" / "c2m"
+        return subprocess.run([program, *arguments], env=there, cwd=outside, capture_output=True, text=True)
 
     done = run("run", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["plan"]["gap"] < 0.05
+    stays_up(empty / "bin" / "c2m", own, outside)
+    status = json.loads(run("status", "--json").stdout)
+    assert status["plan"] == json.loads(done.stdout)["plan"]
+    shop = outside / "shop"
+    assert run("demo-world", str(shop)).returncode == 0
+    mapped_world(shop)
+    done = run("ingest", "--world", str(shop), "--json", home="mapped")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(run("status", "--json", home="mapped").stdout)["rows"]["stock"]
+    assert rows["in"] == rows["accepted"] + rows["quarantined"] > 0, rows
     assert run("--version").stdout.startswith("c2m ")
     for mapping in sorted((c2m.PROJECT / "mappings").glob("*/*.yaml")):
         assert f"c2m/_project/{mapping.relative_to(c2m.PROJECT)}" in names
+
+
+def free_ports() -> dict[str, str]:
+    from c2m.floor.child import free_port
+
+    names = ("PREFECT", "MLFLOW", "DOCS", "MQTT", "HTTP", "RELAY", "ROOMS")
+    return {f"C2M_{name}_PORT": str(free_port()) for name in names if f"{name.lower()}_port" in Settings.model_fields}
+
+
+def stays_up(program: Path, env: dict[str, str], folder: Path) -> None:
+    """`c2m up` starts, `c2m doctor` finds it well, and it ends cleanly when asked."""
+
+    def doctor() -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([program, "doctor", "--json"], env=env, cwd=folder, capture_output=True)
+
+    log, deadline = folder / "up.log", time.monotonic() + 400
+    with log.open("wb") as said:
+        up = subprocess.Popen([program, "up"], env=env, cwd=folder, stdout=said, stderr=said)
+    try:
+        while b"Ctrl-C stops everything" not in log.read_bytes():
+            assert up.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(1)
+        while (found := doctor()).returncode:
+            assert time.monotonic() < deadline, found.stdout
+            time.sleep(2)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(120) == 0, log.read_text()
+    finally:
+        up.kill()
+
+
+def mapped_world(folder: Path) -> None:
+    """The stock comes as the shop's own export, by a mapping beside it."""
+    rows = (folder / "stock.csv").read_text().splitlines()
+    (folder / "stock.csv").unlink()
+    (folder / "export").mkdir()
+    (folder / "export" / "on_hand.csv").write_text("\n".join([rows[0].upper(), *rows[1:]]) + "\n")
+    columns = "".join(f"  {name}: '{name.upper()}'\n" for name in rows[0].split(","))
+    (folder / "stock.yaml").write_text(f"feed: stock\nfiles: on_hand.csv\ncolumns:\n{columns}")
+    world = (folder / "world.yaml").read_text()
+    (folder / "world.yaml").write_text(world + "sources:\n  - {mapping: stock.yaml, root: export}\n")
 
 
 def test_units_are_what_systemd_understands(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from ledger_kit import answer, job_orders_of
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from c2m.errors import InputError
 from c2m.feeds import outcomes
 from c2m.feeds.landing import ensure_landing
 from c2m.feeds.outcomes import Outcome
-from c2m.ledger import store
+from c2m.ledger import audit, store
 from c2m.ledger.conversation import inbox, letters
 from c2m.settings import settings
 from c2m.upkeep import retention
@@ -127,6 +128,52 @@ def test_a_newer_ledger_is_refused_by_every_command_and_left_as_it_is(home: Path
         assert done.exit_code == 2, (arguments, done.output)
         assert "newer than this code" in done.stderr, arguments
     assert store.versions()[0] == "9999"
+
+
+def test_a_home_of_version_0_1_is_upgraded_and_goes_on(home: Path) -> None:
+    """What it told of orders, job orders and messages is there, whole; the factory that was at work is heard."""
+    told = (Path(__file__).parents[1] / "golden" / "home_0.1" / "ledger.sql").read_text()
+    with closing(sqlite3.connect(home / "ledger.db")) as connection, connection:
+        connection.executescript(told)
+        before = {
+            name: connection.execute(f"SELECT {columns} FROM {name} ORDER BY 1").fetchall()
+            for name, columns in KEPT.items()
+        }
+    done = CliRunner().invoke(app, ["upgrade"])
+    assert done.exit_code == 0, done.output
+    assert "before-" in done.output
+    with closing(sqlite3.connect(home / "ledger.db")) as connection:
+        for name, columns in KEPT.items():
+            assert connection.execute(f"SELECT {columns} FROM {name} ORDER BY 1").fetchall() == before[name]
+    (running,) = [row for row in job_orders_of("F1") if row.state == "Running"]
+    assert answer(running, 4, "Ended") == "finished"
+    with store.session() as session:
+        assert audit.verify(session).faults == []
+    assert CliRunner().invoke(app, ["status", "--json"]).exit_code == 0
+
+
+KEPT = {
+    "orders": "order_id, due_on, state",
+    "lots": "lot_id, quantity, shipped, unit_value",
+    "job_orders": "job_order_id, state, quantity, revision, sequence",
+    "outbox": "message_id, state, payload",
+    "inbox": "message_id, effect",
+    "audit": "factory_id, position, hash",
+    "dead_letters": "letter_id, payload",
+}
+
+
+def test_a_newer_landing_zone_is_refused_and_left_as_it_is(home: Path) -> None:
+    ensure_landing()
+    mark = home / "landing" / "_format"
+    assert mark.read_text() == "1\n"
+    mark.write_text("2\n")
+    for arguments in (["upgrade"], ["run"]):
+        done = CliRunner().invoke(app, arguments)
+        assert (done.exit_code, "is of format '2', newer than this code" in done.stderr) == (2, True), done.output
+    with pytest.raises(InputError, match="newer than this code"):
+        ensure_landing()
+    assert store.versions()[0] is None
 
 
 def test_file_names_give_the_versions_that_alembic_knows() -> None:
