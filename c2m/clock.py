@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from c2m.errors import InputError
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from c2m.settings import settings
 
 
@@ -24,7 +24,7 @@ def now() -> datetime:
 def _virtual() -> tuple[datetime, datetime, float] | None:
     """What the clock's file says: at, set, speed; None where there is none."""
     try:
-        file = json.loads(settings().clock_file.read_text(encoding="utf-8"))
+        file = read_json(settings().clock_file)
         moments = [datetime.fromisoformat(file[name]).astimezone(UTC) for name in ("at", "set")]
         return moments[0], moments[1], float(file["speed"])
     except FileNotFoundError:

@@ -1,11 +1,13 @@
 """Files and folders that a crash cannot leave half-written, and names that follow from content."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 try:
     import fcntl
@@ -29,6 +31,11 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """`write_with` for bytes at hand."""
     write_with(path, lambda part: part.write_bytes(content))
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from c2m import clock
 from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
-from c2m.files import make_folder, write_atomically
+from c2m.files import make_folder, read_json, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.conversation import changes
 from c2m.ledger.plans import Standing
@@ -250,7 +250,7 @@ def take(waits: Standing, scenario: str, actor: str, reason: str) -> str:
 def limits_of(standing: Standing) -> dict[str, Any]:
     """The limits that a plan was made with."""
     file = settings().home / standing.folder / "limits.json"
-    limits: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    limits: dict[str, Any] = read_json(file) if file.exists() else {}
     return limits
 
 

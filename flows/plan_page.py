@@ -4,7 +4,6 @@ Everything on it comes from the plan's folder and from the ledger, so that it ca
 run that concerns the plan, and by `c2m release`.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from c2m.ledger import orders, plans, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
@@ -170,7 +169,7 @@ def reasons_to_wait(standing: Standing) -> list[str]:
 
 def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
     """What the day's book costs, and what the common rule would have cost on the same book."""
-    day, currency = json.loads((folder / "day.json").read_text(encoding="utf-8")), instance.currency or ""
+    day, currency = read_json(folder / "day.json"), instance.currency or ""
     cost, rule, saved = (f"{money(abs(day[k]))} {currency}" for k in ("objective", "common_rule_objective", "saved"))
     lines = [f"**The day's book costs {cost}**: {size_of(instance, plan)}."]
     if day["saved"] >= 0:
@@ -189,7 +188,7 @@ def size_of(instance: Instance, plan: Plan) -> str:
     split = int((places > 1).sum())
     asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
     pieces = f"all {asked:,} pieces" if placed == asked else f"{placed:,} of {counted(asked, 'piece')}"
-    factories = counted(plan.allocation["factory_id"].nunique(), "factory", "factories")
+    factories = counted(plan.allocation["factory_id"].nunique(), "factory")
     shared = f"{counted(split, 'lot')} split over {places.max()} factories at most" if split else "no lot split"
     return f"{counted(len(instance.orders), 'lot')}, {pieces} placed at {factories}, {shared}"
 
@@ -213,13 +212,13 @@ def proof(report: dict[str, Any]) -> list[str]:
 
 def confirmed(folder: Path) -> str:
     """What the independent verifier confirms of the plan, kept when the plan was made."""
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    verdict = read_json(folder / "verdict.json")
     return f"`c2m verify`: {verdict['verdict']['words']}" if "verdict" in verdict else ""  # absent in older folders
 
 
 def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
     """Cost by part of the day's plan and of the common rule."""
-    day = json.loads((folder / "day.json").read_text(encoding="utf-8"))
+    day = read_json(folder / "day.json")
     rule = day["common_rule_cost"] | {"total": day["common_rule_objective"]}
     cost = pd.DataFrame({"plan": day["cost"] | {"total": day["objective"]}, "common rule": rule})
     cost["saved"] = cost["common rule"] - cost["plan"]

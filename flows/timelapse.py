@@ -20,7 +20,7 @@ from c2m.errors import InputError
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import latest
 from c2m.feeds.world import World
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from c2m.floor.processes import floor, settle, write_factories
 from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
@@ -169,7 +169,7 @@ def go_to(moment: datetime) -> None:
 def advance(moment: datetime) -> None:
     """Moves the clock and returns once every simulated factory has told all that fell due until then."""
     go_to(moment)
-    factories = json.loads(simulated_factories().read_text(encoding="utf-8"))
+    factories = read_json(simulated_factories())
     settle({factory["factory_id"] for factory in factories}, moment)
 
 

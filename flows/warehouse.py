@@ -1,6 +1,5 @@
 """Runs dbt through prefect-dbt and publishes what it built; one flow at a time."""
 
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, ContextVar
@@ -15,6 +14,7 @@ from prefect.states import Completed
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 
 from c2m.errors import C2MError
+from c2m.files import read_json
 from c2m.home import turn
 from c2m.ledger import changelog
 from c2m.orchestrator import warehouse_limit
@@ -101,6 +101,6 @@ def run_dbt(arguments: list[str]) -> None:
 
 def nodes() -> pd.DataFrame:
     """What dbt's last run did: node, status, seconds; the slowest first."""
-    run = json.loads((settings().home / "dbt_target" / "run_results.json").read_text(encoding="utf-8"))
+    run = read_json(settings().home / "dbt_target" / "run_results.json")
     rows = [(result["unique_id"], result["status"], result["execution_time"]) for result in run["results"]]
     return pd.DataFrame(rows, columns=["node", "status", "seconds"]).sort_values("seconds", ascending=False)

@@ -7,7 +7,7 @@ import pandas as pd
 from prefect import task
 from prefect.events import emit_event
 
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from c2m.settings import settings
 from c2m.steps import step
 from c2m.warehouse.published import read
@@ -46,7 +46,7 @@ def drifts(day: date, current: Registered) -> bool:
 def history() -> pd.DataFrame:
     """day, check, of, value, limit, alert of every day that was watched."""
     days = [
-        pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))).assign(day=file.parent.name)
+        pd.DataFrame(read_json(file)).assign(day=file.parent.name)
         for file in sorted(settings().runs.glob("*/drift.json"))
     ]
     return pd.concat(days, ignore_index=True)

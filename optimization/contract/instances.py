@@ -33,7 +33,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from c2m.errors import InputError
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from optimization.contract.edge import inside, outside
 
 LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
@@ -171,6 +171,15 @@ class Instance:
         given = {name: outside(table) for name, table in tables.items()}
         return _checked(given, {"horizon_days": horizon_days, "day_1": day_1, "currency": currency}, [])
 
+    def order(self, lot_id: str) -> Any:
+        """The lot's row of orders."""
+        return self.orders[self.orders["lot_id"] == lot_id].iloc[0]
+
+    @property
+    def frozen(self) -> pd.DataFrame:
+        """The incumbent rows whose pieces stay where they are."""
+        return self.incumbent[self.incumbent["frozen"].to_numpy(bool)]
+
     @cached_property
     def sha256(self) -> str:
         """Fingerprint of the content: equal however the rows were ordered and whatever the file format."""
@@ -198,6 +207,17 @@ def write(instance: Instance, folder: Path) -> None:
 def rows(table: pd.DataFrame) -> Iterator[Any]:
     """The rows as named tuples (their field types are known to the column, not to the type checker)."""
     return iter(table.itertuples(index=False))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries by column."""
+    return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
+
+
+def open_minutes(capacity: pd.DataFrame) -> "pd.Series[float]":
+    """What a factory can work on each day of its capacity, overtime included."""
+    minutes: pd.Series[float] = capacity["minutes"] + capacity["overtime_minutes"]
+    return minutes
 
 
 def _files(instance: Instance) -> dict[str, bytes]:
@@ -242,7 +262,7 @@ def _read_header(file: Path, faults: list[str]) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        header = json.loads(file.read_text(encoding="utf-8"))
+        header = read_json(file)
     except (ValueError, OSError) as error:
         faults.append(f"instance.json: cannot be read ({error}); expected a JSON object")
         return {}

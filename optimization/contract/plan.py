@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from optimization.contract.edge import INSIDE, inside, outside
 from optimization.contract.instances import Instance
 
 PAIR = [INSIDE, "factory_id"]
+DAY = ["factory_id", "day"]
 _FRAMES = {
     "allocation": {"order_id": "str", "factory_id": "str", "quantity": "int64"},
     "schedule": {
@@ -42,6 +43,10 @@ class Plan:
     schedule: pd.DataFrame
     report: dict[str, Any]
     prices: pd.DataFrame | None = None
+
+    def pieces(self, lot_id: str) -> int:
+        """Pieces of a lot that it makes."""
+        return int(self.allocation["quantity"][self.allocation["lot_id"] == lot_id].sum())
 
     def write(self, folder: Path) -> None:
         """Writes the plan; report.json comes last, so a folder that has one is whole."""
@@ -74,7 +79,7 @@ def read_plan(folder: Path) -> Plan:
         for name, types in _FRAMES.items()
         if (file := folder / f"{name}.csv").is_file() or name != "prices"
     }
-    return Plan(**frames, report=json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    return Plan(**frames, report=read_json(folder / "report.json"))
 
 
 def empty_frame(name: str) -> pd.DataFrame:
@@ -89,38 +94,63 @@ def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any
     return asked - made.reindex(asked.index, fill_value=0)
 
 
+def worked(schedule: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a schedule with `minutes`: setup and run together."""
+    return schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
+
+
+def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
+    """Minutes of work by factory and day: `load`."""
+    return worked(schedule).rename(columns={"minutes": "load"}).groupby(DAY, as_index=False)[["load"]].sum()
+
+
 def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> dict[str, float]:
     """Cost of a plan by part, by the contract's rule and nothing else."""
-    order_columns = ["lot_id", "due_day", "late_cost"]
-    arcs = instance.arcs.merge(instance.orders[order_columns], on="lot_id")
-    pairs = allocation.merge(arcs, on=PAIR).merge(instance.incumbent[[*PAIR, "setup_done"]], on=PAIR, how="left")
-    runs = schedule.merge(arcs, on=PAIR)
-    days_late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
-    worked = schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
     engaged = instance.factories["factory_id"].isin(allocation["factory_id"])
-    unmet = unmet_pieces(instance, allocation)
     parts = {
-        "unit": pairs["unit_cost"] * pairs["quantity"],
-        "setup": pairs["setup_cost"][~pairs["setup_done"].eq(True)],
+        **_pair_costs(instance, allocation),
         "engagement": instance.factories["engagement_cost"][engaged],
-        "overtime": _overtime_cost(instance, worked),
-        "late": runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late,
-        "unmet": unmet * instance.orders.set_index("lot_id")["unmet_cost"],
-        "shortfall": _shortfall_cost(instance, worked),
+        "overtime": _overtime_cost(instance, schedule),
+        "late": _late_cost(instance, schedule),
+        "unmet": unmet_pieces(instance, allocation) * instance.orders.set_index("lot_id")["unmet_cost"],
+        "shortfall": _shortfall_cost(instance, schedule),
         "change": _change_cost(instance, allocation),
     }
     return {name: float(part.sum()) for name, part in parts.items()}
 
 
-def _overtime_cost(instance: Instance, worked: pd.DataFrame) -> "pd.Series[Any]":
-    load = worked.assign(load=worked["minutes"]).groupby(["factory_id", "day"], as_index=False)[["load"]].sum()
-    days = load.merge(instance.capacity, on=["factory_id", "day"])
+def _pair_costs(instance: Instance, allocation: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
+    done = instance.incumbent[[*PAIR, "setup_done"]]
+    pairs = allocation.merge(instance.arcs, on=PAIR).merge(done, on=PAIR, how="left")
+    return {
+        "unit": pairs["unit_cost"] * pairs["quantity"],
+        "setup": pairs["setup_cost"][~pairs["setup_done"].eq(True)],
+    }
+
+
+def arrivals(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a schedule with their arc and the late_cost of their order: `arrival_day`, `days_late`."""
+    arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
+    runs = schedule.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day", "late_cost"]], on="lot_id")
+    arrival_day = runs["day"] + runs["transit_days"]
+    return runs.assign(arrival_day=arrival_day, days_late=(arrival_day - runs["due_day"]).clip(lower=0))
+
+
+def _late_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
+    runs = arrivals(instance, schedule)
+    cost: pd.Series[Any] = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * runs["days_late"]
+    return cost
+
+
+def _overtime_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
+    days = day_loads(schedule).merge(instance.capacity, on=DAY)
     cost: pd.Series[Any] = (days["load"] - days["minutes"]).clip(lower=0) * days["overtime_cost"]
     return cost
 
 
-def _shortfall_cost(instance: Instance, worked: pd.DataFrame) -> "pd.Series[Any]":
-    load = worked.groupby("factory_id")["minutes"].sum().reindex(instance.factories["factory_id"], fill_value=0.0)
+def _shortfall_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
+    made = worked(schedule).groupby("factory_id")["minutes"].sum()
+    load = made.reindex(instance.factories["factory_id"], fill_value=0.0)
     missing: pd.Series[Any] = (instance.factories["target_minutes"] - load.to_numpy()).clip(lower=0)
     return missing * instance.factories["shortfall_cost"]
 

@@ -4,11 +4,13 @@ Money has thousands separators and no decimals that mean nothing; days are dates
 """
 
 import math
+import re
 from datetime import date, timedelta
 
 from optimization.contract.tolerances import ROUND_OFF_SHARE
 
 _CENT, _WHOLE = 0.005, 1000  # money; from `_WHOLE` on no decimals are shown
+_Y = re.compile("(?<![aeiou])y$")
 
 
 def money(amount: float) -> str:
@@ -22,7 +24,7 @@ def money(amount: float) -> str:
 
 
 def counted(number: float, noun: str, plural: str = "") -> str:
-    """A number with its noun: 1 piece, 2 pieces.
+    """A number with its noun: 1 piece, 2 pieces, 3 factories.
 
     Parameters
     ----------
@@ -31,14 +33,14 @@ def counted(number: float, noun: str, plural: str = "") -> str:
     noun
         In the singular.
     plural
-        Where it is not the noun with an s.
+        Where it is not the noun with an s, or with ies for a y after a consonant.
 
     Returns
     -------
     str
         With thousands separators.
     """
-    return f"{number:,.0f} {noun if round(number) == 1 else plural or noun + 's'}"
+    return f"{number:,.0f} {noun if round(number) == 1 else plural or _Y.sub('ie', noun) + 's'}"
 
 
 def percent(share: float) -> str:

@@ -18,7 +18,7 @@ from optimization.contract.plan import Plan, read_plan, unmet_pieces
 from optimization.contract.wording import counted, money
 from optimization.explanation import factory_days, marginal_prices, splitting, waiting
 from optimization.explanation.form import Explained, Names, table
-from optimization.explanation.frozen_work import remedies
+from optimization.explanation.frozen_work import Remedy, remedies
 from optimization.explanation.lot import lot, pair, short_or_late
 from optimization.explanation.shortage import Shortage, shortage
 from optimization.planning.daybook import Day
@@ -59,22 +59,22 @@ def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factor
     InputError
         Where a folder cannot be read, or names no such lot or factory.
     """
-    instance = instances.read(instance_folder)
-    try:
-        plan = read_plan(plan_folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError("plan-unreadable", [f"{plan_folder}: {error}; expected the folder of a plan"]) from None
-    found = _answer(instance, plan, lot_id, factory_id)
+    found = _answer(instances.read(instance_folder), _plan_in(plan_folder), lot_id, factory_id)
     return replace(found, figures=outside_keys(found.figures))
+
+
+def _plan_in(folder: Path) -> Plan:
+    try:
+        return read_plan(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("plan-unreadable", [f"{folder}: {error}; expected the folder of a plan"]) from None
 
 
 def _answer(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str | None) -> Explained:
     if plan.report.get("status") == "infeasible":
         return infeasible(instance)
-    if lot_id and factory_id:
-        return pair(instance, plan, lot_id, factory_id)
     if lot_id:
-        return lot(instance, plan, lot_id)
+        return pair(instance, plan, lot_id, factory_id) if factory_id else lot(instance, plan, lot_id)
     return factory_days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
 
 
@@ -131,7 +131,7 @@ def book(
     splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
     fixed = Fixed(instance, plan) if small else None
     minutes = factory_days.dearest(instance, plan, fixed, waits, _TOP, time.monotonic() + seconds / 3)
-    top = marginal_prices.dearest(fixed, None, _TOP) if fixed else []
+    top = marginal_prices.dearest(fixed, _TOP) if fixed else []
     overtime = factory_days.overtime_offers(fixed, top) if fixed else factory_days.no_offers("day")
     lots = factory_days.lot_offers(fixed).head(_TOP) if fixed else factory_days.no_offers("lot_id")
     troubled = _troubled(instance, plan)
@@ -164,10 +164,14 @@ def book(
 
 
 def _headline(instance: Instance, plan: Plan) -> str:
-    made, factories = plan.allocation["quantity"].sum(), plan.allocation["factory_id"].nunique()
     currency = f" {instance.currency}" if instance.currency else ""
-    at = f"{counted(made, 'piece')} at {counted(factories, 'factory', 'factories')}" if made else "nothing is made"
-    return f"{counted(len(instance.orders), 'lot')}: {at}, for {money(plan.report['objective'])}{currency}."
+    cost = money(plan.report["objective"])
+    return f"{counted(len(instance.orders), 'lot')}: {_made_words(plan)}, for {cost}{currency}."
+
+
+def _made_words(plan: Plan) -> str:
+    made, factories = plan.allocation["quantity"].sum(), plan.allocation["factory_id"].nunique()
+    return f"{counted(made, 'piece')} at {counted(factories, 'factory')}" if made else "nothing is made"
 
 
 def _short_lines(short: Shortage | None) -> list[str]:
@@ -176,18 +180,25 @@ def _short_lines(short: Shortage | None) -> list[str]:
         return []
     if short.lots <= _FEW:
         return ["", short.words]
-    causes = (
+    cures = [_CURES, "", *_cures_table(short)] if len(short.by_factory) else []
+    return [
+        *_section("What is short", [short.words, "", *_causes_table(short)]),
+        *_section("Where more minutes would cure most", cures),
+    ]
+
+
+def _causes_table(short: Shortage) -> list[str]:
+    return table(
         {"cause": row.cause, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,}", "costs": money(row.cost)}
         for row in rows(short.by_cause)
     )
-    cures = (
+
+
+def _cures_table(short: Shortage) -> list[str]:
+    return table(
         {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,.0f}"}
         | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
         for row in rows(short.by_factory.head(_TOP))
-    )
-    tables = _section("What is short", [short.words, "", *table(causes)])
-    return tables + _section(
-        "Where more minutes would cure most", [_CURES, "", *table(cures)] if len(short.by_factory) else []
     )
 
 
@@ -203,13 +214,16 @@ def _more(left: int) -> list[str]:
 def infeasible(instance: Instance) -> Explained:
     """Why frozen work does not fit, and what would make it fit."""
     causes, mends = frozen_causes(instance, reduce(instance)), remedies(instance)
-    lines = [
+    figures = {"status": "infeasible", "causes": causes, "fixes": [asdict(mend) for mend in mends]}
+    return Explained("Why there is no plan", _infeasible_lines(causes, mends), figures)
+
+
+def _infeasible_lines(causes: list[str], mends: list[Remedy]) -> list[str]:
+    return [
         "There is no plan: the frozen work alone does not fit.",
         *_section("Why", _listed(causes)),
         *_section("What would help", _listed(f"{mend.words}: costs {money(mend.extra_cost)}" for mend in mends)),
     ]
-    figures = {"status": "infeasible", "causes": causes, "fixes": [asdict(mend) for mend in mends]}
-    return Explained("Why there is no plan", lines, figures)
 
 
 def _one(found: Explained) -> list[str]:

@@ -9,11 +9,11 @@ import pandas as pd
 
 from c2m.errors import InputError
 from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import PAIR, Plan
-from optimization.contract.wording import counted, day, days, money
+from optimization.contract.plan import DAY, PAIR, Plan, day_loads
+from optimization.contract.wording import counted, days, money
 from optimization.explanation import marginal_prices, waiting
 from optimization.explanation.form import CENT, Explained, Names, table
-from optimization.statement.fixed import DAY, Fixed
+from optimization.statement.fixed import Fixed
 from optimization.unmet import rest
 
 _LEAST_PRICE = 5e-5  # money; less is shown as nothing
@@ -24,6 +24,7 @@ _HOW = (
     "when these lots and those at the factory are planned again, in whole pieces."
 )
 _PRICES = ["less", "more", "less_range", "more_range"]
+_OFFER = ["units", "saves", "first", "first_range"]
 
 
 def factory(instance: Instance, plan: Plan, factory_id: str, seconds: float = _SECONDS) -> Explained:
@@ -35,30 +36,29 @@ def factory(instance: Instance, plan: Plan, factory_id: str, seconds: float = _S
     here = fixed.days.index[fixed.days["factory_id"] == factory_id]
     priced, offers, lots = day_prices(fixed, here), overtime_offers(fixed, here), lot_offers(fixed, factory_id)
     priced = _with_steps(instance, plan, priced, waiting.waiting(instance, plan), until)
-    made = plan.allocation[plan.allocation["factory_id"] == factory_id]
     lines = [
-        f"{counted(len(made), 'lot')}, {counted(made['quantity'].sum(), 'piece')}. {_HOW}",
+        _made_words(plan, factory_id),
         "",
         *minutes_table(instance, priced, Names({})),
         "",
         *(f"* {words}" for words in offer_words(instance, offers, lots, Names({}))),
     ]
-    figures = {
-        "factory_id": factory_id,
-        "days": records(priced),
-        "overtime": records(offers),
-        "minimum_lots": records(lots),
-    }
+    tables = {"days": priced, "overtime": offers, "minimum_lots": lots}
+    figures = {"factory_id": factory_id, **{name: records(table) for name, table in tables.items()}}
     return Explained(f"Factory {factory_id}", lines, figures)
+
+
+def _made_words(plan: Plan, factory_id: str) -> str:
+    made = plan.allocation["quantity"][plan.allocation["factory_id"] == factory_id]
+    return f"{counted(len(made), 'lot')}, {counted(made.sum(), 'piece')}. {_HOW}"
 
 
 def fixed_around(instance: Instance, plan: Plan, factories: list[str]) -> Fixed:
     """The program with the plan's switches fixed; of a large book only the lots made at some factories take part."""
     if len(instance.arcs) <= _MOST_ARCS:
         return Fixed(instance, plan, factories)
-    made = plan.allocation["lot_id"][plan.allocation["factory_id"].isin(factories)].unique()
-    sizes = instance.arcs.groupby("lot_id").size().reindex(made)
-    lots = [str(lot_id) for lot_id in made[np.cumsum(sizes.to_numpy()) <= _MOST_ARCS]]
+    made = plan.allocation["lot_id"][plan.allocation["factory_id"].isin(factories)].unique().tolist()
+    lots = made[: rest.within_arcs(instance, made, _MOST_ARCS)]
     return Fixed(rest.part(instance, plan, lots), rest.of_lots(plan, lots), factories)
 
 
@@ -70,12 +70,7 @@ def dearest(
     Without the program with fixed switches (a large book) those at which lots wait, with no price of a minute less.
     """
     asked = waiting.dearest_days(waits, count // 2)
-    if fixed is None:
-        found = _unpriced(instance, plan, asked)
-    else:
-        places = pd.MultiIndex.from_frame(fixed.days[DAY])
-        at = [int(place) for place in places.get_indexer(pd.MultiIndex.from_tuples(asked, names=DAY)) if place >= 0]
-        found = day_prices(fixed, list(dict.fromkeys([*at, *marginal_prices.dearest(fixed, None, count)])))
+    found = _priced(fixed, asked, count) if fixed else _unpriced(instance, plan, asked)
     found = _with_steps(instance, plan, found, waits, until)
     found = found[found["worth"] > _LEAST_PRICE].sort_values("worth", ascending=False, kind="stable").head(count)
     best = found.groupby("factory_id")["worth"].transform("max")
@@ -83,68 +78,66 @@ def dearest(
     return ranked.drop(columns="best").reset_index(drop=True)
 
 
+def _priced(fixed: Fixed, asked: list[tuple[str, int]], count: int) -> pd.DataFrame:
+    """Some days, and those with the dearest minutes, as `day_prices`."""
+    places = pd.MultiIndex.from_frame(fixed.days[DAY]).get_indexer(pd.MultiIndex.from_tuples(asked, names=DAY))
+    at = [int(place) for place in places if place >= 0]
+    return day_prices(fixed, list(dict.fromkeys([*at, *marginal_prices.dearest(fixed, count)])))
+
+
 def _with_steps(instance: Instance, plan: Plan, found: pd.DataFrame, waits: pd.DataFrame, until: float) -> pd.DataFrame:
     """`steps` (what more minutes bring to lots that wait, as waiting.Step) and `worth`, the most a minute brings."""
-    parts = {
-        f: waiting.Factory(instance, plan, f, waits)
-        for f in found["factory_id"].unique()
-        if f in set(waits["factory_id"])
-    }
+    awaited = set(found["factory_id"]) & set(waits["factory_id"])
+    parts = {factory_id: waiting.Factory(instance, plan, factory_id, waits) for factory_id in awaited}
     steps = [parts[row.factory_id].steps(row.day, until) if row.factory_id in parts else [] for row in rows(found)]
-    best = [max((step.per_minute for step in its), default=0.0) for its in steps]
-    worth = np.fmax(np.array(best, dtype=float), found["more"].to_numpy(dtype=float))
+    worth = np.fmax(np.array([_best(its) for its in steps], dtype=float), found["more"].to_numpy(dtype=float))
     return found.assign(steps=pd.Series(steps, index=found.index, dtype=object), worth=worth)
+
+
+def _best(steps: list[waiting.Step]) -> float:
+    """The most that a minute of any of them saves."""
+    return max((step.per_minute for step in steps), default=0.0)
 
 
 def _unpriced(instance: Instance, plan: Plan, asked: list[tuple[str, int]]) -> pd.DataFrame:
     """Some days with their minutes and what the plan leaves of them."""
-    work = plan.schedule.assign(load=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
     named = pd.DataFrame(asked, columns=DAY).astype({"day": "int64"})
-    named = named.merge(instance.capacity[[*DAY, "minutes"]], on=DAY, how="left").fillna({"minutes": 0.0})
-    named = named.merge(work.groupby(DAY, as_index=False)[["load"]].sum(), on=DAY, how="left").fillna({"load": 0.0})
+    named = named.merge(instance.capacity[[*DAY, "minutes"]], on=DAY, how="left")
+    named = named.merge(day_loads(plan.schedule), on=DAY, how="left").fillna({"minutes": 0.0, "load": 0.0})
     spare = named["minutes"] - named.pop("load")
     return named.assign(spare=spare).reindex(columns=[*DAY, "minutes", "spare", *_PRICES])
 
 
 def day_prices(fixed: Fixed, positions: Any) -> pd.DataFrame:
     """factory_id, day, minutes, spare, then what one minute less costs and one more saves, and how far both hold."""
-    prices = pd.DataFrame(
-        [vars(marginal_prices.minute(fixed, int(day))) for day in positions], index=positions, columns=_PRICES
-    )
+    found = [vars(marginal_prices.minute(fixed, int(day))) for day in positions]
+    prices = pd.DataFrame(found, index=positions, columns=_PRICES)
     priced: pd.DataFrame = fixed.days.loc[positions, [*DAY, "minutes", "spare"]].join(prices)
     return priced.reset_index(drop=True)
 
 
 def overtime_offers(fixed: Fixed, positions: Any) -> pd.DataFrame:
     """factory_id, day, units (minutes of overtime more), saves, first (price of the first minute), first_range."""
-    found = {
-        int(day): offer
-        for day in positions
-        if (offer := marginal_prices.overtime(fixed, int(day))) and offer.saves > CENT
-    }
-    return _offers(fixed.days[["factory_id", "day"]], found)
+    return _offers(fixed.days[DAY], {int(day): marginal_prices.overtime(fixed, int(day)) for day in positions})
 
 
 def lot_offers(fixed: Fixed, factory_id: str | None = None) -> pd.DataFrame:
     """lot_id, factory_id, units (pieces fewer), saves, first (price of the first piece), first_range."""
     bound = fixed.pairs[fixed.pairs["lot_price"] > _LEAST_PRICE]
     bound = bound if factory_id is None else bound[bound["factory_id"] == factory_id]
-    found = {
-        int(i): offer for i in bound.index if (offer := marginal_prices.lower_lot(fixed, int(i))) and offer.saves > CENT
-    }
-    return _offers(fixed.pairs[PAIR], found)
+    return _offers(fixed.pairs[PAIR], {int(pair): marginal_prices.lower_lot(fixed, int(pair)) for pair in bound.index})
 
 
-def _offers(names: pd.DataFrame, found: dict[int, marginal_prices.Offer]) -> pd.DataFrame:
-    figures = pd.DataFrame([vars(offer) for offer in found.values()], index=list(found))
-    columns = [*names.columns, "units", "saves", "first", "first_range"]
-    table = names.loc[list(found)].join(figures).reindex(columns=columns)
-    return table.sort_values("saves", ascending=False, ignore_index=True)
+def _offers(names: pd.DataFrame, offers: dict[int, marginal_prices.Offer | None]) -> pd.DataFrame:
+    """The offers that save anything, the best first, with the names of their rows."""
+    found = {at: vars(offer) for at, offer in offers.items() if offer and offer.saves > CENT}
+    figures = pd.DataFrame([*found.values()], index=list(found), columns=_OFFER)
+    return names.loc[list(found)].join(figures).sort_values("saves", ascending=False, ignore_index=True)
 
 
 def no_offers(key: str) -> pd.DataFrame:
     """No offer, by factory and day or by lot and factory."""
-    return pd.DataFrame(columns=["factory_id", key, "units", "saves", "first", "first_range"])
+    return pd.DataFrame(columns=["factory_id", key, *_OFFER])
 
 
 def records(found: pd.DataFrame) -> list[dict[str, Any]]:
@@ -152,10 +145,11 @@ def records(found: pd.DataFrame) -> list[dict[str, Any]]:
     plain = found.astype(object)
     if "steps" in plain:
         plain["steps"] = [[vars(step) | {"per_minute": step.per_minute} for step in steps] for steps in plain["steps"]]
-    return [
-        {str(name): None if isinstance(cell, float) and not np.isfinite(cell) else cell for name, cell in row.items()}
-        for row in plain.to_dict("records")
-    ]
+    return [{str(name): _or_null(cell) for name, cell in row.items()} for row in plain.to_dict("records")]
+
+
+def _or_null(cell: Any) -> Any:
+    return None if isinstance(cell, float) and not np.isfinite(cell) else cell
 
 
 def minutes_table(instance: Instance, found: pd.DataFrame, called: Names) -> list[str]:
@@ -171,31 +165,50 @@ def minutes_table(instance: Instance, found: pd.DataFrame, called: Names) -> lis
 def _said(row: Any, called: Names) -> dict[str, str]:
     """What is said of a day besides its name."""
     state = "closed" if row.minutes < 1 else f"{row.spare:,.0f} minutes free" if row.spare >= 1 else "full"
-    less = "" if np.isnan(row.less) else _price(row.less, row.less_range)
-    if np.isinf(row.less):
-        less = f"at most {row.less_range:,.2f} fit" if row.less_range else "no minute can go"
-    brings = "; ".join(_step(step, called) for step in row.steps)
     worth = money(row.worth) if row.worth > _LEAST_PRICE else "nothing"
+    brings = "; ".join(_step(step, called) for step in row.steps) or _range_words(row)
+    return {"now": state, "a minute is worth": worth, "minutes more bring": brings, "a minute less costs": _less(row)}
+
+
+def _range_words(row: Any) -> str:
+    """How far a day's price of more minutes holds; nothing where it is none, or holds for any number."""
     holds = row.worth > _LEAST_PRICE and np.isfinite(row.more_range)
-    far = f"for {counted(max(1, row.more_range), 'minute')}" if holds else ""
-    return {"now": state, "a minute is worth": worth, "minutes more bring": brings or far, "a minute less costs": less}
+    return f"for {counted(max(1, row.more_range), 'minute')}" if holds else ""
+
+
+def _less(row: Any) -> str:
+    """What a minute less on a day costs."""
+    if np.isinf(row.less):
+        return f"at most {row.less_range:,.2f} fit" if row.less_range else "no minute can go"
+    return "" if np.isnan(row.less) else _price(row.less, row.less_range)
 
 
 def _step(step: waiting.Step, called: Names) -> str:
     """What some minutes more bring."""
-    gained = f", {counted(step.pieces, 'piece')} more" if step.pieces > 0 else ""
-    of = f" of {called.lot(step.lots[0])}" if gained and len(step.lots) == 1 else ""
-    return f"{counted(step.minutes, 'minute')} save{'s' if step.minutes == 1 else ''} {money(step.saves)}{gained}{of}"
+    saves = f"save{'s' if step.minutes == 1 else ''} {money(step.saves)}"
+    return f"{counted(step.minutes, 'minute')} {saves}{_gained(step, called)}"
+
+
+def _gained(step: waiting.Step, called: Names) -> str:
+    if step.pieces <= 0:
+        return ""
+    of = f" of {called.lot(step.lots[0])}" if len(step.lots) == 1 else ""
+    return f", {counted(step.pieces, 'piece')} more{of}"
 
 
 def _runs(found: pd.DataFrame, figures: list[str]) -> Iterator[tuple[Any, int]]:
     """The first of each run of a factory's days with the same figures, and the run's last day."""
-    numbers = found[figures].select_dtypes("number").round(4).fillna(-1.0)
-    shown = numbers.join(found[figures].drop(columns=numbers.columns).astype(str))
+    shown = _rounded(found[figures])
     alike = shown.eq(shown.shift()).all(axis=1) & found["factory_id"].eq(found["factory_id"].shift())
     follows = alike & found["day"].eq(found["day"].shift() + 1)
     for _, run in found.groupby((~follows).cumsum()):
         yield next(rows(run)), int(run["day"].iloc[-1])
+
+
+def _rounded(figures: pd.DataFrame) -> pd.DataFrame:
+    """Figures as they compare when shown: numbers to four decimals, all else as text."""
+    numbers = figures.select_dtypes("number").round(4).fillna(-1.0)
+    return numbers.join(figures.drop(columns=numbers.columns).astype(str))
 
 
 def _price(price: float, holds: float) -> str:
@@ -206,11 +219,12 @@ def _price(price: float, holds: float) -> str:
 def offer_words(instance: Instance, overtime: pd.DataFrame, lots: pd.DataFrame, called: Names) -> Iterator[str]:
     """What more overtime or no minimum lot would save."""
     ordered = overtime.sort_values(DAY, ignore_index=True) if len(overtime) else overtime
-    for row, last in _runs(ordered, ["units", "saves", "first", "first_range"]) if len(ordered) else ():
-        one = f"on {day(instance.day_1, row.day)}"
-        when = one if row.day == last else f"on one day of {days(instance.day_1, row.day, last)}"
-        saved = f"saves {money(row.saves)}, the first minute {_price(row.first, row.first_range)}"
-        yield f"{row.units:,.0f} minutes of overtime more at {row.factory_id} {when}: {saved}"
+    for row, last in _runs(ordered, _OFFER) if len(ordered) else ():
+        when = f"on {'one day of ' if last > row.day else ''}{days(instance.day_1, row.day, last)}"
+        yield f"{row.units:,.0f} minutes of overtime more at {row.factory_id} {when}: {_saving(row, 'minute')}"
     for row in rows(lots):
-        saved = f"saves {money(row.saves)}, the first piece {_price(row.first, row.first_range)}"
-        yield f"no minimum lot for {called.lot(row.lot_id)} at {row.factory_id}: {saved}"
+        yield f"no minimum lot for {called.lot(row.lot_id)} at {row.factory_id}: {_saving(row, 'piece')}"
+
+
+def _saving(offer: Any, unit: str) -> str:
+    return f"saves {money(offer.saves)}, the first {unit} {_price(offer.first, offer.first_range)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimization.contract.instances import Instance
+from optimization.contract.instances import Instance, records
 from optimization.contract.plan import Plan
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import money
@@ -67,9 +67,8 @@ def table(records: Iterable[dict[str, str]]) -> list[str]:
     rows = list(records)
     if not rows:
         return []
-    right = [all(_NUMBER.fullmatch(row[name]) for row in rows) for name in rows[0]]
-    head = [" | ".join(rows[0]), " | ".join("---:" if number else "---" for number in right)]
-    return [f"| {line} |" for line in [*head, *(" | ".join(row.values()) for row in rows)]]
+    rule = ["---:" if all(_NUMBER.fullmatch(row[name]) for row in rows) else "---" for name in rows[0]]
+    return [f"| {' | '.join(cells)} |" for cells in [rows[0], rule, *(row.values() for row in rows)]]
 
 
 def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
@@ -79,8 +78,7 @@ def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
     now = rest.cost_of(part, plan)
     by_part = {name: choice.cost[name] - now[name] for name in now}
     extra, least = sum(by_part.values()), choice.bound - sum(now.values())
-    pairs = [{str(name): cell for name, cell in row.items()} for row in choice.plan.allocation.to_dict("records")]
-    return Against(extra, min(extra, least), by_part, pairs)
+    return Against(extra, min(extra, least), by_part, records(choice.plan.allocation))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Both are the cheapest plan of the frozen pairs alone: one with overtime without 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ class Remedy:
 
 def remedies(instance: Instance) -> list[Remedy]:
     """The ways to make frozen work fit, cheapest first."""
-    held = instance.incumbent[instance.incumbent["frozen"].to_numpy(bool)]
+    held = instance.frozen
     alone = _alone(instance, held)
     found = [*_overtime(alone, instance), *_released(alone, held)]
     return sorted(found, key=lambda remedy: remedy.extra_cost)
@@ -54,33 +55,35 @@ def _overtime(alone: Instance, instance: Instance) -> list[Remedy]:
     """Overtime on the days that lack it; no remedy where a lot is too large for its factory or its order."""
     roomy = lift_overtime(alone, instance)
     choice = cheapest(replace(roomy, orders=roomy.orders.assign(unmet_cost=0.0)), _SECONDS)
-    if not choice.possible:
-        return []
-    days = choice.plan.schedule
-    work = days.assign(minutes=days["setup_minutes"] + days["run_minutes"])
-    edits = tuple(overtime_needed(alone, work))
+    edits = tuple(overtime_needed(alone, choice.plan.schedule))
     cost = sum(edit.values["overtime_cost"] * edit.more["overtime_minutes"] for edit in edits)
     return [Remedy(in_words(edits, instance.day_1), edits, cost)] if edits else []
 
 
 def _released(alone: Instance, held: pd.DataFrame) -> list[Remedy]:
     """The frozen pieces set free that cost least; a piece without a price of change counts as one."""
+    choice = cheapest(_loosened(alone, held), _SECONDS)
+    made = choice.plan.allocation.rename(columns={"quantity": "made"})
+    left = held.merge(made, on=PAIR, how="left").fillna({"made": 0})
+    left = left[left["made"] < left["quantity"]]
+    edits = tuple(_set_free(row) for row in rows(left))
+    cost = float(((left["quantity"] - left["made"]) * left["change_cost"]).sum())
+    return [Remedy(" and ".join(edit.words for edit in edits), edits, cost)] if edits else []
+
+
+def _loosened(alone: Instance, held: pd.DataFrame) -> Instance:
+    """The frozen pairs free to take less, and most of the dearest to change where not all fits."""
     price = held["change_cost"].where(held["change_cost"] > 0, 1.0)
-    loose = alone.incumbent.assign(quantity=0)
     kept = alone.arcs.merge(held.assign(price=price)[[*PAIR, "price"]], on=PAIR)
     dear = float(kept["price"].max()) + 1.0
     arcs = alone.arcs.assign(min_lot=0, unit_cost=dear - kept["price"].to_numpy())
     orders = alone.orders.assign(unmet_cost=dear)
-    choice = cheapest(replace(alone, arcs=arcs, orders=orders, incumbent=loose), _SECONDS)
-    left = held.merge(choice.plan.allocation.rename(columns={"quantity": "made"}), on=PAIR, how="left").fillna(
-        {"made": 0}
-    )
-    left = left[left["made"] < left["quantity"]]
-    edits = []
-    for row in rows(left):
-        pair = {"lot_id": row.lot_id, "factory_id": row.factory_id}
-        pieces = f"{row.quantity - row.made:,.0f} of {row.quantity:,} pieces"
-        words = f"set {pieces} of {row.lot_id} at {row.factory_id} free"
-        edits.append(Edit("incumbent", pair, {"quantity": int(row.made)}, words=words))
-    cost = float(((left["quantity"] - left["made"]) * left["change_cost"]).sum())
-    return [Remedy(" and ".join(edit.words for edit in edits), tuple(edits), cost)] if edits else []
+    return replace(alone, arcs=arcs, orders=orders, incumbent=alone.incumbent.assign(quantity=0))
+
+
+def _set_free(row: Any) -> Edit:
+    """What is not made of a frozen pair is no longer frozen."""
+    pieces = f"{row.quantity - row.made:,.0f} of {row.quantity:,} pieces"
+    pair = {"lot_id": row.lot_id, "factory_id": row.factory_id}
+    words = f"set {pieces} of {row.lot_id} at {row.factory_id} free"
+    return Edit("incumbent", pair, {"quantity": int(row.made)}, words=words)

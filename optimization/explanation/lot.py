@@ -1,5 +1,6 @@
 """Why a lot is made where it is, what its split costs and saves, why not elsewhere, what keeps it from being whole."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -7,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import Plan
+from optimization.contract.instances import Instance, records, rows
+from optimization.contract.plan import DAY, Plan
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, day, days, money
 from optimization.explanation.cures import Fix, fixes
@@ -33,14 +34,11 @@ def lot(instance: Instance, plan: Plan, lot_id: str) -> Explained:
     single, unsplit = _unsplit(part, plan, lot_id) if (places["quantity"] > 0).sum() > 1 else (None, None)
     trouble = short_or_late(instance, plan, lot_id)
     lines = [_headline(instance, order, places), "", *_places_table(instance, places), ""]
-    if single:
-        lines.append(f"* **Not split**, at its best single factory ({_where(single, lot_id)}): {single.words}.")
-    if unsplit:
-        lines.append(f"* **Nothing split**, of the {len(part.orders)} lots around it: {unsplit.words}.")
+    lines += _unsplit_lines(part, lot_id, single, unsplit)
     lines += [f"* {trouble.lines[0]}", *trouble.lines[1:]] if trouble else []
     figures = {
         "lot_id": lot_id,
-        "places": places.replace({np.nan: None}).to_dict("records"),
+        "places": records(places.replace({np.nan: None})),
         "single_factory": single and asdict(single),
         "nothing_split": unsplit and {"lots": len(part.orders), **asdict(unsplit)},
         **(trouble.figures if trouble else {}),
@@ -48,26 +46,32 @@ def lot(instance: Instance, plan: Plan, lot_id: str) -> Explained:
     return Explained(f"Lot {lot_id}", lines, figures)
 
 
+def _unsplit_lines(part: Instance, lot_id: str, single: Against | None, unsplit: Against | None) -> Iterator[str]:
+    if single:
+        yield f"* **Not split**, at its best single factory ({_where(single, lot_id)}): {single.words}."
+    if unsplit:
+        yield f"* **Nothing split**, of the {len(part.orders)} lots around it: {unsplit.words}."
+
+
 def pair(instance: Instance, plan: Plan, lot_id: str, factory_id: str) -> Explained:
     """Why not this factory: the cheapest plan that uses it, and the rule that keeps it out."""
     _order(instance, lot_id)
-    here = (plan.allocation["lot_id"] == lot_id) & (plan.allocation["factory_id"] == factory_id)
-    title = f"Lot {lot_id} at {factory_id}"
-    if here.any():
-        pieces = int(plan.allocation["quantity"][here].iloc[0])
-        return Explained(title, [f"It is used: {pieces:,} pieces."], {"rule": "used", "quantity": pieces})
+    title, made = f"Lot {lot_id} at {factory_id}", _pieces_at(records(plan.allocation), lot_id, factory_id)
+    if made:
+        return Explained(title, [f"It is used: {made:,} pieces."], {"rule": "used", "quantity": made})
     part = rest.part(instance, plan, rest.around(instance, plan, lot_id, _ARCS))
     found = against(part, plan, cheapest(part, _SECONDS, using=(lot_id, factory_id)))
     rule, words = _stopped_by(instance, plan, lot_id, factory_id, found)
     lines = [f"Not used: {words}."]
     if found:
-        pieces = next(
-            row["quantity"] for row in found.allocation if (row["lot_id"], row["factory_id"]) == (lot_id, factory_id)
-        )
-        lines.append(
-            f"If it had to be used, the best would be {pieces:,} pieces there: the plan would cost {found.words}."
-        )
+        best = f"the best would be {_pieces_at(found.allocation, lot_id, factory_id):,} pieces there"
+        lines.append(f"If it had to be used, {best}: the plan would cost {found.words}.")
     return Explained(title, lines, {"rule": rule, "words": words, "forced": found and asdict(found)})
+
+
+def _pieces_at(allocation: list[dict[str, Any]], lot_id: str, factory_id: str) -> int:
+    its = (row["quantity"] for row in allocation if (row["lot_id"], row["factory_id"]) == (lot_id, factory_id))
+    return next(its, 0)
 
 
 def short_or_late(instance: Instance, plan: Plan, lot_id: str, count: int = _FIXES) -> Explained | None:
@@ -79,24 +83,31 @@ def short_or_late(instance: Instance, plan: Plan, lot_id: str, count: int = _FIX
         return None
     want = replace(want, on_time=not missing)
     found, mends = cause(want), fixes(want)[:count] if count else []
-    pieces = counted(want.order["quantity"], "piece")
-    what = f"{missing:,} of {pieces} not made" if missing else f"{counted(late, 'day')} late"
-    lines = [f"**{what}**: {found.words}.", *_fix_lines(mends)]
+    lines = [f"**{_trouble_words(want.order, missing, late)}**: {found.words}.", *_fix_lines(mends)]
     shown = [asdict(fix) | {"pays": _pays(fix)} for fix in mends]
     figures = {"unmet": missing, "days_late": late, "cause": asdict(found), "fixes": shown}
     return Explained(f"Lot {lot_id}", lines, {"lot_id": lot_id, **figures})
+
+
+def _trouble_words(order: Any, missing: int, late: int) -> str:
+    if missing:
+        return f"{missing:,} of {counted(order['quantity'], 'piece')} not made"
+    return f"{counted(late, 'day')} late"
 
 
 def _fix_lines(mends: list[Fix]) -> list[str]:
     """The fixes that pay; where none does, the cheapest and by how much it costs more than it mends."""
     paying = [fix for fix in mends if _pays(fix)]
     if mends and not paying:
-        least = mends[0]
-        if least.at_least <= CENT:  # the search for what it costs was not closed
-            return ["  Nothing was found in the time that mends it and pays."]
-        costs = f"{least.words}; {money(least.at_least)} more than it brings"
-        return [f"  Nothing found mends it and pays. The cheapest: {costs}."]
+        return [f"  {_dear_words(mends[0])}"]
     return [f"  {n}. {fix.words[:1].upper()}{fix.words[1:]}: {_saved(fix)}." for n, fix in enumerate(paying, 1)]
+
+
+def _dear_words(least: Fix) -> str:
+    if least.at_least <= CENT:  # the search for what it costs was not closed
+        return "Nothing was found in the time that mends it and pays."
+    costs = f"{least.words}; {money(least.at_least)} more than it brings"
+    return f"Nothing found mends it and pays. The cheapest: {costs}."
 
 
 def _pays(fix: Fix) -> bool:
@@ -120,21 +131,24 @@ def _places(instance: Instance, plan: Plan, lot_id: str) -> pd.DataFrame:
     reduced = reduce(rest.part(instance, replace(plan, schedule=plan.schedule[:0]), [lot_id]))
     arcs = instance.arcs[instance.arcs["lot_id"] == lot_id]
     fixed = fixed_around(instance, plan, sorted(arcs["factory_id"]))
-    order = _order(instance, lot_id)
-    runs = plan.schedule[plan.schedule["lot_id"] == lot_id].groupby("factory_id")["day"].agg(["min", "max"])
-    made = plan.allocation[plan.allocation["lot_id"] == lot_id].set_index("factory_id")["quantity"]
     found = arcs[["factory_id", "unit_cost", "setup_cost", "minutes_per_piece", "min_lot"]].merge(
         reduced.dropped[["factory_id", "reason"]], on="factory_id", how="left"
     )
-    at = found["factory_id"]
-    found["room_pieces"] = room_pieces(rest.part(instance, plan, [lot_id])).reindex(at).to_numpy()
-    found["quantity"] = made.reindex(at, fill_value=0).to_numpy()
-    found["first_day"], found["last_day"] = runs["min"].reindex(at).to_numpy(), runs["max"].reindex(at).to_numpy()
-    lots = found["quantity"].where(found["quantity"] > 0, order["quantity"])
+    room = room_pieces(rest.part(instance, plan, [lot_id])).reindex(found["factory_id"])
+    found = _with_work(found.assign(room_pieces=room.to_numpy()), rest.of_lots(plan, [lot_id]))
+    lots = found["quantity"].where(found["quantity"] > 0, _order(instance, lot_id)["quantity"])
     found["setup_per_piece"] = found["setup_cost"] / lots
     found["minutes_price"] = [_minutes_price(fixed, reduced.pairs, row) for row in rows(found)]
     found["piece_cost"] = found["unit_cost"] + found["setup_per_piece"] + found["minutes_price"]
     return found.sort_values(["quantity", "piece_cost"], ascending=[False, True], ignore_index=True)
+
+
+def _with_work(places: pd.DataFrame, its: Plan) -> pd.DataFrame:
+    """The factories with what a lot's plan makes there, and on which days: quantity, first_day, last_day."""
+    at = places["factory_id"]
+    made = its.allocation.set_index("factory_id")["quantity"].reindex(at, fill_value=0)
+    days = its.schedule.groupby("factory_id")["day"].agg(["min", "max"]).reindex(at)
+    return places.assign(quantity=made.to_numpy(), first_day=days["min"].to_numpy(), last_day=days["max"].to_numpy())
 
 
 def _minutes_price(fixed: Fixed, pairs: pd.DataFrame, row: Any) -> float:
@@ -146,39 +160,57 @@ def _minutes_price(fixed: Fixed, pairs: pd.DataFrame, row: Any) -> float:
 
 
 def _headline(instance: Instance, order: Any, places: pd.DataFrame) -> str:
-    used = places[places["quantity"] > 0]
-    where = "at " + ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) if len(used) else "nowhere"
+    pieces = counted(order["quantity"], "piece")
     window = f"from {day(instance.day_1, order['release_day'])} to {day(instance.day_1, order['due_day'])}"
-    held = instance.incumbent[instance.incumbent["lot_id"] == order["lot_id"]]
-    frozen = int((held["frozen"].to_numpy(bool) & (held["quantity"] > 0)).sum())
-    counting = f", {frozen} of them with frozen pieces" if frozen else ""
-    most = counted(order["max_factories"], "factory", "factories")
-    return f"{counted(order['quantity'], 'piece')}, {window}, at most {most}{counting}: made {where}."
+    return f"{pieces}, {window}, {_sharing_words(instance, order)}: made {_where_made(places)}."
+
+
+def _where_made(places: pd.DataFrame) -> str:
+    used = places[places["quantity"] > 0]
+    return "at " + ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) if len(used) else "nowhere"
+
+
+def _sharing_words(instance: Instance, order: Any) -> str:
+    """At how many factories it may be made, and how many of these have frozen pieces of it."""
+    held = instance.frozen[instance.frozen["lot_id"] == order["lot_id"]]
+    frozen = (held["quantity"] > 0).sum()
+    most = f"at most {counted(order['max_factories'], 'factory')}"
+    return f"{most}, {frozen} of them with frozen pieces" if frozen else most
 
 
 def _places_table(instance: Instance, places: pd.DataFrame) -> list[str]:
     """A row per capable factory: what it makes or could, and what a piece costs there."""
-    records = []
-    for row in rows(places):
-        when = days(instance.day_1, row.first_day, row.last_day) if row.quantity else ""
-        barred = isinstance(row.reason, str) and not row.quantity
-        could = "" if row.quantity else row.reason if barred else f"free for {row.room_pieces:,}"
-        costs = {"a piece costs": row.piece_cost, "making": row.unit_cost, "setup": row.setup_per_piece}
-        costs |= {"its minutes": row.minutes_price}
-        made = {"factory": row.factory_id, "makes": f"{row.quantity:,}" if row.quantity else "", "when": when}
-        records.append(
-            made | {name: "" if barred else f"{cost:,.2f}" for name, cost in costs.items()} | {"else": could}
-        )
-    return [*table(records), "", "Its minutes: what the minutes of a piece are worth to other lots."]
+    shown = [_place(instance, row) for row in rows(places)]
+    return [*table(shown), "", "Its minutes: what the minutes of a piece are worth to other lots."]
+
+
+def _place(instance: Instance, row: Any) -> dict[str, str]:
+    barred = isinstance(row.reason, str) and not row.quantity
+    could = row.reason if barred else f"free for {row.room_pieces:,}"
+    costs = {"a piece costs": row.piece_cost, "making": row.unit_cost, "setup": row.setup_per_piece}
+    costs |= {"its minutes": row.minutes_price}
+    return {
+        "factory": row.factory_id,
+        "makes": f"{row.quantity:,}" if row.quantity else "",
+        "when": days(instance.day_1, row.first_day, row.last_day) if row.quantity else "",
+        **{name: "" if barred else f"{cost:,.2f}" for name, cost in costs.items()},
+        "else": "" if row.quantity else could,
+    }
 
 
 def _unsplit(part: Instance, plan: Plan, lot_id: str) -> tuple[Against | None, Against | None]:
     """The lot at one factory, and no lot of the part at more than one."""
     most = part.orders["max_factories"]
-    alone = replace(part, orders=part.orders.assign(max_factories=most.mask(part.orders["lot_id"] == lot_id, 1)))
-    nobody = replace(part, orders=part.orders.assign(max_factories=1))
-    one, none = (against(part, plan, cheapest(asked, _SECONDS)) for asked in (alone, nobody))
-    return one, none
+    return (
+        _with_factories(part, plan, most.mask(part.orders["lot_id"] == lot_id, 1)),
+        _with_factories(part, plan, 1),
+    )
+
+
+def _with_factories(part: Instance, plan: Plan, most: Any) -> Against | None:
+    """The cheapest plan with at most so many factories a lot."""
+    asked = replace(part, orders=part.orders.assign(max_factories=most))
+    return against(part, plan, cheapest(asked, _SECONDS))
 
 
 def _where(found: Against, lot_id: str) -> str:
@@ -200,32 +232,42 @@ def _stopped_by(instance: Instance, plan: Plan, lot_id: str, factory_id: str, fo
         return "frozen-work", "frozen work leaves no room for it there"
     if found.extra_cost < -CENT:
         return "search-stopped", "to use it would be cheaper; the search stopped before it found that"
+    rule = _rule_in_the_way(instance, plan, lot_id, factory_id)
+    return (rule, _rule_words(rule, instance, arcs.iloc[0], lot_id)) if rule else _DEARER
+
+
+_DEARER = "dearer", "it is dearer, whatever rule were lifted"
+
+
+def _rule_in_the_way(instance: Instance, plan: Plan, lot_id: str, factory_id: str) -> str | None:
+    """The first rule without which it would cost no more to use the factory."""
     beside = rest.part(instance, plan, [lot_id])
-    now = sum(rest.cost_of(beside, plan).values())
-    for code, lifted in _lifted_at(instance, beside, factory_id).items():
-        if cheapest(lifted, _SECONDS, using=(lot_id, factory_id)).total <= now * (1 + MONEY_SHARE) + CENT:
-            return code, _rule_words(code, instance, arcs.iloc[0], lot_id)
-    return "dearer", "it is dearer, whatever rule were lifted"
+    most = sum(rest.cost_of(beside, plan).values()) * (1 + MONEY_SHARE) + CENT
+    lifted = _lifted_at(instance, beside, factory_id).items()
+    pays = (code for code, part in lifted if cheapest(part, _SECONDS, using=(lot_id, factory_id)).total <= most)
+    return next(pays, None)
 
 
 def _lifted_at(instance: Instance, beside: Instance, factory_id: str) -> dict[str, Instance]:
     """The lot alone with one rule lifted at one factory."""
-    here, its = beside.arcs["factory_id"] == factory_id, instance.capacity["factory_id"] == factory_id
-    found = {}
-    for code, lift in LIFTS.items():
-        lifted = lift(beside)
-        found[code] = replace(lifted, arcs=beside.arcs.where(~here, lifted.arcs))
+    elsewhere = beside.arcs["factory_id"] != factory_id
+    lifted = {code: lift(beside) for code, lift in LIFTS.items()}
+    found = {code: replace(part, arcs=beside.arcs.where(elsewhere, part.arcs)) for code, part in lifted.items()}
+    return found | {"capacity-full": replace(beside, capacity=_whole_capacity_at(instance, beside, factory_id))}
+
+
+def _whole_capacity_at(instance: Instance, beside: Instance, factory_id: str) -> pd.DataFrame:
+    """What is left of the capacity, at one factory all of it."""
     others = beside.capacity[beside.capacity["factory_id"] != factory_id]
-    capacity = pd.concat([others, instance.capacity[its]]).sort_values(["factory_id", "day"], ignore_index=True)
-    found["capacity-full"] = replace(beside, capacity=capacity)
-    return found
+    whole = instance.capacity[instance.capacity["factory_id"] == factory_id]
+    return pd.concat([others, whole]).sort_values(DAY, ignore_index=True)
 
 
 def _rule_words(code: str, instance: Instance, arc: Any, lot_id: str) -> str:
     order, at = _order(instance, lot_id), arc["factory_id"]
     last = min(order["due_day"] - arc["transit_days"] + order["max_late_days"], instance.horizon_days)
     begin, end = day(instance.day_1, arc["release_day"]), day(instance.day_1, last)
-    most = counted(order["max_factories"], "factory", "factories")
+    most = counted(order["max_factories"], "factory")
     return {
         "minimum-lot": f"its minimum lot of {arc['min_lot']:,} pieces, of {order['quantity']:,} there are",
         "maximum-lot": f"{at} takes {arc['max_lot']:,} pieces of it at most",

@@ -5,7 +5,6 @@ cost at one unit less and at one unit more, not a dual, of which a degenerate pr
 piecewise linear in each limit; where its first bend lies is found from tangents, so the range is exact too.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +43,19 @@ class Offer:
 
 def minute(fixed: Fixed, day: int) -> Price:
     """Price of a regular minute of a factory and day, by position in `fixed.days`."""
-    limit, row = fixed.minutes(day), fixed.days.iloc[day]
-    here = fixed.pairs[fixed.pairs["factory_id"] == row["factory_id"]]
-    ample = 1.0 + float((here["most"] * here["minutes_per_piece"] + here["setup_minutes"]).sum())
+    limit, ample = fixed.minutes(day), _ample_minutes(fixed, fixed.days["factory_id"].iloc[day])
     more, more_range = _side(fixed, limit, 1.0, ample)
     more_range = np.inf if more_range >= ample else more_range
     if limit.value < 1:
         return Price(np.nan, -more, 0.0, more_range)
     less, less_range = _side(fixed, limit, -1.0, limit.value)
     return Price(less, -more, less_range, more_range)
+
+
+def _ample_minutes(fixed: Fixed, factory_id: str) -> float:
+    """More minutes than a factory could ever work."""
+    here = fixed.pairs[fixed.pairs["factory_id"] == factory_id]
+    return 1.0 + float((here["most"] * here["minutes_per_piece"] + here["setup_minutes"]).sum())
 
 
 def overtime(fixed: Fixed, day: int) -> Offer | None:
@@ -67,10 +70,10 @@ def lower_lot(fixed: Fixed, pair: int) -> Offer | None:
     return _offer(fixed, limit, -1.0, limit.value - 1.0)
 
 
-def dearest(fixed: Fixed, factories: Iterable[str] | None, count: int) -> list[int]:
-    """Positions of the days with the dearest minutes, at some factories or at all."""
-    days = fixed.days if factories is None else fixed.days[fixed.days["factory_id"].isin(factories)]
-    return [int(day) for day in days[days["price"] > _WORTH].sort_values("price", ascending=False).index[:count]]
+def dearest(fixed: Fixed, count: int) -> list[int]:
+    """Positions of the days with the dearest minutes."""
+    dear = fixed.days[fixed.days["price"] > _WORTH].sort_values("price", ascending=False)
+    return [int(day) for day in dear.index[:count]]
 
 
 def _offer(fixed: Fixed, limit: Limit, sign: float, units: float) -> Offer | None:
@@ -100,12 +103,14 @@ def _side(fixed: Fixed, limit: Limit, sign: float, most: float) -> tuple[float, 
 
 def _fitting(fixed: Fixed, limit: Limit, sign: float, most: float) -> float:
     """The units to one side, up to `most`, with which everything still fits."""
-    fits, fails = 0.0, most
-    if np.isfinite(fixed.at(limit, limit.value + sign * most).cost):
+    if _fits(fixed, limit, sign * most):
         return most
+    fits, fails = 0.0, most
     while fails - fits > _FINEST * max(1.0, most):
         middle = (fits + fails) / 2
-        fits, fails = (
-            (middle, fails) if np.isfinite(fixed.at(limit, limit.value + sign * middle).cost) else (fits, middle)
-        )
+        fits, fails = (middle, fails) if _fits(fixed, limit, sign * middle) else (fits, middle)
     return fits
+
+
+def _fits(fixed: Fixed, limit: Limit, units: float) -> bool:
+    return bool(np.isfinite(fixed.at(limit, limit.value + units).cost))

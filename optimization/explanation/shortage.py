@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from optimization.contract.instances import Instance
+from optimization.contract.instances import Instance, records
 from optimization.contract.plan import Plan, unmet_pieces
 from optimization.contract.wording import counted, money
 from optimization.unmet.reasons import WORDS
@@ -34,16 +34,14 @@ class Shortage:
     @property
     def words(self) -> str:
         """All of it in a sentence."""
-        pieces = f"{self.pieces:,} of {counted(self.of_pieces, 'piece')}"
+        pieces = f"{self.pieces:,} of {counted(self.of_pieces, 'piece')} are not made"
         lots = f"{self.lots:,} of {counted(self.of_lots, 'lot')}"
-        return f"**{pieces} are not made**, in {lots}. To leave them costs {money(self.cost)}."
+        return f"**{pieces}**, in {lots}. To leave them costs {money(self.cost)}."
 
     @property
     def figures(self) -> dict[str, Any]:
         """The same for programs."""
-        totals = {name: getattr(self, name) for name in ("lots", "pieces", "of_lots", "of_pieces", "cost")}
-        tables = {"by_cause": self.by_cause, "by_factory": self.by_factory}
-        return {**totals, **{name: table.to_dict("records") for name, table in tables.items()}}
+        return {name: records(held) if isinstance(held, pd.DataFrame) else held for name, held in vars(self).items()}
 
 
 def shortage(instance: Instance, plan: Plan, codes: dict[str, str], waits: pd.DataFrame) -> Shortage | None:
@@ -54,17 +52,25 @@ def shortage(instance: Instance, plan: Plan, codes: dict[str, str], waits: pd.Da
         return None
     unmet_cost = instance.orders.set_index("lot_id")["unmet_cost"].reindex(short.index)
     lots = pd.DataFrame({"code": [codes[str(o)] for o in short.index], "pieces": short, "cost": short * unmet_cost})
-    by_cause = _summed(lots, "code", "cost").assign(cause=lambda table: table["code"].map(WORDS))
-    once = waits.drop_duplicates("lot_id")[["factory_id", "pieces", "minutes", "saves"]]
     return Shortage(
         lots=len(short),
         pieces=int(short.sum()),
         of_lots=len(instance.orders),
         of_pieces=int(instance.orders["quantity"].sum()),
         cost=float(lots["cost"].sum()),
-        by_cause=by_cause[["code", "cause", "lots", "pieces", "cost"]],
-        by_factory=_summed(once, "factory_id", "saves"),
+        by_cause=_by_cause(lots),
+        by_factory=_by_factory(waits),
     )
+
+
+def _by_cause(lots: pd.DataFrame) -> pd.DataFrame:
+    summed = _summed(lots, "code", "cost")
+    return summed.assign(cause=summed["code"].map(WORDS))[["code", "cause", "lots", "pieces", "cost"]]
+
+
+def _by_factory(waits: pd.DataFrame) -> pd.DataFrame:
+    once = waits.drop_duplicates("lot_id")
+    return _summed(once[["factory_id", "pieces", "minutes", "saves"]], "factory_id", "saves")
 
 
 def _summed(table: pd.DataFrame, key: str, by: str) -> pd.DataFrame:

@@ -28,24 +28,23 @@ class Splitting:
         if not self.lots:
             return "No lot is split."
         lots = counted(self.lots, "lot is", "lots are")
-        split = f"{lots} split, over {counted(self.most_factories, 'factory', 'factories')} at most"
+        split = f"{lots} split, over {counted(self.most_factories, 'factory')} at most."
         if self.nothing_split is None:
-            return f"{split}."
-        return f"{split}. With every lot at one factory the book would cost {self.nothing_split.words}."
+            return split
+        return f"{split} With every lot at one factory the book would cost {self.nothing_split.words}."
 
 
 def worth(instance: Instance, plan: Plan, seconds: float) -> Splitting:
     """What the splits of a plan are worth; counted only where there are no seconds, or frozen work does not fit."""
-    places = plan.allocation.groupby("lot_id").size()
-    split = places[places > 1]
-    most = int(split.max()) if len(split) else 1
-    return Splitting(len(split), most, _nothing_split(instance, plan, seconds) if len(split) and seconds > 0 else None)
+    places = plan.allocation["lot_id"].value_counts()
+    lots, most = int((places > 1).sum()), int(places.max()) if len(places) else 1
+    return Splitting(lots, most, _nothing_split(instance, plan, seconds) if lots and seconds > 0 else None)
 
 
 def _nothing_split(instance: Instance, plan: Plan, seconds: float) -> Against:
     """The book with every lot at one factory, as good as the time allows, against what the plan costs in it."""
     single = replace(instance, orders=instance.orders.assign(max_factories=1))
-    other = solve(single, time_limit_s=seconds, reasoned=False)
+    other = solve(single, time_limit_s=seconds, reasoned=False).report
     now = cost_parts(instance, plan.allocation, plan.schedule)
-    by_part = {name: cost - now[name] for name, cost in other.report["cost"].items()}
-    return Against(sum(by_part.values()), other.report["bound"] - sum(now.values()), by_part, [])
+    by_part = {name: cost - now[name] for name, cost in other["cost"].items()}
+    return Against(sum(by_part.values()), other["bound"] - sum(now.values()), by_part, [])

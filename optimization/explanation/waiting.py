@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.edits import Edit, edited
-from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import PAIR, Plan, unmet_pieces
+from optimization.contract.instances import Instance, open_minutes, rows
+from optimization.contract.plan import DAY, PAIR, Plan, day_loads, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.explanation.form import CENT
 from optimization.unmet import rest
@@ -51,29 +51,44 @@ def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     lot_id, factory_id, pieces (unmet, at most those that the pair may take), used, first_day, last_day, minutes
     (lacking to make them), begins (lacking to make the fewest allowed), saves (money), rate (money per minute).
     """
-    missing = unmet_pieces(instance, plan.allocation)
-    lots = instance.orders[instance.orders["lot_id"].isin(missing.index[missing > 0])]
-    pairs = instance.arcs.merge(lots[["lot_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
-    held = instance.incumbent[[*PAIR, "frozen", "setup_done"]]
-    made = plan.allocation.rename(columns={"quantity": "made"})
-    pairs = pairs.merge(made, on=PAIR, how="left").merge(held, on=PAIR, how="left").fillna({"made": 0})
-    pairs["used"], frozen = pairs["made"] > 0, pairs["frozen"].eq(True)
-    pairs["first_day"] = pairs["release_day"].clip(lower=1)
-    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
-    pairs["last_day"] = latest.mask(frozen, instance.horizon_days)
-    full = pairs["used"].groupby(pairs["lot_id"]).transform("sum") >= pairs["max_factories"]
-    pairs["pieces"] = np.minimum(pairs["max_lot"] - pairs["made"], pairs["lot_id"].map(missing).astype(float))
-    least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~frozen, 0))
-    open_ = (pairs["first_day"] <= pairs["last_day"]) & (pairs["used"] | ~full) & (pairs["pieces"] >= least)
-    setup = np.where(pairs["used"] | pairs["setup_done"].eq(True), 0.0, 1.0)
+    pairs = _with_windows(_of_short_lots(instance, plan), instance.horizon_days)
+    least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~pairs["frozen"], 0))
+    setup = np.where(pairs["used"] | pairs["setup_done"], 0.0, 1.0)
     spare = _spare(instance, plan, pairs)
     for name, pieces in (("minutes", pairs["pieces"]), ("begins", least)):
         pairs[name] = pieces * pairs["minutes_per_piece"] + setup * pairs["setup_minutes"] - spare
     pairs["saves"] = pairs["pieces"] * (pairs["unmet_cost"] - pairs["unit_cost"]) - setup * pairs["setup_cost"]
     pairs["rate"] = pairs["saves"] / pairs["minutes"].clip(lower=1.0)
     columns = ["pieces", "used", "first_day", "last_day", "minutes", "begins", "saves", "rate"]
-    some = open_ & (pairs["minutes"] > FITS_MINUTES) & (pairs["saves"] > CENT)
+    some = _may_take(pairs, least) & (pairs["minutes"] > FITS_MINUTES) & (pairs["saves"] > CENT)
     return pairs.loc[some, [*PAIR, *columns]].sort_values("rate", ascending=False, ignore_index=True)
+
+
+def _of_short_lots(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """The arcs of lots that are not made whole: pieces made, those that each may still take, what it holds already."""
+    missing = unmet_pieces(instance, plan.allocation)
+    lots = instance.orders[instance.orders["lot_id"].isin(missing.index[missing > 0])]
+    pairs = instance.arcs.merge(lots[["lot_id", "due_day", "max_late_days", "max_factories", "unmet_cost"]])
+    made = plan.allocation.rename(columns={"quantity": "made"})
+    held = instance.incumbent[[*PAIR, "frozen", "setup_done"]]
+    pairs = pairs.merge(made, on=PAIR, how="left").merge(held, on=PAIR, how="left").fillna({"made": 0})
+    pieces = np.minimum(pairs["max_lot"] - pairs["made"], pairs["lot_id"].map(missing).astype(float))
+    flags = {flag: pairs[flag].eq(True) for flag in ("frozen", "setup_done")}
+    return pairs.assign(used=pairs["made"] > 0, pieces=pieces, **flags)
+
+
+def _with_windows(pairs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
+    last_day = latest.mask(pairs["frozen"], horizon_days)
+    return pairs.assign(first_day=pairs["release_day"].clip(lower=1), last_day=last_day)
+
+
+def _may_take(pairs: pd.DataFrame, least: Any) -> "pd.Series[bool]":
+    """Whether the rules but capacity let a pair take its least pieces."""
+    full = pairs["used"].groupby(pairs["lot_id"]).transform("sum") >= pairs["max_factories"]
+    has_days = pairs["first_day"] <= pairs["last_day"]
+    allowed: pd.Series[bool] = has_days & (pairs["used"] | ~full) & (pairs["pieces"] >= least)
+    return allowed
 
 
 def dearest_days(found: pd.DataFrame, count: int) -> list[tuple[str, int]]:
@@ -97,17 +112,22 @@ class Factory:
 
         `until`: monotonic seconds after which no further amount is tried.
         """
-        here = self._waits[(self._waits["first_day"] <= day) & (self._waits["last_day"] >= day)]
-        ends = here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel()
-        amounts = {1.0, *(math.ceil(end - FITS_MINUTES) for end in ends)}
         steps: list[Step] = []
-        for minutes in sorted(amount for amount in amounts if amount >= 1) if len(here) else []:
+        for minutes in self._amounts(day):
             if time.monotonic() > until:
                 break
             found = self.step(day, minutes)
             if found and found.per_minute > max((known.per_minute for known in steps), default=0.0) * (1 + _GAP):
                 steps.append(found)
         return steps
+
+    def _amounts(self, day: int) -> list[float]:
+        """One minute, and those with which a lot that waits on the day would begin or be whole; the least first."""
+        here = self._waits[(self._waits["first_day"] <= day) & (self._waits["last_day"] >= day)]
+        if here.empty:
+            return []
+        ends = here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel()
+        return sorted({1.0, *(amount for end in ends if (amount := math.ceil(end - FITS_MINUTES)) >= 1)})
 
     def step(self, day: int, minutes: float) -> Step | None:
         """What so many minutes more on a day bring; None where nothing."""
@@ -118,34 +138,38 @@ class Factory:
         saves = now.total - then.total
         if not saves > CENT + _GAP * abs(now.total):
             return None
-        left = unmet_pieces(self._part, now.plan.allocation) - unmet_pieces(self._part, then.plan.allocation)
+        return Step(minutes, saves, *self._gained(now.plan, then.plan))
+
+    def _gained(self, now: Plan, then: Plan) -> tuple[int, tuple[str, ...]]:
+        """Pieces that another plan makes more, and the lots that get them, those that gain most first."""
+        left = unmet_pieces(self._part, now.allocation) - unmet_pieces(self._part, then.allocation)
         gaining = left[left > 0].sort_values(ascending=False, kind="stable")
-        return Step(minutes, saves, int(left.sum()), tuple(map(str, gaining.index)))
+        return int(left.sum()), tuple(map(str, gaining.index))
 
 
 def _lots(instance: Instance, plan: Plan, factory_id: str, waits: list[str]) -> list[str]:
     """The waiting lots that gain most a minute, then those with most minutes there; all lots of a small book."""
     if len(instance.arcs) <= _ARCS:
         return instance.orders["lot_id"].tolist()
-    sizes = instance.arcs.groupby("lot_id").size()
+    some = waits[: max(1, rest.within_arcs(instance, waits, _ARCS / 2))]
     here = plan.schedule[plan.schedule["factory_id"] == factory_id]
-    minutes = (here["setup_minutes"] + here["run_minutes"]).groupby(here["lot_id"]).sum()
-    some = waits[: max(1, int(np.searchsorted(np.cumsum(sizes.reindex(waits)), _ARCS / 2, side="right")))]
-    ranked = list(dict.fromkeys([*some, *minutes.sort_values(ascending=False, kind="stable").index]))
-    count = int(np.searchsorted(np.cumsum(sizes.reindex(ranked)), _ARCS, side="right"))
-    return [str(lot_id) for lot_id in ranked[: max(1, count)]]
+    ranked = list(dict.fromkeys([*some, *rest.busiest(here)]))
+    return ranked[: max(1, rest.within_arcs(instance, ranked, _ARCS))]
 
 
 def _spare(instance: Instance, plan: Plan, pairs: pd.DataFrame) -> Any:
     """Minutes that the plan leaves in the window of each pair, overtime included."""
-    days = ["factory_id", "day"]
-    load = plan.schedule.assign(load=plan.schedule["setup_minutes"] + plan.schedule["run_minutes"])
-    free = instance.capacity.merge(load.groupby(days, as_index=False)[["load"]].sum(), on=days, how="left")
-    free["free"] = (free["minutes"] + free["overtime_minutes"] - free["load"].fillna(0.0)).clip(lower=0.0)
-    table = free.pivot_table(index="factory_id", columns="day", values="free", aggfunc="sum")
-    table = table.reindex(index=sorted(set(pairs["factory_id"])), columns=range(1, instance.horizon_days + 1))
-    sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table.fillna(0.0).to_numpy(), axis=1)], axis=1)
+    table = _free_minutes(instance, plan).reindex(index=sorted(set(pairs["factory_id"]))).fillna(0.0)
+    sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table.to_numpy(), axis=1)], axis=1)
     at = table.index.get_indexer(pd.Index(pairs["factory_id"]))
     first, last = pairs["first_day"].to_numpy(), pairs["last_day"].to_numpy()
     begin, end = (np.clip(day, 0, instance.horizon_days) for day in (first - 1, last))
     return np.maximum(0.0, sums[at, np.maximum(begin, end)] - sums[at, begin])
+
+
+def _free_minutes(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """A row per factory and a column per day of the horizon: minutes without work, overtime included."""
+    free = instance.capacity.merge(day_loads(plan.schedule), on=DAY, how="left")
+    free["free"] = (open_minutes(free) - free["load"].fillna(0.0)).clip(lower=0.0)
+    table = free.pivot_table(index="factory_id", columns="day", values="free", aggfunc="sum")
+    return table.reindex(columns=range(1, instance.horizon_days + 1))

@@ -21,12 +21,11 @@ from scipy.sparse import csgraph
 
 from c2m.errors import InputError
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan
+from optimization.contract.plan import DAY, PAIR, Plan
 from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.linear import Blocks, Floats, Ints
 from optimization.statement.reduction import reduce
 
-DAY = ["factory_id", "day"]
 _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
 
 

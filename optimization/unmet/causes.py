@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import PAIR, Plan
+from optimization.contract.instances import Instance, open_minutes, rows
+from optimization.contract.plan import Plan, arrivals
 from optimization.contract.tolerances import FITS_MINUTES, MONEY_SHARE
 from optimization.contract.wording import counted, day, money
 from optimization.unmet import rest
@@ -47,12 +47,12 @@ class Want:
     @property
     def order(self) -> Any:
         """The lot's row of orders."""
-        return self.instance.orders[self.instance.orders["lot_id"] == self.lot_id].iloc[0]
+        return self.instance.order(self.lot_id)
 
     @property
     def made(self) -> int:
         """Pieces of it in the plan."""
-        return int(self.plan.allocation["quantity"][self.plan.allocation["lot_id"] == self.lot_id].sum())
+        return self.plan.pieces(self.lot_id)
 
     def alone(self, beside: str) -> Instance:
         """The lot alone, in what the others' plan or their frozen work leaves."""
@@ -60,22 +60,21 @@ class Want:
 
     def met(self, part: Instance, choice: Choice) -> bool:
         """Whether a plan of a part makes the lot whole, and on time where asked."""
-        if choice.found is None:
+        if choice.plan.pieces(self.lot_id) < part.order(self.lot_id)["quantity"]:
             return False
-        made = choice.found.allocation
-        order = part.orders[part.orders["lot_id"] == self.lot_id].iloc[0]
-        whole = int(made["quantity"][made["lot_id"] == self.lot_id].sum()) == order["quantity"]
-        return whole and not (self.on_time and days_late(part, choice.plan)[self.lot_id] > 0)
+        return not (self.on_time and days_late(part, choice.plan)[self.lot_id] > 0)
 
     def forced(self, part: Instance) -> Choice:
         """The cheapest plan of a part that makes the lot whole, and on time where asked; none where nothing does."""
+        choice = cheapest(replace(part, orders=self._insisted_on(part)), SECONDS)
+        return choice if self.met(part, choice) else replace(choice, found=None)
+
+    def _insisted_on(self, part: Instance) -> pd.DataFrame:
+        """The orders of a part, the lot's such that no price is too high for it."""
         mine = part.orders["lot_id"] == self.lot_id
         unmet_cost = part.orders["unmet_cost"].mask(mine, _worst_cost(part))
         late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
-        choice = cheapest(
-            replace(part, orders=part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)), SECONDS
-        )
-        return choice if self.met(part, choice) else replace(choice, found=None)
+        return part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)
 
     def pays(self, part: Instance) -> bool:
         """Whether no plan of a part is cheaper than those that make the lot whole, and on time where asked."""
@@ -84,11 +83,8 @@ class Want:
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
     """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
-    runs = plan.schedule[plan.schedule["run_minutes"] > FITS_MINUTES]
-    arcs = instance.arcs[["lot_id", "factory_id", "transit_days"]]
-    runs = runs.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day"]], on="lot_id")
-    late = (runs["day"] + runs["transit_days"] - runs["due_day"]).clip(lower=0)
-    return late.groupby(runs["lot_id"]).max()
+    runs = arrivals(instance, plan.schedule[plan.schedule["run_minutes"] > FITS_MINUTES])
+    return runs.groupby("lot_id")["days_late"].max()
 
 
 def cause(want: Want) -> Cause:
@@ -115,40 +111,45 @@ def _impossible(want: Want, alone: Instance) -> Cause:
 
 
 def _no_time(want: Want, alone: Instance) -> Cause:
-    order = alone.orders.iloc[0]
-    days = alone.arcs["release_day"].clip(lower=1)
-    latest = order["due_day"] + (0 if want.on_time else order["max_late_days"])
-    last = latest_day(alone, want.on_time)
-    window = f"between material on {day(alone.day_1, days.min())} and arrival by {day(alone.day_1, latest)}"
-    if (days > last).all():
-        ready = int((days + alone.arcs["transit_days"]).min())
+    first, last = alone.arcs["release_day"].clip(lower=1), latest_day(alone, want.on_time)
+    arrival = day(alone.day_1, _latest_arrival(alone, want.on_time))
+    window = f"between material on {day(alone.day_1, first.min())} and arrival by {arrival}"
+    if (first > last).all():
+        ready = int((first + alone.arcs["transit_days"]).min())
         soonest = f"work of one day arrives on {day(alone.day_1, ready)} at the earliest"
         return Cause("window-empty", f"no day lies {window}: {soonest}")
-    reach = _reach_minutes(alone, days, last)
+    reach = _reach_minutes(alone, first, last)
     if not reach.any():
         return Cause("no-working-day", f"no capable factory works on a day {window}")
+    return Cause("window-too-short", _too_short_words(alone, reach, window))
+
+
+def _too_short_words(alone: Instance, reach: "pd.Series[float]", window: str) -> str:
+    """What the lot needs beside what its factories have."""
+    order = alone.orders.iloc[0]
     need = alone.arcs["minutes_per_piece"] * order["quantity"] + alone.arcs["setup_minutes"]
     roomy = reach.nlargest(order["max_factories"])
-    words = (
-        f"{counted(order['quantity'], 'piece')} take {need.min():,.0f} minutes or more; the roomiest {len(roomy)} of"
-    )
-    words += f" its {counted(len(reach), 'capable factory', 'capable factories')} have {roomy.sum():,.0f} {window},"
-    words += " were there no other lot"
-    return Cause("window-too-short", words)
+    asked = f"{counted(order['quantity'], 'piece')} take {need.min():,.0f} minutes or more"
+    of = f"the roomiest {len(roomy)} of its {counted(len(reach), 'capable factory')}"
+    return f"{asked}; {of} have {roomy.sum():,.0f} {window}, were there no other lot"
 
 
 def _too_dear(want: Want, alone: Instance) -> Cause:
     """It could be made, but even alone it does not pay: the cost without which it would."""
-    order, forced = alone.orders.iloc[0], want.forced(alone)
-    free = {code: want.pays(lift(alone)) for code, lift in _FREE.items()}
-    names = [code for code in _FREE if free[code]] or list(_FREE)
+    forced = want.forced(alone)
+    names = [code for code, lift in _FREE.items() if want.pays(lift(alone))] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
     spent = ", ".join(f"{name} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
     if want.on_time:
         more = forced.total - cheapest(alone, SECONDS).total
         return Cause(part, f"to be on time costs {money(more)} more than to be late, were it alone ({spent})")
-    leave = f"to leave a piece costs {money(order['unmet_cost'])}, all {money(order['quantity'] * order['unmet_cost'])}"
+    leave = _leave_words(alone.orders.iloc[0])
     return Cause(part, f"{leave}; to make it whole costs {money(sum(forced.cost.values()))}, were it alone: {spent}")
+
+
+def _leave_words(order: Any) -> str:
+    cost = order["unmet_cost"]
+    return f"to leave a piece costs {money(cost)}, all {money(order['quantity'] * cost)}"
 
 
 def _in_the_way(want: Want) -> Cause:
@@ -181,37 +182,45 @@ def _rule_words(code: str, part: Instance) -> str:
 
 def _sharing_words(order: Any, part: Instance) -> str:
     """How many factories may share a lot, and how many of these hold frozen pieces already."""
-    most, capable = int(order["max_factories"]), len(part.arcs)
-    words = f"at most {counted(most, 'factory', 'factories')} of its {capable} capable ones may share it"
-    holding = frozen_factories(part)
-    return words + (f", and frozen pieces are at {holding} already" if holding else "")
+    most, holding = counted(order["max_factories"], "factory"), frozen_factories(part)
+    words = f"at most {most} of its {len(part.arcs)} capable ones may share it"
+    return f"{words}, and frozen pieces are at {holding} already" if holding else words
 
 
 def frozen_factories(part: Instance) -> int:
     """Factories at which the lot of a part has frozen pieces; they count towards its max_factories."""
-    return int((part.incumbent["frozen"].to_numpy(bool) & (part.incumbent["quantity"] > 0)).sum())
+    return int((part.frozen["quantity"] > 0).sum())
 
 
 def _room_words(want: Want, beside: Instance) -> str:
     """Per factory the pieces that it still has room for, or until when it is full; the cheapest piece first."""
-    latest, words = latest_day(beside, want.on_time), []
     pieces = room_pieces(beside, want.on_time)
-    free = beside.capacity[beside.capacity["minutes"] + beside.capacity["overtime_minutes"] > FITS_MINUTES]
-    for arc in rows(beside.arcs.assign(last=latest).sort_values("unit_cost").head(_SHOWN)):
-        later = free["day"][(free["factory_id"] == arc.factory_id) & (free["day"] > arc.last)]
-        until = f"is full until {day(beside.day_1, later.min() - 1)}" if len(later) else "is full to the end"
-        room = f"has room for {pieces[arc.factory_id]:,} by {day(beside.day_1, arc.last)}"
-        words.append(f"{arc.factory_id} {room if pieces[arc.factory_id] else until}")
-    more = len(beside.arcs) - _SHOWN
-    return "; ".join(words) + (f"; and {more} more" if more > 0 else "")
+    arcs = beside.arcs.assign(last=latest_day(beside, want.on_time), room=pieces.to_numpy())
+    words = [_room_at(beside, arc) for arc in rows(arcs.sort_values("unit_cost").head(_SHOWN))]
+    more = len(arcs) - _SHOWN
+    return "; ".join([*words, f"and {more} more"] if more > 0 else words)
+
+
+def _room_at(beside: Instance, arc: Any) -> str:
+    """What room a factory has for a lot; `arc` with the `last` day of its window and its `room`."""
+    if arc.room:
+        return f"{arc.factory_id} has room for {arc.room:,} by {day(beside.day_1, arc.last)}"
+    capacity = beside.capacity[beside.capacity["factory_id"] == arc.factory_id]
+    later = capacity["day"][(open_minutes(capacity) > FITS_MINUTES) & (capacity["day"] > arc.last)]
+    until = f"until {day(beside.day_1, later.min() - 1)}" if len(later) else "to the end"
+    return f"{arc.factory_id} is full {until}"
 
 
 def latest_day(part: Instance, on_time: bool = False) -> "pd.Series[int]":
     """Per arc of a lot's part the last day of its window."""
+    days: pd.Series[int] = _latest_arrival(part, on_time) - part.arcs["transit_days"]
+    return days.clip(upper=part.horizon_days)
+
+
+def _latest_arrival(part: Instance, on_time: bool) -> Any:
+    """The last day on which the lot of a part may arrive."""
     order = part.orders.iloc[0]
-    latest = order["due_day"] + (0 if on_time else order["max_late_days"])
-    days: pd.Series[int] = (latest - part.arcs["transit_days"]).clip(upper=part.horizon_days)
-    return days
+    return order["due_day"] + (0 if on_time else order["max_late_days"])
 
 
 def room_pieces(part: Instance, on_time: bool = False) -> "pd.Series[int]":
@@ -223,12 +232,17 @@ def room_pieces(part: Instance, on_time: bool = False) -> "pd.Series[int]":
 
 def _reach_minutes(part: Instance, first: "pd.Series[int]", last: "pd.Series[int]") -> "pd.Series[float]":
     """Minutes that each arc may use in the days of its window."""
-    window = part.arcs[["factory_id", "max_minutes_per_day"]].assign(arc=part.arcs.index, first=first, last=last)
-    days = window.merge(part.capacity, on="factory_id")
-    days = days[days["day"].between(days["first"], days["last"])]
-    minutes = (days["minutes"] + days["overtime_minutes"]).clip(upper=days["max_minutes_per_day"])
+    days = _window_days(part.arcs.assign(first=first, last=last), part.capacity)
+    minutes = open_minutes(days).clip(upper=days["max_minutes_per_day"])
     reach = minutes.groupby(days["arc"]).sum().reindex(part.arcs.index, fill_value=0.0)
     return reach.astype(float)  # of no day at all the sums have no type
+
+
+def _window_days(arcs: pd.DataFrame, capacity: pd.DataFrame) -> pd.DataFrame:
+    """A row per arc and day of its window (first, last) on which its factory has capacity; `arc`: its index."""
+    window = arcs[["factory_id", "max_minutes_per_day", "first", "last"]].assign(arc=arcs.index)
+    days = window.merge(capacity, on="factory_id")
+    return days[days["day"].between(days["first"], days["last"])]
 
 
 def _worst_cost(part: Instance) -> float:

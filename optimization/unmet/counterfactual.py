@@ -63,12 +63,19 @@ def cheapest(
     """
     reduced = reduce(instance)
     if using:
-        pairs = reduced.pairs
-        asked = (pairs["lot_id"] == using[0]) & (pairs["factory_id"] == using[1])
-        if not asked.any():
+        pairs = _must_use(reduced.pairs, *using)
+        if pairs is None:
             return Choice(instance, None)
-        least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
-        takes = (pairs["lot_id"] == using[0]) & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
-        pairs = pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)
         reduced = replace(reduced, pairs=pairs)
     return Choice(instance, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known))
+
+
+def _must_use(pairs: pd.DataFrame, lot_id: str, factory_id: str) -> pd.DataFrame | None:
+    """The pairs, one of them used in every plan; None where it is not among them."""
+    its = pairs["lot_id"] == lot_id
+    asked = its & (pairs["factory_id"] == factory_id)
+    if not asked.any():
+        return None
+    least = np.maximum(pairs["kept"], pairs["least"])  # to the model, a pair with kept pieces is one that is used
+    takes = its & bool((pairs["kept"][asked] == 0).all())  # one of the lot's new pairs
+    return pairs.assign(kept=pairs["kept"].mask(asked, least), max_new=pairs["max_new"] - takes)

@@ -7,6 +7,7 @@ planned as in causes.py, the others get the code `dearer`.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, islice
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import PAIR, Plan, unmet_pieces
+from optimization.contract.instances import Instance, open_minutes, rows
+from optimization.contract.plan import PAIR, Plan, unmet_pieces, worked
 from optimization.contract.tolerances import ROOM_MINUTES
+from optimization.unmet import rest
 from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, cause
 
 Floats = NDArray[np.float64]
@@ -62,20 +64,26 @@ def unmet(
     short = left[left > 0]
     if not len(short):
         return []
-    plan = Plan(allocation, schedule, {})
-    pairs = _by_lot(_pairs(instance, plan, short.index))
-    found, planned = [], 0
-    for order in rows(instance.orders[instance.orders["lot_id"].isin(short.index)]):
-        code, words = _code(order, pairs.get(order.lot_id)), ""
+    plan, found = Plan(allocation, schedule, {}), []
+    orders = instance.orders[instance.orders["lot_id"].isin(short.index)]
+    for lot_id, code, words in _causes(instance, plan, orders, until):
+        if code == "dearer" and not proven:
+            code, words = "search-stopped", WORDS["search-stopped"]
+        found.append({"order_id": lot_id, "quantity": int(short[lot_id]), "code": code, "reason": words})
+    return found
+
+
+def _causes(instance: Instance, plan: Plan, orders: pd.DataFrame, until: float) -> Iterator[tuple[str, str, str]]:
+    """Each lot with the code and the words of its cause; `dearer` where its costs were not looked at."""
+    pairs, planned = _by_lot(_pairs(instance, plan, orders["lot_id"])), 0
+    for order in rows(orders):
+        code = _code(order, pairs.get(order.lot_id))
         if code == "dearer" and planned < _PLANNED and time.monotonic() < until:
             planned += 1
             exact = cause(Want(instance, plan, order.lot_id, on_time=False))
-            code, words = exact.code, exact.words
-        elif code == "dearer" and not proven:
-            code = "search-stopped"
-        reason = words or WORDS[code]
-        found.append({"order_id": order.lot_id, "quantity": int(short[order.lot_id]), "code": code, "reason": reason})
-    return found
+            yield order.lot_id, exact.code, exact.words
+        else:
+            yield order.lot_id, code, WORDS[code]
 
 
 def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
@@ -84,6 +92,16 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
     `whole`: no other lot; `alone`: frozen work of others; `beside`: all others as planned. Each also `_free`: without
     the daily limit.
     """
+    pairs = _windowed(_joined(instance, lots), instance.horizon_days)
+    worlds = _Worlds(instance, plan, pairs)
+    frozen = rest.frozen_work(instance, plan, plan.schedule)
+    for name, others in (("whole", None), ("alone", worked(frozen)), ("beside", worked(plan.schedule))):
+        pairs[name], pairs[f"{name}_free"] = worlds.minutes(others)
+    return pairs
+
+
+def _joined(instance: Instance, lots: Any) -> pd.DataFrame:
+    """The lots' arcs with what their order and their incumbent say; `kept`: their frozen pieces."""
     orders = instance.orders.drop(columns=["release_day"]).rename(columns={"quantity": "asked"})
     pairs = instance.arcs[instance.arcs["lot_id"].isin(lots)].merge(orders, on="lot_id")
     held = instance.incumbent[[*PAIR, "quantity", "frozen", "setup_done"]].rename(columns={"quantity": "held"})
@@ -91,13 +109,13 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
     pairs["frozen"] = pairs["frozen"].eq(True)
     pairs["kept"] = pairs["held"].where(pairs["frozen"], 0).fillna(0).astype("int64")
     pairs["setup_minutes"] = pairs["setup_minutes"].mask(pairs["setup_done"].eq(True), 0.0)
-    pairs["first"] = pairs["release_day"].clip(lower=1)
-    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=instance.horizon_days)
-    pairs["last"] = latest.mask(pairs["kept"] > 0, instance.horizon_days)
-    worlds = _Worlds(instance, plan, pairs)
-    for name, others in (("whole", None), ("alone", _frozen_work(instance, plan)), ("beside", _work(plan.schedule))):
-        pairs[name], pairs[f"{name}_free"] = worlds.minutes(others)
     return pairs
+
+
+def _windowed(pairs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+    """With the `first` and `last` day on which they may work."""
+    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
+    return pairs.assign(first=pairs["release_day"].clip(lower=1), last=latest.mask(pairs["kept"] > 0, horizon_days))
 
 
 class _Worlds:
@@ -109,10 +127,7 @@ class _Worlds:
             pd.Index(sorted({*instance.capacity["factory_id"], *instance.arcs["factory_id"]})),
         )
         self._days = instance.horizon_days
-        capacity = instance.capacity.assign(
-            minutes=instance.capacity["minutes"] + instance.capacity["overtime_minutes"]
-        )
-        self._room = self._table(capacity)
+        self._room = self._table(instance.capacity.assign(minutes=open_minutes(instance.capacity)))
         width = (pairs["last"] - pairs["first"] + 1).clip(lower=0).to_numpy()
         self._pair = np.repeat(np.arange(len(pairs)), width)
         self._day = np.repeat(pairs["first"].to_numpy() - 1, width) + _counting(width)
@@ -142,18 +157,6 @@ class _Worlds:
 def _counting(width: NDArray[np.int64]) -> NDArray[np.int64]:
     """0, 1, .. of each width, one after the other."""
     return np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
-
-
-def _work(schedule: pd.DataFrame) -> pd.DataFrame:
-    return schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
-
-
-def _frozen_work(instance: Instance, plan: Plan) -> pd.DataFrame:
-    """The plan's work cut down to its frozen pieces."""
-    kept = instance.incumbent[instance.incumbent["frozen"].to_numpy(bool)][[*PAIR, "quantity"]]
-    pieces = plan.allocation.merge(kept, on=PAIR, suffixes=("", "_kept"))
-    work = plan.schedule.merge(pieces, on=PAIR)
-    return _work(work.assign(run_minutes=work["run_minutes"] * work["quantity_kept"] / work["quantity"]))
 
 
 def _by_lot(pairs: pd.DataFrame) -> dict[str, "_Lot"]:

@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan, cost_parts
+from optimization.contract.plan import DAY, PAIR, Plan, cost_parts, day_loads, worked
 from optimization.statement.part import costs_left, minutes_left, sub_instance
-
-_DAY = ["factory_id", "day"]
 
 
 def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") -> Instance:
@@ -19,9 +17,10 @@ def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") 
     arcs = instance.arcs[instance.arcs["lot_id"].isin(lots)]
     others = plan.schedule[~plan.schedule["lot_id"].isin(lots)]
     if beside == "frozen":
-        others = _frozen(instance, plan, others)
-    capacity = instance.capacity[instance.capacity["factory_id"].isin(arcs["factory_id"])]
-    factories = instance.factories[instance.factories["factory_id"].isin(arcs["factory_id"])]
+        others = frozen_work(instance, plan, others)
+    capacity, factories = (
+        table[table["factory_id"].isin(arcs["factory_id"])] for table in (instance.capacity, instance.factories)
+    )
     return sub_instance(instance, lots, arcs, _left(capacity, others), _left_to_cost(factories, others))
 
 
@@ -39,37 +38,45 @@ def cost_of(part: Instance, plan: Plan) -> dict[str, float]:
 
 def around(instance: Instance, plan: Plan, lot_id: str, most_arcs: int) -> list[str]:
     """The lot and those that hold most minutes at its factories, as many as their arcs allow; all where all fit."""
-    sizes = instance.arcs.groupby("lot_id").size()
     if len(instance.arcs) <= most_arcs:
         return instance.orders["lot_id"].tolist()
     mine = instance.arcs["factory_id"][instance.arcs["lot_id"] == lot_id]
     near = plan.schedule[plan.schedule["factory_id"].isin(mine) & (plan.schedule["lot_id"] != lot_id)]
-    minutes = (near["setup_minutes"] + near["run_minutes"]).groupby(near["lot_id"]).sum()
-    ranked = [lot_id, *minutes.sort_values(ascending=False, kind="stable").index]
+    ranked = [lot_id, *busiest(near)]
+    return ranked[: max(1, within_arcs(instance, ranked, most_arcs))]
+
+
+def busiest(schedule: pd.DataFrame) -> list[str]:
+    """The lots of some work, those with most minutes first."""
+    minutes = worked(schedule).groupby("lot_id")["minutes"].sum()
+    return [str(lot_id) for lot_id in minutes.sort_values(ascending=False, kind="stable").index]
+
+
+def within_arcs(instance: Instance, ranked: list[str], most_arcs: float) -> int:
+    """How many of the first lots have no more arcs together than so many."""
+    sizes = instance.arcs.groupby("lot_id").size()
     total = np.cumsum(sizes.reindex(ranked, fill_value=0))
-    return ranked[: max(1, int(np.searchsorted(total, most_arcs, side="right")))]
+    return int(np.searchsorted(total, most_arcs, side="right"))
 
 
-def _frozen(instance: Instance, plan: Plan, others: pd.DataFrame) -> pd.DataFrame:
-    """The others' work cut down to their frozen pieces."""
-    kept = instance.incumbent[instance.incumbent["frozen"].to_numpy(bool)][[*PAIR, "quantity"]]
-    pieces = plan.allocation.merge(kept, on=PAIR, suffixes=("", "_kept"))
-    work = others.merge(pieces, on=PAIR)
-    return work.assign(run_minutes=work["run_minutes"] * work["quantity_kept"] / work["quantity"])
+def frozen_work(instance: Instance, plan: Plan, work: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the plan's schedule cut down to frozen pieces."""
+    pieces = plan.allocation.merge(instance.frozen[[*PAIR, "quantity"]], on=PAIR, suffixes=("", "_kept"))
+    some = work.merge(pieces, on=PAIR)
+    return some.assign(run_minutes=some["run_minutes"] * some["quantity_kept"] / some["quantity"])
 
 
 def _left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    load = others.assign(load=others["setup_minutes"] + others["run_minutes"]).groupby(_DAY, as_index=False)[["load"]]
-    table = capacity.merge(load.sum(), on=_DAY, how="left").fillna({"load": 0.0})
+    """Capacity less the others' work."""
+    table = capacity.merge(day_loads(others), on=DAY, how="left").fillna({"load": 0.0})
     known = (table[column].to_numpy(dtype=float) for column in ("minutes", "overtime_minutes", "load"))
     regular, left = minutes_left(*known)
-    table = table.assign(minutes=regular, overtime_minutes=left - regular)
-    return table[[*_DAY, "minutes", "overtime_minutes", "overtime_cost"]]
+    return table.drop(columns="load").assign(minutes=regular, overtime_minutes=left - regular)
 
 
 def _left_to_cost(factories: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Engagement that nobody else pays, and targets less the others' work."""
-    work = others.assign(work=others["setup_minutes"] + others["run_minutes"]).groupby("factory_id")["work"].sum()
+    work = worked(others).groupby("factory_id")["minutes"].sum()
     done = work.reindex(factories["factory_id"], fill_value=0.0).to_numpy(dtype=float)
     costs, targets = (factories[column].to_numpy(dtype=float) for column in ("engagement_cost", "target_minutes"))
     engagement, target = costs_left(costs, targets, done > 0, done)

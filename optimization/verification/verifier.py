@@ -5,7 +5,6 @@ the claimed bound, and the Lagrangian bound where the plan carries `prices`. It 
 Tolerances: 1e-6 minutes, 1e-6 relative in money.
 """
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import duckdb
 import numpy as np
 
 from c2m.errors import InputError
+from c2m.files import read_json
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, money, percent
 from optimization.verification import rules
@@ -216,7 +216,7 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
 
 def _read_claim(folder: Path) -> dict[str, Any]:
     try:
-        claim = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        claim = read_json(folder / "report.json")
     except (OSError, ValueError) as error:
         raise InputError("plan-unreadable", [f"report.json: {error}; expected the report of a plan"]) from None
     if not isinstance(claim, dict):
@@ -259,7 +259,7 @@ def _load_table(
 
 def _set_horizon(db: duckdb.DuckDBPyConnection, folder: Path) -> None:
     file = folder / "instance.json"
-    header = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    header = read_json(file) if file.is_file() else {}
     days = header.get("horizon_days") or _scalar(db, "select coalesce(max(day), 1) from capacity")
     db.execute("create table horizon as select ?::bigint as days", [days])
 

@@ -91,7 +91,7 @@ def test_minute_of_a_busy_factory_costs_what_solving_again_says(seed: int) -> No
     plan = solve(problem, time_limit_s=3, gap=0.02)
     fixed = Fixed(problem, plan)
     some = np.random.default_rng(seed).choice(np.flatnonzero(fixed.days["minutes"] >= 1), 3).tolist()
-    assert_prices_equal_solving_again(problem, plan, [*marginal_prices.dearest(fixed, None, 3), *some])
+    assert_prices_equal_solving_again(problem, plan, [*marginal_prices.dearest(fixed, 3), *some])
 
 
 @pytest.mark.parametrize("seed", range(18))
