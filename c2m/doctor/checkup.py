@@ -81,9 +81,11 @@ def _of(name: str, check: Check) -> list[Finding]:
             return [Finding(name, None, "the clock cannot be read")]
         return [Finding(name, False, "; ".join(error.faults))]
     except httpx.RequestError as error:
-        url = error.request.url
-        return [
-            Finding(name, False, f"{url.scheme}://{url.netloc.decode()} does not answer ({error})", "start c2m up anew")
-        ]
+        return [Finding(name, False, _unanswered(error), "start c2m up anew")]
     except Exception as error:  # whatever a broken part makes a library raise: it is what the check found
         return [Finding(name, False, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")]
+
+
+def _unanswered(error: httpx.RequestError) -> str:
+    url = error.request.url
+    return f"{url.scheme}://{url.netloc.decode()} does not answer ({error})"

@@ -37,7 +37,10 @@ def broker() -> list[Finding]:
     """It runs, answers, and takes nobody without a key where keys were issued."""
     if settings().mqtt_host != LOOPBACK:
         return [Finding("broker", None, f"the broker is {settings().mqtt_host}'s, not of this machine")]
-    floor = _floor()
+    return _own_broker(_floor())
+
+
+def _own_broker(floor: dict[str, Any]) -> list[Finding]:
     port = floor["mqtt_port"]
     said = _said_to_a_stranger(port) if _runs("broker", floor["pids"]["broker"]) and listens(port) else b""
     faults = [] if said else [f"nobody answers on port {port}"]
@@ -68,21 +71,25 @@ def _said_to_a_stranger(port: int) -> bytes:
 
 def services() -> Iterator[Finding]:
     """Relay, collector, and simulated factories where there are any."""
-    if settings().mqtt_host != LOOPBACK:
-        return
-    for name, pid in _floor()["pids"].items():
-        if name == "broker":
-            continue
-        runs = _runs(name, pid)
-        seen = f"process {pid} runs" if runs else f"process {pid} has ended"
-        yield Finding(name, runs, seen, "" if runs else f"read {log_file(name)}; start c2m up anew")
+    if settings().mqtt_host == LOOPBACK:
+        yield from (_service(name, pid) for name, pid in _floor()["pids"].items() if name != "broker")
+
+
+def _service(name: str, pid: int) -> Finding:
+    if _runs(name, pid):
+        return Finding(name, True, f"process {pid} runs")
+    return Finding(name, False, f"process {pid} has ended", f"read {log_file(name)}; start c2m up anew")
 
 
 def processes() -> list[Finding]:
     """No child of `c2m up` has ended again and again."""
-    failing = [one for one in keeper.noted() if one["state"] == "keeps failing"]
-    faults = [f"{one['process']} keeps failing since {one['since']}, {one['reason']}" for one in failing]
-    well = f"{len(keeper.noted())} run, restarted {sum(one['restarts'] for one in keeper.noted())} times"
+    noted = keeper.noted()
+    faults = [
+        f"{one['process']} keeps failing since {one['since']}, {one['reason']}"
+        for one in noted
+        if one["state"] == "keeps failing"
+    ]
+    well = f"{len(noted)} run, restarted {sum(one['restarts'] for one in noted)} times"
     return judged("processes", faults, well, f"read its file in {settings().home / 'logs'}")
 
 

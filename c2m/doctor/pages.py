@@ -54,12 +54,15 @@ def healths() -> Iterator[Finding]:
 
 def _own(name: str, url: str, port: str) -> Finding:
     answer = _get(url, login(url))
-    owner = answer.headers.get(HEADER)
-    if owner != home_id():
-        seen = f"{url} answers for home {owner or 'unknown'}, this is {home_id()}"
-        return Finding(name, False, seen, f"{port}: start c2m up anew, on another port where this one is taken")
+    if (owner := answer.headers.get(HEADER)) != home_id():
+        return _of_another_home(name, url, port, owner)
     move = "" if answer.is_success else "start c2m up anew"
     return Finding(name, answer.is_success, f"{url} answers with {answer.status_code}", move)
+
+
+def _of_another_home(name: str, url: str, port: str, owner: str | None) -> Finding:
+    seen = f"{url} answers for home {owner or 'unknown'}, this is {home_id()}"
+    return Finding(name, False, seen, f"{port}: start c2m up anew, on another port where this one is taken")
 
 
 def _get(url: str, auth: tuple[str, str] | None = None) -> httpx.Response:

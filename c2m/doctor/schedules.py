@@ -35,11 +35,14 @@ def address() -> str:
 def server() -> Iterator[Finding]:
     """It answers, and is this home's."""
     home, own = orchestrator(address()).home(), settings().home.resolve()
-    if home is None or home == own:
+    if home in (None, own):
         yield Finding("Prefect server", True, f"{address()} answers, for {home or 'whoever uses it'}")
     else:
         seen = f"{address()} is the server of {home}, not of {own}"
-        yield Finding("Prefect server", False, seen, "set C2M_PREFECT_PORT to a free port and start c2m up anew")
+        yield Finding("Prefect server", False, seen, _OTHER_PORT)
+
+
+_OTHER_PORT = "set C2M_PREFECT_PORT to a free port and start c2m up anew"
 
 
 def deployments() -> list[Finding]:

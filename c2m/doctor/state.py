@@ -93,11 +93,9 @@ def marts() -> list[Finding]:
 
 def disk() -> list[Finding]:
     """Room is left."""
-    usage = shutil.disk_usage(settings().home)
-    free_gb = usage.free / 1e9
-    faults = [f"{free_gb:.1f} GB free on the disk of {settings().home}"] if free_gb < settings().least_free_gb else []
-    move = f"make room: at least {settings().least_free_gb:g} GB (C2M_LEAST_FREE_GB)"
-    return judged("disk", faults, f"{free_gb:,.0f} GB free", move)
+    free_gb, least_gb = shutil.disk_usage(settings().home).free / 1e9, settings().least_free_gb
+    faults = [f"{free_gb:.1f} GB free on the disk of {settings().home}"] if free_gb < least_gb else []
+    return judged("disk", faults, f"{free_gb:,.0f} GB free", f"make room: at least {least_gb:g} GB (C2M_LEAST_FREE_GB)")
 
 
 def moment() -> list[Finding]:

@@ -297,8 +297,7 @@ def undecided(plan: pd.DataFrame, most_hours: float) -> pd.DataFrame:
 
 def twins(factories: pd.DataFrame) -> pd.DataFrame:
     """Factories that look like another one's row. factories: factory_id, same_place_as (None: no), same_place_by."""
-    rows = factories[factories["same_place_as"].notna()].copy()
-    rows["job_order_ids"] = rows["order_ids"] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+    rows = _without_work(factories[factories["same_place_as"].notna()])
 
     def cause(row: Any) -> str:
         return (
@@ -313,8 +312,7 @@ def twins(factories: pd.DataFrame) -> pd.DataFrame:
 
 def scans(quality: pd.DataFrame) -> pd.DataFrame:
     """Factories that sent other content under a known scan_id. quality: factory_id, conflicting_scans."""
-    rows = quality[quality["conflicting_scans"] > 0].copy()
-    rows["job_order_ids"] = rows["order_ids"] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+    rows = _without_work(quality[quality["conflicting_scans"] > 0])
 
     def cause(row: Any) -> str:
         return f"{row.factory_id} sent {row.conflicting_scans:,} scans with other content under an id that was known"
@@ -323,6 +321,12 @@ def scans(quality: pd.DataFrame) -> pd.DataFrame:
         return f"Ask {row.factory_id} which are right: the first counts; another value takes a scan with `corrects`"
 
     return _alerts("scans", rows, "factory_id", WARNING, cause, move)
+
+
+def _without_work(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of an alert that is about no job order and no order."""
+    nothing: pd.Series[Any] = pd.Series([[] for _ in rows.index], rows.index, dtype=object)
+    return rows.assign(job_order_ids=nothing, order_ids=nothing)
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":
@@ -357,9 +361,14 @@ def _by_size(seen: pd.Series, limit: float) -> Any:
 def _alerts(kind: str, rows: pd.DataFrame, subject: str, severity: Any, cause: Say, move: Say) -> pd.DataFrame:
     """The columns of ALERT; where rows have no lists of job orders and orders, they are about one of each."""
     said = [(cause(row), move(row)) for row in rows.itertuples()]
-    found = rows.assign(kind=kind, subject=rows[subject], severity=severity)
+    found = rows if "job_order_ids" in rows else _about_one(rows)
+    found = found.assign(kind=kind, subject=rows[subject], severity=severity)
     found[["cause", "move"]] = pd.DataFrame(said, columns=["cause", "move"], index=rows.index)
-    if "job_order_ids" not in found:
-        found["job_order_ids"] = [[one] for one in rows["job_order_id"]]
-        found["order_ids"] = [[one] for one in rows["order_id"]]
     return found[ALERT]
+
+
+def _about_one(rows: pd.DataFrame) -> pd.DataFrame:
+    found = rows.copy()
+    for column in ("job_order_id", "order_id"):
+        found[f"{column}s"] = [[one] for one in rows[column]]
+    return found

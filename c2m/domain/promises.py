@@ -131,10 +131,14 @@ def _groups(due: pd.DataFrame, name: str) -> Any:
 
 
 def _distance(due: pd.DataFrame) -> "pd.Series[str]":
+    names = _distance_names()
+    return due["days_ahead"].map(lambda days: names[np.searchsorted(DISTANCE_DAYS, days)])
+
+
+def _distance_names() -> list[str]:
     first = (0, *(border + 1 for border in DISTANCE_DAYS))
     names = [f"{low:02d}-{high:02d} days" for low, high in zip(first, DISTANCE_DAYS, strict=False)]
-    names.append(f"{first[-1]:02d} days and more")
-    return due["days_ahead"].map(lambda days: names[np.searchsorted(DISTANCE_DAYS, days)])
+    return [*names, f"{first[-1]:02d} days and more"]
 
 
 CLASSES: dict[str, Any] = {

@@ -1,12 +1,13 @@
 """The order book as people ask about it: what is open, why, and what to do; which lots several factories share."""
 
-import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from c2m import clock
+from c2m.files import read_json
 from c2m.ledger import job_orders, orders, plans, status
 from c2m.ledger.states import GIVEN_BACK, LIVE
 from c2m.ledger.store import session
@@ -84,8 +85,11 @@ def _again(today: date) -> str:
 def _left(plan: dict[str, Any], held: set[str]) -> dict[str, str]:
     """Why the latest plan leaves lots short, or its release held them back, by lot."""
     reasons = dict.fromkeys(held, f"held back when plan {plan['plan_id']} was released")
-    file = settings().home / plan["folder"] / "plan" / "report.json"
-    if file.exists():
-        unmet = json.loads(file.read_text(encoding="utf-8"))["unmet"]
-        reasons |= {one["order_id"]: one["reason"] for one in unmet}
-    return reasons
+    return reasons | {one["order_id"]: one["reason"] for one in _unmet(settings().home / plan["folder"])}
+
+
+def _unmet(folder: Path) -> list[dict[str, Any]]:
+    """The lots that a plan leaves short; none where its folder is gone."""
+    file = folder / "plan" / "report.json"
+    found: list[dict[str, Any]] = read_json(file)["unmet"] if file.exists() else []
+    return found

@@ -58,9 +58,7 @@ def tell(listener: str, send: Callable[[pd.DataFrame], bool], now: datetime, onl
     bool
         Whether it took them, or there was nothing to tell.
     """
-    with session() as s:
-        news = alerts.untold(s, listener)
-    news = news[news["closed_at"].isna() & (news["severity"] >= URGENT)] if only_urgent else news
+    news = _news(listener, only_urgent)
     if news.empty:
         return True
     if not send(news):
@@ -68,6 +66,12 @@ def tell(listener: str, send: Callable[[pd.DataFrame], bool], now: datetime, onl
     with session() as s:
         alerts.note(s, listener, news, now)
     return True
+
+
+def _news(listener: str, only_urgent: bool) -> pd.DataFrame:
+    with session() as s:
+        news = alerts.untold(s, listener)
+    return news[news["closed_at"].isna() & (news["severity"] >= URGENT)] if only_urgent else news
 
 
 def is_quiet(now: datetime, policy: RobotPolicy) -> bool:
@@ -95,8 +99,11 @@ def _line(row: Any) -> str:
     about = f"{row.kind} {row.subject}"
     if row.over:
         return f"OVER: {about}"
-    orders = ", ".join(row.order_ids[:_ORDERS]) + (" ..." if len(row.order_ids) > _ORDERS else "")
-    return f"{SEVERITY[row.severity].upper()}: {about}: {row.cause}. {row.move}. Orders: {orders}"
+    return f"{SEVERITY[row.severity].upper()}: {about}: {row.cause}. {row.move}. Orders: {_first(row.order_ids)}"
+
+
+def _first(order_ids: list[str]) -> str:
+    return ", ".join(order_ids[:_ORDERS]) + (" ..." if len(order_ids) > _ORDERS else "")
 
 
 def _try(url: SecretStr, now: datetime, policy: RobotPolicy) -> bool:

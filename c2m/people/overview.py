@@ -1,12 +1,12 @@
 """Where the platform stands, for `c2m status`: rows by feed, orders, job orders, plan, forecast."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from c2m import clock
 from c2m.feeds.landing import read_landed
+from c2m.files import read_json
 from c2m.ledger import plans, status
 from c2m.ledger.store import session
 from c2m.people import book
@@ -18,24 +18,32 @@ def overview() -> dict[str, Any]:
 
     shared_lots and open_orders: rows as `c2m.people.book` makes them.
     """
+    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **_ledger(), "forecast": forecast()}
+    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
+
+
+def _ledger() -> dict[str, Any]:
+    """The ledger's part, its plan with where it stands and what its folder says."""
     with session() as s:
         ledger = status.summary(s)
         if plan := ledger["plan"]:
             plan["standing"] = plans.standing(s, plan["plan_id"]).words
     if plan:
         plan |= kept(plan)
-    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
-    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
+    return ledger
 
 
 def kept(plan: dict[str, Any]) -> dict[str, Any]:
     """What ended the search, what the verifier says, what the day and the common rule cost: as kept in the folder."""
     folder = settings().home / plan["folder"]
-    day, report, verdict = (_json(folder / name) for name in ("day.json", "plan/report.json", "verdict.json"))
-    names = {"day_objective": "objective", "common_rule_objective": "common_rule_objective", "saved": "saved"}
-    figures = {name: day[key] for name, key in names.items() if key in day}
+    report, verdict = _json(folder / "plan/report.json"), _json(folder / "verdict.json")
     verified = verdict.get("verdict", {}).get("words")  # absent in older folders
-    return {"stopped_by": report.get("stopped_by"), "verified": verified, **figures}
+    return {"stopped_by": report.get("stopped_by"), "verified": verified, **_day_figures(_json(folder / "day.json"))}
+
+
+def _day_figures(day: dict[str, Any]) -> dict[str, Any]:
+    names = {"day_objective": "objective", "common_rule_objective": "common_rule_objective", "saved": "saved"}
+    return {name: day[key] for name, key in names.items() if key in day}
 
 
 def in_words(plan: dict[str, Any]) -> dict[str, str]:
@@ -77,5 +85,5 @@ def forecast() -> dict[str, Any]:
 
 def _json(file: Path) -> dict[str, Any]:
     """What a file holds; nothing where it is not there."""
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    content: dict[str, Any] = read_json(file) if file.exists() else {}
     return content

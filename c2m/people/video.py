@@ -81,10 +81,14 @@ def latest(since: datetime, before: datetime) -> pd.DataFrame:
         FROM {landing.source("scans")} WHERE "at" >= $since AND "at" < $before AND received_at < $before
         GROUP BY job_order_id, factory_id ORDER BY job_order_id, factory_id
     """  # noqa: S608
-    asked = {"since": since.astimezone(UTC).replace(tzinfo=None), "before": before.astimezone(UTC).replace(tzinfo=None)}
     with landing.connect() as connection:
-        found = connection.execute(query, asked).df()
+        found = connection.execute(query, {"since": _naive(since), "before": _naive(before)}).df()
     return _with_links(found.assign(first=found["last"])).drop(columns="first")
+
+
+def _naive(moment: datetime) -> datetime:
+    """UTC without a zone, as scans land."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _with_links(found: pd.DataFrame) -> pd.DataFrame:

@@ -10,10 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from c2m.files import sha256, write_atomically, write_with
+from c2m.files import read_json, sha256, write_atomically, write_with
 from c2m.settings import settings
 
 KEYS = ["merchant_id", "style_id", "ds"]
+
+
+def _write(file: Path, rows: pd.DataFrame) -> None:
+    write_with(file, lambda part: rows.to_parquet(part, compression="zstd", row_group_size=20_000))
 
 
 def keep(
@@ -37,8 +41,7 @@ def keep(
         KEYS and a column per feature, a row per style and day; demand in units of `scale` (pieces).
     """
     file = _folder(day) / f"{windows.stem}.parquet"
-    rows = features.sort_values(KEYS, ignore_index=True)
-    write_with(file, lambda part: rows.to_parquet(part, compression="zstd", row_group_size=20_000))
+    _write(file, features.sort_values(KEYS, ignore_index=True))
     said = {"model": model, "build_id": build_id, "forecasts": forecasts.name, "features_sha256": sha256(file)}
     write_atomically(file.with_suffix(".json"), json.dumps(said, indent=1).encode())
 
@@ -48,7 +51,7 @@ def of(day: str, windows: Path) -> dict[str, Any] | None:
     said = _folder(day) / f"{windows.stem}.json"
     if not said.exists():
         return None
-    return {**json.loads(said.read_text(encoding="utf-8")), "file": said.with_suffix(".parquet")}
+    return {**read_json(said), "file": said.with_suffix(".parquet")}
 
 
 def _folder(day: str) -> Path:

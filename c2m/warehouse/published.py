@@ -20,7 +20,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.rules import literal
-from c2m.files import sha256, write_atomically
+from c2m.files import read_json, sha256, write_atomically
 from c2m.settings import settings
 
 PROJECT = c2m.PROJECT / "dbt_project"
@@ -86,12 +86,12 @@ def remove_old_warehouse() -> None:
 
     All that it holds follows from the landing zone, and the next build makes it again.
     """
-    code = hashlib.sha256(json.dumps(_code()).encode())
-    mark = settings().home / "warehouse.code"
-    if not mark.exists() or mark.read_text() != code.hexdigest():
-        for file in settings().home.glob(f"{settings().warehouse.name}*"):  # and DuckDB's log of what is not in it yet
-            file.unlink()
-        write_atomically(mark, code.hexdigest().encode())
+    code, mark = hashlib.sha256(json.dumps(_code()).encode()).hexdigest(), settings().home / "warehouse.code"
+    if mark.exists() and mark.read_text() == code:
+        return
+    for file in settings().home.glob(f"{settings().warehouse.name}*"):  # and DuckDB's log of what is not in it yet
+        file.unlink()
+    write_atomically(mark, code.encode())
 
 
 def _landed(business_date: date) -> list[str]:
@@ -154,7 +154,7 @@ def publish(business_date: date, inputs: str | None = None, whole: bool = True) 
 def manifest() -> dict[str, Any]:
     """What is published now."""
     try:
-        found: dict[str, Any] = json.loads(_pointer().read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(_pointer())
     except FileNotFoundError:
         fault = (
             f"nothing is published in {settings().published}; build the marts first: c2m run, or the flow `transform`"
@@ -166,7 +166,7 @@ def manifest() -> dict[str, Any]:
 def manifest_of(build_id: str) -> dict[str, Any] | None:
     """The manifest of a build, also of one whose files were removed since; None where there was none of that name."""
     kept = _kept(build_id)
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+    return read_json(kept) if kept.exists() else None
 
 
 def as_of(manifest: dict[str, Any], day: date) -> str:
@@ -185,14 +185,15 @@ def is_published() -> bool:
 
 def faults() -> list[str]:
     """Files of the published build that are missing or not what was published, in words."""
-    wrong = []
-    for name, mart in manifest()["marts"].items():
-        file = settings().published / mart["file"]
-        if not file.exists():
-            wrong.append(f"{name}: {file} is missing")
-        elif sha256(file) != mart["sha256"]:
-            wrong.append(f"{name}: {file} is not what was published")
-    return wrong
+    found = ((name, _fault(mart)) for name, mart in manifest()["marts"].items())
+    return [f"{name}: {fault}" for name, fault in found if fault]
+
+
+def _fault(mart: dict[str, Any]) -> str:
+    file = settings().published / mart["file"]
+    if not file.exists():
+        return f"{file} is missing"
+    return "" if sha256(file) == mart["sha256"] else f"{file} is not what was published"
 
 
 def path(name: str) -> Path:
@@ -243,7 +244,7 @@ def _good_build(business_date: date) -> str:
     results = settings().home / "dbt_target" / "run_results.json"
     if not results.exists():
         raise InputError("no-build", [f"dbt has not run, {results} is missing; build the marts first (`transform`)"])
-    run = json.loads(results.read_text(encoding="utf-8"))
+    run = read_json(results)
     faults = [
         f"dbt: {result['unique_id']} ended as {result['status']}: {result['message']}"
         for result in run["results"]

@@ -4,7 +4,7 @@ job order <- allocation <- plan <- lot <- quantity <- forecast <- model version 
 rows <- source rows; beside the forecast the stock, and instead of both the lines of a merchant's order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,14 +61,18 @@ def why(session: Session, name: str) -> Chain:
 
 def _of_lot(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
     jobs = session.scalars(select(JobOrder).where(JobOrder.lot_id == lot.lot_id).order_by(JobOrder.job_order_id)).all()
-    shown = set()
-    for link in (link for job in jobs for link in made.of_job_order(session, job)):
-        if (link.name, link.of) not in shown:
-            shown.add((link.name, link.of))
-            yield link
+    yield from _each_once(link for job in jobs for link in made.of_job_order(session, job))
     if not jobs:
         yield made.unplaced(session, lot)
     yield from _upstream(session, connection, shelf, lot)
+
+
+def _each_once(links: Iterable[Link]) -> Iterable[Link]:
+    """Job orders of a lot share plans."""
+    found: dict[tuple[str, str], Link] = {}
+    for link in links:
+        found.setdefault((link.name, link.of), link)
+    return found.values()
 
 
 def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
@@ -77,7 +81,12 @@ def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Sh
     if session.get_one(Order, lot.order_id).source == "merchant":
         yield lines.of_lot(session, connection, lot)
         yield from _sources(connection, shelf, "merchant_order_lines", "order_lines", lot.order_id)
-        return
+    else:
+        yield from _replenished(session, connection, shelf, lot)
+
+
+def _replenished(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+    """Down from the quantity that the platform ordered: its forecast, and the stock of its SKUs."""
     quantity, figures, skus = ordered.quantity_of(session, lot)
     yield quantity
     if figures is None:

@@ -49,31 +49,37 @@ def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link
 
 def _window_words(window: Figures) -> str:
     quantiles = ", ".join(f"{name} {pieces(window[name])}" for name in ("q10", "q50", "q90"))
-    return (
-        f"Made {window['known_at']:%Y-%m-%d %H:%M} UTC by model version {window['model_version']}: "
-        f"{window['window_days']} days from {window['business_date']}, mean {pieces(window['mean'])}, {quantiles}."
-    )
+    made = f"Made {window['known_at']:%Y-%m-%d %H:%M} UTC by model version {window['model_version']}"
+    return f"{made}: {_days_words(window)}, mean {pieces(window['mean'])}, {quantiles}."
+
+
+def _days_words(window: Figures) -> str:
+    return f"{window['window_days']} days from {window['business_date']}"
 
 
 def _landed(connection: duckdb.DuckDBPyConnection, lot: Figures) -> list[Figures]:
     """Rows of the style's window; several where it was forecast twice at one moment."""
     files = [str(file) for file in sorted(landing.folder("forecast_windows").glob("[!.]*.parquet"))]
-    rows = connection.execute(
-        """FROM read_parquet($files, union_by_name = true, filename = true)
-        WHERE merchant_id = $merchant_id AND style_id = $style_id AND business_date = $day
-            AND window_days = $window AND known_at = $moment AND model_version = $version""",
-        {
-            "files": files,
-            "merchant_id": lot["merchant_id"],
-            "style_id": lot["style_id"],
-            "day": lot["business_date"],
-            "window": lot["window_days"],
-            "moment": lot["forecast_at"].replace(tzinfo=None),
-            "version": lot["model_version"],
-        },
-    )
+    rows = connection.execute(_WINDOW, {"files": files, **_key(lot)})
     names = [column[0] for column in rows.description or ()]
     return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
+_WINDOW = """FROM read_parquet($files, union_by_name = true, filename = true)
+    WHERE merchant_id = $merchant_id AND style_id = $style_id AND business_date = $day
+        AND window_days = $window AND known_at = $moment AND model_version = $version"""
+
+
+def _key(lot: Figures) -> Figures:
+    """By what the window of a lot's forecast is found."""
+    return {
+        "merchant_id": lot["merchant_id"],
+        "style_id": lot["style_id"],
+        "day": lot["business_date"],
+        "window": lot["window_days"],
+        "moment": lot["forecast_at"].replace(tzinfo=None),
+        "version": lot["model_version"],
+    }
 
 
 def _compare_days(connection: duckdb.DuckDBPyConnection, link: Link, lot: Figures, file: Path) -> None:
@@ -81,15 +87,17 @@ def _compare_days(connection: duckdb.DuckDBPyConnection, link: Link, lot: Figure
     if not file.exists():
         link.expect("the landed forecast of its days", file.name, None)
         return
-    rows = connection.execute(
-        """SELECT mean FROM read_parquet($file) WHERE merchant_id = $merchant_id AND style_id = $style_id
-        ORDER BY ds""",
-        {"file": str(file), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
-    )
-    days = [mean for (mean,) in rows.fetchall()]
-    window = lot["window_days"]
+    days, window = _means(connection, lot, file), lot["window_days"]
     beyond = max(0, window - len(days)) * sum(days[-7:]) / max(1, len(days[-7:]))
     link.expect("mean of the window, summed over its days", lot["forecast_mean"], sum(days[:window]) + beyond)
+
+
+def _means(connection: duckdb.DuckDBPyConnection, lot: Figures, file: Path) -> list[float]:
+    """Mean demand of the lot's style on each day of a forecast."""
+    query = """SELECT mean FROM read_parquet($file) WHERE merchant_id = $merchant_id AND style_id = $style_id
+        ORDER BY ds"""
+    style = {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"]}
+    return [mean for (mean,) in connection.execute(query, {"file": str(file), **style}).fetchall()]
 
 
 def model_of(lot: Figures, origin: Figures | None) -> Link:
@@ -137,21 +145,25 @@ def _selected(uri: str, version: str) -> dict[str, str] | None:
     url = url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
     key = {"name": MODEL, "version": int(version)}
     with create_engine(url).connect() as connection:
-        row = connection.execute(
-            text("SELECT run_id, status FROM model_versions WHERE name = :name AND version = :version"), key
-        ).one_or_none()
-        tags = connection.execute(
-            text("SELECT key, value FROM model_version_tags WHERE name = :name AND version = :version"), key
-        ).all()
+        row = connection.execute(text(_RUN), key).one_or_none()
+        tags = connection.execute(text(_TAGS), key).all()
     return None if row is None else {"run_id": row[0], "status": row[1], **dict(map(tuple, tags))}
 
 
+_RUN = "SELECT run_id, status FROM model_versions WHERE name = :name AND version = :version"
+_TAGS = "SELECT key, value FROM model_version_tags WHERE name = :name AND version = :version"
+
+
 def _asked(uri: str, version: str) -> dict[str, str] | None:
-    address = f"{uri.rstrip('/')}/api/2.0/mlflow/model-versions/get?name={MODEL}&version={version}"
-    with urlopen(address, timeout=_REGISTRY_S) as answer:  # noqa: S310 - the setting's own server
-        found = json.load(answer)["model_version"]
+    found = _model_version(f"{uri.rstrip('/')}/api/2.0/mlflow/model-versions/get?name={MODEL}&version={version}")
     tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
     return {"run_id": found["run_id"], "status": found["status"], **tags}
+
+
+def _model_version(address: str) -> dict[str, Any]:
+    with urlopen(address, timeout=_REGISTRY_S) as answer:  # noqa: S310 - the setting's own server
+        found: dict[str, Any] = json.load(answer)["model_version"]
+    return found
 
 
 def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Figures, sold: Sold) -> Link:

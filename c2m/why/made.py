@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from c2m.files import read_json
 from c2m.ids import derive_id
 from c2m.ledger.states import LIVE
 from c2m.ledger.tables import (
@@ -44,12 +44,14 @@ def unplaced(session: Session, lot: Lot) -> Link:
     """A lot without a job order: what the newest plan says of it."""
     link = Link("job order", lot.lot_id, ["None was sent for this lot."])
     chosen = select(PlanAllocation, Plan).join(Plan, Plan.plan_id == PlanAllocation.plan_id)
-    found = session.execute(chosen.where(PlanAllocation.lot_id == lot.lot_id).order_by(Plan.at.desc()).limit(1)).first()
-    if found:
-        pair, plan = found
-        why = "withheld at its release" if pair.withheld else f"the plan is {plan.state}"
-        link.words.append(f"Plan {plan.plan_id} gives {pair.quantity:,} pieces to {pair.factory_id}: {why}.")
+    chosen = chosen.where(PlanAllocation.lot_id == lot.lot_id).order_by(Plan.at.desc())
+    link.words += [_unsent_words(pair, plan) for pair, plan in session.execute(chosen.limit(1))]
     return link
+
+
+def _unsent_words(pair: PlanAllocation, plan: Plan) -> str:
+    why = "withheld at its release" if pair.withheld else f"the plan is {plan.state}"
+    return f"Plan {plan.plan_id} gives {pair.quantity:,} pieces to {pair.factory_id}: {why}."
 
 
 def _revisions(session: Session, job: JobOrder) -> list[JobOrderRevision]:
@@ -78,8 +80,7 @@ def _job_order(session: Session, job: JobOrder, asked: Sequence[JobOrderRevision
 
 def _compare_revisions(link: Link, session: Session, job: JobOrder, asked: Sequence[JobOrderRevision]) -> None:
     """What it asks for is what its newest revision does, or the one that the factory agreed to last."""
-    newest = max((one.revision for one in asked), default=0)
-    in_force = {one.quantity for one in asked if one.revision in (newest, job.confirmed_revision)}
+    in_force = _in_force(job, asked)
     if job.requested not in in_force:
         link.expect("pieces of a revision that a plan asked for", job.requested, sorted(in_force) or None)
     told = _told(session, job.job_order_id)
@@ -88,6 +89,12 @@ def _compare_revisions(link: Link, session: Session, job: JobOrder, asked: Seque
         return
     for one in asked:
         link.expect(f"pieces in the message of revision {one.revision}", one.quantity, told.get(one.revision))
+
+
+def _in_force(job: JobOrder, asked: Sequence[JobOrderRevision]) -> set[int]:
+    """Pieces of the newest revision and of the confirmed one."""
+    newest = max((one.revision for one in asked), default=0)
+    return {one.quantity for one in asked if one.revision in (newest, job.confirmed_revision)}
 
 
 def _told(session: Session, job_order_id: str) -> dict[int, int]:
@@ -140,10 +147,12 @@ def _plan(session: Session, plan_id: str, lot_ids: Sequence[str]) -> Link:
 
 def _released(session: Session, link: Link) -> None:
     decisions = session.scalars(select(Decision).where(Decision.plan_id == link.of).order_by(Decision.at)).all()
-    link.words += [
-        f"{one.decision.capitalize()} by {one.actor}, {one.at:%Y-%m-%d %H:%M}: {one.reason}" for one in decisions
-    ]
+    link.words += [_decision_words(one) for one in decisions]
     link.expect("a release", True, any(one.decision == "released" for one in decisions))
+
+
+def _decision_words(one: Decision) -> str:
+    return f"{one.decision.capitalize()} by {one.actor}, {one.at:%Y-%m-%d %H:%M}: {one.reason}"
 
 
 def _pairs(session: Session, plan_id: str) -> dict[tuple[str, str], int]:
@@ -154,8 +163,8 @@ def _pairs(session: Session, plan_id: str) -> dict[tuple[str, str], int]:
 def _read_folder(
     link: Link, plan: Plan, folder: Path, lot_ids: Sequence[str], pairs: dict[tuple[str, str], int]
 ) -> None:
-    report = json.loads((folder / "plan" / "report.json").read_text(encoding="utf-8"))
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    report = read_json(folder / "plan" / "report.json")
+    verdict = read_json(folder / "verdict.json")
     link.expect("SHA-256 of the instance in its folder", plan.instance_sha256, _fingerprint(folder / "instance"))
     _compare_report(link, plan, report, verdict)
     rows = _rows(folder / "plan", "allocation")
@@ -172,11 +181,16 @@ def _read_folder(
 def _compare_report(link: Link, plan: Plan, report: dict[str, Any], verdict: dict[str, Any]) -> None:
     link.expect("SHA-256 of the instance in its report", plan.instance_sha256, report["instance_sha256"])
     for name in ("objective", "bound"):
-        if abs(float(getattr(plan, name)) - report[name]) > _CENT_OF_A_CENT:
-            link.expect(f"{name} in its report", float(getattr(plan, name)), report[name])
+        _compare_money(link, f"{name} in its report", float(getattr(plan, name)), report[name])
     link.expect("sum of its cost parts", report["objective"], sum(report["cost"].values()))
     link.expect("verdict", True, verdict["ok"])
     link.expect("cost that the verifier found", report["objective"], verdict["objective"])
+
+
+def _compare_money(link: Link, what: str, kept: float, reported: float) -> None:
+    """The ledger keeps money to the hundredth of a cent."""
+    if abs(kept - reported) > _CENT_OF_A_CENT:
+        link.expect(what, kept, reported)
 
 
 def _told_by(verdict: dict[str, Any]) -> str:
@@ -192,13 +206,14 @@ def _lots(
     asked = {row["order_id"]: int(row["quantity"]) for row in _rows(folder / "instance", "orders")}
     unmet = Counter({row["order_id"]: int(row["quantity"]) for row in report["unmet"]})
     for lot_id in lot_ids:
-        at = {factory: made for (lot, factory), made in placed.items() if lot == lot_id}
-        link.words.append(
-            f"Of the lot's {asked.get(lot_id, 0):,} pieces to place: "
-            + ", ".join(f"{made:,} at {factory}" for factory, made in sorted(at.items()))
-            + f", {unmet[lot_id]:,} unmet."
-        )
+        at = {factory: made for (lot, factory), made in sorted(placed.items()) if lot == lot_id}
+        link.words.append(_placed_words(asked.get(lot_id, 0), at, unmet[lot_id]))
         link.expect(f"pieces of lot {lot_id} to place", sum(at.values()) + unmet[lot_id], asked.get(lot_id))
+
+
+def _placed_words(asked: int, at: dict[str, int], unmet: int) -> str:
+    places = [f"{made:,} at {factory}" for factory, made in at.items()]
+    return f"Of the lot's {asked:,} pieces to place: {', '.join([*places, f'{unmet:,} unmet'])}."
 
 
 def _differ(ledger: dict[tuple[str, str], int], placed: dict[tuple[str, str], int]) -> str:

@@ -18,17 +18,20 @@ Figures = dict[str, Any]
 def of_lot(session: Session, lot: Lot) -> Link:
     """The lot is what its order and its SKUs make it."""
     order = session.get_one(Order, lot.order_id)
-    link = Link("lot", lot.lot_id)
-    link.words = [
-        f"{lot.quantity:,} pieces of style {lot.style_id}, {lot.colour}, of {lot.merchant_id}; {lot.state}, "
-        f"{lot.shipped:,} shipped.",
-        f"Order {order.order_id} ({order.source}), placed {order.placed_on}, due {order.due_on}, {order.state}.",
-    ]
+    link = Link("lot", lot.lot_id, _lot_words(lot, order))
     link.figures = {"order_id": lot.order_id, "source": order.source, "style_id": lot.style_id, "colour": lot.colour}
     link.figures |= {"quantity": lot.quantity, "placed_on": order.placed_on, "due_on": order.due_on}
     link.expect("its id", derive_id(lot.order_id, lot.merchant_id, lot.style_id, lot.colour), lot.lot_id)
     link.expect("pieces of its SKUs", lot.quantity, sum(skus_of(session, lot.lot_id).values()))
     return link
+
+
+def _lot_words(lot: Lot, order: Order) -> list[str]:
+    goods = f"{lot.quantity:,} pieces of style {lot.style_id}, {lot.colour}, of {lot.merchant_id}"
+    return [
+        f"{goods}; {lot.state}, {lot.shipped:,} shipped.",
+        f"Order {order.order_id} ({order.source}), placed {order.placed_on}, due {order.due_on}, {order.state}.",
+    ]
 
 
 def skus_of(session: Session, lot_id: str) -> dict[str, int]:
@@ -77,13 +80,17 @@ def _words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:
 def _level_words(lot: Figures) -> list[str]:
     """Why the level is what it is."""
     return [
-        f"A piece missed loses {lot['price'] - lot['cost']:,.2f} {lot['currency']} (price {lot['price']:,.2f}, cost "
-        f"{lot['cost']:,.2f}); one left over loses its cost less {lot['salvage_share']:.0%} salvage, plus holding. So "
-        f"demand should be met with probability {lot['critical_ratio']:.3f}.",
+        f"{_margin_words(lot)} So demand should be met with probability {lot['critical_ratio']:.3f}.",
         f"Demand over the {lot['window_days']} days that the order covers: mean {pieces(lot['forecast_mean'])}, half "
         f"the time up to {pieces(lot['q50'])}, 9 times of 10 up to {pieces(lot['q90'])}; at that probability "
         f"{pieces(lot['level'])} pieces: the level.",
     ]
+
+
+def _margin_words(lot: Figures) -> str:
+    price, cost, currency = lot["price"], lot["cost"], lot["currency"]
+    missed = f"A piece missed loses {price - cost:,.2f} {currency} (price {price:,.2f}, cost {cost:,.2f})"
+    return f"{missed}; one left over loses its cost less {lot['salvage_share']:.0%} salvage, plus holding."
 
 
 def _batch_words(lot: Figures, skus: Sequence[Figures], again: Reckoned) -> list[str]:

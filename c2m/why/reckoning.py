@@ -45,12 +45,10 @@ def reckon(lot: Row, skus: Sequence[Row]) -> Reckoned:
 
 def critical_ratio(lot: Row) -> float:
     """Margin over margin and loss: a piece missed loses the first, a piece left over the second."""
-    price, cost = float(lot["price"]), float(lot["cost"])
-    if price <= cost:
-        return 0.0
+    cost = float(lot["cost"])
+    margin = float(lot["price"]) - cost
     loss = cost * (1 - lot["salvage_share"] + lot["holding_share_per_day"] * lot["window_days"])
-    ratio: float = (price - cost) / (price - cost + loss)
-    return ratio
+    return float(margin / (margin + loss)) if margin > 0 else 0.0
 
 
 def level_at(quantiles: Mapping[str, float], ratio: float) -> float:
@@ -58,10 +56,14 @@ def level_at(quantiles: Mapping[str, float], ratio: float) -> float:
     if ratio <= 0:
         return 0.0
     points = sorted((_NORMAL.inv_cdf(float(f"0.{name[1:]}")), pieces) for name, pieces in quantiles.items())
-    score = _NORMAL.inv_cdf(min(max(ratio, _LIMITS[0]), _LIMITS[1]))
+    return max(_on_line(points, _NORMAL.inv_cdf(min(max(ratio, _LIMITS[0]), _LIMITS[1]))), 0.0)
+
+
+def _on_line(points: Sequence[tuple[float, float]], at: float) -> float:
+    """On the line through the points, which goes straight on beyond the last ones."""
     pairs = list(pairwise(points))
-    (x0, y0), (x1, y1) = next((pair for pair in pairs if score <= pair[1][0]), pairs[-1])
-    return max(y0 + (y1 - y0) * (score - x0) / (x1 - x0), 0.0)
+    (x0, y0), (x1, y1) = next((pair for pair in pairs if at <= pair[1][0]), pairs[-1])
+    return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
 
 
 def poured(pieces: float, skus: Sequence[Row]) -> dict[str, float]:
@@ -70,11 +72,14 @@ def poured(pieces: float, skus: Sequence[Row]) -> dict[str, float]:
     high += pieces / sum(sku["size_share"] for sku in skus) if skus else 0.0
     for _ in range(200):
         middle = (low + high) / 2
-        if sum(max(sku["size_share"] * middle - _held(sku), 0.0) for sku in skus) < pieces:
-            low = middle
-        else:
-            high = middle
-    return {sku["sku_id"]: max(sku["size_share"] * high - _held(sku), 0.0) for sku in skus}
+        filled = sum(_lacking(sku, middle) for sku in skus) >= pieces
+        low, high = (low, middle) if filled else (middle, high)
+    return {sku["sku_id"]: _lacking(sku, high) for sku in skus}
+
+
+def _lacking(sku: Row, cover: float) -> float:
+    """Pieces that a SKU lacks to have this cover."""
+    return max(float(sku["size_share"] * cover - _held(sku)), 0.0)
 
 
 def batch(needed: float, least: int, trigger_share: float) -> int:

@@ -68,13 +68,11 @@ class Shelf:
 
     def source_rows(self, batches: list[Rows]) -> Iterator[Link]:
         """Per batch: the feed file is the one that came in, and its records give the rows that landed."""
-        for rows in batches[:MOST_FILES]:
-            yield self._source_row(rows)
-        if len(batches) > MOST_FILES:
-            rest = batches[MOST_FILES:]
-            link = Link("source rows", f"{rest[0].feed} of {len(rest):,} older files")
-            link.words = [f"{sum(len(rows.hashes) for rows in rest):,} rows, checked as they landed."]
-            yield link
+        yield from map(self._source_row, batches[:MOST_FILES])
+        if older := batches[MOST_FILES:]:
+            rows = sum(len(batch.hashes) for batch in older)
+            words = [f"{rows:,} rows, checked as they landed."]
+            yield Link("source rows", f"{older[0].feed} of {len(older):,} older files", words)
 
     def _source_row(self, rows: Rows) -> Link:
         link = Link("source rows", f"{rows.feed} batch {rows.batch_id}")

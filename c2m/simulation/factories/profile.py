@@ -1,6 +1,5 @@
 """What a simulated factory is: a row of the factories feed with its capabilities and calendar, from a JSON file."""
 
-import json
 import random
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from c2m.errors import InputError
+from c2m.files import read_json
 
 SHIFT_BEGINS = time(8)
 
@@ -67,7 +67,7 @@ class Profile:
 def read(file: Path) -> dict[str, Profile]:
     """The factories of a file: a list of feed rows, each with `capabilities` and `calendar` as lists of feed rows."""
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
+        rows = read_json(file)
         return {row["factory_id"]: _profile(row) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         advice = "expected a JSON list of factory rows with capabilities and calendar"
