@@ -42,11 +42,16 @@ def reload() -> bool:
     floor = settings().home / "floor.json"
     pid = json.loads(floor.read_bytes())["pids"]["broker"] if floor.exists() else None
     folder = (settings().home / "broker").absolute()
-    if pid is None or not _is_mosquitto(pid) or "allow_anonymous true" in (folder / "mosquitto.conf").read_text():
+    if pid is None or not _asks(pid, folder):
         return False
     credentials.broker_files(folder)
     os.kill(pid, signal.SIGHUP)
     return True
+
+
+def _asks(pid: int, folder: Path) -> bool:
+    """Whether a process is a broker that asks for credentials."""
+    return _is_mosquitto(pid) and "allow_anonymous true" not in (folder / "mosquitto.conf").read_text()
 
 
 def forget_expired() -> None:

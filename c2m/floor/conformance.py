@@ -240,11 +240,11 @@ class Judge:
         return None
 
     def _taken(self, name: str, body: bytes) -> Envelope | None:
-        message, place = parse(body), parse_topic(name)
+        message = parse(body)
         if isinstance(message, str):
             self._broken.append(message)
             return None
-        if place is None or message.factory_id != place[0] or KIND_OF_TYPE[message.type] != place[1]:
+        if not _is_its_place(message, name):
             self._strangers.append(f"{message.source} said {message.type} on {name}")
         self._said.append(message)
         return message
@@ -298,6 +298,11 @@ _OF_VERSION_2 = (
     "answers another rank after accept_by too",
 )
 _ACCEPT_IN_S = 3.0  # that an offer may be accepted in, where the kit waits for it to pass
+
+
+def _is_its_place(message: Envelope, name: str) -> bool:
+    """Whether a message came on the topic of its factory and kind."""
+    return parse_topic(name) == (message.factory_id, KIND_OF_TYPE[message.type])
 
 
 def _begun(message: Envelope, job_order_id: str) -> bool:

@@ -95,8 +95,11 @@ def refuse(session: Session, corrections: pd.DataFrame, at: datetime) -> int:
 def _letter(row: dict[Any, Any]) -> inbox.Refused:
     factory_id = str(row["factory_id"])
     said = to_json({name: row[name] for name in FACTS} | {"said_at": str(row["said_at"])})
-    reason = (
+    return inbox.Refused(factory_id, topic(factory_id, "scans"), said, f"type {SCANS}: {_refused_words(row)}")
+
+
+def _refused_words(row: dict[Any, Any]) -> str:
+    return (
         f"scan {row['scan_id']} corrects {row['corrects']}, which is a correction, or of another job order, SKU or "
         "operation: name the first scan of the same"
     )
-    return inbox.Refused(factory_id, topic(factory_id, "scans"), said, f"type {SCANS}: {reason}")

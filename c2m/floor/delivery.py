@@ -73,15 +73,20 @@ def begin(
     letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor
 ) -> dict[str, "Future[Receipt]"]:
     """Starts to deliver, factories side by side, those of one factory in the given order; a receipt for each."""
-    by_factory = attrgetter("factory_id")
     arriving: dict[str, Iterator[Letter]] = {}
     under_way: dict[str, Future[Receipt]] = {}
-    for factory_id, some in groupby(sorted(letters, key=by_factory), by_factory):
+    for factory_id, some in _by_factory(letters):
         try:
-            arriving[factory_id] = carrier_of(factory_id)(list(some))
+            arriving[factory_id] = carrier_of(factory_id)(some)
         except NotDeliveredError as error:
             under_way[factory_id] = failed(factory_id, str(error))
     return under_way | {name: pool.submit(_receipt, name, some) for name, some in arriving.items()}
+
+
+def _by_factory(letters: Iterable[Letter]) -> Iterator[tuple[str, list[Letter]]]:
+    factory_id = attrgetter("factory_id")
+    for name, some in groupby(sorted(letters, key=factory_id), factory_id):
+        yield name, list(some)
 
 
 def failed(factory_id: str, error: str) -> "Future[Receipt]":

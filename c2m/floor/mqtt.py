@@ -206,14 +206,19 @@ def _client(client_id: str, keeps: bool) -> Client:
         protocol=MQTTv5 if version5 else MQTTv311,
         manual_ack=True,
     )
-    password = settings().mqtt_password
-    client.username_pw_set(settings().mqtt_username or client_id, password.get_secret_value() if password else None)
-    if settings().mqtt_ca_file:
-        client.tls_set(str(settings().mqtt_ca_file))
+    _identify(client, client_id)
     client.reconnect_delay_set(0.1, 5)  # type: ignore[arg-type]  # seconds; fractions work
     client.max_inflight_messages_set(_IN_FLIGHT)
     client.on_socket_open = _no_delay
     return client
+
+
+def _identify(client: Client, client_id: str) -> None:
+    """Name, password and certificate of the settings."""
+    password = settings().mqtt_password
+    client.username_pw_set(settings().mqtt_username or client_id, password.get_secret_value() if password else None)
+    if settings().mqtt_ca_file:
+        client.tls_set(str(settings().mqtt_ca_file))
 
 
 def _no_delay(client: Client, userdata: object, connection: Any) -> None:

@@ -5,7 +5,6 @@ another one. Notices keep what each target has heard, so that nobody is told the
 could not be reached is told in the next run.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -71,6 +70,6 @@ def untold(session: Session, target: str) -> pd.DataFrame:
 def note(session: Session, target: str, told: pd.DataFrame, at: datetime) -> None:
     """Remembers that a target has heard of these rows of `untold`."""
     severity = told["severity"].where(told["closed_at"].isna(), OVER)
-    pairs: Sequence[tuple[str, int]] = list(zip(told["alert_id"], severity, strict=True))
-    notices = [{"alert_id": one, "target": target, "severity": int(grade), "at": at} for one, grade in pairs]
+    heard = zip(told["alert_id"].tolist(), severity.tolist(), strict=True)
+    notices = [{"alert_id": one, "target": target, "severity": int(grade), "at": at} for one, grade in heard]
     upsert(session, AlertNotice, notices)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import func, or_, select, update
@@ -99,11 +100,16 @@ def on_the_floor(session: Session) -> pd.DataFrame:
 
 def told(session: Session, since: datetime) -> pd.DataFrame:
     """factory_id, quantity, standard_minutes (of a piece), start_on, told_at of what factories were told of since."""
-    told_at = func.min(Outbox.at).label("told_at")
-    first = select(Outbox.job_order_id, told_at).group_by(Outbox.job_order_id).having(told_at >= since).subquery()
+    first = _first_told(since)
     columns = (JobOrder.factory_id, JobOrder.quantity, Lot.sam_minutes.label("standard_minutes"), JobOrder.start_on)
     chosen = select(*columns, first.c.told_at).join(first, first.c.job_order_id == JobOrder.job_order_id)
     return frame(session, chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).order_by(JobOrder.job_order_id))
+
+
+def _first_told(since: datetime) -> Any:
+    """When the factory was told of each job order, of those that it was not told of before."""
+    told_at = func.min(Outbox.at).label("told_at")
+    return select(Outbox.job_order_id, told_at).group_by(Outbox.job_order_id).having(told_at >= since).subquery()
 
 
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:

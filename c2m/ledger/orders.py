@@ -7,7 +7,7 @@ merchant: what grows, is reopened, or falls short by a scan that was taken back,
 no longer ordered is surplus.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -140,12 +140,17 @@ def _cancel(session: Session, order_ids: set[str], lot_ids: set[str], cancelled:
 
 def _reopen(session: Session, lots: pd.DataFrame, at: datetime) -> None:
     """What was cancelled and is ordered again."""
-    change = {"state": "open", "closed_at": None, "at": at}
-    for some in chunks(sorted(set(lots["order_id"]))):
-        session.execute(update(Order).where(Order.order_id.in_(some), Order.state == "cancelled").values(change))
-    for some in chunks(sorted(lots["lot_id"])):
-        again = update(Lot).where(Lot.lot_id.in_(some), Lot.state == "cancelled")
-        session.execute(again.values(state="open", at=at))
+    _open_again(session, Order.order_id, lots["order_id"], {"closed_at": None, "at": at})
+    _open_again(session, Lot.lot_id, lots["lot_id"], {"at": at})
+
+
+def _open_again(
+    session: Session, key: InstrumentedAttribute[str], ids: Iterable[str], change: Mapping[str, object]
+) -> None:
+    """The rows of a table with these keys."""
+    for some in chunks(sorted(set(ids))):
+        again = update(key.class_).where(key.in_(some), key.class_.state == "cancelled")
+        session.execute(again.values(state="open", **change))
 
 
 def _settle_of_orders(session: Session, order_ids: Sequence[str], at: datetime) -> None:

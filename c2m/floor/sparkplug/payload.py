@@ -70,10 +70,12 @@ def value(metric: Any, datatype: int) -> int | float | bool | str | None:
     found: int | float | bool | str | bytes = getattr(metric, field)
     if isinstance(found, bytes):  # a text that is no UTF-8
         return None
-    bits = _SIGNED_BITS.get(datatype)
-    if bits and isinstance(found, int) and found >= 1 << (bits - 1):
-        return found - (1 << bits)
-    return found
+    return _with_sign(found, _SIGNED_BITS.get(datatype)) if isinstance(found, int) else found
+
+
+def _with_sign(number: int, bits: int | None) -> int:
+    """A number of so many bits, the first of them its sign; None: it has none."""
+    return number - (1 << bits) if bits and number >= 1 << (bits - 1) else number
 
 
 def rebirth(at: datetime) -> bytes:

@@ -78,10 +78,9 @@ class Session:
 
     def _births(self, device: Device, said: Any) -> list[Reading]:
         meanings = [_Told(metric.name, metric.datatype) for metric in said.metrics]
-        told: dict[int | str, _Told] = {meaning.name: meaning for meaning in meanings}
         aliased = zip(said.metrics, meanings, strict=True)
-        told |= {metric.alias: meaning for metric, meaning in aliased if metric.HasField("alias")}
-        self.told[device] = told
+        aliases = {metric.alias: meaning for metric, meaning in aliased if metric.HasField("alias")}
+        self.told[device] = {meaning.name: meaning for meaning in meanings} | aliases
         return list(_readings(said, meanings))
 
 

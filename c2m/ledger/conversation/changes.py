@@ -61,11 +61,14 @@ def _excess(session: Session) -> dict[str, Pieces | None]:
 
 def _live(session: Session, lot_ids: Sequence[str]) -> list[JobOrder]:
     """Job orders of lots, what has not begun first; locked in the order of their ids, as everywhere."""
-    chosen = select(JobOrder.job_order_id).where(JobOrder.lot_id.in_(lot_ids), JobOrder.state.in_(LIVE))
-    names = session.scalars(chosen.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
     begun = case((JobOrder.state.in_(STARTED), 1), else_=0)
-    jobs = select(JobOrder).where(JobOrder.job_order_id.in_(names))
+    jobs = select(JobOrder).where(JobOrder.job_order_id.in_(_locked(session, lot_ids)))
     return list(session.scalars(jobs.order_by(begun, JobOrder.start_on.desc(), JobOrder.job_order_id)))
+
+
+def _locked(session: Session, lot_ids: Sequence[str]) -> Sequence[str]:
+    chosen = select(JobOrder.job_order_id).where(JobOrder.lot_id.in_(lot_ids), JobOrder.state.in_(LIVE))
+    return session.scalars(chosen.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
 
 
 def _skus(session: Session, job_order_ids: Sequence[str]) -> dict[str, list[JobOrderSku]]:
@@ -82,10 +85,14 @@ def _wanted(excess: Pieces | None, skus: Sequence[JobOrderSku]) -> Pieces:
         return {}
     wanted = {}
     for sku in skus:
-        less = min(excess.get(sku.sku_id, 0), max(0, sku.quantity - max(sku.good_pieces, sku.shipped)))
+        less = min(excess.get(sku.sku_id, 0), _not_made(sku))
         excess[sku.sku_id] = excess.get(sku.sku_id, 0) - less
         wanted[sku.sku_id] = sku.quantity - less
     return wanted
+
+
+def _not_made(sku: JobOrderSku) -> int:
+    return max(0, sku.quantity - max(sku.good_pieces, sku.shipped))
 
 
 def _question(

@@ -44,10 +44,14 @@ def lock(session: Session, envelopes: Iterable[object]) -> None:
     """
     spoken_of = {message.data.job_order_id for message in envelopes if isinstance(message, ResponseMessage)}
     for some in chunks(sorted(spoken_of)):
-        concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(some))
-        session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
-        said = select(Outbox.message_id).where(Outbox.job_order_id.in_(some))
-        session.execute(said.order_by(Outbox.message_id).with_for_update())
+        _lock_jobs(session, some)
+
+
+def _lock_jobs(session: Session, job_order_ids: Sequence[str]) -> None:
+    concerned = select(JobOrder.job_order_id).where(JobOrder.job_order_id.in_(job_order_ids))
+    session.execute(concerned.order_by(JobOrder.job_order_id).with_for_update(key_share=True))
+    said = select(Outbox.message_id).where(Outbox.job_order_id.in_(job_order_ids))
+    session.execute(said.order_by(Outbox.message_id).with_for_update())
 
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:

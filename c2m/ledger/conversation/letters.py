@@ -83,11 +83,16 @@ def require(session: Session, letter_ids: list[str]) -> None:
     InputError
         Names them.
     """
+    known = _known(session, letter_ids)
+    if unknown := [name for name in letter_ids if name not in known]:
+        raise InputError("unknown-letter", [f"no dead letter {name}; see c2m letters list --all" for name in unknown])
+
+
+def _known(session: Session, letter_ids: list[str]) -> set[str]:
     known: set[str] = set()
     for some in chunks(letter_ids):
         known |= set(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
-    if unknown := [name for name in letter_ids if name not in known]:
-        raise InputError("unknown-letter", [f"no dead letter {name}; see c2m letters list --all" for name in unknown])
+    return known
 
 
 def is_whole(letter: DeadLetter) -> bool:

@@ -109,12 +109,15 @@ def claim(session: Session, relay: str, wall: datetime, without: Collection[str]
     without: factories to leave alone now.
     """
     serialise(session, "relays")
-    theirs = select(RelayLease.factory_id).where(RelayLease.relay != relay, RelayLease.until > wall)
-    taken = {*session.scalars(theirs), *without}
-    messages = due(session, wall, without=taken)
+    messages = due(session, wall, without={*_taken(session, relay, wall), *without})
     mine = sorted({message.factory_id for message in messages})
     upsert(session, RelayLease, [{"factory_id": name, "relay": relay, "until": wall + LEASE} for name in mine])
     return messages
+
+
+def _taken(session: Session, relay: str, wall: datetime) -> Iterable[str]:
+    """Factories that another relay is at."""
+    return session.scalars(select(RelayLease.factory_id).where(RelayLease.relay != relay, RelayLease.until > wall))
 
 
 def free(session: Session, relay: str, factory_ids: Collection[str]) -> None:
@@ -268,23 +271,33 @@ def agreed(session: Session, confirmed: Mapping[str, int]) -> dict[str, JobOrder
     """What each job order's factory has accepted last, by its confirmed revision."""
     found: dict[str, JobOrder] = {}
     for some in chunks(sorted(confirmed)):
-        chosen = select(Outbox.job_order_id, Outbox.revision, Outbox.payload)
-        chosen = chosen.where(Outbox.job_order_id.in_(some), Outbox.type == STORE)
-        for job_order_id, revision, payload in session.execute(chosen):
+        for job_order_id, revision, payload in _stored(session, some):
             if revision == confirmed[job_order_id]:
                 found[job_order_id] = JobOrder.model_validate_json(to_json(payload["data"]))
     return found
 
 
+def _stored(session: Session, job_order_ids: Sequence[str]) -> Iterable[Any]:
+    """Id, revision and payload of all that factories were asked to make."""
+    chosen = select(Outbox.job_order_id, Outbox.revision, Outbox.payload)
+    return session.execute(chosen.where(Outbox.job_order_id.in_(job_order_ids), Outbox.type == STORE))
+
+
 def void(session: Session, job_order_ids: Iterable[str]) -> None:
     """As of a `Correspondence`, of many job orders."""
+    found = _unsent(session, job_order_ids)
+    lock(session, found)
+    for some in chunks(found):
+        session.execute(update(Outbox).where(Outbox.message_id.in_(some), Outbox.state.in_(OPEN)).values(state="void"))
+
+
+def _unsent(session: Session, job_order_ids: Iterable[str]) -> list[str]:
+    """Messages about job orders that are not sent yet; a cancel is sent in any case."""
     found: list[str] = []
     for some in chunks(sorted(job_order_ids)):
         open_ = (Outbox.job_order_id.in_(some), Outbox.state.in_(OPEN), Outbox.type != CANCEL)
         found += session.scalars(select(Outbox.message_id).where(*open_))
-    lock(session, found)
-    for some in chunks(found):
-        session.execute(update(Outbox).where(Outbox.message_id.in_(some), Outbox.state.in_(OPEN)).values(state="void"))
+    return found
 
 
 def unanswered(session: Session, type: str) -> set[str]:

@@ -5,7 +5,7 @@ stands in the plan's order keeps its rank; only what changes its place against s
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,10 +27,15 @@ def ranks(places: Sequence[Place]) -> list[int | None]:
         kept.remove(crowded)
     found = [place.rank for place in places]
     for left, right in pairwise([None, *kept, None]):
-        between = _movable(places, left, right)
-        for place, rank in zip(between, _spread(_rank(places, left), _rank(places, right), len(between)), strict=True):
+        for place, rank in _between(places, left, right):
             found[place] = rank
     return found
+
+
+def _between(places: Sequence[Place], left: int | None, right: int | None) -> Iterable[tuple[int, int]]:
+    """The places between two that keep their rank, with new ranks."""
+    between = _movable(places, left, right)
+    return zip(between, _spread(_rank(places, left), _rank(places, right), len(between)), strict=True)
 
 
 def _kept(places: Sequence[Place]) -> list[int]:
@@ -79,13 +84,13 @@ def _longest_rise(chosen: Sequence[int], places: Sequence[Place]) -> list[int]:
 
 def _crowded(places: Sequence[Place], kept: Sequence[int]) -> int | None:
     """A kept place beside a gap that is too small for what comes between; None where all gaps do, or nothing may go."""
-    for left, right in pairwise(kept):
-        room = (places[right].rank or 0) - (places[left].rank or 0)
-        if room <= len(_movable(places, left, right)):
-            free = [i for i in (right, left) if not places[i].fixed]
-            if free:
-                return free[0]
-    return None
+    narrow = (pair for pair in pairwise(kept) if _is_narrow(places, *pair))
+    return next((place for left, right in narrow for place in (right, left) if not places[place].fixed), None)
+
+
+def _is_narrow(places: Sequence[Place], left: int, right: int) -> bool:
+    room = (places[right].rank or 0) - (places[left].rank or 0)
+    return room <= len(_movable(places, left, right))
 
 
 def _spread(low: int | None, high: int | None, count: int) -> list[int]:

@@ -187,15 +187,19 @@ def _finish(case: Case, state: JobState, time: datetime) -> None:
 
 def _after_the_end(case: Case, said: JobResponse, time: datetime) -> Effect:
     """A factory that goes on with what it, or its silence, gave back is told to stop."""
-    job = case.job
-    if job.state not in GIVEN_BACK or said.accepted is False:
+    if case.job.state not in GIVEN_BACK or said.accepted is False:
         return "recorded"
     if said.state == "Aborted":
         case.said.answered(CANCEL)
         return "recorded"
     if said.state != "Ended":
-        stop = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=f"already {job.state}")
-        letter = Letter(job.factory_id, stop, time)
-        if not case.said.reopen(letter.message_id):
-            case.letters.append(letter)
+        _stop(case, time)
     return "conflict"
+
+
+def _stop(case: Case, time: datetime) -> None:
+    job = case.job
+    stop = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=f"already {job.state}")
+    letter = Letter(job.factory_id, stop, time)
+    if not case.said.reopen(letter.message_id):
+        case.letters.append(letter)
