@@ -1,6 +1,6 @@
 """Robot: when each job order will be finished, what stands in its way, and who must hear of it."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 from prefect import State, flow, task
@@ -10,6 +10,7 @@ from c2m import clock
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
+from c2m.feeds.landing import land_frame
 from c2m.ledger import alerts, job_orders, orders, plans, status
 from c2m.ledger.store import session
 from c2m.people import notify
@@ -109,6 +110,7 @@ def robot(parameters: Robot) -> State[None] | None:
         with step("robot"):
             floor, rows = look(day, moment)
             standing = warn(floor, rows, clock.now())
+            land_frame("outlooks", rows.assign(at=moment.astimezone(UTC).replace(tzinfo=None)))
     with step("tell"):
         notify.tell("prefect", emit, clock.now())
         notify.deliver(clock.now())

@@ -443,6 +443,18 @@ PRODUCED: dict[str, dict[str, str]] = {
         **{f"q{level}": "DOUBLE" for level in _WINDOW_LEVELS},
         **_MADE_BY,
     },
+    # When each live job order will be finished, as the robot saw it at a moment: dates met with 10, 50 and 90 %.
+    "outlooks": {
+        "merchant_id": "VARCHAR",
+        "factory_id": "VARCHAR",
+        "order_id": "VARCHAR",
+        "job_order_id": "VARCHAR",
+        "q10": "DATE",
+        "q50": "DATE",
+        "q90": "DATE",
+        "late_chance": "DOUBLE",
+        "at": "TIMESTAMP",
+    },
     "scans": {
         "factory_id": "VARCHAR",
         "scan_id": "VARCHAR",

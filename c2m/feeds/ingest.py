@@ -11,6 +11,15 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+def bring_in(source: Source) -> Outcome:
+    """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
+    landing.ensure_landing()
+    arrived = _Arrived(source, _arrival(source))
+    if not arrived.outcome.finished:
+        _bring_in([arrived])
+    admit_waiting()
+    return outcomes.find(arrived.outcome.batch_id) or arrived.outcome
 from datetime import UTC
 from functools import cached_property
 
@@ -31,7 +40,7 @@ from c2m.feeds.split import quarantine_all, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
 
-__all__ = ["ingest", "readmit"]
+__all__ = ["bring_in", "ingest", "readmit"]
 
 _MOST_TOGETHER, _BYTES_TOGETHER = 250, 32_000_000  # files that are checked together
 Progress = Callable[[int, int, str], None]  # files done, files in all, name of the next one
@@ -110,6 +119,15 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
         and len(together) < _MOST_TOGETHER
         and sum(other.bytes for other in (*together, one)) < _BYTES_TOGETHER
     )
+
+def bring_in(source: Source) -> Outcome:
+    """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
+    landing.ensure_landing()
+    arrived = _Arrived(source, _arrival(source))
+    if not arrived.outcome.finished:
+        _bring_in([arrived])
+    admit_waiting()
+    return outcomes.find(arrived.outcome.batch_id) or arrived.outcome
 
 
 class _UnreadableError(InputError):

@@ -112,6 +112,13 @@ def records_of(outcome: Outcome) -> set[int]:
         return {record for (record,) in connection.execute(query).fetchall()}
 
 
+def of_batch(outcome: Outcome) -> pd.DataFrame:
+    """What lies in quarantine of a batch: one row per record and broken rule."""
+    with landing.connect() as connection:
+        lying = _source([path_of(outcome.feed, outcome.batch_id)])
+        return connection.execute(f"FROM {lying} ORDER BY record, rule").df()
+
+
 def _source(paths: Iterable[Path]) -> str:
     """SQL that reads those of the files that there are."""
     if files := [literal(str(path)) for path in paths if path.exists()]:

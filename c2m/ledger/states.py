@@ -12,6 +12,9 @@ Delivery = Literal["pending", "sent", "answered", "void"]
 Source = Literal["merchant", "replenishment"]
 # Of a person in the order room; merchants and factories see their own rows alone.
 Role = Literal["operator", "planner", "data", "auditor", "merchant", "factory"]
+# Of what a merchant asks to change: no more, no longer, more, another date or address; and how far the question is.
+TicketKind = Literal["cut", "cancel", "grow", "date", "address"]
+TicketState = Literal["asked", "planned", "sent", "answered", "done", "refused"]
 JobState = Literal[
     "Released",
     "NotAllowedToStart",
@@ -38,6 +41,7 @@ RANK: dict[JobState, int] = {
     "Cancelled": 4,
 }
 LIVE = tuple(state for state, rank in RANK.items() if rank < 4)
+OPEN_TICKETS: tuple[TicketState, ...] = ("asked", "planned", "sent", "answered")
 UNFINISHED = ("open", "in_production")  # orders and lots
 STARTED = ("Running", "Interrupted")
 BEGUN = (*STARTED, "Ended")

@@ -66,6 +66,8 @@ class Base(DeclarativeBase):
         states.Source: _one_of(states.Source, "source"),
         states.Decided: _one_of(states.Decided, "decision"),
         states.Role: _one_of(states.Role, "role"),
+        states.TicketKind: _one_of(states.TicketKind, "kind"),
+        states.TicketState: _one_of(states.TicketState, "state"),
     }
 
 
@@ -570,6 +572,46 @@ class RoomLink(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class RoomPost(Base):
+    """What a person said in the room of an order. Not in TABLES: words, not business.
+
+    factory_id: whose conversation it is part of, and who sees it beside merchant and operations; '' for all factories.
+    """
+
+    __tablename__ = "room_posts"
+    post_id: Mapped[Key]
+    order_id: Mapped[Id] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    merchant_id: Mapped[Id]
+    factory_id: Mapped[Id]
+    role: Mapped[states.Role]
+    person: Mapped[str]
+    text: Mapped[LongText]
+    at: Mapped[datetime]
+
+
+class RoomTicket(Base):
+    """A merchant's change of an order: what was asked, of what, and how far it is. Not in TABLES, like the posts.
+
+    asked: the new values, by SKU (pieces), `due_on`, `latitude` and `longitude`; before: the old ones. history: each
+    state with its moment. answer: key of the words that say what became of it; answered: what fills them in.
+    """
+
+    __tablename__ = "room_tickets"
+    ticket_id: Mapped[Key]
+    order_id: Mapped[Id] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    merchant_id: Mapped[Id]
+    kind: Mapped[states.TicketKind]
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    before: Mapped[dict[str, Any]] = mapped_column(JSON)
+    note: Mapped[LongText]
+    person: Mapped[str]
+    state: Mapped[states.TicketState] = mapped_column(index=True)
+    answer: Mapped[str]
+    answered: Mapped[dict[str, Any]] = mapped_column(JSON)
+    history: Mapped[list[list[str]]] = mapped_column(JSON)
+    at: Mapped[datetime]
 
 
 TABLES: dict[str, type[Base]] = {

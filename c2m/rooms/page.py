@@ -31,8 +31,18 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/plans", "menu.plans"),
         ("/figures", "menu.figures"),
     ),
-    "merchant": (("/merchant", "menu.merchant"),),
-    "factory": (("/factory", "menu.factory"),),
+    "merchant": (
+        ("/merchant", "menu.merchant"),
+        ("/merchant/new", "menu.new_order"),
+        ("/merchant/shelf", "menu.shelf"),
+        ("/merchant/catalogue", "menu.catalogue"),
+    ),
+    "factory": (
+        ("/factory", "menu.factory"),
+        ("/factory/load", "menu.load"),
+        ("/factory/score", "menu.score"),
+        ("/factory/terms", "menu.terms"),
+    ),
 }
 ROOTS = ("/", "/merchant", "/factory")  # further pages lie below them, and are not they
 

@@ -1,13 +1,21 @@
-"""A merchant's room: its own orders."""
+"""A merchant's room: its own orders, and the page of each: how it stands, what is said, what is asked to change."""
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from datetime import date
+from secrets import token_urlsafe
+from typing import Annotated, Any
 
-from c2m.ledger.rooms import sights
-from c2m.ledger.store import reading
-from c2m.rooms import page
-from c2m.rooms.entry import Merchant
+import pandas as pd
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from c2m import clock
+from c2m.ledger.rooms import room, standing, tickets
+from c2m.ledger.store import reading, session
+from c2m.rooms import changes, entry, landed, page, scanned, told
+from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
+from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter(prefix="/merchant")
 
@@ -16,5 +24,133 @@ routes = APIRouter(prefix="/merchant")
 def orders(request: Request, person: Merchant) -> Response:
     """Its orders, the earliest due first."""
     with reading() as s:
-        found = sights.orders(s, view(person.grant).scope)
+        found = standing.orders(s, view(person.grant).scope)
     return page.shown(request, "merchant.html", orders=page.records(found))
+
+
+@routes.get("/orders/{order_id}")
+def order(request: Request, person: Merchant, order_id: str) -> Response:
+    """One order."""
+    return _order(request, person, order_id)
+
+
+@routes.post("/orders/{order_id}/posts", dependencies=[entry.Unforged])
+def say(
+    person: Merchant, order_id: str, said: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=64)]
+) -> Response:
+    """Says something in the order's room."""
+    with session() as s:
+        entered = not said.strip() or room.say(s, order_id, said.strip(), person.grant, nonce, clock.now())
+    if not entered:
+        raise NotYoursError
+    return RedirectResponse(f"/merchant/orders/{order_id}#conversation", 303)
+
+
+@routes.post("/orders/{order_id}/changes", dependencies=[entry.Unforged])
+async def change(request: Request, person: Merchant, order_id: str) -> Response:
+    """Asks for a change: other pieces, another date or address, or none of it any more."""
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    return await run_in_threadpool(_change, request, person, order_id, form)
+
+
+def _change(request: Request, person: Merchant, order_id: str, form: dict[str, str]) -> Response:
+    found = changes.sent(person.grant, order_id)
+    if found is None:
+        raise NotYoursError
+    try:
+        wish = _wish(found, form)
+    except (ValueError, KeyError):
+        return _order(request, person, order_id, fault="change.not_understood")
+    if wish is None:
+        return _order(request, person, order_id, fault="change.nothing_new")
+    waiting = changes.open_of(person.grant, order_id)
+    if wish.kind in waiting or "cancel" in waiting:
+        return _order(request, person, order_id, fault="change.waits")
+    if faults := changes.ask(person.grant, found, wish, form.get("note", ""), form.get("nonce", "")):
+        return _order(request, person, order_id, faults=faults)
+    return RedirectResponse(f"/merchant/orders/{order_id}#changes", 303)
+
+
+def _wish(found: changes.Order, form: dict[str, str]) -> changes.Wish | None:
+    """What a form asks for. Raises ValueError or KeyError where it cannot be understood."""
+    kind = form["kind"]
+    if kind == "pieces":
+        given = {sku_id: form.get(f"pieces-{sku_id}", "").strip() for sku_id in found.pieces}
+        return changes.pieces_wish(found, {sku_id: _whole(pieces) for sku_id, pieces in given.items() if pieces})
+    if kind == "date":
+        return changes.date_wish(found, date.fromisoformat(form["due_on"]))
+    if kind == "address":
+        return changes.address_wish(found, _degrees(form["latitude"], 90), _degrees(form["longitude"], 180))
+    if kind == "cancel" and form.get("sure"):
+        return changes.Wish("cancel", {}, {})
+    raise ValueError(kind)
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _degrees(text: str, most: float) -> float:
+    number = float(text)
+    if not -most <= number <= most:
+        raise ValueError(text)
+    return number
+
+
+def _order(request: Request, person: Merchant, order_id: str, fault: str = "", faults: list[Any] = []) -> Response:  # noqa: B006 - never changed
+    scope = view(person.grant).scope
+    with reading() as s:
+        rows = standing.orders(s, scope, order_id)
+        behind = not rows.empty and tickets.is_behind(s, order_id)
+    if rows.empty:
+        raise NotYoursError
+    if behind:
+        with session() as s:
+            tickets.settle(s, clock.now(), order_id, scope)
+    with reading() as s:
+        jobs, steps = standing.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
+        said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
+        pieces = standing.pieces(s, scope, order_id)
+    factories = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
+    counts, row = scanned.made(factories), page.records(rows)[0]
+    sent = changes.sent(person.grant, order_id)
+    return page.shown(
+        request,
+        "own_order.html",
+        400 if fault or faults else 200,
+        order=row,
+        stages=told.stages(row, jobs, steps, counts, pieces),
+        outlook=_outlook(scope, order_id),
+        jobs=landed.records(jobs),
+        counts=counts,
+        operations=OPERATIONS,
+        pieces=landed.records(pieces),
+        changes=landed.records(asked),
+        sent=sent,
+        names=_names(pieces),
+        feed=told.conversation(steps, said, asked, jobs, counts),
+        videos=told.videos(jobs),
+        nonce=token_urlsafe(16),
+        fault=fault,
+        faults=faults,
+    )
+
+
+def _names(pieces: pd.DataFrame) -> dict[str, str]:
+    """What people call a SKU, by sku_id."""
+    return {
+        row["sku_id"]: " ".join(filter(None, (row["style_name"], row["colour"], row["size"])))
+        for row in landed.records(pieces)
+    }
+
+
+def _outlook(scope: Any, order_id: str) -> dict[str, Any] | None:
+    """When the last of its job orders will be finished: dates met with 10, 50 and 90 %, as the robot saw it last."""
+    found = landed.produced("outlooks", scope, order_id=order_id)
+    if found.empty:
+        return None
+    newest = found[found["at"] == found["at"].max()]
+    return {name: newest[name].max(skipna=False) for name in ("q10", "q50", "q90", "at", "late_chance")}

@@ -1,0 +1,71 @@
+"""How the orders of a merchant stand: what was promised, what each waits for, who makes it."""
+
+import pandas as pd
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from c2m.ledger.rooms import sights
+from c2m.ledger.states import LIVE, OPEN_TICKETS, STARTED
+from c2m.ledger.store import Scope, frame
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, RoomTicket
+
+MADE = ("job_order_id", "factory_id", "lot_id", "state", "accepted", "quantity", "good_pieces", "shipped", "due_on")
+
+
+def orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
+    """`sights.orders` with is_late and waits_for, by due day.
+
+    waits_for: key of the words; waits: the reason where an order cannot be planned; open_changes: tickets not settled.
+    """
+    found = sights.orders(session, scope)
+    if order_id is not None:
+        found = found[found["order_id"] == order_id]
+    waits = select(Lot.order_id, func.max(Lot.waits).label("waits")).where(*scope.conditions(Lot))
+    found = found.merge(frame(session, waits.group_by(Lot.order_id)), "left", "order_id")
+    asked = select(RoomTicket.order_id, func.count().label("open_changes")).where(RoomTicket.state.in_(OPEN_TICKETS))
+    found = found.merge(frame(session, asked.group_by(RoomTicket.order_id)), "left", "order_id")
+    jobs = job_orders(session, scope, order_id).groupby("order_id")
+    busy = {str(name): _waits_for(rows) for name, rows in jobs}
+    found["waits_for"] = [_key(row, busy) for _, row in found.iterrows()]
+    found["is_late"] = found["promised_on"].notna() & (found["promised_on"] > found["due_on"])
+    return found.astype(object).where(found.notna(), None)
+
+
+def job_orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
+    """order_id and MADE of their job orders (of one order), with style_name and colour, by factory."""
+    names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour)
+    chosen = select(JobOrder.order_id, *(getattr(JobOrder, name) for name in MADE), *names)
+    chosen = chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).where(*scope.conditions(JobOrder))
+    if order_id is not None:
+        chosen = chosen.where(JobOrder.order_id == order_id)
+    return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.job_order_id))
+
+
+def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
+    """style_name, colour, size, sku_id, quantity, shipped, received of an order's SKUs."""
+    arrived = select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.received).label("received"))
+    arrived = arrived.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+    by_sku = arrived.group_by(JobOrder.lot_id, JobOrderSku.sku_id).subquery()
+    names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour, LotSku.size, LotSku.sku_id)
+    sums = (LotSku.quantity, LotSku.shipped, func.coalesce(by_sku.c.received, 0).label("received"))
+    chosen = select(*names, *sums).join(Lot, Lot.lot_id == LotSku.lot_id)
+    chosen = chosen.outerjoin(by_sku, (by_sku.c.lot_id == LotSku.lot_id) & (by_sku.c.sku_id == LotSku.sku_id))
+    own = (Lot.order_id == order_id, *scope.conditions(Lot))
+    return frame(session, chosen.where(*own).order_by(Lot.style_id, Lot.colour, LotSku.sku_id))
+
+
+def _waits_for(jobs: pd.DataFrame) -> str:
+    states = set(jobs.loc[jobs["state"].isin(LIVE), "state"])
+    if "Released" in states:
+        return "answer"
+    if states & set(STARTED):
+        return "production"
+    return "start" if states else ""
+
+
+def _key(order: pd.Series, busy: dict[str, str]) -> str:
+    if order["state"] in ("closed", "cancelled"):
+        return "nothing"
+    if order["waits"]:
+        return "correction"
+    return busy.get(str(order["order_id"])) or ("plan" if not order["shipped"] else "rest")

@@ -1,0 +1,130 @@
+"""A factory's job orders as it works on them: what is asked, what it may answer, what making them needs.
+
+What making needs is what its latest message says; the page of a factory without a machine shows what a machine would
+have read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic_core import to_json
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from c2m.ledger.conversation.outbox import OPEN
+from c2m.ledger.states import LIVE, STARTED
+from c2m.ledger.store import Scope
+from c2m.ledger.tables import FactoryStatus, JobOrder, JobOrderSku, Lot, LotSku, Order, Outbox
+from c2m.wire import messages
+from c2m.wire.messages import CANCEL, STORE
+
+
+@dataclass(frozen=True)
+class Item:
+    """Pieces of a SKU."""
+
+    sku_id: str
+    colour: str
+    size: str
+    quantity: int
+    good_pieces: int
+    shipped: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job order of a factory. asked: its latest message; acts: what the factory may say now, see c2m/rooms/byhand."""
+
+    job_order_id: str
+    factory_id: str
+    order_id: str
+    code: str
+    merchant_id: str
+    style_name: str
+    colour: str
+    state: str
+    has_begun: bool
+    revision: int
+    sequence: int
+    quantity: int
+    reason: str
+    accept_by: datetime
+    asked: messages.JobOrder
+    question: str  # offer, change, rank, cancel; '' where none is open
+    acts: tuple[str, ...]
+    items: tuple[Item, ...]
+
+
+def of_factory(session: Session, job_order_id: str, scope: Scope) -> Job | None:
+    """A job order that someone of this scope may see; None where there is none."""
+    chosen = select(JobOrder, Lot, Order).join(Lot, Lot.lot_id == JobOrder.lot_id)
+    chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
+    found = session.execute(chosen.where(JobOrder.job_order_id == job_order_id, *scope.conditions(JobOrder))).first()
+    if found is None:
+        return None
+    job, lot, order = found
+    said = session.scalars(select(Outbox).where(Outbox.job_order_id == job_order_id).order_by(Outbox.position)).all()
+    asked = [messages.JobOrder.model_validate_json(to_json(one.payload["data"])) for one in said if one.type == STORE]
+    question = _question(job, said)
+    return Job(
+        job_order_id=job_order_id,
+        factory_id=job.factory_id,
+        order_id=job.order_id,
+        code=order.order_code or (order.order_id if order.source == "merchant" else ""),
+        merchant_id=job.merchant_id,
+        style_name=lot.style_name or lot.style_id,
+        colour=lot.colour,
+        state=job.state,
+        has_begun=job.has_begun,
+        revision=job.revision,
+        sequence=job.sequence,
+        quantity=job.quantity,
+        reason=job.reason,
+        accept_by=job.accept_by,
+        asked=asked[-1],
+        question=question,
+        acts=_acts(job, question),
+        items=_items(session, job, lot),
+    )
+
+
+def has_machine(session: Session, factory_id: str) -> bool:
+    """Whether a system of the factory's own has said that it is there, and not that it left."""
+    return bool(session.scalar(select(FactoryStatus.online).where(FactoryStatus.factory_id == factory_id)))
+
+
+def _question(job: JobOrder, said: Iterable[Outbox]) -> str:
+    """What waits for an answer; a cancel comes first."""
+    open_ = [one for one in said if one.state in OPEN]
+    if any(one.type == CANCEL for one in open_):
+        return "cancel"
+    stores = [one for one in open_ if one.type == STORE]
+    if not stores:
+        return ""
+    if job.ranked_revision and stores[-1].revision == job.ranked_revision:
+        return "rank"
+    return "change" if job.confirmed_revision else "offer"
+
+
+def _acts(job: JobOrder, question: str) -> tuple[str, ...]:
+    """In the order in which they are offered."""
+    if question == "cancel":
+        return ("give_back", "go_on") if job.has_begun else ("give_back",)
+    if job.state not in LIVE:
+        return ()
+    answers = ("accept", "refuse") if question else ()
+    if job.state in STARTED:
+        return (*answers, "finish", "interrupt" if job.state == "Running" else "resume")
+    return answers if question or not job.confirmed_revision else ("start",)
+
+
+def _items(session: Session, job: JobOrder, lot: Lot) -> tuple[Item, ...]:
+    sizes = select(LotSku.sku_id, LotSku.size).where(LotSku.lot_id == lot.lot_id)
+    named = dict(session.execute(sizes).tuples().all())
+    held = select(JobOrderSku).where(JobOrderSku.job_order_id == job.job_order_id).order_by(JobOrderSku.sku_id)
+    return tuple(
+        Item(one.sku_id, lot.colour, named.get(one.sku_id) or "", one.quantity, one.good_pieces, one.shipped)
+        for one in session.scalars(held)
+        if one.quantity or one.good_pieces
+    )

@@ -1,0 +1,111 @@
+"""From signal to receipt: the stages of an order, and its conversation, in which the platform tells each step."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from c2m.ledger.rooms.room import Step
+from c2m.people import video
+from c2m.rooms.scanned import Counts
+from c2m.wire.messages import OPERATIONS
+
+PLATFORM = "platform"
+_MARKS = {"signalled": "signalled", "ordered": "ordered", "planned": "planned", "promised": "promised"}
+_MARKS |= {"accepted": "accepted", "begun": "begun", "closed": "closed"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: done, now (the next to come) or ahead. at: when it was reached; figures fill in its words."""
+
+    what: str
+    state: str
+    at: datetime | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in a conversation. what: key of the platform's words, '' for a person's `text`."""
+
+    at: datetime
+    who: str
+    what: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+    factory_id: str = ""
+    person: str = ""
+    text: str = ""
+
+
+def stages(
+    order: dict[str, Any], jobs: pd.DataFrame, steps: Iterable[Step], counts: Counts, pieces: pd.DataFrame
+) -> list[Stage]:
+    """The stages of an order from signal to receipt; a signal is shown where the platform ordered by its forecast."""
+    first = {step.what: step for step in reversed(list(steps)) if step.what in _MARKS}
+    total, shipped, received = (int(pieces[name].sum()) for name in ("quantity", "shipped", "received"))
+    sums = {what: _sum(counts, what) for what in OPERATIONS}
+    shipped = max(shipped, sums["ship"][0])
+    marks: list[tuple[str, datetime | None, dict[str, Any]]] = [
+        (what, first[what].at if what in first else None, first[what].figures if what in first else {})
+        for what in ("signalled", "ordered", "planned", "promised", "accepted", "begun")
+        if what != "signalled" or what in first
+    ]
+    for what in OPERATIONS[:-1]:
+        good, at = sums[what]
+        marks.append((what, at if good else None, {"good": good, "total": total}))
+    marks.append(("ship", sums["ship"][1] if shipped else None, {"good": shipped, "total": total}))
+    left = max(0, shipped - received)
+    marks.append(("in_transit", sums["ship"][1] if shipped else None, {"good": left}))
+    marks.append(("received", sums["ship"][1] if received else None, {"good": received, "total": total}))
+    marks.append(("closed", order.get("closed_at") or (first["closed"].at if "closed" in first else None), {}))
+    reached = [number for number, (_, at, _) in enumerate(marks) if at is not None]
+    furthest = max(reached, default=-1)
+    over = order["state"] in ("closed", "cancelled")
+    return [
+        Stage(what, _state(number, furthest, at, over, figures), at, figures)
+        for number, (what, at, figures) in enumerate(marks)
+    ]
+
+
+def _state(number: int, furthest: int, at: datetime | None, over: bool, figures: dict[str, Any]) -> str:
+    if at is None:
+        return "now" if number == furthest + 1 and not over else "ahead"
+    partly = "total" in figures and figures["good"] < figures["total"]
+    return "now" if partly and not over else "done"
+
+
+def _sum(counts: Counts, operation: str) -> tuple[int, datetime | None]:
+    of_operation = [made for (_, what), made in counts.items() if what == operation]
+    last = max((made.last for made in of_operation), default=None)
+    return sum(made.good for made in of_operation), last and last.replace(tzinfo=UTC)
+
+
+def conversation(
+    steps: Iterable[Step], posts: pd.DataFrame, tickets: pd.DataFrame, jobs: pd.DataFrame, counts: Counts
+) -> list[Entry]:
+    """Posts of people and steps of the platform, in their order."""
+    found = [Entry(step.at, PLATFORM, step.what, step.figures, step.factory_id) for step in steps]
+    for post in posts.to_dict("records"):
+        who = {"factory_id": post["factory_id"], "person": post["person"], "text": post["text"]}
+        found.append(Entry(post["at"], post["role"], **who))
+    for ticket in tickets.to_dict("records"):
+        for state, at in ticket["history"]:
+            figures = {"kind": ticket["kind"], "state": state, "person": ticket["person"]}
+            found.append(Entry(datetime.fromisoformat(at), PLATFORM, "change", figures))
+    of_factory = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
+    for (job, operation), made in counts.items():
+        figures = {"good": made.good, "operation": operation}
+        found.append(Entry(made.last.replace(tzinfo=UTC), PLATFORM, "made", figures, of_factory[job]))
+    return sorted(found, key=lambda one: one.at)
+
+
+def videos(jobs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Where the video of the lines lies that scanned these job orders; empty where no factory has cameras."""
+    if not video.is_set():
+        return []
+    found = [video.windows(job) for job in jobs["job_order_id"]]
+    seen = [row for rows in found for row in rows.to_dict("records") if row["video"]]
+    return [{str(name): value for name, value in row.items()} for row in seen]
