@@ -19,6 +19,7 @@ from c2m.files import make_folder, read_json, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.conversation import changes
 from c2m.ledger.plans import Standing
+from c2m.ledger.rooms import tickets
 from c2m.ledger.store import session
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
@@ -60,6 +61,7 @@ def record_orders(day: date) -> None:
         reasons = made[3].assign(build_id=manifest()["build_id"])
         orders.record(s, *set_apart(*made[:3], currency), clock.now(), reasons)
         changes.ask(s, clock.now())
+        tickets.settle(s, clock.now())
         ordered = quantities.of_day(s, day)
     reports.page("quantities", f"Why this many, {day}", *why_this_many(ordered))
 

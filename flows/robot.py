@@ -12,6 +12,7 @@ from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
 from c2m.feeds.landing import land_frame
 from c2m.ledger import alerts, job_orders, orders, plans, status
+from c2m.ledger.rooms import tickets
 from c2m.ledger.store import session
 from c2m.people import notify
 from c2m.settings import settings
@@ -60,6 +61,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     )
     with session() as s:
         alerts.record(s, found, now)
+        tickets.settle(s, now)
         return alerts.standing(s)
 
 

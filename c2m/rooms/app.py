@@ -16,9 +16,21 @@ from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
 from c2m.rooms import entry, page
-from c2m.rooms.pages import board, factory, figures, merchant, operations, orders, plans, sign_in
+from c2m.rooms.pages import (
+    board,
+    factory,
+    figures,
+    merchant,
+    operations,
+    ordering,
+    orders,
+    own_factory,
+    plans,
+    shelf,
+    sign_in,
+)
 
-ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, factory)  # each with its `routes`
+ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, ordering, shelf, factory, own_factory)  # each with its `routes`
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -1,0 +1,98 @@
+"""What a merchant sees of its styles: the forecast, the stock, and what its catalogue lacks."""
+
+import json
+from typing import Annotated, Any
+
+import pandas as pd
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from c2m.feeds import quarantine
+from c2m.ledger.rooms import standing
+from c2m.ledger.store import Scope, reading
+from c2m.rooms import landed, page
+from c2m.rooms.entry import Merchant
+from c2m.rooms.scoped import view
+from c2m.warehouse import published
+
+routes = APIRouter(prefix="/merchant")
+LACKS = ("crafts", "style_name", "specification_url")  # what a row may leave out, and making or selling it needs
+
+
+@routes.get("/shelf")
+def shelf(request: Request, person: Merchant, text: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """The next days' demand of each style beside its stock."""
+    rows: list[dict[str, Any]] = []
+    made_on = None
+    if published.is_published():
+        mine = view(person.grant)
+        ahead, made_on = _ahead(mine.scope)
+        skus, stock = mine.mart("skus"), mine.mart("stock_position")
+        rows = _styles(skus, stock, ahead, text)
+    return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text)
+
+
+def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:
+    """By style the pieces expected, with range, over the days of the newest forecast, and its day."""
+    found = landed.produced("forecasts", scope)
+    if found.empty:
+        return pd.DataFrame(columns=["style_id", "mean", "least", "most", "days"]), None
+    newest = found[found["business_date"] == found["business_date"].max()]
+    sums = newest.groupby("style_id", as_index=False).agg(mean=("mean", "sum"), days=("ds", "nunique"))
+    windows = landed.produced("forecast_windows", scope)
+    last = windows[windows["business_date"] == newest["business_date"].max()].sort_values("window_days")
+    over = last.drop_duplicates("style_id", keep="last")[["style_id", "window_days", "mean", "q10", "q90"]]
+    over = over.rename(columns={"mean": "window_mean", "q10": "least", "q90": "most"})
+    return sums.merge(over, on="style_id", how="left"), newest["business_date"].max()
+
+
+def _styles(skus: pd.DataFrame, stock: pd.DataFrame, ahead: pd.DataFrame, text: str) -> list[dict[str, Any]]:
+    """A row per style, the one with least stock for its demand first."""
+    there = skus.merge(stock.drop(columns="merchant_id"), on="sku_id", how="left")
+    there["name"] = there["style_name"].fillna(there["style_id"])
+    pieces = {name: (name, "sum") for name in ("on_hand", "in_transit", "on_order")}
+    rows = there.groupby("style_id", as_index=False).agg(
+        name=("name", "first"), category=("category", "first"), **pieces
+    )
+    rows = rows.merge(ahead, on="style_id", how="left")
+    if text.strip():
+        hits = [rows[name].str.contains(text.strip(), case=False, regex=False) for name in ("name", "category")]
+        rows = rows[hits[0] | hits[1]]
+    rows["cover"] = rows["on_hand"] / (rows["mean"] / rows["days"]).where(rows["mean"] > 0)
+    return page.records(rows.sort_values(["cover", "name"], na_position="last"))
+
+
+@routes.get("/catalogue")
+def catalogue(request: Request, person: Merchant) -> Response:
+    """What the catalogue lacks: rows that did not come in, styles without what making them needs, lots that wait."""
+    mine = view(person.grant)
+    known = landed.own("catalogue", mine.scope)
+    styles = known.drop_duplicates("style_id").sort_values("style_id")
+    lacking = [
+        row | {"lacks": [name for name in LACKS if not row[name]], "at_a_loss": row["price"] <= row["cost"]}
+        for row in page.records(styles)
+    ]
+    with reading() as s:
+        waits = standing.orders(s, mine.scope)
+    stopped = [row for row in page.records(waits) if row["waits"]]
+    return page.shown(
+        request,
+        "catalogue.html",
+        total=len(styles),
+        skus=len(known),
+        lacking=[row for row in lacking if row["lacks"] or row["at_a_loss"]],
+        faults=_quarantined(person.grant.tenant),
+        stopped=stopped,
+    )
+
+
+def _quarantined(merchant_id: str) -> list[dict[str, Any]]:
+    """Rows of theirs that lie in quarantine, of the catalogue and of orders; whose a row is, its own columns say."""
+    found = []
+    for feed in ("catalogue", "merchant_orders", "merchant_order_lines"):
+        for row in quarantine.read(feed).to_dict("records"):
+            raw = json.loads(row["raw"])
+            if raw.get("merchant_id") == merchant_id:
+                what = raw.get("sku_id") or raw.get("order_id") or ""
+                found.append({"feed": feed, "what": what} | {str(name): value for name, value in row.items()})
+    return found[: landed.MOST_FAULTS]
