@@ -14,10 +14,11 @@ from c2m.ledger.rooms import room, sights, tickets, work
 from c2m.ledger.rooms.work import Job
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import reading, session
-from c2m.rooms import byhand, entry, landed, page, scanned, told
-from c2m.rooms.byhand import Said
+from c2m.rooms import entry, page
 from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import byhand, landed, scanned, told
+from c2m.rooms.tenants.byhand import Said
 from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter(prefix="/factory")

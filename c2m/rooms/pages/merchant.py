@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from c2m import clock
 from c2m.ledger.rooms import room, standing, tickets
 from c2m.ledger.store import reading, session
-from c2m.rooms import changes, entry, landed, page, scanned, told
+from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import changes, landed, scanned, told
 from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter(prefix="/merchant")

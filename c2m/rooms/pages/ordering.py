@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from c2m import clock
 from c2m.errors import InputError
 from c2m.ids import derive_id
-from c2m.rooms import entry, landed, page
+from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, Person
+from c2m.rooms.tenants import landed
 from c2m.settings import settings
 
 routes = APIRouter(prefix="/merchant")

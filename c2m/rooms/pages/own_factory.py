@@ -14,9 +14,10 @@ from c2m import clock
 from c2m.ids import derive_id
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
-from c2m.rooms import entry, landed, page, plan_files
+from c2m.rooms import entry, page, plan_files
 from c2m.rooms.entry import Factory, Person
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import landed
 from c2m.warehouse import published
 
 routes = APIRouter(prefix="/factory")

@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from c2m.feeds import quarantine
 from c2m.ledger.rooms import standing
 from c2m.ledger.store import Scope, reading
-from c2m.rooms import landed, page
+from c2m.rooms import page
 from c2m.rooms.entry import Merchant
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import landed
 from c2m.warehouse import published
 
 routes = APIRouter(prefix="/merchant")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from c2m.ledger.rooms.room import Step
 from c2m.people import video
-from c2m.rooms.scanned import Counts
+from c2m.rooms.tenants.scanned import Counts
 from c2m.wire.messages import OPERATIONS
 
 PLATFORM = "platform"
