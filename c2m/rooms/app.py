@@ -30,7 +30,8 @@ from c2m.rooms.pages import (
     sign_in,
 )
 
-ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, ordering, shelf, factory, own_factory)  # each with its `routes`
+# Each with its `routes`.
+ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, ordering, shelf, factory, own_factory)
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -1,7 +1,7 @@
 """What merchants ask to change, as tickets: asked, planned, sent to the factory, answered, done or refused.
 
-The changed order itself comes in through its feed (c2m/rooms/tenants/changes.py); a ticket says who asked for it, and follows
-it. How far it is follows from the ledger alone: `settle` may be called at any time, any number of times.
+The changed order itself comes in through its feed (c2m/rooms/tenants/changes.py); a ticket says who asked for it, and
+follows it. How far it is follows from the ledger alone: `settle` may be called at any time, any number of times.
 """
 
 from collections.abc import Iterable, Sequence

@@ -34,7 +34,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Job:
-    """A job order of a factory. asked: its latest message; acts: what the factory may say now, see c2m/rooms/tenants/byhand.py."""
+    """A job order of a factory. asked: its latest message; acts: what the factory may say now."""
 
     job_order_id: str
     factory_id: str
