@@ -58,16 +58,17 @@ def tenant(scope: Scope) -> tuple[str, str]:
 
 def own(feed: str, scope: Scope, **equal: object) -> pd.DataFrame:
     """Per key of an upsert feed, the row of theirs that was known last, in the order of its keys."""
-    column, value = tenant(scope)
-    found = landing.read_landed(feed, **{column: value}, **equal)
+    found = produced(feed, scope, **equal)
     keys = list(FEEDS[feed].key)
     newest = found.sort_values(["known_at", "_row_hash"], ascending=[True, False], kind="stable")
     return newest.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
 
 def produced(name: str, scope: Scope, **equal: object) -> pd.DataFrame:
-    """Their rows of what the platform itself has landed, such as forecasts."""
+    """All of their rows that have landed, also of what the platform makes, such as forecasts."""
     column, value = tenant(scope)
+    if not (landing.folder(name) / "_empty.parquet").exists():
+        landing.ensure_landing()
     return landing.read_landed(name, **{column: value}, **equal)
 
 
