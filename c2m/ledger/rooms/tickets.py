@@ -112,7 +112,7 @@ def _is_planned(session: Session, ticket: RoomTicket, order: Order) -> bool:
 def _questions(session: Session, jobs: Sequence[JobOrder], since: datetime) -> list[tuple[str, str]]:
     """Job order and state of what factories were asked since the moment when the change was asked for."""
     ids = [job.job_order_id for job in jobs]
-    chosen = select(Outbox.job_order_id, Outbox.state).where(Outbox.job_order_id.in_(ids), Outbox.at >= since)
+    chosen = select(Outbox.job_order_id, Outbox.state).where(Outbox.job_order_id.in_(ids), Outbox.at > since)
     return list(session.execute(chosen.where(Outbox.type.in_((STORE, CANCEL)))).tuples())
 
 
