@@ -11,15 +11,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-
-def bring_in(source: Source) -> Outcome:
-    """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
-    landing.ensure_landing()
-    arrived = _Arrived(source, _arrival(source))
-    if not arrived.outcome.finished:
-        _bring_in([arrived])
-    admit_waiting()
-    return outcomes.find(arrived.outcome.batch_id) or arrived.outcome
 from datetime import UTC
 from functools import cached_property
 
@@ -119,6 +110,7 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
         and len(together) < _MOST_TOGETHER
         and sum(other.bytes for other in (*together, one)) < _BYTES_TOGETHER
     )
+
 
 def bring_in(source: Source) -> Outcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""

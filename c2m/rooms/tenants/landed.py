@@ -121,7 +121,7 @@ def _mappings(merchant_id: str) -> list[Any]:
 
 
 def _bring_in(source: Source) -> Arrived:
-    outcome = bring_in([source])[0]
+    outcome = bring_in(source)
     lying = quarantine.of_batch(outcome).head(MOST_FAULTS)
     return Arrived(outcome, records(lying[["record", "rule", "seen", "advice"]]))
 
