@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from floor_world import DAY, MORNING, factory_rows, order, write_world
+from floor_world import MORNING, factory_rows, order, write_world
 
 from c2m.simulation.factories.factory import Factory
 from c2m.simulation.factories.profile import Profile, read
@@ -122,15 +122,6 @@ def test_a_cancel_is_confirmed_before_production_and_frees_the_capacity(bench: B
     bench.advance(END)
     assert bench.scans() == []
     assert bench.say(order(5000, job_order_id="J2")).accepted is True
-
-
-def test_a_cancel_during_production_changes_nothing(bench: Bench) -> None:
-    bench.say(order(2400))
-    bench.say(Start(job_order_id="J1", revision=1))
-    bench.advance(datetime.combine(DAY + timedelta(days=1), MORNING.timetz()))
-    assert word(bench.say(Cancel(job_order_id="J1", revision=1))) == ("Running", False, "production has begun")
-    bench.advance(END)
-    assert bench.said()[-1].state == "Ended"
 
 
 def test_a_cancel_of_something_unknown_is_confirmed_and_its_late_store_refused(bench: Bench) -> None:

@@ -94,6 +94,76 @@ def test_each_kind_has_its_order_of_work(make: Make, manner: Manner, ended: list
     assert bench.ended() == ended
 
 
+def begun(make: Make, manner: Manner, version: int = 2) -> tuple[Bench, datetime]:
+    """2,400 pieces on their second day, and the time."""
+    bench, now = make(manner, version), datetime.combine(DAY + timedelta(days=2), MORNING.timetz())
+    bench.offer("J1", 2_400)
+    bench.offer("J2", 600)
+    bench.advance(now)
+    return bench, now
+
+
+def less(bench: Bench, pieces: dict[str, int], now: datetime, revision: int = 2) -> JobResponse:
+    asked = {"quantity_by_sku": pieces, "accept_by": now + timedelta(hours=12), "revision": revision}
+    return bench.say(order(sum(pieces.values()), **asked), now)
+
+
+def shipped(bench: Bench, job_order_id: str = "J1") -> Counter[str]:
+    """Pieces by SKU; no scan is told twice."""
+    messages = [parse(letter.body).data for letter in bench.state.letters([])]
+    scans = [scan for data in messages if isinstance(data, list) for scan in data if scan.job_order_id == job_order_id]
+    assert len({scan.scan_id for scan in scans}) == len(scans)
+    pieces: Counter[str] = Counter()
+    for scan in scans:
+        pieces[scan.sku_id] += scan.quantity if scan.operation == "ship" else 0
+    return +pieces
+
+
+@pytest.mark.parametrize("manner", ["rank", "arrival"])
+def test_what_is_not_begun_is_cut_and_the_rest_is_made_to_the_piece(make: Make, manner: Manner) -> None:
+    whole, _ = begun(make, manner)
+    whole.advance()
+    bench, now = begun(make, manner)
+    said = less(bench, {"A": 1_200, "B": 301}, now)
+    assert (said.state, said.accepted, said.made) == ("Running", True, 1_501)
+    bench.restart()
+    assert less(bench, {"A": 1_200, "B": 100}, now + timedelta(hours=1), 3).made == 1_300
+    bench.advance()
+    assert shipped(bench) == {"A": 1_200, "B": 100}
+    assert shipped(bench, "J2") == shipped(whole, "J2") == {"A": 300, "B": 300}
+    ended, ended_whole = ([said.job_order_id for said in one.said() if said.state == "Ended"] for one in (bench, whole))
+    assert ended == ended_whole == ["J1", "J2"]
+
+
+@pytest.mark.parametrize("manner", ["rank", "arrival"])
+def test_a_cancel_of_begun_work_leaves_what_is_begun(make: Make, manner: Manner) -> None:
+    bench, now = begun(make, manner)
+    said = bench.say(Cancel(job_order_id="J1", revision=1), now)
+    assert (said.state, said.accepted) == ("Running", True)
+    assert said.made is not None and 0 < said.made < 1_200
+    bench.restart()
+    bench.advance()
+    assert shipped(bench) == {"A": said.made}
+
+
+@pytest.mark.parametrize(("manner", "version"), [("size", 2), ("rank", 1)])
+def test_who_never_stops_and_who_cannot_say_what_is_made_go_on(make: Make, manner: Manner, version: int) -> None:
+    bench, now = begun(make, manner, version)
+    for said in (bench.say(Cancel(job_order_id="J1", revision=1), now), less(bench, {"A": 1_200, "B": 9}, now)):
+        assert (said.state, said.accepted, said.reason, said.made) == ("Running", False, "production has begun", None)
+    bench.advance()
+    assert shipped(bench).total() == 2_400
+
+
+def test_a_cut_that_comes_too_late_or_leaves_nothing_to_stop_is_refused(make: Make) -> None:
+    bench, now = begun(make, "rank")
+    late = order(1_300, revision=2, quantity_by_sku={"A": 1_200, "B": 100}, accept_by=now - timedelta(minutes=1))
+    assert bench.say(late, now).reason.startswith("came after")
+    assert not less(bench, {"A": 1_201, "B": 300}, now, 3).accepted, "more of one SKU is no cut"
+    bench.advance()
+    assert bench.say(Cancel(job_order_id="J1", revision=3), END).reason == "production has begun"
+
+
 def test_without_ranks_what_is_due_first_comes_first(make: Make) -> None:
     bench = make("rank", version=1)
     for name, days in (("J1", 12), ("J2", 9), ("J3", 10)):

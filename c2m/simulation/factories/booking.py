@@ -62,6 +62,17 @@ def _gaps(taken: Iterable[tuple[float, float]], end: float) -> Iterator[tuple[fl
         yield free, end
 
 
+def first_minutes(segments: Iterable[Segment], minutes: float) -> list[Segment]:
+    """Of booked minutes the first ones; the rest is free again."""
+    kept = []
+    for segment in segments:
+        part = min(segment.minutes, minutes)
+        if part > 1e-9:
+            kept.append(segment._replace(minutes=part))
+        minutes -= part
+    return kept
+
+
 def moment(profile: Profile, segments: list[Segment], minute: float) -> datetime:
     """When the job order has had `minute` of its booked minutes; its end, where it has booked fewer."""
     for segment in segments:

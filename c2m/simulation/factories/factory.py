@@ -3,6 +3,7 @@
 The rules of the conversation stand in c2m/wire/messages.py.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -10,7 +11,7 @@ from itertools import groupby
 from c2m.ids import derive_id
 from c2m.settings import settings
 from c2m.simulation.factories import production
-from c2m.simulation.factories.booking import Segment, Taken, book, moment, take
+from c2m.simulation.factories.booking import Segment, Taken, book, first_minutes, moment, take
 from c2m.simulation.factories.manner import Manner, Turn, manner_of, turn, version_of
 from c2m.simulation.factories.profile import Profile
 from c2m.simulation.factories.state import Job, State
@@ -134,6 +135,8 @@ class Factory:
     def _consider(self, job: Job, order: JobOrder, now: datetime) -> JobResponse:
         if job.order and order.is_ranked_anew(job.order):
             return self._rank_anew(job, job.order, order, now)
+        if job.order and job.told and Counter(order.quantity_by_sku) < Counter(job.order.quantity_by_sku):
+            return self._cut(job, job.order, order, now)
         if objection := self._objection(job, order, now):
             if job.state == "NotAllowedToStart":
                 job.order, job.segments = None, []
@@ -185,11 +188,37 @@ class Factory:
         return self._say(job)
 
     def _cancel(self, job: Job, now: datetime) -> JobResponse:
-        if job.told:
-            return self._say(job, False, _BEGUN)
+        if job.order and job.told:
+            return self._cut(job, job.order, None, now)
+        return self._give_up(job, now)
+
+    def _give_up(self, job: Job, now: datetime) -> JobResponse:
         job.state, job.order, job.segments = "Aborted", None, []
+        self._ahead.pop(job.job_order_id, None)
         self._rebook(now)
         return self._say(job, reason="cancelled")
+
+    def _cut(self, job: Job, agreed: JobOrder, asked: JobOrder | None, now: datetime) -> JobResponse:
+        """Less of begun work, or none: a factory that agrees ends what is begun, and begins what is still asked."""
+        made = production.steps(self.profile, agreed, self._seed, job.begun)
+        begun = made[: production.begun(made, job.told)] if job.state in _IN_HAND else made
+        pieces = production.good_pieces(begun) | Counter(asked.quantity_by_sku if asked else {})
+        if objection := self._holds_on(agreed, asked, pieces.total(), now):
+            return self._say(job, False, objection)
+        if not pieces:
+            return self._give_up(job, now)
+        job.begun, job.order = begun, _of_pieces(agreed, asked, pieces)
+        made = production.steps(self.profile, job.order, self._seed, begun)
+        job.segments = first_minutes(job.segments, made[-1].minute)
+        self._ahead[job.job_order_id] = self._events(job, job.order)
+        self._rebook(now, self._jobs[self._queue[0]] if self._queue else None)
+        return self._say(job, True, made=pieces.total())
+
+    def _holds_on(self, agreed: JobOrder, asked: JobOrder | None, pieces: int, now: datetime) -> str:
+        """Why the factory goes on with begun work as it is, or ''. One of the first version cannot say `made`."""
+        if self.manner == "size" or self.version < VERSION or pieces >= agreed.quantity:
+            return _BEGUN
+        return f"came after {asked.accept_by.isoformat()}" if asked and now > asked.accept_by else ""
 
     def _in_turn(self) -> list[str]:
         """What was agreed and has not begun, in the order in which this factory takes it."""
@@ -252,7 +281,7 @@ class Factory:
 
     def _events(self, job: Job, order: JobOrder) -> list[production.Event]:
         """What the platform has not been told yet."""
-        made = production.steps(self.profile, order, self._seed)
+        made = production.steps(self.profile, order, self._seed, job.begun)
         return production.events(self.profile, order, made, job.segments)[job.told :]
 
     def _tell_scans(self, scans: list[Scan]) -> None:
@@ -276,7 +305,7 @@ class Factory:
                 del self._ahead[job_order_id]
             self._state.keep(self.profile.factory_id, job)
 
-    def _say(self, job: Job, accepted: bool | None = None, reason: str = "") -> JobResponse:
+    def _say(self, job: Job, accepted: bool | None = None, reason: str = "", made: int | None = None) -> JobResponse:
         job.sequence += 1
         self._state.keep(self.profile.factory_id, job)
         return JobResponse(
@@ -286,7 +315,17 @@ class Factory:
             state=job.state,
             accepted=accepted,
             reason=reason,
+            made=made,
         )
+
+
+def _of_pieces(agreed: JobOrder, asked: JobOrder | None, pieces: Counter[str]) -> JobOrder:
+    """The job order that is left: what is asked, or what is begun."""
+    items = agreed.items and tuple(
+        item.model_copy(update={"quantity": pieces[item.sku_id]}) for item in agreed.items if pieces[item.sku_id]
+    )
+    left = {"quantity": pieces.total(), "quantity_by_sku": dict(pieces), "items": items}
+    return (asked or agreed).model_copy(update=left)
 
 
 def _until(events: Iterable[production.Event], now: datetime) -> Iterator[production.Event]:

@@ -9,6 +9,8 @@ garments_worker_productivity.csv), ratio of actual to targeted productivity.
 
 import math
 import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -64,9 +66,28 @@ def nominal_minutes(profile: Profile, order: JobOrder) -> float:
     return profile.setup_minutes + order.quantity * sam_minutes / profile.efficiency_by_category[order.category]
 
 
-def steps(profile: Profile, order: JobOrder, seed: int) -> list[Step]:
-    """Everything that happens, in order; the last step ends the job order with all its pieces shipped."""
-    return _Line(profile, order, seed).make()
+def steps(profile: Profile, order: JobOrder, seed: int, begun: Sequence[Step] = ()) -> list[Step]:
+    """Everything that happens, in order; the last step ends the job order with all its pieces shipped.
+
+    begun: what had begun when the order was cut, and goes on first.
+    """
+    return _Line(profile, order, seed, begun).make()
+
+
+def begun(made: Sequence[Step], told: int) -> int:
+    """How many of the steps belong to what has begun where `told` of them have happened: bundles are not left half."""
+    if made[told - 1].state == "Interrupted":
+        return told + 1  # the line goes on, with a bundle that has not begun
+    bundle = made[told].bundle
+    return next((i for i in range(told, len(made)) if made[i].bundle != bundle), len(made))
+
+
+def good_pieces(made: Iterable[Step]) -> Counter[str]:
+    """Pieces per SKU that the steps leave packed."""
+    packed: Counter[str] = Counter()
+    for step in made:
+        packed[step.sku_id] += step.quantity if step.operation == "pack" else 0
+    return +packed
 
 
 def events(profile: Profile, order: JobOrder, made: list[Step], segments: list[Segment]) -> list[Event]:
@@ -93,22 +114,22 @@ def _event(profile: Profile, order: JobOrder, step: Step, at: datetime) -> Event
 class _Line:
     """One job order under way: the minute it is at, the bundles it has had, what it has to tell."""
 
-    def __init__(self, profile: Profile, order: JobOrder, seed: int) -> None:
+    def __init__(self, profile: Profile, order: JobOrder, seed: int, begun: Sequence[Step]) -> None:
         team, draws = profile.draws(seed), profile.draws(seed, order.job_order_id, order.revision)
         self._profile, self._order, self._draws = profile, order, draws
         self._pace = profile.efficiency_by_category[order.category]
         self._pace *= math.exp(team.gauss(0, _TEAM_LOG_SD)) * _interpolate(_RATIO, draws.random())
         self._defect_rate = min(_DEFECT_MEDIAN * math.exp(team.gauss(0, _DEFECT_LOG_SD)), _DEFECT_MOST)
-        self._minute = profile.setup_minutes
-        self._bundle = 0
-        self._steps = [Step(0.0, "Running")]
+        self._minute = begun[-1].minute if begun else profile.setup_minutes
+        self._bundle = max((step.bundle for step in begun), default=0)
+        self._steps = list(begun) or [Step(0.0, "Running")]
 
     def make(self) -> list[Step]:
         """Bundles of each SKU, then bundles in place of what was lost, until every piece is packed."""
-        missing = {sku: pieces for sku, pieces in self._order.quantity_by_sku.items() if pieces}
+        missing = +(Counter(self._order.quantity_by_sku) - good_pieces(self._steps))
         size = max(5, math.ceil(self._order.quantity / _BUNDLES))
         while missing:
-            missing = {sku: lost for sku, pieces in missing.items() if (lost := self._make_sku(sku, pieces, size))}
+            missing = +Counter({sku: self._make_sku(sku, pieces, size) for sku, pieces in missing.items()})
         for sku, pieces in self._order.quantity_by_sku.items():
             self._bundle += 1
             if pieces:

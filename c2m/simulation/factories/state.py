@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from c2m.floor.delivery import Letter
 from c2m.simulation.factories.booking import Segment
+from c2m.simulation.factories.production import Step
 from c2m.wire.messages import FactoryState, JobOrder, Kind
 
 _TABLES = """
@@ -26,7 +27,8 @@ _LETTERS_AT_ONCE = 2_000
 class Job(BaseModel):
     """A job order as its factory sees it.
 
-    revision: the newest seen; order: the newest agreed to; told: how many of its events the platform has been told.
+    revision: the newest seen; order: the newest agreed to; told: how many of its events the platform has been told;
+    begun: of a job order that was cut when work had begun, the steps that went on.
     """
 
     job_order_id: str
@@ -36,6 +38,7 @@ class Job(BaseModel):
     state: FactoryState = "NotAllowedToStart"
     segments: list[Segment] = []
     told: int = 0
+    begun: list[Step] = []
 
 
 class State:
