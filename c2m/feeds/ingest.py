@@ -221,7 +221,9 @@ def _counts(connection: duckdb.DuckDBPyConnection, feed: Feed) -> dict[int, _Cou
                 CASE WHEN min({tenant}) = max({tenant}) THEN min({tenant}) END AS owner
             FROM accepted GROUP BY ALL
         ) AS a USING ("#file")
-        LEFT JOIN (SELECT DISTINCT "#file" FROM records SEMI JOIN broken USING ("#record")) AS b USING ("#file")"""  # noqa: S608
+        LEFT JOIN (
+            SELECT DISTINCT "#file" FROM records SEMI JOIN broken USING ("#record")
+        ) AS b USING ("#file")"""  # noqa: S608
     )
     return {number: (records, *rest) for number, records, *rest in found.fetchall()}
 

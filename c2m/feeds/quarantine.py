@@ -74,7 +74,8 @@ def keep(
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE before AS FROM {_source([path])}")
     connection.execute(
-        f"""INSERT INTO quarantined FROM before WHERE record NOT IN (SELECT "#record" - {before} FROM {own})"""  # noqa: S608
+        f"""INSERT INTO quarantined FROM before
+            WHERE record NOT IN (SELECT "#record" - {before} FROM {own})"""  # noqa: S608
     )
     changed = "(FROM quarantined EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM quarantined)"
     if connection.execute(changed).fetchone():

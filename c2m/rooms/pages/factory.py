@@ -1,6 +1,6 @@
 """A factory's room: its job orders in the order of work, and the page of each, where it answers and reports by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Annotated
 
@@ -120,7 +120,7 @@ def _refuse_two_voices(job: Job, alone: str) -> None:
         raise InputError("machine-speaks", [told])
 
 
-def _job(request: Request, person: Person, job_order_id: str, faults: list[str] = []) -> Response:  # noqa: B006 - never changed
+def _job(request: Request, person: Person, job_order_id: str, faults: Sequence[str] = ()) -> Response:
     job, scope = _own(person, job_order_id), view(person.grant).scope
     with reading() as s:
         steps, said = room.steps(s, job.order_id, scope), room.posts(s, job.order_id, scope)

@@ -1,5 +1,6 @@
 """A merchant's room: its own orders, and the page of each: how it stands, what is said, what is asked to change."""
 
+from collections.abc import Sequence
 from datetime import date
 from secrets import token_urlsafe
 from typing import Annotated, Any
@@ -101,7 +102,7 @@ def _degrees(text: str, most: float) -> float:
     return number
 
 
-def _order(request: Request, person: Merchant, order_id: str, fault: str = "", faults: list[Any] = []) -> Response:  # noqa: B006 - never changed
+def _order(request: Request, person: Merchant, order_id: str, fault: str = "", faults: Sequence[Any] = ()) -> Response:
     scope = view(person.grant).scope
     with reading() as s:
         rows = standing.orders(s, scope, order_id)

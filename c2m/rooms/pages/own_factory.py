@@ -42,7 +42,8 @@ def load(request: Request, person: Factory) -> Response:
 
 
 def _own(files: plan_files.PlanFolder, factory_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return tuple(rows[rows["factory_id"] == factory_id] for rows in (files.days, files.work))  # type: ignore[return-value]
+    days, work = (rows[rows["factory_id"] == factory_id] for rows in (files.days, files.work))
+    return days, work
 
 
 @routes.get("/score")
