@@ -54,8 +54,13 @@ def whom_it_waits_for(newest: Standing | None, waits: pd.DataFrame) -> list[str]
         where = f"[decide here]({form})" if form else f"`c2m release {newest.plan_id} --reason '...'`"
         because = plain("; ".join(plan_page.reasons_to_wait(newest)))
         owed.append(f"* **Operations**: the plan of round {newest.round} waits ({because}): {where}.")
-    if len(waits):
-        owed.append(f"* **Merchants**: {counted(len(waits), 'order waits', 'orders wait')} for lines or totals.")
+    owed += [
+        f"* **Merchant {plain(one['merchant_id'])}**: {one['quantity']:,} pieces of order {plain(one['order_id'])} "
+        f"are not planned: {plain(one['waits'])}."
+        for one in waits.head(_MOST).to_dict("records")
+    ]
+    if len(waits) > _MOST:
+        owed.append(f"* {len(waits) - _MOST:,} more lots that wait for their merchants.")
     if rows := sum(of["quarantined"] for of in overview.rows().values()):
         owed.append(f"* **Data**: {counted(rows, 'row is', 'rows are')} in quarantine: `c2m quarantine FEED`.")
     return ["## Waits for", *(owed or ["Nobody: nothing waits for a decision."]), ""]
@@ -81,7 +86,7 @@ def in_figures(newest: Standing) -> list[str]:
         "## The plan",
         f"{words[0].upper()}{words[1:]}.",
         "",
-        table(pd.DataFrame([figures])),
+        table(pd.DataFrame(figures.items(), columns=["figure", "value"])),
         *saved_by(day),
     ]
 
@@ -90,8 +95,8 @@ def saved_by(day: dict[str, Any]) -> list[str]:
     """By which parts of the cost the plan is better or worse than the common rule, the largest first."""
     apart = {plan_page.COST[part]: day["common_rule_cost"][part] - amount for part, amount in day["cost"].items()}
     told = sorted(((part, by) for part, by in apart.items() if abs(by) >= 1), key=lambda of: -abs(of[1]))[:3]
-    words = [f"{part} {money(abs(by))} {'less' if by > 0 else 'more'}" for part, by in told]
-    return [f"Why, beside the common rule: {', '.join(words)}.", ""] if words else []
+    words = [f"{abs(by):,.0f} {'less' if by > 0 else 'more'} for {part}" for part, by in told]
+    return [f"Why, beside the common rule: {'; '.join(words)}.", ""] if words else []
 
 
 def late(standing: pd.DataFrame) -> list[str]:

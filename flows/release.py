@@ -40,7 +40,7 @@ class Decision(RunInput):
     lots: list[str] = Field(
         default_factory=list, title="Lots to hold back", description="As the last column of the plan's page has them"
     )
-    scenario: str | None = Field(None, title="Scenario", description="By its name in the newest run of what-if")
+    scenario: str = Field("", title="Scenario to take", description="By its name in the newest run of what-if")
 
 
 @flow(name="release", flow_run_name="release {parameters.title}")
@@ -85,7 +85,7 @@ def carried_out(standing: Standing, answer: Decision) -> Standing:
     by, lots = (answer.name.strip(), answer.reason.strip()), [lot.strip() for lot in answer.lots if lot.strip()]
     refuse_what_does_not_fit(answer, lots)
     if answer.decision == TAKE:
-        plan_id = take(standing, answer.scenario or "", *by)
+        plan_id = take(standing, answer.scenario, *by)
     else:
         plan_id = standing.plan_id
         with session() as s:

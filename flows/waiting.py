@@ -7,6 +7,7 @@ runs follow what the ledger says. Without a server, or on one without our deploy
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 from prefect import runtime
 from prefect.events import emit_event
@@ -62,7 +63,7 @@ def suspend_until_decided(day: date, parameters: BaseModel) -> None:
         newest = plans.newest_of_day(s, day)
     if newest and newest.state == "proposed" and runtime.deployment.id:
         keep(parameters)
-        suspend_flow_run(key=f"{newest.plan_id}-{runtime.flow_run.run_count}")
+        suspend_flow_run(key=str(uuid4()))  # resumed too early by hand, it waits once more
 
 
 def settle() -> None:

@@ -43,7 +43,7 @@ class Planted:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-_LINE = "sale_line_id"
+_LINE, _EARLY_LINES = "sale_line_id", 50
 _FAULTS: dict[str, tuple[Fault, ...]] = {
     "sales_lines": (
         Fault("quantity-range", "quantity", "-3", _LINE),
@@ -79,18 +79,26 @@ _TORN: dict[str, tuple[Fault, ...]] = {
 
 
 def plant(feed: str, frame: pd.DataFrame, rows: int) -> Planted:
-    """Faults for a feed of about `rows` rows, made of the first rows of `frame`."""
+    """Faults for a feed of about `rows` rows, made of rows of `frame`."""
     faults, torn = _FAULTS.get(feed, ()), _TORN.get(feed, ())
     if not faults:
         return Planted()
     each = max(1, min(MOST, rows // (ONE_IN * len(faults + torn))))
-    clean = frame.head(each * len(faults))
+    clean = _to_spoil(feed, frame).head(each * len(faults))
     header = (",".join(c.name for c in FEEDS[feed].columns) + "\n").encode()
     return Planted(
         _text(_broken(feed, clean, faults)),
         header + _text(_broken(feed, clean.head(each * len(torn)), torn)) + as_csv(feed, clean) if torn else b"",
         Counter(fault.rule for fault in faults + torn for _ in range(min(each, len(clean) // len(faults)))),
     )
+
+
+def _to_spoil(feed: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The first rows; of order lines those of a small order, which then waits: large ones show how they are shared."""
+    if feed != "merchant_order_lines":
+        return frame
+    early = frame.head(_EARLY_LINES)
+    return early[early["order_id"] == early.groupby("order_id")["quantity"].sum().idxmin()]
 
 
 def _broken(feed: str, frame: pd.DataFrame, faults: tuple[Fault, ...]) -> Iterator[list[str]]:
