@@ -57,8 +57,20 @@ def folder(name: str) -> Path:
 def source(name: str, union: bool = True, files: Sequence[str] = ()) -> str:
     """SQL that reads all that has landed of a feed or producer; hidden files are ones that are still being written.
 
-    union: files that landed before the contract had a column are read too, with nulls; without, and twice as fast, only
-    columns may be named that every file has. files: these alone, by path.
+    Parameters
+    ----------
+    name
+        Of the feed or producer.
+    union
+        Files that landed before the contract had a column are read too, with nulls; without, and twice as fast, only
+        columns may be named that every file has.
+    files
+        These alone, by path; none: all.
+
+    Returns
+    -------
+    str
+        What stands behind FROM.
     """
     named = ", ".join(map(literal, files or [str(folder(name) / "[!.]*.parquet")]))
     rows = f"read_parquet([{named}], union_by_name = {str(union).lower()})"

@@ -215,6 +215,19 @@ def newest_of_day(session: Session, business_date: date) -> Standing | None:
 def hold(session: Session, plan_id: str, actor: str, reason: str, at: datetime) -> None:
     """Notes that somebody has looked at a plan and lets it wait; the same note again changes nothing.
 
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        A proposed plan.
+    actor
+        Who decides: a person's name, or `policy`.
+    reason
+        Kept with the decision.
+    at
+        UTC; noted with it.
+
     Raises
     ------
     InputError
@@ -369,7 +382,26 @@ def release(
 
 
 def reject(session: Session, plan_id: str, actor: str, reason: str, at: datetime) -> None:
-    """Decides against the plan; nothing is dispatched."""
+    """Decides against the plan; nothing is dispatched. One that was rejected before stays so.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        A proposed plan.
+    actor
+        Who decides: a person's name, or `policy`.
+    reason
+        Kept with the decision.
+    at
+        UTC; noted with it.
+
+    Raises
+    ------
+    InputError
+        The plan is unknown, or is not open.
+    """
     serialise(session, "plans")
     plan = _get(session, plan_id)
     if plan.state == "rejected":

@@ -18,7 +18,8 @@ def overview() -> dict[str, Any]:
 
     shared_lots and open_orders: rows as `c2m.people.book` makes them.
     """
-    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **_ledger(), "forecast": forecast()}
+    ledger = _ledger()  # first: it says in words that there is no home, or one of another version
+    seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
     return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
 
 

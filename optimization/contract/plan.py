@@ -105,7 +105,22 @@ def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> dict[str, float]:
-    """Cost of a plan by part, by the contract's rule and nothing else."""
+    """Cost of a plan by part, by the contract's rule and nothing else.
+
+    Parameters
+    ----------
+    instance
+        What is to be made, where and at what cost.
+    allocation
+        lot_id, factory_id, quantity (pieces).
+    schedule
+        lot_id, factory_id, day, setup_minutes, run_minutes.
+
+    Returns
+    -------
+    dict of str to float
+        Money by part: unit, setup, engagement, overtime, late, unmet, shortfall, change.
+    """
     engaged = instance.factories["factory_id"].isin(allocation["factory_id"])
     parts = {
         **_pair_costs(instance, allocation),

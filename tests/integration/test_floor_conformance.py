@@ -84,7 +84,7 @@ def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Find
 def test_the_reference_gateway_passes_and_has_few_lines(port: int, tmp_path: Path) -> None:
     program = GATEWAY.read_text()
     code = [line for line in program.split('"""', 2)[2].splitlines() if line.strip()]
-    assert len(code) <= 80
+    assert len(code) <= 85
     with ExitStack() as stack:
         found = judged(stack, port, tmp_path / "right", program)
     assert [finding.rule for finding in found if finding.kept is not True] == [], found

@@ -7,7 +7,7 @@ import pytest
 
 from flows import plan_page
 
-LABELS = pd.DataFrame([{"order_id": "o1", "order": "o1", "due_on": "2026-06-09", "style_id": "s"}])
+LABELS = pd.DataFrame([{"order_id": "o1", "order": "o1", "due_on": "2026-06-09", "style": "s"}])
 DATED = {"order_id": "o1", "unplaced": 0, "planned_on": "2026-06-07", "promised_on": "2026-06-09", "probability": 0.9}
 
 

@@ -54,7 +54,24 @@ def of_orders(session: Session, scope: Scope, order_id: str | None = None) -> pd
 
 
 def settle(session: Session, at: datetime, order_id: str | None = None, scope: Scope = EVERYONE) -> int:
-    """Moves the open tickets (of one order) to where the ledger says that they are; how many moved."""
+    """Moves the open tickets to where the ledger says that they are.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC; noted with each move.
+    order_id
+        The order whose tickets are meant; None: all orders.
+    scope
+        Whose tickets.
+
+    Returns
+    -------
+    int
+        How many moves were made.
+    """
     chosen = select(RoomTicket).where(RoomTicket.state.in_(OPEN_TICKETS))
     if order_id is not None:
         chosen = chosen.where(RoomTicket.order_id == order_id)
