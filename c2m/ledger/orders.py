@@ -231,10 +231,20 @@ def held(session: Session) -> pd.DataFrame:
 
 
 def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """order_id, lot_id, merchant_id, quantity, waits: lots that cannot be planned now, and why."""
-    columns = (Lot.order_id, Lot.lot_id, Lot.merchant_id, Lot.quantity, Lot.waits)
-    chosen = select(*columns).where(Lot.waits != "", Lot.state.in_(UNFINISHED), *scope.conditions(Lot))
-    return frame(session, chosen.order_by(Lot.order_id, Lot.lot_id))
+    """order_id, style_id, colour, due_on, merchant_id, quantity, waits (why), lot_id of lots that cannot be planned."""
+    columns = (
+        Lot.order_id,
+        Lot.style_id,
+        Lot.colour,
+        Order.due_on,
+        Lot.merchant_id,
+        Lot.quantity,
+        Lot.waits,
+        Lot.lot_id,
+    )
+    chosen = select(*columns).join(Order, Order.order_id == Lot.order_id)
+    of_scope = chosen.where(Lot.waits != "", Lot.state.in_(UNFINISHED), *scope.conditions(Lot))
+    return frame(session, of_scope.order_by(Lot.order_id, Lot.lot_id))
 
 
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:

@@ -27,6 +27,7 @@ def open_orders() -> list[dict[str, Any]]:
     with session() as s:
         lots, jobs, plan = orders.open_lots(s), job_orders.overview(s), status.summary(s)["plan"]
         held = plans.withheld(s, plan["plan_id"]) if plan else set()
+        waits = orders.waiting(s)
     left = _left(plan, held) if plan else {}
     of_lot = dict(iter(jobs.groupby("lot_id")))
     rows = []
@@ -36,6 +37,20 @@ def open_orders() -> list[dict[str, Any]]:
         label = [lot[name] for name in LABEL]
         values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move]
         rows.append(dict(zip(BOOK, values, strict=True)))
+    return rows + _waiting(waits, today)
+
+
+def _waiting(lots: pd.DataFrame, today: date) -> list[dict[str, Any]]:
+    """Rows of orders that cannot be planned as they came, with BOOK: one a style and reason, its colours together."""
+    rows = []
+    for (order_id, style_id, reason), parts in lots.groupby(["order_id", "style_id", "waits"]):
+        due, pieces = parts["due_on"].iloc[0], int(parts["quantity"].sum())
+        late = max(0, (today - pd.Timestamp(due).date()).days)
+        move = f"tell merchant {parts['merchant_id'].iloc[0]}"
+        if "quarantine" in reason:
+            move = "c2m quarantine merchant_order_lines: correct or cancel them"
+        label = [order_id, style_id, ", ".join(sorted(parts["colour"].dropna()))]
+        rows.append(dict(zip(BOOK, [*label, pieces, f"{due:%Y-%m-%d}", late, reason, move], strict=True)))
     return rows
 
 

@@ -69,11 +69,11 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
     is_counted = seen["line_count"].notna() | seen["total_quantity"].notna()
     quarantined = seen["quarantined"].fillna(0).astype(int)
     lies = quarantined.astype(str) + " in quarantine, such as " + seen["example"].fillna("").astype(str)
-    lies = (lies + ": correct or cancel what lies there, or send what it names").where(quarantined > 0, "")
+    lies = lies.where(quarantined > 0, "")
     lacking = [
         (lacks_lines, _have_come(seen["lines"], seen["line_count"], "lines", lies)),
         (lacks_pieces, _have_come(seen["pieces"], seen["total_quantity"], "pieces", lies)),
-        (~is_counted & (quarantined > 0), "lines of it are missing: " + lies),
+        (~is_counted & (quarantined > 0), "lines are missing: " + lies),
     ]
     found = pd.Series("", seen.index, dtype=object)
     for lacks, words in lacking:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from ledger_kit import NOW, answer, job, live_to, plan_of, record, release
+from ledger_kit import NOW, answer, job, live_to, lot_row, plan_of, record, release
 from typer.testing import CliRunner
 
 from c2m import clock
@@ -80,3 +80,11 @@ def test_nothing_is_open_in_an_empty_ledger(sqlite_ledger: str) -> None:
     ensure_landing()
     assert (book.open_orders(), book.shared_lots()) == ([], [])
     assert date.fromisoformat(json.loads(CliRunner().invoke(app, ["status", "--json"]).output)["business_date"])
+
+
+def test_what_waits_for_its_merchant_is_open_too(ledger: str) -> None:
+    waits = "lines are missing: 1 in quarantine"
+    record(lots=[lot_row(waits=waits)])
+    (row,) = book.open_orders()
+    assert (row["reason"], row["pieces"]) == (waits, 1000)
+    assert row["move"] == "c2m quarantine merchant_order_lines: correct or cancel them"

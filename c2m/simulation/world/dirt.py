@@ -43,7 +43,7 @@ class Planted:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-_LINE, _EARLY_LINES = "sale_line_id", 50
+_LINE, _EARLY_LINES = "sale_line_id", 60
 _FAULTS: dict[str, tuple[Fault, ...]] = {
     "sales_lines": (
         Fault("quantity-range", "quantity", "-3", _LINE),
