@@ -121,7 +121,7 @@ def test_a_day_waits_for_a_person_and_goes_on_after_the_decision(api: Api) -> No
     held = sorted(lots)[0]
     assert answer(api, decision, **in_part, lots=[held]) == "ACCEPT"
     assert until(lambda: state(api, decision) == "Completed", 200)
-    assert "released by ann" in api(f"/flow_runs/{decision}")["state"]["message"]
+    assert "Released by ann" in api(f"/flow_runs/{decision}")["state"]["message"]
     assert until(lambda: state(api, daily) == "Completed"), api(f"/flow_runs/{daily}")["state"]
     with session() as s:
         sent_out = snapshot(s)["job_orders"]
