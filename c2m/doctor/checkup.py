@@ -79,11 +79,12 @@ def _of(name: str, check: Check) -> list[Finding]:
     except C2MError as error:
         if error.reason == "clock" and name != "clock":
             return [Finding(name, None, "the clock cannot be read")]
-        return [Finding(name, False, "; ".join(error.faults))]
+        return [Finding(name, False, "; ".join(error.faults), "mend that, then look again: c2m doctor")]
     except httpx.RequestError as error:
         return [Finding(name, False, _unanswered(error), "start c2m up anew")]
     except Exception as error:  # whatever a broken part makes a library raise: it is what the check found
-        return [Finding(name, False, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")]
+        seen = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return [Finding(name, False, seen, "read the logs in C2M_HOME/logs, start c2m up anew")]
 
 
 def _unanswered(error: httpx.RequestError) -> str:

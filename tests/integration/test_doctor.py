@@ -376,7 +376,7 @@ def test_planted_faults_are_each_named_with_what_to_do(platform: Platform, tmp_p
         assert await_that(lambda: {"worker", "schedules"} <= look().keys(), 60), seen
         assert "the last worker of the pool c2m showed up" in seen["worker"]
         assert "track has no next run" in seen["schedules"]
-    assert all(move or "restore it from a backup" in said for said, move in moves.items()), moves
+    assert [said for said, move in moves.items() if not move] == []
     log = home / "logs" / "prefect-server.log"
     log.write_text("")  # else its errors stand for 15 minutes
     assert await_that(lambda: platform.doctor() == {}, 120), platform.doctor()
