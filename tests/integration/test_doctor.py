@@ -68,9 +68,13 @@ class Platform:
         return wrong
 
     def processes(self, words: str) -> list[psutil.Process]:
-        """The process that runs a command with these words, and those that it started."""
-        children = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
-        (found,) = [p for p in children if words in " ".join(p.cmdline())]
+        """The process that runs a command with these words, and those that it started; one that has ended comes back."""
+
+        def running() -> list[psutil.Process]:
+            children = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
+            return [p for p in children if words in " ".join(p.cmdline())]
+
+        (found,) = await_that(running, 60)
         return [*found.children(recursive=True), found]
 
     def kill(self, words: str) -> None:
