@@ -68,7 +68,7 @@ class Platform:
         return wrong
 
     def processes(self, words: str) -> list[psutil.Process]:
-        """The process that runs a command with these words, and those that it started; one that has ended comes back."""
+        """The process that runs a command with these words, and those that it started; it may be about to come back."""
 
         def running() -> list[psutil.Process]:
             children = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
