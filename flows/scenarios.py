@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
+from c2m.ledger import orders
 from c2m.ledger.plans import Standing
+from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
 from c2m.steps import step
@@ -171,7 +173,7 @@ def compare(parameters: WhatIf) -> State[None]:
         cases = what_if(base / "instance", files, folder, limits=limits)
     write_atomically(_latest(standing), folder.name.encode())
     reports.page("what-if", f"What if: plan of {standing.title}", *side_by_side(standing, cases, day_1))
-    return Completed(message="; ".join(case.headline for case in cases[1:]))
+    return Completed(message=" ".join(f"{case.name}: {in_words(case)}" for case in cases[1:]))
 
 
 def side_by_side(standing: Standing, cases: list[Case], day_1: date) -> list[str]:
@@ -180,19 +182,39 @@ def side_by_side(standing: Standing, cases: list[Case], day_1: date) -> list[str
     rows.append({"figure": "could be released today"} | {c.name: _releasable(standing, c) for c in cases})
     parts = [table(pd.DataFrame(rows).rename(columns={"base": "the plan as it is"}))]
     for case in cases[1:]:
-        late = [
-            {
-                "lot": one.order_id,
-                "due": _date(one.due_day, day_1),
-                "arrives": _date(one.finish_day, day_1),
-                "arrived before": _date(one.finish_day_before, day_1),
-                "pieces not made": one.unmet,
-                "costs more": round(one.extra_cost),
-            }
-            for one in case.delayed[:_MOST_DELAYED]
-        ]
-        parts += [f"## {plain(case.name)}", plain(case.headline) + ".", "", table(pd.DataFrame(late))]
+        parts += [f"## {plain(case.name)}", plain(in_words(case)), "", table(delayed(case, day_1))]
     return parts
+
+
+def in_words(case: Case) -> str:
+    """What a scenario costs beside the plan, and whom it delays; or why there is no plan."""
+    if not case.figures:
+        return "The work that is frozen no longer fits: " + "; ".join(case.causes) + "."
+    apart = f"{abs(case.extra_cost):,.0f} {'more' if case.extra_cost > 0 else 'less'} than the plan as it is"
+    new = f" ({case.new_lots_cost:,.0f} of it for the new order itself)" if case.new_lots_cost else ""
+    late = counted(len(case.delayed), "lot arrives", "lots arrive")
+    return f"Costs {apart}{new}. {late} later, or in fewer pieces."
+
+
+def delayed(case: Case, day_1: date) -> pd.DataFrame:
+    """The lots that arrive later or in fewer pieces, the dearest first, by what people call them."""
+    rows = case.delayed[:_MOST_DELAYED]
+    with session() as s:
+        names = orders.labels(s, sorted({one.order_id for one in rows})).set_index("lot_id")
+    known = names.reindex([one.order_id for one in rows])
+    return pd.DataFrame(
+        {
+            "order": known["order"],
+            "style": known["style"],
+            "colour": known["colour"],
+            "due": [_date(one.due_day, day_1) for one in rows],
+            "arrives": [_date(one.finish_day, day_1) for one in rows],
+            "arrived before": [_date(one.finish_day_before, day_1) for one in rows],
+            "pieces not made": [one.unmet for one in rows],
+            "costs more": [round(one.extra_cost) for one in rows],
+            "lot": [one.order_id for one in rows],
+        }
+    )
 
 
 def names(standing: Standing) -> list[str]:

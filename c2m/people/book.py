@@ -47,7 +47,7 @@ def _waiting(lots: pd.DataFrame, today: date) -> list[dict[str, Any]]:
         due, pieces = parts["due_on"].iloc[0], int(parts["quantity"].sum())
         late = max(0, (today - pd.Timestamp(due).date()).days)
         move = f"tell merchant {parts['merchant_id'].iloc[0]}"
-        if "quarantine" in reason:
+        if "quarantine" in str(reason):
             move = "c2m quarantine merchant_order_lines: correct or cancel them"
         label = [order_id, style_id, ", ".join(sorted(parts["colour"].dropna()))]
         rows.append(dict(zip(BOOK, [*label, pieces, f"{due:%Y-%m-%d}", late, reason, move], strict=True)))
