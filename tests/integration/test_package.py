@@ -72,8 +72,8 @@ def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Pat
     mapped_world(shop)
     done = run("ingest", "--world", str(shop), "--json", home="mapped")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(run("status", "--json", home="mapped").stdout)["rows"]["stock"]
-    assert rows["in"] == rows["accepted"] + rows["quarantined"] > 0, rows
+    (stock,) = [one for one in json.loads(done.stdout) if one["feed"] == "stock"]
+    assert stock["rows_in"] == stock["accepted"] + stock["quarantined"] > 0, stock
     assert run("--version").stdout.startswith("c2m ")
     for mapping in sorted((c2m.PROJECT / "mappings").glob("*/*.yaml")):
         assert f"c2m/_project/{mapping.relative_to(c2m.PROJECT)}" in names
