@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 import threading
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -160,7 +159,7 @@ def record_order(order_id: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_home_on_postgresql_goes_on_at_another_server(
+def test_a_home_on_postgresql_is_the_same_at_another_server(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ledger, MLflow and, where the server has what it asks for, Prefect; then all of it on a second server."""
@@ -182,12 +181,10 @@ def test_a_home_on_postgresql_goes_on_at_another_server(
         old.rename(tmp_path / "away")  # nothing of the old place is asked for
         for name, table in before.items():
             pd.testing.assert_frame_equal(restored[name], table, obj=name)
-        day = date.fromisoformat(json.loads(c2m_on(new, here, "status", "--json").stdout)["business_date"])
-        for arguments in (("run", "--date", str(day), "--no-to-the-end"), ("audit", "verify")):
-            done = c2m_on(new, here, *arguments)
-            assert done.returncode == 0, done.stdout + done.stderr
-        after = facts_of(here)
-    assert set(before["job_orders"]["job_order_id"]) <= set(after["job_orders"]["job_order_id"])
+        status = json.loads(c2m_on(new, here, "status", "--json").stdout)
+        assert status["orders"] == before["orders"]["state"].value_counts().to_dict()
+        done = c2m_on(new, here, "audit", "verify")
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def databases_on(server: Server) -> dict[str, str]:

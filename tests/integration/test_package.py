@@ -64,7 +64,8 @@ def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Pat
     done = run("run", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["plan"]["gap"] < 0.05
-    stays_up(empty / "bin" / "c2m", own, outside)
+    if python == "3.11":  # once: it takes a minute and a half
+        stays_up(empty / "bin" / "c2m", own, outside)
     status = json.loads(run("status", "--json").stdout)
     assert status["plan"] == json.loads(done.stdout)["plan"]
     shop = outside / "shop"
