@@ -3,7 +3,6 @@
 Everything on it comes from the ledger, the published marts and the plan's folder, so that it can be made anew.
 """
 
-import json
 from datetime import date
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from c2m import clock
 from c2m.domain.alert_rules import SEVERITY
 from c2m.domain.promises import how_kept
+from c2m.files import read_json
 from c2m.ledger import alerts, job_orders, orders, plans
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
@@ -69,7 +69,7 @@ def whom_it_waits_for(newest: Standing | None, waits: pd.DataFrame) -> list[str]
 def in_figures(newest: Standing) -> list[str]:
     """What the day costs, what that saves, how sure it is, what is placed and where."""
     folder, currency = settings().home / newest.folder, settings().currency
-    day = json.loads((folder / "day.json").read_text(encoding="utf-8"))
+    day = read_json(folder / "day.json")
     instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
     asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
     shares = plan.allocation.groupby("lot_id").size()
@@ -81,10 +81,9 @@ def in_figures(newest: Standing) -> list[str]:
         "lots": f"{len(instance.orders):,}, {int((shares > 1).sum()):,} of them split",
         "factories": f"{plan.allocation['factory_id'].nunique():,}",
     }
-    words = plain(newest.words)
     return [
         "## The plan",
-        f"{words[0].upper()}{words[1:]}.",
+        plain(newest.sentence),
         "",
         table(pd.DataFrame(figures.items(), columns=["figure", "value"])),
         *saved_by(day),

@@ -64,7 +64,7 @@ def release(parameters: Release) -> State[None]:
         changelog.export()
     plan_page.publish(standing.plan_id)
     waiting.settle()
-    return Completed(message=f"{standing.words[0].upper()}{standing.words[1:]}.")
+    return Completed(message=standing.sentence)
 
 
 def asked(standing: Standing, number: int, fault: str) -> Decision:

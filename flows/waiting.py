@@ -4,7 +4,7 @@ A run waits as Prefect's state Suspended: it has no process. Who decides, and wh
 runs follow what the ledger says. Without a server, or on one without our deployments, nothing waits but the plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -15,6 +15,7 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from pydantic import BaseModel
 
+from c2m.errors import InputError
 from c2m.ledger import plans
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
@@ -46,7 +47,8 @@ def ask(standing: Standing, reasons: list[str]) -> None:
 
 def form_url(plan_id: str) -> str | None:
     """The page on which a person decides on a plan; None where there is no run for that."""
-    runs = (run for run in _runs("release", _TO_COME) if _parameters(run).get("plan_id") == plan_id)
+    runs = _runs(api, "release", _TO_COME) if (api := server()) else []
+    runs = [run for run in runs if _parameters(run).get("plan_id") == plan_id]
     return next((f"{PREFECT_UI_URL.value()}/runs/flow-run/{run['id']}" for run in runs), None)
 
 
@@ -68,37 +70,41 @@ def suspend_until_decided(day: date, parameters: BaseModel) -> None:
 
 def settle() -> None:
     """Ends each run of `release` whose plan is decided; `daily` goes on where it was released, and ends where not."""
-    for run in _runs("release"):
-        plan_id = _parameters(run).get("plan_id")
-        if plan_id and (standing := _standing(plan_id)).state != "proposed":
-            _end(run, "COMPLETED", standing.words)
-    for run in _runs("daily"):
-        with session() as s:
-            newest = plans.newest_of_day(s, date.fromisoformat(_parameters(run)["business_date"]))
-        if newest is None or newest.state == "proposed":
-            continue
-        if newest.was_released:
-            _server().ask(f"/flow_runs/{run['id']}/resume", {})
-        else:
-            _end(run, "CANCELLED", f"plan {newest.words}")
-
-
-def _standing(plan_id: str) -> Standing:
-    with session() as s:
-        return plans.standing(s, plan_id)
-
-
-def _server() -> Orchestrator:
     api = server()
-    assert api is not None
-    return api
+    if api is None:
+        return
+    for run in _runs(api, "release"):
+        if (standing := _of_plan(_parameters(run).get("plan_id"))) and standing.state != "proposed":
+            _end(api, run, "COMPLETED", standing)
+    for run in _runs(api, "daily"):
+        standing = _of_day(_parameters(run).get("business_date"))
+        if standing is None or standing.state == "proposed":
+            continue
+        if standing.was_released:
+            api.ask(f"/flow_runs/{run['id']}/resume", {})
+        else:
+            _end(api, run, "CANCELLED", standing)
 
 
-def _runs(flow: str, states: Sequence[str] = _WAITS) -> Iterator[dict[str, Any]]:
+def _of_plan(plan_id: str | None) -> Standing | None:
+    """None too where the plan is not of this home."""
+    try:
+        with session() as s:
+            return plans.standing(s, plan_id) if plan_id else None
+    except InputError:
+        return None
+
+
+def _of_day(day: str | None) -> Standing | None:
+    """None too where somebody paused the run by hand before it had a day."""
+    with session() as s:
+        return plans.newest_of_day(s, date.fromisoformat(day)) if day else None
+
+
+def _runs(api: Orchestrator, flow: str, states: Sequence[str] = _WAITS) -> list[dict[str, Any]]:
     """Runs of a flow in some states."""
-    if api := server():
-        in_states = {"state": {"type": {"any_": list(states)}}}
-        yield from api.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": in_states})
+    in_states = {"state": {"type": {"any_": list(states)}}}
+    return list(api.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "flow_runs": in_states}))
 
 
 def _parameters(run: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +112,6 @@ def _parameters(run: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _end(run: dict[str, Any], state: str, words: str) -> None:
-    ended = {"type": state, "message": f"{words[0].upper()}{words[1:]}."}
-    _server().ask(f"/flow_runs/{run['id']}/set_state", {"state": ended, "force": True})
+def _end(api: Orchestrator, run: dict[str, Any], state: str, standing: Standing) -> None:
+    ended = {"type": state, "message": standing.sentence}
+    api.ask(f"/flow_runs/{run['id']}/set_state", {"state": ended, "force": True})

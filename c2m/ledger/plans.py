@@ -95,6 +95,11 @@ class Standing:
         return f"{self.business_date} round {self.round}"
 
     @property
+    def sentence(self) -> str:
+        """How it stands, as a sentence."""
+        return f"{self.words[0].upper()}{self.words[1:]}."
+
+    @property
     def was_released(self) -> bool:
         """Whether its job orders went out, by policy or by a person; also after a later plan has taken its place."""
         return self.decision is not None and self.decision.decision == "released"
