@@ -5,8 +5,6 @@ released in place of the plan that waits: it is verified on the book as it is, a
 """
 
 import hashlib
-import json
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +16,7 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from c2m.errors import InputError
-from c2m.files import write_atomically
+from c2m.files import read_json, write_atomically
 from c2m.ledger import orders
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
@@ -29,12 +27,11 @@ from flows import plan_page, reports
 from flows.parameters import Now
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import Plan, cost_parts, read_plan, unmet_pieces
+from optimization.contract.plan import Plan
 from optimization.contract.wording import counted, money
-from optimization.verification.verifier import verify
+from optimization.whatif.adoption import broken_rules, on_the_book
 from optimization.whatif.comparison import Case, Limits, what_if
 
-_CLAIMS = {"objective", "bound", "gap", "status", "unmet-claim"}  # rules of the verifier about report.json
 _MOST_DELAYED = 20  # lots of a scenario on the page
 _SHOWN = {
     "cost": "cost",
@@ -224,7 +221,7 @@ def names(standing: Standing) -> list[str]:
 
 
 def taken(standing: Standing, name: str) -> tuple[Instance, Plan]:
-    """A scenario's plan on the book as it is.
+    """A scenario's plan on the book as it is, and that book.
 
     Raises
     ------
@@ -235,48 +232,7 @@ def taken(standing: Standing, name: str) -> tuple[Instance, Plan]:
     if folder is None or name not in names(standing):
         known = ", ".join(names(standing)) or "none: run what-if first"
         raise InputError("unknown-scenario", [f"scenario {name!r} is not of this plan; there are {known}"])
-    instance, before, made = (
-        instances.read(base / "instance"),
-        read_plan(base / "plan"),
-        read_plan(folder / name / "plan"),
-    )
-    if broken := _broken(base / "instance", folder / name / "plan"):
-        words = "; ".join(broken)
-        raise InputError("scenario-not-of-this-book", [f"{name} cannot be released: on the book as it is {words}"])
-    cost = cost_parts(instance, made.allocation, made.schedule)
-    objective, bound = sum(cost.values()), min(before.report["bound"], sum(cost.values()))
-    report = before.report | {
-        "status": "feasible",
-        "objective": objective,
-        "bound": bound,
-        "gap": (objective - bound) / abs(objective) if objective else 0.0,
-        "cost": cost,
-        "unmet": _unmet(instance, made),
-        "stopped_by": "scenario",
-        "engine": before.report["engine"] | {"scenario": name},
-    }
-    return instance, replace(made, report=report, prices=before.prices)
-
-
-def _broken(instance: Path, plan: Path) -> list[str]:
-    """The rules that a plan breaks there. What it claims of its cost holds for the scenario's instance alone."""
-    try:
-        found = verify(instance, plan).broken
-    except InputError as error:  # it speaks of a lot that is not there
-        return error.faults
-    rules = [one for one in found if one.rule not in _CLAIMS and not one.rule.startswith("cost-")]
-    return [f"{one.rule} is broken by {counted(one.count, 'row')}" for one in rules]
-
-
-def _unmet(instance: Instance, made: Plan) -> list[dict[str, Any]]:
-    """What the plan leaves of the book as it is, with the reasons that it had."""
-    reasons = {one["order_id"]: one for one in made.report["unmet"]}
-    other = {"code": "scenario", "reason": "the scenario asked for fewer pieces"}
-    left = unmet_pieces(instance, made.allocation)
-    return [
-        {**other, **reasons.get(lot_id, {}), "order_id": lot_id, "quantity": int(pieces)}
-        for lot_id, pieces in left[left > 0].items()
-    ]
+    return instances.read(base / "instance"), on_the_book(base, folder / name, name)
 
 
 def _releasable(standing: Standing, case: Case) -> str:
@@ -285,7 +241,7 @@ def _releasable(standing: Standing, case: Case) -> str:
         return "yes"
     if not case.figures:
         return "no"
-    return "no" if _broken(settings().home / standing.folder / "instance", folder / case.name / "plan") else "yes"
+    return "no" if broken_rules(settings().home / standing.folder, folder / case.name) else "yes"
 
 
 def _figure(case: Case, name: str) -> str:
@@ -321,5 +277,5 @@ def _newest(standing: Standing) -> Path | None:
 
 
 def _cases(folder: Path) -> list[dict[str, Any]]:
-    cases: list[dict[str, Any]] = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    cases: list[dict[str, Any]] = read_json(folder / "comparison.json")
     return cases

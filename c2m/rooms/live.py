@@ -22,7 +22,6 @@ from c2m.warehouse import published
 
 LOOK_S = 0.5  # between two looks for new files
 _BEAT_S = 15.0  # a stream that says nothing is taken for dead by what lies between
-OPERATIONS = ("cut", "sew", "finish", "inspect", "pack", "ship")
 _COUNTED = ["factory_id", "job_order_id", "operation", "scan_id", "quantity"]
 NOTHING = pd.DataFrame(columns=["job_order_id", "operation", "good_pieces"])  # a mart before the first build
 Pieces = dict[str, dict[str, int]]  # good pieces by job order and operation

@@ -23,6 +23,7 @@ from flows.scenarios import (
     WhatIf,
 )
 from optimization.contract import instances
+from optimization.contract.plan import read_plan
 from optimization.planning.solve import solve
 from optimization.verification.verifier import verify
 from optimization.whatif.comparison import Limits, what_if
@@ -64,7 +65,7 @@ def test_words_of_operations_become_changes_of_the_instance() -> None:
 
 
 def test_a_scenario_is_a_plan_of_the_book_where_the_book_allows_it(standing: Standing, tmp_path: Path) -> None:
-    before = scenarios.read_plan(settings().home / standing.folder / "plan").report
+    before = read_plan(settings().home / standing.folder / "plan").report
     for name in ("stops", "one-each"):
         book, plan = scenarios.taken(standing, name)
         instances.write(book, tmp_path / name / "instance")

@@ -22,6 +22,7 @@ from c2m.rooms import live, page
 from c2m.rooms.entry import Anyone, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view
 from c2m.warehouse import published
+from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter()
 PAGE_ROWS = 50
@@ -139,7 +140,7 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
         events=events,
         jobs=page.records(jobs),
         pieces=pieces,
-        operations=live.OPERATIONS,
+        operations=OPERATIONS,
     )
 
 
