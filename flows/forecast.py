@@ -17,9 +17,9 @@ from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day
 from models.demand.hierarchy import levels
-from models.demand.panel import published_panel
 from models.governance.daily import forecast_daily
 from models.governance.registry import NAME, Registered, champion
+from models.panel.daily import published_panel
 
 
 @task

@@ -14,12 +14,12 @@ from flows import reports
 from flows.parameters import Promote, Train
 from flows.promote import promote
 from flows.watch import drifts
-from models.demand.panel import published_panel
 from models.evaluation import cost
 from models.evaluation.backtest import OURS, backtest
 from models.evaluation.baselines import BASELINES
 from models.governance import registry
 from models.governance.registry import Registered
+from models.panel.daily import published_panel
 
 
 @task

@@ -15,8 +15,8 @@ from flows import reports
 from models.demand import drift
 from models.demand.features import matrix
 from models.demand.forecast import asked_cells
-from models.demand.panel import published_panel
 from models.governance.registry import NAME, Registered
+from models.panel.daily import published_panel
 
 
 @task

@@ -26,7 +26,6 @@ from c2m.domain.newsvendor import Stakes
 from c2m.settings import settings
 from models.demand.features import Cells, in_order, matrix
 from models.demand.forecast import asked_cells, forecast
-from models.demand.panel import Floats, Panel, panel_of
 from models.demand.scorer import Scorer
 from models.demand.train import train
 from models.evaluation import cost
@@ -34,6 +33,8 @@ from models.evaluation.backtest import OURS, calibration, compared, fold, miscal
 from models.evaluation.baselines import BASELINES, Points, baseline_frame
 from models.evaluation.segments import SEGMENTS
 from models.governance import gate
+from models.panel.long import panel_of
+from models.panel.matrices import Floats, Panel
 
 SALES = "amazon_india_apparel/Amazon Sale Report.csv.gz"
 MAPPING = Path(__file__).parents[2] / "mappings" / "amazon_india_apparel" / "catalogue.yaml"

@@ -16,7 +16,8 @@ import pandas as pd
 
 from c2m.settings import settings
 from models.demand.forecast import forecast
-from models.demand.panel import Floats, panel_of
+from models.panel.long import panel_of
+from models.panel.matrices import Floats
 
 DATA = "visuelle/train.csv"
 HELD_OUT, WEEKS, SOLD_WEEKS, NEIGHBOURS = 500, 6, 12, 50

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from models.demand.features import Cells, mean_seen
-from models.demand.panel import Floats, Panel
 from models.evaluation.baselines import Points
+from models.panel.matrices import Floats, Panel
 
 SEASON = 7
 STATISTICAL = ("AutoETS", "AutoTheta", "SESOpt", "SeasESOpt", "CrostonOptimized", "CrostonSBA")

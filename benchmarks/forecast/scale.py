@@ -19,9 +19,9 @@ import pandas as pd
 
 from c2m.settings import ForecastPolicy, settings
 from models.demand.forecast import QUANTILES, forecast
-from models.demand.panel import SEASONS, Category, Floats, Panel
 from models.demand.train import train
 from models.evaluation.backtest import pinball
+from models.panel.matrices import SEASONS, Category, Floats, Panel
 
 DAYS, AHEAD = 400, 28
 SIZES = (1_000, 10_000, 100_000)

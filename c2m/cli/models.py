@@ -32,8 +32,8 @@ def tune(
     """Search for better trees on published demand; trials are kept in MLflow below one run."""
     from c2m import clock
     from c2m.settings import settings
-    from models.demand.panel import published_panel
     from models.governance import tuning
+    from models.panel.daily import published_panel
 
     day = date_of(date) or clock.business_date(clock.now())
     found = tuning.tune(published_panel(day), settings().forecast, day, minutes * 60, trials)

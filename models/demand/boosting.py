@@ -9,8 +9,8 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from c2m.settings import ForecastPolicy
-from models.demand.panel import Floats
 from models.demand.sample import Sample
+from models.panel.matrices import Floats
 
 QUANTILE_LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from c2m.settings import DriftPolicy
-from models.demand.panel import Floats
+from models.panel.matrices import Floats
 
 _DECILES = np.arange(1, 10) / 10
 _LEAST_SHARE = 1e-3  # of an empty bin: one row in a thousand

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from models.demand.panel import Floats, Ints, Panel
+from models.panel.matrices import Floats, Ints, Panel
 
 SCALE_WINDOW = 28  # periods of the level that demand is divided by
 LEVEL_WINDOWS = (3, 7, 14, 28, 56)  # periods

@@ -16,10 +16,11 @@ from c2m.files import write_with
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells, blocks, in_order, ratio
-from models.demand.panel import Absent, Floats, Ints, Panel, read_panel
 from models.demand.response import response
 from models.demand.scorer import Scorer, quantile_name
 from models.demand.train import train
+from models.panel.long import Absent, read_panel
+from models.panel.matrices import Floats, Ints, Panel
 
 Metric = Literal["wape", "mape", "rmse"]
 Part = tuple[Ints, pd.DataFrame]  # rows, and their places among the asked cells

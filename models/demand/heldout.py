@@ -18,9 +18,9 @@ from c2m.domain.newsvendor import WINDOW_LEVELS
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.features import Cells, blocks, in_order, ratio
-from models.demand.panel import Floats, Ints, Panel
 from models.demand.sample import sample
 from models.demand.scorer import Scorer
+from models.panel.matrices import Floats, Ints, Panel
 
 WINDOWS = (1, 3, 7, 14, 28, 56)  # periods over which totals are measured
 CLASSES = 4  # of expected totals, equally many each

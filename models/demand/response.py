@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from models.demand.features import BLOCK, Cells, mean_of_members, ratio
-from models.demand.panel import Floats, Ints, Panel
+from models.panel.matrices import Floats, Ints, Panel
 
 # Chosen on orange juice, rounds up to the fourth; anything from a third to three times of each serves alike.
 RIDGE = 1000  # observations' worth of belief that a level has the common effect

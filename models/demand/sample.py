@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
 from models.demand.features import GIANT, MAX_LEVELS, Cells, blocks, ratio
-from models.demand.panel import SEASONS, Category, Floats, Ints, Panel
 from models.demand.scorer import UNSEEN, encoded
+from models.panel.matrices import SEASONS, Category, Floats, Ints, Panel
 
 # Chosen on Amazon apparel, every fourth of the 28 origins of `benchmarks/forecast/amazon.py`.
 MOST_COPIES = 3  # origins drawn per observation of a small panel

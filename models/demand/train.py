@@ -21,9 +21,9 @@ from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.drift import profile
 from models.demand.heldout import ASSUMED, heldout
-from models.demand.panel import Panel
 from models.demand.sample import launches, sample
 from models.demand.scorer import FORMAT, Scorer
+from models.panel.matrices import Panel
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells, ratio
 from models.demand.forecast import QUANTILES, asked_cells, forecast
-from models.demand.panel import Floats, Panel
 from models.demand.train import train
 from models.evaluation.baselines import BASELINES, baseline_frame
 from models.evaluation.segments import segments
+from models.panel.matrices import Floats, Panel
 
 OURS = "c2m"
 

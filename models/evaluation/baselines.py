@@ -12,8 +12,8 @@ import pandas as pd
 from c2m.domain.newsvendor import WINDOW_LEVELS
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells, History, mean_seen, scale_of, usual_level
-from models.demand.panel import Floats, Ints, Panel
 from models.demand.scorer import quantile_name
+from models.panel.matrices import Floats, Ints, Panel
 
 CLASSES = 8  # of series speed, equally many cells each
 PAST_ORIGINS = 4  # origins, a season apart, whose errors make the quantiles

@@ -17,11 +17,12 @@ from c2m.settings import ForecastPolicy, settings
 from c2m.warehouse.published import read
 from models.demand.features import Cells
 from models.demand.forecast import forecast, windows
-from models.demand.panel import Floats, Ints, Panel, style_series
 from models.demand.scorer import Scorer
 from models.demand.train import train
 from models.evaluation.baselines import Points, baseline_totals
 from models.evaluation.segments import segments
+from models.panel.daily import style_series
+from models.panel.matrices import Floats, Ints, Panel
 
 
 class Contestant(Protocol):

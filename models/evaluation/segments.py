@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.demand.features import History
-from models.demand.panel import Panel
+from models.panel.matrices import Panel
 
 SEGMENTS = ("fast", "slow", "intermittent", "new")
 NEW = 28  # periods of history below which a series that started within the panel is new

@@ -7,8 +7,8 @@ import pandas as pd
 from c2m import clock
 from models.demand.features import in_order
 from models.demand.forecast import Part, forecast, windows
-from models.demand.panel import Panel
 from models.governance.registry import Registered
+from models.panel.matrices import Panel
 
 
 def forecast_daily(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import PromotionPolicy
-from models.demand.panel import Floats
+from models.panel.matrices import Floats
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _CELLS = 5_000_000  # drawn at once, 40 MB

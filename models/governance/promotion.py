@@ -11,11 +11,12 @@ import pandas as pd
 from c2m import markdown
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy, settings
-from models.demand.panel import Panel, published_panel
 from models.evaluation import cost
 from models.governance import gate, registry
 from models.governance.gate import CHALLENGER, CHAMPION, Promotion
 from models.governance.registry import GATE, Registered
+from models.panel.daily import published_panel
+from models.panel.matrices import Panel
 
 PROMOTED = "promoted"
 

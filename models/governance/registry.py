@@ -36,7 +36,6 @@ from c2m.errors import InputError
 from c2m.settings import settings
 from c2m.warehouse import published
 from models.demand.features import Cells, matrix
-from models.demand.panel import Panel
 from models.demand.sample import HALF_LIFE
 from models.demand.scorer import Scorer
 from models.demand.train import Trained
@@ -44,6 +43,7 @@ from models.evaluation import plots
 from models.evaluation.backtest import OURS, Backtest, scores
 from models.governance import gate
 from models.governance.card import card
+from models.panel.matrices import Panel
 
 NAME = "c2m-demand"
 CHAMPION, CHALLENGER = "champion", "challenger"

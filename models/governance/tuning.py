@@ -18,11 +18,11 @@ import pandas as pd
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
 from models.demand.forecast import asked_cells, forecast
-from models.demand.panel import Panel
 from models.demand.train import train
 from models.evaluation import backtest
 from models.evaluation.backtest import fold, score
 from models.governance import registry
+from models.panel.matrices import Panel
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

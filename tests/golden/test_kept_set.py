@@ -26,7 +26,7 @@ from benchmarks.allocation.generator import Shape, draw
 from c2m.errors import InfeasibleError
 from c2m.settings import settings
 from models.demand.forecast import forecast
-from models.demand.panel import panel_of
+from models.panel.long import panel_of
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.engines.first.rule import greedy

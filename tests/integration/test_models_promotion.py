@@ -18,11 +18,12 @@ from c2m.files import sha256
 from c2m.warehouse.published import manifest
 from models.demand.features import matrix
 from models.demand.forecast import asked_cells
-from models.demand.panel import Panel, published_panel
 from models.demand.train import Trained, train
 from models.evaluation import cost
 from models.evaluation.backtest import Backtest
 from models.governance import promotion, registry
+from models.panel.daily import published_panel
+from models.panel.matrices import Panel
 
 DAYS = 100
 DAY = date(2026, 1, 5) + timedelta(days=DAYS)

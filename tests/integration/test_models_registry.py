@@ -23,12 +23,13 @@ from c2m.settings import settings
 from flows.train import usable_champion
 from models.demand.features import matrix
 from models.demand.forecast import QUANTILES, asked_cells, forecast
-from models.demand.panel import Panel, panel_of
 from models.demand.train import Trained, train
 from models.evaluation.backtest import OURS, backtest
 from models.evaluation.baselines import BASELINES
 from models.governance import registry
 from models.governance.daily import forecast_daily
+from models.panel.long import panel_of
+from models.panel.matrices import Panel
 
 SERVE = """
 import json, sys, mlflow, pandas as pd

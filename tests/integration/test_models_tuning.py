@@ -9,9 +9,9 @@ from models_kit import POLICY, long_frame
 
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
-from models.demand.panel import panel_of
 from models.governance import registry
 from models.governance.tuning import HELD_OUT, TRIED, tune
+from models.panel.long import panel_of
 
 
 def test_trials_lie_below_one_run_and_the_best_becomes_an_environment(home: Path) -> None:

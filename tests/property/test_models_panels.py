@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from c2m import settings as kernel
 from c2m.errors import InputError
 from models.demand.forecast import QUANTILES, forecast
-from models.demand.panel import panel_of
+from models.panel.long import panel_of
 
 ROWS = st.lists(
     st.tuples(

@@ -11,10 +11,11 @@ from models_kit import POLICY, long_frame
 
 from models.demand import boosting, features
 from models.demand.forecast import QUANTILES, asked_cells, forecast
-from models.demand.panel import Panel, panel_of
 from models.demand.sample import sample
 from models.demand.train import train
 from models.evaluation.backtest import pinball
+from models.panel.long import panel_of
+from models.panel.matrices import Panel
 
 AHEAD = 7
 

@@ -10,11 +10,12 @@ from scipy.stats import poisson
 
 from c2m.domain.newsvendor import WINDOW_LEVELS, Stakes
 from models.demand.features import Cells
-from models.demand.panel import Floats, Ints, Panel, panel_of
 from models.demand.train import train
 from models.evaluation import cost
 from models.evaluation.baselines import BASELINES, PAST_ORIGINS, baseline_totals, mean_7, seasonal_naive
 from models.evaluation.segments import SEGMENTS, segments
+from models.panel.long import panel_of
+from models.panel.matrices import Floats, Ints, Panel
 
 pytestmark = pytest.mark.usefixtures("home")
 WINDOW = 7

@@ -11,8 +11,8 @@ from c2m.settings import DriftPolicy
 from models.demand.drift import alarm, chance, checks, distance, profile, realised
 from models.demand.features import matrix
 from models.demand.forecast import asked_cells
-from models.demand.panel import panel_of
 from models.demand.train import train
+from models.panel.long import panel_of
 
 LIMITS = DriftPolicy.model_validate({})
 DAY = date(2026, 3, 2)

@@ -13,7 +13,6 @@ from scipy.stats import norm, poisson
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.forecast import QUANTILES, asked_cells
-from models.demand.panel import Panel, panel_of
 from models.demand.train import fingerprint, train
 from models.evaluation.backtest import (
     OURS,
@@ -28,6 +27,8 @@ from models.evaluation.backtest import (
 )  # fmt: skip
 from models.evaluation.baselines import BASELINES, baseline_frame, mean_7, median_14, seasonal_naive
 from models.evaluation.plots import calibrated, error_by_horizon, error_by_segment, fan, importance
+from models.panel.long import panel_of
+from models.panel.matrices import Panel
 
 LEVELS = dict(zip(QUANTILES, QUANTILE_LEVELS, strict=True))
 

@@ -9,7 +9,8 @@ import pytest
 from models_kit import long_frame
 
 from models.demand.features import Cells, matrix
-from models.demand.panel import Panel, panel_of
+from models.panel.long import panel_of
+from models.panel.matrices import Panel
 
 ORACLE = """
 WITH cell AS (SELECT row_number() OVER () - 1 AS row, series_id, t, u, category FROM cells),

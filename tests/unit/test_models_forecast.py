@@ -13,8 +13,8 @@ from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
 from models.demand.heldout import assumed_spread
-from models.demand.panel import panel_of
 from models.demand.train import train
+from models.panel.long import panel_of
 
 
 @pytest.fixture(autouse=True)

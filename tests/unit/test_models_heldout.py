@@ -6,7 +6,7 @@ from scipy import stats
 
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.heldout import FEWEST_TOTALS, TOLERANCE, conformal
-from models.demand.panel import Floats
+from models.panel.matrices import Floats
 
 ROWS = 20_000
 

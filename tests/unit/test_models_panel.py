@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
-from models.demand.panel import daily_panel, panel_of, read_panel
+from models.panel.daily import daily_panel
+from models.panel.long import panel_of, read_panel
 
 DAYS = pd.date_range("2026-01-01", periods=6)
 

@@ -11,9 +11,10 @@ import pytest
 from c2m.settings import ForecastPolicy
 from models.demand.features import matrix
 from models.demand.forecast import asked_cells, forecast
-from models.demand.panel import Floats, Panel, panel_of
 from models.demand.response import COMMON_RIDGE, LEVEL_BELIEF, LEVEL_HALF_LIFE, RIDGE, response
 from models.demand.train import train
+from models.panel.long import panel_of
+from models.panel.matrices import Floats, Panel
 
 PERIODS, ASKED = 60, 3
 

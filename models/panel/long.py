@@ -11,103 +11,21 @@ The step of the axis is the greatest common divisor of the gaps (days, months, w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from c2m.errors import InputError
-from c2m.settings import settings
-from c2m.warehouse.published import read
+from models.panel.matrices import SEASONS, Bools, Category, Floats, Ints, Panel, carried, placed
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Absent = Literal["missing", "zero"]
 
 KEYS = ("series_id", "ds", "y")
 MAX_CELLS = 100_000_000  # series x periods; 0.8 GB as doubles
 MAX_PERIODS = 20_000  # 54 years of days
-SEASONS = {"D": 7, "W": 52, "M": 12}  # periods after which demand repeats: a week, a year, a year
-
-
-@dataclass(frozen=True)
-class Category:
-    """A text column: codes (N, T), -1 where empty, into levels."""
-
-    codes: Ints
-    levels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """N series x T periods. nan in `y` is a missing observation; `asked` marks the cells to forecast."""
-
-    ids: "pd.Index[Any]"
-    ds: "pd.Index[Any]"
-    y: Floats
-    asked: Bools
-    season: int  # periods in a season, 0 where none is known
-    numbers: dict[str, Floats] = field(default_factory=dict)  # known ahead
-    categories: dict[str, Category] = field(default_factory=dict)  # known ahead
-    past: dict[str, Floats] = field(default_factory=dict)  # known only once the period is over
-
-    @cached_property
-    def seen(self) -> Bools:
-        """Which cells hold an observation."""
-        return ~np.isnan(self.y)
-
-    @cached_property
-    def whole(self) -> bool:
-        """Whether demand comes in whole pieces."""
-        return bool((self.y[self.seen] % 1 == 0).all())
-
-    @cached_property
-    def first(self) -> Ints:
-        """Column of each series' first observation; T where it has none."""
-        return np.where(self.seen.any(axis=1), self.seen.argmax(axis=1), self.y.shape[1])
-
-    @cached_property
-    def last(self) -> Ints:
-        """Column of each series' last observation; -1 where it has none."""
-        periods = self.y.shape[1]
-        return np.where(self.seen.any(axis=1), periods - 1 - self.seen[:, ::-1].argmax(axis=1), -1)
-
-    @property
-    def kept(self) -> dict[str, Ints]:
-        """(N,) codes of each category that every series keeps over all periods."""
-        return {name: c.codes[:, 0] for name, c in self.categories.items() if (c.codes == c.codes[:, :1]).all()}
-
-    @property
-    def end(self) -> int:
-        """Column of the last observation of any series."""
-        return int(self.last.max(initial=-1))
-
-    def some(self, rows: slice) -> "Panel":
-        """Some of the series."""
-        return replace(
-            self,
-            ids=self.ids[rows],
-            y=self.y[rows],
-            asked=self.asked[rows],
-            numbers={name: values[rows] for name, values in self.numbers.items()},
-            categories={name: Category(c.codes[rows], c.levels) for name, c in self.categories.items()},
-            past={name: values[rows] for name, values in self.past.items()},
-        )
-
-    def until(self, origin: int, horizon: int) -> "Panel":
-        """The panel as it stood at column `origin`: later observations are hidden, the next `horizon` of them asked."""
-        periods = np.arange(self.y.shape[1])
-        ahead = (periods > origin) & (periods <= origin + horizon)
-        y = np.where(periods <= origin, self.y, np.nan)
-        past = {name: np.where(periods <= origin, values, np.nan) for name, values in self.past.items()}
-        return replace(self, y=y, asked=ahead & self.seen & (self.first <= origin)[:, None], past=past)
 
 
 def read_panel(path: Path, absent: Absent = "missing") -> Panel:
@@ -147,8 +65,8 @@ def panel_of(frame: pd.DataFrame, absent: Absent = "missing") -> Panel:
     columns, ds, season = _axis(frame["ds"])
     _refuse(_irregular(ids, rows, columns) if absent == "missing" else [])
     _refuse_size(len(ids), len(ds))
-    y = _matrix((len(ids), len(ds)), rows, columns, frame["y"].to_numpy(dtype=np.float64, na_value=np.nan))
-    present = _matrix(y.shape, rows, columns, np.ones(len(frame))) == 1
+    y = placed((len(ids), len(ds)), rows, columns, frame["y"].to_numpy(dtype=np.float64, na_value=np.nan))
+    present = placed(y.shape, rows, columns, np.ones(len(frame))) == 1
     asked = present & (np.arange(len(ds)) > _last_seen(y)[:, None])
     if absent == "zero":
         y = _with_zeros(y, present, asked)
@@ -242,13 +160,6 @@ def _refuse_size(series: int, periods: int) -> None:
         _refuse([f"{series} series x {periods} periods are over {limits}; check ds for a stray date"])
 
 
-def _matrix(shape: tuple[int, int], rows: Ints, columns: Ints, values: Floats) -> Floats:
-    """Values at (row, column), nan elsewhere."""
-    matrix = np.full(shape, np.nan)
-    matrix[rows, columns] = values
-    return matrix
-
-
 def _last_seen(y: Floats) -> Ints:
     return np.where(np.isnan(y), -1, np.arange(y.shape[1])).max(axis=1)
 
@@ -271,93 +182,9 @@ def _covariates(
             continue
         if pd.api.types.is_numeric_dtype(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            numbers[name] = carried(_matrix(shape, rows, columns, np.where(np.isfinite(values), values, np.nan)))
+            numbers[name] = carried(placed(shape, rows, columns, np.where(np.isfinite(values), values, np.nan)))
         else:
             codes, levels = pd.factorize(column.astype("string"), sort=True)
-            matrix = carried(_matrix(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
+            matrix = carried(placed(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
             categories[name] = Category(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(map(str, levels)))
     return numbers, categories
-
-
-def carried(matrix: Floats) -> Floats:
-    """Each row's last value known so far; before the first, the first, where the row is constant (static)."""
-    filled = np.where(np.isnan(matrix), 0, np.arange(matrix.shape[1]))
-    forward = np.take_along_axis(matrix, np.maximum.accumulate(filled, axis=1), axis=1)
-    low, high = np.fmin.reduce(matrix, axis=1), np.fmax.reduce(matrix, axis=1)
-    return np.where((low == high)[:, None], low[:, None], forward)
-
-
-def daily_panel(
-    demand: pd.DataFrame, styles: pd.DataFrame, drivers: pd.DataFrame, business_date: date, history_days: int
-) -> Panel:
-    """The panel of the daily run from the marts demand_daily, styles and demand_drivers.
-
-    One series per style that was on sale before `business_date`. From its release or first sale to the day before, a
-    day without a row is a day without demand. Asked for are the days of the forecast horizon, from `business_date` on.
-    """
-    day, horizon = pd.Timestamp(business_date), settings().forecast.horizon_days
-    styles = styles.assign(series_id=style_series(styles), start=_start_of_sale(styles))
-    styles = styles[styles["start"] < day].sort_values("series_id", ignore_index=True)
-    if styles.empty:
-        raise InputError("no-demand", [f"no style was released or sold before {business_date}; ingest sales first"])
-    first = max(day - pd.Timedelta(days=history_days), styles["start"].min())
-    grid = _Grid(pd.Index(styles["series_id"], dtype=object, name="series_id"), first, (day - first).days, horizon)
-    on_sale = (grid.ds.to_numpy() >= styles["start"].to_numpy()[:, None]) & ~grid.ahead
-    y = np.where(on_sale, grid.place(demand, "demand_date", "pieces_asked", 0.0), np.nan)
-    numbers = {name: grid.place(drivers, "day", name, 0.0) for name in ("promotion_depth", "livestream_minutes")}
-    past = {"unit_price": grid.place(demand, "demand_date", "unit_price")}
-    past |= {name: grid.place(drivers, "day", name) for name in ("views", "searches", "carts")}
-    past = {name: np.where(grid.ahead, np.nan, values) for name, values in past.items()}
-    categories = {name: _static(styles[name], y.shape) for name in ("merchant_id", "category")}
-    return Panel(grid.ids, grid.ds, y, grid.ahead & np.ones(y.shape, bool), SEASONS["D"], numbers, categories, past)
-
-
-def published_panel(business_date: date) -> Panel:
-    """The panel of the daily run as known at the start of `business_date`, from the published marts."""
-    demand, styles, drivers = (read(name) for name in ("demand_daily", "styles", "demand_drivers"))
-    return daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Styles x days: `known` days from `first`, then `horizon` days ahead."""
-
-    ids: "pd.Index[Any]"
-    first: pd.Timestamp
-    known: int
-    horizon: int
-
-    @cached_property
-    def ds(self) -> pd.DatetimeIndex:
-        return pd.date_range(self.first, periods=self.known + self.horizon, name="ds")
-
-    @property
-    def ahead(self) -> Bools:
-        """Which days lie ahead."""
-        return np.arange(len(self.ds)) >= self.known
-
-    def place(self, frame: pd.DataFrame, when: str, column: str, default: float = np.nan) -> Floats:
-        """The column's values at their style and day, `default` elsewhere."""
-        rows = self.ids.get_indexer(pd.Index(style_series(frame)))
-        days = self.ds.get_indexer(pd.DatetimeIndex(frame[when]))
-        inside = (rows >= 0) & (days >= 0)
-        values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[inside]
-        matrix = _matrix((len(self.ids), len(self.ds)), rows[inside], days[inside], values)
-        return np.where(np.isnan(matrix), default, matrix)
-
-
-def style_series(frame: pd.DataFrame) -> "pd.Series[str]":
-    """The series of a style; identifiers hold no slash."""
-    return frame["merchant_id"].astype(str) + "/" + frame["style_id"].astype(str)
-
-
-def _start_of_sale(styles: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """Release or first sale, whichever came first."""
-    start: pd.Series[pd.Timestamp] = styles[["released_on", "first_sold_on"]].apply(pd.to_datetime).min(axis=1)
-    return start
-
-
-def _static(column: "pd.Series[Any]", shape: tuple[int, int]) -> Category:
-    """A text that a series keeps."""
-    codes, levels = pd.factorize(column.astype("string"), sort=True)
-    return Category(np.broadcast_to(codes[:, None], shape).astype(np.int64), tuple(map(str, levels)))

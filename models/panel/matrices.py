@@ -1,0 +1,106 @@
+"""A panel: many series on one regular time axis, as matrices of series x periods.
+
+nan is a missing observation. Units: demand in pieces (or whatever the series count), periods in columns.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+SEASONS = {"D": 7, "W": 52, "M": 12}  # periods after which demand repeats: a week, a year, a year
+
+
+@dataclass(frozen=True)
+class Category:
+    """A text column: codes (N, T), -1 where empty, into levels."""
+
+    codes: Ints
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """N series x T periods. nan in `y` is a missing observation; `asked` marks the cells to forecast."""
+
+    ids: "pd.Index[Any]"
+    ds: "pd.Index[Any]"
+    y: Floats
+    asked: Bools
+    season: int  # periods in a season, 0 where none is known
+    numbers: dict[str, Floats] = field(default_factory=dict)  # known ahead
+    categories: dict[str, Category] = field(default_factory=dict)  # known ahead
+    past: dict[str, Floats] = field(default_factory=dict)  # known only once the period is over
+
+    @cached_property
+    def seen(self) -> Bools:
+        """Which cells hold an observation."""
+        return ~np.isnan(self.y)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether demand comes in whole pieces."""
+        return bool((self.y[self.seen] % 1 == 0).all())
+
+    @cached_property
+    def first(self) -> Ints:
+        """Column of each series' first observation; T where it has none."""
+        return np.where(self.seen.any(axis=1), self.seen.argmax(axis=1), self.y.shape[1])
+
+    @cached_property
+    def last(self) -> Ints:
+        """Column of each series' last observation; -1 where it has none."""
+        periods = self.y.shape[1]
+        return np.where(self.seen.any(axis=1), periods - 1 - self.seen[:, ::-1].argmax(axis=1), -1)
+
+    @property
+    def kept(self) -> dict[str, Ints]:
+        """(N,) codes of each category that every series keeps over all periods."""
+        return {name: c.codes[:, 0] for name, c in self.categories.items() if (c.codes == c.codes[:, :1]).all()}
+
+    @property
+    def end(self) -> int:
+        """Column of the last observation of any series."""
+        return int(self.last.max(initial=-1))
+
+    def some(self, rows: slice) -> "Panel":
+        """Some of the series."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            y=self.y[rows],
+            asked=self.asked[rows],
+            numbers={name: values[rows] for name, values in self.numbers.items()},
+            categories={name: Category(c.codes[rows], c.levels) for name, c in self.categories.items()},
+            past={name: values[rows] for name, values in self.past.items()},
+        )
+
+    def until(self, origin: int, horizon: int) -> "Panel":
+        """The panel as it stood at column `origin`: later observations are hidden, the next `horizon` of them asked."""
+        periods = np.arange(self.y.shape[1])
+        ahead = (periods > origin) & (periods <= origin + horizon)
+        y = np.where(periods <= origin, self.y, np.nan)
+        past = {name: np.where(periods <= origin, values, np.nan) for name, values in self.past.items()}
+        return replace(self, y=y, asked=ahead & self.seen & (self.first <= origin)[:, None], past=past)
+
+
+def placed(shape: tuple[int, int], rows: Ints, columns: Ints, values: Floats) -> Floats:
+    """Values at (row, column), nan elsewhere."""
+    matrix = np.full(shape, np.nan)
+    matrix[rows, columns] = values
+    return matrix
+
+
+def carried(matrix: Floats) -> Floats:
+    """Each row's last value known so far; before the first, the first, where the row is constant (static)."""
+    filled = np.where(np.isnan(matrix), 0, np.arange(matrix.shape[1]))
+    forward = np.take_along_axis(matrix, np.maximum.accumulate(filled, axis=1), axis=1)
+    low, high = np.fmin.reduce(matrix, axis=1), np.fmax.reduce(matrix, axis=1)
+    return np.where((low == high)[:, None], low[:, None], forward)
