@@ -508,6 +508,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "state": "VARCHAR",
         "closed_at": "TIMESTAMP",
         "at": "TIMESTAMP",
+        "order_code": "VARCHAR",
         "known_at": "TIMESTAMP",
     },
     "ledger_lots": {

@@ -1,5 +1,7 @@
 """Goods from the factory to the shelf: receipts, promised arrivals, losses, stock, and orders that close by receipt."""
 
+import random
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,11 +28,11 @@ def scan(number: int, operation: str, pieces: int, at: str, job_order_id: str = 
     return row | {"operation": operation, "quantity": pieces, "defects": 0, "at": when, "received_at": when}
 
 
-def receipt(pieces: int, at: str, lost: int = 0, merchant_id: str = "m", job_order_id: str = "j1") -> dict[str, Any]:
+def receipt(pieces: int, at: str, lost: int = 0, merchant_id: str = "m", **origin: str) -> dict[str, Any]:
     when = moment(at)
-    row = {"merchant_id": merchant_id, "receipt_id": f"{job_order_id} {at}", "location_id": "main", "sku_id": "s-M"}
-    row |= {"quantity": pieces, "lost_quantity": lost, "job_order_id": job_order_id}
-    return row | {"received_at": when, "known_at": when}
+    row = {"merchant_id": merchant_id, "receipt_id": f"{origin} {at}", "location_id": "main", "sku_id": "s-M"}
+    row |= {"quantity": pieces, "lost_quantity": lost, "received_at": when, "known_at": when}
+    return row | (origin or {"job_order_id": "j1"})
 
 
 def world(*merchants: str) -> None:
@@ -85,6 +87,127 @@ def test_goods_go_from_the_factory_through_transit_to_the_shelf(home: Path) -> N
     assert goods(date(2026, 1, 26))["j1"] == [100, 4, 0, 90, 0, 6, 0]
     land("receipts", [receipt(4, "2026-01-26 09:00")])
     assert goods(date(2026, 1, 28))["j1"] == [100, 4, 0, 94, 0, 2, 0], "found again"
+
+
+def test_receipts_by_shipment_by_order_or_by_neither_are_of_the_goods_that_came(home: Path) -> None:
+    """m, n, p and q have 96 pieces each on their way since the 6th; q ordered them to another place than its shelf."""
+    world("m", "n", "p", "q")
+    land("ledger_orders", [{"order_id": "o4", "merchant_id": "q", "source": "merchant", "tolerance_share": 0.0,
+                            "state": "in_production", "known_at": KNOWN + timedelta(days=1)}])  # fmt: skip
+    land(
+        "receipts",
+        [
+            receipt(90, "2026-01-08 09:00", lost=2, shipment_id="j1-1"),
+            receipt(50, "2026-01-08 09:00", merchant_id="n", purchase_order_id="o2"),
+            receipt(60, "2026-01-08 10:00", merchant_id="n", purchase_order_id="o2"),
+            receipt(11, "2026-01-06 09:00", merchant_id="p", purchase_order_id="before it left"),
+            receipt(40, "2026-01-08 09:00", merchant_id="p", purchase_order_id="its own number"),
+            receipt(30, "2026-01-08 11:00", merchant_id="q", purchase_order_id="for the shelf"),
+            receipt(20, "2026-01-08 12:00", merchant_id="q", shipment_id="for the shop") | {"location_id": "shop"},
+        ],
+    )
+    assert goods(date(2026, 1, 9)) == {
+        "j1": [100, 4, 4, 90, 0, 2, 0],
+        "j2": [100, 4, 0, 96, 0, 0, 0],
+        "j3": [100, 4, 56, 40, 0, 0, 0],
+        "j4": [100, 4, 76, 20, 0, 0, 0],
+    }
+    assert stock() == {"m": (97, 4, 14, 0), "n": (117, 0, 14, 0), "p": (58, 56, 14, 0), "q": (37, 0, 0, 0)}
+
+
+ORIGINS = ("job_order_id", "shipment_id", "purchase_order_id")
+Taken = dict[tuple[str, str | None], list[int]]
+
+
+class Warehouse:
+    """What one merchant was sent, and what came, drawn at random; `taken` is the plain way to tell whose goods came."""
+
+    def __init__(self, number: int) -> None:
+        draws, self.name, self.counts = random.Random(number), f"m{number}", number % 3 > 0
+        jobs = [(f"{self.name}-{kind}", kind) for kind in ("replenishment", "merchant")]
+        moments = [moment(f"2026-01-{day:02d} {hour}:00") for day in range(5, 9) for hour in (10, 16)]
+        self.sent = [
+            {"job": name, "source": kind, "scan": f"{name}-{i}", "at": at, "pieces": draws.randrange(1, 40)}
+            for name, kind in jobs
+            for i, at in enumerate(sorted(draws.sample(moments, draws.randrange(1, 4))))
+        ]
+        known = {"job_order_id": [name for name, _ in jobs], "shipment_id": [one["scan"] for one in self.sent]}
+        known["purchase_order_id"] = [f"PO-{kind}" for _, kind in jobs] + ["its own"]
+        self.came = []
+        for i, at in enumerate(sorted(draws.choices(moments, k=8))):
+            origin = draws.choice(ORIGINS)
+            row = {"receipt_id": f"R{i}", origin: draws.choice([*known[origin], "unknown"])}
+            row |= {"quantity": draws.randrange(30), "lost_quantity": draws.choice([0, 0, 5])}
+            place = draws.choice(["main", "shop"])
+            self.came.append(row | {"received_at": at, "location_id": place, "merchant_id": self.name})
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """By feed what has landed of it."""
+        owner = {"merchant_id": self.name, "known_at": KNOWN, "state": "Running", "sku_id": "s-M"}
+        work = owner | {"factory_id": "F1", "at": KNOWN, "quantity": 999, "revision": 1, "sequence": 1}
+        orders = []
+        for kind in ("replenishment", "merchant"):
+            name = {"order_id": f"o-{self.name}-{kind}", "lot_id": f"l-{self.name}-{kind}", "order_code": f"PO-{kind}"}
+            orders.append(work | name | {"job_order_id": f"{self.name}-{kind}", "source": kind, "tolerance_share": 0.0})
+        moved = [(one["scan"], one["pieces"], one["at"], one["job"]) for one in self.sent]
+        return {
+            "catalogue": [sku("s-M", merchant_id=self.name)],
+            "stock": [owner | {"location_id": "main", "as_of": KNOWN, "on_hand": 0}] if self.counts else [],
+            **dict.fromkeys(("ledger_orders", "ledger_job_orders", "ledger_job_order_skus"), orders),
+            "scans": [scan(0, "ship", pieces, str(at), job) | {"scan_id": name} for name, pieces, at, job in moved],
+            "receipts": [{**dict.fromkeys(ORIGINS), **owner, **row} for row in self.came],
+        }
+
+    def taken(self) -> Taken:
+        lying = sorted((dict(one) for one in self.sent), key=lambda one: (one["at"], one["scan"]))
+        found: Taken = defaultdict(lambda: [0, 0])
+        for step in range(4):
+            for row in self.came:
+                parts = self._offered(row, lying, step)
+                if parts is None:
+                    continue
+                for place, wanted in enumerate((row["quantity"], row["lost_quantity"])):
+                    left = wanted
+                    for one in parts:
+                        pieces = min(left, one["pieces"])
+                        one["pieces"] -= pieces
+                        left -= pieces
+                        if step:
+                            found[row["receipt_id"], one["job"]][place] += pieces
+                    named = row.get("job_order_id") if step == 0 and row["job_order_id"] != "unknown" else None
+                    found[row["receipt_id"], named][place] += left if step else wanted
+        return {key: pieces for key, pieces in found.items() if sum(pieces)}
+
+    def _offered(self, row: dict[str, Any], lying: list[dict[str, Any]], step: int) -> list[dict[str, Any]] | None:
+        """The shipments that this receipt may be of, if it is the turn of such receipts."""
+        by = [
+            [one for one in lying if one["job"] == row.get("job_order_id")],
+            [one for one in lying if one["scan"] == row.get("shipment_id")],
+            [one for one in lying if f"PO-{one['source']}" == row.get("purchase_order_id")],
+        ]
+        if "job_order_id" in row:
+            return by[0] if step == 0 else None
+        named = next((turn for turn in (1, 2) if by[turn]), 3)
+        if named != step:
+            return None
+        kind = "replenishment" if row["location_id"] == "main" else "merchant"
+        there = [one for one in lying if one["at"] <= row["received_at"] and (not self.counts or one["source"] == kind)]
+        return by[step] if step < 3 else there
+
+
+def test_whose_goods_came_is_what_a_plain_search_finds(home: Path) -> None:
+    factory = {"factory_id": "F1", "timezone": "UTC", "status": "active", "currency": "EUR"}
+    land("factories", [factory | {"known_at": KNOWN}])
+    warehouses = [Warehouse(number) for number in range(40)]
+    landed = [one.rows() for one in warehouses]
+    for feed in landed[0]:
+        land(feed, [row for rows in landed for row in rows[feed]])
+    with built(DAY, "int_receipts") as warehouse:
+        told = "SELECT merchant_id, receipt_id, job_order_id, quantity, lost_quantity FROM int_receipts"
+        rows = warehouse.execute(told).fetchall()
+    for one in warehouses:
+        seen = {(row[1], row[2]): list(row[3:]) for row in rows if row[0] == one.name}
+        assert seen == one.taken(), one.name
 
 
 def test_a_piece_that_is_nowhere_stops_the_build(home: Path) -> None:

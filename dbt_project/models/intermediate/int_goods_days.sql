@@ -11,9 +11,8 @@ with receipts as (
         r.quantity,
         r.lost_quantity,
         {{ local_date('r.received_at') }} as day
-    from {{ ref('stg_receipts') }} as r
-    inner join {{ ref('int_job_orders') }} as j on r.job_order_id = j.job_order_id and r.merchant_id = j.merchant_id
-    where r.sku_id is not null
+    from {{ ref('int_receipts') }} as r
+    where r.job_order_id is not null
 ),
 
 first_receipts as (

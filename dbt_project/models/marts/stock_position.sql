@@ -13,11 +13,9 @@ with counted as (
 
 -- What merchants ordered goes where they ordered it to; all else that they received is on their shelves.
 received as (
-    select r.merchant_id, r.sku_id, r.received_at, r.quantity as pieces
-    from {{ ref('stg_receipts') }} as r
-    left join {{ ref('int_job_orders') }} as j on r.job_order_id = j.job_order_id and r.merchant_id = j.merchant_id
-    left join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id
-    where r.sku_id is not null and coalesce(o.source, 'replenishment') = 'replenishment'
+    select merchant_id, sku_id, received_at, quantity as pieces
+    from {{ ref('int_receipts') }}
+    where coalesce(source, 'replenishment') = 'replenishment'
 ),
 
 assumed as (

@@ -2,6 +2,7 @@ select
     order_id,
     merchant_id,
     source,
+    order_code,
     parent_order_id,
     tolerance_share,
     state

@@ -19,9 +19,8 @@ scanned as (
 
 told as (
     select r.job_order_id, r.sku_id, sum(r.quantity) as received, sum(r.lost_quantity) as lost
-    from {{ ref('stg_receipts') }} as r
-    inner join {{ ref('int_job_orders') }} as j on r.job_order_id = j.job_order_id and r.merchant_id = j.merchant_id
-    where r.sku_id is not null
+    from {{ ref('int_receipts') }} as r
+    where r.job_order_id is not null
     group by r.job_order_id, r.sku_id
 ),
 
