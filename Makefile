@@ -62,20 +62,19 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html"
 
-# The rivals need pandas 2, the platform runs on pandas 3: they get an environment of their own, with the platform.
-bench: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.worlds.calibrate
+bench: .venv/bench-installed
+	$(BIN)/python -m benchmarks.worlds.calibrate
 	$(MAKE) bench-feeds bench-floor bench-faults bench-marts bench-finish bench-scores bench-forecast bench-allocation
 
-bench-forecast: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.forecast.amazon
-	.venv-bench/bin/python -m benchmarks.forecast.orange_juice
-	.venv-bench/bin/python -m benchmarks.forecast.new_styles
-	.venv-bench/bin/python -m benchmarks.forecast.scale
+bench-forecast: .venv/bench-installed
+	$(BIN)/python -m benchmarks.forecast.amazon
+	$(BIN)/python -m benchmarks.forecast.orange_juice
+	$(BIN)/python -m benchmarks.forecast.new_styles
+	$(BIN)/python -m benchmarks.forecast.scale
 
-bench-floor: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.floor.scans
-	.venv-bench/bin/python -m benchmarks.floor.scans --flat
+bench-floor: .venv/bench-installed
+	$(BIN)/python -m benchmarks.floor.scans
+	$(BIN)/python -m benchmarks.floor.scans --flat
 	$(BIN)/python -m benchmarks.floor.dispatch
 	$(BIN)/python -m benchmarks.floor.dispatch --postgresql
 
@@ -84,8 +83,8 @@ bench-faults: setup
 	$(BIN)/python -m benchmarks.faults.matrix
 	$(BIN)/python -m benchmarks.faults.fuzz
 
-bench-marts: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.marts.scans
+bench-marts: .venv/bench-installed
+	$(BIN)/python -m benchmarks.marts.scans
 
 bench-feeds: setup
 	$(BIN)/python -m benchmarks.feeds.intake
@@ -95,34 +94,31 @@ bench-feeds: setup
 bench-life: setup
 	$(BIN)/python -m benchmarks.life.year
 
-bench-finish: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.finish.prediction
+bench-finish: .venv/bench-installed
+	$(BIN)/python -m benchmarks.finish.prediction
 
-bench-scores: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.scores.calibrate
-	.venv-bench/bin/python -m benchmarks.scores.share
+bench-scores: .venv/bench-installed
+	$(BIN)/python -m benchmarks.scores.calibrate
+	$(BIN)/python -m benchmarks.scores.share
 
 # An hour; done seeds of the second are kept, so it goes on where it stopped.
-bench-promises: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.promises.dates
-	.venv-bench/bin/python -m benchmarks.promises.of_run
+bench-promises: .venv/bench-installed
+	$(BIN)/python -m benchmarks.promises.dates
+	$(BIN)/python -m benchmarks.promises.of_run
 
 # Hours; done runs are kept, so it goes on where it stopped.
-bench-allocation: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks.allocation.suite
-	.venv-bench/bin/python -m benchmarks.allocation.report
+bench-allocation: .venv/bench-installed
+	$(BIN)/python -m benchmarks.allocation.suite
+	$(BIN)/python -m benchmarks.allocation.report
 
-.venv-bench/installed: requirements-bench.lock pyproject.toml | setup
-	test -x .venv-bench/bin/python || "$(PYTHON)" -m venv .venv-bench
-	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes --compile-bytecode \
-	  -r requirements-bench.lock
-	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
+.venv/bench-installed: requirements-bench.lock | setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements-bench.lock
 	touch $@
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
-	$(COMPILE) --extra bench pyproject.toml -o requirements-bench.lock
+	$(COMPILE) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
 
 clean:
-	rm -rf .venv .venv-bench var
+	rm -rf .venv var

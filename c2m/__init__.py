@@ -6,8 +6,16 @@ lies within it (setup.py), and is on the module path from the first import of `c
 others install under such common names is not taken for ours. docs/decisions/one-name-in-site-packages.md says why.
 """
 
+import os
 import sys
+import warnings
 from pathlib import Path
+
+# pandas 2 as pandas 3 is: text has a type of its own, and what is taken out of a frame is never changed by way of it.
+# Read when pandas is first imported. Expires with the cap on pandas in pyproject.toml.
+os.environ.setdefault("PANDAS_COPY_ON_WRITE", "1")
+os.environ.setdefault("PANDAS_FUTURE_INFER_STRING", "1")
+warnings.filterwarnings("ignore", "Downcasting|DataFrameGroupBy.apply operated", FutureWarning)
 
 _WITHIN = Path(__file__).with_name("_project")
 PROJECT = _WITHIN if _WITHIN.is_dir() else Path(__file__).parents[1]

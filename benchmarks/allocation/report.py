@@ -1,6 +1,6 @@
 """The page of the allocation benchmark: results of benchmarks/allocation/suite.py as tables and pictures in docs/.
 
-    .venv-bench/bin/python -m benchmarks.allocation.report     exit code 1 where a proven bound is above a plan
+    .venv/bin/python -m benchmarks.allocation.report     exit code 1 where a proven bound is above a plan
 
 Of each planned run the newest version's result counts; a section without a result is left out. What lies between the
 two marks of docs/benchmarks.md is written, the rest stays.

@@ -1,6 +1,6 @@
 """`c2m allocate` beside its rivals on the same cases in the same run; every plan goes through `c2m verify`.
 
-    .venv-bench/bin/python -m benchmarks.allocation.suite [CASE ...] [--only REGEX] [--solver c2m ...] [--seconds S]
+    .venv/bin/python -m benchmarks.allocation.suite [CASE ...] [--only REGEX] [--solver c2m ...] [--seconds S]
     [--list]
 
 One result a file, benchmarks/results/allocation/<case>/<solver>-<version>-<seconds>s.json: what is there is not run

@@ -1,6 +1,6 @@
 """When job orders of simulated lines will finish, and which will be late: predicted each morning, judged in the end.
 
-    .venv-bench/bin/python -m benchmarks.finish.prediction          (three minutes)
+    .venv/bin/python -m benchmarks.finish.prediction          (three minutes)
     ... --tune                        (how the limits of the alert were chosen)
 
 The lines are those of benchmarks/finish/sewing_lines.py. Each belongs to a factory with a calendar of its own

@@ -1,6 +1,6 @@
 """Days of simulated sewing lines, as a real garment factory's teams have them; fixed before what is judged by them.
 
-    .venv-bench/bin/python -m benchmarks.finish.sewing_lines       (measures the constants again, beside the
+    .venv/bin/python -m benchmarks.finish.sewing_lines       (measures the constants again, beside the
     simulation's)
 
 Efficiency is earned over paid minutes. A line has a level of its own; its days about that level remember the day

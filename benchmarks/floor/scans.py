@@ -1,7 +1,7 @@
 """Scans from a broker to Parquet on disk, acknowledged: how many a second, and in how much memory.
 
-    .venv-bench/bin/python -m benchmarks.floor.scans [SECONDS]          (needs mosquitto; default 60 per row)
-    .venv-bench/bin/python -m benchmarks.floor.scans --flat [SECONDS]   (default 600; batches of 100 at RATE)
+    .venv/bin/python -m benchmarks.floor.scans [SECONDS]          (needs mosquitto; default 60 per row)
+    .venv/bin/python -m benchmarks.floor.scans --flat [SECONDS]   (default 600; batches of 100 at RATE)
 
 Mosquitto, the collector and the load generator share the machine, a process each. Four connections publish with QoS 1
 as fast as the broker takes it, at most 200 messages under way each, so that what is measured is what the collector

@@ -1,6 +1,6 @@
 """Daily demand per style on Amazon apparel: ours, simple baselines, statsforecast, LightGBM; the same folds for all.
 
-    .venv-bench/bin/python -m benchmarks.forecast.amazon [ORIGINS]          (needs ../shared/data; 40 minutes)
+    .venv/bin/python -m benchmarks.forecast.amazon [ORIGINS]          (needs ../shared/data; 40 minutes)
 
 Demand: pieces asked (Qty > 0, cancelled lines too), 2022-04-01 to 2022-06-28 (03-31 and 06-29 are partial days). Folds:
 the last 28 origins with 14 days after them, a day apart; horizons 1 to 14 days. Series: every style sold before the

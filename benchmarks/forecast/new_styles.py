@@ -1,6 +1,6 @@
 """Sales of new styles in their first six weeks (visuelle), beside attribute neighbours and the median curve.
 
-    .venv-bench/bin/python -m benchmarks.forecast.new_styles          (needs ../shared/data)
+    .venv/bin/python -m benchmarks.forecast.new_styles          (needs ../shared/data)
 
 Held out: the last 500 styles by release date. Ours forecasts each of them in the week of its release, from what the
 other styles had sold up to the week before. The rivals are shown more: all twelve weeks of every style that is not held

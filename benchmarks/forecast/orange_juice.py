@@ -1,6 +1,6 @@
 """The public orange-juice benchmark through `c2m forecast`, beside the published submissions.
 
-    .venv-bench/bin/python -m benchmarks.forecast.orange_juice [ROUND ...]
+    .venv/bin/python -m benchmarks.forecast.orange_juice [ROUND ...]
 
 Store x brand x week. In round r weeks 40 to 135 + 2 (r - 1) are known, and the two weeks after a gap of one are asked;
 their prices, deals and features are known. MAPE and WAPE over the rows that came. What of the engine was chosen by this

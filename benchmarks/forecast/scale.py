@@ -1,6 +1,6 @@
 """Seconds and memory of features, training and scoring as series grow, and what sampling the training rows costs.
 
-    .venv-bench/bin/python -m benchmarks.forecast.scale [SERIES ...]          (25 minutes; default 1,000 to 100,000)
+    .venv/bin/python -m benchmarks.forecast.scale [SERIES ...]          (25 minutes; default 1,000 to 100,000)
 
 Generated demand: 400 days and 28 ahead, levels lognormal with a median of 0.3 pieces a day (62 % of cells are zero), a
 weekly rhythm, a drift of each series, promotions known ahead, 30 categories, a fifth of the series younger than the

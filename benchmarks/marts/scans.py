@@ -1,6 +1,6 @@
 """A day of scans through dbt into the marts of progress and efficiency, then the next hour: seconds and peak memory.
 
-    .venv-bench/bin/python -m benchmarks.marts.scans [FACTORIES] [FOLDER]     (default 10,000: 100 million scans)
+    .venv/bin/python -m benchmarks.marts.scans [FACTORIES] [FOLDER]     (default 10,000: 100 million scans)
 
 dbt runs as the transform flow calls it (c2m.warehouse.published.dbt_args), in a process of its own, data tests
 included. Scans are those of scan_world.py; FOLDER keeps them for another run. Then, at a fifth of the size, the same

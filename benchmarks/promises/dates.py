@@ -1,6 +1,6 @@
 """Do promised dates hold as stated, on the floor that `make run` ships? Its factories' own code, the broker left out.
 
-    .venv-bench/bin/python -m benchmarks.promises.dates [--worlds 300] [--seed 40000] [--processes 2] [--out FOLDER]
+    .venv/bin/python -m benchmarks.promises.dates [--worlds 300] [--seed 40000] [--processes 2] [--out FOLDER]
         [--minutes M]
 
 Worlds of benchmarks/promises/floor_days.py: 12 factories of the kinds that the settings mix, orders over four days,

@@ -1,6 +1,6 @@
 """Measures, on public data, what factories' scores stand on: priors, weights, half-lives, each beside its constant.
 
-    .venv-bench/bin/python -m benchmarks.scores.calibrate
+    .venv/bin/python -m benchmarks.scores.calibrate
 
 A half-life is judged by what it predicts: each observation from those before it, decayed and shrunk to the prior, by
 the mean log likelihood. The constant in dbt_project.yml is as good as the best within one standard error of the

@@ -1,6 +1,6 @@
 """Does a factory that gets worse lose work within days, and win it back? A small world, day by day, drawn as a picture.
 
-    .venv-bench/bin/python -m benchmarks.scores.share [--worlds 24] [--days 36] [--seed 501] [--picture FILE]
+    .venv/bin/python -m benchmarks.scores.share [--worlds 24] [--days 36] [--seed 501] [--picture FILE]
 
 8 factories of one line (days as in benchmarks/finish/sewing_lines.py; a plan takes a factory's minutes as one pool,
 and with several lines a job order would take longer on one of them than it says), 36 days of orders. On day 10 one

@@ -85,8 +85,11 @@ def _faults(frame: pd.DataFrame) -> Iterable[str]:
         yield "no rows; expected at least one observation"
         return
     dates = pd.api.types.is_datetime64_any_dtype(frame["ds"]) or pd.api.types.is_integer_dtype(frame["ds"])
-    if not (dates or pd.to_datetime(frame["ds"], errors="coerce", format="ISO8601").notna().all()):
-        yield f"ds holds what is neither a date nor a whole number, such as {frame['ds'].iloc[0]!r}; write YYYY-MM-DD"
+    # pandas 2 has no date past 2262.
+    odd = frame["ds"][pd.to_datetime(frame["ds"], errors="coerce", format="ISO8601").isna() & (not dates)]
+    if len(odd):
+        what = "neither a date nor a whole number"
+        yield f"ds holds what is {what}, such as {odd.iloc[0]!r}; write YYYY-MM-DD, and look for a stray date"
     if not pd.api.types.is_numeric_dtype(frame["y"]) and frame["y"].notna().any():
         yield f"y is not a number throughout (read as {frame['y'].dtype}); leave it empty where it is missing"
         return

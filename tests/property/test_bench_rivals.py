@@ -31,7 +31,7 @@ def test_textbook_mip_engine_and_exhaustive_search_agree(seed: int, tmp_path: Pa
     assert rivals.solve("greedy", problem, Clock(20, 0.0, 1)).report["objective"] >= best - 1e-6
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ortools") is None, reason="OR-Tools is in .venv-bench alone")
+@pytest.mark.skipif(importlib.util.find_spec("ortools") is None, reason="OR-Tools comes with `make bench` alone")
 @pytest.mark.parametrize("seed", range(100, 106))
 def test_cpsat_in_its_own_process_agrees(seed: int, tmp_path: Path) -> None:
     problem = tiny(seed)

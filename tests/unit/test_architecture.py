@@ -39,7 +39,7 @@ FLOORS = {
         "doctor",
         "cli",
     ),
-    "models": ("panel", "demand", "evaluation", "governance", "finish"),
+    "models": ("panel", "demand", "evaluation", "ensemble", "governance", "finish"),
     "optimization": (
         "contract",
         "verification",

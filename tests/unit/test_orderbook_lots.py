@@ -58,7 +58,7 @@ def test_one_lot_per_style_colour_and_no_piece_lost() -> None:
 
 def test_facts_per_piece_are_means_over_the_pieces_and_crafts_are_all_that_any_needs() -> None:
     _, lots, _ = merchant_lots(BOOK, SKUS)
-    red = lots.set_index(["order_id", "colour"]).loc[("o1", "red")]
+    red = lots.query("order_id == 'o1' and colour == 'red'").iloc[0]
     assert red["sam_minutes"] == pytest.approx(17.5)
     assert red["unit_value"] == pytest.approx(22.5)
     assert red["unit_cost_basis"] == pytest.approx(10.5)
