@@ -1,9 +1,11 @@
 """What `solve` and `allocate` promise beyond the optimum: limits, determinism, words, files, exit codes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from plan_kit import checked, day_of_work, instance
 from typer.testing import CliRunner
@@ -185,6 +187,39 @@ def test_work_is_done_early_in_regular_minutes() -> None:
     assert schedule["day"].tolist() == [1, 2, 3, 4]
     assert schedule["setup_minutes"].tolist() == [4, 0, 0, 0]
     assert schedule["run_minutes"].tolist() == [6, 10, 10, 4]
+
+
+def test_what_is_due_first_is_made_first_where_order_costs_nothing() -> None:
+    """A has to wait for its cloth until day 2, so B begins; then A comes first, and C with the latest date last."""
+    due = {"A": (2, 4), "B": (1, 6), "C": (1, 9)}
+    problem = instance(
+        orders=[
+            {"order_id": lot, "quantity": 20, "release_day": first, "due_day": last}
+            for lot, (first, last) in due.items()
+        ],
+        arcs=[{"order_id": lot, "factory_id": "F"} for lot in due],
+        capacity=[{"factory_id": "F", "day": d, "minutes": 10} for d in range(1, 10)],
+    )
+    schedule = solve(problem).schedule
+    days = {lot: rows["day"].tolist() for lot, rows in schedule.groupby("lot_id")}
+    assert days == {"A": [2, 3], "B": [1, 4], "C": [5, 6]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_two_days_of_two_lots_can_be_exchanged_in_favour_of_the_earlier_due_date(seed: int, tmp_path: Path) -> None:
+    problem = day_of_work(seed)
+    problem = replace(problem, arcs=problem.arcs.assign(max_minutes_per_day=np.inf))
+    plan = solve(problem, time_limit_s=10)
+    assert checked(problem, plan, tmp_path).broken == []
+    arcs = problem.arcs.merge(problem.orders[["lot_id", "due_day"]], on="lot_id")
+    lots = arcs.assign(on_time_day=arcs["due_day"] - arcs["transit_days"])
+    rows = plan.schedule.merge(
+        lots[["lot_id", "factory_id", "release_day", "on_time_day"]], on=["lot_id", "factory_id"]
+    )
+    pairs = rows.merge(rows, on="factory_id", suffixes=("", "_later"))
+    better = (pairs["on_time_day"] < pairs["on_time_day_later"]) & (pairs["day_later"] < pairs["day"])
+    kept = (pairs["release_day"] <= pairs["day_later"]) & (pairs["day"] <= pairs["on_time_day"])
+    assert pairs[better & kept].empty
 
 
 def test_allocate_returns_the_report_that_it_wrote(tmp_path: Path) -> None:
