@@ -10,7 +10,9 @@ from c2m import clock
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
+from c2m.feeds import outcomes
 from c2m.feeds.landing import land_frame
+from c2m.files import read_json
 from c2m.ledger import alerts, job_orders, orders, plans, status
 from c2m.ledger.rooms import tickets
 from c2m.ledger.store import session
@@ -57,6 +59,8 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alert_rules.waits(waits),
         alert_rules.undecided(plan_that_waits(now), settings().release.undecided_hours),
         alert_rules.twins(read("factories")),
+        alert_rules.late_feeds(outcomes.missing(now)),
+        alert_rules.drift(last_watched()),
         alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
     with session() as s:
@@ -75,6 +79,14 @@ def plan_that_waits(now: datetime) -> pd.DataFrame:
             plans.reject(s, plan.plan_id, plans.POLICY, f"nobody decided within {policy.undecided_hours:g} hours", now)
             plan = None
     return pd.DataFrame([(plan.title, hours)] if plan else [], columns=columns)
+
+
+def last_watched() -> pd.DataFrame:
+    """The checks of the champion on the last day that was watched (flows/watch.py); no row: none was."""
+    days = sorted(settings().runs.glob("*/drift.json"))
+    return pd.DataFrame(
+        read_json(days[-1]) if days else [], columns=["check", "of", "value", "limit", "alert", "alarm"]
+    )
 
 
 def emit(news: pd.DataFrame) -> bool:

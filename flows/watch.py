@@ -33,8 +33,9 @@ def drifts(day: date, current: Registered) -> bool:
     """Whether the champion drifts; keeps the checks with the day, shows them, and sends an event where it does."""
     with step("drift"):
         found = checked(day, current)
-    write_atomically(settings().runs / day.isoformat() / "drift.json", found.to_json(orient="records").encode())
     alarm = drift.alarm(found, settings().drift)
+    kept = found.assign(alarm=alarm).to_json(orient="records")
+    write_atomically(settings().runs / day.isoformat() / "drift.json", kept.encode())
     reports.drift(found, history(), alarm)
     if alarm:
         resource = {"prefect.resource.id": f"c2m.model.{NAME}", "prefect.resource.name": NAME}
@@ -44,7 +45,7 @@ def drifts(day: date, current: Registered) -> bool:
 
 
 def history() -> pd.DataFrame:
-    """day, check, of, value, limit, alert of every day that was watched."""
+    """day, check, of, value, limit, alert, alarm (of the day) of every day that was watched."""
     days = [
         pd.DataFrame(read_json(file)).assign(day=file.parent.name)
         for file in sorted(settings().runs.glob("*/drift.json"))

@@ -19,7 +19,17 @@ PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stan
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
-UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "undecided", "twin"}  # told whatever else is
+UNEXPLAINED = {
+    "late",
+    "surplus",
+    "scans",
+    "refused",
+    "waits",
+    "undecided",
+    "twin",
+    "feed",
+    "drift",
+}  # told whatever else is
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 Say = Callable[[Any], str]
@@ -321,6 +331,51 @@ def scans(quality: pd.DataFrame) -> pd.DataFrame:
         return f"Ask {row.factory_id} which are right: the first counts; another value takes a scan with `corrects`"
 
     return _alerts("scans", rows, "factory_id", WARNING, cause, move)
+
+
+def late_feeds(missing: pd.DataFrame) -> pd.DataFrame:
+    """Feeds that have not come as they do. missing: `feeds.outcomes.missing`."""
+    rows = _without_work(missing.assign(factory_id="", who=missing["tenant"].fillna(missing["mapping"])))
+    rows["subject"] = rows["feed"] + "/" + rows["who"]
+
+    def cause(row: Any) -> str:
+        usual = f"has come by {row.expected_at:%H:%M} on each of the last four {row.expected_at:%A}s"
+        return (
+            f"{row.feed} of {row.who} {usual}, not on {row.expected_at:%d %b}; the last came {row.last_at:%d %b %H:%M}"
+        )
+
+    def move(row: Any) -> str:
+        return f"Ask {row.who} for the file; until it comes, forecasts and plans know nothing later of {row.feed}"
+
+    return _alerts("feed", rows, "subject", WARNING, cause, move)
+
+
+def drift(checks: pd.DataFrame) -> pd.DataFrame:
+    """The champion, where the checks of the last day that was watched speak for a new model.
+
+    Parameters
+    ----------
+    checks
+        check, of, value, limit, alert (this one is beyond its limit), alarm (all of them together speak for it).
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT: one at most.
+    """
+    beyond = checks[checks["alert"].astype(bool) & checks["alarm"].astype(bool)]
+    said = "; ".join(
+        f"{row.check} of {row.of} is {row.value:.2f}, limit {row.limit:.2f}" for row in beyond.itertuples()
+    )
+    rows = _without_work(pd.DataFrame({"subject": ["champion"], "factory_id": "", "said": said})[: len(beyond)])
+
+    def cause(row: Any) -> str:
+        return f"the champion model drifts: {row.said}"
+
+    def move(_row: Any) -> str:
+        return "The deployment train makes a challenger; promote judges it beside the champion"
+
+    return _alerts("drift", rows, "subject", WARNING, cause, move)
 
 
 def _without_work(rows: pd.DataFrame) -> pd.DataFrame:

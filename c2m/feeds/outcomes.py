@@ -7,17 +7,19 @@ out, so that a run that broke off ends as one that did not.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from c2m.feeds import landing
 from c2m.feeds.contracts import PRODUCED
+from c2m.settings import settings
 
 _ADDED = {"left_out": 0, "notes": ""}  # columns that files written before lack
-
+_GRACE_HOURS = 1.0  # later than it ever came on this weekday
 
 _Stamp = tuple[int, int]  # of one writing of a file: when, and its inode
 
@@ -98,6 +100,47 @@ def _stamp(path: Path) -> _Stamp:
 
 def _path(batch_id: str) -> Path:
     return landing.folder("file_outcomes") / f"{batch_id}.parquet"
+
+
+def missing(now: datetime) -> pd.DataFrame:
+    """Feeds that came on each of the last four same weekdays and not on this one, up to a week back.
+
+    Parameters
+    ----------
+    now
+        UTC. A day counts once it is later than the latest of the four first arrivals, plus an hour.
+
+    Returns
+    -------
+    pd.DataFrame
+        feed, tenant, mapping, expected_at (the first moment from which it is missing), last_at; in the platform's zone.
+    """
+    zone = ZoneInfo(settings().timezone)
+    query = f"""SELECT feed, tenant, mapping, arrived_at FROM {landing.source("file_outcomes")}
+        WHERE accepted > 0 AND arrived_at BETWEEN $since AND $now"""  # noqa: S608 - our own path
+    moment = now.astimezone(UTC).replace(tzinfo=None)
+    with landing.connect() as connection:
+        rows = connection.execute(query, {"since": moment - timedelta(days=36), "now": moment}).df()
+    rows["at"] = rows["arrived_at"].dt.tz_localize(UTC).dt.tz_convert(zone)
+    found = [
+        (*name, expected, group["at"].max())
+        for name, group in rows.groupby(["feed", "tenant", "mapping"], dropna=False)
+        if (expected := _missing_since(group["at"], pd.Timestamp(now).tz_convert(zone))) is not None
+    ]
+    return pd.DataFrame(found, columns=["feed", "tenant", "mapping", "expected_at", "last_at"])
+
+
+def _missing_since(arrivals: "pd.Series[pd.Timestamp]", now: pd.Timestamp) -> pd.Timestamp | None:
+    """The first moment of the last seven days by which a file should have come, where none has come since that day."""
+    first = arrivals.groupby(arrivals.dt.normalize()).min()
+    hours = (first - first.index).dt.total_seconds() / 3600
+    for back in range(6, -1, -1):
+        day = now.normalize() - pd.DateOffset(days=back)
+        usual = hours.reindex([day - pd.DateOffset(weeks=week) for week in range(1, 5)])
+        expected = day + pd.Timedelta(hours=usual.max() + _GRACE_HOURS) if usual.notna().all() else None
+        if expected is not None and expected <= now and arrivals.max() < day:
+            return expected
+    return None
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

@@ -84,6 +84,12 @@ def waiting(api: Api, flow: str) -> dict[str, Any]:
     return dict(found[0])
 
 
+def told_steps(api: Api, run: str) -> set[str]:
+    """The steps that a run's Logs tab tells of."""
+    rows = api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
+    return {row["message"].split()[1] for row in rows if row["name"] == "c2m.steps"}
+
+
 def test_a_day_waits_for_a_person_and_goes_on_after_the_decision(api: Api) -> None:
     day = settings().business_date
     assert day
@@ -130,3 +136,4 @@ def test_a_day_waits_for_a_person_and_goes_on_after_the_decision(api: Api) -> No
     assert set(sent_out["lot_id"]) == set(lots) - {held}
     assert "Released by ann" in page(api, "day")
     assert isinstance(sent_out, pd.DataFrame)
+    assert until(lambda: {"ingest", "gate", "solve", "dispatch"} <= told_steps(api, daily), 20), told_steps(api, daily)

@@ -1,5 +1,6 @@
 """Each rule of the order robot on a floor small enough to judge by eye."""
 
+from datetime import datetime
 from math import comb
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, URGENT, WARNING
-from c2m.settings import RobotPolicy
+from c2m.feeds import outcomes
+from c2m.settings import RobotPolicy, settings
 
 POLICY = RobotPolicy.model_validate({})
 PIECES = ("recent_good", "recent_defects", "past_good", "past_defects")
@@ -163,3 +165,46 @@ def test_limits_that_would_make_warnings_flicker_are_refused() -> None:
         RobotPolicy.model_validate({"relief_chance": 0.7})
     with pytest.raises(ValueError, match="give both or neither"):
         RobotPolicy.model_validate({"quiet_from": "22:00"})
+
+
+def test_the_champion_drifts_where_the_checks_together_speak_for_a_new_one() -> None:
+    row = {"check": "input", "of": "price", "value": 0.41, "limit": 0.2, "alert": True, "alarm": True}
+    fits = row | {"of": "stock", "value": 0.1, "alert": False}
+    found = alert_rules.drift(pd.DataFrame([row, fits]))
+    assert subjects(found) == [("champion", WARNING)]
+    assert found["cause"].tolist() == ["the champion model drifts: input of price is 0.41, limit 0.20"]
+    assert alert_rules.drift(pd.DataFrame([row | {"alarm": False}])).empty
+    assert alert_rules.drift(pd.DataFrame([], columns=list(row))).empty
+
+
+def arrive(feed: str, tenant: str, days: list[str], hour: str) -> None:
+    """Files of a feed that came on these days."""
+    for day in days:
+        at = datetime.fromisoformat(f"{day}T{hour}")
+        name = f"{feed}-{tenant}-{day}"
+        outcomes.record(outcomes.Outcome(name, feed, tenant, name, "", "", 9, 9, 0, 0, 0, "ok", "", at))
+
+
+def test_a_feed_is_late_where_it_always_came_on_this_weekday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_TIMEZONE", "UTC")
+    settings.cache_clear()
+    weekdays = pd.bdate_range("2026-03-02", "2026-04-03").strftime("%Y-%m-%d").tolist()  # the last is a Friday
+    arrive("sales_lines", "M1", weekdays, "05:30")
+    arrive("sales_lines", "M2", weekdays[:-1], "05:30")  # nothing on that Friday
+    arrive("catalogue", "M1", weekdays[::7], "05:30")  # now and then
+    arrive("promotions", "M1", weekdays[0::5], "07:00")  # each Monday
+
+    def told(moment: str) -> list[str]:
+        found = outcomes.missing(datetime.fromisoformat(f"{moment}+00:00"))
+        return alert_rules.late_feeds(found)["cause"].tolist()
+
+    friday = "sales_lines of M2 has come by 06:30 on each of the last four Fridays, not on 03 Apr"
+    assert told("2026-04-03T06:29") == []
+    assert told("2026-04-03T06:31") == [f"{friday}; the last came 02 Apr 05:30"]
+    assert told("2026-04-05T12:00") == [f"{friday}; the last came 02 Apr 05:30"]  # the same alert over the week-end
+    assert [one.split(" has ")[0] for one in told("2026-04-06T08:30")] == [
+        "promotions of M1", "sales_lines of M1", "sales_lines of M2",
+    ]  # fmt: skip
+    arrive("promotions", "M1", ["2026-04-06"], "09:00")
+    arrive("sales_lines", "M2", ["2026-04-06"], "09:00")
+    assert [one.split(" has ")[0] for one in told("2026-04-06T10:00")] == ["sales_lines of M1"]
