@@ -1,6 +1,13 @@
 """Daily: the whole business day, from feed files to answered job orders."""
 
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prefect import flow
+from prefect.logging.handlers import APILogHandler
+from prefect.runtime import flow_run
 
 from c2m import clock
 from c2m.ledger import job_orders
@@ -21,6 +28,12 @@ from flows.transform import transform
 @flow(name="daily", flow_run_name="daily {parameters.day}")
 def daily(parameters: Daily) -> None:
     """Runs each flow of the day; all of them are idempotent: a day that broke off is completed by running it again."""
+    with steps_in_own_log():
+        run_day(parameters)
+
+
+def run_day(parameters: Daily) -> None:
+    """The flows in their order; one that waits for a person suspends the run, which then begins here once more."""
     today = parameters.part(Daily)
     ingest(today.part(Ingest))
     with warehouse.held():
@@ -39,3 +52,27 @@ def daily(parameters: Daily) -> None:
             if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
                 break
     day_page.publish(today.day)
+
+
+class _AlsoOf(APILogHandler):
+    """Keeps records with a run of Prefect, whichever flow within it they come from."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+    def emit(self, record: logging.LogRecord) -> None:
+        own = copy.copy(record)
+        own.flow_run_id = self.run_id
+        super().emit(own)
+
+
+@contextmanager
+def steps_in_own_log() -> Iterator[None]:
+    """The steps of all flows of the day stand in the Logs tab of the day's run; Prefect keeps them with each flow's."""
+    log, handler = logging.getLogger("c2m.steps"), _AlsoOf(flow_run.id)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
