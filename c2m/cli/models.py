@@ -13,13 +13,34 @@ from c2m.cli.root import Day, Json, command, date_of
 def forecast(
     panel: Annotated[Path, typer.Argument(help="CSV or Parquet: series_id, ds, y, covariates known ahead.")],
     out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Periods ahead; default: the rows with an empty y.")
+    ] = None,
+    levels: Annotated[str, typer.Option(help="Ranges in percent whose bounds to add, such as 80,95.")] = "",
+    model: Annotated[str, typer.Option(help="auto (by the panel's own backtest), champion, or a member.")] = "auto",
     metric: Annotated[Literal["wape", "mape", "rmse"], typer.Option(help="What `point` is best for.")] = "wape",
     absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
 ) -> None:
-    """Forecast the rows of a panel that have no y after their series' last observation."""
-    from models.demand.forecast import forecast_file
+    """Forecast a panel: the rows that have no y after their series' last observation, or the next periods."""
+    from models.ensemble.answer import ahead, answer
+    from models.panel.long import read_panel
 
-    forecast_file(panel, out, metric, absent)
+    series = read_panel(panel, absent)
+    found = answer(ahead(series, horizon) if horizon else series, metric, model, _ranges(levels))
+    found.write(out)
+    print("\n".join(found.words))
+
+
+def _ranges(levels: str) -> list[float]:
+    """80,95 as numbers; an error names what is none."""
+    from c2m.errors import InputError
+
+    parts = [part.strip() for part in levels.split(",") if part.strip()]
+    bad = [part for part in parts if not part.replace(".", "", 1).isdigit() or not 0 < float(part) < 100]
+    if bad:
+        fault = f"--levels: {', '.join(bad)}: expected widths between 0 and 100 percent, such as 80,95"
+        raise InputError("bad-levels", [fault])
+    return [float(part) for part in parts]
 
 
 @command()

@@ -1,10 +1,9 @@
-"""Forecasts: of a panel file (`c2m forecast`) and of any panel, by one engine.
+"""Forecasts of a panel by the engine: one model over all series and horizons.
 
 Output per asked cell: series_id, ds, point (best for the metric), mean, q05 .. q95.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,14 +11,12 @@ import pandas as pd
 from scipy import stats
 
 from c2m.errors import InputError
-from c2m.files import write_with
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells, blocks, in_order, ratio
 from models.demand.response import response
 from models.demand.scorer import Scorer, quantile_name
 from models.demand.train import train
-from models.panel.long import Absent, read_panel
 from models.panel.matrices import Floats, Ints, Panel
 
 Metric = Literal["wape", "mape", "rmse"]
@@ -34,35 +31,6 @@ class Model(Protocol):
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Columns mean, q05 .. q95."""
-
-
-def forecast_file(panel_path: Path, out: Path, metric: Metric = "wape", absent: Absent = "missing") -> pd.DataFrame:
-    """Forecasts what a panel file asks for, with a model trained on the file itself.
-
-    Parameters
-    ----------
-    panel_path
-        CSV or Parquet: series_id, ds, y and covariates; an empty y after a series' last one is asked for.
-    out
-        Where the forecast goes; CSV or Parquet by its name.
-    metric
-        That `point` is best for: wape, mape or rmse.
-    absent
-        What a row that is not there means: a missing value, or zero.
-
-    Returns
-    -------
-    pd.DataFrame
-        series_id, ds, point, mean and the quantiles q05 to q95, in units of y; what was written.
-
-    Raises
-    ------
-    InputError
-        The panel is not one; every fault of it is named.
-    """
-    frame = forecast(read_panel(panel_path, absent), metric)
-    write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
-    return frame
 
 
 def forecast(

@@ -110,4 +110,4 @@ def test_what_another_part_calls_tells_each_parameter_and_its_result(name: str) 
 
 def test_many_functions_are_called_from_outside() -> None:
     assert len(OUTSIDE) > 40
-    assert {"models.demand.forecast.forecast_file", "c2m.ledger.plans.release"} <= OUTSIDE.keys()
+    assert {"models.ensemble.answer.answer", "c2m.ledger.plans.release"} <= OUTSIDE.keys()

@@ -11,7 +11,7 @@ from c2m.domain.newsvendor import WINDOW_LEVELS
 from c2m.errors import InputError
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
-from models.demand.forecast import QUANTILES, asked_cells, forecast, forecast_file, point, windows
+from models.demand.forecast import QUANTILES, asked_cells, forecast, point, windows
 from models.demand.heldout import assumed_spread
 from models.demand.train import train
 from models.panel.long import panel_of
@@ -118,21 +118,6 @@ def test_a_single_period_is_too_short() -> None:
     frame = pd.DataFrame({"series_id": ["a", "a"], "ds": ["2026-01-01", "2026-01-02"], "y": [3.0, None]})
     with pytest.raises(InputError, match="at least two periods"):
         forecast(panel_of(frame))
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
-def test_files(tmp_path: Path, name: str) -> None:
-    long_frame().to_csv(tmp_path / "panel.csv", index=False)
-    forecast_file(tmp_path / "panel.csv", tmp_path / name, "wape", "missing")
-    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
-    sound(read(tmp_path / name), 12 * 7)
-
-
-def test_a_file_that_asks_for_nothing_is_refused(tmp_path: Path) -> None:
-    long_frame(ahead=0).to_csv(tmp_path / "panel.csv", index=False)
-    with pytest.raises(InputError, match="no row has an empty y"):
-        forecast_file(tmp_path / "panel.csv", tmp_path / "out.csv")
-    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_gap_before_what_is_asked_makes_the_horizon_longer() -> None:

@@ -1,0 +1,202 @@
+"""The answer to a panel: a frame of forecasts, and in words how they were chosen.
+
+In: a panel with cells asked for (or a horizon), a model's name. Out: per asked cell series_id, ds, point, mean,
+q05 .. q95, and the bounds of the ranges asked for, in units of y.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from c2m.errors import InputError
+from c2m.files import write_with
+from c2m.settings import settings
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.features import Cells
+from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, point
+from models.ensemble import auto
+from models.panel.matrices import Category, Floats, Panel
+
+AUTO, CHAMPION = "auto", "champion"
+MODELS = (AUTO, CHAMPION, *auto.NAMES)
+MOST_SERIES = 300  # that the choice is made on, evenly taken
+LEVELS = np.array(QUANTILE_LEVELS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """frame: series_id, ds, point, mean, q05 .. q95 and bounds. words: how it was chosen, a sentence a group."""
+
+    frame: pd.DataFrame
+    words: list[str]
+
+    def write(self, out: Path) -> None:
+        """As CSV or Parquet, by the name of the file."""
+        frame = self.frame
+        write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
+
+
+def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Iterable[float] = ()) -> Answer:
+    """Forecasts of the asked cells, ordered by series and ds.
+
+    Parameters
+    ----------
+    panel
+        Series by periods; `ahead` asks for the next periods of each.
+    metric
+        That `point` is best for.
+    model
+        auto: what the panel's own backtest finds best for each group of series. champion: the engine of the daily run,
+        trained on the panel. Else the name of one member.
+    ranges
+        Widths in percent, such as 80, whose bounds are added as lo-80 and hi-80.
+
+    Returns
+    -------
+    Answer
+        The frame, in units of y, and how it was chosen.
+
+    Raises
+    ------
+    InputError
+        Nothing is asked for, or no model or metric has the name.
+    """
+    _refuse(panel, metric, model)
+    cells = asked_cells(panel)
+    if model == CHAMPION:
+        frame, words = forecast(panel, metric), ["every series: the engine of the daily run, trained on this panel"]
+    else:
+        frame, words = _chosen(panel, cells, metric, model)
+    return Answer(frame.assign(**bounds(frame, ranges)), words)
+
+
+def _refuse(panel: Panel, metric: Metric, model: str) -> None:
+    faults = []
+    if model not in MODELS:
+        faults.append(f"no model is called {model}; there are {', '.join(MODELS)}")
+    if metric not in get_args(Metric):
+        faults.append(f"no metric is called {metric}; there are {', '.join(get_args(Metric))}")
+    if not panel.asked.any():
+        faults.append(
+            "no row has an empty y after its series' last observation; "
+            "add one for each period to forecast, or say how many with --horizon"
+        )
+    if faults:
+        raise InputError("nothing-asked", faults)
+
+
+def ahead(panel: Panel, horizon: int) -> Panel:
+    """The panel, asking for the `horizon` periods after the last observation of each series, and for nothing else."""
+    more = max(0, panel.end + 1 + horizon - panel.y.shape[1])
+    columns = np.arange(panel.y.shape[1] + more)
+    last = panel.last[:, None]
+    numbers, past = _wider(panel.numbers, more), _wider(panel.past, more)
+    kept = {name: Category(_last_held(c.codes, more), c.levels) for name, c in panel.categories.items()}
+    y = np.pad(panel.y, ((0, 0), (0, more)), constant_values=np.nan)
+    asked = (columns > last) & (columns <= last + horizon) & (last >= 0)
+    ds = _longer(panel.ds, more)
+    return replace(panel, ds=ds, y=y, asked=asked, numbers=numbers, categories=kept, past=past)
+
+
+def _wider(named: dict[str, Floats], more: int) -> dict[str, Floats]:
+    return {name: _last_held(values, more) for name, values in named.items()}
+
+
+def _last_held(values: Any, more: int) -> Any:
+    return np.concatenate([values, np.repeat(values[:, -1:], more, axis=1)], axis=1)
+
+
+def _longer(ds: "pd.Index[Any]", more: int) -> "pd.Index[Any]":
+    """The axis, so many periods longer."""
+    if not isinstance(ds, pd.DatetimeIndex):
+        step = int(ds[1] - ds[0]) if len(ds) > 1 else 1
+        return pd.RangeIndex(int(ds[0]), int(ds[0]) + step * (len(ds) + more), step, name=ds.name)
+    longer: pd.Index[Any] = pd.date_range(
+        ds[0], periods=len(ds) + more, freq=ds.freq or pd.infer_freq(ds), name=ds.name
+    )
+    return longer
+
+
+def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.DataFrame, list[str]]:
+    """The forecast of what each group of series is best given."""
+    known = cells.origin >= panel.first[cells.series]
+    horizon = int((cells.target - cells.origin)[known].max(initial=1))
+    said = auto.Said(panel, horizon, settings().forecast)
+    names = None if model == AUTO else dict.fromkeys(auto.CANDIDATES, (model,))
+    taken = auto.decided(said, _sample(panel), names)
+    rows = np.zeros(len(panel.ids), dtype=bool)
+    found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
+    for group, chosen in taken.items():
+        if not chosen.is_engine:
+            rows |= said.groups[group]
+            found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
+    at = cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)
+    quantiles = np.where((known & rows[cells.series])[:, None], found[at], np.nan)
+    frame = _framed(panel, cells, quantiles, metric)
+    rest = np.flatnonzero(np.isnan(quantiles).any(axis=1))
+    if len(rest):
+        frame.iloc[rest] = forecast(panel, metric).iloc[rest]
+    return frame, _words(said, taken)
+
+
+def _sample(panel: Panel) -> slice:
+    return slice(None, None, max(1, -(-len(panel.ids) // MOST_SERIES)))
+
+
+def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:
+    """As `forecast` gives it; the mean is that of the line through the quantiles."""
+    frame = pd.DataFrame(quantiles, columns=QUANTILES)
+    frame.insert(0, "mean", quantiles @ (np.diff([0.0, *((LEVELS[1:] + LEVELS[:-1]) / 2), 1.0])))
+    frame.insert(0, "point", point(frame, metric))
+    frame.insert(0, "ds", panel.ds[cells.target])
+    frame.insert(0, "series_id", panel.ids[cells.series])
+    return frame
+
+
+def bounds(frame: pd.DataFrame, ranges: Iterable[float]) -> dict[str, Floats]:
+    """lo-80 and hi-80 for a range of 80 %: between the quantiles, and beyond them on the line of a normal's."""
+    found = {}
+    for width in ranges:
+        for side, level in (("lo", 0.5 - width / 200), ("hi", 0.5 + width / 200)):
+            found[f"{side}-{width:g}"] = at_level(frame[QUANTILES].to_numpy(dtype=np.float64), level)
+    return found
+
+
+def at_level(quantiles: Floats, level: float) -> Floats:
+    """(rows,): the quantile of any level, linear in the normal's quantile; never below zero where none of them is."""
+    scores, wanted = stats.norm.ppf(LEVELS), float(stats.norm.ppf(level))
+    right = int(np.clip(np.searchsorted(scores, wanted), 1, len(scores) - 1))
+    left = right - 1
+    share = (wanted - scores[left]) / (scores[right] - scores[left])
+    found: Floats = quantiles[:, left] + share * (quantiles[:, right] - quantiles[:, left])
+    return np.where(quantiles[:, 0] >= 0, np.maximum(found, 0), found)
+
+
+def _words(said: auto.Said, taken: dict[str, auto.Chosen]) -> list[str]:
+    """What each group is given, and by which evidence."""
+    words = []
+    for group, rows in said.groups.items():
+        count = f"{rows.sum():,} {group} series"
+        chosen = taken.get(group)
+        if chosen is None:
+            words.append(f"{count}: too short for a backtest, hence the engine of the daily run")
+            continue
+        what = "the engine of the daily run" if chosen.is_engine else _shares(chosen)
+        errors = ", ".join(f"{name} {error:.3f}" for name, error in _few(chosen.errors))
+        words.append(f"{count}: {what}. Error over {chosen.folds} held-out origins, seasonal naive = 1: {errors}")
+    return words
+
+
+def _shares(chosen: auto.Chosen) -> str:
+    members = ", ".join(f"{share:.0%} {name}" for name, share in sorted(chosen.shares.items(), key=lambda s: -s[1]))
+    name, share = chosen.engine
+    return members + (f"; quantiles {share:.0%} from {name}" if share else "")
+
+
+def _few(errors: dict[str, float]) -> Sequence[tuple[str, float]]:
+    return sorted(errors.items(), key=lambda item: item[1])[:4]

@@ -1,0 +1,132 @@
+"""The blend: weights of members and quantiles about their median, both from held-out origins.
+
+Errors are measured in the scale of each series: what the seasonal naive forecast erred by on average up to the origin
+(the divisor of MASE), so that series of every size count alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.features import ratio
+from models.panel.matrices import Floats, Panel
+
+ROUNDS = 12  # members chosen one after the other, each as often as it helps
+OWN_ERRORS = 8  # held-out errors of its own that weigh as much as those of all series, in a series' spread
+FEWEST_ERRORS = 150  # of which quantiles are taken; where one horizon has less, its neighbours help
+
+
+def scales(panel: Panel) -> Floats:
+    """(N,): mean absolute change over a season; where there was none, that over a period, else the mean level."""
+    found = [_change(panel.y, lag) for lag in (max(1, panel.season), 1)]
+    level = np.array([np.abs(row[~np.isnan(row)]).mean() if (~np.isnan(row)).any() else 1.0 for row in panel.y])
+    scale = np.where(found[0] > 0, found[0], np.where(found[1] > 0, found[1], level))
+    divisor: Floats = np.maximum(np.maximum(scale, 1e-3 * level), 1e-9)
+    return divisor
+
+
+def _change(y: Floats, lag: int) -> Floats:
+    change = np.abs(y[:, lag:] - y[:, :-lag]) if y.shape[1] > lag else np.empty((len(y), 0))
+    seen = ~np.isnan(change)
+    found: Floats = np.where(seen, change, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return found
+
+
+def weights(members: Mapping[str, Floats], actual: Floats, scale: Floats) -> dict[str, float]:
+    """Shares of the members that together err least on held-out periods: chosen one after the other (Caruana 2004).
+
+    Parameters
+    ----------
+    members
+        By name (folds, N, horizon): points; nan where one has none.
+    actual
+        (folds, N, horizon): what came.
+    scale
+        (folds, N): of each series at each origin.
+
+    Returns
+    -------
+    dict
+        Shares by member, adding up to 1; empty where none has a point for most of what came.
+    """
+    names = [name for name, points in members.items() if np.isfinite(points[np.isfinite(actual)]).mean() > 0.5]
+    seen = np.isfinite(actual) & np.all([np.isfinite(members[name]) for name in names], axis=0)
+    if not seen.any():
+        return {}
+    divisor = np.broadcast_to(scale[..., None], actual.shape)[seen]
+    y = actual[seen] / divisor
+    points = np.array([members[name][seen] / divisor for name in names])
+    count = np.zeros(len(names))
+    total = np.zeros(len(y))
+    for chosen in range(ROUNDS):
+        errors = [np.abs((total + of) / (chosen + 1) - y).mean() for of in points]
+        best = int(np.argmin(errors))
+        count[best] += 1
+        total += points[best]
+    return {name: share for name, share in zip(names, count / ROUNDS, strict=True) if share}
+
+
+def blended(members: Mapping[str, Floats], shares: Mapping[str, float]) -> Floats:
+    """Weighted mean of the members; of those that have a point, where some have none."""
+    points = np.array([members[name] for name in shares])
+    share = np.array(list(shares.values())).reshape(-1, *[1] * (points.ndim - 1))
+    known = np.isfinite(points)
+    weight = (known * share).sum(axis=0)
+    total = np.where(known, points * share, 0.0).sum(axis=0)
+    return ratio(total, weight)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """errors: (horizon, levels) quantiles of errors over the spread of their series.
+
+    own: (N,) that spread over the scale of the series. typical: of all series.
+    """
+
+    errors: Floats
+    own: Floats
+    typical: float
+
+    @classmethod
+    def of(cls, error: Floats) -> "Spread":
+        """Of held-out errors over scale (folds, N, horizon), nan where none.
+
+        Each is divided by what its series erred by on the *other* folds, as the forecast's will be.
+        """
+        typical = np.nanmean(np.abs(error))
+        sums, counts = np.nansum(np.abs(error), axis=2), np.isfinite(error).sum(axis=2)
+        others = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
+        relative = error / _shrunk(*others, typical)[..., None]
+        return cls(_by_horizon(relative), _shrunk(sums.sum(axis=0), counts.sum(axis=0), typical), float(typical))
+
+    def of_all(self, count: int, some: slice) -> "Spread":
+        """For `count` series of which `some` were looked at; the others spread as is typical."""
+        own = np.full(count, self.typical)
+        own[some] = self.own
+        return replace(self, own=own)
+
+    def quantiles(self, median: Floats, scale: Floats) -> Floats:
+        """(N, horizon, levels) about the median (N, horizon)."""
+        found: Floats = median[..., None] + (scale * self.own)[:, None, None] * self.errors
+        return found
+
+
+def _shrunk(total: Floats, count: Floats, typical: float) -> Floats:
+    found: Floats = (total + OWN_ERRORS * typical) / (count + OWN_ERRORS)
+    return found
+
+
+def _by_horizon(errors: Floats) -> Floats:
+    """(horizon, levels): quantiles of the errors (folds, N, horizon) at and about each horizon."""
+    horizon = errors.shape[2]
+    found = np.empty((horizon, len(QUANTILE_LEVELS)))
+    for ahead in range(horizon):
+        for reach in range(horizon):
+            near = errors[..., max(0, ahead - reach) : ahead + reach + 1]
+            near = near[np.isfinite(near)]
+            if len(near) >= FEWEST_ERRORS:
+                break
+        found[ahead] = np.quantile(near, QUANTILE_LEVELS)
+    return found

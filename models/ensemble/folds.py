@@ -1,0 +1,77 @@
+"""Held-out origins: what a panel said of each series some horizons before its end, and what came then.
+
+A fold hides the last periods of every series, each counted from its own last observation, so that series that end on
+different days are judged alike. Fold 0 hides nothing: it is what is asked for.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from models.demand.features import Cells
+from models.panel.matrices import Floats, Ints, Panel
+
+MOST_FOLDS = 4  # held-out origins
+FEWEST_KNOWN = 4  # observations before the oldest of them
+
+
+@dataclass(frozen=True)
+class Fold:
+    """panel: as known at the origins. origin: (N,) column of the last period known, -1 before a series began."""
+
+    panel: Panel
+    origin: Ints
+    horizon: int
+
+    @classmethod
+    def of(cls, panel: Panel, back: int, horizon: int) -> "Fold":
+        """The panel as it was `back` periods before the last observation of each series."""
+        origin = np.where(panel.last >= 0, np.maximum(panel.last - back, -1), -1)
+        hidden = np.arange(panel.y.shape[1]) > origin[:, None]
+        past = {name: np.where(hidden, np.nan, values) for name, values in panel.past.items()}
+        return cls(replace(panel, y=np.where(hidden, np.nan, panel.y), past=past), origin, horizon)
+
+    @cached_property
+    def target(self) -> Ints:
+        """(N, horizon): columns ahead of each origin; they may lie past the panel's end."""
+        return self.origin[:, None] + np.arange(1, self.horizon + 1)
+
+    def actual(self, panel: Panel) -> Floats:
+        """(N, horizon): what came, nan where nothing did or where the fold knew nothing of the series."""
+        inside = (self.target < panel.y.shape[1]) & (self.origin >= panel.first)[:, None]
+        return np.where(inside, gather(panel.y, self.target), np.nan)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Every period ahead of every series that has a history, as far as the panel reaches."""
+        known = (self.origin >= self.panel.first)[:, None] & (self.target < self.panel.y.shape[1])
+        series, ahead = np.nonzero(known)
+        return Cells(series, self.origin[series], self.target[series, ahead])
+
+    def matrix(self, values: Floats) -> Floats:
+        """(N, horizon, ...): values by cell at their place, nan elsewhere."""
+        found = np.full((*self.target.shape, *values.shape[1:]), np.nan)
+        found[self.cells.series, self.cells.target - self.cells.origin - 1] = values
+        return found
+
+
+def gather(values: Floats, columns: Ints) -> Floats:
+    """(N, C): each row's values at its columns, which are cut at the ends."""
+    return np.take_along_axis(values, np.clip(columns, 0, values.shape[1] - 1), axis=1)
+
+
+def backs(panel: Panel, horizon: int) -> list[int]:
+    """Periods to go back for each held-out origin, the nearest first; none where no series is long enough.
+
+    A horizon apart where history allows, nearer where it is short, so that the oldest origin of the median series still
+    has two seasons, or four observations, before it.
+    """
+    lengths = (panel.last - panel.first + 1)[panel.last >= 0]
+    length = int(np.median(lengths)) if len(lengths) else 0
+    need = max(FEWEST_KNOWN, 2 * panel.season if length >= 2 * panel.season + horizon else panel.season)
+    room = length - need - horizon
+    if room < 0:
+        return []
+    step = horizon if room >= (MOST_FOLDS - 1) * horizon else max(1, room // (MOST_FOLDS - 1))
+    return [horizon + step * fold for fold in range(MOST_FOLDS) if step * fold <= room]

@@ -1,0 +1,121 @@
+"""The forecasts that are blended: each gives a point per series and period ahead, from what a fold knows.
+
+Statistical ones are those of statsforecast and see each series alone, without gaps (the last value stands in).
+Where one has no answer for a series, its points are nan.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from models.ensemble.folds import Fold
+from models.panel.matrices import Floats, Ints, Panel
+
+LONGEST = 15  # seasons that exponential smoothing and Theta look back
+LONGEST_PERIODS = 200  # the same where there is no season
+LONGEST_SEASON = 24  # periods of the season up to which exponential smoothing has one
+BY_SERIES_AT_ONCE = 400  # fits beyond which a second process pays
+
+Fit = tuple[Floats, str | None]
+SMOOTH = ("ETS", "Theta", "CES")
+SPARSE = ("SES", "CrostonSBA", "TSB", "IMAPA")
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a statistical member sees: observations without gaps, the season (1: none), how far to look ahead.
+
+    form: of exponential smoothing, as an older origin found it best; None: to be found.
+    """
+
+    y: Floats
+    season: int
+    horizon: int
+    form: str | None = None
+
+
+def seasonal_naive(fold: Fold) -> Floats:
+    """(N, horizon): the last value of the same season; the last one where there is none."""
+    y, season = filled(fold.panel), max(1, fold.panel.season)
+    ahead = np.arange(fold.horizon) % season
+    columns = fold.origin[:, None] + 1 - season + ahead
+    at = np.where(columns >= fold.panel.first[:, None], columns, fold.origin[:, None])
+    points = np.take_along_axis(y, np.clip(at, 0, y.shape[1] - 1), axis=1)
+    return np.where((fold.origin >= fold.panel.first)[:, None], points, np.nan)
+
+
+def recent_median(fold: Fold, window: int = 14) -> Floats:
+    """(N, horizon): the median of the last periods."""
+    columns = fold.origin[:, None] - np.arange(window)
+    known = np.take_along_axis(fold.panel.y, np.clip(columns, 0, None), axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        median = np.nanmedian(np.where(columns >= 0, known, np.nan), axis=1)
+    return np.repeat(median[:, None], fold.horizon, axis=1)
+
+
+def filled(panel: Panel) -> Floats:
+    """(N, T): the last observation stands in for missing ones; nan before the first."""
+    at = np.maximum.accumulate(np.where(panel.seen, np.arange(panel.y.shape[1]), 0), axis=1)
+    return np.take_along_axis(panel.y, at, axis=1)
+
+
+def statistical(fold: Fold, name: str, rows: Ints, forms: dict[int, str], workers: int = 1) -> Floats:
+    """(N, horizon): a member of statsforecast, of the series `rows`; `forms` by series are used, and added to."""
+    y, season = filled(fold.panel), max(1, fold.panel.season)
+    longest = LONGEST * season if season > 1 else LONGEST_PERIODS
+    known = rows[fold.origin[rows] > fold.panel.first[rows]]
+    starts = np.maximum(fold.panel.first, fold.origin + 1 - longest)
+    series = [Series(y[i, starts[i] : fold.origin[i] + 1], season, fold.horizon, forms.get(i)) for i in known]
+    points = np.full((len(y), fold.horizon), np.nan)
+    for i, (found, form) in zip(known, _mapped(partial(fitted, name), series, workers), strict=True):
+        points[i] = found
+        if form:
+            forms[i] = form
+    return points
+
+
+def _mapped(call: Callable[[Series], Fit], series: list[Series], workers: int) -> Iterable[Fit]:
+    if workers < 2 or len(series) < BY_SERIES_AT_ONCE:
+        return map(call, series)
+    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+        return list(pool.map(call, series, chunksize=32))
+
+
+def fitted(name: str, of: Series) -> Fit:
+    """(horizon,), the member's points for one series, and the form found; nan where it cannot be fitted."""
+    from statsforecast import models
+
+    season = of.season if len(of.y) > 2 * of.season else 1
+    make: dict[str, Callable[[], Any]] = {
+        "ETS": lambda: _smoothing(season if season <= LONGEST_SEASON else 1, of.form),
+        "Theta": lambda: models.DynamicOptimizedTheta(season_length=season),
+        "CES": lambda: models.AutoCES(season_length=season),
+        "SES": models.SimpleExponentialSmoothingOptimized,
+        "CrostonSBA": models.CrostonSBA,
+        "TSB": lambda: models.TSB(alpha_d=0.1, alpha_p=0.1),
+        "IMAPA": models.IMAPA,
+    }
+    model = make[name]()
+    try:
+        if name != "ETS":
+            return np.asarray(model.forecast(of.y, of.horizon)["mean"], dtype=np.float64), None
+        model.fit(of.y)
+        return np.asarray(model.predict(of.horizon)["mean"], dtype=np.float64), model.model_["components"]
+    except Exception:
+        return np.full(of.horizon, np.nan), None
+
+
+def _smoothing(season: int, form: str | None) -> Any:
+    """Exponential smoothing of any form, or of one: error, trend, season, and D where the trend is damped."""
+    from statsforecast.models import AutoETS
+
+    if form is None or (season == 1 and form[2] != "N"):
+        return AutoETS(season_length=season)
+    return AutoETS(season_length=season, model=form[:3], damped=form[3] != "N")

@@ -1,0 +1,130 @@
+"""The forecast of any panel: trend and season go on, choices follow what came, and nothing looks ahead."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from c2m.errors import InputError
+from models.demand.forecast import QUANTILES
+from models.ensemble.answer import MODELS, ahead, answer, at_level
+from models.ensemble.blend import Spread, blended, weights
+from models.ensemble.folds import Fold, backs
+from models.panel.long import panel_of
+from models.panel.matrices import Floats, Panel
+from tests.models_kit import long_frame
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_FORECAST__ROUNDS", "20")
+    monkeypatch.setenv("C2M_FORECAST__THREADS", "1")
+
+
+def monthly(series: int = 12, months: int = 72) -> tuple[Panel, Floats]:
+    """Levels of a trend and a season, noise of 1 %; the panel and what comes in the next year without noise."""
+    random, at = np.random.default_rng(1), np.arange(months + 12)
+    base = random.uniform(50, 500, (series, 1)) * (1 + 0.02 * at) * (1 + 0.3 * np.sin(at * np.pi / 6))
+    rows = pd.MultiIndex.from_product(
+        [[f"s{i:02d}" for i in range(series)], pd.date_range("2018-01-01", periods=months, freq="MS")]
+    )
+    noisy = base[:, :months] * random.normal(1, 0.01, (series, months))
+    frame = pd.DataFrame({"series_id": rows.get_level_values(0), "ds": rows.get_level_values(1), "y": noisy.ravel()})
+    return panel_of(frame), base[:, months:]
+
+
+def test_trend_and_season_go_on() -> None:
+    panel, coming = monthly()
+    found = answer(ahead(panel, 12), ranges=(80, 95))
+    frame = found.frame
+    points = frame["point"].to_numpy().reshape(coming.shape)
+    assert np.abs(points / coming - 1).mean() < 0.02
+    assert (np.diff(frame[QUANTILES].to_numpy(), axis=1) >= 0).all()
+    assert (frame["lo-95"] <= frame["lo-80"]).all()
+    assert (frame["hi-80"] == frame["q90"]).all()
+    assert frame["ds"].nunique() == 12
+    assert frame["ds"].min() == pd.Timestamp("2024-01-01")
+    assert "12 smooth series" in found.words[0]
+    assert "held-out origins" in found.words[0]
+
+
+def test_a_line_without_a_season_goes_on() -> None:
+    years = np.arange(25)
+    frame = pd.concat(
+        pd.DataFrame({"series_id": f"s{i}", "ds": 2000 + years, "y": 10.0 + i + 2 * years}) for i in range(8)
+    )
+    found = answer(ahead(panel_of(frame), 3)).frame
+    assert np.allclose(
+        found["point"].to_numpy().reshape(8, 3), 60 + np.arange(8)[:, None] + 2 * np.arange(3), rtol=0.02
+    )
+
+
+def test_many_zeros_are_forecast_by_members_for_them() -> None:
+    panel = panel_of(long_frame())
+    found = answer(panel)
+    assert len(found.frame) == panel.asked.sum()
+    assert (found.frame["q05"] >= 0).all()
+    assert (found.frame[QUANTILES] % 1 == 0).all().all()
+    assert any("sparse series" in words for words in found.words)
+
+
+def test_each_model_can_be_asked_for_by_name() -> None:
+    panel = ahead(monthly(4, 48)[0], 6)
+    for model in MODELS:
+        assert answer(panel, model=model).frame["point"].notna().all(), model
+
+
+def test_every_fault_of_the_question_is_told() -> None:
+    with pytest.raises(InputError) as error:
+        answer(monthly(2, 30)[0], model="Prophet")
+    assert "no model is called Prophet; there are auto, champion" in str(error.value)
+    assert "--horizon" in str(error.value)
+
+
+def test_a_fold_knows_nothing_of_what_came_later() -> None:
+    panel, _ = monthly(3, 40)
+    changed = replace(panel, y=np.where(np.arange(40) > 27, 1e6, panel.y))
+    ours, theirs = (Fold.of(each, 12, 6) for each in (panel, changed))
+    np.testing.assert_array_equal(ours.panel.y, theirs.panel.y)
+    np.testing.assert_array_equal(ours.actual(panel), panel.y[:, 28:34])
+
+
+def test_origins_lie_a_horizon_apart_and_leave_two_seasons() -> None:
+    assert backs(monthly(2, 72)[0], 12) == [12, 24, 36, 48]
+    assert backs(monthly(2, 48)[0], 12) == [12, 16, 20, 24]
+    assert backs(monthly(2, 8)[0], 12) == []
+
+
+def test_shares_are_of_the_members_that_come_true() -> None:
+    random = np.random.default_rng(2)
+    actual = random.normal(100, 10, (3, 20, 4))
+    noise = random.normal(0, 1, (2, *actual.shape))
+    members = {"high": actual + 5 + noise[0], "low": actual - 5 + noise[1], "wrong": actual + 40}
+    shares = weights(members, actual, np.ones((3, 20)))
+    assert shares == {"high": 0.5, "low": 0.5}
+    error = blended({**members, "none": np.full(actual.shape, np.nan)}, {**shares, "none": 0.5}) - actual
+    assert np.abs(error).mean() < 1
+
+
+def test_quantiles_are_those_of_held_out_errors() -> None:
+    error = np.random.default_rng(3).normal(0, 2, (4, 300, 6))
+    found = Spread.of(error).quantiles(np.zeros((300, 6)), np.ones(300)).mean(axis=(0, 1))
+    assert np.allclose(found[[1, 3, 5]], [-2.563, 0, 2.563], atol=0.15)
+
+
+def test_levels_beyond_the_quantiles_are_a_normals() -> None:
+    from scipy import stats
+
+    levels = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
+    normal = stats.norm.ppf(levels, 100, 10)[None]
+    assert at_level(normal, 0.975)[0] == pytest.approx(stats.norm.ppf(0.975, 100, 10))
+    assert at_level(normal, 0.4)[0] == pytest.approx(stats.norm.ppf(0.4, 100, 10), abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_files(tmp_path: Path, name: str) -> None:
+    answer(panel_of(long_frame()), model="Median14").write(tmp_path / name)
+    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+    assert len(read(tmp_path / name)) == 12 * 7
