@@ -193,7 +193,9 @@ def _words(said: auto.Said, taken: dict[str, auto.Chosen]) -> list[str]:
 
 
 def _shares(chosen: auto.Chosen) -> str:
-    members = ", ".join(f"{share:.0%} {name}" for name, share in sorted(chosen.shares.items(), key=lambda s: -s[1]))
+    members = ", ".join(
+        f"{share:.0%} {name}" for name, share in sorted(chosen.shares.items(), key=lambda each: -each[1])
+    )
     name, share = chosen.engine
     return members + (f"; quantiles {share:.0%} from {name}" if share else "")
 

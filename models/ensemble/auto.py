@@ -14,6 +14,7 @@ from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS
 from models.ensemble import blend, members, trees
 from models.ensemble.folds import Fold, backs
+from models.evaluation.backtest import pinball
 from models.panel.matrices import Floats, Panel
 
 Bools = NDArray[np.bool_]
@@ -186,12 +187,6 @@ def _wider(actual: Floats, quantiles: Floats) -> float:
         held = [((actual >= wide[:, a]) & (actual <= wide[:, b])).mean() for a, b in ((1, 5), (2, 4))]
         off.append(abs(held[0] - 0.8) + abs(held[1] - 0.5))
     return float(WIDTHS[int(np.argmin(off))])
-
-
-def pinball(y: Floats, quantiles: Floats) -> Floats:
-    """(rows, levels): the loss that the true quantile makes least."""
-    error, levels = y[:, None] - quantiles, np.array(QUANTILE_LEVELS)
-    return np.maximum(levels * error, (levels - 1) * error)
 
 
 def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:

@@ -27,8 +27,8 @@ def scales(panel: Panel) -> Floats:
     return divisor
 
 
-def _change(y: Floats, lag: int) -> Floats:
-    change = np.abs(y[:, lag:] - y[:, :-lag]) if y.shape[1] > lag else np.empty((len(y), 0))
+def _change(demand: Floats, lag: int) -> Floats:
+    change = np.abs(demand[:, lag:] - demand[:, :-lag]) if demand.shape[1] > lag else np.empty((len(demand), 0))
     seen = ~np.isnan(change)
     found: Floats = np.where(seen, change, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     return found
