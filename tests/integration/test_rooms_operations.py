@@ -124,3 +124,16 @@ def test_a_scan_is_on_the_open_page_within_two_seconds(browser: Callable) -> Non
             commit([Arrival(topic("F1", "scans"), compose(said, factory_source("F1"), at).body(), lambda _: None)], at)
             assert next(lines) == f'data: {{"{job.job_order_id}": {{"sew": {sewn}}}}}'
             assert time.monotonic() - begun < 2
+
+
+def test_operations_speak_in_the_room_of_an_order_and_an_auditor_only_reads(browser: Callable) -> None:
+    planner, auditor, merchant = browser("operator"), browser("auditor"), browser("merchant", "M1")
+    told = {"csrf": csrf(planner, "/orders/O1"), "nonce": "n1", "said": "<b>Cloth</b> comes on Monday"}
+    for _ in range(2):  # the same form sent twice is said once
+        assert planner.post("/orders/O1/posts", data=told).status_code == 303
+    own = csrf(auditor, "/orders")
+    assert auditor.post("/orders/O1/posts", data=told | {"csrf": own}).status_code == 404
+    for page in (planner.get("/orders/O1"), auditor.get("/orders/O1"), merchant.get("/merchant/orders/O1")):
+        assert page.text.count("&lt;b&gt;Cloth&lt;/b&gt; comes on Monday") == 1
+    assert 'name="said"' not in auditor.get("/orders/O1").text
+    assert planner.post("/orders/no-such/posts", data=told).status_code == 404

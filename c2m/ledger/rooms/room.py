@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from c2m import clock
 from c2m.ids import derive_id
+from c2m.ledger.plans import POLICY
 from c2m.ledger.rooms.links import Grant
-from c2m.ledger.store import Scope, frame, insert_missing
+from c2m.ledger.store import EVERYONE, Scope, frame, insert_missing
 from c2m.ledger.tables import (
     AuditEntry,
     Decision,
@@ -100,6 +101,8 @@ def steps(session: Session, order_id: str, scope: Scope) -> list[Step]:
     found = list(_of_factories(session, order_id, scope))
     if scope.factory_id is None:
         found += [*_of_order(session, order_id), *_of_plans(session, order_id)]
+    if scope == EVERYONE:  # who decides on plans, and why, is among the platform's people
+        found += _of_decisions(session, order_id)
     return sorted(found, key=lambda step: step.at)
 
 
@@ -132,6 +135,15 @@ def _of_plans(session: Session, order_id: str) -> Iterator[Step]:
             figures = {"promised_on": promise.promised_on, "probability": promise.probability}
             yield Step(promise.made_at, "promised", figures)
         before = promise.promised_on
+
+
+def _of_decisions(session: Session, order_id: str) -> Iterator[Step]:
+    """What people decided on plans with this order; the policy's own releases are in `planned`."""
+    with_it = select(PlanAllocation.plan_id).join(Lot, Lot.lot_id == PlanAllocation.lot_id)
+    chosen = select(Decision.at, Decision.decision, Decision.actor, Decision.reason)
+    by_people = (Decision.plan_id.in_(with_it.where(Lot.order_id == order_id)), Decision.actor != POLICY)
+    for at, decision, actor, reason in session.execute(chosen.where(*by_people)):
+        yield Step(at, decision, {"who": actor, "reason": reason})
 
 
 def _of_factories(session: Session, order_id: str, scope: Scope) -> Iterator[Step]:

@@ -3,24 +3,26 @@
 import csv
 import io
 from collections.abc import Iterator
+from secrets import token_urlsafe
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import pandas as pd
 import xlsxwriter
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
 from c2m.feeds.forms.cells import neutral
-from c2m.ledger.rooms import sights, timeline
+from c2m.ledger.rooms import room, sights, tickets
 from c2m.ledger.rooms.sights import Sort, Wanted
-from c2m.ledger.store import reading
-from c2m.rooms import live, page
-from c2m.rooms.entry import Anyone, NotYoursError, Operations, Person, known
+from c2m.ledger.store import reading, session
+from c2m.rooms import entry, live, page
+from c2m.rooms.entry import Anyone, Decider, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import scanned, told
 from c2m.warehouse import published
 from c2m.wire.messages import OPERATIONS
 
@@ -124,24 +126,48 @@ def _workbook(rows: pd.DataFrame) -> bytes:
 
 @routes.get("/orders/{order_id}")
 def order(request: Request, person: Operations, order_id: str) -> Response:
-    """An order: what was asked, what happened, who makes it, how far it is."""
+    """An order: what was asked, who makes it, how far it is, what happened, what is said and what is to change."""
     scope = view(person.grant).scope
     with reading() as s:
         found = sights.order(s, scope, order_id)
         if found is None:
             raise NotYoursError
-        events = timeline.of_order(s, scope, order_id)
-        jobs = sights.job_orders(s, scope, order_id)
+        jobs, steps = sights.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
+        said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
     pieces = watch_of(person, jobs).pieces
+    counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
     return page.shown(
         request,
         "order.html",
         order=found,
-        events=events,
+        changes=page.records(asked),
+        names=_names(found),
+        feed=told.conversation(steps, said, asked, jobs, counts),
+        nonce=token_urlsafe(16),
         jobs=page.records(jobs),
         pieces=pieces,
         operations=OPERATIONS,
     )
+
+
+def _names(order: Any) -> dict[str, str]:
+    """What people call a SKU of an order, by sku_id."""
+    sizes = [(lot, size) for lot in order["lots"] for size in lot["sizes"]]
+    return {
+        size["sku_id"]: " ".join(filter(None, (lot["style_name"], lot["colour"], size["size"]))) for lot, size in sizes
+    }
+
+
+@routes.post("/orders/{order_id}/posts", dependencies=[entry.Unforged])
+def say(
+    person: Decider, order_id: str, said: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=64)]
+) -> Response:
+    """Says something in the order's room: its merchant and its factories read it."""
+    with session() as s:
+        entered = not said.strip() or room.say(s, order_id, said.strip(), person.grant, nonce, clock.now())
+    if not entered:
+        raise NotYoursError
+    return RedirectResponse(f"/orders/{order_id}#conversation", 303)
 
 
 @routes.get("/live/{order_id}")
