@@ -31,6 +31,27 @@ def forecast(
     print("\n".join(found.words))
 
 
+@command()
+def backtest(
+    panel: Annotated[Path, typer.Argument(help="CSV or Parquet: series_id, ds, y, covariates known ahead.")],
+    horizon: Annotated[int, typer.Option(min=1, help="Periods ahead that are judged.")],
+    origins: Annotated[int, typer.Option(min=1, help="Rolling origins, a horizon apart.")] = 4,
+    absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
+    as_json: Json = False,
+) -> None:
+    """Judge forecasts of a panel beside the obvious ones, and say which to use."""
+    from models.ensemble.contest import contest
+    from models.panel.long import read_panel
+
+    found = contest(read_panel(panel, absent), horizon, origins)
+    show.rows("All", found.figures(), as_json)
+    if not as_json:
+        for by in ("segment", "horizon"):
+            for figure in ("WAPE", "pinball"):
+                show.rows(f"{figure} by {by}", found.beside(by, figure), as_json)
+        print(found.words)
+
+
 def _ranges(levels: str) -> list[float]:
     """80,95 as numbers; an error names what is none."""
     from c2m.errors import InputError

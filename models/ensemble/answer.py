@@ -151,7 +151,7 @@ def _sample(panel: Panel) -> slice:
 def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:
     """As `forecast` gives it; the mean is that of the line through the quantiles."""
     frame = pd.DataFrame(quantiles, columns=QUANTILES)
-    frame.insert(0, "mean", quantiles @ (np.diff([0.0, *((LEVELS[1:] + LEVELS[:-1]) / 2), 1.0])))
+    frame.insert(0, "mean", auto.mean(quantiles))
     frame.insert(0, "point", point(frame, metric))
     frame.insert(0, "ds", panel.ds[cells.target])
     frame.insert(0, "series_id", panel.ids[cells.series])

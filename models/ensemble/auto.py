@@ -227,3 +227,15 @@ def best(said: Said, back: int, candidates: dict[str, Iterable[str]] | None = No
             found[rows] = quantiles(said, back, group, chosen)[rows]
             taken[group] = chosen
     return found, taken
+
+
+def alone(said: Said, back: int, name: str) -> Floats:
+    """(N, horizon, levels): one member for every group, with the spread of its own held-out errors."""
+    return best(said, back, dict.fromkeys(said.groups, (name,)))[0]
+
+
+def mean(quantiles: Floats) -> Floats:
+    """(rows,): of the line through quantiles (rows, levels)."""
+    levels = np.array(QUANTILE_LEVELS)
+    expected: Floats = quantiles @ np.diff([0.0, *((levels[1:] + levels[:-1]) / 2), 1.0])
+    return expected

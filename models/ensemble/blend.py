@@ -10,21 +10,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.demand.boosting import QUANTILE_LEVELS
-from models.demand.features import ratio
+from models.demand.features import mean_seen, ratio
 from models.panel.matrices import Floats, Panel
 
 ROUNDS = 12  # members chosen one after the other, each as often as it helps
+LEAST_SCALE = 100  # of which part of a series' level its scale is at least
+WILD = 10  # times the median error, beyond which one says no more of what is typical
 OWN_ERRORS = 8  # held-out errors of its own that weigh as much as those of all series, in a series' spread
 FEWEST_ERRORS = 150  # of which quantiles are taken; where one horizon has less, its neighbours help
 
 
 def scales(panel: Panel) -> Floats:
-    """(N,): mean absolute change over a season; where there was none, that over a period, else the mean level."""
+    """(N,): mean absolute change over a season; where there was none, that over a period; else what others have.
+
+    It is at least a hundredth of the series' level: one that never moved must not drown the rest when it moves at last.
+    """
     found = [_change(panel.y, lag) for lag in (max(1, panel.season), 1)]
-    level = np.array([np.abs(row[~np.isnan(row)]).mean() if (~np.isnan(row)).any() else 1.0 for row in panel.y])
-    scale = np.where(found[0] > 0, found[0], np.where(found[1] > 0, found[1], level))
-    divisor: Floats = np.maximum(np.maximum(scale, 1e-3 * level), 1e-9)
-    return divisor
+    level = mean_seen(np.abs(panel.y))
+    scale = np.maximum(np.where(found[0] > 0, found[0], found[1]), np.nan_to_num(level) / LEAST_SCALE)
+    usual = np.median(scale[scale > 0]) if (scale > 0).any() else 1.0
+    return np.where(scale > 0, scale, usual)
 
 
 def _change(demand: Floats, lag: int) -> Floats:
@@ -53,7 +58,7 @@ def weights(members: Mapping[str, Floats], actual: Floats, scale: Floats) -> dic
     """
     names = [name for name, points in members.items() if np.isfinite(points[np.isfinite(actual)]).mean() > 0.5]
     seen = np.isfinite(actual) & np.all([np.isfinite(members[name]) for name in names], axis=0)
-    if not seen.any():
+    if not names or not seen.any():
         return {}
     divisor = np.broadcast_to(scale[..., None], actual.shape)[seen]
     y = actual[seen] / divisor
@@ -95,11 +100,13 @@ class Spread:
 
         Each is divided by what its series erred by on the *other* folds, as the forecast's will be.
         """
-        typical = np.nanmean(np.abs(error))
-        sums, counts = np.nansum(np.abs(error), axis=2), np.isfinite(error).sum(axis=2)
+        size = np.abs(error)
+        size = np.minimum(size, WILD * np.nanmedian(size))
+        typical = max(float(np.nanmean(size)), 1e-9)
+        sums, counts = np.nansum(size, axis=2), np.isfinite(error).sum(axis=2)
         others = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
         relative = error / _shrunk(*others, typical)[..., None]
-        return cls(_by_horizon(relative), _shrunk(sums.sum(axis=0), counts.sum(axis=0), typical), float(typical))
+        return cls(_by_horizon(relative), _shrunk(sums.sum(axis=0), counts.sum(axis=0), typical), typical)
 
     def of_all(self, count: int, some: slice) -> "Spread":
         """For `count` series of which `some` were looked at; the others spread as is typical."""

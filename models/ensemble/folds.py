@@ -42,6 +42,13 @@ class Fold:
         inside = (self.target < panel.y.shape[1]) & (self.origin >= panel.first)[:, None]
         return np.where(inside, gather(panel.y, self.target), np.nan)
 
+    def asked(self, panel: Panel) -> Panel:
+        """The panel as it was, asking for what then came."""
+        rows, ahead = np.nonzero(np.isfinite(self.actual(panel)))
+        asked = np.zeros(panel.y.shape, dtype=bool)
+        asked[rows, self.target[rows, ahead]] = True
+        return replace(self.panel, asked=asked)
+
     @cached_property
     def cells(self) -> Cells:
         """Every period ahead of every series that has a history, as far as the panel reaches."""

@@ -11,7 +11,9 @@ from c2m.errors import InputError
 from models.demand.forecast import QUANTILES
 from models.ensemble.answer import MODELS, ahead, answer, at_level
 from models.ensemble.blend import Spread, blended, weights
+from models.ensemble.contest import contest
 from models.ensemble.folds import Fold, backs
+from models.ensemble.forecaster import Forecaster
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 from tests.models_kit import long_frame
@@ -128,3 +130,39 @@ def test_files(tmp_path: Path, name: str) -> None:
     answer(panel_of(long_frame()), model="Median14").write(tmp_path / name)
     read = pd.read_csv if name.endswith("csv") else pd.read_parquet
     assert len(read(tmp_path / name)) == 12 * 7
+
+
+def test_one_object_as_the_field_knows_it(tmp_path: Path) -> None:
+    panel, _ = monthly(5, 60)
+    rows, columns = np.nonzero(panel.seen)
+    df = pd.DataFrame({"unique_id": panel.ids[rows], "ds": panel.ds[columns], "y": panel.y[rows, columns]})
+    ours = Forecaster(model="ETS").set_params(metric="rmse").fit(df)
+    found = ours.predict(3, level=[80])
+    assert list(found) == ["unique_id", "ds", "c2m", "c2m-mean", "c2m-lo-80", "c2m-hi-80"]
+    assert found.groupby("unique_id")["ds"].min().eq(pd.Timestamp("2023-01-01")).all()
+    ours.save(tmp_path / "saved")
+    again = Forecaster.load(tmp_path / "saved")
+    assert again.get_params() == ours.get_params()
+    pd.testing.assert_frame_equal(again.predict(3, level=[80]), found)
+    rows_asked = found[["unique_id", "ds"]].iloc[:2]
+    pd.testing.assert_frame_equal(again.predict(X_df=rows_asked, level=[80]).iloc[:, :2], rows_asked)
+    validated = ours.cross_validation(df, h=3, n_windows=2)
+    assert validated["cutoff"].unique().tolist() == [pd.Timestamp("2022-06-01"), pd.Timestamp("2022-09-01")]
+    assert (validated["y"] / validated["c2m"] - 1).abs().mean() < 0.03
+    with pytest.raises(ValueError, match="no parameter horizon; there are model, metric"):
+        ours.set_params(horizon=3)
+
+
+def test_the_backtest_names_the_method_that_is_best_on_every_figure() -> None:
+    found = contest(monthly(8, 72)[0], 6, 2)
+    table = found.figures().set_index("method")
+    assert table.index[0] in ("auto", "ETS")
+    assert table.loc["auto", "MASE"] < 0.5 * table.loc["SeasonalNaive", "MASE"]
+    assert (found.cells.groupby("method").size() == 8 * 6 * 2).all()
+    naive = found.cells[found.cells["method"] == "SeasonalNaive"]
+    assert table.loc["SeasonalNaive", "WAPE"] == pytest.approx(
+        (naive["point"] - naive["y"]).abs().sum() / naive["y"].sum()
+    )
+    assert found.best in found.words
+    with pytest.raises(InputError, match="needs more than 140"):
+        contest(monthly(2, 72)[0], 70)
