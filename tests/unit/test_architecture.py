@@ -62,6 +62,7 @@ LETTERS = {
     "models/demand/heldout.py": "y",  # what was observed
     "models/panel/long.py": "y",
     "models/demand/response.py": "x",  # what explains y
+    "models/ensemble/forecaster.py": "h",  # the horizon, as the field calls it
     "models/evaluation/backtest.py": "xy",
     "optimization/engines/bounds/master.py": "z",  # columns of the program
     "optimization/engines/bounds/relaxation.py": "x",
