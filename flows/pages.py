@@ -1,4 +1,4 @@
-"""The applications of Prefect, MLflow and the documents, each behind our door; started by services.py.
+"""The applications of Prefect, MLflow, the documents and the order room, each behind our door; started by services.py.
 
 python -m flows.pages MODULE:FACTORY PORT     serves it; closes idle connections, waits for no open stream
 """
@@ -39,6 +39,14 @@ def documents() -> App:
 
     REGISTRY.register(Figures())
     return Door(app, keyed=True, look=of_home)
+
+
+def rooms() -> App:
+    """The order room with the merchant API, whose quotes are given against the plan in force."""
+    from c2m.rooms import app
+    from flows.desk import Desk
+
+    return app.create(Desk())
 
 
 def _of(app: App, path: str) -> Health:

@@ -177,7 +177,7 @@ def documents(port: int) -> AbstractContextManager[Child]:
 
 def rooms(port: int) -> AbstractContextManager[Child]:
     """The order room, where people sign in by link."""
-    return _uvicorn("rooms", "c2m.rooms.app:create", port, "/health")
+    return _uvicorn("rooms", "flows.pages:rooms", port, "/health")
 
 
 def _uvicorn(

@@ -1,10 +1,13 @@
 """Writes docs/reference: feeds, marts, ledger, settings, messages, cost terms, command line, each from its code.
 
+And docs/merchants.openapi.json.
+
 Usage: .venv/bin/python scripts/reference.py [docs/reference]      (make reference; a test compares the pages)
 """
 
 import ast
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +23,7 @@ from pydantic.fields import FieldInfo
 from c2m.cli import app
 from c2m.feeds.contracts import FEEDS
 from c2m.ledger.tables import Base
+from c2m.rooms.api import site
 from c2m.settings import Settings
 from c2m.wire import messages
 from optimization.contract import terms as cost_terms
@@ -300,12 +304,18 @@ def page(name: str) -> str:
     return "\n\n".join([f"# {title}", made, *whole]) + "\n"
 
 
+def merchants() -> str:
+    """The OpenAPI document of the merchant API."""
+    return json.dumps(site.create().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
 def main(arguments: Sequence[str]) -> None:
     """Writes all of them."""
     folder = Path(arguments[0]) if arguments else ROOT / "docs" / "reference"
     folder.mkdir(parents=True, exist_ok=True)
     for name in PAGES:
         (folder / f"{name}.md").write_text(page(name), encoding="utf-8")
+    (folder.parent / "merchants.openapi.json").write_text(merchants(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -210,6 +210,13 @@ def waiting(session: Session) -> Standing | None:
     return standing(session, plan_id) if plan_id else None
 
 
+def in_force(session: Session) -> Standing | None:
+    """The plan that was released last and has not been superseded; None where there is none."""
+    newest = select(Plan.plan_id).where(Plan.state == "released").order_by(Plan.business_date.desc(), Plan.round.desc())
+    plan_id = session.scalar(newest.limit(1))
+    return standing(session, plan_id) if plan_id else None
+
+
 def newest_of_day(session: Session, business_date: date) -> Standing | None:
     """The plan that a day stands by: of its last round the newest, one that was not rejected before one that was."""
     chosen = select(Plan.plan_id).where(Plan.business_date == business_date)

@@ -614,6 +614,84 @@ class RoomTicket(Base):
     at: Mapped[datetime]
 
 
+class Quoted(Base):
+    """A quote that a merchant, or operations for it, was given. Not in TABLES: an offer, not business.
+
+    asked, said: what was asked and the offers, as JSON of c2m/domain/quotes.py. offer: the one that was taken, with
+    the order that it became; the minutes of that offer are taken until a plan has the order.
+    """
+
+    __tablename__ = "quotes"
+    quote_id: Mapped[Key]
+    merchant_id: Mapped[Id] = mapped_column(index=True)
+    plan_id: Mapped[Id]
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    said: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[datetime]
+    valid_until: Mapped[datetime]
+    offer: Mapped[str] = mapped_column(String(20))
+    order_id: Mapped[Id]
+    accepted_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class ApiAnswer(Base):
+    """The answer to a request of the merchant API that carried an idempotency key; the key again gets it again.
+
+    Not in TABLES. request_id: of merchant, address and key; body_sha256: of what was sent with it.
+    """
+
+    __tablename__ = "api_answers"
+    request_id: Mapped[Key]
+    merchant_id: Mapped[Id]
+    body_sha256: Mapped[Id]
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Webhook(Base):
+    """An address that a merchant wants to be called at. Not in TABLES. after: the last event before it was there."""
+
+    __tablename__ = "webhooks"
+    webhook_id: Mapped[Key]
+    merchant_id: Mapped[Id] = mapped_column(index=True)
+    url: Mapped[LongText]
+    after: Mapped[int]
+    at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class MerchantEvent(Base):
+    """Something that happened to an order, as its merchant is told. Not in TABLES: it follows from them.
+
+    event_id: of order, kind and figures, so that each is there once; data: the figures.
+    """
+
+    __tablename__ = "merchant_events"
+    position: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    event_id: Mapped[Id] = mapped_column(unique=True)
+    merchant_id: Mapped[Id] = mapped_column(index=True)
+    order_id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(String(40))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    happened_at: Mapped[datetime]
+    at: Mapped[datetime]
+
+
+class WebhookCall(Base):
+    """An event that is to be told to an address: the outbox of the webhooks. Not in TABLES.
+
+    next_attempt_at: none once it was taken, or given up; `answer` says which.
+    """
+
+    __tablename__ = "webhook_calls"
+    webhook_id: Mapped[Key] = mapped_column(ForeignKey("webhooks.webhook_id"))
+    position: Mapped[int] = mapped_column(ForeignKey("merchant_events.position"), primary_key=True)
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None] = mapped_column(index=True)
+    answer: Mapped[str]
+
+
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (

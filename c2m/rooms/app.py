@@ -11,11 +11,13 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from c2m.domain.quotes import Quoter
 from c2m.doors import App, Door
 from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
 from c2m.rooms import entry, page
+from c2m.rooms.api import site
 from c2m.rooms.pages import (
     board,
     factory,
@@ -41,11 +43,12 @@ _HEADERS = {
 }
 
 
-def create() -> App:
-    """The site behind its door."""
+def create(quoter: Quoter | None = None) -> App:
+    """The site behind its door. quoter: who gives quotes to merchants; None: nobody does."""
     app = FastAPI(title="C2M order room", docs_url=None, redoc_url=None, openapi_url=None)
     for room in ROOMS:
         app.include_router(room.routes)
+    app.mount(site.PREFIX, site.create(quoter))
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)

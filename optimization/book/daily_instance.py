@@ -128,7 +128,7 @@ def build_instance(
         return None
     factories = _of_currency(factories, currency).sort_values("factory_id", ignore_index=True)
     orders = _orders(lots, day_1, policy)
-    capacity = _capacity(calendar, factories, day_1, policy.horizon_days)
+    capacity = working_days(calendar, factories, day_1, policy.horizon_days)
     exposure = exposures(factories, scores)
     running = _running_minutes(capacity, factories, policy.horizon_days) * exposure[:, None]
     offered = arcs(
@@ -220,17 +220,12 @@ def promised_dates(
     """
     if instance.day_1 is None:
         raise ValueError("promised_dates: the instance has no day_1, so its days have no dates")
-    rows = _named(lots)
-    pairs = pd.MultiIndex.from_product([rows["lot_id"], factories["factory_id"]], names=PAIR)
-    transit = pairs.to_frame(index=False).assign(transit_days=transit_days(rows, factories).ravel())
-    live = live.join(under_way(live, factories, calendar, until))
-    work = queues(instance, instance.day_1, plan, live).merge(transit, on=PAIR)
+    rows = named(lots)
     of = rows.set_index("lot_id")
-    told_on = _days(of["promised_on"], instance.day_1)
-    work["order_id"] = work["lot_id"].map(of["order_id"])
-    work["told_by"] = work["lot_id"].map(told_on) - work["transit_days"]
+    live = live.join(under_way(live, factories, calendar, until))
+    work = standing_work(instance, instance.day_1, plan, rows, live, factories)
     minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
-    order = _order_of_work(work, factories, minutes, overtime, versions)
+    order = order_of_work(work, factories, minutes, overtime, versions)
     lately = told_work(told, instance, rows, factories, instance.day_1)
     found = promises(work, factories, minutes, overtime, lately, level, correction)
     for name in ("planned", "promised"):
@@ -245,7 +240,7 @@ def promised_dates(
     return found[dated], makers, order
 
 
-def _order_of_work(
+def order_of_work(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
 ) -> pd.DataFrame:
     """lot_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
@@ -262,6 +257,26 @@ def _order_of_work(
     order = order.sort_values(["factory_id", "place"], ignore_index=True)
     order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
     return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*PAIR, "place", "due_day"]]
+
+
+def standing_work(
+    instance: Instance, day_1: date, plan: Plan, lots: pd.DataFrame, live: pd.DataFrame, factories: pd.DataFrame
+) -> pd.DataFrame:
+    """The `queues` with order_id, transit_days and told_by: the day by which each must be done for the date told.
+
+    lots: `named`; live: with `under_way`.
+    """
+    work: pd.DataFrame = queues(instance, day_1, plan, live)
+    row = pd.Index(lots["lot_id"]).get_indexer(work["lot_id"])
+    column = pd.Index(factories["factory_id"]).get_indexer(work["factory_id"])
+    known = (row >= 0) & (column >= 0)
+    work = work[known].reset_index(drop=True)
+    row, column = row[known], column[known]
+    told_on = _days(lots["promised_on"], day_1).to_numpy()[row]
+    transit = transit_days(lots, factories)[row, column]
+    work["transit_days"], work["told_by"] = transit, told_on - transit
+    work["order_id"] = lots["order_id"].to_numpy()[row]
+    return work
 
 
 def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> pd.DataFrame:
@@ -363,13 +378,13 @@ def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
 def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Lots with `to_place` (held by no job order) and `quantity` (all open pieces), sorted."""
     held_pieces = held.groupby("lot_id")["quantity"].sum()
-    rows = _named(lots)
+    rows = named(lots)
     rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
     rows["quantity"] = rows["to_place"] + rows["lot_id"].map(held_pieces).fillna(0).astype(np.int64)
     return rows[rows["quantity"] > 0].reset_index(drop=True)
 
 
-def _named(lots: pd.DataFrame) -> pd.DataFrame:
+def named(lots: pd.DataFrame) -> pd.DataFrame:
     """Lots in the order of their ids, with a destination if the merchant has one."""
     rows = lots.sort_values("lot_id")
     rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
@@ -417,7 +432,7 @@ def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, policy: PlanPolicy) ->
     return lost * ((policy.horizon_days - first + 1) / (last - first + 1)).clip(0, 1)
 
 
-def _capacity(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
+def working_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
     """Working days of the horizon. Unit costs carry every minute's wage already: overtime adds its premium alone."""
     rows = calendar.assign(day=(pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days + 1)
     rows = rows[rows["day"].between(1, horizon_days) & (rows["minutes"] + rows["overtime_minutes"] > 0)]

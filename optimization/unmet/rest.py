@@ -21,7 +21,7 @@ def part(instance: Instance, plan: Plan, lots: list[str], beside: str = "plan") 
     capacity, factories = (
         table[table["factory_id"].isin(arcs["factory_id"])] for table in (instance.capacity, instance.factories)
     )
-    return sub_instance(instance, lots, arcs, _left(capacity, others), _left_to_cost(factories, others))
+    return sub_instance(instance, lots, arcs, capacity_left(capacity, others), _left_to_cost(factories, others))
 
 
 def of_lots(plan: Plan, lots: list[str]) -> Plan:
@@ -66,7 +66,7 @@ def frozen_work(instance: Instance, plan: Plan, work: pd.DataFrame) -> pd.DataFr
     return some.assign(run_minutes=some["run_minutes"] * some["quantity_kept"] / some["quantity"])
 
 
-def _left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+def capacity_left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Capacity less the others' work."""
     table = capacity.merge(day_loads(others), on=DAY, how="left").fillna({"load": 0.0})
     known = (table[column].to_numpy(dtype=float) for column in ("minutes", "overtime_minutes", "load"))

@@ -50,6 +50,7 @@ FLOORS = {
         "planning",
         "explanation",
         "whatif",
+        "promising",
     ),
     "optimization.engines": ("bounds", "exact", "first", "location", "whole_lots", "large"),
 }

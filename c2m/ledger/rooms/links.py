@@ -6,7 +6,7 @@ The ledger keeps a hash of each link's token, never the token itself.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import get_args
 
 import pandas as pd
@@ -20,6 +20,7 @@ from c2m.ledger.store import Scope, frame
 from c2m.ledger.tables import JobOrder, Order, RoomLink
 
 TENANTS = ("merchant", "factory")  # roles that see one merchant's or one factory's rows alone
+_NOTED = timedelta(hours=1)
 SHOWN = ("link_id", "role", "tenant", "person", "made_by", "made_at", "expires_at", "used_at", "revoked_at")
 
 
@@ -88,6 +89,14 @@ def of_token(session: Session, token: str, at: datetime) -> Grant | None:
         return None
     link.used_at = at
     return _grant(link)
+
+
+def seen(session: Session, token: str, at: datetime) -> tuple[Grant | None, bool]:
+    """What a token gives now, without a note of its use; and whether that was last noted more than an hour ago."""
+    link = session.scalar(select(RoomLink).where(RoomLink.token_sha256 == _digest(token)))
+    if link is None or not _holds(link, at):
+        return None, False
+    return _grant(link), link.used_at is None or link.used_at < at - _NOTED
 
 
 def of_id(session: Session, link_id: str, at: datetime) -> Grant | None:

@@ -1,0 +1,210 @@
+"""Orders of a merchant: placed, looked up, changed. Each goes the way that it goes from the order room."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import pandas as pd
+from fastapi import APIRouter, Query, Response
+
+from c2m.errors import InputError
+from c2m.ledger.rooms import standing, tickets
+from c2m.ledger.rooms.links import Grant
+from c2m.ledger.store import reading
+from c2m.rooms.api.bodies import (
+    ChangeIn,
+    ChangeOut,
+    Id,
+    InPath,
+    OrderIn,
+    OrderOut,
+    Orders,
+    OrderWhole,
+    PromiseOut,
+    Received,
+    SkuOut,
+    WorkOut,
+)
+from c2m.rooms.api.caller import Caller, Key, Once
+from c2m.rooms.api.problems import ProblemError, refused
+from c2m.rooms.scoped import view
+from c2m.rooms.tenants import changes, landed, placed, scanned
+
+routes = APIRouter(tags=["orders"])
+A_PAGE = 100
+
+Row = dict[str, Any]
+
+
+@routes.post("/orders", status_code=201)
+def place(caller: Caller, key: Key, order: OrderIn, response: Response) -> Received:
+    """Places an order. It comes in by the rules of the feed merchant_orders; the next plan takes it up."""
+
+    def make() -> Row:
+        new = placed.NewOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats)
+        return received(caller, new, placed.place(view(caller).scope, new))
+
+    once = Once(caller, "POST /orders", key, order.model_dump_json())
+    return Received.model_validate(once.answered(response, 201, make))
+
+
+def received(caller: Grant, new: placed.NewOrder, arrived: landed.Arrived | None) -> Row:
+    """An order that has come in.
+
+    Raises
+    ------
+    ProblemError
+        The rules of its feed are against it.
+    """
+    if arrived:
+        raise refused(arrived.faults or [{"rule": "file", "seen": arrived.outcome.problems, "advice": ""}])
+    order_id = placed.order_id_of(caller.tenant, new.code)
+    told = Received(order_id=order_id, code=new.code, due_on=new.due_on, quantity=sum(new.pieces.values()))
+    return told.model_dump(mode="json")
+
+
+@routes.get("/orders")
+def orders(caller: Caller, after: Id | None = None, limit: Annotated[int, Query(ge=1, le=A_PAGE)] = A_PAGE) -> Orders:
+    """Your orders, by due day, page by page."""
+    rows = _rows(caller)
+    names = [row["order_id"] for row in rows]
+    first = names.index(after) + 1 if after in names else 0
+    shown = rows[first : first + limit]
+    more = first + limit < len(rows)
+    return Orders(orders=[_short(row) for row in shown], next=shown[-1]["order_id"] if shown and more else None)
+
+
+@routes.get("/orders/{order_id}")
+def order(caller: Caller, order_id: InPath) -> OrderWhole:
+    """An order: its state, its promise with probability, what it waits for, how far each factory is."""
+    row = _row(caller, order_id)
+    scope = view(caller).scope
+    with reading() as s:
+        jobs, pieces = standing.job_orders(s, scope, order_id), standing.pieces(s, scope, order_id)
+    counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
+    made: dict[str, dict[str, int]] = {}
+    for (job_order_id, operation), one in counts.items():
+        made.setdefault(job_order_id, {})[operation] = one.good
+    work = [WorkOut(**job, made=made.get(job["job_order_id"], {})) for job in _plain(jobs)]
+    return OrderWhole(
+        **dict(_short(row)),
+        waits=row["waits"] or "",
+        skus=[SkuOut(**sku) for sku in _plain(pieces)] or _sent_skus(caller, order_id),
+        work=work,
+        open_changes=row["open_changes"] or 0,
+    )
+
+
+@routes.post("/orders/{order_id}/changes", status_code=202)
+def change(caller: Caller, key: Key, order_id: InPath, asked: ChangeIn, response: Response) -> ChangeOut:
+    """Asks for a change. It goes to planning and to the factories, and comes back answered."""
+    once = Once(caller, f"POST /orders/{order_id}/changes", key, asked.model_dump_json())
+    made = once.answered(response, 202, lambda: _asked(caller, order_id, asked, once.request_id))
+    return ChangeOut.model_validate(made)
+
+
+@routes.get("/orders/{order_id}/changes")
+def asked(caller: Caller, order_id: InPath) -> list[ChangeOut]:
+    """The changes of an order, the newest first."""
+    _row(caller, order_id)
+    with reading() as s:
+        rows = tickets.of_orders(s, view(caller).scope, order_id)
+    return [_ticket(row) for row in landed.records(rows)]
+
+
+def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
+    found = changes.sent(caller, order_id)
+    with reading() as s:
+        known = not standing.orders(s, view(caller).scope, order_id).empty
+    if found is None or not known:
+        detail = "no plan has this order yet, it is not one that you sent, or there is none: look at GET /orders"
+        raise ProblemError(404, "no-such-order", detail)
+    wish = _wish(found, asked)
+    waiting = changes.open_of(caller, order_id)
+    if wish is None:
+        raise ProblemError(409, "nothing-new", "this is how the order is already")
+    if wish.kind in waiting or "cancel" in waiting:
+        raise ProblemError(409, "change-open", "a change of this kind is open: wait until it is done or refused")
+    if faults := changes.ask(caller, found, wish, asked.note, nonce):
+        raise refused(faults)
+    with reading() as s:
+        rows = tickets.of_orders(s, view(caller).scope, order_id)
+    return next(_ticket(row).model_dump(mode="json") for row in landed.records(rows) if row["kind"] == wish.kind)
+
+
+def _wish(found: changes.Order, asked: ChangeIn) -> changes.Wish | None:
+    if asked.kind == "pieces":
+        wanted = {line.sku_id: line.quantity for line in asked.lines} | dict.fromkeys(asked.dropped, 0)
+        if unknown := wanted.keys() - found.pieces.keys():
+            faults = [f"SKU {sku_id} is not in the order: place another order for it" for sku_id in sorted(unknown)]
+            raise InputError("unknown-sku", faults)
+        return changes.pieces_wish(found, wanted)
+    if asked.due_on and asked.kind == "date":
+        return changes.date_wish(found, asked.due_on)
+    if asked.destination and asked.kind == "address":
+        return changes.address_wish(found, asked.destination.latitude, asked.destination.longitude)
+    return changes.Wish("cancel", {}, {})
+
+
+def _ticket(row: Row) -> ChangeOut:
+    told = {name: row[name] for name in ("kind", "state", "asked", "before", "answer", "answered")}
+    return ChangeOut(change_id=row["ticket_id"], asked_at=row["at"], **told)
+
+
+def _rows(caller: Grant) -> list[Row]:
+    """Their orders: those that a plan has taken up, and those that have only come in."""
+    with reading() as s:
+        known = _plain(standing.orders(s, view(caller).scope))
+    there = {row["order_id"] for row in known}
+    headers = landed.own("merchant_orders", view(caller).scope)
+    fresh = [_fresh(row) for row in _plain(headers[~headers["order_id"].isin(there)])]
+    return sorted([*known, *fresh], key=lambda row: (str(row["due_on"])[:10], row["order_id"]))
+
+
+def _row(caller: Grant, order_id: str) -> Row:
+    """One of theirs.
+
+    Raises
+    ------
+    ProblemError
+        There is none of this id, or it is somebody else's.
+    """
+    with reading() as s:
+        known = _plain(standing.orders(s, view(caller).scope, order_id))
+    if known:
+        return known[0]
+    headers = _plain(landed.own("merchant_orders", view(caller).scope, order_id=order_id))
+    if not headers:
+        raise ProblemError(404, "no-such-order", f"you have no order {order_id}")
+    return _fresh(headers[0])
+
+
+def _fresh(header: Row) -> Row:
+    """An order that no plan has taken up."""
+    state = "cancelled" if header["status"] == "cancelled" else "received"
+    told = {"state": state, "source": "merchant", "code": header["order_code"], "promised_on": None, "waits": ""}
+    told |= {"pieces": header["total_quantity"] or 0, "shipped": 0, "open_changes": 0}
+    waits_for = "plan" if state == "received" else "nothing"
+    return {name: header[name] for name in ("order_id", "placed_on", "due_on")} | told | {"waits_for": waits_for}
+
+
+def _short(row: Row) -> OrderOut:
+    told = PromiseOut(promised_on=row["promised_on"], probability=row["probability"]) if row["promised_on"] else None
+    days = {name: _date(row[name]) for name in ("placed_on", "due_on")}
+    names = ("order_id", "code", "source", "state", "waits_for")
+    counts = {"quantity": int(row["pieces"] or 0), "shipped": int(row["shipped"] or 0)}
+    return OrderOut(**{name: row[name] for name in names}, **days, **counts, promise=told)
+
+
+def _date(value: Any) -> date:
+    return pd.Timestamp(value).date()
+
+
+def _sent_skus(caller: Grant, order_id: str) -> list[SkuOut]:
+    found = changes.sent(caller, order_id)
+    pieces = found.pieces if found else {}
+    return [SkuOut(sku_id=sku_id, quantity=count, shipped=0, received=0) for sku_id, count in pieces.items()]
+
+
+def _plain(rows: pd.DataFrame) -> list[Row]:
+    """Rows for models; what is missing is None."""
+    return landed.records(rows.astype(object).where(rows.notna(), None))

@@ -1,0 +1,133 @@
+"""The merchant API beside a home that has had its day: quotes against the plan in force, and the orders from them."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from api_kit import Caller
+
+from c2m import clock
+from c2m.doors import App
+from c2m.feeds import landing
+from c2m.ledger import plans
+from c2m.ledger.store import session
+from c2m.rooms import app
+from c2m.settings import settings
+from c2m.warehouse.published import read
+from flows.desk import Desk
+from optimization.contract.plan import day_loads
+
+LEFT_OUT = shutil.ignore_patterns("mlflow*", "prefect", "broker", "*_docs", "gx", "logs", "spill")
+
+
+@pytest.fixture(scope="module")
+def day(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[date]:
+    """A copy of the day's home, at noon of the day of its plan."""
+    home = tmp_path_factory.mktemp("merchant") / "home"
+    shutil.copytree(undisturbed, home, ignore=LEFT_OUT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_HOME", str(home))
+        settings.cache_clear()
+        with session() as s:
+            found = plans.in_force(s)
+        assert found
+        clock.set_now(clock.cut_off(found.business_date) + timedelta(hours=12))
+        yield found.business_date
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def desk(day: date) -> Desk:
+    return Desk()
+
+
+@pytest.fixture(scope="module")
+def served(desk: Desk) -> App:
+    return app.create(desk)
+
+
+@pytest.fixture(scope="module")
+def merchant(served: App) -> Caller:
+    return Caller(served, "merchant", "m01")
+
+
+@pytest.fixture(scope="module")
+def lines(day: date) -> list[dict[str, Any]]:
+    """A style of the merchant, in all its sizes."""
+    skus = read("skus").query("merchant_id == 'm01'").sort_values("sku_id")
+    style = skus[skus["style_id"] == skus["style_id"].iloc[0]]
+    return [{"sku_id": sku_id, "quantity": 60} for sku_id in style["sku_id"]]
+
+
+def test_a_quote_becomes_an_order_whose_minutes_are_kept(
+    merchant: Caller, desk: Desk, day: date, lines: list[dict[str, Any]]
+) -> None:
+    quote = merchant.post("/quotes", {"lines": lines})
+    best = quote["offers"][0]
+    assert quote["quantity"] == 60 * len(lines) == sum(maker["quantity"] for maker in best["makers"])
+    assert best["name"] == "soonest" and best["probability"] >= settings().plan.promise_level
+    assert str(day) < best["planned_on"] <= best["promised_on"] <= quote["horizon_ends_on"]
+    assert best["price"] == pytest.approx(sum(best["cost"].values()), abs=0.01)
+    taken = merchant.post(f"/quotes/{quote['quote_id']}/order", {"offer": "soonest", "code": "Q-1"})
+    assert taken["due_on"] == best["promised_on"]
+    again = merchant.post(f"/quotes/{quote['quote_id']}/order", {"offer": "soonest", "code": "Q-1"})
+    assert again == taken
+    other = merchant.call("POST", f"/quotes/{quote['quote_id']}/order", {"offer": "soonest", "code": "Q-2"})
+    assert (other.status_code, other.json()["type"]) == (409, "quote-taken")
+    seen = merchant.get(f"/orders/{taken['order_id']}")
+    assert (seen["state"], seen["waits_for"], seen["quantity"]) == ("received", "plan", quote["quantity"])
+    rows = landing.latest("merchant_order_lines").query(f"order_id == '{taken['order_id']}'")
+    assert dict(zip(rows["sku_id"], rows["quantity"], strict=True)) == {one["sku_id"]: 60 for one in lines}
+
+
+def test_accepted_offers_and_the_plan_never_share_a_minute(
+    merchant: Caller, desk: Desk, lines: list[dict[str, Any]]
+) -> None:
+    """Quotes are taken until a factory's days are full: load of plan and offers stays within what was offered."""
+    from c2m.ledger.rooms import quotes
+    from c2m.rooms.tenants import quoted
+
+    for number in range(3):
+        quote = merchant.post("/quotes", {"lines": [one | {"quantity": 200} for one in lines]})
+        for offer in quote["offers"][:1]:
+            merchant.post(f"/quotes/{quote['quote_id']}/order", {"offer": offer["name"], "code": f"FULL-{number}"})
+    room = desk.room()
+    with session() as s:
+        offers = [quoted._given(row) for row in quotes.accepted(s, clock.now() - timedelta(days=1))]
+    taken = pd.DataFrame(
+        [
+            {"factory_id": one.factory_id, "day": room.day_of(one.on), "load": one.minutes}
+            for given in offers
+            for one in given.offered(given.offer).taken
+        ]
+    )
+    assert len(offers) >= 4
+    load = pd.concat([day_loads(room.plan.schedule), taken]).groupby(["factory_id", "day"])["load"].sum()
+    limit = room.offered.set_index(["factory_id", "day"])[["minutes", "overtime_minutes"]].sum(axis=1)
+    assert (load <= limit.reindex(load.index) + 1e-3).all()
+
+
+def test_an_offer_that_others_have_taken_is_outdated(
+    served: App, merchant: Caller, lines: list[dict[str, Any]]
+) -> None:
+    asked = {"lines": [one | {"quantity": 100} for one in lines]}
+    first, second = (merchant.post("/quotes", asked) for _ in range(2))
+    merchant.post(f"/quotes/{first['quote_id']}/order", {"offer": "soonest", "code": "FIRST"})
+    late = merchant.call("POST", f"/quotes/{second['quote_id']}/order", {"offer": "soonest", "code": "SECOND"})
+    assert (late.status_code, late.json()["type"]) == (409, "quote-outdated")
+    stranger = Caller(served, "merchant", "m02")
+    assert stranger.call("GET", f"/quotes/{first['quote_id']}").status_code == 404
+
+
+def test_a_pressed_offer_says_what_it_delays(merchant: Caller, day: date, lines: list[dict[str, Any]]) -> None:
+    wanted = {"lines": [one | {"quantity": 250} for one in lines], "wanted_on": str(day + timedelta(days=6))}
+    offers = {offer["name"]: offer for offer in merchant.post("/quotes", wanted)["offers"]}
+    assert all(offer["promised_on"] > wanted["wanted_on"] for name, offer in offers.items() if name != "pressed")
+    if pressed := offers.get("pressed"):
+        assert pressed["planned_on"] <= wanted["wanted_on"]
+        assert (pressed["delays"] > 0) == (pressed["delays_cost"] > 0)
+        assert all(pressed["planned_on"] < offer["planned_on"] for name, offer in offers.items() if name != "pressed")
