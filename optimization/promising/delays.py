@@ -139,7 +139,7 @@ def _of(plan: Plan, mine: Instance, inside: bool) -> Plan:
 def _delays(others: _Others, moved: Plan) -> tuple[Delay, ...]:
     """The lots that are later than before, and late: by days of their last pieces, and in money."""
     before, after = (_lateness(others.instance, plan) for plan in (others.plan, moved))
-    both = after.join(before, lsuffix="_after", rsuffix="_before")
+    both = after.add_suffix("_after").join(before.add_suffix("_before"))
     later = both[both["cost_after"] > both["cost_before"] + 1e-6]
     days = (later["days_after"] - later["days_before"]).clip(lower=0)
     cost = (later["cost_after"] - later["cost_before"]).round(4)
