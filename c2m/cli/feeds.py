@@ -75,7 +75,8 @@ def map_file(
     found = propose(file, feed)
     if out:
         write_atomically(out, found.text.encode())
-    guesses = [{"column": g.column, "sure": g.sure, "why": g.why, "expression": g.expression} for g in found.guesses]
+    shown = ("column", "sure", "why", "doubt", "expression")
+    guesses = [{name: getattr(guess, name) for name in shown} for guess in found.guesses]
     if as_json:
         rows = json.loads(found.rows.to_json(orient="records", date_format="iso"))
         said = {"mapping": found.text, "guesses": guesses, "rows": rows, **found.counts, "broken": found.broken}

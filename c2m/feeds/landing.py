@@ -25,6 +25,18 @@ _ID_OF = """CREATE MACRO id_of(code) AS CASE
     WHEN trim(code) <> '' THEN
         left(regexp_replace(strip_accents(code), '[^A-Za-z0-9_-]+', '_', 'g'), 51) || '-' || left(md5(code), 12)
 END"""
+# For mappings: a number as people write it, with its decimals behind `mark` ('.' or ','), as text that casts. The other
+# mark, spaces and apostrophes part thousands; a currency may stand around it; (5) and 5- are negative. Null where it is
+# written in any other way: 1.234,50 never becomes 1.23450.
+_NUMBER_OF = r"""CREATE MACRO number_of(written, mark) AS CASE
+    WHEN regexp_full_match(bare_number(written, mark),
+        '[-+]?[0-9]{1,3}((,[0-9]{2,3})*,[0-9]{3})?(\.[0-9]+)?|[-+]?[0-9]*(\.[0-9]+)?')
+    THEN nullif(replace(bare_number(written, mark), ',', ''), '')
+END"""
+_BARE_NUMBER = r"""CREATE MACRO bare_number(written, mark) AS regexp_replace(
+    translate(regexp_replace(written, '\p{L}{2,3}\.?|[\p{Sc}\p{Z}''’]', '', 'g'),
+        '.,', CASE mark WHEN ',' THEN ',.' WHEN '.' THEN '.,' END),
+    '^\((.*)\)$|^(.*)-$', '-\1\2')"""
 
 
 @cache
@@ -35,6 +47,8 @@ def _database() -> duckdb.DuckDBPyConnection:
     database.execute("SET disabled_optimizers = 'common_subexpressions'")
     database.execute("SET parquet_metadata_cache = true")  # what has landed never changes
     database.execute(_ID_OF)
+    database.execute(_BARE_NUMBER)
+    database.execute(_NUMBER_OF)
     database.execute(f"SET memory_limit = '{settings().ingest_memory_mb}MB'")
     spill = settings().home.absolute() / "spill"
     spill.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from c2m.errors import InputError
 from c2m.feeds import landing
@@ -42,14 +42,23 @@ class ReadOptions(BaseModel):
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str = Field('"', min_length=1, max_length=1)
     encoding: str = Field("utf-8", description="Any codec of Python")
-    header: int = Field(1, ge=1, le=1000, description="Line (of a sheet: row) that names the columns, from 1")
+    header: int = Field(
+        1, ge=0, le=1000, description="Line (of a sheet: row) that names the columns, from 1; 0: no line does"
+    )
+    names: list[str] = Field(default_factory=list, description="Names of all columns, instead of those in the header")
     sheet: str | None = Field(None, description="Of a workbook; else its first")
-    member: str | None = Field(None, description="File in a zip that holds several")
+    member: str | None = Field(None, description="File in a zip that holds several; *.csv: all such, as one")
     path: str | None = Field(
         None, description="Where the records stand: keys of JSON (data.orders), a tag of XML (order)"
     )
     lists: list[str] = Field(default_factory=list, description="Tags of XML that are lists, though one comes alone")
     empty: list[str] = Field(default_factory=list, description="Texts that mean an empty cell, such as N/A")
+
+    @model_validator(mode="after")
+    def _columns_have_names(self) -> "ReadOptions":
+        if self.header == 0 and not self.names:
+            raise ValueError("header: 0 says that no line names the columns: give names: [...]")
+        return self
 
 
 class _Part(BaseModel):

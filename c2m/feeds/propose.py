@@ -2,7 +2,7 @@
 
 In: a file and the feed that it is for. Out: the mapping's YAML, the guesses, and how the rows would come in. Nothing
 lands. Sureness is a share: of a name, 1 where it is a word for the column, less where it holds one; times the share of
-the cells that can be read as the column's type.
+the cells that can be read as the column's type; half of it where the cells can be read in another way just as well.
 """
 
 # ruff: noqa: S608  identifiers are quoted or the contract's, texts are literals
@@ -22,6 +22,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds import landing, records, shape
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.forms import workbook
 from c2m.feeds.forms.sniff import sniff
 from c2m.feeds.mapping import ReadOptions, parse
 from c2m.feeds.rules import Column, Feed, literal, quoted
@@ -57,8 +58,16 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "location_id": ("locationid", "warehouse", "location", "store"),
     "known_at": ("knownat", "updatedat", "lastmodified", "modifiedat", "changedat"),
 }  # fmt: skip
-_DATES = ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%m-%d-%y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
-_FORMS = tuple(date + time for date in _DATES for time in ("", " %H:%M", " %H:%M:%S"))
+_DATES = ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%m-%d-%y", "%d-%m-%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
+          "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")  # fmt: skip
+_PARTS = re.compile("%[dm][/-]%[dm][/-]")  # which of the two is the month depends on the country
+_ROUNDED = r"[0-9](\.[0-9]+)?E\+[0-9]+"  # a long code as a spreadsheet shows it
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_FORMS = tuple(date + time for date in _DATES for time in _TIMES)
+_NUMBERS = ("{}", "number_of({}, '.')", "number_of({}, ',')")
+_CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR", "₺": "TRY", "₩": "KRW", "₽": "RUB", "₫": "VND", "₪": "ILS"}
+# Around a code: ="007" is how exports keep a spreadsheet from reading a number; spaces of any kind.
+_CODE = r"""regexp_replace(regexp_replace({}, '^="(.*)"$', '\1'), '^[\p{{Z}}\p{{Cf}}]+|[\p{{Z}}\p{{Cf}}]+$', '', 'g')"""
 _STATES = {
     "cancelled": ("cancel", "void", "fail", "storn"),
     "returned": ("return", "refund"),
@@ -80,6 +89,7 @@ class Guess:
     expression: str
     sure: float
     why: str
+    doubt: str = ""  # what a person should look at
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ class Proposal:
     text: str
     guesses: list[Guess]
     rows: pd.DataFrame = field(repr=False)  # ten as they would come in
-    counts: dict[str, int]  # rows in, accepted, quarantined
+    counts: dict[str, int]  # rows in, accepted, quarantined, left out
     broken: dict[str, int]  # rows by rule
 
 
@@ -110,8 +120,11 @@ def propose(file: Path, feed: str) -> Proposal:
 
 
 def _sniffed(file: Path) -> dict[str, Any]:
+    kind = records.kind_of(file)
     try:
-        return sniff(file, records.kind_of(file))
+        if kind == "excel" and workbook.is_table_of_text(file):
+            return {"format": "csv"} | sniff(file, "csv")
+        return sniff(file, kind)
     except records.UNREADABLE as error:
         raise InputError("file-unreadable", [f"{file}: cannot be read: {error}"]) from error
 
@@ -124,16 +137,33 @@ def _guessed(
     steps: dict[str, Any] = {}
     if order and order.sure and (blank := _blank_below(connection, _source(order.why), guesses.values())):
         steps["fill_down"] = [{"columns": blank, "within": [_source(order.why)]}]
+    if (pieces := guesses.get("quantity")) and pieces.sure and _count(connection, _is_return(pieces.expression)):
+        steps["where"] = [{"keep": f"{_as_number(pieces.expression)} >= 0", "reason": "returns, negative quantity"}]
+    if (money := guesses.get("amount")) and money.sure and guesses["currency"].sure == 0:
+        guesses["currency"] = _currency(connection, _source(money.why)) or guesses["currency"]
     if feed.name == "sales_lines" and guesses["sale_line_id"].sure == 0 and order and sku and order.sure and sku.sure:
         within = [_source(order.why), _source(sku.why)]
         steps["number_lines"] = {"as": "line", "within": within}
         joined = " || '-' || ".join([*map(quoted, within), '"line"'])
-        expression = f"regexp_replace({joined}, '[^A-Za-z0-9_-]+', '_', 'g')"
+        expression = f"id_of({joined})"
         sure = min(order.sure, sku.sure)
         guesses["sale_line_id"] = Guess(
             "sale_line_id", expression, sure, "no column is unique: order, SKU and a number"
         )
     return [guess for guess in guesses.values() if guess.expression], steps
+
+
+def _currency(connection: duckdb.DuckDBPyConnection, name: str) -> Guess | None:
+    """The currency that stands beside the amounts, where it is one and known."""
+    cell = quoted(name)
+    symbol = f"regexp_extract({cell}, '\\p{{Sc}}|[A-Z]{{3}}')"
+    found = connection.execute(f"SELECT DISTINCT {symbol} FROM records WHERE {cell} IS NOT NULL LIMIT 9").fetchall()
+    symbols = sorted(symbol for (symbol,) in found)
+    code = _CURRENCIES.get(symbols[0], symbols[0]) if len(symbols) == 1 else ""
+    if re.fullmatch("[A-Z]{3}", code):
+        return Guess("currency", literal(code), 0.9, f"column {name}")
+    doubt = f"beside the amounts stand {', '.join(one or 'nothing' for one in symbols)}" if any(symbols) else ""
+    return Guess("currency", "'EUR'", 0.0, "a constant, check it", doubt) if doubt else None
 
 
 def _blank_below(connection: duckdb.DuckDBPyConnection, order: str, guesses: Iterable[Guess]) -> list[str]:
@@ -172,7 +202,7 @@ def _guess(connection: duckdb.DuckDBPyConnection, feed: Feed, column: Column, co
 
 def _named(column: str, name: str) -> float:
     """How sure a name means this column: an exact word, the later in the list the less; or a part of it."""
-    letters = re.sub("[^a-z0-9]", "", name.casefold())
+    letters = re.sub("[^a-z0-9]", "", name.casefold().removeprefix("node."))
     words = (column.replace("_", ""), *_WORDS.get(column, ()))
     if letters in words:
         return 1.0 - 0.03 * words.index(letters)
@@ -181,11 +211,18 @@ def _named(column: str, name: str) -> float:
 
 
 def _judged(connection: duckdb.DuckDBPyConnection, feed: Feed, column: Column, name: str, by_name: float) -> Guess:
-    readings = list(_readings(connection, column, name))
-    best = max(((_share(connection, feed, name, one, column), one) for one in readings), key=lambda reading: reading[0])
-    unique = _share_of_rows(connection, f"count(DISTINCT {quoted(name)})") if column.name == "sale_line_id" else 1.0
-    sure = by_name * best[0] * (1.0 if unique > 0.999 else 0.0)
-    return Guess(column.name, best[1], round(sure, 2), f"column {name}")
+    share, best = 0.0, quoted(name)
+    for reading in _readings(connection, column, name):
+        found = _share(connection, feed, name, reading, column)
+        share, best = (found, reading) if found > share else (share, best)
+        if share == 1:
+            break
+    if column.type in ("DATE", "TIMESTAMP") and share < 1:
+        share, best = max((share, best), *_together(connection, feed, column, name, best))
+    unique = _is_unique(connection, name) if column.name == "sale_line_id" else True
+    doubt = _doubt(connection, column, name, best)
+    sure = by_name * share * (0.5 if doubt else 1.0) * unique
+    return Guess(column.name, best, round(sure, 2), f"column {name}", doubt)
 
 
 def _readings(connection: duckdb.DuckDBPyConnection, column: Column, name: str) -> Iterator[str]:
@@ -196,28 +233,71 @@ def _readings(connection: duckdb.DuckDBPyConnection, column: Column, name: str) 
     elif column.name == "promotion":
         yield from (cell, f"{cell} IS NOT NULL")
     elif column.name.endswith("_id"):
-        yield from (cell, f"regexp_replace({cell}, '[^A-Za-z0-9_-]+', '_', 'g')")
+        clean = _CODE.format(cell)
+        code = clean if _count(connection, f"{clean} <> {cell}") else cell
+        yield from (code, f"id_of({code})")
     elif column.type in ("DATE", "TIMESTAMP"):
-        yield from (cell, *(f"CAST(strptime({cell}, {literal(form)}) AS {column.type})" for form in _FORMS))
-    elif column.type in ("INTEGER", "DOUBLE") or column.type.startswith("DECIMAL"):
-        yield _number(connection, name)
+        yield from (cell, *(_dated(cell, form, column.type) for form in _FORMS), _serial(cell))
+    elif _is_number(column):
+        yield max(_numbers(connection, column, name), key=lambda one: one[0])[1]
     else:
         yield cell
 
 
-def _number(connection: duckdb.DuckDBPyConnection, name: str) -> str:
-    """The reading of numbers that most cells have the form of: 1234.5, else 1,234.5, else 1.234,5."""
+def _is_number(column: Column) -> bool:
+    return column.type in ("INTEGER", "BIGINT", "DOUBLE") or column.type.startswith("DECIMAL")
+
+
+def _dated(cell: str, form: str, kind: str) -> str:
+    return f"CAST(strptime({cell}, {literal(form)}) AS {kind})"
+
+
+def _serial(cell: str) -> str:
+    """A day as spreadsheets count it, 46082 for the first of March 2026."""
+    days = f"CAST(floor(CAST({cell} AS DOUBLE)) AS INTEGER)"
+    return f"CASE WHEN {cell} SIMILAR TO '[2-7][0-9]{{4}}(\\.[0-9]+)?' THEN DATE '1899-12-30' + {days} END"
+
+
+def _together(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, column: Column, name: str, best: str
+) -> Iterator[tuple[float, str]]:
+    """Days of a sheet in which some cells are dates, some text, some numbers: the readings one after the other."""
     cell = quoted(name)
-    readings = {
-        cell: r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?",
-        f"replace({cell}, ',', '')": r"[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?",
-        f"replace(replace({cell}, '.', ''), ',', '.')": r"[-+]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?",
-    }
-    counts = ", ".join(
-        f"count(*) FILTER (regexp_full_match(trim({cell}), {literal(form)}))" for form in readings.values()
-    )
-    row = connection.execute(f"SELECT {counts} FROM records").fetchone() or (0, 0, 0)
-    return max(zip(row, readings, strict=True), key=lambda one: one[0])[1]
+    readings = [
+        one for one in dict.fromkeys((cell, best, _serial(cell))) if _share(connection, feed, name, one, column)
+    ]
+    if len(readings) > 1:
+        expression = f"coalesce({', '.join(f'TRY(CAST({one} AS {column.type}))' for one in readings)})"
+        yield _share(connection, feed, name, expression, column), expression
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, column: Column, name: str) -> list[tuple[int, str]]:
+    """Readings of numbers, with how many cells each reads; as whole numbers where the column must have them."""
+    readings = [reading.format(quoted(name)) for reading in _NUMBERS]
+    whole = "{0} = floor({0})" if column.type in ("INTEGER", "BIGINT") else "{0} IS NOT NULL"
+    return [(_count(connection, whole.format(_as_number(one))), one) for one in readings]
+
+
+def _as_number(expression: str) -> str:
+    return f"TRY_CAST({expression} AS DOUBLE)"
+
+
+def _doubt(connection: duckdb.DuckDBPyConnection, column: Column, name: str, best: str) -> str:
+    """What else the cells may mean, '' where the reading is plain."""
+    cell = quoted(name)
+    if _PARTS.search(best):
+        other = best.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
+        plain = _count(connection, f"TRY({best}) IS NOT NULL AND TRY({other}) IS NULL")
+        return "" if plain else "day and month may be the other way round"
+    if column.name.endswith("_id"):
+        rounded = _count(connection, f"{cell} SIMILAR TO {literal(_ROUNDED)}")
+        return f"a spreadsheet has rounded {rounded} codes: export them as text" if rounded else ""
+    if not _is_number(column):
+        return ""
+    counted = _numbers(connection, column, name)
+    most = max(count for count, _ in counted)
+    unlike = (f"{_as_number(one)} <> {_as_number(best)}" for count, one in counted if count == most)
+    return "a point or comma may part thousands or decimals" if _count(connection, " OR ".join(unlike)) else ""
 
 
 def _states(connection: duckdb.DuckDBPyConnection, name: str) -> str:
@@ -237,15 +317,29 @@ def _share(connection: duckdb.DuckDBPyConnection, feed: Feed, name: str, express
     typed = f"TRY(CAST(({expression}) AS {column.type}))"
     rules = [rule.holds for rule in feed.rules if rule.columns == (column.name,)]
     holds = " AND ".join(f"coalesce(({rule}), false)" for rule in rules) or "true"
+    judged = f"{quoted(name)} IS NOT NULL" + (f" AND NOT {_is_return(expression)}" if column.name == "quantity" else "")
     query = f"""SELECT count(*) FILTER ({column.name} IS NOT NULL AND {holds}) / nullif(count(*), 0)
-        FROM (SELECT {typed} AS {column.name} FROM records WHERE {quoted(name)} IS NOT NULL LIMIT 10000)"""
+        FROM (SELECT {typed} AS {column.name} FROM records WHERE {judged} LIMIT 10000)"""
     row = connection.execute(query).fetchone()
     return float(row[0] or 0) if row else 0.0
 
 
-def _share_of_rows(connection: duckdb.DuckDBPyConnection, what: str) -> float:
-    row = connection.execute(f"SELECT {what} / nullif(count(*), 0) FROM records").fetchone()
-    return float(row[0] or 0) if row else 0.0
+def _is_return(quantity: str) -> str:
+    return f"coalesce({_as_number(quantity)} < 0, false)"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, holds: str) -> int:
+    """Of the first filled rows those for which it holds."""
+    row = connection.execute(f"SELECT count(*) FILTER ({holds}) FROM (FROM records LIMIT 10000)").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_unique(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether no two cells are the same, and most are filled: a last line of totals has none."""
+    cell = quoted(name)
+    row = connection.execute(f"SELECT count(*), count({cell}), count(DISTINCT {cell}) FROM records").fetchone()
+    rows, filled, different = row or (0, 0, 0)
+    return bool(filled == different and 2 * filled > rows)
 
 
 def _written(feed: Feed, file: Path, options: dict[str, Any], guesses: Sequence[Guess], steps: dict[str, Any]) -> str:
@@ -255,7 +349,7 @@ def _written(feed: Feed, file: Path, options: dict[str, Any], guesses: Sequence[
     lines = [yaml.safe_dump(head | steps, sort_keys=False, allow_unicode=True, width=1000) + "columns:"]
     for guess in guesses:
         value = yaml.safe_dump(guess.expression, allow_unicode=True, width=10_000, default_style="'").strip()
-        note = re.sub(r"[^\w .,:;()/-]", " ", guess.why)
+        note = re.sub(r"[^\w .,:;()/?$€£¥₹-]", " ", guess.why + (f"; {guess.doubt}" if guess.doubt else ""))
         lines.append(f"  {guess.column}: {value} # {guess.sure:.0%} sure, {note}")
     return "\n".join(lines) + "\n"
 
@@ -265,7 +359,7 @@ def _tried(file: Path, text: str, guesses: list[Guess]) -> Proposal:
     landing.ensure_landing()
     mapping = parse(text, "proposal")
     with landing.connect() as connection:
-        shape.read(connection, file, mapping, {})
+        left_out = sum(shape.read(connection, file, mapping, {}).left_out.values())
         split(connection, mapping, [clock.now().astimezone(UTC).replace(tzinfo=None)])
         names = ", ".join(column.name for column in mapping.feed.columns)
         rows = connection.execute(f'SELECT {names} FROM typed ORDER BY "#record" LIMIT 10').df()
@@ -276,5 +370,6 @@ def _tried(file: Path, text: str, guesses: list[Guess]) -> Proposal:
             "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM accepted)"
         ).fetchone()
     rows_in, accepted = counted or (0, 0)
-    counts = {"rows_in": rows_in, "accepted": accepted, "quarantined": rows_in - accepted}
+    counts = {"rows_in": rows_in + left_out, "accepted": accepted, "quarantined": rows_in - accepted}
+    counts["left_out"] = left_out
     return Proposal(text, guesses, rows, counts, dict(broken))

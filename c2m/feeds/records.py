@@ -76,12 +76,12 @@ def kind_of(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The columns that may be kept, whatever the case of their letters."""
+    """The columns that may be kept, whatever the case of their letters; one without a name cannot be asked for."""
 
     names: frozenset[str] | None  # None: all
 
     def __contains__(self, name: str) -> bool:
-        return self.names is None or name.casefold() in self.names
+        return name != "" and (self.names is None or name.casefold() in self.names)
 
     def all_of(self, header: Sequence[str]) -> bool:
         """Whether the file holds nothing else, so that a whole line may be kept."""
@@ -114,9 +114,30 @@ def _nothing(connection: duckdb.DuckDBPyConnection, problem: str) -> Records:
 
 
 def _read_zip(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
-    name, unclear = packed.member(path, options.member)
-    if name is None:
-        return _nothing(connection, unclear)
+    """One file of a zip, or several of the same columns, one below the other."""
+    names, unclear = packed.members(path, options.member)
+    if len(names) < 2:
+        return _read_member(connection, path, names[0], options, wanted) if names else _nothing(connection, unclear)
+    problems: list[str] = []
+    columns: tuple[str, ...] = ()
+    for name in names:
+        found = _read_member(connection, path, name, options, wanted)
+        columns = columns or found.columns
+        problems += [f"{name}: {problem}" for problem in found.problems]
+        if set(found.columns) != set(columns):
+            drop(connection)
+            return _nothing(connection, f"{name} has other columns than {names[0]}: name those that are alike")
+        make = "CREATE OR REPLACE TEMP TABLE members AS" if name == names[0] else "INSERT INTO members BY NAME"
+        connection.execute(f'{make} SELECT * EXCLUDE ("#record", "#file") FROM records')  # noqa: S608
+        drop(connection)
+    connection.execute("ALTER TABLE members RENAME TO lines")
+    _show(connection, "*")
+    return Records(columns, tuple(problems))
+
+
+def _read_member(
+    connection: duckdb.DuckDBPyConnection, path: Path, name: str, options: ReadOptions, wanted: _Wanted
+) -> Records:
     with tempfile.TemporaryDirectory() as folder:
         inner = Path(folder) / "member"
         with inner.open("wb") as file:
@@ -160,16 +181,17 @@ def _read_sound_csv(
     try:
         connection.execute(
             f"""CREATE TEMP TABLE lines AS SELECT {_kept(header, wanted)}
-            FROM read_csv($path, auto_detect = false, header = true, all_varchar = true, strict_mode = true,
+            FROM read_csv($path, auto_detect = false, header = $named, all_varchar = true, strict_mode = true,
                           columns = $columns, delim = $delimiter, quote = $quote, escape = $quote, encoding = $encoding,
                           compression = $packed)""",  # noqa: S608
             {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none"}
+            | {"named": options.header > 0}
             | options.model_dump(include={"delimiter", "quote", "encoding"}),
         )
     except duckdb.Error:
         return None
     _show(connection, f"{_SOUND}, *")
-    return Records(header)
+    return Records(tuple(filter(None, header)))
 
 
 def _show(connection: duckdb.DuckDBPyConnection, shown: str) -> None:
@@ -186,12 +208,12 @@ def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], Re
         with _open(path) as stream:
             text = io.TextIOWrapper(stream, options.encoding, newline="")
             lines, skip, options = _below_title(text, options)
-            header = next(_csv_rows(lines, options), [])
+            header = _header(_csv_rows(lines, options), options)
             text.detach()
     except (OSError, EOFError, zlib.error, UnicodeError, csv.Error):
         return None
     # DuckDB loses every row where the lines that it skips end otherwise than the others.
-    return None if skip else (_names(header), options)
+    return None if skip else (header, options)
 
 
 def _below_title(text: io.TextIOBase, options: ReadOptions) -> tuple[Iterator[str], int, ReadOptions]:
@@ -219,12 +241,20 @@ def _names(header: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.removeprefix("\ufeff").strip().replace(_LOST, "\ufffd") for name in header)
 
 
+def _header(rows: Iterator[list[str]], options: ReadOptions) -> tuple[str, ...]:
+    """The columns' names: the mapping's, else those of the first row, which is taken unless there is no header."""
+    first = next(rows, []) if options.header else []
+    return _names(options.names or first)
+
+
 def _header_problem(header: Sequence[str]) -> str | None:
-    if not header:
+    if not any(header):
         return "the file is empty: its first line must name the columns"
-    names = [name.casefold() for name in header]
+    if any("\x00" in name for name in header):
+        return "its header has NUL characters, as UTF-16 has: name the encoding, as read: {encoding: utf-16}"
+    names = [name.casefold() for name in header if name]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        return f"columns named twice: {', '.join(map(repr, twice))}"
+        return f"columns named twice: {', '.join(map(repr, twice))}; name all of them, as read: {{names: [...]}}"
     return None
 
 
@@ -237,7 +267,8 @@ def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOp
     stream, damage = _whole(path)
     with stream, io.TextIOWrapper(stream, options.encoding, "c2m-lost", newline="") as text:
         lines, _, options = _below_title(text, options)
-        records = _store_table(connection, _csv_rows(lines, options), wanted)
+        rows = _csv_rows(lines, options)
+        records = _store_table(connection, _header(rows, options), rows, wanted)
     return replace(records, problems=(*damage, *records.problems))
 
 
@@ -255,15 +286,15 @@ def _whole(path: Path) -> tuple[BinaryIO, tuple[str, ...]]:
 def _read_workbook(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
     if packed.packing(path) == packed.ZIP:
         packed.check_zip(path)
-    rows = workbook.rows(path, options.sheet, options.header)
-    header = next(rows, [])
-    named = [i for i, name in enumerate(header) if name.strip()]  # a column without a name has nothing to ask for
-    return _store_table(connection, ([row[i] for i in named] for row in itertools.chain([header], rows)), wanted)
+    rows = workbook.rows(path, options.sheet, max(options.header, 1))
+    header = _header(rows, options)
+    return _store_table(connection, header, rows, wanted)
 
 
-def _store_table(connection: duckdb.DuckDBPyConnection, rows: Iterator[list[str]], wanted: _Wanted) -> Records:
+def _store_table(
+    connection: duckdb.DuckDBPyConnection, header: tuple[str, ...], rows: Iterator[list[str]], wanted: _Wanted
+) -> Records:
     """The table `records` of a header and the rows below it."""
-    header = _names(next(rows, []))
     if problem := _header_problem(header):
         return _store(connection, (), ((None, None, None, ()) for _ in rows), wanted, problem)
     whole = wanted.all_of(header)
@@ -324,7 +355,7 @@ def _store_objects(
         _show(connection, ", ".join(map(quoted, _SAID)))
         return Records((), (*problems, problem))
     _show(connection, "*" if wanted.all_of(tuple(columns)) else '* REPLACE (NULL::VARCHAR AS "#cells")')
-    return Records(tuple(columns), problems)
+    return Records(tuple(filter(None, columns)), problems)
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wanted) -> Records:
@@ -352,7 +383,7 @@ def _store(
         _append(connection, said, list(zip(*cells, strict=True)) if header else [], header, wanted)
     _append(connection, [()] * len(_SAID), [()] * len(header), header, wanted)
     _show(connection, "*")
-    return Records(header, problems)
+    return Records(tuple(filter(None, header)), problems)
 
 
 def _make_lines(connection: duckdb.DuckDBPyConnection) -> None:

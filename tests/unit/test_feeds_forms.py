@@ -55,6 +55,13 @@ def test_a_zip_of_one_file_and_of_several(home: Path, tmp_path: Path) -> None:
     several = zipped(tmp_path / "b.zip", x__csv=CSV, y__csv="a\n1\n", __MACOSX="")
     assert "holds 3 files" in problem(several)
     assert held(several, member="x.csv") == HELD
+    days = zipped(tmp_path / "d.zip", b__csv=CSV.replace("7", "9"), a__csv=CSV, note__txt="by day")
+    assert held(days, member="*.csv") == [*HELD, ("9", "a b", "2"), HELD[1]]
+    assert "c.csv has other columns than a.csv" in problem(
+        zipped(tmp_path / "e.zip", a__csv=CSV, c__csv="x\n1\n"), member="*"
+    )
+    torn = zipped(tmp_path / "f.zip", a__csv=CSV, b__csv=CSV + "9,x\n")
+    assert held(torn, '"Order", "#fault"', member="*.csv")[-1] == (None, "row-shape")
     (tmp_path / "c.zip").write_bytes(several.read_bytes()[:-60])
     assert "cannot be read" in problem(tmp_path / "c.zip")
 
@@ -117,3 +124,40 @@ def test_xml(home: Path, tmp_path: Path) -> None:
     deep = "<a>" * 20_000 + escape("<") + "</a>" * 20_000
     (tmp_path / "d.xml").write_text(deep)
     assert problem(tmp_path / "d.xml", path="a")
+
+
+@pytest.mark.parametrize("torn", ["", "9,x\n"], ids=["sound", "torn"])
+def test_columns_without_a_name_twice_named_and_named_by_the_mapping(home: Path, tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Order,,Sku,Qty,\n7,-,a b,2,\n8,,ü,,\n" + torn)
+    assert held(path)[:2] == HELD
+    path.write_text("Order,Qty,Sku,Qty\n7,1,a b,2\n8,1,ü,\n" + torn)
+    assert "named twice: 'qty'; name all of them" in problem(path)
+    assert held(path, names=["Order", "first", "Sku", "Qty"])[:2] == HELD
+    path.write_text("7,a b,2\n8,ü,\n" + torn)
+    assert held(path, header=0, names=["Order", "Sku", "Qty"])[:2] == HELD
+
+
+def test_columns_of_a_sheet_that_the_mapping_names(home: Path, tmp_path: Path) -> None:
+    cells = [["Item", None, "Item"], ["No", "Name", "No"], [7, "a b", 2], [8, "ü", None]]
+    path = write_workbook(tmp_path / "x.xlsx", {"s": cells})
+    assert held(path, header=2, names=["Order", "Sku", "Qty"]) == HELD
+    assert held(path, header=0, names=["Order", "Sku", "Qty"])[2:] == HELD
+
+
+def test_a_file_in_two_bytes_a_letter_that_nobody_announced_says_so(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(CSV.encode("utf-16-le"))
+    assert "name the encoding, as read: {encoding: utf-16}" in problem(path)
+    assert held(path, encoding="utf-16-le") == HELD
+
+
+def test_records_of_a_connection_that_holds_edges_and_nodes(home: Path, tmp_path: Path) -> None:
+    nodes = [
+        {"cursor": name, "node": {"Order": name, "Sku": "a b", "lines": {"edges": [{"node": {"q": 2}}]}}}
+        for name in "78"
+    ]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"data": {"orders": {"edges": nodes}}}))
+    columns = """"node.Order", json_extract_string("node.lines.edges", '$[0].node.q')"""
+    assert held(path, columns, path="data.orders.edges") == [("7", "2"), ("8", "2")]

@@ -110,7 +110,7 @@ def test_torn_rows_and_wrong_bytes_cost_only_themselves(world: Path) -> None:
         ),
         ("reviews.parquet", b"PAR1nonsense", "cannot be read"),
         ("reviews.jsonl", b"[1]\nnot json\n", "columns missing"),
-        ("reviews.csv", "merchant_id,review_id\nm1,r1\n".encode("utf-16"), "columns missing"),
+        ("reviews.csv", "merchant_id,review_id\nm1,r1\n".encode("utf-16"), "name the encoding, as read"),
     ],
     ids=["empty", "columns-short", "column-twice", "not-gzip", "gzip-cut", "not-parquet", "not-jsonl", "utf-16"],
 )

@@ -9,6 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,15 +100,15 @@ def _byte_by_byte(unpacker: "zlib._Decompress", chunk: bytes) -> Generator[bytes
     return len(chunk)
 
 
-def member(path: Path, wanted: str | None) -> tuple[str | None, str]:
-    """Name of the one file of a zip that is meant (None: undecided), and why it is not clear which."""
+def members(path: Path, wanted: str | None) -> tuple[list[str], str]:
+    """Names of the files of a zip that are meant, by name or glob (none: undecided), and why it is not clear which."""
     with zipfile.ZipFile(path) as archive:
         names = [one.filename for one in archive.infolist() if not one.is_dir() and "__MACOSX/" not in one.filename]
-    chosen = [name for name in names if wanted in (None, name)]
-    if len(chosen) == 1:
-        return chosen[0], ""
+    chosen = [name for name in sorted(names) if wanted in (None, name) or fnmatchcase(name, str(wanted))]
+    if len(chosen) == 1 or (chosen and wanted):
+        return chosen, ""
     told = f"the zip holds {len(names)} files ({', '.join(sorted(names)[:8])})"
-    return None, f"{told}; name the one that is meant in the mapping, as read: {{member: ...}}"
+    return [], f"{told}; name those that are meant in the mapping, as read: {{member: ...}}, or all of a kind: '*.csv'"
 
 
 def check_zip(path: Path) -> None:

@@ -45,6 +45,11 @@ def _start(path: Path, whole: bool) -> bytes:
 def _encoding(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if (
+            len(content) > 20 and content[place:400:2].count(0) > len(content[:400]) / 4
+        ):  # of Latin letters every other byte
+            return encoding
     try:
         content[: content.rfind(b"\n") + 1 or None].decode()
     except UnicodeDecodeError:

@@ -10,9 +10,29 @@ from pathlib import Path
 
 import python_calamine
 
+_BLANK = b"\xef\xbb\xbf \r\n\t"
+_PACKED = (b"PK", b"\x1f\x8b")
+
 
 class WorkbookError(Exception):
     """The workbook cannot be read."""
+
+
+def _refusal(path: Path, error: Exception) -> WorkbookError:
+    if is_table_of_text(path):
+        return WorkbookError("text under the name of a workbook: say read: {format: csv, delimiter: ...}")
+    with path.open("rb") as file:
+        is_page = file.read(400).lstrip(_BLANK).startswith(b"<")
+    if is_page:
+        return WorkbookError("a page under the name of a workbook: open it in a spreadsheet and save it as .xlsx")
+    return WorkbookError(f"no workbook that can be read: {error or type(error).__name__}")
+
+
+def is_table_of_text(path: Path) -> bool:
+    """Whether a file that is called a workbook is text between delimiters, as many shops write under .xls."""
+    with path.open("rb") as file:
+        start = file.read(400)
+    return b"\x00" not in start and not start.lstrip(_BLANK).startswith((b"<", *_PACKED)) and b"\n" in start
 
 
 def tables(path: Path) -> dict[str, list[list[str]]]:
@@ -21,7 +41,7 @@ def tables(path: Path) -> dict[str, list[list[str]]]:
         with python_calamine.load_workbook(str(path)) as book:
             found = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
     except (python_calamine.CalamineError, ValueError) as error:
-        raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
+        raise _refusal(path, error) from error
     return {name: [list(map(text_of, row)) for row in table] for name, table in found.items()}
 
 
@@ -34,7 +54,7 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
                 raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
             yield from _filled(book.get_sheet_by_name(sheet or names[0]), header)
     except (python_calamine.CalamineError, IndexError, ValueError) as error:
-        raise WorkbookError(f"no workbook that can be read: {error or type(error).__name__}") from error
+        raise _refusal(path, error) from error
 
 
 def _filled(sheet: python_calamine.CalamineSheet, header: int) -> Iterator[list[str]]:
