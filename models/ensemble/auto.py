@@ -15,7 +15,7 @@ from models.demand.boosting import QUANTILE_LEVELS
 from models.ensemble import blend, members, trees
 from models.ensemble.folds import Fold, backs
 from models.evaluation.backtest import pinball
-from models.panel.matrices import Floats, Panel
+from models.panel.matrices import SEASONS, Floats, Panel
 
 Bools = NDArray[np.bool_]
 MANY_ZEROS = 0.2  # share of a series' observations from which it is sparse
@@ -23,6 +23,8 @@ SMOOTH, SPARSE = "smooth", "sparse"
 NAIVE, MEDIAN_14, ENGINE, GROWTH = "SeasonalNaive", "Median14", "Trees", "TreesOnGrowth"
 CANDIDATES = {SMOOTH: (NAIVE, *members.SMOOTH, GROWTH), SPARSE: (NAIVE, MEDIAN_14, *members.SPARSE, ENGINE)}
 NAMES = tuple(dict.fromkeys(name for names in CANDIDATES.values() for name in names))
+BLEND = "blend"
+MEMBERS = 3  # dimensions of points by fold, series and period; quantiles have one more
 STEPS = np.linspace(0, 1, 5)  # how much the engine's quantiles count
 WIDTHS = np.geomspace(0.6, 1.8, 37)
 
@@ -67,8 +69,8 @@ class Said:
 
     @property
     def candidates(self) -> dict[str, tuple[str, ...]]:
-        """Members by group; the engine is one of the smooth ones' too where columns are known ahead."""
-        informed = bool(self.panel.numbers or self.panel.categories)
+        """Members by group; the engine is one of the smooth ones' too, of days or where columns are known ahead."""
+        informed = self.panel.season == SEASONS["D"] or bool(self.panel.numbers or self.panel.categories)
         smooth = (*CANDIDATES[SMOOTH], ENGINE) if informed else CANDIDATES[SMOOTH]
         return {SMOOTH: smooth, SPARSE: CANDIDATES[SPARSE]}
 
@@ -103,70 +105,87 @@ class Said:
         return self.kept[back, name]
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """What members said of a group at the folds before an origin, and what came: (folds, N, horizon), `trees` levels.
+
+    scale: (folds, N, 1) of each series at each fold.
+    """
+
+    actual: Floats
+    scale: Floats
+    points: dict[str, Floats]
+    trees: dict[str, Floats]
+    naive: Floats
+
+    @classmethod
+    def of(cls, said: Said, back: int, group: str, names: tuple[str, ...]) -> "HeldOut | None":
+        """None where history is too short for any fold."""
+        known, rows = said.fold(back).panel, said.groups[group]
+        # The oldest first: what exponential smoothing finds there is not looked for again.
+        before = [back + further for further in reversed(backs(known, said.horizon))]
+        if not before:
+            return None
+        told = {name: np.array([said.of(at, group, name) for at in before]) for name in names}
+        engines = {name: values for name, values in told.items() if values.ndim > MEMBERS}
+        return cls(
+            np.array([np.where(rows[:, None], said.fold(at).actual(known), np.nan) for at in before]),
+            np.array([blend.scales(said.fold(at).panel) for at in before])[..., None],
+            told | {name: values[..., trees.MEDIAN] for name, values in engines.items()},
+            engines,
+            np.array([said.of(at, group, NAIVE) for at in before]),
+        )
+
+    def errors(self, middle: Floats) -> dict[str, float]:
+        """Mean scaled absolute error of each member and the blend over that of the seasonal naive forecast."""
+        theirs = np.abs(self.actual - self.naive) / self.scale
+        found = {}
+        for name, of in {**self.points, BLEND: middle}.items():
+            ours = np.abs(self.actual - of) / self.scale
+            seen = np.isfinite(ours) & np.isfinite(theirs)
+            found[name] = float(ours[seen].sum() / max(theirs[seen].sum(), 1e-12))
+        return found
+
+    def crossed(self, middle: Floats) -> Floats:
+        """(folds, N, horizon, levels): quantiles about the blend, of each fold by the errors on the others."""
+        error, found = (self.actual - middle) / self.scale, []
+        for fold in range(len(error)):
+            others = np.delete(error, fold, axis=0) if len(error) > 1 else error
+            found.append(blend.Spread.of(others).quantiles(middle[fold], self.scale[fold, :, 0]))
+        return np.array(found)
+
+    def loss(self, quantiles: Floats) -> float:
+        """Pinball, between that in units and that in the scale of each series; inf where there is nothing to judge."""
+        seen = np.isfinite(self.actual) & np.isfinite(quantiles).all(axis=-1)
+        weight = np.broadcast_to(self.scale, seen.shape)[seen] ** -0.5
+        return (
+            float((weight * pinball(self.actual[seen], quantiles[seen]).mean(axis=1)).mean()) if seen.any() else np.inf
+        )
+
+
 def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chosen | None:
     """What a group is best given `back` periods before the end, by the origins before that; None without any."""
-    names, rows = tuple(candidates), said.groups[group]
-    # The oldest first: what exponential smoothing finds there is not looked for again.
-    before = [back + further for further in reversed(backs(said.fold(back).panel, said.horizon))]
-    if not before:
+    held = HeldOut.of(said, back, group, tuple(candidates))
+    shares = blend.weights(held.points, held.actual, held.scale[..., 0]) if held else {}
+    if held is None or not shares:
         return None
-    actual = np.array([np.where(rows[:, None], said.fold(b).actual(said.fold(back).panel), np.nan) for b in before])
-    scale = np.array([blend.scales(said.fold(b).panel) for b in before])
-    points = [said.points(b, group, names) for b in before]
-    stacked = {name: np.array([at[name] for at in points]) for name in names}
-    shares = blend.weights(stacked, actual, scale)
-    if not shares:
-        return None
-    middle = blend.blended(stacked, shares)
-    error = (actual - middle) / scale[..., None]
-    spread = blend.Spread.of(error)
-    engine = next((name for name in (ENGINE, GROWTH) if name in names), "")
-    naive = np.array([said.points(b, group, [NAIVE])[NAIVE] for b in before])
-    errors = _relative({**stacked, "blend": middle}, naive, actual, scale)
-    return Chosen(shares, spread, *_mixed(said, before, group, error, actual, scale, engine), errors, len(before))
+    middle = blend.blended(held.points, shares)
+    ours = held.crossed(middle)
+    engine, found = _beside(held, ours)
+    wider = _wider(held, found, group) if engine[1] < 1 else 1.0
+    spread = blend.Spread.of((held.actual - middle) / held.scale)
+    return Chosen(shares, spread, engine, wider, held.errors(middle), len(held.actual))
 
 
-def _relative(points: dict[str, Floats], naive: Floats, actual: Floats, scale: Floats) -> dict[str, float]:
-    """Mean scaled absolute error of each over that of the seasonal naive forecast, where both have a point."""
-    found = {}
-    for name, of in points.items():
-        ours, theirs = (np.abs(actual - each) / scale[..., None] for each in (of, naive))
-        seen = np.isfinite(ours) & np.isfinite(theirs)
-        found[name] = float(ours[seen].sum() / max(theirs[seen].sum(), 1e-12))
-    return found
-
-
-def _mixed(
-    said: Said,
-    before: list[int],
-    group: str,
-    error: Floats,
-    actual: Floats,
-    scale: Floats,
-    engine: str,
-) -> tuple[tuple[str, float], float]:
-    """How much the engine's quantiles count, and how much wider all must be, by the held-out folds.
-
-    The spread of a fold is that of the others, where there are others.
-    """
-    own = []
-    for k in range(len(before)):
-        others = np.delete(error, k, axis=0) if len(before) > 1 else error
-        own.append(blend.Spread.of(others).quantiles(actual[k] - error[k] * scale[k][:, None], scale[k]))
-    ours = np.array(own)
-    seen = np.isfinite(actual) & np.isfinite(ours).all(axis=-1)
-    share = 0.0
-    if engine:
-        theirs = np.array([said.of(b, group, engine) for b in before])
-        seen &= np.isfinite(theirs).all(axis=-1)
-        weight = np.broadcast_to(scale[..., None], actual.shape)[seen] ** -0.5
-        losses = [
-            (weight * pinball(actual[seen], mixed(ours[seen], theirs[seen], step)).mean(axis=1)).mean()
-            for step in STEPS
-        ]
-        share = float(STEPS[int(np.argmin(losses))])
-        ours = mixed(ours, theirs, share)
-    return (engine, share), _wider(actual[seen], ours[seen])
+def _beside(held: HeldOut, ours: Floats) -> tuple[tuple[str, float], Floats]:
+    """Which engine's quantiles count beside ours, and how much; and the quantiles of both together."""
+    best, least, found = ("", 0.0), held.loss(ours), ours
+    for name, theirs in held.trees.items():
+        for step in STEPS[1:]:
+            both = mixed(ours, theirs, step)
+            if (loss := held.loss(both)) < least:
+                best, least, found = (name, float(step)), loss, both
+    return best, found
 
 
 def mixed(ours: Floats, theirs: Floats, share: float) -> Floats:
@@ -176,17 +195,30 @@ def mixed(ours: Floats, theirs: Floats, share: float) -> Floats:
     return found
 
 
-def _wider(actual: Floats, quantiles: Floats) -> float:
-    """The factor of all distances from the median with which the 50 % and 80 % ranges hold what they should."""
-    if len(actual) < blend.FEWEST_ERRORS:
+def _wider(held: HeldOut, quantiles: Floats, group: str) -> float:
+    """The factor of all distances from the median with which the 50 % and 80 % ranges hold what they should.
+
+    Of series with many zeros no range need hold exactly its share: there it is the factor of least pinball.
+    """
+    seen = np.isfinite(held.actual) & np.isfinite(quantiles).all(axis=-1)
+    if seen.sum() < blend.FEWEST_ERRORS:
         return 1.0
-    off = []
-    for factor in WIDTHS:
-        middle = quantiles[:, [trees.MEDIAN]]
-        wide = middle + factor * (quantiles - middle)
-        held = [((actual >= wide[:, a]) & (actual <= wide[:, b])).mean() for a, b in ((1, 5), (2, 4))]
-        off.append(abs(held[0] - 0.8) + abs(held[1] - 0.5))
-    return float(WIDTHS[int(np.argmin(off))])
+    if group == SPARSE:
+        return float(min(WIDTHS, key=lambda factor: held.loss(widened(quantiles, factor, 0.0))))
+    return float(min(WIDTHS, key=lambda factor: _off(held.actual[seen], widened(quantiles[seen], factor, -np.inf))))
+
+
+def _off(actual: Floats, quantiles: Floats) -> float:
+    """How far two ranges are from holding what they should."""
+    shares = {0.8: (0.1, 0.9), 0.5: (0.25, 0.75)}
+    ends = {share: [quantiles[:, QUANTILE_LEVELS.index(level)] for level in of] for share, of in shares.items()}
+    return sum(abs(float(((actual >= low) & (actual <= high)).mean()) - share) for share, (low, high) in ends.items())
+
+
+def widened(quantiles: Floats, factor: float, lowest: float) -> Floats:
+    """Quantiles (..., levels) in order, with their distances from the median times the factor."""
+    middle = quantiles[..., [trees.MEDIAN]]
+    return np.maximum(np.sort(middle + factor * (quantiles - middle), axis=-1), lowest)
 
 
 def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
@@ -197,10 +229,7 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
     name, share = chosen.engine
     if share:
         found = mixed(found, said.of(back, group, name), share)
-    middle = found[..., [trees.MEDIAN]]
-    found = np.sort(middle + chosen.wider * (found - middle), axis=-1)
-    lowest = np.where(np.nanmin(fold.panel.y) < 0, -np.inf, 0.0)
-    found = np.maximum(found, lowest)
+    found = widened(found, chosen.wider, -np.inf if np.nanmin(fold.panel.y) < 0 else 0.0)
     found = np.rint(found) if fold.panel.whole else found
     return np.where(said.groups[group][:, None, None], found, np.nan)
 

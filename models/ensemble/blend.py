@@ -13,6 +13,9 @@ from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import mean_seen, ratio
 from models.panel.matrices import Floats, Panel
 
+# Shares that were best on a few origins need not be best on the next: two parts in three go by each one's own error to
+# minus this power; less than the least share is nothing.
+HEDGE, POWER, LEAST_SHARE = 2 / 3, 4, 0.04
 ROUNDS = 12  # members chosen one after the other, each as often as it helps
 LEAST_SCALE = 100  # of which part of a series' level its scale is at least
 WILD = 10  # times the median error, beyond which one says no more of what is typical
@@ -70,7 +73,11 @@ def weights(members: Mapping[str, Floats], actual: Floats, scale: Floats) -> dic
         best = int(np.argmin(errors))
         count[best] += 1
         total += points[best]
-    return {name: share for name, share in zip(names, count / ROUNDS, strict=True) if share}
+    alone = np.array([np.abs(of - y).mean() for of in points])
+    trusted = np.maximum(alone, 1e-9) ** -POWER
+    share = (1 - HEDGE) * count / ROUNDS + HEDGE * trusted / trusted.sum()
+    share = np.where(share < LEAST_SHARE, 0, share)
+    return dict(zip(names, (share / share.sum()).tolist(), strict=True))
 
 
 def blended(members: Mapping[str, Floats], shares: Mapping[str, float]) -> Floats:
