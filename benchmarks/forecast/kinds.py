@@ -221,7 +221,7 @@ def with_spread(give: Callable[[Fold], Floats], said: auto.Said, back: int) -> F
 def contestants(said: auto.Said, back: int) -> dict[str, Callable[[], Floats]]:
     """(N, horizon, levels) of each; the direct LightGBM only where there is a season of a week or of none."""
     found: dict[str, Callable[[], Floats]] = {
-        "c2m": lambda: auto.best(said, back)[0],
+        "c2m": lambda: auto.best(said, back),
         "seasonal naive": lambda: auto.alone(said, back, auto.NAIVE),
         "AutoETS": lambda: auto.alone(said, back, "ETS"),
         "AutoTheta": lambda: with_spread(theta, said, back),

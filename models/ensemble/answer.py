@@ -24,7 +24,6 @@ from models.panel.matrices import Category, Floats, Panel
 
 AUTO, CHAMPION = "auto", "champion"
 MODELS = (AUTO, CHAMPION, *auto.NAMES)
-MOST_SERIES = 300  # that the choice is made on, evenly taken
 LEVELS = np.array(QUANTILE_LEVELS)
 
 
@@ -128,7 +127,7 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.
     horizon = int((cells.target - cells.origin)[known].max(initial=1))
     said = auto.Said(panel, horizon, settings().forecast)
     names = None if model == AUTO else dict.fromkeys(auto.CANDIDATES, (model,))
-    taken = auto.decided(said, _sample(panel), names)
+    taken = auto.decided(said, 0, names)
     rows = np.zeros(len(panel.ids), dtype=bool)
     found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
     for group, chosen in taken.items():
@@ -142,10 +141,6 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.
     if len(rest):
         frame.iloc[rest] = forecast(panel, metric).iloc[rest]
     return frame, _words(said, taken)
-
-
-def _sample(panel: Panel) -> slice:
-    return slice(None, None, max(1, -(-len(panel.ids) // MOST_SERIES)))
 
 
 def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:

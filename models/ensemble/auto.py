@@ -6,6 +6,7 @@ their blend, how much the engine's own quantiles count beside these, and a last 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from models.evaluation.backtest import pinball
 from models.panel.matrices import SEASONS, Floats, Panel
 
 Bools = NDArray[np.bool_]
+MOST_SERIES = 300  # that the choice is made on
 MANY_ZEROS = 0.2  # share of a series' observations from which it is sparse
 SMOOTH, SPARSE = "smooth", "sparse"
 NAIVE, MEDIAN_14, ENGINE, GROWTH = "SeasonalNaive", "Median14", "Trees", "TreesOnGrowth"
@@ -73,6 +75,18 @@ class Said:
         informed = self.panel.season == SEASONS["D"] or bool(self.panel.numbers or self.panel.categories)
         smooth = (*CANDIDATES[SMOOTH], ENGINE) if informed else CANDIDATES[SMOOTH]
         return {SMOOTH: smooth, SPARSE: CANDIDATES[SPARSE]}
+
+    @cached_property
+    def sampled(self) -> slice:
+        """The series that choices are made on, evenly taken."""
+        return slice(None, None, -(-len(self.panel.ids) // MOST_SERIES))
+
+    @cached_property
+    def sample(self) -> "Said":
+        """What is said of them."""
+        if self.sampled.step <= 1:
+            return self
+        return Said(self.panel.some(self.sampled), self.horizon, self.policy)
 
     def fold(self, back: int) -> Fold:
         """The panel as it was."""
@@ -234,33 +248,28 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
     return np.where(said.groups[group][:, None, None], found, np.nan)
 
 
-def decided(said: Said, some: slice, candidates: Mapping[str, Iterable[str]] | None = None) -> dict[str, Chosen]:
-    """What each group is given, by some of the series; a group that is too short for held-out origins is left out."""
-    sample = said if some.step == 1 else Said(said.panel.some(some), said.horizon, said.policy)
-    found = {}
+def decided(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> dict[str, Chosen]:
+    """What each group is given, by the sample; a group that is too short for held-out origins is left out."""
+    sample, found = said.sample, {}
     for group in said.groups:
         names = (candidates or said.candidates)[group]
-        chosen = choose(sample, 0, group, names) if group in sample.groups else None
+        chosen = choose(sample, back, group, names) if group in sample.groups else None
         if chosen:
-            found[group] = replace(chosen, spread=chosen.spread.of_all(len(said.panel.ids), some))
+            found[group] = replace(chosen, spread=chosen.spread.of_all(len(said.panel.ids), said.sampled))
     return found
 
 
-def best(said: Said, back: int, candidates: dict[str, Iterable[str]] | None = None) -> tuple[Floats, dict[str, Chosen]]:
-    """(N, horizon, levels) and what was chosen by group."""
+def best(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> Floats:
+    """(N, horizon, levels): what each group is best given; nan for one that is too short."""
     found = np.full((*said.fold(back).target.shape, len(QUANTILE_LEVELS)), np.nan)
-    taken = {}
-    for group, rows in said.groups.items():
-        chosen = choose(said, back, group, (candidates or said.candidates)[group])
-        if chosen:
-            found[rows] = quantiles(said, back, group, chosen)[rows]
-            taken[group] = chosen
-    return found, taken
+    for group, chosen in decided(said, back, candidates).items():
+        found[said.groups[group]] = quantiles(said, back, group, chosen)[said.groups[group]]
+    return found
 
 
 def alone(said: Said, back: int, name: str) -> Floats:
     """(N, horizon, levels): one member for every group, with the spread of its own held-out errors."""
-    return best(said, back, dict.fromkeys(said.groups, (name,)))[0]
+    return best(said, back, dict.fromkeys(said.groups, (name,)))
 
 
 def mean(quantiles: Floats) -> Floats:

@@ -90,7 +90,7 @@ def contest(panel: Panel, horizon: int, origins: int = ORIGINS) -> Contest:
 def _judged(said: auto.Said, back: int) -> pd.DataFrame:
     """Every method at one origin."""
     methods: dict[str, Callable[[], Floats]] = {
-        OURS: lambda: auto.best(said, back)[0],
+        OURS: lambda: auto.best(said, back),
         CHAMPION: lambda: said.of(back, "", auto.ENGINE),
     }
     methods |= {name: lambda name=name: auto.alone(said, back, name) for name in RIVALS}  # type: ignore[misc]

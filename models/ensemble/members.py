@@ -17,8 +17,8 @@ import numpy as np
 from models.ensemble.folds import Fold
 from models.panel.matrices import Floats, Ints, Panel
 
-LONGEST = 15  # seasons that exponential smoothing and Theta look back
-LONGEST_PERIODS = 200  # the same where there is no season
+LONGEST = 10  # seasons that exponential smoothing and Theta look back
+LONGEST_PERIODS = 120  # the same where there is no season
 LONGEST_SEASON = 24  # periods of the season up to which exponential smoothing has one
 BY_SERIES_AT_ONCE = 400  # fits beyond which a second process pays
 

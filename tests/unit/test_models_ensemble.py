@@ -9,6 +9,7 @@ import pytest
 
 from c2m.errors import InputError
 from models.demand.forecast import QUANTILES
+from models.ensemble import auto
 from models.ensemble.answer import MODELS, ahead, answer, at_level
 from models.ensemble.blend import Spread, blended, weights
 from models.ensemble.contest import contest
@@ -37,7 +38,11 @@ def monthly(series: int = 12, months: int = 72) -> tuple[Panel, Floats]:
     return panel_of(frame), base[:, months:]
 
 
-def test_trend_and_season_go_on() -> None:
+@pytest.mark.parametrize("most", [300, 5])
+def test_trend_and_season_go_on_also_where_some_series_decide_for_all(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "MOST_SERIES", most)
     panel, coming = monthly()
     found = answer(ahead(panel, 12), ranges=(80, 95))
     frame = found.frame
