@@ -3,7 +3,8 @@
 It stands behind the same door as the other servers (c2m/doors.py), which asks for no key here: people sign in by link.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +19,7 @@ from c2m.health import Health
 from c2m.ledger import store
 from c2m.rooms import entry, page
 from c2m.rooms.api import site
+from c2m.rooms.api.calls import Bell
 from c2m.rooms.pages import (
     board,
     factory,
@@ -45,7 +47,7 @@ _HEADERS = {
 
 def create(quoter: Quoter | None = None) -> App:
     """The site behind its door. quoter: who gives quotes to merchants; None: nobody does."""
-    app = FastAPI(title="C2M order room", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="C2M order room", lifespan=_ringing, docs_url=None, redoc_url=None, openapi_url=None)
     for room in ROOMS:
         app.include_router(room.routes)
     app.mount(site.PREFIX, site.create(quoter))
@@ -57,6 +59,15 @@ def create(quoter: Quoter | None = None) -> App:
     app.exception_handler(RequestValidationError)(_not_found)
     app.exception_handler(C2MError)(_in_words)
     return Door(app, keyed=False, look=_look)
+
+
+@asynccontextmanager
+async def _ringing(_: FastAPI) -> AsyncIterator[None]:
+    """Merchants' addresses are called while the site is served."""
+    bell = Bell()
+    bell.start()
+    yield
+    bell.stop()
 
 
 async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:

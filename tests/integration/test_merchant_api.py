@@ -1,9 +1,14 @@
 """The merchant API without a day: orders once and only once, changes, forecast and stock, errors in words."""
 
+import base64
+import hmac
 import json
+import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_kit import Caller
@@ -13,10 +18,11 @@ from warehouse_world import land, sku
 from c2m import clock
 from c2m.doors import App
 from c2m.feeds import landing
-from c2m.ledger.rooms import links
+from c2m.floor.http import Client
+from c2m.ledger.rooms import links, webhooks
 from c2m.ledger.store import migrate, session
 from c2m.rooms import app
-from c2m.rooms.api import site
+from c2m.rooms.api import calls, site
 from c2m.settings import settings
 
 NOW = datetime.fromisoformat("2026-01-05T08:00:00+00:00")
@@ -146,3 +152,66 @@ def test_the_document_is_the_one_in_docs() -> None:
     written = json.loads(file.read_text(encoding="utf-8"))
     assert written == site.create().openapi(), "renew it: .venv/bin/python scripts/reference.py"
     assert written["openapi"].startswith("3.1")
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[tuple[Any, bytes]], list[int]]]:
+    """A merchant's server: its address, what it was told, and the statuses that it answers with next."""
+    calls: list[tuple[Any, bytes]] = []
+    statuses: list[int] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            calls.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(statuses.pop(0) if statuses else 204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("C2M_ENDPOINT_HOSTS", '["127.0.0.1"]')
+    settings.cache_clear()
+    yield f"http://127.0.0.1:{server.server_port}/c2m", calls, statuses
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    settings.cache_clear()
+
+
+def test_events_are_called_signed_until_taken_and_can_be_asked_for_again(
+    served: App, heard: tuple[str, list[tuple[Any, bytes]], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, seen, statuses = heard
+    merchant, other = Caller(served, "merchant", "M2"), Caller(served, "merchant", "M1")
+    webhook = merchant.post("/webhooks", {"url": url}, key="w")
+    assert merchant.post("/webhooks", {"url": url}, key="w") == webhook
+    statuses += [500, 302]
+    merchant.post("/orders/O2/changes", {"kind": "date", "due_on": "2026-03-01"}, 202)
+    monkeypatch.setattr(webhooks, "_FIRST", timedelta(0))
+    with Client() as client:
+        while calls.round_of_calls(client):
+            pass
+    key = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
+    assert len(seen) == 3  # refused twice, then taken
+    for headers, body in seen:
+        over = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        expected = base64.b64encode(hmac.digest(key, over, "sha256")).decode()
+        assert headers["webhook-signature"] == f"v1,{expected}"
+    assert len({headers["webhook-id"] for headers, _ in seen}) == 1
+    told = json.loads(seen[0][1])
+    assert (told["type"], told["order_id"], told["data"]["kind"]) == ("change.asked", "O2", "date")
+    replayed = merchant.get(f"/events?after={told['position'] - 1}")
+    assert replayed["events"] == [told] and merchant.get(f"/events?after={replayed['next']}")["events"] == []
+    assert all(event["order_id"] != "O2" for event in other.get("/events")["events"])
+    assert other.call("DELETE", f"/webhooks/{webhook['webhook_id']}").status_code == 404
+    assert merchant.call("DELETE", f"/webhooks/{webhook['webhook_id']}").status_code == 204
+    assert merchant.get("/webhooks") == []
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "https://127.0.0.1/x", "https://10.0.0.1/", "https://[::1]/"])
+def test_no_address_of_ours_is_called(merchant: Caller, url: str) -> None:
+    answer = merchant.call("POST", "/webhooks", {"url": url})
+    assert (answer.status_code, answer.json()["type"]) == (422, "url-refused")

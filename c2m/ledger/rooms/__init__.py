@@ -1,3 +1,3 @@
 """What the order room needs of the ledger: who may sign in, what each sees, what is said and asked of orders."""
 
-__all__ = ["decisions", "links", "quotes", "room", "sights", "standing", "tickets", "work"]
+__all__ = ["decisions", "events", "links", "quotes", "room", "sights", "standing", "tickets", "webhooks", "work"]

@@ -1,3 +1,3 @@
-"""The merchant API: orders, quotes, changes, forecast, stock for the systems of a merchant; `site.create` makes it."""
+"""The merchant API for the systems of a merchant. `site.create` makes it; `calls.Bell` tells their addresses."""
 
-__all__ = ["site"]
+__all__ = ["calls", "site"]

@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from c2m.domain.quotes import Quoter
-from c2m.rooms.api import orders, problems, quotes, supply
+from c2m.rooms.api import orders, problems, quotes, supply, webhooks
 
 PREFIX = "/api/v1"
 _ABOUT = """Orders, quotes, changes, forecast and stock for the systems of a merchant (docs/merchants.md).
 
 Send `Authorization: Bearer TOKEN` with every request. Errors are problem documents (RFC 9457)."""
-PARTS = (orders, quotes, supply)  # each with its `routes`
+PARTS = (orders, quotes, supply, webhooks)  # each with its `routes`
 
 
 def create(quoter: Quoter | None = None) -> FastAPI:
