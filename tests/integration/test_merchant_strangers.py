@@ -1,10 +1,11 @@
-"""3,000 requests over all addresses of the merchant API, made from its document, with another merchant's token.
+"""3,000 requests over all addresses of the merchant API, made from its document, with tokens of other tenants.
 
 No answer has a row of the merchant that the ids are of, and none is a fault of the server.
 """
 
 import asyncio
-import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,12 +14,81 @@ import schemathesis
 from api_kit import Caller
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.core.transport import Response
+from schemathesis.generation import GenerationMode
 from test_merchant_api import served  # noqa: F401 - fixture
 
 from c2m.doors import App
 from c2m.rooms.api import site
 
 REQUESTS = 3000
-IDS = {"order_id": "O1", "quote_id": "q-of-M1", "webhook_id": "w-of-M1", "after": "O1", "style_id": "S1"}
-MARKS = ("PO-of-M1", "Shirt of M1", '"S1-', '"S1"', '"O1"')
+IDS = {
+    "order_id": ("O1", "O2"),
+    "quote_id": ("q", "Q2"),
+    "webhook_id": ("w", "W2"),
+    "after": ("O1",),
+    "style_id": ("S1",),
+}
+MARKS = ("PO-of-M1", "Shirt of M1", '"S1-', '"S1"', '"O1"', "L1", "F1")
+OPERATIONS = [one.ok() for one in schemathesis.openapi.from_dict(site.create().openapi()).get_all_operations()]
+EACH = -(-REQUESTS // len(OPERATIONS))
+
+
+class Strangers:
+    """Programs of another merchant, of a factory and of nobody; one loop for all their requests."""
+
+    def __init__(self, app: App) -> None:
+        callers = [Caller(app, "merchant", "M2"), Caller(app, "factory", "F1"), Caller(app)]
+        self.tokens = [caller.token or "none" for caller in callers]
+        self.loop = asyncio.new_event_loop()
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1")
+        self.count = 0
+
+    def send(self, case: Any, token: str, ids: bool) -> httpx.Response:
+        """The answer to a case, with known ids in place of made-up ones."""
+        if ids:
+            case.path_parameters |= {name: IDS[name][0] for name in case.path_parameters or {}}
+        asked = case.as_transport_kwargs(base_url="http://127.0.0.1/api/v1")
+        headers = {str(name): str(value) for name, value in (asked.pop("headers") or {}).items()}
+        headers = {name: value for name, value in headers.items() if value.isascii() and value.isprintable()}
+        headers |= {"authorization": f"Bearer {token}"}
+        known = {name: asked[name] for name in ("method", "url", "params", "json", "content", "data") if name in asked}
+        self.count += 1
+        return self.loop.run_until_complete(self.client.request(**known, headers=headers))
+
+
+@pytest.fixture(scope="module")
+def strangers(served: App) -> Iterator[Strangers]:  # noqa: F811
+    made = Strangers(served)
+    yield made
+    made.loop.run_until_complete(made.client.aclose())
+    made.loop.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+def test_strangers_get_no_row_and_make_no_fault(strangers: Strangers, operation: Any) -> None:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    modes = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+    cases = modes.flatmap(lambda mode: operation.as_strategy(generation_mode=mode))
+    before = strangers.count
+
+    @settings(
+        max_examples=EACH,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases, st.sampled_from(strangers.tokens), st.booleans())
+    def ask(case: Any, token: str, ids: bool) -> None:
+        answer = strangers.send(case, token, ids)
+        assert answer.status_code < 500 or answer.json()["type"] in ("no-quotes", "no-plan"), (
+            case.as_curl_command(),
+            answer.text,
+        )
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/problem+json", answer.text
+        assert not [mark for mark in MARKS if mark in answer.text and answer.status_code < 400], answer.text
+
+    ask()
+    assert strangers.count - before >= EACH * 0.9
