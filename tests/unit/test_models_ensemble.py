@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from models_kit import long_frame
 
 from c2m.errors import InputError
 from models.demand.forecast import QUANTILES
@@ -17,7 +18,6 @@ from models.ensemble.folds import Fold, backs
 from models.ensemble.forecaster import Forecaster
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
-from tests.models_kit import long_frame
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,0 @@
-"""Tests; a package, because others install one of this name."""
