@@ -12,9 +12,11 @@ import warnings
 from pathlib import Path
 
 # pandas 2 as pandas 3 is: text has a type of its own, and what is taken out of a frame is never changed by way of it.
-# Read when pandas is first imported. Expires with the cap on pandas in pyproject.toml.
+# The variables are read when pandas is first imported. Expires with the cap on pandas in pyproject.toml.
 os.environ.setdefault("PANDAS_COPY_ON_WRITE", "1")
 os.environ.setdefault("PANDAS_FUTURE_INFER_STRING", "1")
+if (pandas := sys.modules.get("pandas")) and pandas.__version__ < "3":
+    pandas.options.mode.copy_on_write = pandas.options.future.infer_string = True
 warnings.filterwarnings("ignore", "Downcasting|DataFrameGroupBy.apply operated", FutureWarning)
 
 _WITHIN = Path(__file__).with_name("_project")
