@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plan_kit import cheapest, checked, tiny
 
 from benchmarks.allocation import rivals, suite
 from benchmarks.allocation.textbook import Clock
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import write
 from optimization.planning.solve import solve
-from tests.plan_kit import cheapest, checked, tiny
 
 
 @pytest.mark.parametrize("seed", range(100, 112))
