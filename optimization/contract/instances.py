@@ -14,6 +14,15 @@ factories      (optional) factory_id; engagement_cost*; target_minutes*; shortfa
 incumbent      (optional) order_id, factory_id; quantity (remaining pieces); change_cost (per piece taken away);
                frozen (the pair keeps at least this quantity); setup_done*
 
+A lot may be made in stages, one after the other, and lots may share a setup (optimization/contract/staging.py):
+
+stages         (optional) order_id, stage (1..S in the order of work); name*. No row: stage 1 alone
+arcs, incumbent gain stage* (absent: 1), which belongs to their key. Of an arc without release_day, stages after the
+               first are released on day 1
+transfers      (optional) from_factory, to_factory; cost (per piece), days; order_id* (replaces the general row)
+ready          (optional) order_id, stage (< S), factory_id, day* (1); quantity (pieces that have finished this stage)
+pools          (optional) order_id; pool_id. Lots of a pool share one setup at a factory and stage
+
 Every fault of an instance is found in one pass and raised as one InputError.
 """
 
@@ -21,9 +30,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +44,14 @@ from pyarrow import csv, parquet
 from c2m.errors import InputError
 from c2m.files import read_json, write_atomically
 from optimization.contract.edge import inside, outside
+from optimization.contract.faults import name_rows
+from optimization.contract.staging import PAIR_KEY, check_staging, last_stages
 
 LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
-_SHOWN = 20  # offending rows named per rule
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _REQUIRED: Any = object()
+_DTYPES = {"id": "str", "whole": "int64", "number": "float64", "flag": "bool"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,14 @@ _ANY = -np.inf
 _ABOVE_ZERO = np.nextafter(0, 1)
 _KEYS = {
     "orders": ["order_id"],
-    "arcs": ["order_id", "factory_id"],
+    "arcs": PAIR_KEY,
     "capacity": ["factory_id", "day"],
     "factories": ["factory_id"],
-    "incumbent": ["order_id", "factory_id"],
+    "incumbent": PAIR_KEY,
+    "stages": ["order_id", "stage"],
+    "transfers": ["from_factory", "to_factory", "order_id"],
+    "ready": [*PAIR_KEY, "day"],
+    "pools": ["order_id"],
 }
 _COLUMNS = {
     "orders": [
@@ -85,6 +100,7 @@ _COLUMNS = {
     ],
     "arcs": [
         _Column("order_id", "id"),
+        _Column("stage", "whole", 1, 1),
         _Column("factory_id", "id"),
         _Column("unit_cost", "number"),
         _Column("minutes_per_piece", "number", _ABOVE_ZERO),
@@ -111,21 +127,52 @@ _COLUMNS = {
     ],
     "incumbent": [
         _Column("order_id", "id"),
+        _Column("stage", "whole", 1, 1),
         _Column("factory_id", "id"),
         _Column("quantity", "whole"),
         _Column("change_cost", "number"),
         _Column("frozen", "flag"),
         _Column("setup_done", "flag", 0, False),
     ],
+    "stages": [
+        _Column("order_id", "id"),
+        _Column("stage", "whole", 1),
+        _Column("name", "id", default=""),
+    ],
+    "transfers": [
+        _Column("from_factory", "id"),
+        _Column("to_factory", "id"),
+        _Column("order_id", "id", default=""),
+        _Column("cost", "number"),
+        _Column("days", "whole"),
+    ],
+    "ready": [
+        _Column("order_id", "id"),
+        _Column("stage", "whole", 1),
+        _Column("factory_id", "id"),
+        _Column("day", "whole", _ANY, 1),
+        _Column("quantity", "whole"),
+    ],
+    "pools": [
+        _Column("order_id", "id"),
+        _Column("pool_id", "id"),
+    ],
 }
-_OPTIONAL = {"factories", "incumbent"}
+JOINT = ("stages", "transfers", "ready", "pools")
+_OPTIONAL = {"factories", "incumbent", *JOINT}
+
+
+def _empty(name: str) -> pd.DataFrame:
+    """A table of the contract without a row."""
+    return inside(pd.DataFrame({column.name: pd.Series(dtype=_DTYPES[column.kind]) for column in _COLUMNS[name]}))
 
 
 @dataclass(frozen=True)
 class Instance:
     """A valid instance: every column of the contract present and typed, rows sorted by key.
 
-    An arc's release_day is filled in from its order; no limit a day is `inf`.
+    An arc's release_day is filled in from its order; no limit a day is `inf`. Where no lot has more than one stage,
+    arcs and incumbent have no column `stage`.
     """
 
     orders: pd.DataFrame
@@ -136,6 +183,10 @@ class Instance:
     horizon_days: int
     day_1: date | None = None
     currency: str | None = None
+    stages: pd.DataFrame = field(default_factory=partial(_empty, "stages"))
+    transfers: pd.DataFrame = field(default_factory=partial(_empty, "transfers"))
+    ready: pd.DataFrame = field(default_factory=partial(_empty, "ready"))
+    pools: pd.DataFrame = field(default_factory=partial(_empty, "pools"))
 
     @classmethod
     def from_tables(
@@ -150,7 +201,8 @@ class Instance:
         Parameters
         ----------
         tables
-            orders, arcs, capacity and, if there are any, factories and incumbent: the columns of this module's page.
+            orders, arcs, capacity and, if there are any, factories, incumbent, stages, transfers, ready and pools: the
+            columns of this module's page.
         horizon_days
             Working days that the plan may use; None: the largest day of the capacity.
         day_1
@@ -180,6 +232,22 @@ class Instance:
         """The incumbent rows whose pieces stay where they are."""
         return self.incumbent[self.incumbent["frozen"].to_numpy(bool)]
 
+    @property
+    def staged(self) -> bool:
+        """Whether a lot has more than one stage."""
+        return "stage" in self.arcs
+
+    @property
+    def joint(self) -> bool:
+        """Whether lots have stages or share setups: what the programs of one stage do not state."""
+        return self.staged or len(self.pools) > 0
+
+    def refuse_joint(self, what: str) -> None:
+        """Raises InputError where the instance is joint and `what` does not cover that."""
+        if self.joint:
+            seen = "stages" if self.staged else "pools"
+            raise InputError("joint-not-covered", [f"{what} does not cover {seen} yet; the instance has {seen}"])
+
     @cached_property
     def sha256(self) -> str:
         """Fingerprint of the content: equal however the rows were ordered and whatever the file format."""
@@ -199,8 +267,12 @@ def read(folder: Path) -> Instance:
 
 
 def write(instance: Instance, folder: Path) -> None:
-    """Writes the instance as CSV; the same instance gives the same bytes."""
-    for name, content in _files(instance).items():
+    """Writes the instance as CSV; the same instance gives the same bytes. What joins factories is not left behind."""
+    files = _files(instance)
+    for name in JOINT:
+        if f"{name}.csv" not in files:
+            (folder / f"{name}.csv").unlink(missing_ok=True)
+    for name, content in files.items():
         write_atomically(folder / name, content)
 
 
@@ -226,6 +298,8 @@ def _files(instance: Instance) -> dict[str, bytes]:
     files = {"instance.json": (json.dumps(header, indent=1, sort_keys=True) + "\n").encode()}
     for name in _COLUMNS:
         table = outside(getattr(instance, name))
+        if name in JOINT and table.empty:
+            continue
         text = table.replace({np.inf: np.nan}).to_csv(index=False, lineterminator="\n")
         files[f"{name}.csv"] = text.encode()
     return files
@@ -278,7 +352,9 @@ def _read_header(file: Path, faults: list[str]) -> dict[str, Any]:
 
 def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: list[str]) -> Instance:
     whole_tables = {name for name in _COLUMNS if name in tables or name in _OPTIONAL}
-    typed = {name: _typed(name, tables.get(name), faults) for name in _COLUMNS}
+    named = [name for name in _COLUMNS if name in tables or name not in JOINT]
+    typed = {name: outside(_empty(name)) for name in JOINT}
+    typed |= {name: _typed(name, tables.get(name), faults) for name in named}
     horizon_days = _horizon(header.get("horizon_days"), typed["capacity"], faults)
     if whole_tables == set(_COLUMNS):
         _check_references(typed, "factories" in tables, faults)
@@ -286,8 +362,14 @@ def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: li
         raise InputError("instance-invalid", faults)
     arcs = typed["arcs"]
     order_release = arcs["order_id"].map(typed["orders"].set_index("order_id")["release_day"])
+    order_release = order_release.where(arcs["stage"] == 1, 1)
     arcs["release_day"] = arcs["release_day"].fillna(order_release).astype("int64")
-    ordered = {name: inside(table.sort_values(_KEYS[name], ignore_index=True)) for name, table in typed.items()}
+    if last_stages(typed["orders"], typed["stages"]).max() == 1:
+        typed |= {name: typed[name].drop(columns="stage") for name in ("arcs", "incumbent")}
+    ordered = {
+        name: inside(table.sort_values([key for key in _KEYS[name] if key in table], ignore_index=True))
+        for name, table in typed.items()
+    }
     return Instance(**ordered, horizon_days=horizon_days, day_1=header.get("day_1"), currency=header.get("currency"))
 
 
@@ -302,7 +384,7 @@ def _typed(name: str, table: pd.DataFrame | None, faults: list[str]) -> pd.DataF
         cells = table.get(column.name, pd.Series(np.nan, index=table.index, dtype="object"))
         result[column.name] = _typed_column(name, column, cells.reset_index(drop=True), column.name in table, faults)
     typed = pd.DataFrame(result)
-    _name_rows(faults, name, typed[_KEYS[name]], typed.duplicated(_KEYS[name]), "stands twice; keep one row per key")
+    name_rows(faults, name, typed[_KEYS[name]], typed.duplicated(_KEYS[name]), "stands twice; keep one row per key")
     return typed
 
 
@@ -311,7 +393,7 @@ def _typed_column(table: str, column: _Column, cells: "pd.Series[Any]", present:
     empty = cells.isna() | (text == "")
     values, wrong = _PARSERS[column.kind](column, cells, text)
     wrong = wrong & ~empty if column.default is not _REQUIRED else (wrong | empty) & present
-    _name_rows(faults, table, cells.to_frame(), wrong, f"expected {column.expected}")
+    name_rows(faults, table, cells.to_frame(), wrong, f"expected {column.expected}")
     if column.default is not _REQUIRED and column.default is not None:
         values = values.mask(empty, column.default)
     if column.kind == "whole" and column.default is not None:
@@ -347,16 +429,6 @@ _PARSERS: dict[str, Callable[[_Column, Any, Any], tuple[Any, Any]]] = {
 }
 
 
-def _name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
-    """One fault per offending row, the first ones by name and the rest by count."""
-    rows = cells[wrong.to_numpy(dtype=bool)]
-    for row in rows.head(_SHOWN).itertuples():
-        seen = ", ".join(f"{name}={value!s}" for name, value in zip(cells.columns, row[1:], strict=True))
-        faults.append(f"{table} row {int(str(row[0])) + 1}: {seen}; {what}")
-    if len(rows) > _SHOWN:
-        faults.append(f"{table}: {len(rows) - _SHOWN} more rows of that kind")
-
-
 def _horizon(given: int | None, capacity: pd.DataFrame, faults: list[str]) -> int:
     if given is None:
         if capacity.empty:
@@ -365,7 +437,7 @@ def _horizon(given: int | None, capacity: pd.DataFrame, faults: list[str]) -> in
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         faults.append(f"instance.json: horizon_days is {given!r}, expected a whole number >= 1")
         return 1
-    _name_rows(faults, "capacity", capacity[["factory_id", "day"]], capacity["day"] > given, f"days end at {given}")
+    name_rows(faults, "capacity", capacity[["factory_id", "day"]], capacity["day"] > given, f"days end at {given}")
     return given
 
 
@@ -375,14 +447,16 @@ def _check_references(tables: dict[str, pd.DataFrame], factories_listed: bool, f
         faults.append("arcs: no row; expected at least one factory for one order")
     for name, table in (("arcs", arcs), ("incumbent", incumbent)):
         unknown = ~table["order_id"].isin(orders["order_id"])
-        _name_rows(faults, name, table[["order_id"]], unknown, "is not in orders")
+        name_rows(faults, name, table[["order_id"]], unknown, "is not in orders")
     if factories_listed:  # without that table a factory that has no capacity row is one with zero capacity
         known = pd.concat([tables["factories"]["factory_id"], tables["capacity"]["factory_id"]])
         unknown = ~arcs["factory_id"].isin(known)
-        _name_rows(faults, "arcs", arcs[["factory_id"]], unknown, "is neither in factories nor in capacity")
+        name_rows(faults, "arcs", arcs[["factory_id"]], unknown, "is neither in factories nor in capacity")
     lots = arcs[["min_lot", "max_lot"]]
-    _name_rows(faults, "arcs", lots, lots["min_lot"] > lots["max_lot"], "expected min_lot <= max_lot")
-    pairs = pd.MultiIndex.from_frame(arcs[["order_id", "factory_id"]])
-    held = pd.MultiIndex.from_frame(incumbent[["order_id", "factory_id"]])
+    alone = ~arcs["order_id"].isin(tables["pools"]["order_id"])  # of a pool it is asked of the sum
+    name_rows(faults, "arcs", lots, alone & (lots["min_lot"] > lots["max_lot"]), "expected min_lot <= max_lot")
+    pairs = pd.MultiIndex.from_frame(arcs[PAIR_KEY])
+    held = pd.MultiIndex.from_frame(incumbent[PAIR_KEY])
     stray = pd.Series(incumbent["frozen"].to_numpy(bool) & ~held.isin(pairs), dtype=bool)
-    _name_rows(faults, "incumbent", incumbent[["order_id", "factory_id"]], stray, "is frozen but has no arc")
+    name_rows(faults, "incumbent", incumbent[["order_id", "factory_id"]], stray, "is frozen but has no arc")
+    check_staging(tables, faults)

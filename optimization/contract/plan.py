@@ -7,6 +7,10 @@ schedule     order_id, factory_id, day; setup_minutes, run_minutes
 report.json  status (optimal | feasible | infeasible), objective, bound, bound_by, gap, seconds, cost by part,
              unmet [{order_id, quantity, code, reason}], causes (of infeasible), instance_sha256, engine facts
 prices       factory_id, day; price (of a minute): what `c2m verify` confirms the bound by
+
+Where lots have stages, allocation and schedule have a column `stage`, the cost a part `transfer`, and there is
+moves        order_id, stage (the one that ends), from_factory, to_factory, day (of leaving, by its end);
+             quantity (pieces)
 """
 
 import json
@@ -22,6 +26,8 @@ from optimization.contract.instances import Instance
 
 PAIR = [INSIDE, "factory_id"]
 DAY = ["factory_id", "day"]
+STAGED_PAIR = [INSIDE, "stage", "factory_id"]
+MOVE = [INSIDE, "stage", "from_factory", "to_factory"]
 _FRAMES = {
     "allocation": {"order_id": "str", "factory_id": "str", "quantity": "int64"},
     "schedule": {
@@ -32,7 +38,16 @@ _FRAMES = {
         "run_minutes": "float64",
     },
     "prices": {"factory_id": "str", "day": "int64", "price": "float64"},
+    "moves": {
+        "order_id": "str",
+        "stage": "int64",
+        "from_factory": "str",
+        "to_factory": "str",
+        "day": "int64",
+        "quantity": "float64",
+    },
 }
+_OPTIONAL = ("prices", "moves")
 
 
 @dataclass(frozen=True)
@@ -43,10 +58,13 @@ class Plan:
     schedule: pd.DataFrame
     report: dict[str, Any]
     prices: pd.DataFrame | None = None
+    moves: pd.DataFrame | None = None
 
     def pieces(self, lot_id: str) -> int:
-        """Pieces of a lot that it makes."""
-        return int(self.allocation["quantity"][self.allocation["lot_id"] == lot_id].sum())
+        """Pieces of a lot that it makes, counted at the last stage."""
+        mine = self.allocation[self.allocation["lot_id"] == lot_id]
+        last = mine[mine["stage"] == mine["stage"].max()] if "stage" in mine else mine
+        return int(last["quantity"].sum())
 
     def write(self, folder: Path) -> None:
         """Writes the plan; report.json comes last, so a folder that has one is whole."""
@@ -75,20 +93,35 @@ def search_log(report: dict[str, Any]) -> str:
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
-        name: inside(pd.read_csv(file, dtype=types))
+        name: inside(pd.read_csv(file, dtype=types | {"stage": "int64"}))
         for name, types in _FRAMES.items()
-        if (file := folder / f"{name}.csv").is_file() or name != "prices"
+        if (file := folder / f"{name}.csv").is_file() or name not in _OPTIONAL
     }
     return Plan(**frames, report=read_json(folder / "report.json"))
 
 
 def empty_frame(name: str) -> pd.DataFrame:
-    """`allocation` or `schedule` without a row."""
+    """`allocation`, `schedule` or `moves` without a row."""
     return inside(pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _FRAMES[name].items()}))
+
+
+def pair_key(instance: Instance) -> list[str]:
+    """The columns that tell one pair from another."""
+    return STAGED_PAIR if instance.staged else PAIR
+
+
+def at_last_stage(instance: Instance, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an allocation, a schedule or of arcs that are of the last stage of their lot."""
+    if not instance.staged:
+        return table
+    last = instance.stages.groupby("lot_id")["stage"].max().reindex(table["lot_id"], fill_value=1)
+    rows: pd.DataFrame = table[table["stage"].to_numpy() == last.to_numpy()]
+    return rows
 
 
 def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
     """Pieces left per lot_id, 0 included."""
+    allocation = at_last_stage(instance, allocation)
     made = allocation.groupby("lot_id")["quantity"].sum()
     asked = instance.orders.set_index("lot_id")["quantity"]
     return asked - made.reindex(asked.index, fill_value=0)
@@ -104,7 +137,9 @@ def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
     return worked(schedule).rename(columns={"minutes": "load"}).groupby(DAY, as_index=False)[["load"]].sum()
 
 
-def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame) -> dict[str, float]:
+def cost_parts(
+    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, moves: pd.DataFrame | None = None
+) -> dict[str, float]:
     """Cost of a plan by part, by the contract's rule and nothing else.
 
     Parameters
@@ -115,11 +150,13 @@ def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFr
         lot_id, factory_id, quantity (pieces).
     schedule
         lot_id, factory_id, day, setup_minutes, run_minutes.
+    moves
+        Where lots have stages: lot_id, stage, from_factory, to_factory, day, quantity (pieces).
 
     Returns
     -------
     dict of str to float
-        Money by part: unit, setup, engagement, overtime, late, unmet, shortfall, change.
+        Money by part: unit, setup, engagement, overtime, late, unmet, shortfall, change; with stages also transfer.
     """
     engaged = instance.factories["factory_id"].isin(allocation["factory_id"])
     parts = {
@@ -131,22 +168,48 @@ def cost_parts(instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFr
         "shortfall": _shortfall_cost(instance, schedule),
         "change": _change_cost(instance, allocation),
     }
+    if moves is not None:
+        parts["transfer"] = _transfer_cost(instance, moves)
     return {name: float(part.sum()) for name, part in parts.items()}
 
 
 def _pair_costs(instance: Instance, allocation: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
-    done = instance.incumbent[[*PAIR, "setup_done"]]
-    pairs = allocation.merge(instance.arcs, on=PAIR).merge(done, on=PAIR, how="left")
+    key = pair_key(instance)
+    done = instance.incumbent[[*key, "setup_done"]]
+    pairs = allocation.merge(instance.arcs, on=key).merge(done, on=key, how="left")
+    pairs["setup_done"] = pairs["setup_done"].eq(True)
+    setups = shared_setups(instance, pairs) if len(instance.pools) else pairs
     return {
         "unit": pairs["unit_cost"] * pairs["quantity"],
-        "setup": pairs["setup_cost"][~pairs["setup_done"].eq(True)],
+        "setup": setups["setup_cost"][~setups["setup_done"]],
     }
 
 
+def shared_setups(instance: Instance, pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each setup of used pairs, done where it is done on any incumbent of its pool."""
+    key, pools = pair_key(instance), instance.pools.set_index("lot_id")["pool_id"]
+    done = instance.incumbent[instance.incumbent["setup_done"].to_numpy(bool)]
+    place = [done["lot_id"].map(pools), *(done[name] for name in key[1:])]
+    ready = pd.MultiIndex.from_arrays(place)
+    pool = pairs["lot_id"].map(pools)
+    here = pd.MultiIndex.from_arrays([pool, *(pairs[name] for name in key[1:])])
+    pairs = pairs.assign(pool_id=pool, setup_done=pairs["setup_done"] | (pool.notna() & here.isin(ready)))
+    again = pool.notna() & pairs.duplicated(["pool_id", *key[1:]])
+    return pairs[~again]
+
+
 def arrivals(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a schedule with their arc and the late_cost of their order: `arrival_day`, `days_late`."""
-    arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
-    runs = schedule.merge(arcs, on=PAIR).merge(instance.orders[["lot_id", "due_day", "late_cost"]], on="lot_id")
+    """The rows of a schedule with their arc and the late_cost of their order: `arrival_day`, `days_late`.
+
+    Of lots with stages, those of the last stage.
+    """
+    key = pair_key(instance)
+    arcs = instance.arcs[[*key, "minutes_per_piece", "transit_days"]]
+    runs = (
+        at_last_stage(instance, schedule)
+        .merge(arcs, on=key)
+        .merge(instance.orders[["lot_id", "due_day", "late_cost"]], on="lot_id")
+    )
     arrival_day = runs["day"] + runs["transit_days"]
     return runs.assign(arrival_day=arrival_day, days_late=(arrival_day - runs["due_day"]).clip(lower=0))
 
@@ -171,5 +234,27 @@ def _shortfall_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[An
 
 
 def _change_cost(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
-    held = instance.incumbent.merge(allocation, on=PAIR, how="left", suffixes=("", "_now"))
+    held = instance.incumbent.merge(allocation, on=pair_key(instance), how="left", suffixes=("", "_now"))
     return (held["quantity"] - held["quantity_now"].fillna(0)).clip(lower=0) * held["change_cost"]
+
+
+def _transfer_cost(instance: Instance, moves: pd.DataFrame) -> "pd.Series[Any]":
+    lanes = lanes_of(instance, moves[MOVE].drop_duplicates())
+    moved = moves.merge(lanes, on=MOVE)
+    cost: pd.Series[Any] = moved["cost"] * moved["quantity"]
+    return cost
+
+
+def lanes_of(instance: Instance, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Cost (per piece) and days of transfers: of the wanted lot_id, from_factory, to_factory those that there are.
+
+    A lot's own row goes before the general one; within a factory work passes on at no cost and in no time.
+    """
+    ends, rows = ["from_factory", "to_factory"], instance.transfers
+    own = wanted.merge(rows[rows["lot_id"] != ""], on=["lot_id", *ends], how="left")[["cost", "days"]]
+    general = wanted.merge(rows[rows["lot_id"] == ""].drop(columns="lot_id"), on=ends, how="left")[["cost", "days"]]
+    within = (wanted["from_factory"] == wanted["to_factory"]).to_numpy()
+    terms = own.fillna(general)
+    terms.loc[within] = 0.0
+    lanes = wanted.reset_index(drop=True).assign(cost=terms["cost"], days=terms["days"]).dropna(subset=["cost"])
+    return lanes.astype({"days": "int64"})

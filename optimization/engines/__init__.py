@@ -1,3 +1,3 @@
 """Ways of searching for a plan, a folder each, and what they share."""
 
-__all__ = ["bounds", "exact", "first", "large", "location", "whole_lots"]
+__all__ = ["bounds", "exact", "first", "large", "location", "staged", "whole_lots"]

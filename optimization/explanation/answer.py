@@ -59,7 +59,9 @@ def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factor
     InputError
         Where a folder cannot be read, or names no such lot or factory.
     """
-    found = _answer(instances.read(instance_folder), _plan_in(plan_folder), lot_id, factory_id)
+    instance = instances.read(instance_folder)
+    instance.refuse_joint("an explanation")
+    found = _answer(instance, _plan_in(plan_folder), lot_id, factory_id)
     return replace(found, figures=outside_keys(found.figures))
 
 

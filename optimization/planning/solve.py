@@ -24,13 +24,14 @@ from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact import undo_changes
 from optimization.engines.first import known
 from optimization.engines.first.rule import greedy
+from optimization.engines.staged import by_days
 from optimization.planning.choose import Way, choose
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
 from optimization.statement.solver import Solver
-from optimization.unmet import reasons
+from optimization.unmet import in_stages, reasons
 
 # Share of the time, and most seconds, for undoing changes that do not pay. Measured at 10,000 x 1,000, busy machine:
 # 60 s of it gain 6 k, 60 s of the search before it 50 k.
@@ -144,6 +145,8 @@ def solve(
     """
     began, trace = time.monotonic(), Trace(progress)
     time_limit_s = np.inf if node_limit else time_limit_s
+    if instance.joint:
+        return _in_stages(instance, Limits(time_limit_s, gap, threads, node_limit, stop), trace)
     reduced = reduce(instance)
     whole = whole_of(instance, reduced)
     start, costs = known.cheapest(whole)
@@ -164,6 +167,19 @@ def solve(
     plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
+
+
+def _in_stages(instance: Instance, limits: Limits, trace: "Trace") -> Plan:
+    """The plan of an instance with stages or pools."""
+    began = time.monotonic()
+    found = by_days.solved(instance, limits, trace)
+    report = _report(instance, found, limits.gap)
+    why = "lots have stages" if instance.staged else "lots share setups"
+    report["engine"] = {"way": f"stages, because {why}"} | _engine(found, limits) | {"trace": trace.steps}
+    report["unmet"] = in_stages.unmet(instance, found.allocation, report["status"] == "optimal")
+    report["stopped_by"] = _stopped_by(report, limits)
+    report["seconds"] = round(time.monotonic() - began, 3)
+    return Plan(found.allocation, found.work, report, found.prices, found.moves)
 
 
 def _searched(whole: Whole, way: Way, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
@@ -227,7 +243,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
-    parts = cost_parts(instance, found.allocation, found.work)
+    parts = cost_parts(instance, found.allocation, found.work, found.moves)
     objective = sum(parts.values())
     bound = min(objective, found.bound)
     gap = (objective - bound) / abs(objective) if objective > bound else 0.0

@@ -8,7 +8,10 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Outcome:
-    """Pieces (lot_id, factory_id, quantity), their schedule, its cost, and a bound proven for the pairs searched."""
+    """Pieces (lot_id, factory_id, quantity), their schedule, its cost, and a bound proven for the pairs searched.
+
+    Where lots have stages, pieces and schedule say of which, and `moves` how pieces pass between them.
+    """
 
     allocation: pd.DataFrame
     work: pd.DataFrame
@@ -21,3 +24,4 @@ class Outcome:
     nodes: int = 0
     lp_iterations: int = 0
     prices: pd.DataFrame | None = None
+    moves: pd.DataFrame | None = None

@@ -5,23 +5,42 @@ no constraint of the model and no line of the solver is used here.
 """
 
 VIEWS = """
+create view finish as
+select o.order_id, coalesce(max(s.stage), 1) as last_stage
+from orders o left join stages s using (order_id) group by o.order_id;
+
 create view pair as
-select a.order_id, a.factory_id, a.unit_cost, a.minutes_per_piece, a.min_lot, a.max_lot, a.transit_days,
-       a.max_minutes_per_day, o.due_day, o.late_cost, o.quantity as order_quantity,
-       case when coalesce(i.setup_done, false) then 0 else a.setup_cost end as setup_cost,
-       case when coalesce(i.setup_done, false) then 0 else a.setup_minutes end as setup_minutes,
+select a.order_id, a.stage, a.factory_id, a.unit_cost, a.minutes_per_piece, a.min_lot, a.max_lot,
+       a.max_minutes_per_day,
+       o.due_day, o.quantity as order_quantity,
+       coalesce(k.pool_id, a.order_id) as team, k.pool_id is not null as pooled,
+       a.stage < e.last_stage as passes_on,
+       case when a.stage < e.last_stage then 0 else a.transit_days end as transit_days,
+       case when a.stage < e.last_stage then 0 else o.late_cost end as late_cost,
+       case when pooled or coalesce(i.setup_done, false) then 0 else a.setup_cost end as setup_cost,
+       case when pooled or coalesce(i.setup_done, false) then 0 else a.setup_minutes end as setup_minutes,
        coalesce(i.frozen, false) as frozen, coalesce(i.quantity, 0) as held, coalesce(i.change_cost, 0) as change_cost,
-       greatest(1, coalesce(a.release_day, o.release_day)) as first_day,
-       case when coalesce(i.frozen, false) then h.days
+       greatest(1, coalesce(a.release_day, case when a.stage = 1 then o.release_day else 1 end)) as first_day,
+       case when coalesce(i.frozen, false) or a.stage < e.last_stage then h.days
             else least(h.days, o.due_day - a.transit_days + o.max_late_days) end as last_day
-from arcs a join orders o using (order_id) left join incumbent i using (order_id, factory_id) cross join horizon h;
+from arcs a join orders o using (order_id) join finish e using (order_id) left join pools k using (order_id)
+left join incumbent i using (order_id, stage, factory_id) cross join horizon h;
+
+create view setup as
+select p.team, p.pooled, a.stage, a.factory_id, any_value(a.min_lot) as min_lot, bool_or(p.frozen) as frozen,
+       case when bool_or(i.setup_done) then 0 else any_value(a.setup_cost) end as setup_cost,
+       case when bool_or(i.setup_done) then 0 else any_value(a.setup_minutes) end as setup_minutes
+from arcs a join pair p using (order_id, stage, factory_id) left join incumbent i using (order_id, stage, factory_id)
+group by all;
 
 create view served as
 select o.order_id, o.quantity, o.quantity - coalesce(sum(a.quantity), 0) as unmet
-from orders o left join allocation a using (order_id) group by o.order_id, o.quantity;
+from orders o join finish e using (order_id)
+left join allocation a on a.order_id = o.order_id and a.stage = e.last_stage group by o.order_id, o.quantity;
 
 create view work as
-select s.order_id, s.factory_id, s.day, s.setup_minutes, s.run_minutes, s.setup_minutes + s.run_minutes as minutes
+select s.order_id, s.stage, s.factory_id, s.day, s.setup_minutes, s.run_minutes,
+       s.setup_minutes + s.run_minutes as minutes
 from schedule s;
 
 create view load as
@@ -32,42 +51,49 @@ left join capacity c using (factory_id, day);
 """
 
 RULES = {
-    "known-pair": "select a.* from allocation a anti join pair p using (order_id, factory_id)",
-    "one-row-per-pair": "select order_id, factory_id, count(*) as n from allocation group by all having n > 1",
-    "one-row-per-day": "select order_id, factory_id, day, count(*) as n from schedule group by all having n > 1",
+    "known-pair": "select a.* from allocation a anti join pair p using (order_id, stage, factory_id)",
+    "one-row-per-pair": "select order_id, stage, factory_id, count(*) as n from allocation group by all having n > 1",
+    "one-row-per-day": """select order_id, stage, factory_id, day, count(*) as n from schedule
+        group by all having n > 1""",
     "whole-pieces": """select * from allocation
         where not (isfinite(quantity) and quantity > 0 and quantity = floor(quantity))""",
     "order-quantity": "select * from served where unmet < 0",
-    "min-lot": """select a.*, p.min_lot from allocation a join pair p using (order_id, factory_id)
-        where a.quantity < p.min_lot and not p.frozen""",
-    "max-lot": """select a.*, p.max_lot from allocation a join pair p using (order_id, factory_id)
+    "min-lot": """select a.*, p.min_lot from allocation a join pair p using (order_id, stage, factory_id)
+        where a.quantity < p.min_lot and not p.frozen and not p.pooled""",
+    "max-lot": """select a.*, p.max_lot from allocation a join pair p using (order_id, stage, factory_id)
         where a.quantity > p.max_lot""",
-    "max-factories": """select a.order_id, count(*) as factories, any_value(o.max_factories) as max_factories,
-            count(*) filter (p.frozen and p.held > 0) as frozen_factories
-        from allocation a join pair p using (order_id, factory_id) join orders o using (order_id)
-        group by a.order_id having factories > greatest(any_value(o.max_factories), frozen_factories)""",
-    "frozen-kept": """select p.order_id, p.factory_id, p.held as frozen_pieces, coalesce(a.quantity, 0) as quantity
-        from pair p left join allocation a using (order_id, factory_id)
+    "max-factories": """select a.order_id, a.stage, count(*) as factories,
+            any_value(o.max_factories) as max_factories, count(*) filter (p.frozen and p.held > 0) as frozen_factories
+        from allocation a join pair p using (order_id, stage, factory_id) join orders o using (order_id)
+        group by a.order_id, a.stage having factories > greatest(any_value(o.max_factories), frozen_factories)""",
+    "frozen-kept": """select p.order_id, p.stage, p.factory_id, p.held as frozen_pieces,
+            coalesce(a.quantity, 0) as quantity
+        from pair p left join allocation a using (order_id, stage, factory_id)
         where p.frozen and coalesce(a.quantity, 0) < p.held""",
     "finite-minutes": """select * from schedule where not (isfinite(setup_minutes) and isfinite(run_minutes)
         and setup_minutes >= 0 and run_minutes >= 0)""",
-    "scheduled-pair-allocated": """select w.order_id, w.factory_id, sum(w.minutes) as minutes
-        from work w anti join allocation a using (order_id, factory_id) group by all having sum(w.minutes) > 1e-6""",
-    "window": """select w.*, p.first_day, p.last_day from work w join pair p using (order_id, factory_id)
+    "scheduled-pair-allocated": """select w.order_id, w.stage, w.factory_id, sum(w.minutes) as minutes
+        from work w anti join allocation a using (order_id, stage, factory_id)
+        group by all having sum(w.minutes) > 1e-6""",
+    "window": """select w.*, p.first_day, p.last_day from work w join pair p using (order_id, stage, factory_id)
         where w.minutes > 1e-6 and w.day not between p.first_day and p.last_day""",
-    "max-minutes-per-day": """select w.*, p.max_minutes_per_day from work w join pair p using (order_id, factory_id)
-        where w.minutes > p.max_minutes_per_day + 1e-6""",
+    "max-minutes-per-day": """select w.*, p.max_minutes_per_day
+        from work w join pair p using (order_id, stage, factory_id) where w.minutes > p.max_minutes_per_day + 1e-6""",
     "run-minutes": """select a.*, a.quantity * p.minutes_per_piece as needed,
             coalesce(sum(w.run_minutes), 0) as scheduled
-        from allocation a join pair p using (order_id, factory_id) left join work w using (order_id, factory_id)
+        from allocation a join pair p using (order_id, stage, factory_id)
+        left join work w using (order_id, stage, factory_id)
         group by all having abs(needed - scheduled) > 1e-6 + 1e-12 * needed""",
-    "setup-minutes": """select a.*, p.setup_minutes as needed, coalesce(sum(w.setup_minutes), 0) as scheduled
-        from allocation a join pair p using (order_id, factory_id) left join work w using (order_id, factory_id)
-        group by all having abs(needed - scheduled) > 1e-6""",
+    "setup-minutes": """select p.team, p.pooled, p.stage, p.factory_id, any_value(s.setup_minutes) as needed,
+            coalesce(sum(w.setup_minutes), 0) as scheduled
+        from allocation a join pair p using (order_id, stage, factory_id)
+        join setup s using (team, pooled, stage, factory_id) left join work w using (order_id, stage, factory_id)
+        group by p.team, p.pooled, p.stage, p.factory_id having abs(needed - scheduled) > 1e-6""",
     "setup-before-run": """select * from (
-            select w.*, p.setup_minutes as needed,
-                   sum(w.setup_minutes) over (partition by w.order_id, w.factory_id order by w.day) as done
-            from work w join pair p using (order_id, factory_id))
+            select w.*, s.setup_minutes as needed, sum(w.setup_minutes) over (
+                partition by p.team, p.pooled, p.stage, p.factory_id order by w.day) as done
+            from work w join pair p using (order_id, stage, factory_id)
+            join setup s using (team, pooled, stage, factory_id))
         where run_minutes > 1e-6 and done < needed - 1e-6""",
     "capacity": """select * from load where minutes > regular_minutes + overtime_minutes + 1e-6""",
     "finite-price": "select * from prices where not isfinite(price)",
@@ -75,19 +101,22 @@ RULES = {
 
 COST = {
     "unit": """select coalesce(sum(p.unit_cost * a.quantity), 0)
-        from allocation a join pair p using (order_id, factory_id)""",
-    "setup": "select coalesce(sum(p.setup_cost), 0) from allocation a join pair p using (order_id, factory_id)",
+        from allocation a join pair p using (order_id, stage, factory_id)""",
+    "setup": """select coalesce(sum(setup_cost), 0) from setup semi join (
+            select p.team, p.pooled, p.stage, p.factory_id
+            from allocation a join pair p using (order_id, stage, factory_id))
+        using (team, pooled, stage, factory_id)""",
     "engagement": "select coalesce(sum(engagement_cost), 0) from factories semi join allocation using (factory_id)",
     "overtime": "select coalesce(sum(overtime_cost * greatest(0, minutes - regular_minutes)), 0) from load",
     "late": """select coalesce(sum(p.late_cost * w.run_minutes / p.minutes_per_piece
             * greatest(0, w.day + p.transit_days - p.due_day)), 0)
-        from work w join pair p using (order_id, factory_id)""",
+        from work w join pair p using (order_id, stage, factory_id)""",
     "unmet": "select coalesce(sum(s.unmet * o.unmet_cost), 0) from served s join orders o using (order_id)",
     "shortfall": """select coalesce(sum(f.shortfall_cost * greatest(0, f.target_minutes - coalesce(l.minutes, 0))), 0)
         from factories f
         left join (select factory_id, sum(minutes) as minutes from load group by all) l using (factory_id)""",
     "change": """select coalesce(sum(i.change_cost * greatest(0, i.quantity - coalesce(a.quantity, 0))), 0)
-        from incumbent i left join allocation a using (order_id, factory_id)""",
+        from incumbent i left join allocation a using (order_id, stage, factory_id)""",
 }
 
 # Capacity is priced, and all else that ties orders together is left out. Each order then takes the pieces that save

@@ -16,7 +16,7 @@ from c2m.errors import InputError
 from c2m.files import read_json
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, money, percent
-from optimization.verification import rules
+from optimization.verification import rules, stage_rules
 
 _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what stands in for an absent or empty cell)
     "orders": {
@@ -31,6 +31,7 @@ _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what 
     },
     "arcs": {
         "order_id": ("varchar", None),
+        "stage": ("bigint", "1"),
         "factory_id": ("varchar", None),
         "unit_cost": ("double", None),
         "minutes_per_piece": ("double", None),
@@ -57,24 +58,56 @@ _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what 
     },
     "incumbent": {
         "order_id": ("varchar", None),
+        "stage": ("bigint", "1"),
         "factory_id": ("varchar", None),
         "quantity": ("bigint", None),
         "change_cost": ("double", None),
         "frozen": ("boolean", None),
         "setup_done": ("boolean", "false"),
     },
-    "allocation": {"order_id": ("varchar", None), "factory_id": ("varchar", None), "quantity": ("double", None)},
+    "stages": {"order_id": ("varchar", None), "stage": ("bigint", None)},
+    "transfers": {
+        "from_factory": ("varchar", None),
+        "to_factory": ("varchar", None),
+        "order_id": ("varchar", "''"),
+        "cost": ("double", None),
+        "days": ("bigint", None),
+    },
+    "ready": {
+        "order_id": ("varchar", None),
+        "stage": ("bigint", None),
+        "factory_id": ("varchar", None),
+        "day": ("bigint", "1"),
+        "quantity": ("bigint", None),
+    },
+    "pools": {"order_id": ("varchar", None), "pool_id": ("varchar", None)},
+    "allocation": {
+        "order_id": ("varchar", None),
+        "stage": ("bigint", "1"),
+        "factory_id": ("varchar", None),
+        "quantity": ("double", None),
+    },
     "schedule": {
         "order_id": ("varchar", None),
+        "stage": ("bigint", "1"),
         "factory_id": ("varchar", None),
         "day": ("bigint", None),
         "setup_minutes": ("double", None),
         "run_minutes": ("double", None),
     },
     "prices": {"factory_id": ("varchar", None), "day": ("bigint", None), "price": ("double", None)},
+    "moves": {
+        "order_id": ("varchar", None),
+        "stage": ("bigint", None),
+        "from_factory": ("varchar", None),
+        "to_factory": ("varchar", None),
+        "day": ("bigint", None),
+        "quantity": ("double", None),
+    },
 }
-_PLAN = ("allocation", "schedule", "prices")
-_OPTIONAL = ("factories", "incumbent", "prices")
+_PLAN = ("allocation", "schedule", "prices", "moves")
+_OPTIONAL = ("factories", "incumbent", "stages", "transfers", "ready", "pools", "prices", "moves")
+_PRICED = "select count(*) from prices"
 _SHOWN = 20  # offending rows kept per rule
 
 
@@ -195,12 +228,16 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
         _load(db, instance_folder, plan_folder)
         _set_horizon(db, instance_folder)
         db.execute(rules.VIEWS)
-        broken = [found for name, query in rules.RULES.items() if (found := _broken(db, name, query))]
+        queries, costs = rules.RULES, rules.COST
+        if staged := _scalar(db, stage_rules.CONCERNED):
+            db.execute(stage_rules.VIEWS)
+            queries, costs = queries | stage_rules.RULES, costs | stage_rules.COST
+        broken = [found for name, query in queries.items() if (found := _broken(db, name, query))]
         if claim.get("status") == "infeasible":
             return Report("infeasible", _claimed_infeasible(db, claim))
-        cost = {name: float(_scalar(db, query)) for name, query in rules.COST.items()}
+        cost = {name: float(_scalar(db, query)) for name, query in costs.items()}
         broken += _unmet_claim(db, claim) + _claims(claim, cost)
-        confirmed = _scalar(db, rules.LAGRANGIAN_BOUND) if _scalar(db, "select count(*) from prices") else None
+        confirmed = _scalar(db, rules.LAGRANGIAN_BOUND) if not staged and _scalar(db, _PRICED) else None
     return Report(
         claimed_status=str(claim.get("status")),
         broken=broken,
@@ -292,7 +329,7 @@ def _claims(claim: dict[str, Any], cost: dict[str, float]) -> list[Broken]:
     """Claimed cost, objective, bound, gap and status against the recomputed cost."""
     objective, tolerance = sum(cost.values()), MONEY_SHARE * max(1e-9, abs(sum(cost.values())))
     said = {name: _number(claim.get(name)) for name in ("objective", "bound", "gap")}
-    parts = claim.get("cost") or {}
+    parts = {"transfer": 0.0} | (claim.get("cost") or {})  # without stages nothing moves
     wrong: dict[str, tuple[Any, Any]] = {
         f"cost-{name}": (parts.get(name), value)
         for name, value in cost.items()

@@ -106,6 +106,7 @@ def what_if(
         With the faults of all scenarios at once.
     """
     base = instances.read(instance_folder)
+    base.refuse_joint("what-if")
     scenarios = changes.read(files)
     if plan_folder:
         base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)

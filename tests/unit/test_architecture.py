@@ -45,6 +45,7 @@ FLOORS = {
         "verification",
         "book",
         "statement",
+        "stages",
         "engines",
         "unmet",
         "planning",
@@ -52,7 +53,7 @@ FLOORS = {
         "whatif",
         "promising",
     ),
-    "optimization.engines": ("bounds", "exact", "first", "location", "whole_lots", "large"),
+    "optimization.engines": ("bounds", "exact", "first", "location", "whole_lots", "large", "staged"),
 }
 # Nodes of the syntax tree. They may fall and not rise: whoever makes a function heavier makes others lighter.
 HEAVIEST, MEDIAN_WEIGHT, NINTH_TENTH_WEIGHT = 420, 45, 138
@@ -68,6 +69,9 @@ LETTERS = {
     "optimization/engines/bounds/master.py": "z",  # columns of the program
     "optimization/engines/bounds/relaxation.py": "x",
     "optimization/engines/whole_lots/assignment.py": "ipxz",
+    "optimization/stages/passing.py": "jfgd",
+    "optimization/stages/program.py": "jftd",
+    "optimization/stages/sets.py": "jftd",
     "optimization/statement/mip.py": "ofk",  # index sets of the program: Pyomo passes them to each rule
 }
 # What the field shortens. Nothing else is renamed by who imports it: a name that needs it is a wrong name.

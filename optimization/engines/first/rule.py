@@ -76,6 +76,7 @@ def _filled(room: Floats, minutes: float) -> Floats:
 def greedy(instance: Instance) -> Plan:
     """The rule's plan. Raises InfeasibleError where the frozen work does not fit."""
     began = time.monotonic()
+    instance.refuse_joint("the common rule")
     reduced = reduce(instance)
     whole = whole_of(instance, reduced)
     draft = by_rule(whole, frozen_work(whole))

@@ -1,0 +1,17 @@
+"""Rows that break a rule of the contract, in words: the first ones by name and the rest by count."""
+
+from typing import Any
+
+import pandas as pd
+
+_SHOWN = 20  # offending rows named per rule
+
+
+def name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
+    """Adds one fault per offending row."""
+    rows = cells[wrong.to_numpy(dtype=bool)]
+    for row in rows.head(_SHOWN).itertuples():
+        seen = ", ".join(f"{name}={value!s}" for name, value in zip(cells.columns, row[1:], strict=True))
+        faults.append(f"{table} row {int(str(row[0])) + 1}: {seen}; {what}")
+    if len(rows) > _SHOWN:
+        faults.append(f"{table}: {len(rows) - _SHOWN} more rows of that kind")
