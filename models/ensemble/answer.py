@@ -128,19 +128,16 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.
     said = auto.Said(panel, horizon, settings().forecast)
     names = None if model == AUTO else dict.fromkeys(auto.CANDIDATES, (model,))
     taken = auto.decided(said, 0, names)
-    rows = np.zeros(len(panel.ids), dtype=bool)
+    blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
+    if not blended:
+        return forecast(panel, metric), _words(said, taken)
     found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
-    for group, chosen in taken.items():
-        if not chosen.is_engine:
-            rows |= said.groups[group]
-            found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
-    at = cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)
-    quantiles = np.where((known & rows[cells.series])[:, None], found[at], np.nan)
-    frame = _framed(panel, cells, quantiles, metric)
-    rest = np.flatnonzero(np.isnan(quantiles).any(axis=1))
-    if len(rest):
-        frame.iloc[rest] = forecast(panel, metric).iloc[rest]
-    return frame, _words(said, taken)
+    for group, chosen in blended.items():
+        found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
+    quantiles = found[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
+    frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
+    rest = frame[QUANTILES].isna().any(axis=1)
+    return frame.where(~rest, forecast(panel, metric)) if rest.any() else frame, _words(said, taken)
 
 
 def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:

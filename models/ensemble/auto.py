@@ -71,10 +71,10 @@ class Said:
 
     @property
     def candidates(self) -> dict[str, tuple[str, ...]]:
-        """Members by group; the engine is one of the smooth ones' too, of days or where columns are known ahead."""
+        """Members by group; smooth series of days, or with columns known ahead, have the engine on demand itself."""
         informed = self.panel.season == SEASONS["D"] or bool(self.panel.numbers or self.panel.categories)
-        smooth = (*CANDIDATES[SMOOTH], ENGINE) if informed else CANDIDATES[SMOOTH]
-        return {SMOOTH: smooth, SPARSE: CANDIDATES[SPARSE]}
+        engine = ENGINE if informed else GROWTH
+        return {SMOOTH: (NAIVE, *members.SMOOTH, engine), SPARSE: CANDIDATES[SPARSE]}
 
     @cached_property
     def sampled(self) -> slice:
