@@ -210,7 +210,7 @@ def _came(y: Floats, fold: Fold, pairs: "np.ndarray", ahead: int) -> Floats:
 def with_spread(give: Callable[[Fold], Floats], said: auto.Said, back: int) -> Floats:
     """A rival's points with the quantiles of its own errors at the origins before."""
     fold, errors = said.fold(back), []
-    for further in backs(fold.panel, said.horizon):
+    for further in backs(fold.panel, said.horizon, auto.MOST_FOLDS):
         before = said.fold(back + further)
         errors.append((before.actual(fold.panel) - give(before)) / blend.scales(before.panel)[:, None])
     found = blend.Spread.of(np.array(errors)).quantiles(give(fold), blend.scales(fold.panel))

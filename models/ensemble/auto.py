@@ -27,6 +27,8 @@ CANDIDATES = {SMOOTH: (NAIVE, *members.SMOOTH, GROWTH), SPARSE: (NAIVE, MEDIAN_1
 NAMES = tuple(dict.fromkeys(name for names in CANDIDATES.values() for name in names))
 BLEND = "blend"
 MEMBERS = 3  # dimensions of points by fold, series and period; quantiles have one more
+MOST_FOLDS, INFORMED_FOLDS = 4, 2  # held-out origins; the engine takes longest where columns are known ahead
+ENOUGH = 0.01  # by which a blend must lose less than the engine alone, to be given in its place
 STEPS = np.linspace(0, 1, 5)  # how much the engine's quantiles count
 WIDTHS = np.geomspace(0.6, 1.8, 37)
 
@@ -70,10 +72,14 @@ class Said:
         self.groups = {name: rows for name, rows in ((SMOOTH, ~zero), (SPARSE, zero)) if rows.any()}
 
     @property
+    def informed(self) -> bool:
+        """Whether columns are known ahead, which the engine alone looks at."""
+        return bool(self.panel.numbers or self.panel.categories)
+
+    @property
     def candidates(self) -> dict[str, tuple[str, ...]]:
         """Members by group; smooth series of days, or with columns known ahead, have the engine on demand itself."""
-        informed = self.panel.season == SEASONS["D"] or bool(self.panel.numbers or self.panel.categories)
-        engine = ENGINE if informed else GROWTH
+        engine = ENGINE if self.panel.season == SEASONS["D"] or self.informed else GROWTH
         return {SMOOTH: (NAIVE, *members.SMOOTH, engine), SPARSE: CANDIDATES[SPARSE]}
 
     @cached_property
@@ -137,7 +143,8 @@ class HeldOut:
         """None where history is too short for any fold."""
         known, rows = said.fold(back).panel, said.groups[group]
         # The oldest first: what exponential smoothing finds there is not looked for again.
-        before = [back + further for further in reversed(backs(known, said.horizon))]
+        most = INFORMED_FOLDS if said.informed else MOST_FOLDS
+        before = [back + further for further in reversed(backs(known, said.horizon, most))]
         if not before:
             return None
         told = {name: np.array([said.of(at, group, name) for at in before]) for name in names}
@@ -193,13 +200,14 @@ def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chos
 
 def _beside(held: HeldOut, ours: Floats) -> tuple[tuple[str, float], Floats]:
     """Which engine's quantiles count beside ours, and how much; and the quantiles of both together."""
-    best, least, found = ("", 0.0), held.loss(ours), ours
-    for name, theirs in held.trees.items():
-        for step in STEPS[1:]:
-            both = mixed(ours, theirs, step)
-            if (loss := held.loss(both)) < least:
-                best, least, found = (name, float(step)), loss, both
-    return best, found
+    losses = {("", 0.0): held.loss(ours)}
+    losses |= {
+        (name, float(step)): held.loss(mixed(ours, theirs, step)) * (1 - ENOUGH * (step == 1))
+        for name, theirs in held.trees.items()
+        for step in STEPS[1:]
+    }
+    name, share = min(losses, key=lambda each: losses[each])
+    return (name, share), mixed(ours, held.trees[name], share) if name else ours
 
 
 def mixed(ours: Floats, theirs: Floats, share: float) -> Floats:

@@ -12,8 +12,7 @@ import numpy as np
 from models.demand.features import Cells
 from models.panel.matrices import Floats, Ints, Panel
 
-MOST_FOLDS = 4  # held-out origins
-FEWEST_KNOWN = 4  # observations before the oldest of them
+FEWEST_KNOWN = 4  # observations before the oldest origin
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ def gather(values: Floats, columns: Ints) -> Floats:
     return np.take_along_axis(values, np.clip(columns, 0, values.shape[1] - 1), axis=1)
 
 
-def backs(panel: Panel, horizon: int) -> list[int]:
-    """Periods to go back for each held-out origin, the nearest first; none where no series is long enough.
+def backs(panel: Panel, horizon: int, most: int) -> list[int]:
+    """Periods to go back for each of at most so many held-out origins, the nearest first.
 
-    A horizon apart where history allows, nearer where it is short, so that the oldest origin of the median series still
-    has two seasons, or four observations, before it.
+    None where the median series is too short. A horizon apart where history allows, nearer where it is short, so that
+    the oldest origin of the median series still has two seasons, or four observations, before it.
     """
     lengths = (panel.last - panel.first + 1)[panel.last >= 0]
     length = int(np.median(lengths)) if len(lengths) else 0
@@ -80,5 +79,5 @@ def backs(panel: Panel, horizon: int) -> list[int]:
     room = length - need - horizon
     if room < 0:
         return []
-    step = horizon if room >= (MOST_FOLDS - 1) * horizon else max(1, room // (MOST_FOLDS - 1))
-    return [horizon + step * fold for fold in range(MOST_FOLDS) if step * fold <= room]
+    step = horizon if room >= (most - 1) * horizon else max(1, room // (most - 1))
+    return [horizon + step * fold for fold in range(most) if step * fold <= room]

@@ -132,8 +132,8 @@ class Forecaster:
     def _window(self, panel: Panel, back: int, h: int, level: Sequence[float]) -> pd.DataFrame:
         fold = Fold.of(panel, back, h)
         found = _named(self._answer(fold.asked(panel), level).frame)
-        rows = panel.ids.get_indexer(found["unique_id"].to_numpy(dtype=object))
-        actual = panel.y[rows, panel.ds.get_indexer(found["ds"].to_numpy())]
+        rows = panel.ids.get_indexer(pd.Index(found["unique_id"].to_numpy(dtype=object)))
+        actual = panel.y[rows, panel.ds.get_indexer(pd.Index(found["ds"]))]
         found.insert(2, "cutoff", panel.ds[fold.origin[rows]])
         found.insert(3, "y", actual)
         return found

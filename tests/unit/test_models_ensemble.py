@@ -99,9 +99,9 @@ def test_a_fold_knows_nothing_of_what_came_later() -> None:
 
 
 def test_origins_lie_a_horizon_apart_and_leave_two_seasons() -> None:
-    assert backs(monthly(2, 72)[0], 12) == [12, 24, 36, 48]
-    assert backs(monthly(2, 48)[0], 12) == [12, 16, 20, 24]
-    assert backs(monthly(2, 8)[0], 12) == []
+    assert backs(monthly(2, 72)[0], 12, 4) == [12, 24, 36, 48]
+    assert backs(monthly(2, 48)[0], 12, 4) == [12, 16, 20, 24]
+    assert backs(monthly(2, 8)[0], 12, 4) == []
 
 
 def test_shares_are_of_the_members_that_come_true() -> None:
