@@ -17,7 +17,8 @@ os.environ.setdefault("PANDAS_COPY_ON_WRITE", "1")
 os.environ.setdefault("PANDAS_FUTURE_INFER_STRING", "1")
 if (pandas := sys.modules.get("pandas")) and pandas.__version__ < "3":
     pandas.options.mode.copy_on_write = pandas.options.future.infer_string = True
-warnings.filterwarnings("ignore", "Downcasting|DataFrameGroupBy.apply operated", FutureWarning)
+for words in ("Downcasting", "DataFrameGroupBy.apply operated", "ArrowStringArrayNumpySemantics._data"):
+    warnings.filterwarnings("ignore", words, FutureWarning)
 
 _WITHIN = Path(__file__).with_name("_project")
 PROJECT = _WITHIN if _WITHIN.is_dir() else Path(__file__).parents[1]

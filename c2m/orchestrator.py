@@ -88,6 +88,29 @@ class Orchestrator:
         answer.raise_for_status()
         return answer.json() if answer.content else {}
 
+    def start(self, deployment: str, name: str, parameters: dict[str, Any], once: str) -> None:
+        """Starts a run of one of our deployments; nothing where it is not deployed.
+
+        Parameters
+        ----------
+        deployment
+            Its name, and its flow's.
+        name
+            What people call the run.
+        parameters
+            Of the flow's own parameters, what is not as usual.
+        once
+            Of runs asked for under the same word there is one.
+
+        Raises
+        ------
+        httpx.HTTPError
+            Where the server does not answer, or refuses.
+        """
+        if deployed := self.ask(f"/deployments/name/{deployment}/{deployment}"):
+            run = {"name": name, "parameters": {"parameters": parameters}, "idempotency_key": once}
+            self.ask(f"/deployments/{deployed['id']}/create_flow_run", run)
+
     def home(self) -> Path | None:
         """Whose server it is; None where nobody has claimed it, as with one that a team runs."""
         found = self.ask(f"/variables/name/{_HOME}")

@@ -35,14 +35,9 @@ def ask(standing: Standing, reasons: list[str]) -> None:
     """Sends the event c2m.plan.waits, and starts the run of `release` in which a person decides; one a plan."""
     resource = {"prefect.resource.id": f"c2m.plan.{standing.plan_id}", "prefect.resource.name": standing.title}
     emit_event("c2m.plan.waits", resource=resource, payload={"reasons": reasons, "plan_id": standing.plan_id})
-    deployed = (api := server()) and api.ask("/deployments/name/release/release")
-    if api and deployed:
-        run = {
-            "name": f"release {standing.title}",
-            "parameters": {"parameters": {"plan_id": standing.plan_id}},
-            "idempotency_key": f"release-{standing.plan_id}",
-        }
-        api.ask(f"/deployments/{deployed['id']}/create_flow_run", run)
+    if api := server():
+        about, once = {"plan_id": standing.plan_id}, f"release-{standing.plan_id}"
+        api.start("release", f"release {standing.title}", about, once)
 
 
 def form_url(plan_id: str) -> str | None:

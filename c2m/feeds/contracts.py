@@ -167,6 +167,10 @@ class MerchantOrderLine(Row):
     )
 
 
+# In the order in which a factory comes in; suspended: it may come back. Connected is what the conformance kit shows.
+Onboarding = Literal["applied", "audited", "contracted", "connected", "trial", "active", "suspended"]
+
+
 class Factory(Row):
     factory_id: Id
     factory_code: Code | None = Field(None, description="The factory's own name for itself")
@@ -194,6 +198,15 @@ class Factory(Row):
     transport: Annotated[Literal["mqtt", "http"], Sql("VARCHAR")]
     endpoint_url: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^https?://\S+$")] | None = None
     status: Annotated[Literal["active", "paused"], Sql("VARCHAR")]
+    onboarding: Annotated[Onboarding, Sql("VARCHAR", added=True)] | None = Field(
+        None, description="How far it has come in; nothing is planned there before contracted; empty: active"
+    )
+    onboarding_on: Annotated[date, Sql("DATE", "date", added=True), Field(ge=_FIRST, lt=_END)] | None = Field(
+        None, description="Since when it is that far"
+    )
+    onboarding_evidence: Annotated[str, Sql("VARCHAR", added=True), Field(max_length=1000)] | None = Field(
+        None, description="What shows it: report, contract, result of the conformance kit, by name or address"
+    )
 
 
 class FactoryCapability(Row):
@@ -281,6 +294,13 @@ _CRAFTS = Rule(
 )
 _ATTRIBUTES = Rule("attributes-json", ("attributes",), "json_valid(attributes)", "Give attributes as a JSON object.")
 _ZONE = Rule("timezone-unknown", ("timezone",), f"timezone IN ({_ZONES})", "Give an IANA zone such as Asia/Dhaka.")
+_EVIDENCE = Rule(
+    "onboarding-evidence",
+    ("onboarding", "onboarding_on", "onboarding_evidence"),
+    """onboarding IS NULL OR onboarding IN ('applied', 'active') OR (
+        onboarding_on IS NOT NULL AND trim(coalesce(onboarding_evidence, '')) <> '')""",
+    "Give the date from which it is that far, and the report, contract or result that shows it.",
+)
 _DEPTH = Rule(
     "promotion-depth-share",
     ("signal", "value"),
@@ -310,7 +330,7 @@ FEEDS: dict[str, Feed] = {
             "upsert",
             (_PAIR,),
         ),
-        Feed("factories", Factory, "factory", ("factory_id",), "upsert", (_ZONE,), required=True),
+        Feed("factories", Factory, "factory", ("factory_id",), "upsert", (_ZONE, _EVIDENCE), required=True),
         Feed(
             "factory_capabilities",
             FactoryCapability,

@@ -25,6 +25,7 @@ from c2m.rooms.pages import (
     factory,
     figures,
     merchant,
+    network,
     operations,
     ordering,
     orders,
@@ -35,7 +36,7 @@ from c2m.rooms.pages import (
 )
 
 # Each with its `routes`.
-ROOMS = (sign_in, operations, orders, board, plans, figures, merchant, ordering, shelf, factory, own_factory)
+ROOMS = (sign_in, operations, orders, board, network, plans, figures, merchant, ordering, shelf, factory, own_factory)
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -28,6 +28,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/exceptions", "menu.exceptions"),
         ("/orders", "menu.orders"),
         ("/board", "menu.board"),
+        ("/network", "menu.network"),
         ("/plans", "menu.plans"),
         ("/figures", "menu.figures"),
     ),

@@ -1,5 +1,6 @@
 """Operations decide on Prefect's page: a plan that waits, its form, and the day that goes on."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -9,12 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from day_kit import environment
+from fastapi.testclient import TestClient
 
 from c2m import clock
 from c2m.feeds.landing import latest
 from c2m.ledger import plans, status
 from c2m.ledger.store import session, snapshot
 from c2m.orchestrator import orchestrator
+from c2m.rooms import links
+from c2m.rooms.app import create
 from c2m.settings import settings
 from flows import services, timelapse
 
@@ -80,7 +84,8 @@ def waiting(api: Api, flow: str) -> dict[str, Any]:
         return [run for run in runs(api, flow) if run["state_name"] == "Suspended"]
 
     found = until(suspended)
-    assert found, [(run["name"], run["state_name"], run["state"]["message"]) for run in runs(api, flow)]
+    of_all = api("/flow_runs/filter", {})
+    assert found, [(run["name"], run["state_name"], run["state"]["message"]) for run in of_all]
     return dict(found[0])
 
 
@@ -137,3 +142,25 @@ def test_a_day_waits_for_a_person_and_goes_on_after_the_decision(api: Api) -> No
     assert "Released by ann" in page(api, "day")
     assert isinstance(sent_out, pd.DataFrame)
     assert until(lambda: {"ingest", "gate", "solve", "dispatch"} <= told_steps(api, daily), 20), told_steps(api, daily)
+
+
+def test_a_decision_in_the_order_room_ends_the_run_that_waits_for_it(
+    api: Api, prefect_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"{prefect_url}/api")
+    deployment = api("/deployments/name/plan/plan")["id"]
+    asked = {"parameters": {"parameters": {"business_date": str(settings().business_date), "round": None}}}
+    api(f"/deployments/{deployment}/create_flow_run", asked)
+    decision = waiting(api, "release")["id"]
+    with session() as s:
+        plan = plans.waiting(s)
+    assert plan
+    site = TestClient(create(), base_url="http://127.0.0.1")
+    site.post("/in", data={"token": links.give("operator", "", "bea", 1, "test")[0]})
+    token = re.search(r'name="csrf" value="([^"]+)"', site.get(f"/plans/{plan.plan_id}").text)
+    assert token
+    said = {"csrf": token[1], "decision": "reject", "reason": "the mill is closed"}
+    assert site.post(f"/plans/{plan.plan_id}", data=said, follow_redirects=False).status_code == 303
+    assert until(lambda: state(api, decision) == "Completed", 200)
+    assert "Rejected by bea" in api(f"/flow_runs/{decision}")["state"]["message"]
+    assert "Rejected by bea" in page(api, "plan")

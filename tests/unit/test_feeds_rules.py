@@ -27,6 +27,7 @@ BROKEN = [
     ("catalogue", {"sam_sew_minutes": "inf"}, "sam_sew_minutes-finite"),
     ("catalogue", {"released_on": "9999-12-31"}, "released_on-range"),
     ("factories", {"timezone": "Mars/Base"}, "timezone-unknown"),
+    ("factories", {"onboarding": "audited", "onboarding_on": "2026-01-05"}, "onboarding-evidence"),
     ("factories", {"latitude": "91"}, "latitude-range"),
     ("factories", {"latitude": "NaN"}, "latitude-finite"),
     ("factories", {"transport": "fax"}, "transport-choice"),

@@ -1,23 +1,29 @@
 """Plans for operations: the recent ones, one with the decision on it, two side by side."""
 
+import logging
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import httpx
 import pandas as pd
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.background import BackgroundTask
 
 from c2m import clock
 from c2m.errors import InputError
 from c2m.ledger import plans
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading, session
+from c2m.orchestrator import orchestrator
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Decider, NotYoursError, Operations, Unforged
 from c2m.rooms.plan_files import PlanFolder
 from c2m.rooms.scoped import view
 from c2m.settings import settings
 
+log = logging.getLogger(__name__)
 routes = APIRouter(prefix="/plans")
 LISTED, LOTS = 60, 300
 _WAITS = "**Waits for a person**: "  # begins the page of a plan that is over its limits
@@ -162,9 +168,21 @@ def decide(
                 plans.release(s, plan_id, person.grant.person, why, held, at)
             else:
                 raise NotYoursError
+            title = plans.standing(s, plan_id).title
     except InputError as error:
         return _page(request, plan_id, error.faults, why)
-    return RedirectResponse(f"/plans/{plan_id}", 303)
+    return RedirectResponse(f"/plans/{plan_id}", 303, background=BackgroundTask(tell_prefect, plan_id, title))
+
+
+def tell_prefect(plan_id: str, title: str) -> None:
+    """Starts a run of `release`: it finds the plan decided, shows its page anew and lets the day go on."""
+    url = os.environ.get("PREFECT_API_URL")
+    try:
+        if url:
+            once = f"decided-{plan_id}"
+            orchestrator(url.removesuffix("/api")).start("release", f"release {title}", {"plan_id": plan_id}, once)
+    except httpx.HTTPError as error:  # the next run of track or robot does the same
+        log.warning("Prefect was not told of the decision on %s: %s", plan_id, error)
 
 
 def _known(plan: dict[str, Any] | None) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def as_csv(feed: str, frame: pd.DataFrame, header: bool = False) -> bytes:
     table = pa.Table.from_pandas(frame.reindex(columns=[c.name for c in columns]), preserve_index=False)
     for i, column in enumerate(columns):
         if column.type in _TIMES:
-            table = table.set_column(i, column.name, table[i].cast(_TIMES[column.type]))
+            values = table[i] if column.name in frame else pa.nulls(len(table))
+            table = table.set_column(i, column.name, values.cast(_TIMES[column.type]))
     buffer = io.BytesIO()
     pa.csv.write_csv(table, cast(IO[bytes], buffer), pa.csv.WriteOptions(include_header=header))
     return buffer.getvalue()

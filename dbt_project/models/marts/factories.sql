@@ -25,7 +25,10 @@ speed as (
 )
 
 select
-    f.* replace (if(t.factory_id is null, f.status, 'paused') as status),
+    f.* replace (
+        if(t.factory_id is null and not coalesce(f.onboarding in {{ var('without_work') }}, false), f.status, 'paused')
+            as status
+    ),
     t.same_place_as,
     t.by_what as same_place_by,
     r.yield::double as yield_rate,

@@ -20,7 +20,10 @@ select
     certificates,
     transport,
     endpoint_url,
-    status
+    status,
+    onboarding,
+    onboarding_on,
+    onboarding_evidence
 from {{ source('landing', 'factories') }}
 where known_at < {{ cut_off() }}
 qualify {{ latest('factory_id') }}
