@@ -24,9 +24,10 @@ from scipy.stats import norm
 from benchmarks.tenants.world import CATEGORIES, DAY, KNOWN, Breakage, merchant_ids, rows_of, write
 from c2m import clock
 from c2m.domain.newsvendor import WINDOW_QUANTILES
+from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import ensure_landing, latest
-from c2m.feeds.world import World
+from c2m.feeds.world import Source, World
 from c2m.ledger import job_orders, orders, plans, store
 from c2m.settings import PlanPolicy, ReplenishmentPolicy, settings
 from c2m.warehouse.published import dbt_args
@@ -64,6 +65,23 @@ class Day:
         return {name: (one or frozenset()) ^ (two or frozenset()) for name, (one, two) in seen.items() if one != two}
 
 
+@dataclass(frozen=True)
+class _Worlds(World):
+    """Worlds that come in one after the other, feed by feed."""
+
+    parts: tuple[World, ...] = ()
+
+    def sources(self) -> list[Source]:
+        order = list(FEEDS)
+        found = (source for part in self.parts for source in part.sources())
+        return sorted(found, key=lambda source: order.index(source.mapping.feed.name))
+
+
+def _of_all(folders: Sequence[Path]) -> _Worlds:
+    parts = tuple(map(World.load, folders))
+    return _Worlds(folders[0], "all", {}, (), parts=parts)
+
+
 class Kernel:
     """Worlds of `count` merchants in a folder, brought in once; each day starts from there."""
 
@@ -74,8 +92,7 @@ class Kernel:
             _write_factories(self.folder / "platform")
             ingest(World.load(self.folder / "platform"))
             worlds = [write(self.folder / "worlds", name) for name in self.merchants]
-            landed = pd.concat([ingest(World.load(world)).assign(merchant=world.name) for world in worlds])
-            self._batches = landed.groupby(["merchant", "feed"])["batch_id"].first()
+            self._batches = ingest(_of_all(worlds)).groupby(["tenant", "feed"])["batch_id"].first()
             store.migrate()
             _close_ledger()
         self.undisturbed = self.day([])
@@ -87,12 +104,12 @@ class Kernel:
         changed = {self._batches[one.merchant_id, one.feed] for one in broken}
         _start_from(self.folder / "base", home, changed)
         with _home(home):
-            quarantined = 0
-            for name in sorted({one.merchant_id for one in broken}):
-                own = [one for one in broken if one.merchant_id == name]
-                found = ingest(World.load(write(home / "worlds", name, own)))
-                quarantined += int(found["quarantined"].sum())
-            seen = Day(_business_day(), quarantined)
+            worlds = [
+                write(home / "worlds", name, [one for one in broken if one.merchant_id == name])
+                for name in sorted({one.merchant_id for one in broken})
+            ]
+            quarantined = ingest(_of_all(worlds))["quarantined"].sum() if worlds else 0
+            seen = Day(_business_day(), int(quarantined))
             _close_ledger()
         shutil.rmtree(home)
         return seen
@@ -217,14 +234,14 @@ def _marts() -> dict[str, pd.DataFrame]:
     landing = str(settings().landing.absolute())
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name, kind, sql in _compiled():
-            connection.execute(f"CREATE {kind} {name} AS {sql.replace('/landing-of-the-day', landing)}")
+        for name, sql in _compiled():  # each a table: what several read is worked out once
+            connection.execute(f"CREATE TABLE {name} AS {sql.replace('/landing-of-the-day', landing)}")
         return {name: connection.table(name).df() for name in _MARTS}
 
 
 @cache
-def _compiled() -> tuple[tuple[str, str, str], ...]:
-    """(name, view or table, SQL) of the models behind the marts, what others rest on first."""
+def _compiled() -> tuple[tuple[str, str], ...]:
+    """(name, SQL) of the models behind the marts, what others rest on first."""
     command = dbt_args("compile --quiet --no-introspect", DAY, " ".join(f"+{name}" for name in _MARTS))
     variables = command.index("--vars") + 1
     given = json.loads(command[variables]) | {"landing": "/landing-of-the-day"}
@@ -236,7 +253,7 @@ def _compiled() -> tuple[tuple[str, str, str], ...]:
     target = Path(command[command.index("--target-path") + 1])
     nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     models = {key: node for key, node in nodes.items() if key.startswith("model.") and node.get("compiled_code")}
-    made: dict[str, tuple[str, str, str]] = {}
+    made: dict[str, tuple[str, str]] = {}
 
     def make(key: str) -> None:
         if key in models and key not in made:
@@ -245,8 +262,7 @@ def _compiled() -> tuple[tuple[str, str, str], ...]:
             sql = models[key]["compiled_code"]
             for schema in ("main", "marts"):
                 sql = sql.replace(f'"warehouse"."{schema}".', "")
-            kind = "VIEW" if models[key]["config"]["materialized"] == "view" else "TABLE"
-            made[key] = models[key]["name"], kind, sql
+            made[key] = models[key]["name"], sql
 
     for key in models:
         make(key)

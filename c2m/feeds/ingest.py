@@ -21,7 +21,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds import landing, outcomes, quarantine
 from c2m.feeds.contracts import FEEDS
-from c2m.feeds.mapping import Mapping, fingerprint
+from c2m.feeds.mapping import Mapping, fingerprint, of_files
 from c2m.feeds.outcomes import Outcome
 from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
@@ -106,7 +106,7 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
     apart = mapping.newest_file_wins or bool(mapping.shape and mapping.shape.join)
     return not together or (
         not apart
-        and mapping is together[0].source.mapping
+        and mapping.is_like(together[0].source.mapping)
         and len(together) < _MOST_TOGETHER
         and sum(other.bytes for other in (*together, one)) < _BYTES_TOGETHER
     )
@@ -149,7 +149,7 @@ def _bring_in(together: Sequence[_Arrived]) -> None:
     with landing.connect() as connection:
         read = list(_gather(connection, together)) if len(together) > 1 else [_read(connection, together[0])]
         sound = [one for one in read if not one.problems]
-        mapping = together[0].source.mapping
+        mapping = of_files([one.source.mapping for one in sound or read])
         if sound:
             arrivals = [one.outcome.arrived_at for one in sound]
             split(connection, mapping, arrivals, [one.outcome.batch_id for one in sound])

@@ -220,15 +220,18 @@ class Mapping:
     shape: Shape | None = None  # None: every record is a row
     newest_file_wins: bool = False
     merchants: tuple[str, ...] | None = None  # who its source may speak for; None: anybody
+    unbound: "Mapping | None" = None  # of one whose source may not speak for anybody: what it is for all
 
     def bound(self, merchants: Sequence[str] | None) -> "Mapping":
         """The mapping of a source that may speak for these merchants alone: rows of others go to quarantine."""
         if merchants is None or not any(column.name == "merchant_id" for column in self.feed.columns):
             return self
-        known = ", ".join(map(literal, merchants)) or "NULL"
-        advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
-        rule = Rule(NOT_OF_SOURCE, ("merchant_id",), f"coalesce(merchant_id IN ({known}), false)", advice)
-        return replace(self, feed=self.feed.with_rule(rule), merchants=tuple(merchants))
+        feed = self.feed.with_rule(_speaks_for(merchants))
+        return replace(self, feed=feed, merchants=tuple(merchants), unbound=self)
+
+    def is_like(self, other: "Mapping") -> bool:
+        """Whether both read files alike, whoever their sources may speak for."""
+        return (self.name, self.feed.name, self.text) == (other.name, other.feed.name, other.text)
 
     @cached_property
     def mentioned(self) -> dict[str, tuple[str, ...]]:
@@ -267,6 +270,26 @@ class Mapping:
         if meant := self.null_when.get(column.name):
             typed = f"CASE WHEN {_typed(meant, 'BOOLEAN')} THEN NULL ELSE {typed} END"
         return typed if column.default is None else f"coalesce({typed}, '{column.default}')"
+
+
+def _speaks_for(merchants: Sequence[str], file: int | None = None) -> Rule:
+    """The rule of a source, or of this one of several files."""
+    known = ", ".join(map(literal, merchants)) or "NULL"
+    advice = f"This source speaks for {', '.join(merchants) or 'nobody'}: name its merchants in world.yaml."
+    other = f'"#file" <> {file} OR ' if file else ""
+    return Rule(NOT_OF_SOURCE, ("merchant_id",), f"{other}coalesce(merchant_id IN ({known}), false)", advice)
+
+
+def of_files(mappings: Sequence[Mapping]) -> Mapping:
+    """One mapping for files 1, 2, ... whose mappings are alike but for whom their sources may speak for."""
+    first = mappings[0]
+    if all(one.merchants == first.merchants for one in mappings):
+        return first
+    base = first.unbound or first
+    feed = base.feed
+    for file, mapping in enumerate(mappings, 1):
+        feed = feed if mapping.merchants is None else feed.with_rule(_speaks_for(mapping.merchants, file))
+    return replace(base, feed=feed)
 
 
 def native(name: str) -> Mapping:

@@ -86,3 +86,23 @@ def test_only_files_that_may_hold_the_same_row_are_opened(tmp_path: Path, home: 
     (seventh,) = landing.landed_between("stock", noons[2], noons[3])
     assert str(duckdb.sql(f"SELECT known_at FROM '{seventh}'").fetchall()[0][0]) == "2026-01-07 00:00:00"
     assert landing.landed_between("stock", None, None) == []
+
+
+def test_files_of_sources_that_speak_for_different_merchants(tmp_path: Path, home: Path) -> None:
+    """Read together, each file is held to its own source's merchants."""
+    world = write_good_world(tmp_path / "world")
+    (world / "reviews.csv").unlink()
+    columns = "".join(f"  {name}: '\"{name}\"'\n" for name in good("reviews"))
+    (world / "reviews.yaml").write_text(f"feed: reviews\nfiles: '*.csv'\ncolumns:\n{columns}")
+    sources = "sources:\n"
+    for owner in ("m1", "m2", "m3"):
+        rows = [good("reviews", merchant_id=name, review_id=f"{owner}-{name}") for name in ("m1", "m2")]
+        write_csv(world / owner / "x.csv", rows)
+        sources += f"  - {{mapping: reviews.yaml, root: {owner}, merchants: [{owner}]}}\n"
+    (world / "world.yaml").write_text(sources)
+    table = ingest(World.load(world))
+    assert table[table["feed"] == "reviews"]["accepted"].tolist() == [1, 1, 0]
+    held = quarantine.read("reviews").sort_values(["advice", "seen"])
+    assert held["seen"].tolist() == ["merchant_id=m2", "merchant_id=m1", "merchant_id=m1", "merchant_id=m2"]
+    assert held["advice"].str.extract("for (m[0-9])")[0].tolist() == ["m1", "m2", "m3", "m3"]
+    assert set(held["rule"]) == {"merchant-not-of-source"}

@@ -99,11 +99,11 @@ def _sheet(path: Path) -> dict[str, Any]:
     """The longest sheet, and the first row of it that may be a header."""
     if packed.packing(path) == packed.ZIP:
         packed.check_zip(path)
-    tables = workbook.tables(path)
-    sheet = max(tables, key=lambda name: len(tables[name]), default=None)
+    tops = workbook.tops(path, _LINES)
+    sheet = max(tops, key=lambda name: tops[name][0], default=None)
     if sheet is None:
         return {}
-    names, rows = list(tables), tables[sheet][:_LINES]
+    names, rows = list(tops), tops[sheet][1]
     header = next((at for at, row in enumerate(rows, 1) if _names(row)), 1)
     return ({} if sheet == names[0] else {"sheet": sheet}) | ({} if header == 1 else {"header": header})
 

@@ -35,14 +35,18 @@ def is_table_of_text(path: Path) -> bool:
     return b"\x00" not in start and not start.lstrip(_BLANK).startswith((b"<", *_PACKED)) and b"\n" in start
 
 
-def tables(path: Path) -> dict[str, list[list[str]]]:
-    """Every sheet by its name, all rows as text."""
+def tops(path: Path, most: int) -> dict[str, tuple[int, list[list[str]]]]:
+    """Of every sheet by its name how many rows it has, and the first of them as text."""
     try:
         with python_calamine.load_workbook(str(path)) as book:
-            found = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+            sheets = {name: book.get_sheet_by_name(name) for name in book.sheet_names}
+            return {name: (sheet.total_height, _first(sheet, most)) for name, sheet in sheets.items()}
     except (python_calamine.CalamineError, ValueError) as error:
         raise _refusal(path, error) from error
-    return {name: [list(map(text_of, row)) for row in table] for name, table in found.items()}
+
+
+def _first(sheet: python_calamine.CalamineSheet, most: int) -> list[list[str]]:
+    return [list(map(text_of, row)) for row in itertools.islice(sheet.iter_rows(), most)]
 
 
 def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
