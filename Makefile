@@ -82,6 +82,7 @@ bench-floor: .venv/bench-installed
 bench-faults: setup
 	$(BIN)/python -m benchmarks.faults.matrix
 	$(BIN)/python -m benchmarks.faults.fuzz
+	$(BIN)/python -m benchmarks.faults.limits
 
 bench-marts: .venv/bench-installed
 	$(BIN)/python -m benchmarks.marts.scans

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from benchmarks.faults import fuzz, judge, matrix
+from benchmarks.faults import fuzz, judge, limits, matrix
 from c2m.floor import broker
 from c2m.ledger import store
 from c2m.settings import settings
@@ -114,3 +114,11 @@ def test_broken_messages_are_dead_letters_with_a_reason(home: Path) -> None:
     assert not any(found.values()), found
     assert (table["dead letters"].drop("nothing") > 0).all()
     assert table["messages"].sum() == 2_000
+
+
+@pytest.mark.long
+def test_numbers_at_every_limit_stop_no_later_day(home: Path) -> None:
+    found = limits.run(home, messages=4_000, a_day=4_000, seed=5)
+    assert found["stopped"] == []
+    assert found["taken"] > 1_000 and found["dead_letters"] > 1_000
+    assert found["good_pieces"] > 2**31 and found["surplus"] > 2**31, "sums are BIGINT"
