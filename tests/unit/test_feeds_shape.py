@@ -1,5 +1,6 @@
 """Any shop's export by a mapping alone: one row to many, rows left out, values carried down, files joined."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -272,3 +273,55 @@ def test_faults_of_the_steps_are_told_at_once() -> None:
     assert "newest_file_wins: stock keeps every row" in told
     with pytest.raises(InputError, match="null_when: this column may not be empty"):
         parse(SALES.replace("quantity: %s", "quantity: {value: a, null_when: b}") % ("", "a", "b"), "shop.yaml")
+
+
+GRAPH = """
+feed: sales_lines
+files: "shop*.json"
+read: {path: data.orders.edges}
+explode: {rows: "from_json(\\"node.lineItems.edges\\", '[\\"JSON\\"]')", as: line, number: n}
+where:
+  - {keep: "json_extract_string(line, '$.node.quantity')::INT >= 0", reason: returns}
+columns:
+  merchant_id: "'m1'"
+  sale_line_id: id_of("node.name" || '-' || n)
+  sale_code: '"node.name"'
+  channel: "'shop'"
+  sku_id: id_of(json_extract_string(line, '$.node.sku'))
+  style_id: "'tee'"
+  sold_on: CAST("node.createdAt" AS TIMESTAMP)::DATE
+  quantity: json_extract_string(line, '$.node.quantity')
+  status: "'placed'"
+  amount: |
+    number_of(json_extract_string(line, '$.node.price'), '.')::DECIMAL(18, 4)
+      * json_extract_string(line, '$.node.quantity')::INT
+      * (1 - coalesce(rtrim(json_extract_string(line, '$.node.discount'), '%')::DECIMAL(9, 4), 0) / 100)
+  currency: "'EUR'"
+  promotion: json_extract_string(line, '$.node.discount') IS NOT NULL
+  business_customer: "false"
+"""
+
+
+def test_orders_in_edges_and_nodes_with_percent_discounts_and_returns(world: Path) -> None:
+    """As the query of a shop's interface answers: lists within lists, each thing in a `node`."""
+    (world / "shop.yaml").write_text(GRAPH)
+    lines = [[(2, "€1,040.50", "25%"), (1, "€9.00", None)], [(-1, "€9.00", None), (1, "nine", None)], []]
+    edges = [
+        {"node": {"name": f"#{number}", "createdAt": "2026-01-03T10:00:00Z", "lineItems": {"edges": [
+            {"node": {"sku": f"t-{i}", "quantity": quantity, "price": price, "discount": off}}
+            for i, (quantity, price, off) in enumerate(some)
+        ]}}}
+        for number, some in enumerate(lines, 1)
+    ]  # fmt: skip
+    (world / "shop.json").write_text(
+        json.dumps({"data": {"orders": {"edges": edges, "pageInfo": {"hasNextPage": False}}}})
+    )
+    row = outcome(world)
+    assert row[["rows_in", "accepted", "quarantined", "left_out"]].tolist() == [5, 2, 1, 2]
+    assert row["notes"] == "1 left out: no item; 1 left out: returns"
+    landed = duckdb.sql(f"SELECT sku_id, amount, promotion FROM {landing.source('sales_lines')} ORDER BY 1").fetchall()
+    assert [(sku, float(amount), promotion) for sku, amount, promotion in landed] == [
+        ("t-0", 1560.75, True),
+        ("t-1", 9, False),
+    ]
+    assert quarantine.read("sales_lines")["rule"].tolist() == ["amount-type"]
