@@ -19,11 +19,12 @@ from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells
 from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, point
-from models.ensemble import auto
+from models.ensemble import auto, blend
 from models.panel.matrices import Category, Floats, Panel
 
 AUTO, CHAMPION = "auto", "champion"
 MODELS = (AUTO, CHAMPION, *auto.NAMES)
+MOST_NAMED = 5  # series with a value far beyond their others
 LEVELS = np.array(QUANTILE_LEVELS)
 
 
@@ -171,7 +172,10 @@ def at_level(quantiles: Floats, level: float) -> Floats:
 
 def _words(said: auto.Said, taken: dict[str, auto.Chosen]) -> list[str]:
     """What each group is given, and by which evidence."""
-    words = []
+    words = [
+        f"{name}: a value is over {blend.FAR} times its usual one; the series decides nothing for the others"
+        for name in said.panel.ids[blend.wild(said.panel)][:MOST_NAMED]
+    ]
     for group, rows in said.groups.items():
         count = f"{rows.sum():,} {group} series"
         chosen = taken.get(group)

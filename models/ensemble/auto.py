@@ -141,7 +141,8 @@ class HeldOut:
     @classmethod
     def of(cls, said: Said, back: int, group: str, names: tuple[str, ...]) -> "HeldOut | None":
         """None where history is too short for any fold."""
-        known, rows = said.fold(back).panel, said.groups[group]
+        known = said.fold(back).panel
+        rows = said.groups[group] & ~blend.wild(known)
         # The oldest first: what exponential smoothing finds there is not looked for again.
         most = INFORMED_FOLDS if said.informed else MOST_FOLDS
         before = [back + further for further in reversed(backs(known, said.horizon, most))]

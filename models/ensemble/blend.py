@@ -11,16 +11,28 @@ import numpy as np
 
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import mean_seen, ratio
-from models.panel.matrices import Floats, Panel
+from models.panel.matrices import Bools, Floats, Panel
 
 # Shares that were best on a few origins need not be best on the next: two parts in three go by each one's own error to
 # minus this power; less than the least share is nothing.
 HEDGE, POWER, LEAST_SHARE = 2 / 3, 4, 0.04
 ROUNDS = 12  # members chosen one after the other, each as often as it helps
+FAR, MOST_WILD = 30, 0.1  # times the median of a series; share of the series
 LEAST_SCALE = 100  # of which part of a series' level its scale is at least
-WILD = 10  # times the median error, beyond which one says no more of what is typical
+WILD = 10  # times the usual error, beyond which one counts no more
 OWN_ERRORS = 8  # held-out errors of its own that weigh as much as those of all series, in a series' spread
 FEWEST_ERRORS = 150  # of which quantiles are taken; where one horizon has less, its neighbours help
+
+
+def wild(panel: Panel) -> Bools:
+    """(N,): series with a cell far beyond all others of it, a slip of the pen perhaps, which decide nothing for others.
+
+    None, where more than one series in ten is like that.
+    """
+    size = np.where(panel.y != 0, np.abs(panel.y), np.nan)
+    usual = np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else 0.0 for row in size])
+    found: Bools = np.nan_to_num(size).max(axis=1, initial=0) > FAR * usual
+    return found if found.mean() <= MOST_WILD else np.zeros(len(found), dtype=bool)
 
 
 def scales(panel: Panel) -> Floats:
@@ -68,16 +80,28 @@ def weights(members: Mapping[str, Floats], actual: Floats, scale: Floats) -> dic
     points = np.array([members[name][seen] / divisor for name in names])
     count = np.zeros(len(names))
     total = np.zeros(len(y))
+    most = WILD * _trimmed(np.abs(points - y))
     for chosen in range(ROUNDS):
-        errors = [np.abs((total + of) / (chosen + 1) - y).mean() for of in points]
+        errors = [np.minimum(np.abs((total + of) / (chosen + 1) - y), most).mean() for of in points]
         best = int(np.argmin(errors))
         count[best] += 1
         total += points[best]
-    alone = np.array([np.abs(of - y).mean() for of in points])
+    alone = np.minimum(np.abs(points - y), most).mean(axis=1)
     trusted = np.maximum(alone, 1e-9) ** -POWER
     share = (1 - HEDGE) * count / ROUNDS + HEDGE * trusted / trusted.sum()
     share = np.where(share < LEAST_SHARE, 0, share)
     return dict(zip(names, (share / share.sum()).tolist(), strict=True))
+
+
+def tamed(losses: Floats) -> Floats:
+    """Losses, none of which is more than WILD times what is usual: one bad cell decides nothing for other series."""
+    return np.minimum(losses, WILD * _trimmed(losses))
+
+
+def _trimmed(losses: Floats) -> float:
+    """Mean of all but the largest in a hundred."""
+    known = losses[np.isfinite(losses)]
+    return float(known[known <= np.quantile(known, 0.99)].mean()) if len(known) else 0.0
 
 
 def blended(members: Mapping[str, Floats], shares: Mapping[str, float]) -> Floats:
@@ -108,7 +132,7 @@ class Spread:
         Each is divided by what its series erred by on the *other* folds, as the forecast's will be.
         """
         size = np.abs(error)
-        size = np.minimum(size, WILD * np.nanmedian(size))
+        size = tamed(size)
         typical = max(float(np.nanmean(size)), 1e-9)
         sums, counts = np.nansum(size, axis=2), np.isfinite(error).sum(axis=2)
         others = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts

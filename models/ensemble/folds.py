@@ -71,11 +71,12 @@ def backs(panel: Panel, horizon: int, most: int) -> list[int]:
     """Periods to go back for each of at most so many held-out origins, the nearest first.
 
     None where the median series is too short. A horizon apart where history allows, nearer where it is short, so that
-    the oldest origin of the median series still has two seasons, or four observations, before it.
+    the oldest origin of the median series still has two seasons before it, or one, or half of a shorter history.
     """
     lengths = (panel.last - panel.first + 1)[panel.last >= 0]
     length = int(np.median(lengths)) if len(lengths) else 0
-    need = max(FEWEST_KNOWN, 2 * panel.season if length >= 2 * panel.season + horizon else panel.season)
+    seasons = 2 * panel.season if length >= 2 * panel.season + horizon else min(panel.season, length // 2)
+    need = max(FEWEST_KNOWN, seasons)
     room = length - need - horizon
     if room < 0:
         return []

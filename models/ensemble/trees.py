@@ -17,6 +17,7 @@ from models.ensemble.folds import Fold, gather
 from models.ensemble.members import filled
 from models.panel.matrices import Floats, Panel
 
+MOST_GROWTH = 20.0  # over a season; more is a slip of the pen or a beginning, and says nothing of growth
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 
 
@@ -47,7 +48,8 @@ def growth(fold: Fold, policy: ForecastPolicy) -> Floats:
 
 
 def ratios(panel: Panel, season: int) -> Floats:
-    """(N, T): demand over that of `season` periods before, where both are above zero."""
+    """(N, T): demand over that of `season` periods before, where both are above zero and like each other."""
     before = np.full(panel.y.shape, np.nan)
     before[:, season:] = panel.y[:, :-season]
-    return ratio(np.where(panel.y > 0, panel.y, np.nan), before)
+    found = ratio(panel.y, before)
+    return np.where((found < MOST_GROWTH) & (found > 1 / MOST_GROWTH), found, np.nan)

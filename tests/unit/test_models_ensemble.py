@@ -57,6 +57,20 @@ def test_trend_and_season_go_on_also_where_some_series_decide_for_all(
     assert "held-out origins" in found.words[0]
 
 
+@pytest.mark.parametrize("typo", [1e5, 1e9])
+def test_one_bad_cell_changes_no_other_series(typo: float) -> None:
+    panel, _ = monthly(12, 60)
+    points = {}
+    for value in (panel.y[3, 50], typo):
+        y = panel.y.copy()
+        y[3, 50] = value
+        found = answer(ahead(replace(panel, y=y), 3))
+        points[value] = found.frame[found.frame["series_id"] != "s03"]["point"].to_numpy()
+    assert found.words[0].startswith("s03: a value is over 30 times its usual one")
+    before, after = points.values()
+    assert np.abs(after / before - 1).max() < 0.01
+
+
 def test_a_line_without_a_season_goes_on() -> None:
     years = np.arange(25)
     frame = pd.concat(
