@@ -1,8 +1,14 @@
 """Identifiers that follow from content."""
 
+import hashlib
 from uuid import NAMESPACE_URL, uuid5
 
 
 def derive_id(*parts: object) -> str:
     """An identifier that follows from content: the same parts give the same id everywhere."""
     return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))
+
+
+def within_all(tenant: str, own_id: str) -> str:
+    """An id that is unique among all tenants, of one that is unique within its own and stays readable in it."""
+    return f"{own_id[:47]}-{hashlib.sha256(f'{tenant} {own_id}'.encode()).hexdigest()[:16]}"

@@ -50,7 +50,8 @@ def accepts(order):
 
 def begin(job_order_id):
     order = STATE["jobs"][job_order_id]["order"]
-    print("begin", job_order_id, "at its place by rank", order.get("rank"), order["due_on"])
+    number, style = order.get("order_code", order["order_id"]), order.get("style_code", order["style_id"])
+    print("begin", job_order_id, number, style, "at its place by rank", order.get("rank"), order["due_on"])
 
 
 def answer(kind, asked):

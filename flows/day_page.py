@@ -55,7 +55,7 @@ def whom_it_waits_for(newest: Standing | None, waits: pd.DataFrame) -> list[str]
         because = plain("; ".join(plan_page.reasons_to_wait(newest)))
         owed.append(f"* **Operations**: the plan of round {newest.round} waits ({because}): {where}.")
     owed += [
-        f"* **Merchant {plain(one['merchant_id'])}**: {one['quantity']:,} pieces of order {plain(one['order_id'])} "
+        f"* **Merchant {plain(one['merchant_id'])}**: {one['quantity']:,} pieces of order {plain(one['called'])} "
         f"are not planned: {plain(one['waits'])}."
         for one in waits.head(_MOST).to_dict("records")
     ]
@@ -101,8 +101,8 @@ def saved_by(day: dict[str, Any]) -> list[str]:
 def late(standing: pd.DataFrame) -> list[str]:
     """Orders past their date, and the open alerts, the gravest first."""
     over = pd.DataFrame([row for row in book.open_orders() if row["days_late"]], columns=book.BOOK)
-    shown = over[["style_id", "colour", "pieces", "due_on", "days_late", "reason", "order_id"]].head(_MOST)
-    names = {"style_id": "style", "due_on": "due", "days_late": "days late", "order_id": "order"}
+    shown = over[["style_id", "colour", "pieces", "due_on", "days_late", "reason", "order"]].head(_MOST)
+    names = {"style_id": "style", "due_on": "due", "days_late": "days late"}
     told = [
         f"* **{SEVERITY[one['severity']]}**: {plain(one['cause'])}. _{plain(one['move'])}._"
         for one in standing.head(_MOST).to_dict("records")

@@ -1,7 +1,7 @@
 """A business day of many merchants without servers: intake, marts by the SQL that dbt compiles, ledger, plan, release.
 
 Forecasts are given, factories have room for all, and each lot has one cheapest factory: what one merchant is given then
-follows from its own rows alone. In: worlds (see world.py). Out: what each merchant has, in words of its own.
+follows from its own rows alone. In: worlds (see world.py). Out: what each merchant has.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ Rows = frozenset[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Day:
-    """What merchants have at the end of the day: orders, lots, SKUs, places of work and job orders, by merchant."""
+    """What merchants have at the end of the day: orders, lots, SKUs and job orders, with their ids, by merchant."""
 
     of_merchant: dict[str, Rows]
     quarantined: int
@@ -204,21 +204,20 @@ def _windows(styles: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_merchant() -> dict[str, Rows]:
-    """What the ledger holds, named as the merchant names it: ids of ours may follow from who was first."""
+    """What the ledger holds, ids of ours too."""
     with store.session() as session:
         held = store.snapshot(session)
-    own = held["orders"]["order_code"].fillna(held["orders"]["order_id"])
-    code = dict(zip(held["orders"]["order_id"], own, strict=True))
-    lots = held["lots"].assign(order=held["lots"]["order_id"].map(code))
-    lot = ["merchant_id", "order", "style_id", "colour"]
-    jobs = held["job_orders"].merge(lots[["lot_id", *lot[1:]]], on="lot_id")
+    lots, jobs = held["lots"], held["job_orders"]
+    own = ["merchant_order_id", "order_code", "parent_order_id"]
     tables = [
-        held["orders"].assign(order=own)[["merchant_id", "order", "due_on", "currency", "tolerance_share", "state"]],
-        lots[[*lot, "quantity", "category", "waits", "state"]],
-        held["lot_skus"].merge(lots, on="lot_id", suffixes=("", "_lot"))[[*lot, "sku_id", "quantity"]],
-        jobs[[*lot, "factory_id", "quantity", "state", "revision"]],
-        held["job_order_skus"].merge(jobs, on="job_order_id", suffixes=("", "_job"))[
-            [*lot, "factory_id", "sku_id", "quantity"]
+        held["orders"][["merchant_id", "order_id", *own, "due_on", "currency", "tolerance_share", "state"]],
+        lots[["merchant_id", "order_id", "lot_id", "style_id", "colour", "quantity", "category", "waits", "state"]],
+        held["lot_skus"].merge(lots[["merchant_id", "lot_id"]], on="lot_id")[
+            ["merchant_id", "lot_id", "sku_id", "quantity"]
+        ],
+        jobs[["merchant_id", "lot_id", "job_order_id", "factory_id", "quantity", "state", "revision"]],
+        held["job_order_skus"].merge(jobs[["merchant_id", "job_order_id"]], on="job_order_id")[
+            ["merchant_id", "job_order_id", "sku_id", "quantity"]
         ],
     ]
     of_merchant: dict[str, set[tuple[Any, ...]]] = {}

@@ -91,8 +91,13 @@ def status(as_json: bool) -> None:
     messages = {f"messages {state}": number for state, number in seen["outbox"].items()}
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
     table("Processes of c2m up", seen["processes"]) if seen["processes"] else print("c2m up does not run on this home")
-    first("Lots that several factories share", seen["shared_lots"], "c2m status --json")
-    first("Orders that are open: why, and what to do", seen["open_orders"], "c2m status --json")
+    first("Lots that several factories share", _without_ids(seen["shared_lots"]), "c2m status --json")
+    first("Orders that are open: why, and what to do", _without_ids(seen["open_orders"]), "c2m status --json")
+
+
+def _without_ids(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as people read them: an order has its number."""
+    return [{name: value for name, value in row.items() if name != "order_id"} for row in records]
 
 
 def first(title: str, records: list[dict[str, Any]], whole: str, most: int = 20) -> None:

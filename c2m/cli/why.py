@@ -15,7 +15,9 @@ app.add_typer(audits, name="audit")
 
 @command()
 def why(
-    name: Annotated[str, typer.Argument(metavar="ID", help="An order, a lot or a job order.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="An order, also by its merchant's number; a lot; a job order.")
+    ],
     as_json: Json = False,
 ) -> None:
     """The chain from a job order to the rows of the feed files, every link checked; exit code 2 names broken ones."""

@@ -269,7 +269,7 @@ def waits(lots: pd.DataFrame) -> pd.DataFrame:
     rows["order_ids"] = pd.Series([[one] for one in lots["order_id"]], lots.index, dtype=object)
 
     def cause(row: Any) -> str:
-        return f"{row.quantity:,} pieces of order {row.order_id} of {row.merchant_id} are not planned: {row.waits}"
+        return f"{row.quantity:,} pieces of order {row.called} of {row.merchant_id} are not planned: {row.waits}"
 
     def move(row: Any) -> str:
         return f"Tell {row.merchant_id}; the rest of the day's orders is planned without them"

@@ -30,6 +30,7 @@ ID = "[A-Za-z0-9_-]{1,64}"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=f"^{ID}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
 Code = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=255)]  # as others spell it, any Unicode
+AddedCode = Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)]
 # A name that a job order tells and both sides must spell alike: what a message cannot carry is no part of it.
 Term = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200, pattern=r"^[^[:cntrl:]]+$")]
 Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
@@ -97,15 +98,13 @@ class CatalogueRow(Row):
     style_name: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
         None, description="What people call the style"
     )
-    style_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)] | None = Field(
-        None, description="The merchant's own number of the style"
-    )
-    sku_code: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)] | None = Field(
-        None, description="The merchant's own number of the SKU"
-    )
+    style_code: AddedCode | None = Field(None, description="The merchant's own number of the style")
+    sku_code: AddedCode | None = Field(None, description="The merchant's own number of the SKU")
     specification_url: (
         Annotated[str, Sql("VARCHAR", added=True), Field(pattern=r"^https?://\S+$", max_length=2000)] | None
     ) = Field(None, description="Where the style's specification lies, for whoever makes it")
+    colour_code: AddedCode | None = Field(None, description="The merchant's own number of the colour")
+    size_code: AddedCode | None = Field(None, description="The merchant's own number of the size")
 
 
 class ExchangeRate(Row):
@@ -530,6 +529,8 @@ PRODUCED: dict[str, dict[str, str]] = {
         "at": "TIMESTAMP",
         "order_code": "VARCHAR",
         "known_at": "TIMESTAMP",
+        "merchant_order_id": "VARCHAR",
+        "order_code": "VARCHAR",
     },
     "ledger_lots": {
         "lot_id": "VARCHAR",
@@ -548,6 +549,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "state": "VARCHAR",
         "at": "TIMESTAMP",
         "known_at": "TIMESTAMP",
+        "style_code": "VARCHAR",
     },
     "ledger_lot_skus": {
         "lot_id": "VARCHAR",
@@ -555,6 +557,9 @@ PRODUCED: dict[str, dict[str, str]] = {
         "quantity": "INTEGER",
         "shipped": "BIGINT",
         "known_at": "TIMESTAMP",
+        "sku_code": "VARCHAR",
+        "colour_code": "VARCHAR",
+        "size_code": "VARCHAR",
     },
     "ledger_order_quantities": {
         "lot_id": "VARCHAR",

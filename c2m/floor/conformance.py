@@ -277,11 +277,13 @@ class Judge:
             accept_by=now + accept_in,
             operations=tuple(RoutingStep(name=operation, sam_minutes=2.0) for operation in OPERATIONS[:-1]),
             rank=1_000_000,
-            items=tuple(Item(sku_id=sku, colour="blue", size=sku[-1], quantity=n) for sku, n in pieces.items()),
+            items=tuple(_item(sku, n) for sku, n in pieces.items()),
             style_name="conformance",
             crafts=crafts,
             price=1.0,
             currency="USD",
+            order_code=_CODE,
+            style_code=_CODE,
         )
         return offer.of_version(self.version or 1)
 
@@ -297,7 +299,13 @@ _OF_VERSION_2 = (
     "answers another rank by its revision, and what was agreed stands",
     "answers another rank after accept_by too",
 )
+_CODE = "007/靛蓝 É #1"  # merchants spell their codes as they like
 _ACCEPT_IN_S = 3.0  # that an offer may be accepted in, where the kit waits for it to pass
+
+
+def _item(sku_id: str, quantity: int) -> Item:
+    codes = {f"{name}_code": f"{_CODE} {sku_id}" for name in ("sku", "colour", "size")}
+    return Item(sku_id=sku_id, colour="靛蓝 blue", size=sku_id[-1], quantity=quantity, **codes)
 
 
 def _is_its_place(message: Envelope, name: str) -> bool:

@@ -9,10 +9,11 @@ no longer ordered is surplus.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.errors import InputError
@@ -24,7 +25,9 @@ from c2m.settings import settings
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
-OPTIONAL = {"style_name": None, "specification_url": None, "waits": ""}  # of a lot: what its catalogue may not say
+OPTIONAL = {"style_name": None, "style_code": None, "specification_url": None, "waits": ""}  # of a lot
+CODES = ("sku_code", "colour_code", "size_code")  # of a SKU, the merchant's own
+TOLD = ("size", *CODES)  # of a SKU, where its catalogue says it
 PLANNING = [  # what open_lots tells of a lot's order
     "source",
     "parent_order_id",
@@ -57,11 +60,12 @@ def record(
     session
         Transaction of the ledger.
     orders
-        Columns ORDER; `state` may be absent, and `cancelled` in it cancels.
+        Columns ORDER; `state` may be absent, and `cancelled` in it cancels. Where merchant_order_id is absent, a
+        merchant's order has the same id in its feed.
     lots
         Columns LOT: quantity in pieces, minutes per piece, money per piece.
     lot_skus
-        lot_id, sku_id, quantity (pieces), and size if it is known.
+        lot_id, sku_id, quantity (pieces), and TOLD if it is known.
     at
         UTC; noted with what it changes.
     quantities
@@ -75,14 +79,14 @@ def record(
     _refuse_inconsistent(orders, lots, lot_skus)
     serialise(session, "order book")
     fresh = {"state": "open", "at": at}
-    named = orders if "order_code" in orders else orders.assign(order_code=None)
+    own_ids = orders["order_id"].where(orders["source"] == "merchant")
+    named = _with(orders, {"order_code": None, "merchant_order_id": own_ids})
     order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, named, ORDER)]
     upsert(session, Order, order_rows, keep=("state", "closed_at"))
-    described = lots.assign(**{name: value for name, value in OPTIONAL.items() if name not in lots})
-    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, described, LOT)]
+    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, _with(lots, OPTIONAL), LOT)]
     upsert(session, Lot, lot_rows, keep=("state", "shipped"))
-    sized = lot_skus if "size" in lot_skus else lot_skus.assign(size=None)
-    sku_rows = [row | {"shipped": 0} for row in rows(LotSku, sized, ["lot_id", "sku_id", "size", "quantity"])]
+    told = _with(lot_skus, dict.fromkeys(TOLD))
+    sku_rows = [row | {"shipped": 0} for row in rows(LotSku, told, ["lot_id", "sku_id", *TOLD, "quantity"])]
     upsert(session, LotSku, sku_rows + _vanished_skus(session, lot_skus), keep=("shipped",))
     if quantities is not None:
         record_quantities(session, quantities, at)
@@ -91,6 +95,10 @@ def record(
     _reopen(session, lots[~lots["order_id"].isin(cancelled)], at)
     session.flush()
     _settle_of_orders(session, sorted(set(orders["order_id"])), at)
+
+
+def _with(given: pd.DataFrame, missing: Mapping[str, Any]) -> pd.DataFrame:
+    return given.assign(**{name: value for name, value in missing.items() if name not in given})
 
 
 def _refuse_inconsistent(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> None:
@@ -118,9 +126,9 @@ def _vanished_skus(session: Session, lot_skus: pd.DataFrame) -> list[dict[str, o
     given = set(zip(lot_skus["lot_id"], lot_skus["sku_id"], strict=True))
     vanished: list[dict[str, object]] = []
     for some in chunks(sorted(set(lot_skus["lot_id"]))):
-        held = session.execute(select(LotSku.lot_id, LotSku.sku_id, LotSku.size).where(LotSku.lot_id.in_(some)))
-        gone = sorted(row for row in map(tuple, held) if row[:2] not in given)
-        names = ("lot_id", "sku_id", "size")
+        names = ("lot_id", "sku_id", *TOLD)
+        held = session.execute(select(*(getattr(LotSku, name) for name in names)).where(LotSku.lot_id.in_(some)))
+        gone = sorted((row for row in map(tuple, held) if row[:2] not in given), key=lambda row: row[:2])
         vanished += [dict(zip(names, row, strict=True)) | {"quantity": 0, "shipped": 0} for row in gone]
     return vanished
 
@@ -180,7 +188,7 @@ def rooms() -> Select[tuple[str, str, int]]:
 
 
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """Lots with pieces to be made: their columns, their order's (PLANNING), `remaining` and `committed` pieces.
+    """Lots with pieces to be made: their columns, their order's (PLANNING, called), `remaining` and `committed` pieces.
 
     promised_on: the first date of the order that the merchant was told; none where there is none yet.
 
@@ -208,6 +216,7 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
         select(
             *Lot.__table__.columns,
             *(getattr(Order, name) for name in PLANNING),
+            called().label("called"),
             first_told.label("promised_on"),
             remaining.label("remaining"),
             func.coalesce(held.c.committed, 0).label("committed"),
@@ -223,23 +232,30 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
 
 
 def held(session: Session) -> pd.DataFrame:
-    """order_id, merchant_id, lot_id, sku_id of merchants' orders; the lot that orders most of a SKU comes first."""
-    chosen = select(Lot.order_id, Lot.merchant_id, Lot.lot_id, LotSku.sku_id)
-    chosen = chosen.join(LotSku, LotSku.lot_id == Lot.lot_id).join(Order, Order.order_id == Lot.order_id)
-    ordered = chosen.where(Order.source == "merchant").order_by(Lot.order_id, LotSku.quantity.desc(), Lot.lot_id)
+    """order_id, merchant_id, merchant_order_id, lot_id, sku_id of merchants' orders, also of those without lots.
+
+    The lot that orders most of a SKU comes first.
+    """
+    chosen = select(Order.order_id, Order.merchant_id, Order.merchant_order_id, Lot.lot_id, LotSku.sku_id)
+    chosen = chosen.outerjoin(Lot, Lot.order_id == Order.order_id).outerjoin(LotSku, LotSku.lot_id == Lot.lot_id)
+    ordered = chosen.where(Order.source == "merchant").order_by(Order.order_id, LotSku.quantity.desc(), Lot.lot_id)
     return frame(session, ordered)
 
 
 def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """order_id, style_id, colour, due_on, merchant_id, quantity, waits (why), lot_id of lots that cannot be planned."""
+    """Lots that cannot be planned.
+
+    called (as people call the order), style_id, colour, due_on, merchant_id, quantity, waits (why), order_id, lot_id.
+    """
     columns = (
-        Lot.order_id,
+        called().label("called"),
         Lot.style_id,
         Lot.colour,
         Order.due_on,
         Lot.merchant_id,
         Lot.quantity,
         Lot.waits,
+        Lot.order_id,
         Lot.lot_id,
     )
     chosen = select(*columns).join(Order, Order.order_id == Lot.order_id)
@@ -247,13 +263,29 @@ def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     return frame(session, of_scope.order_by(Lot.order_id, Lot.lot_id))
 
 
+def number() -> ColumnElement[str | None]:
+    """What a merchant calls an order: its own number, else its id in the merchant's feed; of replenishment, nothing."""
+    return func.coalesce(Order.order_code, Order.merchant_order_id)
+
+
+def called() -> ColumnElement[str]:
+    """The same, of an order without a number its id."""
+    return func.coalesce(Order.order_code, Order.merchant_order_id, Order.order_id)
+
+
+def own_id(session: Session, scope: Scope, order_id: str) -> str | None:
+    """The id of an order in its merchant's feed; none of what is not in scope, and of replenishment."""
+    of_order = select(Order.merchant_order_id).where(Order.order_id == order_id, *scope.conditions(Order))
+    return session.scalar(of_order)
+
+
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
     """What people know lots by, finished ones too.
 
-    order (the merchant's code of it, or whose replenishment it is), style (its name, else its id), colour, due_on; then
-    order_id, source, merchant_id, style_id, lot_id.
+    order (the merchant's number of it, or whose replenishment it is), style (its name, else its id), colour, due_on;
+    then order_id, source, merchant_id, style_id, lot_id.
     """
-    told = (Order.order_code, Lot.style_name, Lot.colour, Order.due_on)
+    told = (number().label("number"), Lot.style_name, Lot.colour, Order.due_on)
     columns = (Lot.order_id, Order.source, Lot.merchant_id, Lot.style_id, Lot.lot_id)
     parts = [
         frame(session, select(*told, *columns).join(Order, Order.order_id == Lot.order_id).where(Lot.lot_id.in_(some)))
@@ -262,7 +294,7 @@ def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=["order", "style", *(column.key for column in (*told[2:], *columns))])
     rows = pd.concat(parts, ignore_index=True)
-    code, name = rows.pop("order_code").fillna(rows["order_id"]), rows.pop("style_name").fillna(rows["style_id"])
+    code, name = rows.pop("number"), rows.pop("style_name").fillna(rows["style_id"])
     rows.insert(0, "order", code.where(rows["source"] == "merchant", "replenishment " + rows["merchant_id"]))
     rows.insert(1, "style", name)
     return rows

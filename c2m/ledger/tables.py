@@ -33,6 +33,7 @@ Key = Annotated[str, mapped_column(String(64), primary_key=True)]
 # Sums of what factories say they made: thirty scans at the limit of a scan are past 32 bits.
 Sum = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
 LongText = Annotated[str, mapped_column(Text)]
+Code = Annotated[str, mapped_column(String(255))]  # as the merchant spells it
 # Messages that were never sent. Literally the words of an index: with a parameter in them no database would use it.
 UNTRIED, TRIED = text("state = 'pending' AND next_attempt_at IS NULL"), text("next_attempt_at IS NOT NULL")
 
@@ -72,7 +73,11 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """A merchant's or a replenishment order. order_code: what the merchant calls it."""
+    """A merchant's or a replenishment order.
+
+    merchant_order_id: its id in the merchant's feeds, unique within the merchant; of replenishment, none.
+    order_code: the merchant's own number, as the merchant spells it.
+    """
 
     __tablename__ = "orders"
     order_id: Mapped[Key]
@@ -86,7 +91,8 @@ class Order(Base):
     tolerance_share: Mapped[float]
     max_factories: Mapped[int | None]
     currency: Mapped[str] = mapped_column(String(3))
-    order_code: Mapped[str | None]
+    merchant_order_id: Mapped[Id | None]
+    order_code: Mapped[Code | None]
     destination_latitude: Mapped[float | None]
     destination_longitude: Mapped[float | None]
     state: Mapped[states.OrderState]
@@ -95,7 +101,10 @@ class Order(Base):
 
 
 class Lot(Base):
-    """One style-colour of one order: the planning unit. waits: why it cannot be planned now; '' where it can."""
+    """One style-colour of one order: the planning unit. waits: why it cannot be planned now; '' where it can.
+
+    style_code: the merchant's own number of the style; none where there is none, or not one for all of its SKUs.
+    """
 
     __tablename__ = "lots"
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
@@ -107,6 +116,7 @@ class Lot(Base):
     category: Mapped[str]
     crafts: Mapped[str]
     style_name: Mapped[str | None]
+    style_code: Mapped[Code | None]
     specification_url: Mapped[str | None] = mapped_column(Text)
     quantity: Mapped[int]
     unit_value: Mapped[Decimal]
@@ -124,13 +134,19 @@ class Lot(Base):
 
 
 class LotSku(Base):
-    """A lot's pieces per SKU. surplus: shipped beyond what the merchant orders and tolerates; in no stock."""
+    """A lot's pieces per SKU, and the merchant's own numbers of it.
+
+    surplus: shipped beyond what the merchant orders and tolerates; in no stock.
+    """
 
     __tablename__ = "lot_skus"
     __table_args__ = (CheckConstraint("quantity >= 0 AND shipped >= 0", "pieces"),)
     lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
     sku_id: Mapped[Key]
     size: Mapped[str | None]
+    sku_code: Mapped[Code | None]
+    colour_code: Mapped[Code | None]
+    size_code: Mapped[Code | None]
     quantity: Mapped[int]
     shipped: Mapped[Sum]
     surplus: Mapped[Sum] = mapped_column(default=0, server_default="0")

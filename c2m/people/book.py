@@ -13,9 +13,9 @@ from c2m.ledger.states import GIVEN_BACK, LIVE
 from c2m.ledger.store import session
 from c2m.settings import settings
 
-LABEL = ["order_id", "style_id", "colour"]
-BOOK = [*LABEL, "pieces", "due_on", "days_late", "reason", "move"]
-SHARED = [*LABEL, "pieces", "factories"]
+LABEL = ["order", "style_id", "colour"]  # the order by its merchant's number, else by its id
+BOOK = [*LABEL, "pieces", "due_on", "days_late", "reason", "move", "order_id"]
+SHARED = [*LABEL, "pieces", "factories", "order_id"]
 
 
 def open_orders() -> list[dict[str, Any]]:
@@ -34,8 +34,8 @@ def open_orders() -> list[dict[str, Any]]:
     for lot in lots.sort_values(["due_on", "order_id", "lot_id"]).to_dict("records"):
         late = max(0, (today - pd.Timestamp(lot["due_on"]).date()).days)
         reason, move = _why(lot, of_lot.get(lot["lot_id"], jobs.iloc[:0]), plan, left, late > 0, today)
-        label = [lot[name] for name in LABEL]
-        values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move]
+        label = [lot["called"], lot["style_id"], lot["colour"]]
+        values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move, lot["order_id"]]
         rows.append(dict(zip(BOOK, values, strict=True)))
     return rows + _waiting(waits, today)
 
@@ -49,8 +49,8 @@ def _waiting(lots: pd.DataFrame, today: date) -> list[dict[str, Any]]:
         move = f"tell merchant {parts['merchant_id'].iloc[0]}"
         if "quarantine" in str(reason):
             move = "c2m quarantine merchant_order_lines: correct or cancel them"
-        label = [order_id, style_id, ", ".join(sorted(parts["colour"].dropna()))]
-        rows.append(dict(zip(BOOK, [*label, pieces, f"{due:%Y-%m-%d}", late, reason, move], strict=True)))
+        label = [parts["called"].iloc[0], style_id, ", ".join(sorted(parts["colour"].dropna()))]
+        rows.append(dict(zip(BOOK, [*label, pieces, f"{due:%Y-%m-%d}", late, reason, move, order_id], strict=True)))
     return rows
 
 
@@ -65,8 +65,9 @@ def shared_lots() -> list[dict[str, Any]]:
     for lot_id, parts in jobs[several].groupby("lot_id"):
         of_factory = parts.groupby("factory_id")["quantity"].sum().sort_values(ascending=False)
         words = " + ".join(f"{name} {pieces:,}" for name, pieces in of_factory.items())
-        label = names.loc[names["lot_id"] == lot_id, LABEL].iloc[0]
-        rows.append(dict(zip(SHARED, [*label, int(of_factory.sum()), words], strict=True)))
+        of = names.loc[names["lot_id"] == lot_id].iloc[0]
+        label = [of["order"] if of["source"] == "merchant" else of["order_id"], of["style_id"], of["colour"]]
+        rows.append(dict(zip(SHARED, [*label, int(of_factory.sum()), words, of["order_id"]], strict=True)))
     return sorted(rows, key=lambda row: -row["pieces"])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
@@ -42,7 +42,7 @@ class Chain:
 
 
 def why(session: Session, name: str) -> Chain:
-    """The chain of an order, lot or job order; refused where the ledger knows none of that name."""
+    """The chain of an order, lot or job order; refused where the ledger knows none, or several orders, of that name."""
     shelf = Shelf()
     with landing.connect() as connection:
         if job := session.get(JobOrder, name):
@@ -51,10 +51,23 @@ def why(session: Session, name: str) -> Chain:
             return Chain("job order", name, links)
         if named := session.get(Lot, name):
             return Chain("lot", name, list(_of_lot(session, connection, shelf, named)))
-        if session.get(Order, name):
-            lots = session.scalars(select(Lot).where(Lot.order_id == name).order_by(Lot.lot_id)).all()
-            links = [link for lot in lots for link in _of_lot(session, connection, shelf, lot)]
-            return Chain("order", name, links)
+        order_id = _order_of(session, name)
+        lots = session.scalars(select(Lot).where(Lot.order_id == order_id).order_by(Lot.lot_id)).all()
+        links = [link for lot in lots for link in _of_lot(session, connection, shelf, lot)]
+        return Chain("order", order_id, links)
+
+
+def _order_of(session: Session, name: str) -> str:
+    """The ledger's id of the order that has this id, or that its merchant calls so."""
+    if session.get(Order, name):
+        return name
+    called = or_(Order.merchant_order_id == name, Order.order_code == name)
+    found = session.execute(select(Order.order_id, Order.merchant_id).where(called).order_by(Order.order_id)).all()
+    if len(found) == 1:
+        return str(found[0].order_id)
+    if found:
+        named = "; ".join(f"{one.order_id} of {one.merchant_id}" for one in found)
+        raise InputError("several-orders", [f"{name}: {len(found)} orders are called so; name one by its id: {named}"])
     fault = f"{name}: no order, lot or job order of that name; see `c2m status`, the plan's page, or the marts"
     raise InputError("unknown-id", [fault])
 
@@ -77,7 +90,7 @@ def _each_once(links: Iterable[Link]) -> Iterable[Link]:
 
 def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
     """From the lot down to the records of the feed files."""
-    yield ordered.of_lot(session, lot)
+    yield ordered.of_lot(session, connection, lot)
     if session.get_one(Order, lot.order_id).source == "merchant":
         yield lines.of_lot(session, connection, lot)
         yield from _sources(connection, shelf, "merchant_order_lines", "order_lines", lot.order_id)

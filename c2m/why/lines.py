@@ -19,7 +19,7 @@ def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) ->
     Makes the table `order_lines`: these rows, with `landed`, their file's name.
     """
     link = Link("order lines", lot.order_id)
-    own_id = session.scalar(select(Order.order_code).where(Order.order_id == lot.order_id)) or lot.order_id
+    own_id = session.scalar(select(Order.merchant_order_id).where(Order.order_id == lot.order_id))
     ordered = skus_of(session, lot.lot_id)
     day = session.scalar(select(func.max(Plan.business_date)))
     cut_off = clock.cut_off(day) if day else clock.now()

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from c2m.feeds import landing
 from c2m.ids import derive_id
 from c2m.ledger.quantities import STOCK
 from c2m.ledger.tables import Lot, LotSku, Order, OrderQuantity, OrderQuantitySku
@@ -15,28 +17,57 @@ from c2m.why.reckoning import Reckoned, reckon
 Figures = dict[str, Any]
 
 
-def of_lot(session: Session, lot: Lot) -> Link:
+def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) -> Link:
     """The lot is what its order and its SKUs make it."""
     order = session.get_one(Order, lot.order_id)
     link = Link("lot", lot.lot_id, _lot_words(lot, order))
     link.figures = {"order_id": lot.order_id, "source": order.source, "style_id": lot.style_id, "colour": lot.colour}
     link.figures |= {"quantity": lot.quantity, "placed_on": order.placed_on, "due_on": order.due_on}
-    link.expect("its id", derive_id(lot.order_id, lot.merchant_id, lot.style_id, lot.colour), lot.lot_id)
+    _compare_id(link, session, connection, lot, order)
     link.expect("pieces of its SKUs", lot.quantity, sum(skus_of(session, lot.lot_id).values()))
     return link
 
 
+def _compare_id(link: Link, session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot, order: Order) -> None:
+    """It follows from the order's id and the labels of its SKUs, as they were when it was made."""
+    labels, skus = (lot.style_id, lot.colour), sorted(skus_of(session, lot.lot_id, least=0))
+    if lot.lot_id in _names(lot, order, [labels], skus):
+        return
+    told = _labels(connection, lot.merchant_id, skus) if order.source == "merchant" else []
+    if labels in told and lot.lot_id in _names(lot, order, told, skus):
+        link.words.append("Its style or colour had another name when the lot was made.")
+    else:
+        link.expect("its id", min(_names(lot, order, [labels], [])), lot.lot_id)
+
+
+def _names(lot: Lot, order: Order, labels: Sequence[tuple[str, str]], skus: Sequence[str]) -> set[str]:
+    """Ids that the lot may have had by these labels: see optimization/book/identity.py."""
+    own_ids = [order.merchant_order_id or order.order_id, order.order_id]  # the second in ledgers before 0019
+    apart: list[tuple[str, ...]] = [(), *((sku_id,) for sku_id in skus)]
+    return {derive_id(own, lot.merchant_id, *of, *one) for own in own_ids for of in labels for one in apart}
+
+
+def _labels(connection: duckdb.DuckDBPyConnection, merchant_id: str, skus: Sequence[str]) -> list[tuple[str, str]]:
+    """Style and colour of SKUs, as the catalogue has ever told them."""
+    query = f"""SELECT DISTINCT style_id, colour FROM {landing.source("catalogue")}
+        WHERE merchant_id = $merchant_id AND list_contains($skus, sku_id)"""  # noqa: S608
+    return connection.execute(query, {"merchant_id": merchant_id, "skus": list(skus)}).fetchall()
+
+
 def _lot_words(lot: Lot, order: Order) -> list[str]:
-    goods = f"{lot.quantity:,} pieces of style {lot.style_id}, {lot.colour}, of {lot.merchant_id}"
+    style = f"{lot.style_id} (the merchant's {lot.style_code})" if lot.style_code else lot.style_id
+    number = order.order_code or order.merchant_order_id
+    own = f", the merchant's {number}" if number else ""
     return [
-        f"{goods}; {lot.state}, {lot.shipped:,} shipped.",
-        f"Order {order.order_id} ({order.source}), placed {order.placed_on}, due {order.due_on}, {order.state}.",
+        f"{lot.quantity:,} pieces of style {style}, {lot.colour}, of {lot.merchant_id}; {lot.state}, "
+        f"{lot.shipped:,} shipped.",
+        f"Order {order.order_id} ({order.source}{own}), placed {order.placed_on}, due {order.due_on}, {order.state}.",
     ]
 
 
-def skus_of(session: Session, lot_id: str) -> dict[str, int]:
-    """Pieces by SKU."""
-    chosen = select(LotSku.sku_id, LotSku.quantity).where(LotSku.lot_id == lot_id, LotSku.quantity > 0)
+def skus_of(session: Session, lot_id: str, least: int = 1) -> dict[str, int]:
+    """Pieces by SKU, of those with so many pieces."""
+    chosen = select(LotSku.sku_id, LotSku.quantity).where(LotSku.lot_id == lot_id, LotSku.quantity >= least)
     return dict(session.execute(chosen.order_by(LotSku.sku_id)).tuples().all())
 
 

@@ -136,6 +136,7 @@ def _example(data: Payload) -> Envelope:
     return compose(data, source, _NOON)
 
 
+_BLUE = {"colour_code": "007"}
 _OFFER = JobOrder(
     job_order_id=_JOB,
     revision=1,
@@ -150,15 +151,17 @@ _OFFER = JobOrder(
     accept_by=_NOON + timedelta(hours=12),
     operations=(RoutingStep(name="cut", sam_minutes=1.6), RoutingStep(name="sew", sam_minutes=13.5)),
     rank=3_000_000,
-    items=(
-        Item(sku_id="S-12-M", colour="indigo", size="M", quantity=60),
-        Item(sku_id="S-12-L", colour="indigo", size="L", quantity=40),
+    items=tuple(
+        Item(sku_id=f"S-12-{size}", colour="indigo", size=size, quantity=pieces, sku_code=f"12/靛蓝 {size}", **_BLUE)
+        for size, pieces in {"M": 60, "L": 40}.items()
     ),
     style_name="Straight kurta, block print",
     crafts=("print",),
     price=84.5,
     currency="INR",
     specification_url="https://shop-3.example/specifications/S-12.pdf",
+    order_code="PO 2026/007",
+    style_code="12/直筒",
 )
 _SCAN = Scan(
     scan_id="scan-1",

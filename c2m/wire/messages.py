@@ -13,7 +13,7 @@ This file is the contract; every limit below is part of it. The rules of the con
   a job-response of that revision. `accepted: false` leaves agreement and earlier rank, in every state but Aborted.
 * A factory that understands all fields says `version: 2` in its status, over HTTP at its registration. Who says nothing
   gets messages of version 1: without `rank`, `items`, `style_name`, `crafts`, `price`, `currency`, `specification_url`,
-  and no work that needs a craft, which those messages could not tell.
+  `order_code`, `style_code`, and no work that needs a craft, which those messages could not tell.
 * `cancel` is confirmed by state Aborted, also by a factory that does not know the job order. A `store` that comes after
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
@@ -82,6 +82,7 @@ Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 # No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Code = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]  # as the merchant spells it
 Pieces = Annotated[int, Field(ge=0, le=MAX_PIECES)]
 Rank = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]  # what every JSON parser keeps whole
 Counter = Annotated[int, Field(ge=1, le=2_000_000_000)]
@@ -114,18 +115,22 @@ class Destination(_Data):
 
 
 class Item(_Data):
-    """Pieces of one SKU."""
+    """Pieces of one SKU. The codes are the merchant's own, where the catalogue gives them."""
 
     sku_id: Id
     colour: Name
     size: Name | None = None
     quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
+    sku_code: Code | None = None
+    colour_code: Code | None = None
+    size_code: Code | None = None
 
 
 class JobOrder(_Data):
     """Store: pieces of one lot for one factory. `due_on` is the day of arrival at the destination.
 
-    From `rank` on: version 2. Accepting agrees to `price`, of the factory, per piece, in its `currency`.
+    From `rank` on: version 2. Accepting agrees to `price`, of the factory, per piece, in its `currency`. `order_code`
+    and `style_code` are the merchant's own numbers, as the merchant spells them.
     """
 
     job_order_id: Id
@@ -150,6 +155,8 @@ class JobOrder(_Data):
     specification_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=MAX_URL)] | None = (
         None
     )
+    order_code: Code | None = None
+    style_code: Code | None = None
 
     @model_validator(mode="after")
     def _skus_make_the_quantity(self) -> "JobOrder":
@@ -171,7 +178,8 @@ class JobOrder(_Data):
         return self.model_copy(update={"rank": agreed.rank, "revision": agreed.revision}) == agreed
 
 
-ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url")  # by version 2
+_CODES = ("order_code", "style_code")
+ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url", *_CODES)  # by version 2
 
 
 class Start(_Data):

@@ -66,7 +66,8 @@ def merchant_lots(
     lots, lot_skus = make_lots(book[book["quantity"] > 0], skus, held)
     lots["waits"] = "" if settings().plan.orders_in_parts else lots["order_id"].map(unfinished_orders(book))
     cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
-    orders = headers[["order_id", "order_code", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    orders = headers[["order_id", "merchant_order_id", *HEADER]].assign(source="merchant").reset_index(drop=True)
+    orders["order_code"] = headers["order_code"].to_numpy() if "order_code" in headers else None
     # What the lots of an order are worth counts in the currency of their SKUs, whatever the order is paid in.
     counted = lots.groupby("order_id")["currency"].agg(["nunique", "first"]).query("nunique == 1")["first"]
     orders["currency"] = orders["order_id"].map(counted).fillna(orders["currency"])

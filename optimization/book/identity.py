@@ -1,55 +1,55 @@
 """What an order and a lot are called, whatever their labels become.
 
-A merchant's order id is unique within the merchant; the ledger's within all. Who had an id first keeps it, another
-merchant's order of that id is known by one derived from both; the merchant's own stays beside it as order_code.
+A merchant's order id is unique within the merchant; the ledger's is derived from both and unique within all. It follows
+from nothing that anybody else sends; an order that the ledger knows keeps the id that it has there. The merchant's own
+id stays beside it as merchant_order_id.
 A SKU stays in the lot in which the ledger holds it, however its colour or style is spelled since: open work goes on.
 
-In: `held`, the ledger's lots (`orders.held`): order_id, merchant_id, lot_id, sku_id.
+In: `held`, the ledger's orders (`orders.held`): order_id, merchant_id, merchant_order_id, lot_id, sku_id.
 """
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from c2m.ids import derive_id
+from c2m.ids import derive_id, within_all
 
 LOT = ["order_id", "merchant_id", "style_id", "colour"]
-HELD = ["order_id", "merchant_id", "lot_id", "sku_id"]
+OWN = ["merchant_id", "merchant_order_id"]
+HELD = ["order_id", *OWN, "lot_id", "sku_id"]
 NOTHING = pd.DataFrame(columns=HELD, dtype=object)
 
 
 def with_ledger_ids(book: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """The order book under the ledger's ids of orders and parents, the merchant's own as order_code."""
-    names = _order_ids(book, held)
-    own = {name: pd.MultiIndex.from_frame(book[["merchant_id", name]]) for name in ("order_id", "parent_order_id")}
-    parent = pd.Series(names.reindex(own["parent_order_id"]).to_numpy(), book.index)
+    """The order book under the ledger's ids of orders and parents, the merchant's own beside as merchant_order_id."""
+    known = held.drop_duplicates(OWN).set_index(OWN)["order_id"]
     return book.assign(
-        order_code=book["order_id"],
-        order_id=names.reindex(own["order_id"]).to_numpy(),
-        parent_order_id=parent.fillna(book["parent_order_id"]),
+        merchant_order_id=book["order_id"],
+        order_id=_ledger_ids(book, "order_id", known),
+        parent_order_id=_ledger_ids(book, "parent_order_id", known),
     )
 
 
-def _order_ids(book: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
-    """The ledger's id by (merchant_id, order_id) of the merchants."""
-    keys = book[["merchant_id", "order_id"]].drop_duplicates().sort_values(["order_id", "merchant_id"])
-    owner = held.drop_duplicates("order_id").set_index("order_id")["merchant_id"]
-    first = keys.groupby("order_id")["merchant_id"].first()
-    keeps = keys["order_id"].map({**first.to_dict(), **owner.to_dict()}) == keys["merchant_id"]
-    names = [
-        order_id if kept else derive_id("order", merchant_id, order_id)
-        for merchant_id, order_id, kept in zip(keys["merchant_id"], keys["order_id"], keeps, strict=True)
+def _ledger_ids(book: pd.DataFrame, column: str, known: "pd.Series[str]") -> NDArray[np.object_]:
+    """The ledger's of a column of the merchants' own order ids; none where there is none."""
+    own = pd.MultiIndex.from_frame(book[["merchant_id", column]])
+    orders = own.dropna().unique()
+    ids = [
+        within_all(*order) if pd.isna(name) else name for order, name in zip(orders, known.reindex(orders), strict=True)
     ]
-    return pd.Series(names, pd.MultiIndex.from_frame(keys), dtype=object)
+    return pd.Series(ids, orders, dtype=object).reindex(own, fill_value=None).to_numpy()
 
 
 def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
-    """The lot of each row (LOT and sku_id), in its order."""
+    """The lot of each row (LOT, sku_id and, of merchants' orders, merchant_order_id), in its order."""
     known = held.drop_duplicates(["order_id", "sku_id"]).set_index(["order_id", "sku_id"])["lot_id"]
     found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index)
     labels = pd.MultiIndex.from_frame(rows[LOT])
     of_label = found.groupby(labels).min()
     found = found.fillna(pd.Series(of_label.reindex(labels).to_numpy(), rows.index))
     taken = set(held["lot_id"])
-    for key, some in rows[found.isna()].groupby(LOT, sort=False):
+    own = rows if "merchant_order_id" not in rows else rows.assign(order_id=rows["merchant_order_id"])
+    for key, some in own[found.isna()].groupby(LOT, sort=False):
         name = derive_id(*key)
         found[some.index] = derive_id(*key, min(some["sku_id"])) if name in taken else name
     return found

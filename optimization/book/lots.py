@@ -1,6 +1,7 @@
 """SKU lines of orders -> lots (one style-colour of one order, the planning unit) with its SKUs, in ledger columns.
 
-In: lines (merchant_id, order_id, sku_id, quantity in pieces) and the mart `skus`. Minutes are standard, per piece.
+In: lines (merchant_id, order_id, sku_id, quantity in pieces, of merchants' orders merchant_order_id too) and the mart
+`skus`. Minutes are standard, per piece.
 """
 
 import numpy as np
@@ -10,7 +11,8 @@ from c2m.errors import InputError
 from optimization.book.identity import LOT, NOTHING, lot_ids
 
 SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes"]
-TOLD = ["size", "style_name", "specification_url"]  # to the factory, where the catalogue says it
+TOLD = ["style_name", "style_code", "specification_url"]  # of a lot to the factory, where the catalogue says it
+TOLD_OF_SKU = ["size", "sku_code", "colour_code", "size_code"]
 PER_PIECE = {"unit_value": "price", "unit_cost_basis": "cost", **{name: name for name in [*SAM, "sam_minutes"]}}
 
 
@@ -24,14 +26,15 @@ def make_lots(
     held: the lots that the ledger knows, see `identity`.
     """
     known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", "currency", *PER_PIECE.values()]
-    told = {name: None for name in TOLD if name not in skus}
-    rows = lines[["merchant_id", "order_id", "sku_id", "quantity"]].merge(
-        skus.assign(**told)[[*known, *TOLD]], on=["merchant_id", "sku_id"], how="left", validate="many_to_one"
-    )
+    told = [*TOLD, *TOLD_OF_SKU]
+    of_sku = skus.assign(**{name: None for name in told if name not in skus})[[*known, *told]]
+    asked = [name for name in ["merchant_id", "order_id", "merchant_order_id", "sku_id", "quantity"] if name in lines]
+    rows = lines[asked].merge(of_sku, on=["merchant_id", "sku_id"], how="left", validate="many_to_one")
     _refuse_unknown(rows)
     rows["lot_id"] = lot_ids(rows, held)
     by_lot = rows.groupby("lot_id", sort=False)
-    lots = by_lot[[*LOT, "category", "style_name", "specification_url"]].first()
+    lots = by_lot[[*LOT, "category", *TOLD]].first()
+    lots["style_code"] = lots["style_code"].where(by_lot["style_code"].nunique() <= 1)  # never one of several
     lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))
     lots["currency"] = by_lot["currency"].agg(lambda own: " and ".join(sorted(set(own))))
     lots["quantity"] = by_lot["quantity"].sum().astype(np.int64)
@@ -40,7 +43,8 @@ def make_lots(
         lots[column] = total / lots["quantity"]
     lots = lots.assign(shipped=0, state="open").reset_index()
     by_sku = rows.groupby(["lot_id", "sku_id"], sort=False, as_index=False)
-    lot_skus = by_sku.agg(quantity=("quantity", "sum"), size=("size", "first")).assign(shipped=0)
+    facts = {name: (name, "first") for name in TOLD_OF_SKU}
+    lot_skus = by_sku.agg(quantity=("quantity", "sum"), **facts).assign(shipped=0)
     return lots, lot_skus
 
 
@@ -49,13 +53,14 @@ def _union(lists: pd.Series) -> list[str]:
 
 
 def _refuse_unknown(rows: pd.DataFrame) -> None:
-    unknown = rows[rows["style_id"].isna()]
+    unknown = rows[rows["style_id"].isna()].rename(columns={"merchant_order_id": "own_id"})
     if len(unknown):
         raise InputError(
             "order-of-unknown-sku",
             [
-                f"merchant {row.merchant_id}, order {row.order_id}: SKU {row.sku_id} is not in the catalogue; "
-                "send its catalogue row or correct the order line, then run the day again"
+                f"merchant {row.merchant_id}, order {getattr(row, 'own_id', row.order_id)}: "
+                f"SKU {row.sku_id} is not in the catalogue; send its catalogue row or correct the order line, "
+                "then run the day again"
                 for row in unknown.itertuples()
             ],
         )

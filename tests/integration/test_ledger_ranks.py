@@ -37,10 +37,11 @@ LOTS = ("L1", "L2", "L3", "L4")
 def begin(version: int | None = 2, crafts: str = "") -> None:
     """Four lots of one order, 1,000 pieces each, and factory F1 that has said its version."""
     lots = [
-        lot_row(name, crafts=crafts, style_name="Kurta 7", specification_url="https://x.example/7") for name in LOTS
+        lot_row(name, crafts=crafts, style_name="Kurta 7", style_code="7/a", specification_url="https://x.example/7")
+        for name in LOTS
     ]
-    skus = [row | {"size": f"S{row['sku_id'][1]}"} for name in LOTS for row in sku_rows(name)]
-    record([order_row()], lots, skus)
+    skus = [row | {"size": f"S{row['sku_id'][1]}", "sku_code": "7 a"} for name in LOTS for row in sku_rows(name)]
+    record([order_row(order_code="PO/7")], lots, skus)
     with store.session() as session:
         message = compose(Status(online=True, version=version), factory_source("F1"), NOW)
         assert inbox.receive(session, message, "F1", NOW) == "status"

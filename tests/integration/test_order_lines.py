@@ -133,7 +133,8 @@ def test_an_order_waits_for_its_lines_in_quarantine_until_something_settles_them
     (others / "world.yaml").write_text("merchants: [m2]\n")
     ingest(World.load(others))
     asked = book()
-    waits = merchant_lots(asked, published.read("skus"))[1].set_index("order_id")["waits"]
+    headers, lots, _ = merchant_lots(asked, published.read("skus"))
+    waits = lots.set_index(lots["order_id"].map(headers.set_index("order_id")["merchant_order_id"]))["waits"]
     assert {name for name, words in waits.items() if words} == set(names) - {"counted", "whole"}
     assert "1 in quarantine, such as tee-bleu-M (sku_id-unknown)" in waits["corrected"]
     assert "1 in quarantine, such as tee-red-M (quantity-type)" in waits["sent-again"]

@@ -9,7 +9,7 @@ from c2m.errors import InputError
 from c2m.settings import settings
 from optimization.book.currencies import in_currency
 from optimization.book.daily_instance import HEADER, merchant_lots
-from optimization.book.identity import HELD
+from optimization.book.identity import HELD, NOTHING
 from optimization.book.lots import SAM
 from optimization.book.waiting import set_apart
 
@@ -43,6 +43,8 @@ BOOK = book(
 
 def test_one_lot_per_style_colour_and_no_piece_lost() -> None:
     orders, lots, lot_skus = merchant_lots(BOOK, SKUS)
+    own = orders.set_index("order_id")["merchant_order_id"]
+    lots = lots.assign(order_id=lots["order_id"].map(own))
     seen = lots.set_index(["order_id", "style_id", "colour"])["quantity"].to_dict()
     assert seen == {
         ("o1", "s", "red"): 400,
@@ -52,13 +54,13 @@ def test_one_lot_per_style_colour_and_no_piece_lost() -> None:
         ("o3", "z", "red"): 40,
     }
     assert lot_skus.groupby("lot_id")["quantity"].sum().to_dict() == lots.set_index("lot_id")["quantity"].to_dict()
-    assert orders["order_id"].tolist() == ["o1", "o2", "o3"]
+    assert orders["merchant_order_id"].tolist() == ["o1", "o2", "o3"]
     assert (orders["source"] == "merchant").all()
 
 
 def test_facts_per_piece_are_means_over_the_pieces_and_crafts_are_all_that_any_needs() -> None:
-    _, lots, _ = merchant_lots(BOOK, SKUS)
-    red = lots.query("order_id == 'o1' and colour == 'red'").iloc[0]
+    _, lots, _ = merchant_lots(BOOK[BOOK["order_id"] == "o1"], SKUS)
+    red = lots.set_index("colour").loc["red"]
     assert red["sam_minutes"] == pytest.approx(17.5)
     assert red["unit_value"] == pytest.approx(22.5)
     assert red["unit_cost_basis"] == pytest.approx(10.5)
@@ -67,8 +69,10 @@ def test_facts_per_piece_are_means_over_the_pieces_and_crafts_are_all_that_any_n
 
 def test_cancelled_orders_are_cancelled() -> None:
     orders, lots, _ = merchant_lots(BOOK, SKUS)
-    assert orders.set_index("order_id")["state"].to_dict() == {"o1": "open", "o2": "cancelled", "o3": "open"}
-    assert lots.groupby("order_id")["state"].agg(set).to_dict() == {"o1": {"open"}, "o2": {"cancelled"}, "o3": {"open"}}
+    assert orders.set_index("merchant_order_id")["state"].to_dict() == {"o1": "open", "o2": "cancelled", "o3": "open"}
+    assert lots.groupby("order_id")["state"].agg(set).to_dict() == {
+        order_id: {state} for order_id, state in orders.set_index("order_id")["state"].items()
+    }
 
 
 def test_ids_do_not_depend_on_rows_or_quantities() -> None:
@@ -87,19 +91,50 @@ def test_unknown_skus_are_named_all_at_once() -> None:
 
 def held(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> pd.DataFrame:
     """As the ledger would hold them."""
-    return lot_skus.merge(lots[["lot_id", "order_id", "merchant_id"]], on="lot_id")[HELD]
+    of_order = lot_skus.merge(lots[["lot_id", "order_id"]], on="lot_id")
+    return orders[["order_id", "merchant_id", "merchant_order_id"]].merge(of_order, on="order_id", how="left")[HELD]
 
 
-def test_two_merchants_may_have_an_order_of_one_id() -> None:
-    other = book(("a", "o1", "red-S", 7, "open"))
+def test_ids_follow_from_nothing_that_another_merchant_sends() -> None:
+    other = book(("a", "o1", "red-S", 7, "open")).assign(parent_order_id="o2")
     skus = pd.concat([SKUS, SKUS[SKUS["merchant_id"] == "n"].assign(merchant_id="a")])
     alone = merchant_lots(BOOK, skus)
-    orders, lots, lot_skus = merchant_lots(pd.concat([BOOK, other]), skus, held(*alone))
-    assert orders["order_id"].is_unique and orders["order_code"].tolist() == ["o1", "o2", "o3", "o1"]
-    pd.testing.assert_frame_equal(lots[lots["merchant_id"] != "a"].reset_index(drop=True), alone[1])
-    again = merchant_lots(pd.concat([other, BOOK]), skus, held(orders, lots, lot_skus))
-    assert set(again[0]["order_id"]) == set(orders["order_id"]) and set(again[1]["lot_id"]) == set(lots["lot_id"])
+    for ledger in (NOTHING, held(*alone)):
+        orders, lots, lot_skus = merchant_lots(pd.concat([other, BOOK]), skus, ledger)
+        assert orders["order_id"].is_unique and orders["merchant_order_id"].tolist() == ["o1", "o1", "o2", "o3"]
+        assert orders["order_id"].str.fullmatch("o[123]-[0-9a-f]{16}").all()
+        assert orders["parent_order_id"].iloc[0] not in set(orders["order_id"]), "the o2 of another is no parent"
+        for whole, part in zip((orders, lots), alone[:2], strict=True):
+            seen = whole[whole["merchant_id"] != "a"].reset_index(drop=True)
+            pd.testing.assert_frame_equal(seen, part, check_dtype=False)
     assert lot_skus["quantity"].sum() == alone[2]["quantity"].sum() + 7
+
+
+def test_an_order_keeps_the_id_that_an_older_ledger_gave_it() -> None:
+    orders, lots, lot_skus = merchant_lots(BOOK, SKUS)
+    before = dict(zip(orders["order_id"], ["o1", "o2", "a-uuid-of-before"], strict=True))
+    ledger = held(*(frame.assign(order_id=frame["order_id"].map(before)) for frame in (orders, lots)), lot_skus)
+    ledger.loc[ledger["order_id"] == "o2", ["lot_id", "sku_id"]] = None  # an order without lots is known too
+    repeat = book(("m", "o4", "dress", 1, "open"), ("n", "o2", "red-S", 1, "open")).assign(parent_order_id="o1")
+    again, of_old, _ = merchant_lots(pd.concat([BOOK, repeat]), SKUS, ledger)
+    names = again.set_index(["merchant_id", "merchant_order_id"])["order_id"]
+    assert [names["m", "o1"], names["m", "o2"], names["n", "o3"]] == ["o1", "o2", "a-uuid-of-before"]
+    assert names["n", "o2"].startswith("o2-"), "who else has an order of that id is no matter"
+    parents = again.set_index(["merchant_id", "merchant_order_id"])["parent_order_id"]
+    assert parents["m", "o4"] == "o1" and parents["n", "o2"].startswith("o1-")
+    assert set(of_old.loc[of_old["order_id"].isin(["o1", "a-uuid-of-before"]), "lot_id"]) <= set(lots["lot_id"])
+
+
+def test_codes_go_beside_ids_and_a_lot_has_none_of_several() -> None:
+    codes = {"sku_code": ["红/1", "红/2", None, None, "a"], "colour_code": ["01", "1", None, None, None]}
+    coded = SKUS.assign(**codes, size_code=None, style_code=["款/7", "款/7", "款/7", None, "b"])
+    lines = BOOK.assign(order_code=BOOK["order_id"].map({"o1": "PO/红 1", "o2": "PO 2"}))
+    orders, lots, lot_skus = merchant_lots(lines, coded)
+    assert orders["order_code"].fillna("").tolist() == ["PO/红 1", "PO 2", ""]
+    assert lots["style_code"].fillna("").tolist() == ["款/7", "款/7", "款/7", "", "b"]
+    assert lot_skus[["sku_code", "colour_code"]].to_numpy().tolist()[:2] == [["红/1", "01"], ["红/2", "1"]]
+    apart = coded.assign(style_code=["款/7", "款 7", "款/7", None, "b"])
+    assert merchant_lots(lines, apart)[1]["style_code"].fillna("").tolist()[:2] == ["", "款/7"]
 
 
 def test_a_lot_stays_itself_whatever_its_colour_and_style_are_called() -> None:
@@ -122,13 +157,14 @@ def test_lots_that_cannot_be_planned_are_set_apart_with_the_reason() -> None:
     many = pd.DataFrame(shirts, columns=SKUS.columns[:9]).assign(currency="USD", **dict.fromkeys(SAM, 2.0))
     lines = book(*[("m", "big", f"k{i}", 2, "open") for i in range(1001)])
     _, lots, _ = set_apart(*merchant_lots(pd.concat([BOOK, lines]), pd.concat([SKUS, many])), "USD")
-    assert lots.set_index("order_id")["waits"].loc["big"].startswith("1001 SKUs of one style and colour")
-    assert (lots.loc[lots["order_id"] != "big", "waits"] == "").all()
+    is_big = lots["order_id"].str.startswith("big-")
+    assert lots.loc[is_big, "waits"].item().startswith("1001 SKUs of one style and colour")
+    assert (lots.loc[~is_big, "waits"] == "").all()
     yen = SKUS.assign(currency=SKUS["currency"].where(SKUS["merchant_id"] != "n", "JPY"))
     orders, lots, _ = set_apart(*merchant_lots(BOOK, yen), "USD")
-    waits = lots.set_index("order_id")["waits"]
-    assert waits["o3"].startswith("counts in JPY, the plan in USD") and set(waits.drop("o3")) == {""}
-    assert orders.set_index("order_id")["currency"].to_dict()["o3"] == "JPY", "of what its lots are worth"
+    waits = lots.set_index("merchant_id")["waits"]
+    assert waits["n"].startswith("counts in JPY, the plan in USD") and set(waits.drop("n")) == {""}
+    assert orders.set_index("merchant_id")["currency"].to_dict()["n"] == "JPY", "of what its lots are worth"
 
 
 def test_money_counts_in_the_currency_of_the_plan_as_far_as_rates_go() -> None:
@@ -142,10 +178,11 @@ def test_money_counts_in_the_currency_of_the_plan_as_far_as_rates_go() -> None:
     assert counted["price"].tolist() == pytest.approx([30, 20, 20 * 0.0064, 50 * 0.0064, 9])
     assert counted["sam_minutes"].equals(SKUS["sam_minutes"])
     _, lots, _ = set_apart(*merchant_lots(BOOK, counted), "USD")
-    assert set(lots.loc[lots["waits"] != "", "order_id"]) == {"o3"}
+    assert set(lots.loc[lots["waits"] != "", "merchant_id"]) == {"n"}
     mixed = SKUS.assign(currency=SKUS["currency"].where(SKUS["sku_id"] != "red-S", "EUR"))
     _, lots, _ = set_apart(*merchant_lots(BOOK, mixed), "USD")
-    assert lots.loc[lots["waits"].str.startswith("counts in EUR and USD"), "order_id"].tolist() == ["o1"]
+    mixed_orders = lots.loc[lots["waits"].str.startswith("counts in EUR and USD"), "order_id"]
+    assert mixed_orders.str.startswith("o1-").tolist() == [True]
 
 
 def test_what_has_come_of_an_order_is_planned_where_parts_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ Pieces = dict[str, int]  # by sku_id
 Turn = tuple[bool, int, date, str]  # see `_in_plan`
 _BEFORE_ALL: Turn = (False, 0, date.min, "")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PICTURES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}  # of control characters, such as U+2409 of tab
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -64,7 +65,7 @@ class _Desk:
     cancelling: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)  # of the messages, by factory that has said it
-    sizes: dict[str, dict[str, str]] = field(default_factory=dict)  # per lot, by sku_id
+    words: dict[str, dict[str, dict[str, str | None]]] = field(default_factory=dict)  # TOLD, per lot, by sku_id
     ranks: dict[Pair, int | None] = field(default_factory=dict)
     ranked_anew: list[tuple[JobOrder, PlanAllocation]] = field(default_factory=list)
     turns: dict[str, Turn] = field(default_factory=dict)  # per job order that is written to
@@ -145,7 +146,7 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
         desk.orders |= {o.order_id: o for o in session.scalars(select(Order).where(Order.order_id.in_(of_lots)))}
         desk.rooms |= _rooms(session, some)
         desk.skus |= _live_skus(session, some)
-        desk.sizes |= _sizes(session, some)
+        desk.words |= _words(session, some)
         pairs = select(JobOrder.lot_id, JobOrder.factory_id, func.count()).where(JobOrder.lot_id.in_(some))
         counts = session.execute(pairs.group_by(JobOrder.lot_id, JobOrder.factory_id))
         desk.attempts |= {(lot_id, factory_id): count for lot_id, factory_id, count in counts}
@@ -161,12 +162,13 @@ def _rooms(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
     return rooms
 
 
-def _sizes(session: Session, lot_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    sizes: dict[str, dict[str, str]] = defaultdict(dict)
-    known = (LotSku.lot_id.in_(lot_ids), LotSku.size.is_not(None))
-    for lot_id, sku_id, size in session.execute(select(LotSku.lot_id, LotSku.sku_id, LotSku.size).where(*known)):
-        sizes[lot_id][sku_id] = size
-    return sizes
+def _words(session: Session, lot_ids: Sequence[str]) -> dict[str, dict[str, dict[str, str | None]]]:
+    """Size and codes of the SKUs of lots, as a message can carry them."""
+    words: dict[str, dict[str, dict[str, str | None]]] = defaultdict(dict)
+    for sku in session.scalars(select(LotSku).where(LotSku.lot_id.in_(lot_ids))):
+        codes = {name: _tellable_code(getattr(sku, name)) for name in orders.CODES}
+        words[sku.lot_id][sku.sku_id] = {"size": _tellable_text(sku.size), **codes}
+    return words
 
 
 def _live_skus(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
@@ -317,6 +319,8 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         price=None if pair.price is None else float(pair.price),
         currency=None if pair.price is None else pair.currency,
         specification_url=_tellable_address(lot.specification_url),
+        order_code=_tellable_code(order.order_code or order.merchant_order_id),
+        style_code=_tellable_code(lot.style_code),
     )
     told = offer.of_version(desk.versions.get(job.factory_id, 1))
     desk.letters.append(Letter(job.factory_id, told, desk.at))
@@ -331,11 +335,10 @@ def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
 
 
 def _items(desk: _Desk, lot: Lot, skus: Pieces) -> Iterator[dict[str, Any]]:
-    sizes, colour = desk.sizes.get(lot.lot_id, {}), _tellable_text(lot.colour)
+    words, colour = desk.words.get(lot.lot_id, {}), _tellable_text(lot.colour)
     for sku_id, share in skus.items():
         if share:
-            size = _tellable_text(sizes.get(sku_id))
-            yield {"sku_id": sku_id, "colour": colour, "size": size, "quantity": share}
+            yield {"sku_id": sku_id, "colour": colour, "quantity": share, **words.get(sku_id, {})}
 
 
 def _tellable_text(text: str | None) -> str | None:
@@ -344,6 +347,11 @@ def _tellable_text(text: str | None) -> str | None:
     One such cell would otherwise stop the release of the whole plan.
     """
     return text and _CONTROL.sub(" ", text)
+
+
+def _tellable_code(code: str | None) -> str | None:
+    """The same of a code, in which two different ones must not become one."""
+    return code and code.translate(_PICTURES)
 
 
 def _tellable_address(url: str | None) -> str | None:

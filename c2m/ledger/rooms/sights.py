@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from c2m.ledger.orders import number
 from c2m.ledger.states import UNFINISHED, JobState
 from c2m.ledger.store import Scope, frame
 from c2m.ledger.tables import JobOrder, Lot, LotSku, Order, Promise
@@ -19,9 +20,7 @@ ORDER = ("merchant_id", "source", "state", "placed_on", "due_on", "currency", "c
 JOB = ("state", "quantity", "good_pieces", "shipped", "defects", "start_on", "due_on", "rank", "accept_by", "reason")
 Sort = Literal["due_on", "placed_on", "code", "merchant_id", "state"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-# What people call an order: the merchant's own code, else the id under which the merchant sent it; of what we order
-# to restock there is neither.
-CODE = case((Order.source == "merchant", func.coalesce(Order.order_code, Order.order_id)), else_=Order.order_code)
+CODE = number()
 STYLE = func.coalesce(Lot.style_name, Lot.style_id)
 _LOST: tuple[JobState, ...] = ("Refused", "Expired", "Aborted")
 
@@ -85,7 +84,7 @@ def _wanted(scope: Scope, wanted: Wanted) -> list[ColumnElement[bool]]:
     if text := wanted.text.strip():
         of_order = select(Lot.lot_id).where(Lot.order_id == Order.order_id)
         named = or_(*(column.icontains(text, autoescape=True) for column in (Lot.style_name, Lot.style_id, Lot.colour)))
-        own = (Order.order_code, Order.order_id, Order.merchant_id)
+        own = (Order.order_code, Order.merchant_order_id, Order.order_id, Order.merchant_id)
         conditions.append(
             or_(*(column.icontains(text, autoescape=True) for column in own), of_order.where(named).exists())
         )

@@ -22,11 +22,12 @@ from c2m.wire.messages import CANCEL, STORE
 
 @dataclass(frozen=True)
 class Item:
-    """Pieces of a SKU."""
+    """Pieces of a SKU. codes: the merchant's own of SKU, colour and size, '' where there is none."""
 
     sku_id: str
     colour: str
     size: str
+    codes: tuple[str, str, str]
     quantity: int
     good_pieces: int
     shipped: int
@@ -42,6 +43,7 @@ class Job:
     code: str
     merchant_id: str
     style_name: str
+    style_code: str
     colour: str
     state: str
     has_begun: bool
@@ -71,9 +73,10 @@ def of_factory(session: Session, job_order_id: str, scope: Scope) -> Job | None:
         job_order_id=job_order_id,
         factory_id=job.factory_id,
         order_id=job.order_id,
-        code=order.order_code or (order.order_id if order.source == "merchant" else ""),
+        code=order.order_code or order.merchant_order_id or "",
         merchant_id=job.merchant_id,
         style_name=lot.style_name or lot.style_id,
+        style_code=lot.style_code or "",
         colour=lot.colour,
         state=job.state,
         has_begun=job.has_begun,
@@ -120,11 +123,13 @@ def _acts(job: JobOrder, question: str) -> tuple[str, ...]:
 
 
 def _items(session: Session, job: JobOrder, lot: Lot) -> tuple[Item, ...]:
-    sizes = select(LotSku.sku_id, LotSku.size).where(LotSku.lot_id == lot.lot_id)
-    named = dict(session.execute(sizes).tuples().all())
+    skus = {sku.sku_id: sku for sku in session.scalars(select(LotSku).where(LotSku.lot_id == lot.lot_id))}
     held = select(JobOrderSku).where(JobOrderSku.job_order_id == job.job_order_id).order_by(JobOrderSku.sku_id)
     return tuple(
-        Item(one.sku_id, lot.colour, named.get(one.sku_id) or "", one.quantity, one.good_pieces, one.shipped)
-        for one in session.scalars(held)
-        if one.quantity or one.good_pieces
+        _item(skus[one.sku_id], lot.colour, one) for one in session.scalars(held) if one.quantity or one.good_pieces
     )
+
+
+def _item(sku: LotSku, colour: str, made: JobOrderSku) -> Item:
+    codes = sku.sku_code or "", sku.colour_code or "", sku.size_code or ""
+    return Item(sku.sku_id, colour, sku.size or "", codes, made.quantity, made.good_pieces, made.shipped)

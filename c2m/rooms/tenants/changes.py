@@ -13,6 +13,7 @@ import pandas as pd
 
 from c2m import clock
 from c2m.ids import derive_id
+from c2m.ledger import orders
 from c2m.ledger.rooms import tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.states import OPEN_TICKETS, TicketKind
@@ -24,8 +25,9 @@ _ORDERS, _LINES = "merchant_orders", "merchant_order_lines"
 
 @dataclass(frozen=True)
 class Order:
-    """An order as its merchant has sent it. lines: of its feed, one row per line."""
+    """An order as its merchant has sent it. order_id: the ledger's. lines: of its feed, one row per line."""
 
+    order_id: str
     header: dict[str, Any]
     lines: pd.DataFrame
 
@@ -52,10 +54,12 @@ class Wish:
 
 def sent(grant: Grant, order_id: str) -> Order | None:
     """An order as its merchant has sent it last; None where it has not: the platform's own, or nobody's."""
-    headers = landed.own(_ORDERS, grant.scope, order_id=order_id)
+    with reading() as s:
+        own_id = orders.own_id(s, grant.scope, order_id)
+    headers = landed.own(_ORDERS, grant.scope, order_id=own_id)
     if headers.empty:
         return None
-    return Order(landed.records(headers)[0], landed.own(_LINES, grant.scope, order_id=order_id))
+    return Order(order_id, landed.records(headers)[0], landed.own(_LINES, grant.scope, order_id=own_id))
 
 
 def pieces_wish(order: Order, asked: Mapping[str, int]) -> Wish | None:
@@ -97,13 +101,12 @@ def ask(grant: Grant, order: Order, wish: Wish, note: str, nonce: str) -> list[d
     list of dict
         What the feed's rules say against it (record, rule, seen, advice); then nothing was changed or kept.
     """
-    order_id = str(order.header["order_id"])
-    ticket_id = derive_id("room-ticket", order_id, nonce)
+    ticket_id = derive_id("room-ticket", order.order_id, nonce)
     for feed, rows in _rows(order, wish).items():
         arrived = landed.write(grant.scope, feed, rows, ticket_id)
         if arrived.faults or arrived.outcome.problems:
             return arrived.faults or [{"record": 0, "rule": "file", "seen": arrived.outcome.problems, "advice": ""}]
-    kept = {"ticket_id": ticket_id, "order_id": order_id, "merchant_id": order.header["merchant_id"]}
+    kept = {"ticket_id": ticket_id, "order_id": order.order_id, "merchant_id": order.header["merchant_id"]}
     with session() as s:
         what = {"kind": wish.kind, "asked": wish.asked, "before": wish.before, "note": note[:1000]}
         tickets.ask(s, kept | what | {"person": grant.person, "at": clock.now()})

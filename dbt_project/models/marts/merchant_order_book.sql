@@ -11,6 +11,7 @@ with quarantined as (
 select
     o.merchant_id,
     o.order_id,
+    o.order_code,
     l.sku_id,
     l.order_line_id,
     s.style_id,

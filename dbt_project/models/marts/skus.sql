@@ -59,6 +59,8 @@ select
     c.style_name,
     c.style_code,
     c.sku_code,
+    c.colour_code,
+    c.size_code,
     c.specification_url,
     c.sam_cut_minutes,
     c.sam_sew_minutes,

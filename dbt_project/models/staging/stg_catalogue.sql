@@ -18,6 +18,8 @@ select
     style_name,
     style_code,
     sku_code,
+    colour_code,
+    size_code,
     specification_url
 from {{ source('landing', 'catalogue') }}
 where known_at < {{ cut_off() }}

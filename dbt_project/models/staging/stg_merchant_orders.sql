@@ -1,6 +1,7 @@
 select
     merchant_id,
     order_id,
+    order_code,
     placed_on,
     release_on,
     due_on,
