@@ -530,7 +530,6 @@ PRODUCED: dict[str, dict[str, str]] = {
         "order_code": "VARCHAR",
         "known_at": "TIMESTAMP",
         "merchant_order_id": "VARCHAR",
-        "order_code": "VARCHAR",
     },
     "ledger_lots": {
         "lot_id": "VARCHAR",

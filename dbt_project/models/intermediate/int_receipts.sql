@@ -14,17 +14,20 @@ counting as (
     select distinct merchant_id from places
 ),
 
--- An order goes by the merchant's number and by ours; where two say the same, the merchant's holds.
+-- An order goes by its id in the merchant's feed, by the merchant's number and by our id; where two say the same, that
+-- order of these holds.
 order_names as (
-    select merchant_id, order_id, order_code as own_name from {{ ref('stg_ledger_orders') }}
-    where order_code is not null
+    select merchant_id, order_id, merchant_order_id as own_name, 1 as rank from {{ ref('stg_ledger_orders') }}
     union all
-    select merchant_id, order_id, order_id as own_name from {{ ref('stg_ledger_orders') }}
+    select merchant_id, order_id, order_code as own_name, 2 as rank from {{ ref('stg_ledger_orders') }}
+    union all
+    select merchant_id, order_id, order_id as own_name, 3 as rank from {{ ref('stg_ledger_orders') }}
 ),
 
 orders as (
     select * from order_names
-    qualify row_number() over (partition by merchant_id, own_name order by order_id = own_name) = 1
+    where own_name is not null
+    qualify row_number() over (partition by merchant_id, own_name order by rank, order_id) = 1
 ),
 
 shipped as (

@@ -2,6 +2,7 @@ select
     order_id,
     merchant_id,
     source,
+    merchant_order_id,
     order_code,
     parent_order_id,
     tolerance_share,
