@@ -9,6 +9,11 @@ def derive_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE_URL, "c2m:" + "\x1f".join(map(str, parts))))
 
 
+def placed_id(merchant_id: str, code: str) -> str:
+    """The id of an order that is placed here, not sent by file: it follows from the merchant and its number."""
+    return derive_id("room-order", merchant_id, code)
+
+
 def within_all(tenant: str, own_id: str) -> str:
     """An id that is unique among all tenants, of one that is unique within its own and stays readable in it."""
     return f"{own_id[:47]}-{hashlib.sha256(f'{tenant} {own_id}'.encode()).hexdigest()[:16]}"

@@ -1,18 +1,18 @@
 """What an order and a lot are called, whatever their labels become.
 
 A merchant's order id is unique within the merchant; the ledger's is derived from both and unique within all. It follows
-from nothing that anybody else sends; an order that the ledger knows keeps the id that it has there. The merchant's own
-id stays beside it as merchant_order_id.
+from nothing that anybody else sends; an order that the ledger knows keeps the id that it has there, and one that was
+placed here the id that it was given then. The merchant's own id stays beside it as merchant_order_id.
 A SKU stays in the lot in which the ledger holds it, however its colour or style is spelled since: open work goes on.
 
 In: `held`, the ledger's orders (`orders.held`): order_id, merchant_id, merchant_order_id, lot_id, sku_id.
 """
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from collections.abc import Mapping
 
-from c2m.ids import derive_id, within_all
+import pandas as pd
+
+from c2m.ids import derive_id, placed_id, within_all
 
 LOT = ["order_id", "merchant_id", "style_id", "colour"]
 OWN = ["merchant_id", "merchant_order_id"]
@@ -22,22 +22,31 @@ NOTHING = pd.DataFrame(columns=HELD, dtype=object)
 
 def with_ledger_ids(book: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """The order book under the ledger's ids of orders and parents, the merchant's own beside as merchant_order_id."""
-    known = held.drop_duplicates(OWN).set_index(OWN)["order_id"]
+    headers = book.drop_duplicates(["merchant_id", "order_id"])
+    codes = headers["order_code"] if "order_code" in headers else [None] * len(headers)
+    orders = zip(headers["merchant_id"], headers["order_id"], codes, strict=True)
+    names = {(who, own): _ledger_id(who, own, code) for who, own, code in orders}
+    known = held.drop_duplicates(OWN)
+    names |= dict(zip(zip(*(known[name] for name in OWN), strict=True), known["order_id"], strict=True))
+    ours = {(who, order_id): order_id for who, order_id in zip(known["merchant_id"], known["order_id"], strict=True)}
     return book.assign(
         merchant_order_id=book["order_id"],
-        order_id=_ledger_ids(book, "order_id", known),
-        parent_order_id=_ledger_ids(book, "parent_order_id", known),
+        order_id=_named(book, "order_id", names),
+        parent_order_id=_named(book, "parent_order_id", ours | names),  # of which merchants are told our ids too
     )
 
 
-def _ledger_ids(book: pd.DataFrame, column: str, known: "pd.Series[str]") -> NDArray[np.object_]:
-    """The ledger's of a column of the merchants' own order ids; none where there is none."""
-    own = pd.MultiIndex.from_frame(book[["merchant_id", column]])
-    orders = own.dropna().unique()
+def _ledger_id(merchant_id: str, own_id: str, code: object) -> str:
+    return own_id if code and own_id == placed_id(merchant_id, str(code)) else within_all(merchant_id, own_id)
+
+
+def _named(book: pd.DataFrame, column: str, names: Mapping[tuple[str, str], str]) -> "pd.Series[str]":
+    """The ledger's ids of a column of the merchants' own order ids; none where there is none."""
     ids = [
-        within_all(*order) if pd.isna(name) else name for order, name in zip(orders, known.reindex(orders), strict=True)
+        None if pd.isna(own) else names.get((who, own)) or within_all(who, own)
+        for who, own in zip(book["merchant_id"], book[column], strict=True)
     ]
-    return pd.Series(ids, orders, dtype=object).reindex(own, fill_value=None).to_numpy()
+    return pd.Series(ids, book.index, dtype=object)
 
 
 def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from c2m.errors import InputError
+from c2m.ids import placed_id
 from c2m.settings import settings
 from optimization.book.currencies import in_currency
 from optimization.book.daily_instance import HEADER, merchant_lots
@@ -123,6 +124,15 @@ def test_an_order_keeps_the_id_that_an_older_ledger_gave_it() -> None:
     parents = again.set_index(["merchant_id", "merchant_order_id"])["parent_order_id"]
     assert parents["m", "o4"] == "o1" and parents["n", "o2"].startswith("o1-")
     assert set(of_old.loc[of_old["order_id"].isin(["o1", "a-uuid-of-before"]), "lot_id"]) <= set(lots["lot_id"])
+
+
+def test_an_order_that_was_placed_here_keeps_the_id_that_it_was_given_then() -> None:
+    placed = placed_id("m", "PO/红 1")
+    lines = book(("m", placed, "dress", 1, "open"), ("n", placed, "red-S", 1, "open")).assign(order_code="PO/红 1")
+    repeat = book(("m", "o4", "dress", 1, "open")).assign(parent_order_id=placed)
+    names = merchant_lots(pd.concat([lines, repeat], ignore_index=True), SKUS)[0].set_index("merchant_id")
+    assert names.loc["m", "order_id"].iloc[0] == placed == names.loc["m", "parent_order_id"].iloc[1]
+    assert names.loc["n", "order_id"] != placed, "nobody takes the id of another"
 
 
 def test_codes_go_beside_ids_and_a_lot_has_none_of_several() -> None:

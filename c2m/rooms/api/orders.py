@@ -7,6 +7,7 @@ import pandas as pd
 from fastapi import APIRouter, Query, Response
 
 from c2m.errors import InputError
+from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.store import reading
@@ -77,7 +78,7 @@ def orders(caller: Caller, after: Id | None = None, limit: Annotated[int, Query(
 def order(caller: Caller, order_id: InPath) -> OrderWhole:
     """An order: its state, its promise with probability, what it waits for, how far each factory is."""
     row = _row(caller, order_id)
-    scope = view(caller).scope
+    scope, order_id = view(caller).scope, row["order_id"]
     with reading() as s:
         jobs, pieces = standing.job_orders(s, scope, order_id), standing.pieces(s, scope, order_id)
     counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
@@ -105,21 +106,21 @@ def change(caller: Caller, key: Key, order_id: InPath, asked: ChangeIn, response
 @routes.get("/orders/{order_id}/changes")
 def asked(caller: Caller, order_id: InPath) -> list[ChangeOut]:
     """The changes of an order, the newest first."""
-    _row(caller, order_id)
+    order_id = _row(caller, order_id)["order_id"]
     with reading() as s:
         rows = tickets.of_orders(s, view(caller).scope, order_id)
     return [_ticket(row) for row in landed.records(rows)]
 
 
 def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
-    found = changes.sent(caller, order_id)
     with reading() as s:
-        known = not standing.orders(s, view(caller).scope, order_id).empty
-    if found is None or not known:
+        known = find(s, view(caller).scope, order_id)
+    found = changes.sent(caller, known) if known else None
+    if found is None or known is None:
         detail = "no plan has this order yet, it is not one that you sent, or there is none: look at GET /orders"
         raise ProblemError(404, "no-such-order", detail)
     wish = _wish(found, asked)
-    waiting = changes.open_of(caller, order_id)
+    waiting = changes.open_of(caller, known)
     if wish is None:
         raise ProblemError(409, "nothing-new", "this is how the order is already")
     if wish.kind in waiting or "cancel" in waiting:
@@ -127,7 +128,7 @@ def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
     if faults := changes.ask(caller, found, wish, asked.note, nonce):
         raise refused(faults)
     with reading() as s:
-        rows = tickets.of_orders(s, view(caller).scope, order_id)
+        rows = tickets.of_orders(s, view(caller).scope, known)
     return next(_ticket(row).model_dump(mode="json") for row in landed.records(rows) if row["kind"] == wish.kind)
 
 
@@ -153,15 +154,14 @@ def _ticket(row: Row) -> ChangeOut:
 def _rows(caller: Grant) -> list[Row]:
     """Their orders: those that a plan has taken up, and those that have only come in."""
     with reading() as s:
-        known = _plain(standing.orders(s, view(caller).scope))
-    there = {row["order_id"] for row in known}
+        known, there = _plain(standing.orders(s, view(caller).scope)), own_ids(s, view(caller).scope)
     headers = landed.own("merchant_orders", view(caller).scope)
     fresh = [_fresh(row) for row in _plain(headers[~headers["order_id"].isin(there)])]
     return sorted([*known, *fresh], key=lambda row: (str(row["due_on"])[:10], row["order_id"]))
 
 
 def _row(caller: Grant, order_id: str) -> Row:
-    """One of theirs.
+    """One of theirs, by our id or theirs.
 
     Raises
     ------
@@ -169,7 +169,8 @@ def _row(caller: Grant, order_id: str) -> Row:
         There is none of this id, or it is somebody else's.
     """
     with reading() as s:
-        known = _plain(standing.orders(s, view(caller).scope, order_id))
+        name = find(s, view(caller).scope, order_id) or order_id
+        known = _plain(standing.orders(s, view(caller).scope, name))
     if known:
         return known[0]
     headers = _plain(landed.own("merchant_orders", view(caller).scope, order_id=order_id))

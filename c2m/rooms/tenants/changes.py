@@ -55,7 +55,7 @@ class Wish:
 def sent(grant: Grant, order_id: str) -> Order | None:
     """An order as its merchant has sent it last; None where it has not: the platform's own, or nobody's."""
     with reading() as s:
-        own_id = orders.own_id(s, grant.scope, order_id)
+        own_id = orders.own_id(s, grant.scope, order_id) or order_id  # that no plan has taken up yet
     headers = landed.own(_ORDERS, grant.scope, order_id=own_id)
     if headers.empty:
         return None

@@ -13,7 +13,7 @@ import pandas as pd
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.ids import derive_id
+from c2m.ids import placed_id
 from c2m.ledger.store import Scope
 from c2m.rooms.tenants import landed
 from c2m.settings import settings
@@ -35,7 +35,7 @@ class NewOrder:
 
 def order_id_of(merchant_id: str, code: str) -> str:
     """The id of the order that a merchant calls so."""
-    return derive_id("room-order", merchant_id, code)
+    return placed_id(merchant_id, code)
 
 
 def place(scope: Scope, new: NewOrder) -> landed.Arrived | None:
