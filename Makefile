@@ -69,6 +69,7 @@ bench: .venv/bench-installed
 bench-forecast: .venv/bench-installed
 	$(BIN)/python -m benchmarks.forecast.amazon
 	$(BIN)/python -m benchmarks.forecast.orange_juice
+	$(BIN)/python -m benchmarks.forecast.kinds
 	$(BIN)/python -m benchmarks.forecast.new_styles
 	$(BIN)/python -m benchmarks.forecast.scale
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import ratio
@@ -22,13 +23,16 @@ MEDIAN = QUANTILE_LEVELS.index(0.5)
 
 
 def level(fold: Fold, policy: ForecastPolicy) -> Floats:
-    """(N, horizon, levels): quantiles of the engine fed demand as it is."""
+    """(N, horizon, levels): quantiles of the engine fed demand as it is; nan with too little to learn from."""
     cells = fold.cells
     asked = np.zeros(fold.panel.y.shape, dtype=bool)
     asked[cells.series, cells.target] = True
     panel = replace(fold.panel, asked=asked)
     recipe = policy.model_copy(update={"horizon_days": min(fold.horizon, 90)})
-    frame = forecast(panel, "wape", train(panel, recipe, totals=False).scorer())
+    try:
+        frame = forecast(panel, "wape", train(panel, recipe, totals=False).scorer())
+    except InputError:
+        return np.full((*fold.target.shape, len(QUANTILES)), np.nan)
     return fold.matrix(frame[QUANTILES].to_numpy())
 
 

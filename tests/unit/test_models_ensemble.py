@@ -91,6 +91,12 @@ def test_many_zeros_are_forecast_by_members_for_them() -> None:
     assert any("sparse series" in words for words in found.words)
 
 
+@pytest.mark.parametrize("months", [2, 5, 13, 20])
+def test_a_history_of_hardly_a_season_is_forecast(months: int) -> None:
+    found = answer(ahead(monthly(4, months)[0], 2)).frame
+    assert np.isfinite(found[["point", *QUANTILES]].to_numpy()).all()
+
+
 def test_each_model_can_be_asked_for_by_name() -> None:
     panel = ahead(monthly(4, 48)[0], 6)
     for model in MODELS:
