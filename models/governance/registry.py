@@ -187,6 +187,8 @@ def _log_backtest(backtest: Backtest) -> None:
 def _log_model(trained: Trained, panel: Panel) -> str:
     """Logs the model from code, boosters as UBJSON beside it; returns its URI."""
     example = matrix(panel, Cells(*(np.array([at] * 2) for at in (0, panel.end - 1, panel.end))))
+    # MLflow compares the names with a range, which text of its own type in pandas 2.3 refuses; pandas 3 does not.
+    example = example.set_axis(example.columns.astype(object), axis=1)
     with tempfile.TemporaryDirectory() as folder:
         trained.save(Path(folder, "model"))
         code = Path(folder, "models")  # what the model imports travels with it, under the name by which it is imported
