@@ -239,6 +239,7 @@ def table(panel: Panel, horizon: int, origins: int) -> pd.DataFrame:
     said, parts = auto.Said(panel, horizon, settings().forecast), []
     for back in range(horizon * origins, 0, -horizon):
         found = {name: call() for name, call in contestants(said, back).items()}
+        found = {name: quantiles for name, quantiles in found.items() if np.isfinite(quantiles).any()}
         actual, scale = said.fold(back).actual(panel), blend.scales(said.fold(back).panel)[:, None]
         seen = np.isfinite(actual) & np.all([np.isfinite(q).all(axis=-1) for q in found.values()], axis=0)
         for name, quantiles in found.items():

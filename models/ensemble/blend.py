@@ -131,8 +131,9 @@ class Spread:
 
         Each is divided by what its series erred by on the *other* folds, as the forecast's will be.
         """
-        size = np.abs(error)
-        size = tamed(size)
+        if not np.isfinite(error).any():
+            return cls(np.full((error.shape[2], len(QUANTILE_LEVELS)), np.nan), np.ones(error.shape[1]), 1.0)
+        size = tamed(np.abs(error))
         typical = max(float(np.nanmean(size)), 1e-9)
         sums, counts = np.nansum(size, axis=2), np.isfinite(error).sum(axis=2)
         others = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts

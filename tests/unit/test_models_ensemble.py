@@ -141,6 +141,10 @@ def test_quantiles_are_those_of_held_out_errors() -> None:
     assert np.allclose(found[[1, 3, 5]], [-2.563, 0, 2.563], atol=0.15)
 
 
+def test_without_errors_there_are_no_quantiles() -> None:
+    assert np.isnan(Spread.of(np.full((2, 3, 4), np.nan)).quantiles(np.zeros((3, 4)), np.ones(3))).all()
+
+
 def test_levels_beyond_the_quantiles_are_a_normals() -> None:
     from scipy import stats
 
