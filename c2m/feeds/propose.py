@@ -329,7 +329,7 @@ def _is_return(quantity: str) -> str:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, holds: str) -> int:
-    """Of the first filled rows those for which it holds."""
+    """Of the first rows those for which it holds."""
     row = connection.execute(f"SELECT count(*) FILTER ({holds}) FROM (FROM records LIMIT 10000)").fetchone()
     return int(row[0]) if row else 0
 
