@@ -24,7 +24,7 @@ from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact import undo_changes
 from optimization.engines.first import known
 from optimization.engines.first.rule import greedy
-from optimization.engines.staged import by_days
+from optimization.engines.staged import by_routes
 from optimization.planning.choose import Way, choose
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
@@ -172,7 +172,7 @@ def solve(
 def _in_stages(instance: Instance, limits: Limits, trace: "Trace") -> Plan:
     """The plan of an instance with stages or pools."""
     began = time.monotonic()
-    found = by_days.solved(instance, limits, trace)
+    found = by_routes.solved(instance, limits, trace)
     report = _report(instance, found, limits.gap)
     why = "lots have stages" if instance.staged else "lots share setups"
     report["engine"] = {"way": f"stages, because {why}"} | _engine(found, limits) | {"trace": trace.steps}

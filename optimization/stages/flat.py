@@ -111,7 +111,7 @@ def _teams(instance: Instance, arcs: pd.DataFrame, incumbent: pd.DataFrame, part
     teams = arcs[[*PAIR, *_SHARED]].merge(held, on=PAIR, how="left").merge(parts, on="lot_id")
     pool = teams["order"].map(instance.pools.set_index("lot_id")["pool_id"])
     teams["pooled"] = pool.notna()
-    shared = _names(pool.fillna(""), teams["stage"])
+    shared = _names(pool.astype("object").fillna(""), teams["stage"])
     teams["team"] = shared.where(teams["pooled"], teams["lot_id"]) + "/" + teams["factory_id"]
     teams["team"] = teams["team"].where(~teams["pooled"], "/" + teams["team"])
     flags = teams[["frozen", "setup_done"]].eq(True)

@@ -6,7 +6,8 @@ In: an Instance with stages or pools, limits. Out: the Outcome, moves included.
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +24,30 @@ from optimization.statement.outcome import Outcome
 _PART = re.compile(r"order (\S+)/(\d+)")
 
 
-def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None) -> Outcome:
-    """The best plan within the limits. Raises InfeasibleError where the frozen work does not fit."""
+@dataclass(frozen=True)
+class First:
+    """A plan to start from: pieces by pair and by link, and for each team the day by which its setup is done."""
+
+    pieces: dict[tuple[str, str], int]
+    passed: dict[tuple[str, str, str], int]
+    set_up: dict[str, int]
+
+
+def solved(
+    instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None, first: First | None = None
+) -> Outcome:
+    """The best plan within the limits, from a first one where there is one.
+
+    Raises InfeasibleError where the frozen work does not fit.
+    """
     began = time.monotonic()
     flat = flat_of(instance)
     _refuse_stranded(flat)
     model = state(flat)
     program = compile_model(model)
     start = None if len(instance.frozen) else _polished(program, program.lower)
+    if first:
+        start = _better(program, start, _polished(program, _point(model, program, first)))
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
     found = search(program, start, left, progress)
     values = _polished(program, start if found.values is None else found.values)
@@ -50,6 +67,29 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
         nodes=found.nodes,
         lp_iterations=found.lp_iterations,
     )
+
+
+def _point(model: Any, program: Program, first: First) -> Floats:
+    """The whole columns of a first plan."""
+    values = program.lower.copy()
+    engaged = {f for _, f in first.pieces}
+    for variable, value in (
+        (model.quantity, lambda key: first.pieces.get(key, 0)),
+        (model.used, lambda key: key in first.pieces),
+        (model.passed, lambda key: first.passed.get(key, 0)),
+        (model.begun, lambda key: first.set_up.get(key[0], key[1] + 1) <= key[1]),
+        (model.engaged, lambda key: key in engaged),
+    ):
+        keys, columns = program.columns(variable)
+        values[columns] = [value(key) for key in keys]
+    return values
+
+
+def _better(program: Program, point: Floats | None, other: Floats | None) -> Floats | None:
+    """The cheaper of two points."""
+    if point is None or other is None:
+        return point if other is None else other
+    return other if program.value(other) < program.value(point) else point
 
 
 def causes(flat: Flat) -> list[str]:
