@@ -107,6 +107,8 @@ def pizzas(weekly: bool = False) -> Panel:
     day = pd.to_datetime(table["date"])
     when = day - pd.to_timedelta(day.dt.dayofweek, "D") if weekly else day
     sold = table.assign(series=table["name"] + " " + table["size"], ds=when)
+    if weekly:
+        sold = sold[(when > day.min()) & (when < day.max() - pd.Timedelta(days=5))]  # whole weeks
     counts = sold.groupby(["series", "ds"]).size().reset_index(name="y")
     return panel_of(long(counts["series"], counts["ds"], counts["y"]), absent="zero")
 

@@ -57,11 +57,10 @@ def test_trend_and_season_go_on_also_where_some_series_decide_for_all(
     assert "held-out origins" in found.words[0]
 
 
-@pytest.mark.parametrize("typo", [1e5, 1e9])
-def test_one_bad_cell_changes_no_other_series(typo: float) -> None:
+def test_one_bad_cell_changes_no_other_series() -> None:
     panel, _ = monthly(12, 60)
     points = {}
-    for value in (panel.y[3, 50], typo):
+    for value in (panel.y[3, 50], 1e9):
         y = panel.y.copy()
         y[3, 50] = value
         found = answer(ahead(replace(panel, y=y), 3))
