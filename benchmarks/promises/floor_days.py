@@ -32,6 +32,8 @@ from c2m.wire.messages import parse
 from optimization.book.daily_instance import build_instance, promised_dates, tellable
 from optimization.book.later_work import OBSERVED_DAYS
 from optimization.book.proposal import dated_allocation
+from optimization.contract.instances import Instance
+from optimization.contract.plan import Plan
 from optimization.planning.solve import solve
 
 ZONE, CURRENCY, HOME = "Asia/Shanghai", "USD", "CN"
@@ -75,7 +77,7 @@ class World:
         folder.mkdir(parents=True)
         self.seed, self.pattern, self.policy = seed, pattern, policy
         self.random = np.random.default_rng([seed, 7])
-        self.network = _network(seed, pattern.factories)
+        self.network = network_of(seed, pattern.factories)
         opening = FIRST - timedelta(days=pattern.history_days)
         clock.set_now(datetime.combine(opening, time(), ZoneInfo(ZONE)))
         store.migrate()
@@ -88,6 +90,7 @@ class World:
         self.heard = Heard()
         self.count = 0
         self.known: dict[str, pd.DataFrame] = {}
+        self.planned: tuple[str, Instance, Plan] | None = None  # the plan in force
         self.sure: dict[tuple[str, str], float] = {}  # by plan and factory, of its likeliest order of work
 
     def run(self) -> pd.DataFrame:
@@ -183,6 +186,7 @@ class World:
             plan_id = plans.propose(s, proposed)
             promises.record(s, plan_id, dated, makers, clock.now())
             plans.release(s, plan_id, "policy", "benchmark", (), clock.now())
+        self.planned = (plan_id, instance, plan)
         manner = self.known["factories"].set_index("factory_id").filter(like="works_by_").max(axis=1)
         self.sure |= {(plan_id, str(name)): share for name, share in manner.items()}
         self._converse()
@@ -391,7 +395,7 @@ LOT += ["unit_cost_basis", *SAM, "sam_minutes", "style_name", "specification_url
 SKU = ["lot_id", "sku_id", "quantity", "size"]
 
 
-def _network(seed: int, count: int) -> network.Network:
+def network_of(seed: int, count: int) -> network.Network:
     crafts = sorted({craft for c in figures.CATEGORIES for text in c.crafts for craft in text.split(";") if craft})
     value = float(np.median([figures.MEDIAN_PRICE * c.price_ratio / (c.sew_minutes + 8) for c in figures.CATEGORIES]))
     skills = network.Skills(tuple(sorted(c.name for c in figures.CATEGORIES)), tuple(crafts), value)

@@ -1,6 +1,10 @@
 """The merchant API beside a home that has had its day: quotes against the plan in force, and the orders from them."""
 
+import json
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,15 +13,18 @@ from typing import Any
 import pandas as pd
 import pytest
 from api_kit import Caller
+from day_kit import ROOT
 
 from c2m import clock
 from c2m.doors import App
 from c2m.feeds import landing
+from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import plans
 from c2m.ledger.store import session
 from c2m.rooms import app
 from c2m.settings import settings
 from c2m.warehouse.published import read
+from flows import services
 from flows.desk import Desk
 from optimization.contract.plan import day_loads
 
@@ -131,3 +138,20 @@ def test_a_pressed_offer_says_what_it_delays(merchant: Caller, day: date, lines:
         assert pressed["planned_on"] <= wanted["wanted_on"]
         assert (pressed["delays"] > 0) == (pressed["delays_cost"] > 0)
         assert all(pressed["planned_on"] < offer["planned_on"] for name, offer in offers.items() if name != "pressed")
+
+
+def test_the_examples_of_the_document_work(merchant: Caller, day: date, lines: list[dict[str, Any]]) -> None:
+    """In a shell, with curl, on a served port; what the reader takes from one answer goes into the next request."""
+    text = (ROOT / "docs" / "merchants.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    examples = [one for block in blocks for one in re.split(r"\n(?=curl)", block.strip())]
+    known = {"TOKEN": merchant.token, "SKU": lines[0]["sku_id"]}
+    with services.rooms(port := free_port()):
+        known["C2M"] = f"http://{LOOPBACK}:{port}/api/v1"
+        for example in examples:
+            done = subprocess.run(["bash", "-c", example], env=os.environ | known, capture_output=True, text=True)
+            assert done.returncode == 0, (example, done.stdout, done.stderr)
+            told = json.loads(done.stdout)
+            for name, key in (("QUOTE", "quote_id"), ("ORDER", "order_id")):
+                known |= {name: told[key]} if told.get(key) else {}
+    assert len(examples) >= 9

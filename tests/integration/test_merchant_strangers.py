@@ -65,6 +65,7 @@ def strangers(served: App) -> Iterator[Strangers]:  # noqa: F811
     made.loop.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
 def test_strangers_get_no_row_and_make_no_fault(strangers: Strangers, operation: Any) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
