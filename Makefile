@@ -107,6 +107,8 @@ bench-scores: .venv/bench-installed
 bench-promises: .venv/bench-installed
 	$(BIN)/python -m benchmarks.promises.dates
 	$(BIN)/python -m benchmarks.promises.of_run
+	$(BIN)/python -m benchmarks.promises.quotes speed
+	$(BIN)/python -m benchmarks.promises.quotes kept
 
 # Hours; done runs are kept, so it goes on where it stopped.
 bench-allocation: .venv/bench-installed
