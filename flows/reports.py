@@ -17,7 +17,8 @@ from prefect.artifacts import (
 )
 from prefect.settings import PREFECT_UI_URL
 
-from c2m.domain.alert_rules import SEVERITY, when
+from c2m.domain.alert_rules import SEVERITY
+from c2m.domain.alert_words import when
 from c2m.domain.promises import correction, how_kept
 from c2m.markdown import plain, table
 from c2m.settings import settings
@@ -27,6 +28,8 @@ from models.governance.gate import Promotion
 from optimization.contract.plan import Plan
 from optimization.statement.highs import Progress
 
+_PLACES = ["made", "unscanned", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
+_SHELVES = ["on_hand", "in_transit", "on_order", "assumed"]
 _DAYS = ("made", "promised", "arrived")  # of a promise
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
 
@@ -59,26 +62,24 @@ def feeds(outcomes: pd.DataFrame) -> None:
 
 def verdict(name: str, verdict: Verdict) -> None:
     """What Great Expectations found, failures first."""
-    rows = verdict.results.sort_values(["passed", "severity"])
-    page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", table(rows))
+    results = table(verdict.results.sort_values(["passed", "severity"]))
+    page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", results)
     create_link_artifact(f"{documents_url()}/data_docs/", key=f"data-docs-{name}", link_text="Data Docs")
 
 
 def goods(pieces: pd.DataFrame, stock: pd.DataFrame) -> None:
     """Where the pieces of job orders are, by merchant, and what the merchants' stock counts."""
-    places = ["made", "unscanned", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
-    shelves = ["on_hand", "in_transit", "on_order", "assumed"]
     page(
         "goods",
         "Where the goods are",
         "Pieces made and not scanned = at the factory + in transit + received + lost + surplus. Assumed are those "
         "received that no receipt tells of: they count from their promised arrival on.",
         "",
-        table(pieces.groupby(["merchant_id", "source"], as_index=False)[places].sum()),
+        table(pieces.groupby(["merchant_id", "source"], as_index=False)[_PLACES].sum()),
         "## Stock",
         "Of the on-hand pieces, the assumed ones came in since the last count without a receipt.",
         "",
-        table(stock.groupby("merchant_id", as_index=False)[shelves].sum()),
+        table(stock.groupby("merchant_id", as_index=False)[_SHELVES].sum()),
     )
 
 
@@ -94,16 +95,19 @@ def documents_url() -> str:
 
 def marts(manifest: dict[str, Any], nodes: pd.DataFrame) -> None:
     """What was published, mart by mart, and what dbt did for it."""
-    rows = pd.DataFrame([{"mart": name, "rows": mart["rows"]} for name, mart in sorted(manifest["marts"].items())])
     page(
         "marts",
         f"Published {manifest['build_id']}",
         f"[dbt docs]({documents_url()}/dbt_docs/)",
         "",
-        table(rows),
+        table(_counted(manifest["marts"])),
         "## dbt, slowest first",
         table(nodes),
     )
+
+
+def _counted(marts: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame([{"mart": name, "rows": mart["rows"]} for name, mart in sorted(marts.items())])
 
 
 def pruned(rows: list[dict[str, object]], dry_run: bool) -> None:
@@ -192,8 +196,8 @@ class ProgressBar:
         """Shows where the search stands."""
         if seen.seconds >= self._next_s:
             self._next_s = seen.seconds + 2
-            percent = min(99.0, 100 * seen.seconds / self._time_limit_s)
-            self._show(percent, f"{in_words(seen)}, after {seen.seconds:.0f} s of {self._time_limit_s:.0f} s")
+            taken = f"after {seen.seconds:.0f} s of {self._time_limit_s:.0f} s"
+            self._show(min(99.0, 100 * seen.seconds / self._time_limit_s), f"{in_words(seen)}, {taken}")
 
     def end(self, plan: Plan) -> None:
         """Fills the bar and says what came out."""
