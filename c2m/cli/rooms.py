@@ -25,8 +25,13 @@ def serve(context: typer.Context) -> None:
     from c2m.settings import settings
 
     print(f"the order room is at {site()}; c2m rooms link makes a link to it. Ctrl-C ends it.")
-    port, made = settings().rooms_port, "flows.pages:rooms"
-    uvicorn.run(made, factory=True, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    uvicorn.run(
+        "flows.pages:rooms",
+        factory=True,
+        port=settings().rooms_port,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
 
 
 @command("link", rooms)

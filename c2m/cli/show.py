@@ -58,12 +58,15 @@ def _shown(value: Any) -> str:
 
 def rows(title: str, frame: "pd.DataFrame", as_json: bool) -> None:
     """A frame, row by row; what is missing is empty, and null in JSON."""
-    filled = frame.astype(object).where(frame.notna(), None)
-    records = [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
     if as_json:
-        print(json.dumps(records, default=str))
+        print(json.dumps(_records(frame), default=str))
     else:
-        table(title, records)
+        table(title, _records(frame))
+
+
+def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    filled = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
 
 
 def figures(title: str, values: dict[str, Any], as_json: bool) -> None:

@@ -7,6 +7,7 @@ from c2m.cli import show
 from c2m.cli.root import Json, command
 from c2m.errors import C2MError
 
+_SHOWN = ["severity", "kind", "subject", "cause", "move", "opened_at"]  # of an alert
 _WORDS = {True: "well", False: "NOT WELL", None: "not judged"}
 
 
@@ -38,8 +39,7 @@ def open_alerts(as_json: Json = False) -> None:
     with session() as transaction:
         standing = alerts.standing(transaction)
     standing["severity"] = standing["severity"].map(SEVERITY)
-    shown = ["severity", "kind", "subject", "cause", "move", "opened_at"]
-    show.rows("Open alerts", standing if as_json else standing[shown], as_json)
+    show.rows("Open alerts", standing if as_json else standing[_SHOWN], as_json)
 
 
 @command("promises")

@@ -24,5 +24,6 @@ def _fault(wanted: Requirement) -> str:
         held = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
         return f"{wanted.name} is missing, needed is {wanted.specifier}"
-    fits = wanted.specifier.contains(held, prereleases=True)
-    return "" if fits else f"{wanted.name} {held} is installed, needed is {wanted.specifier}"
+    if wanted.specifier.contains(held, prereleases=True):
+        return ""
+    return f"{wanted.name} {held} is installed, needed is {wanted.specifier}"

@@ -22,10 +22,14 @@ def mlflow() -> Iterator[Finding]:
     """MLflow: this home's, or a team's."""
     shared = settings().mlflow_uri or ""
     if shared.startswith("http"):
-        answer = _get(f"{shared}/health")
-        yield Finding("MLflow", answer.is_success, f"{shared}, a team's server, answers with {answer.status_code}")
-        return
-    yield _own("MLflow", f"http://{LOOPBACK}:{settings().mlflow_port}/health", "C2M_MLFLOW_PORT")
+        yield _of_team(shared)
+    else:
+        yield _own("MLflow", f"http://{LOOPBACK}:{settings().mlflow_port}/health", "C2M_MLFLOW_PORT")
+
+
+def _of_team(url: str) -> Finding:
+    answer = _get(f"{url}/health")
+    return Finding("MLflow", answer.is_success, f"{url}, a team's server, answers with {answer.status_code}")
 
 
 def healths() -> Iterator[Finding]:

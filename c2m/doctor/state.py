@@ -21,10 +21,11 @@ _DAYS_BEHIND = 2  # the day before is the last one until today's has run
 def ledger() -> Iterator[Finding]:
     """It answers, at the version that this code knows."""
     held, newest = store.versions()
-    same = held == newest
-    seen = f"version {held}" if same else f"version {held}, this code needs {newest}"
+    if held == newest:
+        yield Finding("ledger", True, f"version {held}")
+        return
     move = "start c2m up or c2m run, which migrate it; where the ledger is newer, install the version that wrote it"
-    yield Finding("ledger", same, seen, "" if same else move)
+    yield Finding("ledger", False, f"version {held}, this code needs {newest}", move)
 
 
 def landing() -> list[Finding]:

@@ -57,10 +57,13 @@ def _asks(pid: int, folder: Path) -> bool:
 def forget_expired() -> None:
     """Has the running broker turn away whose key has expired since it last read them."""
     passwords = settings().home / "broker" / "passwords"
-    if passwords.exists():
-        read = {line.partition(":")[0] for line in passwords.read_text().splitlines()}
-        if read - credentials.live().keys():
-            reload()
+    if passwords.exists() and _users(passwords) - credentials.live().keys():
+        reload()
+
+
+def _users(passwords: Path) -> set[str]:
+    """Whom the broker has read."""
+    return {line.partition(":")[0] for line in passwords.read_text().splitlines()}
 
 
 def _is_mosquitto(pid: int) -> bool:

@@ -328,11 +328,12 @@ def _is_refused(message: ResponseMessage | None) -> bool:
 def _words(message: Envelope | None) -> str:
     if message is None:
         return "no answer"
-    if isinstance(message, ResponseMessage):
-        said = message.data
-        reason = f" ({said.reason})" if said.reason else ""
-        return f"{said.state}, accepted {said.accepted}, revision {said.revision}, sequence {said.sequence}{reason}"
-    return message.type
+    return _answer_words(message.data) if isinstance(message, ResponseMessage) else message.type
+
+
+def _answer_words(said: JobResponse) -> str:
+    reason = f" ({said.reason})" if said.reason else ""
+    return f"{said.state}, accepted {said.accepted}, revision {said.revision}, sequence {said.sequence}{reason}"
 
 
 def judge(
@@ -342,6 +343,7 @@ def judge(
 
     version: of the messages that it understands, where it does not say so itself.
     """
-    over = over_mqtt(factory_id) if urlsplit(url).scheme == "mqtt" else over_http(factory_id, url, port)
+    is_mqtt = urlsplit(url).scheme == "mqtt"
+    over = over_mqtt(factory_id) if is_mqtt else over_http(factory_id, url, port)
     with over as (send, heard):
-        return Judge(factory_id, send, heard, category, patience_s, urlsplit(url).scheme == "mqtt", version).findings()
+        return Judge(factory_id, send, heard, category, patience_s, is_mqtt, version).findings()

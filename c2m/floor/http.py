@@ -54,6 +54,11 @@ Accept = Callable[[str, str, bytes], "Future[str]"]
 Refusal = Callable[[str, str | None], tuple[int, str] | None]
 
 
+def _not_delivered(url: str, error: Exception) -> NotDeliveredError:
+    said = str(error) or f"no answer within {_ANSWER_S:g} s"
+    return NotDeliveredError(f"{url}: {type(error).__name__} {said}")
+
+
 class Client:
     """Posts over a pool of connections; the whole of an answer has a time limit, however slowly it drips.
 
@@ -91,8 +96,7 @@ class Client:
         try:
             return sent.result()
         except (httpx.HTTPError, TimeoutError) as error:
-            said = str(error) or f"no answer within {_ANSWER_S:g} s"
-            raise NotDeliveredError(f"{url}: {type(error).__name__} {said}") from error
+            raise _not_delivered(url, error) from error
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], address: str | None) -> tuple[int, str]:
         named, text, pinned = httpx.URL(url), b"", {}

@@ -89,9 +89,7 @@ class Connection:
 
     def __enter__(self) -> Self:
         """Starts to connect, in the background, for as long as it takes."""
-        options: dict[str, Any] = {}
-        if settings().mqtt_version == "5":
-            options = {"clean_start": not self._topics, "properties": _session_properties(bool(self._topics))}
+        options = _of_session(bool(self._topics)) if settings().mqtt_version == "5" else {}
         self._client.connect_async(settings().mqtt_host, settings().mqtt_port, _KEEPALIVE_S, **options)
         self._client.loop_start()
         return self
@@ -224,6 +222,11 @@ def _identify(client: Client, client_id: str) -> None:
 def _no_delay(client: Client, userdata: object, connection: Any) -> None:
     """Small packets go at once instead of waiting for the acknowledgement of the one before."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _of_session(keeps: bool) -> dict[str, Any]:
+    """How MQTT 5 connects: with the session that the broker holds, or with a new one."""
+    return {"clean_start": not keeps, "properties": _session_properties(keeps)}
 
 
 def _session_properties(keeps: bool) -> Properties:

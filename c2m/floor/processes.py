@@ -45,9 +45,8 @@ class Floor:
 
     def note(self) -> None:
         """Writes to C2M_HOME where the processes are found now."""
-        facts = {name: value for name, value in vars(self).items() if name != "children"}
-        text = json.dumps({**facts, "pids": self.pids}, indent=1)
-        write_atomically(settings().home / "floor.json", text.encode())
+        facts = {name: value for name, value in vars(self).items() if name != "children"} | {"pids": self.pids}
+        write_atomically(settings().home / "floor.json", json.dumps(facts, indent=1).encode())
 
 
 @contextmanager

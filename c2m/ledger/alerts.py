@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 import pandas as pd
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from c2m.domain.alert_rules import ALERT, PLATFORM
@@ -55,15 +55,21 @@ def standing(session: Session) -> pd.DataFrame:
     return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
 
 
+def _is_news() -> ColumnElement[bool]:
+    """Open, and new to the target or graver than what it has heard."""
+    told = AlertNotice.severity
+    return and_(Alert.closed_at.is_(None), or_(told.is_(None), told < Alert.severity))
+
+
+def _is_over() -> ColumnElement[bool]:
+    """Closed, and the target knows it as open."""
+    return and_(Alert.closed_at.is_not(None), AlertNotice.severity > OVER)
+
+
 def untold(session: Session, target: str) -> pd.DataFrame:
     """What a target has not heard: open alerts that are new to it or graver now, and those it knows that are over."""
-    told = AlertNotice.severity
-    news = or_(
-        and_(Alert.closed_at.is_(None), or_(told.is_(None), told < Alert.severity)),
-        and_(Alert.closed_at.is_not(None), told > OVER),
-    )
     heard = and_(AlertNotice.alert_id == Alert.alert_id, AlertNotice.target == target)
-    chosen = select(*Alert.__table__.columns).outerjoin(AlertNotice, heard).where(news)
+    chosen = select(*Alert.__table__.columns).outerjoin(AlertNotice, heard).where(or_(_is_news(), _is_over()))
     return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
 
 

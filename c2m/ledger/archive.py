@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from c2m.files import write_with
 from c2m.ledger import states
 from c2m.ledger.conversation.outbox import OPEN
 from c2m.ledger.store import serialise
-from c2m.ledger.tables import AuditArchive, AuditEntry, Inbox, JobOrder, Outbox
+from c2m.ledger.tables import AuditArchive, AuditEntry, Base, Inbox, JobOrder, Outbox
 from c2m.settings import settings
 
 _ROWS = 10_000  # read at once
@@ -65,12 +66,15 @@ class Before:
         )
 
 
+def _count(session: Session, table: type[Base], which: Any) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(which)) or 0
+
+
 def counted(session: Session, before: Before) -> dict[str, tuple[int, int]]:
     """How many rows would leave, and their size (bytes, about)."""
     sizes = func.sum(func.length(cast(Outbox.payload, Text)))
     sent, size = session.execute(select(func.count(), sizes).select_from(Outbox).where(before.sent)).one()
-    heard = session.scalar(select(func.count()).select_from(Inbox).where(before.heard)) or 0
-    entries = session.scalar(select(func.count()).select_from(AuditEntry).where(_in(before.cuts))) or 0
+    heard, entries = _count(session, Inbox, before.heard), _count(session, AuditEntry, _in(before.cuts))
     return {"outbox": (sent, int(size or 0)), "inbox": (heard, 0), "audit": (entries, entries * _ENTRY_BYTES)}
 
 

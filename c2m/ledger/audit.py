@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,14 +85,17 @@ def _write(session: Session) -> None:
         return
     serialise(session, "audit", noted)
     ends, at = _ends(session, sorted(noted)), datetime.now(UTC)
-    rows = []
-    for factory_id in sorted(noted):
-        position, before = ends.get(factory_id, (0, ""))
-        for number, entry in enumerate(noted[factory_id], position + 1):
-            row = {"position": number, "at": at, **vars(entry)}
-            before = _seal(before, row)
-            rows.append(row | {"hash": before})
-    insert_missing(session, AuditEntry, rows)
+    chains = (_linked(ends.get(factory_id, (0, "")), noted[factory_id], at) for factory_id in sorted(noted))
+    insert_missing(session, AuditEntry, list(chain.from_iterable(chains)))
+
+
+def _linked(end: End, entries: list[Entry], at: datetime) -> Iterator[dict[str, Any]]:
+    """The entries as rows of their chain, each sealed with the hash of the one before it."""
+    position, before = end
+    for number, entry in enumerate(entries, position + 1):
+        row = {"position": number, "at": at, **vars(entry)}
+        before = _seal(before, row)
+        yield row | {"hash": before}
 
 
 @event.listens_for(Session, "after_rollback")
@@ -159,10 +162,11 @@ class _Chains:
 
     def cut_off(self) -> list[str]:
         """Chains that end before what was kept of them."""
+        lengths = {factory_id: position for factory_id, (position, _) in self.ends.items()}
         return [
-            f"factory {factory_id}: entries {self.ends.get(factory_id, (0, ''))[0] + 1} to {position} were cut off"
+            f"factory {factory_id}: entries {length + 1} to {position} were cut off"
             for factory_id, (position, _) in self.kept.items()
-            if self.ends.get(factory_id, (0, ""))[0] < position
+            if (length := lengths.get(factory_id, 0)) < position
         ]
 
 
@@ -197,6 +201,11 @@ def _take_archives(session: Session, chains: _Chains) -> list[str]:
     return away
 
 
+def _told_ends(told: Any) -> dict[str, End]:
+    """The ends of chains from JSON: position and hash by factory."""
+    return {factory_id: (int(end[0]), str(end[1])) for factory_id, end in told.items()}
+
+
 def kept(file: Path) -> dict[str, End]:
     """The ends that an earlier verification wrote.
 
@@ -206,7 +215,7 @@ def kept(file: Path) -> dict[str, End]:
         It is no such file.
     """
     try:
-        return {factory_id: (int(end[0]), str(end[1])) for factory_id, end in json.loads(file.read_bytes()).items()}
+        return _told_ends(json.loads(file.read_bytes()))
     except (OSError, ValueError, AttributeError, IndexError, TypeError) as error:
         fault = f"{file}: {error}; expected what `c2m audit verify --keep` wrote"
         raise InputError("no-audit-ends", [fault]) from None

@@ -125,11 +125,15 @@ def expire(session: Session, now: datetime) -> int:
     limit = now - timedelta(seconds=settings().plan.clock_skew_s)
     silent = select(JobOrder.job_order_id).where(JobOrder.state == "Released", JobOrder.accept_by < limit)
     job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
+    _give_up(session, job_order_ids, now)
+    return len(job_order_ids)
+
+
+def _give_up(session: Session, job_order_ids: Sequence[str], now: datetime) -> None:
     ended = {"state": "Expired", "reason": "no answer", "ended_at": now, "counted": True, "at": now}
     for some in chunks(job_order_ids):
         session.execute(update(JobOrder).where(JobOrder.job_order_id.in_(some)).values(ended))
     outbox.void(session, job_order_ids)
-    return len(job_order_ids)
 
 
 def apply_progress(session: Session, progress: pd.DataFrame, at: datetime, goods: pd.DataFrame | None = None) -> int:

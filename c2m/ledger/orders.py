@@ -135,15 +135,22 @@ def _vanished_skus(session: Session, lot_skus: pd.DataFrame) -> list[dict[str, o
 
 def _cancel(session: Session, order_ids: set[str], lot_ids: set[str], cancelled: set[str], at: datetime) -> None:
     change = {"state": "cancelled", "at": at}
-    gone = []
-    for some in chunks(sorted(order_ids)):
-        unfinished = select(Lot.lot_id, Lot.order_id).where(Lot.order_id.in_(some), Lot.state.in_(UNFINISHED))
-        gone += [lot for lot, order in session.execute(unfinished) if lot not in lot_ids or order in cancelled]
+    unfinished = _unfinished_lots(session, order_ids)
+    gone = [lot_id for lot_id, order_id in unfinished if lot_id not in lot_ids or order_id in cancelled]
     for some in chunks(sorted(cancelled)):
         unfinished_orders = (Order.order_id.in_(some), Order.state.in_(UNFINISHED))
         session.execute(update(Order).where(*unfinished_orders).values(change))
     for some in chunks(gone):
         session.execute(update(Lot).where(Lot.lot_id.in_(some)).values(change))
+
+
+def _unfinished_lots(session: Session, order_ids: set[str]) -> list[tuple[str, str]]:
+    """Lot and order of what is not finished of some orders."""
+    found: list[tuple[str, str]] = []
+    for some in chunks(sorted(order_ids)):
+        chosen = select(Lot.lot_id, Lot.order_id).where(Lot.order_id.in_(some), Lot.state.in_(UNFINISHED))
+        found += session.execute(chosen).tuples()
+    return found
 
 
 def _reopen(session: Session, lots: pd.DataFrame, at: datetime) -> None:

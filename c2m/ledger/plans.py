@@ -1,6 +1,6 @@
 """Plans and the decisions on them: proposed, then released or rejected, later superseded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -247,8 +247,8 @@ def hold(session: Session, plan_id: str, actor: str, reason: str, at: datetime) 
     """
     if (plan := _get(session, plan_id)).state != "proposed":
         raise _not_open(plan)
-    note = {"hold_id": derive_id(plan_id, actor, reason), "plan_id": plan_id, "actor": actor, "reason": reason}
-    insert_missing(session, PlanHold, [note | {"at": at}])
+    facts = {"plan_id": plan_id, "actor": actor, "reason": reason, "at": at}
+    insert_missing(session, PlanHold, [{"hold_id": derive_id(plan_id, actor, reason), **facts}])
 
 
 def holds(session: Session, plan_id: str) -> pd.DataFrame:
@@ -328,15 +328,18 @@ def _row(plan: ProposedPlan) -> Plan:
     )
 
 
+def _allocated_twice(allocation: pd.DataFrame) -> Iterator[str]:
+    for row in allocation[allocation.duplicated(["lot_id", "factory_id"])].itertuples():
+        yield f"lot {row.lot_id} at factory {row.factory_id}: allocated twice"
+
+
+def _without_pieces(allocation: pd.DataFrame) -> Iterator[str]:
+    for row in allocation[~(allocation["quantity"] > 0)].itertuples():
+        yield f"lot {row.lot_id} at factory {row.factory_id}: {row.quantity} pieces, expected 1 or more"
+
+
 def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
-    twice = allocation[allocation.duplicated(["lot_id", "factory_id"])]
-    faults = [f"lot {row.lot_id} at factory {row.factory_id}: allocated twice" for row in twice.itertuples()]
-    none = allocation[~(allocation["quantity"] > 0)]
-    faults += [
-        f"lot {row.lot_id} at factory {row.factory_id}: {row.quantity} pieces, expected 1 or more"
-        for row in none.itertuples()
-    ]
-    if faults:
+    if faults := [*_allocated_twice(allocation), *_without_pieces(allocation)]:
         raise InputError("allocation-broken", faults)
     described = allocation.assign(**{name: None for name in OPTIONAL if name not in allocation})
     return rows(PlanAllocation, described, [*ALLOCATION, *OPTIONAL])

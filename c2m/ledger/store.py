@@ -135,8 +135,7 @@ def migrate() -> None:
     refuse_newer()
     config = _migrations()
     with engine(settings().ledger).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        _one_at_a_time(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -178,6 +177,12 @@ def _refuse_other_version(_url: str) -> None:
         seen = f"is at version {held}" if held else "is empty"
         told = f"the ledger {seen}, version {newest} was expected: c2m upgrade, c2m run or c2m up brings it there"
         raise InputError("ledger-version", [told])
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Who migrates on PostgreSQL waits until nobody else does; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
 
 
 def _migrations() -> "Config":
@@ -256,10 +261,13 @@ def snapshot(transaction: Session) -> dict[str, pd.DataFrame]:
     """Every business column of every table, sorted by key: equal for two ledgers that hold the same facts."""
     tables = {}
     for name, table in TABLES.items():
-        columns = [c for c in table.__table__.columns if c.name not in INCIDENTAL.get(name, ())]
-        held = frame(transaction, select(*columns))
+        held = frame(transaction, select(*_business_columns(name, table)))
         tables[name] = held.sort_values(_keys(table), ignore_index=True)
     return tables
+
+
+def _business_columns(name: str, table: type[Base]) -> list[Any]:
+    return [column for column in table.__table__.columns if column.name not in INCIDENTAL.get(name, ())]
 
 
 def _keys(table: type[Base]) -> list[str]:

@@ -7,7 +7,7 @@ its service and a digest. Told is what was noted; where a process dies between t
 import hashlib
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,9 +79,12 @@ def is_quiet(now: datetime, policy: RobotPolicy) -> bool:
     if policy.quiet_from is None or policy.quiet_until is None:
         return False
     clock = now.astimezone(ZoneInfo(settings().timezone)).time()
-    if policy.quiet_from <= policy.quiet_until:
-        return policy.quiet_from <= clock < policy.quiet_until
-    return clock >= policy.quiet_from or clock < policy.quiet_until
+    return _is_between(clock, policy.quiet_from, policy.quiet_until)
+
+
+def _is_between(clock: time, begin: time, end: time) -> bool:
+    """Whether the clock is within the hours, which may go past midnight."""
+    return begin <= clock < end if begin <= end else clock >= begin or clock < end
 
 
 def message(news: pd.DataFrame, most: int) -> tuple[str, str]:

@@ -24,6 +24,12 @@ from c2m.settings import settings
 _RECEIVED_HOUR, _TOLD_AFTER = 10, timedelta(hours=2)
 # Assumed, no public source: one shipment in so many loses up to this share of its pieces.
 _LOSS_CHANCE, _LOSS_SHARE = 0.05, 0.02
+_SOURCES = {  # of the query below
+    "factories": "factories",
+    "scans": "scans",
+    "jobs": "ledger_job_orders",
+    "transit": "ledger_promise_factories",
+}
 _SHIPPED = """
     WITH jobs AS (
         SELECT DISTINCT job_order_id, order_id, merchant_id, factory_id FROM {jobs}
@@ -69,10 +75,8 @@ def send(now: datetime) -> None:
 
 def _shipped() -> pd.DataFrame:
     landing.ensure_landing()
-    sources = {name: name for name in ("factories", "scans")}
-    sources |= {"jobs": "ledger_job_orders", "transit": "ledger_promise_factories"}
     with landing.connect() as connection:
-        query = _SHIPPED.format(**{name: landing.source(source) for name, source in sources.items()})
+        query = _SHIPPED.format(**{name: landing.source(source) for name, source in _SOURCES.items()})
         return connection.execute(query).df()
 
 

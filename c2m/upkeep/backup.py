@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import create_engine, text
 
@@ -105,9 +106,12 @@ def _is_in(home: Path, database: Database) -> bool:
     return path != database.url and Path(path).resolve().is_relative_to(home.resolve())
 
 
+def _facts(home: Path, dumped: list[Database]) -> dict[str, Any]:
+    return {"format": 2 if dumped else 1, "home": str(home.resolve()), "databases": [one.name for one in dumped]}
+
+
 def _add_facts(archive: tarfile.TarFile, home: Path, dumped: list[Database]) -> None:
-    told = {"format": 2 if dumped else 1, "home": str(home.resolve()), "databases": [one.name for one in dumped]}
-    facts = json.dumps(told).encode()
+    facts = json.dumps(_facts(home, dumped)).encode()
     about = tarfile.TarInfo(_FACTS)
     about.size = len(facts)
     archive.addfile(about, io.BytesIO(facts))
@@ -138,10 +142,14 @@ def _as_of_now(database: Path, folder: Path) -> Path:
 
 def _files(home: Path) -> Iterator[Path]:
     for path in sorted(home.rglob("*")):
-        name = path.relative_to(home)
-        working = any(part.startswith(".") for part in name.parts) or path.suffix == ".lock"
-        if path.is_file() and not working and name.parts[0] not in _LEFT_OUT:
+        if path.is_file() and not _is_left_out(path.relative_to(home)):
             yield path
+
+
+def _is_left_out(name: Path) -> bool:
+    """Working files, locks, and what is made again."""
+    working = any(part.startswith(".") for part in name.parts) or name.suffix == ".lock"
+    return working or name.parts[0] in _LEFT_OUT
 
 
 def _is_database(path: Path) -> bool:
@@ -179,13 +187,16 @@ def restore(file: Path, home: Path) -> None:
         raise InputError("cannot-restore", [f"{file} is no whole backup of a home: {error}"]) from error
 
 
+def _refuse_without_target(missing: list[Database]) -> None:
+    if missing:
+        seen = "the backup has a dump from PostgreSQL: set it to an empty database"
+        raise InputError("cannot-restore", [f"{one.setting}: {seen}" for one in missing])
+
+
 def _targets(dumped: list[str]) -> list[Database]:
     """Where the dumps go, all of them empty."""
     there = databases.on_postgresql()
-    missing = [Database(name, "").setting for name in dumped if name not in there]
-    if missing:
-        seen = "the backup has a dump from PostgreSQL: set it to an empty database"
-        raise InputError("cannot-restore", [f"{setting}: {seen}" for setting in missing])
+    _refuse_without_target([Database(name, "") for name in dumped if name not in there])
     for name in dumped:
         there[name].refuse_full()
     return [there[name] for name in dumped]

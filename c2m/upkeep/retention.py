@@ -191,15 +191,23 @@ def _forget_runs(client: Any, run_ids: list[str]) -> None:
 
 def _of_files(kind: str, paths: list[Path]) -> Old:
     there = [path for path in paths if path.exists()]
-    files = [file for path in there for file in (path, *path.rglob("*")) if file.is_file()]
-    return Old(kind, 1, sum(file.stat().st_size for file in files), partial(_remove, there))
+    return Old(kind, 1, sum(map(_size_bytes, there)), partial(_remove, there))
+
+
+def _size_bytes(path: Path) -> int:
+    """Of a file, or of all in a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+
+
+def _refuse_outside(home: Path, path: Path) -> None:
+    if not path.resolve().is_relative_to(home):  # a link that leads elsewhere
+        raise InputError("not-of-this-home", [f"{path} leads to {path.resolve()}, outside {home}: remove the link"])
 
 
 def _remove(paths: list[Path]) -> None:
     home = settings().home.resolve()
     for path in paths:
-        if not path.resolve().is_relative_to(home):  # a link that leads elsewhere
-            raise InputError("not-of-this-home", [f"{path} leads to {path.resolve()}, outside {home}: remove the link"])
+        _refuse_outside(home, path)
         if path.is_dir():
             shutil.rmtree(path)
         else:

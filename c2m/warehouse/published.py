@@ -209,9 +209,12 @@ def read(name: str) -> pd.DataFrame:
     """A mart. Dates and moments (UTC, without zone) are datetime64, money is float64, text is str."""
     with duckdb.connect() as connection:
         mart = connection.read_parquet(str(path(name)))
-        text = [column for column, kind in zip(mart.columns, mart.types, strict=True) if kind == "VARCHAR"]
         frame: pd.DataFrame = mart.df()
-    return frame.astype(dict.fromkeys(text, "str"))
+        return frame.astype(dict.fromkeys(_text_columns(mart), "str"))
+
+
+def _text_columns(mart: duckdb.DuckDBPyRelation) -> list[str]:
+    return [column for column, kind in zip(mart.columns, mart.types, strict=True) if kind == "VARCHAR"]
 
 
 def keep_docs() -> Path:
@@ -274,6 +277,5 @@ def _copy_marts(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _forget_old_builds() -> None:
     folders = (path for path in settings().published.iterdir() if path.is_dir())
-    builds = sorted(folders, key=lambda path: path.stat().st_mtime_ns)
-    for old in builds[:-KEPT_BUILDS]:
+    for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns)[:-KEPT_BUILDS]:
         shutil.rmtree(old, ignore_errors=True)

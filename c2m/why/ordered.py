@@ -112,10 +112,15 @@ def _level_words(lot: Figures) -> list[str]:
     """Why the level is what it is."""
     return [
         f"{_margin_words(lot)} So demand should be met with probability {lot['critical_ratio']:.3f}.",
-        f"Demand over the {lot['window_days']} days that the order covers: mean {pieces(lot['forecast_mean'])}, half "
-        f"the time up to {pieces(lot['q50'])}, 9 times of 10 up to {pieces(lot['q90'])}; at that probability "
-        f"{pieces(lot['level'])} pieces: the level.",
+        f"{_demand_words(lot)}; at that probability {pieces(lot['level'])} pieces: the level.",
     ]
+
+
+def _demand_words(lot: Figures) -> str:
+    return (
+        f"Demand over the {lot['window_days']} days that the order covers: mean {pieces(lot['forecast_mean'])}, half "
+        f"the time up to {pieces(lot['q50'])}, 9 times of 10 up to {pieces(lot['q90'])}"
+    )
 
 
 def _margin_words(lot: Figures) -> str:

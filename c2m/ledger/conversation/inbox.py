@@ -107,10 +107,14 @@ def _write(session: Session, desk: _Desk, changed_skus: Mapping[str, Pieces]) ->
     dispatch.write_skus(session, changed_skus)
     outbox.put(session, [letter for case in cases for letter in case.letters])
     session.execute(insert(Inbox), [_entry(*heard, desk.at) for heard in desk.heard])
-    for envelope, factory_id, effect in desk.heard:
-        digest = audit.digest_of(envelope.body())
-        what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
-        audit.note(session, audit.Entry(factory_id, "received", *what))
+    for heard in desk.heard:
+        _note_received(session, *heard)
+
+
+def _note_received(session: Session, envelope: ResponseMessage, factory_id: str, effect: str) -> None:
+    digest = audit.digest_of(envelope.body())
+    what = (envelope.id, envelope.type, envelope.source, digest, envelope.data.job_order_id, effect)
+    audit.note(session, audit.Entry(factory_id, "received", *what))
 
 
 def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
@@ -120,13 +124,19 @@ def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
         chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
         jobs = session.scalars(chosen.execution_options(populate_existing=True)).all()
         messages = outbox.correspondence(session, [job.job_order_id for job in jobs])
-        skus: dict[str, Pieces] = defaultdict(dict)
-        held = select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)
-        for job_order_id, sku_id, pieces in session.execute(held.where(JobOrderSku.job_order_id.in_(some))):
-            skus[job_order_id][sku_id] = pieces
+        skus = _skus(session, some)
         for job in jobs:
             cases[job.job_order_id] = Case(job, messages[job.job_order_id], skus[job.job_order_id])
     return cases
+
+
+def _skus(session: Session, job_order_ids: Sequence[str]) -> dict[str, Pieces]:
+    """By job order the pieces of each SKU."""
+    skus: dict[str, Pieces] = defaultdict(dict)
+    held = select(JobOrderSku.job_order_id, JobOrderSku.sku_id, JobOrderSku.quantity)
+    for job_order_id, sku_id, pieces in session.execute(held.where(JobOrderSku.job_order_id.in_(job_order_ids))):
+        skus[job_order_id][sku_id] = pieces
+    return skus
 
 
 def _known(session: Session, answers: Sequence[ResponseMessage]) -> dict[tuple[str, str], str | None]:
@@ -217,9 +227,13 @@ class Refused:
     @property
     def row(self) -> dict[str, object]:
         """As the ledger keeps it; of a message that is too large for anybody to obey, what fits."""
-        text = self.payload[:MAX_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")  # PostgreSQL stores no NUL
-        facts = {"letter_id": self.letter_id, "factory_id": self.factory_id, "topic": self.topic, "payload": text}
+        facts = {"letter_id": self.letter_id, "factory_id": self.factory_id, "topic": self.topic, "payload": self._text}
         return facts | {"reason": self.reason, "size_bytes": len(self.payload), "digest": self.digest}
+
+    @property
+    def _text(self) -> str:
+        """Without NUL, which PostgreSQL does not store."""
+        return self.payload[:MAX_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, reason: str, at: datetime) -> str:
@@ -232,12 +246,22 @@ def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, r
 def dead_letters(session: Session, refused: Iterable[Refused], at: datetime) -> None:
     """Keeps many at once: a flood of them must not hold up what can be obeyed."""
     letters = {letter.letter_id: letter for letter in refused}
-    known: set[str] = set()
-    for some in chunks(list(letters)):
-        known.update(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
+    known = _known_letters(session, list(letters))
     new = [letter for letter_id, letter in letters.items() if letter_id not in known]
     for letter in new:
-        where = letter.topic[:200]
-        what = (letter.letter_id, where, where, letter.digest)
-        audit.note(session, audit.Entry(letter.factory_id, "dead-letter", *what, detail=letter.reason))
+        _note_dead(session, letter)
     insert_missing(session, DeadLetter, [letter.row | {"at": at} for letter in new])
+
+
+def _known_letters(session: Session, letter_ids: list[str]) -> set[str]:
+    """Those of them that are kept already."""
+    known: set[str] = set()
+    for some in chunks(letter_ids):
+        known.update(session.scalars(select(DeadLetter.letter_id).where(DeadLetter.letter_id.in_(some))))
+    return known
+
+
+def _note_dead(session: Session, letter: Refused) -> None:
+    where = letter.topic[:200]
+    what = (letter.letter_id, where, where, letter.digest)
+    audit.note(session, audit.Entry(letter.factory_id, "dead-letter", *what, detail=letter.reason))

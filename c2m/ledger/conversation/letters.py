@@ -55,8 +55,8 @@ def count(session: Session, wanted: Wanted) -> int:
 def old(session: Session, settled_before: datetime, open_before: datetime) -> tuple[int, int]:
     """How many letters came before a moment, and their size (bytes): one for those taken after all, one for others."""
     kept = func.sum(func.length(DeadLetter.payload))
-    found = session.execute(select(func.count(), kept).where(_old(settled_before, open_before))).one()
-    return found[0], int(found[1] or 0)
+    count, size = session.execute(select(func.count(), kept).where(_old(settled_before, open_before))).one()
+    return count, int(size or 0)
 
 
 def forget(session: Session, settled_before: datetime, open_before: datetime) -> None:

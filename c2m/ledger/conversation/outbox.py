@@ -110,9 +110,14 @@ def claim(session: Session, relay: str, wall: datetime, without: Collection[str]
     """
     serialise(session, "relays")
     messages = due(session, wall, without={*_taken(session, relay, wall), *without})
-    mine = sorted({message.factory_id for message in messages})
-    upsert(session, RelayLease, [{"factory_id": name, "relay": relay, "until": wall + LEASE} for name in mine])
+    _lease(session, relay, {message.factory_id for message in messages}, wall + LEASE)
     return messages
+
+
+def _lease(session: Session, relay: str, factory_ids: set[str], until: datetime) -> None:
+    """The factories are the relay's until then."""
+    leases = [{"factory_id": factory_id, "relay": relay, "until": until} for factory_id in sorted(factory_ids)]
+    upsert(session, RelayLease, leases)
 
 
 def _taken(session: Session, relay: str, wall: datetime) -> Iterable[str]:

@@ -77,16 +77,17 @@ class Factory:
         data = message.data
         if self.version >= VERSION or not isinstance(data, JobOrder) or data == data.of_version(self.version):
             return ""
-        unknown = [name for name in ADDED if getattr(data, name) is not None]
-        return f"unknown fields {', '.join(unknown)}, expected version {self.version}"
+        return f"unknown fields {', '.join(_added(data))}, expected version {self.version}"
 
     def receive(self, message: StoreMessage | StartMessage | CancelMessage, now: datetime) -> None:
         """Answers a message; one that was answered before gets the same answer again."""
-        body = self._state.answer(self.profile.factory_id, message.id)
-        if body is None:
-            body = compose(self._answer(message.data, now), self._source, now).body()
-            self._state.keep_answer(self.profile.factory_id, message.id, body)
+        body = self._state.answer(self.profile.factory_id, message.id) or self._new_answer(message, now)
         self._state.post(self.profile.factory_id, "job-responses", body)
+
+    def _new_answer(self, message: StoreMessage | StartMessage | CancelMessage, now: datetime) -> bytes:
+        body = compose(self._answer(message.data, now), self._source, now).body()
+        self._state.keep_answer(self.profile.factory_id, message.id, body)
+        return body
 
     def advance(self, now: datetime) -> None:
         """Tells everything that has happened up to `now`, in order."""
@@ -108,8 +109,8 @@ class Factory:
     def report(self, now: datetime) -> None:
         """Says that all is told up to `now`. The session makes the id a new one after a last will."""
         status = Status(online=True, through=now, version=self._said_version)
-        message = compose(status, self._source, now, derive_id(self._source, self._session, now.isoformat()))
-        self._state.post(self.profile.factory_id, "status", message.body())
+        name = derive_id(self._source, self._session, now.isoformat())
+        self._state.post(self.profile.factory_id, "status", compose(status, self._source, now, name).body())
         self.through = now
 
     def farewell(self, now: datetime) -> bytes:
@@ -317,6 +318,11 @@ class Factory:
             reason=reason,
             made=made,
         )
+
+
+def _added(data: JobOrder) -> list[str]:
+    """The fields in it that the first version does not know."""
+    return [name for name in ADDED if getattr(data, name) is not None]
 
 
 def _of_pieces(agreed: JobOrder, asked: JobOrder | None, pieces: Counter[str]) -> JobOrder:

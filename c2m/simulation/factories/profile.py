@@ -43,7 +43,7 @@ class Profile:
     @cached_property
     def _weekdays(self) -> list[tuple[float, float]]:
         of = [[minutes for day, minutes in self.calendar.items() if day.weekday() == weekday] for weekday in range(7)]
-        return [tuple(sum(column) / len(column) for column in zip(*rows, strict=True)) or (0.0, 0.0) for rows in of]
+        return [_mean(days) for days in of]
 
     def today(self, moment: datetime) -> date:
         """The factory's date."""
@@ -62,6 +62,12 @@ class Profile:
         begin = datetime.combine(day, SHIFT_BEGINS, ZoneInfo(self.timezone))
         shift_minutes = min(max(minutes / self.operators, 60.0), 15 * 60.0)
         return begin + timedelta(seconds=int(share * shift_minutes * 60))
+
+
+def _mean(days: list[tuple[float, float]]) -> tuple[float, float]:
+    """Regular and overtime minutes; none of no day."""
+    regular, overtime = (sum(column) / max(1, len(days)) for column in zip((0.0, 0.0), *days, strict=True))
+    return regular, overtime
 
 
 def read(file: Path) -> dict[str, Profile]:

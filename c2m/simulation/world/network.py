@@ -126,11 +126,12 @@ def _place(rng: np.random.Generator, clusters: list[figures.Cluster]) -> dict[st
 def _audited(rng: np.random.Generator, count: int) -> dict[str, Any]:
     """What audits say, and the certificates that a factory holds."""
     score = np.clip(rng.normal(0.8, 0.1, count), 0, 1).round(2)
+    return {"audit_score": score, "certificates": _certificates(rng, count)}
+
+
+def _certificates(rng: np.random.Generator, count: int) -> list[str]:
     holds = rng.random((count, len(figures.CERTIFICATES))) < figures.CERTIFIED_SHARE
-    return {
-        "audit_score": score,
-        "certificates": [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds],
-    }
+    return [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds]
 
 
 def _capabilities(rng: np.random.Generator, ids: pd.Series, skills: Skills) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +163,7 @@ def _write(folder: Path, feed: str, parts: Iterator[pd.DataFrame], rows: int) ->
     """Writes a feed of about `rows` rows with its faults; returns how many break each rule."""
     first = next(parts)
     planted = dirt.plant(feed, first, rows)
-
-    def all_parts() -> Iterator[pd.DataFrame]:
-        yield first
-        yield from parts
-
-    write_feed(folder, feed, all_parts(), planted.amid)
+    write_feed(folder, feed, chain([first], parts), planted.amid)
     if planted.torn:
         write_atomically(folder / f"{feed}.second.csv", planted.torn)
     return planted.counts
