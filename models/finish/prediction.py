@@ -117,13 +117,9 @@ class Past:
 
 def before(process: Process, lines: int) -> Standing:
     """What is known of lines of which nothing was seen."""
-
-    def every(value: Any) -> Floats:
-        return np.broadcast_to(np.asarray(value, dtype=float), (lines,))
-
     nothing = np.zeros(lines)
-    variances = every(process.spread_of_levels**2), nothing, every(process.spread**2)
-    return Standing(every(process.mean), nothing, *variances)
+    level, drift = (np.full(lines, spread**2) for spread in (process.spread_of_levels, process.spread))
+    return Standing(np.full(lines, process.mean), nothing, level, nothing, drift)
 
 
 def standing(process: Process, past: Past) -> tuple[Standing, Floats]:

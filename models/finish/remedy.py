@@ -79,8 +79,9 @@ class Spare:
 
         They begin on the next day at the earliest.
         """
-        others = [pair for pair in self._roomy(row.category, row.crafts, row.due_on) if pair[0] != row.factory_id]
-        return others[0][0] if others and others[0][1] >= row.short else ""
+        roomy = self._roomy(row.category, row.crafts, row.due_on)
+        factory_id, room = next((pair for pair in roomy if pair[0] != row.factory_id), ("", 0.0))
+        return factory_id if room >= row.short else ""
 
     def _place(self, day: pd.Timestamp) -> int:
         return int(self._calendar.places(pd.Series([day]))[0])

@@ -46,8 +46,13 @@ def forecast_daily(
 
 def _landed(frame: pd.DataFrame, champion: Registered, business_date: date) -> pd.DataFrame:
     """With the style in place of the series, and by whom and when it was made."""
+    _name_style(frame)
+    frame.insert(2, "business_date", business_date)
+    return frame.assign(model_version=champion.version, known_at=clock.now().replace(tzinfo=None))
+
+
+def _name_style(frame: pd.DataFrame) -> None:
+    """Puts merchant_id and style_id, as the first columns, in the place of series_id."""
     names = frame.pop("series_id").str.split("/", n=1)
     frame.insert(0, "merchant_id", names.str[0])
     frame.insert(1, "style_id", names.str[1])
-    frame.insert(2, "business_date", business_date)
-    return frame.assign(model_version=champion.version, known_at=clock.now().replace(tzinfo=None))

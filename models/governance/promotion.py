@@ -88,9 +88,11 @@ def segments(verdict: Promotion) -> pd.DataFrame:
 def figures(verdict: Promotion) -> dict[str, str]:
     """The verdict in words and figures."""
     low, high = verdict.interval
-    word = PROMOTED if verdict.promoted else "refused"
-    saving = f"{verdict.saving:.2%} ({low:.2%} to {high:.2%})"
-    return {"verdict": word, "saving": saving, "reasons": "; ".join(verdict.reasons)}
+    return {
+        "verdict": PROMOTED if verdict.promoted else "refused",
+        "saving": f"{verdict.saving:.2%} ({low:.2%} to {high:.2%})",
+        "reasons": "; ".join(verdict.reasons),
+    }
 
 
 def page(verdict: Promotion, champion: Registered, challenger: Registered) -> str:

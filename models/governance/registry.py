@@ -157,11 +157,14 @@ def _params(trained: Trained) -> dict[str, Any]:
 
 def _log_dataset(lineage: Mapping[str, Any]) -> None:
     """The published mart as the run's dataset: where it lies, its hash, and dbt's invocation that built it."""
-    mart = lineage["marts"]["demand_daily"]
+    sha256 = lineage["marts"]["demand_daily"]["sha256"]
+    tags = {"invocation_id": lineage["invocation_id"], "sha256": sha256}
+    mlflow.log_input(_dataset(sha256), context="training", tags=tags)
+
+
+def _dataset(sha256: str) -> MetaDataset:
     source = LocalArtifactDatasetSource(published.path("demand_daily").absolute().as_uri())
-    dataset = MetaDataset(source, name="demand_daily", digest=mart["sha256"][:36])
-    tags = {"invocation_id": lineage["invocation_id"], "sha256": mart["sha256"]}
-    mlflow.log_input(dataset, context="training", tags=tags)
+    return MetaDataset(source, name="demand_daily", digest=sha256[:36])
 
 
 def _log_backtest(backtest: Backtest) -> None:
@@ -234,8 +237,13 @@ def note(number: str, tags: Mapping[str, str], page: str) -> None:
     client = _client()
     for name, value in tags.items():
         client.set_model_version_tag(NAME, number, name, value)
-    above = (client.get_model_version(NAME, number).description or "").partition(f"\n\n{VERDICT}")[0]
+    above = _card_alone(client.get_model_version(NAME, number).description or "")
     client.update_model_version(NAME, number, description=f"{above}\n\n{VERDICT}\n\n{page}")
+
+
+def _card_alone(description: str) -> str:
+    """What stands above the verdict of before."""
+    return description.partition(f"\n\n{VERDICT}")[0]
 
 
 def version_of(alias: str) -> str | None:
