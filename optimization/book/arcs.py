@@ -140,10 +140,15 @@ def transit_days(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
 
 def order_pairs(lots: pd.DataFrame, pieces: Floats) -> Ints:
     """(L,) pairs that a lot's whole order is split into at least: the fewest factories that make each lot in time."""
+    fewest = np.minimum(_fewest_factories(lots, pieces), lots["max_factories"].to_numpy(dtype=np.int64))
+    by_order = pd.Series(fewest).groupby(lots["order_id"].to_numpy())
+    return by_order.transform("sum").to_numpy(dtype=np.int64)
+
+
+def _fewest_factories(lots: pd.DataFrame, pieces: Floats) -> Ints:
+    """(L,) how many factories make the lot together, the roomiest first."""
     made = np.cumsum(-np.sort(-pieces, axis=1), axis=1)
-    fewest = 1 + (made < _column(lots["quantity"])).sum(axis=1)
-    fewest = np.minimum(fewest, lots["max_factories"].to_numpy(dtype=np.int64))
-    return np.asarray(pd.Series(fewest).groupby(lots["order_id"].to_numpy()).transform("sum"), dtype=np.int64)
+    return np.asarray(1 + (made < _column(lots["quantity"])).sum(axis=1))
 
 
 def skill_efficiency(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame) -> Floats:

@@ -22,7 +22,7 @@ def rates_to(currency: "pd.Series[str] | str", own: "pd.Series[str]", rates: pd.
     """
     pairs = pd.DataFrame({"currency": own, "quote_currency": currency})
     found = pairs.merge(rates, on=["currency", "quote_currency"], how="left", validate="many_to_one")["rate"]
-    return found.set_axis(own.index).astype(float).mask(pairs["currency"] == pairs["quote_currency"], 1.0)
+    return found.set_axis(own.index).astype(float).mask(own == currency, 1.0)
 
 
 def in_currency(rows: pd.DataFrame, money: Sequence[str], rates: pd.DataFrame, currency: str | None) -> pd.DataFrame:

@@ -38,6 +38,7 @@ HEADER = [
     *["max_factories", "currency", *DESTINATION],
 ]
 _MAKER = ["order_id", "factory_id"]
+_WORK_OF_PAIR = [*PAIR, "minutes_per_piece", "setup_minutes"]
 DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 
 
@@ -65,16 +66,25 @@ def merchant_lots(
     headers = book.drop_duplicates("order_id")
     lots, lot_skus = make_lots(book[book["quantity"] > 0], skus, held)
     lots["waits"] = "" if settings().plan.orders_in_parts else lots["order_id"].map(unfinished_orders(book))
+    return _with_state(_headers(headers, lots), headers), _with_state(lots, headers), lot_skus
+
+
+def _headers(headers: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
+    """Orders in ledger columns, in the currency of their lots."""
+    own = {"source": "merchant", "order_code": headers.get("order_code")}
+    orders = headers[["order_id", "merchant_order_id", *HEADER]].assign(**own).reset_index(drop=True)
+    return orders.assign(currency=orders["order_id"].map(_counted_in(lots)).fillna(orders["currency"]))
+
+
+def _counted_in(lots: pd.DataFrame) -> "pd.Series[str]":
+    """By order the one currency of its SKUs, in which its lots count, whatever the order is paid in."""
+    return lots.groupby("order_id")["currency"].agg(["nunique", "first"]).query("nunique == 1")["first"]
+
+
+def _with_state(rows: pd.DataFrame, headers: pd.DataFrame) -> pd.DataFrame:
+    """Rows of orders, with the state that their order has."""
     cancelled = headers.loc[headers["status"] == "cancelled", "order_id"]
-    orders = headers[["order_id", "merchant_order_id", *HEADER]].assign(source="merchant").reset_index(drop=True)
-    orders["order_code"] = headers["order_code"].to_numpy() if "order_code" in headers else None
-    # What the lots of an order are worth counts in the currency of their SKUs, whatever the order is paid in.
-    counted = lots.groupby("order_id")["currency"].agg(["nunique", "first"]).query("nunique == 1")["first"]
-    orders["currency"] = orders["order_id"].map(counted).fillna(orders["currency"])
-    orders, lots = (
-        frame.assign(state=np.where(frame["order_id"].isin(cancelled), "cancelled", "open")) for frame in (orders, lots)
-    )
-    return orders, lots, lot_skus
+    return rows.assign(state=np.where(rows["order_id"].isin(cancelled), "cancelled", "open"))
 
 
 def build_instance(
@@ -458,10 +468,9 @@ def _incumbents(
     Its work may then move, at change_cost, instead of leaving the whole day without a plan; such a plan is over the
     release policy's limit on change when the move is large, and waits for a person.
     """
-    rows = held.merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR, how="left")
+    rows = held.merge(offered[_WORK_OF_PAIR], on=PAIR, how="left")
     rows = rows.merge(lots[["lot_id", "unit_cost_basis"]], on="lot_id")
-    needed = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
-    load = needed.where(rows["accepted"], 0).groupby(rows["factory_id"]).sum()
+    load = _minutes_left(rows).where(rows["accepted"], 0).groupby(rows["factory_id"]).sum()
     room = capacity.set_index("factory_id")[["minutes", "overtime_minutes"]].sum(axis=1).groupby(level=0).sum()
     fits = rows["factory_id"].map(load <= room.reindex(load.index, fill_value=0))
     frozen = rows["accepted"] & fits & rows["minutes_per_piece"].notna()
@@ -472,10 +481,15 @@ def _incumbents(
 
 def _frozen_work(incumbents: pd.DataFrame, offered: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     """factory_id, minutes, release_day of the commitments that stay where they are."""
-    rows = incumbents[incumbents["frozen"]].merge(offered[[*PAIR, "minutes_per_piece", "setup_minutes"]], on=PAIR)
+    rows = incumbents[incumbents["frozen"]].merge(offered[_WORK_OF_PAIR], on=PAIR)
     rows = rows.merge(orders[["lot_id", "release_day"]], on="lot_id")
-    minutes = rows["quantity"] * rows["minutes_per_piece"] + rows["setup_minutes"].where(~rows["setup_done"], 0)
-    return rows[["factory_id", "release_day"]].assign(minutes=minutes)
+    return rows[["factory_id", "release_day"]].assign(minutes=_minutes_left(rows))
+
+
+def _minutes_left(held: pd.DataFrame) -> "pd.Series[float]":
+    """What the rest of each held pair takes; a setup that is done takes no more."""
+    setup = held["setup_minutes"].where(~held["setup_done"], 0)
+    return held["quantity"] * held["minutes_per_piece"] + setup
 
 
 def _latest(orders: pd.DataFrame, offered: pd.DataFrame) -> "pd.Series[int]":

@@ -27,14 +27,24 @@ def failures(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, 
     (1 / yield - 1) x material + inspection share x cost of inspecting
     + late cost a day x ((1 - on time) x late_days + (1 - acceptance) x refused_days + answer hours / 24)
     """
-    cost, price = (_column(lots[name]) for name in ("unit_cost_basis", "unit_value"))
+    late_cost_per_day = _column(lots["unit_value"]) * rates.late_share_per_day
+    defects = _column(lots["unit_cost_basis"]) * _defects_share(lots, factories, scores, rates)
+    return np.nan_to_num(defects + late_cost_per_day * _late_days(lots, factories, scores, rates), nan=0.0)
+
+
+def _defects_share(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
+    """(L, F) material of spoiled pieces and inspection, as a share of a piece's cost."""
     spoiled = 1 / scored(lots, factories, scores, "yield_rate") - 1
     inspected = scored(lots, factories, scores, "inspection_share")
-    late_days = (1 - scored(lots, factories, scores, "on_time_rate")) * rates.late_days
-    late_days += (1 - _acceptance(lots, factories, scores)) * rates.refused_days
-    late_days += scored(lots, factories, scores, "answer_hours") / 24
-    expected = cost * (spoiled * (1 - rates.making_share) + inspected * rates.inspection_share)
-    return np.nan_to_num(expected + price * rates.late_share_per_day * late_days, nan=0.0)
+    return np.asarray(spoiled * (1 - rates.making_share) + inspected * rates.inspection_share)
+
+
+def _late_days(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
+    """(L, F) days late to expect: of lateness, refusals and slow answers."""
+    days = (1 - scored(lots, factories, scores, "on_time_rate")) * rates.late_days
+    days += (1 - _acceptance(lots, factories, scores)) * rates.refused_days
+    days += scored(lots, factories, scores, "answer_hours") / 24
+    return days
 
 
 def order_caps(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:

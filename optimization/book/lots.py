@@ -14,6 +14,7 @@ SAM = ["sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_
 TOLD = ["style_name", "style_code", "specification_url"]  # of a lot to the factory, where the catalogue says it
 TOLD_OF_SKU = ["size", "sku_code", "colour_code", "size_code"]
 PER_PIECE = {"unit_value": "price", "unit_cost_basis": "cost", **{name: name for name in [*SAM, "sam_minutes"]}}
+_OF_SKU = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", "currency", *PER_PIECE.values()]
 
 
 def make_lots(
@@ -25,11 +26,7 @@ def make_lots(
 
     held: the lots that the ledger knows, see `identity`.
     """
-    known = ["merchant_id", "sku_id", "style_id", "colour", "category", "crafts", "currency", *PER_PIECE.values()]
-    told = [*TOLD, *TOLD_OF_SKU]
-    of_sku = skus.assign(**{name: None for name in told if name not in skus})[[*known, *told]]
-    asked = [name for name in ["merchant_id", "order_id", "merchant_order_id", "sku_id", "quantity"] if name in lines]
-    rows = lines[asked].merge(of_sku, on=["merchant_id", "sku_id"], how="left", validate="many_to_one")
+    rows = _with_catalogue(lines, skus)
     _refuse_unknown(rows)
     rows["lot_id"] = lot_ids(rows, held)
     by_lot = rows.groupby("lot_id", sort=False)
@@ -42,10 +39,21 @@ def make_lots(
         total = (rows[per_piece].astype(float) * rows["quantity"]).groupby(rows["lot_id"], sort=False).sum()
         lots[column] = total / lots["quantity"]
     lots = lots.assign(shipped=0, state="open").reset_index()
+    return lots, _lot_skus(rows)
+
+
+def _with_catalogue(lines: pd.DataFrame, skus: pd.DataFrame) -> pd.DataFrame:
+    """The lines with what the catalogue says of their SKUs."""
+    told = [*TOLD, *TOLD_OF_SKU]
+    facts = skus.assign(**{name: None for name in told if name not in skus})[[*_OF_SKU, *told]]
+    asked = [name for name in ["merchant_id", "order_id", "merchant_order_id", "sku_id", "quantity"] if name in lines]
+    return lines[asked].merge(facts, on=["merchant_id", "sku_id"], how="left", validate="many_to_one")
+
+
+def _lot_skus(rows: pd.DataFrame) -> pd.DataFrame:
     by_sku = rows.groupby(["lot_id", "sku_id"], sort=False, as_index=False)
     facts = {name: (name, "first") for name in TOLD_OF_SKU}
-    lot_skus = by_sku.agg(quantity=("quantity", "sum"), **facts).assign(shipped=0)
-    return lots, lot_skus
+    return by_sku.agg(quantity=("quantity", "sum"), **facts).assign(shipped=0)
 
 
 def _union(lists: pd.Series) -> list[str]:

@@ -116,11 +116,16 @@ def durations(jobs: Jobs, factory: Facts, random: np.random.Generator) -> Floats
     ratio = 1 + spread * (np.interp(quantile, levels, values) - 1)
     run = planned[:, None] / np.maximum(level * ratio, LOWEST_RATIO)
     operators = float(factory["operators"]) / float(factory["lines"])
+    return np.asarray(_floats(jobs, "setup_minutes")[:, None] + run + _idle(run, operators, random))
+
+
+def _idle(run: Floats, operators: float, random: np.random.Generator) -> Floats:
+    """Paid minutes of the stops of a line with so many operators while it runs for so long."""
     stops = random.poisson(run / MINUTES_BETWEEN_STOPS)
-    idle = np.zeros(shape)
+    idle = np.zeros(run.shape)
     for number in range(int(stops.max(initial=0))):
-        idle += np.where(stops > number, random.choice(STOP_MINUTES, shape) * operators, 0)
-    return np.asarray(_floats(jobs, "setup_minutes")[:, None] + run + idle)
+        idle += np.where(stops > number, random.choice(STOP_MINUTES, run.shape) * operators, 0)
+    return idle
 
 
 def _floats(jobs: Jobs, name: str) -> Floats:

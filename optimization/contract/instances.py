@@ -286,6 +286,16 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
 
 
+def windowed(pairs: pd.DataFrame, horizon_days: int, exempt: "pd.Series[bool]") -> pd.DataFrame:
+    """Arcs joined with their orders, with the first_day and last_day on which they may work.
+
+    exempt: those to which the late limit does not apply, as frozen work.
+    """
+    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
+    last_day = latest.mask(exempt, horizon_days)
+    return pairs.assign(first_day=pairs["release_day"].clip(lower=1), last_day=last_day)
+
+
 def open_minutes(capacity: pd.DataFrame) -> "pd.Series[float]":
     """What a factory can work on each day of its capacity, overtime included."""
     minutes: pd.Series[float] = capacity["minutes"] + capacity["overtime_minutes"]

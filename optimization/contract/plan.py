@@ -90,6 +90,44 @@ def search_log(report: dict[str, Any]) -> str:
     return "\n".join([facts, head, *("{:>10}{:>20}{:>20}".format(*step) for step in steps), end, ""])
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large a plan is: what is asked for, what of it is placed, and over how many factories."""
+
+    instance: Instance
+    allocation: pd.DataFrame
+
+    @property
+    def lots(self) -> int:
+        """Lots that are asked for."""
+        return len(self.instance.orders)
+
+    @property
+    def pieces(self) -> int:
+        """Pieces that are asked for."""
+        return int(self.instance.orders["quantity"].sum())
+
+    @property
+    def placed_pieces(self) -> int:
+        """Pieces that have a factory."""
+        return int(self.allocation["quantity"].sum())
+
+    @property
+    def factories(self) -> int:
+        """Factories that get work."""
+        return int(self.allocation["factory_id"].nunique())
+
+    @property
+    def split_lots(self) -> int:
+        """Lots that several factories share."""
+        return int((self.allocation["lot_id"].value_counts() > 1).sum())
+
+    @property
+    def most_factories(self) -> int:
+        """The most factories that share one lot."""
+        return int(self.allocation["lot_id"].value_counts().max()) if len(self.allocation) else 0
+
+
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
@@ -132,9 +170,20 @@ def worked(schedule: pd.DataFrame) -> pd.DataFrame:
     return schedule.assign(minutes=schedule["setup_minutes"] + schedule["run_minutes"])
 
 
+def factory_loads(schedule: pd.DataFrame) -> "pd.Series[Any]":
+    """Minutes of work by factory_id."""
+    minutes: pd.Series[Any] = worked(schedule).groupby("factory_id")["minutes"].sum()
+    return minutes
+
+
 def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
     """Minutes of work by factory and day: `load`."""
     return worked(schedule).rename(columns={"minutes": "load"}).groupby(DAY, as_index=False)[["load"]].sum()
+
+
+def gap_share(objective: float, bound: float) -> float:
+    """How far a bound leaves open what the best plan costs, as a share of this one's cost."""
+    return (objective - bound) / abs(objective) if objective > bound else 0.0
 
 
 def cost_parts(
@@ -227,8 +276,7 @@ def _overtime_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any
 
 
 def _shortfall_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
-    made = worked(schedule).groupby("factory_id")["minutes"].sum()
-    load = made.reindex(instance.factories["factory_id"], fill_value=0.0)
+    load = factory_loads(schedule).reindex(instance.factories["factory_id"], fill_value=0.0)
     missing: pd.Series[Any] = (instance.factories["target_minutes"] - load.to_numpy()).clip(lower=0)
     return missing * instance.factories["shortfall_cost"]
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from c2m.errors import InputError
 from optimization.contract import instances
@@ -197,11 +198,12 @@ def _causes_table(short: Shortage) -> list[str]:
 
 
 def _cures_table(short: Shortage) -> list[str]:
-    return table(
-        {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,.0f}"}
-        | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
-        for row in rows(short.by_factory.head(_TOP))
-    )
+    return table(_cure(row) for row in rows(short.by_factory.head(_TOP)))
+
+
+def _cure(row: Any) -> dict[str, str]:
+    pieces = {"factory": row.factory_id, "lots": f"{row.lots:,}", "pieces": f"{row.pieces:,.0f}"}
+    return pieces | {"minutes more": f"{row.minutes:,.0f}", "would save about": money(row.saves)}
 
 
 _CURES = "Each lot once, at the factory where a minute saves most; other lots stay where they are."

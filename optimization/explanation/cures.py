@@ -112,12 +112,17 @@ def _capable(want: Want) -> Iterator[tuple[Want, tuple[Edit, ...]]]:
         yield replace(want, instance=edited(want.instance, [edit])), (edit,)
 
 
+def _on_typical_terms(typical: "pd.Series[float]") -> dict[str, Any]:
+    whole = {name: int(typical[name]) for name in ("min_lot", "transit_days")}
+    return {**typical, **whole, "max_lot": LARGEST_LOT}
+
+
 def _new_arc(want: Want, factory_id: str, typical: "pd.Series[float]") -> Edit:
     """The lot at a factory that is not listed for it, on the typical terms of its other lots."""
-    values: dict[str, Any] = {**typical, **{name: int(typical[name]) for name in ("min_lot", "transit_days")}}
-    values |= {"max_lot": LARGEST_LOT, "release_day": int(want.order["release_day"])}
-    words = f"make {factory_id} capable of it (median of its other lots: {money(typical['unit_cost'])} a piece)"
-    return Edit("arcs", {"lot_id": want.lot_id, "factory_id": factory_id}, values, words=words)
+    values = _on_typical_terms(typical) | {"release_day": int(want.order["release_day"])}
+    terms = f"median of its other lots: {money(typical['unit_cost'])} a piece"
+    key = {"lot_id": want.lot_id, "factory_id": factory_id}
+    return Edit("arcs", key, values, words=f"make {factory_id} capable of it ({terms})")
 
 
 def _lifted(want: Want, beside: Instance) -> Iterator[Candidate]:

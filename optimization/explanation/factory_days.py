@@ -164,10 +164,18 @@ def minutes_table(instance: Instance, found: pd.DataFrame, called: Names) -> lis
 
 def _said(row: Any, called: Names) -> dict[str, str]:
     """What is said of a day besides its name."""
-    state = "closed" if row.minutes < 1 else f"{row.spare:,.0f} minutes free" if row.spare >= 1 else "full"
-    worth = money(row.worth) if row.worth > _LEAST_PRICE else "nothing"
-    brings = "; ".join(_step(step, called) for step in row.steps) or _range_words(row)
-    return {"now": state, "a minute is worth": worth, "minutes more bring": brings, "a minute less costs": _less(row)}
+    return {
+        "now": _state(row),
+        "a minute is worth": money(row.worth) if row.worth > _LEAST_PRICE else "nothing",
+        "minutes more bring": "; ".join(_step(step, called) for step in row.steps) or _range_words(row),
+        "a minute less costs": _less(row),
+    }
+
+
+def _state(row: Any) -> str:
+    if row.minutes < 1:
+        return "closed"
+    return f"{row.spare:,.0f} minutes free" if row.spare >= 1 else "full"
 
 
 def _range_words(row: Any) -> str:

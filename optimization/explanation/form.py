@@ -62,12 +62,16 @@ def signed(amount: float) -> str:
     return f"{'+' if amount >= 0 else '-'}{money(abs(amount))}"
 
 
+def _is_of_numbers(rows: list[dict[str, str]], column: str) -> bool:
+    return all(_NUMBER.fullmatch(row[column]) for row in rows)
+
+
 def table(records: Iterable[dict[str, str]]) -> list[str]:
     """Records as the lines of a Markdown table; columns of numbers stand to the right."""
     rows = list(records)
     if not rows:
         return []
-    rule = ["---:" if all(_NUMBER.fullmatch(row[name]) for row in rows) else "---" for name in rows[0]]
+    rule = ["---:" if _is_of_numbers(rows, name) else "---" for name in rows[0]]
     return [f"| {' | '.join(cells)} |" for cells in [rows[0], rule, *(row.values() for row in rows)]]
 
 

@@ -161,13 +161,16 @@ def _minutes_price(fixed: Fixed, pairs: pd.DataFrame, row: Any) -> float:
 
 def _headline(instance: Instance, order: Any, places: pd.DataFrame) -> str:
     pieces = counted(order["quantity"], "piece")
-    window = f"from {day(instance.day_1, order['release_day'])} to {day(instance.day_1, order['due_day'])}"
-    return f"{pieces}, {window}, {_sharing_words(instance, order)}: made {_where_made(places)}."
+    return f"{pieces}, {_window_words(instance, order)}, {_sharing_words(instance, order)}: made {_where_made(places)}."
 
 
 def _where_made(places: pd.DataFrame) -> str:
     used = places[places["quantity"] > 0]
     return "at " + ", ".join(f"{row.factory_id} {row.quantity:,}" for row in rows(used)) if len(used) else "nowhere"
+
+
+def _window_words(instance: Instance, order: Any) -> str:
+    return f"from {day(instance.day_1, order['release_day'])} to {day(instance.day_1, order['due_day'])}"
 
 
 def _sharing_words(instance: Instance, order: Any) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.edits import Edit, edited
-from optimization.contract.instances import Instance, open_minutes, rows
+from optimization.contract.instances import Instance, open_minutes, rows, windowed
 from optimization.contract.plan import DAY, PAIR, Plan, day_loads, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.explanation.form import CENT
@@ -51,7 +51,8 @@ def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     lot_id, factory_id, pieces (unmet, at most those that the pair may take), used, first_day, last_day, minutes
     (lacking to make them), begins (lacking to make the fewest allowed), saves (money), rate (money per minute).
     """
-    pairs = _with_windows(_of_short_lots(instance, plan), instance.horizon_days)
+    pairs = _of_short_lots(instance, plan)
+    pairs = windowed(pairs, instance.horizon_days, pairs["frozen"])
     least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~pairs["frozen"], 0))
     setup = np.where(pairs["used"] | pairs["setup_done"], 0.0, 1.0)
     spare = _spare(instance, plan, pairs)
@@ -75,12 +76,6 @@ def _of_short_lots(instance: Instance, plan: Plan) -> pd.DataFrame:
     pieces = np.minimum(pairs["max_lot"] - pairs["made"], pairs["lot_id"].map(missing).astype(float))
     flags = {flag: pairs[flag].eq(True) for flag in ("frozen", "setup_done")}
     return pairs.assign(used=pairs["made"] > 0, pieces=pieces, **flags)
-
-
-def _with_windows(pairs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
-    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
-    last_day = latest.mask(pairs["frozen"], horizon_days)
-    return pairs.assign(first_day=pairs["release_day"].clip(lower=1), last_day=last_day)
 
 
 def _may_take(pairs: pd.DataFrame, least: Any) -> "pd.Series[bool]":

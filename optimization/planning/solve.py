@@ -17,7 +17,7 @@ import numpy as np
 from c2m.errors import InfeasibleError
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import Plan, cost_parts, empty_frame
+from optimization.contract.plan import Plan, cost_parts, empty_frame, gap_share
 from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.relaxation import relax
@@ -160,7 +160,7 @@ def solve(
     report["engine"] = {"way": way.words} | _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
     if len(instance.incumbent) and report["gap"] > 0:
-        plan = undo_changes.settled(instance, plan, settling_s, stop)
+        plan = undo_changes.settled(instance, reduced, plan, settling_s, stop)
     if reasoned:
         proven, until = plan.report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S
         plan.report["unmet"] = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
@@ -246,7 +246,7 @@ def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
     parts = cost_parts(instance, found.allocation, found.work, found.moves)
     objective = sum(parts.values())
     bound = min(objective, found.bound)
-    gap = (objective - bound) / abs(objective) if objective > bound else 0.0
+    gap = gap_share(objective, bound)
     proven = gap <= max(asked, ROUND_OFF_SHARE)
     return {
         "status": "optimal" if proven else "feasible",

@@ -259,10 +259,11 @@ def _offer(offered: Callable[[], Floats | None], event: Any) -> None:
 
 
 def _report(solver: Any, progress: Callable[[Progress], None], began: float) -> None:
-    def on_log(event: Any) -> None:
-        data = event.data_out
-        known = np.isfinite(data.mip_primal_bound)
-        incumbent, gap = (data.mip_primal_bound, data.mip_gap) if known else (None, None)
-        progress(Progress(time.monotonic() - began, data.mip_dual_bound, incumbent, gap))
+    solver.cbMipLogging += partial(_tell, progress, began)
 
-    solver.cbMipLogging += on_log
+
+def _tell(progress: Callable[[Progress], None], began: float, event: Any) -> None:
+    data = event.data_out
+    known = np.isfinite(data.mip_primal_bound)
+    incumbent, gap = (data.mip_primal_bound, data.mip_gap) if known else (None, None)
+    progress(Progress(time.monotonic() - began, data.mip_dual_bound, incumbent, gap))

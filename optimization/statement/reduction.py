@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optimization.contract.instances import Instance
+from optimization.contract.instances import Instance, windowed
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import ROOM_MINUTES
 
@@ -43,7 +43,9 @@ def reduce(instance: Instance) -> Pairs:
     days = instance.capacity.assign(most=lambda table: table["minutes"] + table["overtime_minutes"])
     days = days[days["most"] > 0].reset_index(drop=True)
     grid = Grid(instance)
-    arcs = _bounded(_windowed(_joined(instance), instance.horizon_days), days, grid)
+    arcs = _joined(instance)
+    arcs = windowed(arcs, instance.horizon_days, arcs["frozen"])
+    arcs = _bounded(arcs.assign(on_time_day=arcs["due_day"] - arcs["transit_days"]), days, grid)
     reason = _why_dropped(arcs)
     pairs = arcs[reason.isna()].reset_index(drop=True)
     dropped = arcs[PAIR].assign(reason=reason).dropna().reset_index(drop=True)
@@ -70,12 +72,6 @@ def _joined(instance: Instance) -> pd.DataFrame:
     arcs.loc[arcs["setup_done"], ["setup_cost", "setup_minutes"]] = 0.0
     arcs["kept"] = arcs["held"].where(arcs["frozen"], 0)
     return arcs
-
-
-def _windowed(arcs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
-    on_time_day = arcs["due_day"] - arcs["transit_days"]
-    last_day = (on_time_day + arcs["max_late_days"]).clip(upper=horizon_days).mask(arcs["frozen"], horizon_days)
-    return arcs.assign(first_day=arcs["release_day"].clip(lower=1), last_day=last_day, on_time_day=on_time_day)
 
 
 def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optimization.contract.instances import Instance, open_minutes, rows
+from optimization.contract.instances import Instance, open_minutes, rows, windowed
 from optimization.contract.plan import PAIR, Plan, unmet_pieces, worked
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.unmet import rest
@@ -25,7 +25,7 @@ from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, cause
 Floats = NDArray[np.float64]
 
 _COLUMNS = (
-    *("asked", "max_factories", "first", "last", "unit_cost", "minutes_per_piece", "setup_minutes", "min_lot"),
+    *("asked", "max_factories", "first_day", "last_day", "unit_cost", "minutes_per_piece", "setup_minutes", "min_lot"),
     *("max_lot", "kept", "whole", "alone", "beside", "whole_free", "alone_free", "beside_free"),
 )
 _MOST_SETS = 2_000  # of factories, of one size, that are looked at for a lot
@@ -92,7 +92,8 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
     `whole`: no other lot; `alone`: frozen work of others; `beside`: all others as planned. Each also `_free`: without
     the daily limit.
     """
-    pairs = _windowed(_joined(instance, lots), instance.horizon_days)
+    pairs = _joined(instance, lots)
+    pairs = windowed(pairs, instance.horizon_days, pairs["kept"] > 0)
     worlds = _Worlds(instance, plan, pairs)
     frozen = rest.frozen_work(instance, plan, plan.schedule)
     for name, others in (("whole", None), ("alone", worked(frozen)), ("beside", worked(plan.schedule))):
@@ -112,12 +113,6 @@ def _joined(instance: Instance, lots: Any) -> pd.DataFrame:
     return pairs
 
 
-def _windowed(pairs: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
-    """With the `first` and `last` day on which they may work."""
-    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
-    return pairs.assign(first=pairs["release_day"].clip(lower=1), last=latest.mask(pairs["kept"] > 0, horizon_days))
-
-
 class _Worlds:
     """Minutes of pairs in their windows, with some work of the others taken off."""
 
@@ -128,9 +123,9 @@ class _Worlds:
         )
         self._days = instance.horizon_days
         self._room = self._table(instance.capacity.assign(minutes=open_minutes(instance.capacity)))
-        width = (pairs["last"] - pairs["first"] + 1).clip(lower=0).to_numpy()
+        width = (pairs["last_day"] - pairs["first_day"] + 1).clip(lower=0).to_numpy()
         self._pair = np.repeat(np.arange(len(pairs)), width)
-        self._day = np.repeat(pairs["first"].to_numpy() - 1, width) + _counting(width)
+        self._day = np.repeat(pairs["first_day"].to_numpy() - 1, width) + _counting(width)
         self._factory = self._names.get_indexer(pairs["factory_id"])[self._pair]
 
     def _table(self, work: pd.DataFrame) -> Floats:
@@ -228,7 +223,7 @@ class _Lot:
 
     def window(self) -> str:
         """What its window lacks."""
-        if (self.figures["first"] > self.figures["last"]).all():
+        if (self.figures["first_day"] > self.figures["last_day"]).all():
             return "window-empty"
         return "window-too-short" if self.figures["alone"].any() else "no-working-day"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance
-from optimization.contract.plan import DAY, PAIR, Plan, cost_parts, day_loads, worked
+from optimization.contract.plan import DAY, PAIR, Plan, cost_parts, day_loads, factory_loads, worked
 from optimization.statement.part import costs_left, minutes_left, sub_instance
 
 
@@ -76,8 +76,7 @@ def capacity_left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
 def _left_to_cost(factories: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Engagement that nobody else pays, and targets less the others' work."""
-    work = worked(others).groupby("factory_id")["minutes"].sum()
-    done = work.reindex(factories["factory_id"], fill_value=0.0).to_numpy(dtype=float)
+    done = factory_loads(others).reindex(factories["factory_id"], fill_value=0.0).to_numpy(dtype=float)
     costs, targets = (factories[column].to_numpy(dtype=float) for column in ("engagement_cost", "target_minutes"))
     engagement, target = costs_left(costs, targets, done > 0, done)
     return factories.assign(engagement_cost=engagement, target_minutes=target)

@@ -265,15 +265,23 @@ def _twice(names: list[str]) -> set[str]:
 def _strangers(change: _Change, instance: Instance) -> Iterator[str]:
     """What a change names and the instance does not have, days included; or what it adds and is there already."""
     lots = set(instance.orders["lot_id"])
-    known = set(instance.capacity["factory_id"]) | set(instance.factories["factory_id"])
     yield from (f"lot {lot} is not in the instance" for lot in change.named_lots() if lot not in lots)
-    yield from (f"factory {f} is not in the instance" for f in change.named_factories() if f not in known)
+    yield from _strange_factories(change, instance)
     if isinstance(change, RushOrder) and change.order_id in lots:
         yield f"lot {change.order_id} is in the instance already; give the rush order a name of its own"
     if isinstance(change, _Days):
-        last_day = change.last_day or instance.horizon_days
-        if not change.first_day <= last_day <= instance.horizon_days:
-            yield f"days {change.first_day} to {last_day}; expected days in order within 1 to {instance.horizon_days}"
+        yield from _strange_days(change, instance.horizon_days)
+
+
+def _strange_factories(change: _Change, instance: Instance) -> Iterator[str]:
+    known = set(instance.capacity["factory_id"]) | set(instance.factories["factory_id"])
+    yield from (f"factory {f} is not in the instance" for f in change.named_factories() if f not in known)
+
+
+def _strange_days(change: _Days, horizon_days: int) -> Iterator[str]:
+    last_day = change.last_day or horizon_days
+    if not change.first_day <= last_day <= horizon_days:
+        yield f"days {change.first_day} to {last_day}; expected days in order within 1 to {horizon_days}"
 
 
 def _whole_lot(max_lot: "pd.Series[int]", before: Any, after: Any) -> "pd.Series[int]":

@@ -17,7 +17,7 @@ from c2m.errors import InfeasibleError, InputError
 from c2m.files import write_atomically
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan, read_plan, unmet_pieces
+from optimization.contract.plan import PAIR, Plan, Size, arrivals, factory_loads, read_plan, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.planning.solve import solve
 from optimization.statement.highs import Progress
@@ -166,10 +166,10 @@ def _solved(name: str, instance: Instance, folder: Path, limits: Limits) -> tupl
 
 def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
     """Cost, gap, cost by part; unmet and late pieces; late, split lots; factories at work; load on regular minutes."""
-    runs = _runs(instance, plan)
-    late = runs[(runs["finish"] > runs["due_day"]) & (runs["run_minutes"] > FITS_MINUTES)]
-    work = plan.schedule[["setup_minutes", "run_minutes"]].sum(axis=1).groupby(plan.schedule["factory_id"]).sum()
-    offer = instance.capacity.groupby("factory_id")["minutes"].sum()
+    runs = arrivals(instance, plan.schedule)
+    late = runs[(runs["days_late"] > 0) & (runs["run_minutes"] > FITS_MINUTES)]
+    work = factory_loads(plan.schedule)
+    offer, size = instance.capacity.groupby("factory_id")["minutes"].sum(), Size(instance, plan.allocation)
     return {
         "cost": plan.report["objective"],
         "gap": plan.report["gap"],
@@ -177,35 +177,27 @@ def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
         "unmet_pieces": int(unmet_pieces(instance, plan.allocation).sum()),
         "late_pieces": float((late["run_minutes"] / late["minutes_per_piece"]).sum()),
         "late_lots": int(late["lot_id"].nunique()),
-        "split_lots": int((plan.allocation["lot_id"].value_counts() > 1).sum()),
-        "factories": int(plan.allocation["factory_id"].nunique()),
+        "split_lots": size.split_lots,
+        "factories": size.factories,
         "load_share": float(work.sum() / offer.sum()) if offer.sum() > 0 else 0.0,
         "highest_load_share": float((work / offer.reindex(work.index)).max()) if len(work) else 0.0,
     }
 
 
-def _runs(instance: Instance, plan: Plan) -> pd.DataFrame:
-    arcs = instance.arcs[[*PAIR, "minutes_per_piece", "transit_days"]]
-    orders = instance.orders[["lot_id", "due_day", "late_cost"]]
-    runs = plan.schedule.merge(arcs, on=PAIR).merge(orders, on="lot_id")
-    return runs.assign(finish=runs["day"] + runs["transit_days"])
-
-
 def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
     """By lot_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot."""
-    runs = _runs(instance, plan)
-    days_late = (runs["finish"] - runs["due_day"]).clip(lower=0)
+    runs = arrivals(instance, plan.schedule)
     held = instance.incumbent[[*PAIR, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
     pairs = plan.allocation.merge(instance.arcs, on=PAIR).merge(held, on=PAIR, how="outer").fillna({"quantity": 0})
     unmet = unmet_pieces(instance, plan.allocation)
     setup = pairs["setup_cost"].where((pairs["quantity"] > 0) & ~pairs["setup_done"].eq(True), 0.0)
     taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)
     made = pairs["unit_cost"].fillna(0) * pairs["quantity"] + setup + taken
-    late = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * days_late
+    late = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * runs["days_late"]
     costs = [made.groupby(pairs["lot_id"]).sum(), late.groupby(runs["lot_id"]).sum()]
     orders = instance.orders.set_index("lot_id")
     costs.append(unmet * orders["unmet_cost"])
-    finish = runs[runs["run_minutes"] > FITS_MINUTES].groupby("lot_id")["finish"].max()
+    finish = runs[runs["run_minutes"] > FITS_MINUTES].groupby("lot_id")["arrival_day"].max()
     cost = sum(part.reindex(unmet.index, fill_value=0.0) for part in costs)
     return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
 

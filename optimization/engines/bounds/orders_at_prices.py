@@ -115,14 +115,17 @@ class Orders:
 
     def cheapest(self, prices: Floats) -> tuple[_Priced, Ints, Floats]:
         """The pairs at the prices, the best set found of each order, and the least that each order costs."""
-        arrays, priced = self.arrays, self._priced(prices)
+        priced = self._priced(prices)
         value, floor = self._dual(priced)
-        sets, cost, capped = self._search(priced, value)
-        self._last = sets
+        self._last, cost, capped = self._search(priced, value)
         least = _just_below(cost)
         if capped.any():
-            least = np.where(capped, np.maximum(np.minimum(floor, cost), lagrangian.orders(arrays, prices)), least)
-        return priced, sets, least
+            least = np.where(capped, self._unsearched(prices, np.minimum(floor, cost)), least)
+        return priced, self._last, least
+
+    def _unsearched(self, prices: Floats, floor: Floats) -> Floats:
+        """The least that orders cost for which the search was cut short."""
+        return np.maximum(floor, lagrangian.orders(self.arrays, prices))
 
     def _priced(self, prices: Floats) -> _Priced:
         arrays = self.arrays

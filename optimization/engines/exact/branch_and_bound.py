@@ -92,13 +92,18 @@ def improved(program: Program, pieces: Columns, start: Floats, limits: Limits, w
     return better(program, start, _whole(program, pieces, found.values, clock)), found.closed
 
 
+def _of_these(loose: Program, pieces: Columns, used: NDArray[np.bool_]) -> Program:
+    """The program in which the other pairs make no more than they must."""
+    unused = _mask(loose, pieces) & ~used
+    return replace(loose, upper=np.where(unused, loose.lower, loose.upper))
+
+
 def _guided(loose: Program, pieces: Columns, relaxed: Floats | None, start: Floats, clock: _Clock) -> Floats:
     """A good start, with fractional pieces: the search over the pairs that the relaxation or the start uses."""
     if relaxed is None:
         return start
-    unused = _mask(loose, pieces) & (relaxed <= WHOLE_PIECES) & (start <= WHOLE_PIECES)
-    few = replace(loose, upper=np.where(unused, loose.lower, loose.upper))
-    found = search(few, start, clock.until(_START_BY, max(_START_GAP, clock.limits.gap)))
+    used = (relaxed > WHOLE_PIECES) | (start > WHOLE_PIECES)
+    found = search(_of_these(loose, pieces, used), start, clock.until(_START_BY, max(_START_GAP, clock.limits.gap)))
     return start if found.values is None else found.values
 
 

@@ -69,10 +69,15 @@ def bounded(
     start = point(program, model, known)
     if start is None:
         return
+    search(_in_fractions(program, model), start, limits, lambda step: told(step.bound))
+
+
+def _in_fractions(program: Program, model: Any) -> Program:
+    """The program in which pieces and waiting need not be whole."""
     integer = program.integer.copy()
     for variable in (model.quantity, model.waiting):
         integer[program.columns(variable)[1]] = False
-    search(replace(program, integer=integer), start, limits, lambda step: told(step.bound))
+    return replace(program, integer=integer)
 
 
 def point(program: Program, model: Any, allocation: pd.DataFrame) -> Floats | None:

@@ -37,10 +37,15 @@ def at_best(instance: Instance, reduced: Pairs, allocation: pd.DataFrame, second
     return schedule.by_day(settled, allocation[[*PAIR, "quantity"]], work)
 
 
+def _held_at(allocation: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that are in the allocation; they make neither more nor less."""
+    used = pairs.merge(allocation[[*PAIR, "quantity"]], on=PAIR)
+    held = used.pop("quantity")
+    return used.assign(kept=held, least=held, held=held, most=held)
+
+
 def _settled(reduced: Pairs, allocation: pd.DataFrame) -> Pairs:
     """The pairs of the allocation, each held at its pieces; the days and spans of their factories."""
-    pairs = reduced.pairs.merge(allocation[[*PAIR, "quantity"]], on=PAIR)
-    held = pairs.pop("quantity")
-    pairs = pairs.assign(kept=held, least=held, held=held, most=held)
+    pairs = _held_at(allocation, reduced.pairs)
     days, spans = (table[table["factory_id"].isin(pairs["factory_id"])] for table in (reduced.days, reduced.spans))
     return Pairs(pairs, days, spans, reduced.dropped[:0])

@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan, cost_parts, empty_frame, unmet_pieces
+from optimization.contract.plan import PAIR, Plan, cost_parts, empty_frame, gap_share, unmet_pieces
 from optimization.contract.tolerances import MONEY_SHARE, ROUND_OFF_SHARE
 from optimization.engines.exact import timetable
-from optimization.statement.reduction import Pairs, reduce
+from optimization.statement.reduction import Pairs
 
 Pieces = NDArray[np.int64]
 
@@ -111,10 +111,10 @@ class _Lot:
         return bool(within[used].all() and shared and pieces.sum() <= self.order["quantity"])
 
 
-def settled(instance: Instance, plan: Plan, seconds: float = 60.0, stop: Event | None = None) -> Plan:
+def settled(instance: Instance, reduced: Pairs, plan: Plan, seconds: float = 60.0, stop: Event | None = None) -> Plan:
     """The plan without changes that do not pay; its report counts them and says whether the time was enough for all."""
     until = time.monotonic() + (0.0 if stop and stop.is_set() else seconds)
-    reduced, least = reduce(instance), MONEY_SHARE * abs(plan.report["objective"])
+    least = MONEY_SHARE * abs(plan.report["objective"])
     lots = _lots(instance, reduced, plan)
     plan = _on_best_days(instance, reduced, plan, frozenset().union(*(lot.factories for lot in lots.values())), until)
     waiting, undone, stake = dict.fromkeys(lots), set[str](), at_stake(instance, plan)
@@ -215,13 +215,14 @@ def _part(instance: Instance, reduced: Pairs, plan: Plan, factories: frozenset[s
 
 def _with(plan: Plan, part: _Part) -> Plan:
     """The plan with what the part's factories now work."""
+    allocation = _joined(plan.allocation, part.allocation, part.factories, PAIR)
+    schedule = _joined(plan.schedule, part.schedule, part.factories, [*PAIR, "day"])
+    return replace(plan, allocation=allocation, schedule=schedule)
 
-    def joined(table: pd.DataFrame, new: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-        rest = table[~table["factory_id"].isin(part.factories)]
-        return pd.concat([rest, new]).sort_values(keys, ignore_index=True)
 
-    allocation = joined(plan.allocation, part.allocation, PAIR)
-    return replace(plan, allocation=allocation, schedule=joined(plan.schedule, part.schedule, [*PAIR, "day"]))
+def _joined(table: pd.DataFrame, new: pd.DataFrame, factories: frozenset[str], keys: list[str]) -> pd.DataFrame:
+    rest = table[~table["factory_id"].isin(factories)]
+    return pd.concat([rest, new]).sort_values(keys, ignore_index=True)
 
 
 def _restated(instance: Instance, plan: Plan, facts: dict[str, Any]) -> Plan:
@@ -230,7 +231,7 @@ def _restated(instance: Instance, plan: Plan, facts: dict[str, Any]) -> Plan:
     cost = cost_parts(instance, plan.allocation, plan.schedule)
     objective = sum(cost.values())
     bound = min(report["bound"], objective)
-    gap = (objective - bound) / abs(objective) if objective > bound else 0.0
+    gap = gap_share(objective, bound)
     optimal = gap <= max(ROUND_OFF_SHARE, report["engine"].get("asked_gap", 0.0))
     figures = {"status": "optimal" if optimal else "feasible", "objective": objective, "bound": bound, "gap": gap}
     missing = unmet_pieces(instance, plan.allocation)

@@ -16,12 +16,16 @@ from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole
 
 
+def _in_force(arrays: Dense) -> Draft | None:
+    """What incumbents hold, as far as it fits; None where they hold nothing but frozen work."""
+    return spread(arrays, fitted(arrays)) if (arrays.held > arrays.kept).any() else None
+
+
 def known(whole: Whole) -> dict[str, Draft]:
     """The plans by name. Raises InfeasibleError where the frozen work does not fit."""
     standing = frozen_work(whole)
     drafts = {"frozen work alone": standing, "common rule": by_rule(whole, standing)}
-    in_force = spread(whole.arrays, fitted(whole.arrays)) if (whole.arrays.held > whole.arrays.kept).any() else None
-    if in_force:
+    if in_force := _in_force(whole.arrays):
         drafts["in force"] = in_force
         drafts["in force, the rest by the rule"] = by_rule(whole, in_force)
     return drafts

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from optimization.contract.plan import gap_share
 from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact.workers import Workers
@@ -83,7 +84,7 @@ def _steps(search: Search, workers: Workers, bound: _Bound, end: float) -> Itera
     """The gap before each step of the search until its end, and after the last."""
     while True:
         bound.raise_to(*workers.raised)
-        yield (search.cost - bound.value) / abs(search.cost) if search.cost > bound.value else 0.0
+        yield gap_share(search.cost, bound.value)
         if time.monotonic() >= end:
             return
         search.step(workers.pool, workers.free, end)

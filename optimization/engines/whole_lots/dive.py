@@ -173,12 +173,13 @@ class Dives:
 
     def begin(self) -> None:
         """A first choice, by branch and bound over pairs of low floor."""
+        limits = replace(self._limits(_BALL_S if self._quick else _KERNEL_S), nodes=_NODES)
+        self._take(finished(self._assignment, self._first_pairs(), self._best(), limits))
+
+    def _first_pairs(self) -> Flags:
         if self._quick:
-            among, seconds = self._low(_FIRST_PAIRS, np.ones(self._assignment.shape)), _BALL_S
-        else:
-            among, seconds = self._cheapest(self._promising(_MORE), _FIRST_EACH), _KERNEL_S
-        limits = replace(self._limits(seconds), nodes=_NODES)
-        self._take(finished(self._assignment, among, self._best(), limits))
+            return self._low(_FIRST_PAIRS, np.ones(self._assignment.shape))
+        return self._cheapest(self._promising(_MORE), _FIRST_EACH)
 
     def run(self, raised: Callable[[float], None]) -> None:
         """Dives where packings are quick, else improves kernels."""

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from optimization.contract.plan import gap_share
 from optimization.engines.exact import one_program
 from optimization.engines.exact.workers import end_with_parent
 from optimization.engines.location.engagement import floors
@@ -270,8 +271,7 @@ class _Proof:
                 self._board.raise_to(min(step.bound, cutoff), "mip")
             cost, bound = self._board.cost, self._board.bound
             if self._progress:
-                gap = (cost - bound) / abs(cost) if cost > bound else 0.0
-                self._progress(Progress(time.monotonic() - self._began, bound, cost, gap))
+                self._progress(Progress(time.monotonic() - self._began, bound, cost, gap_share(cost, bound)))
 
         return tell
 
