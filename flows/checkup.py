@@ -38,7 +38,11 @@ def grouped(found: list[Finding]) -> list[Finding]:
     for one in found:
         if one.ok is False:
             wrong.setdefault(one.check, []).append(one)
-    return [Finding(check, False, "; ".join(one.seen for one in ones), ones[0].move) for check, ones in wrong.items()]
+    return [_together(check, ones) for check, ones in wrong.items()]
+
+
+def _together(check: str, faults: list[Finding]) -> Finding:
+    return Finding(check, False, "; ".join(fault.seen for fault in faults), faults[0].move)
 
 
 def warn(found: list[Finding]) -> None:

@@ -21,7 +21,7 @@ from c2m.settings import settings
 from c2m.warehouse.published import is_published, read
 from flows import plan_page, reports, waiting
 from optimization.contract import instances
-from optimization.contract.plan import read_plan
+from optimization.contract.plan import Size, read_plan
 from optimization.contract.wording import counted, money
 
 _MOST = 10  # rows of a table here; the whole stands on a page of its own
@@ -70,16 +70,15 @@ def in_figures(newest: Standing) -> list[str]:
     """What the day costs, what that saves, how sure it is, what is placed and where."""
     folder, currency = settings().home / newest.folder, settings().currency
     day = read_json(folder / "day.json")
-    instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
-    asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
-    shares = plan.allocation.groupby("lot_id").size()
+    plan = read_plan(folder / "plan")
+    size = Size(instances.read(folder / "instance"), plan.allocation)
     figures = {
         "cost of the day": f"{money(day['objective'])} {currency}",
         "saved beside the common rule": f"{money(day['saved'])} {currency} ({100 * day['saved_share']:.1f} %)",
         "proven within": f"{100 * plan.report['gap']:.2f} % of the best plan",
-        "pieces placed": f"{placed:,} of {asked:,}",
-        "lots": f"{len(instance.orders):,}, {int((shares > 1).sum()):,} of them split",
-        "factories": f"{plan.allocation['factory_id'].nunique():,}",
+        "pieces placed": f"{size.placed_pieces:,} of {size.pieces:,}",
+        "lots": f"{size.lots:,}, {size.split_lots:,} of them split",
+        "factories": f"{size.factories:,}",
     }
     return [
         "## The plan",

@@ -16,13 +16,18 @@ _POLL_S = 0.1
 UNSETTLED = ("Released", "NotAllowedToStart")  # not answered, or accepted and not yet told to start
 
 
+def unanswered() -> pd.DataFrame:
+    """Job orders that wait for an answer of their factory."""
+    with session() as s:
+        live = job_orders.live(s)
+    return live[live.state.isin(UNSETTLED)]
+
+
 def await_answers(patience_s: float) -> pd.DataFrame:
     """Job orders that are still without an answer after `patience_s` wall seconds."""
     deadline = time.monotonic() + patience_s
     while True:
-        with session() as s:
-            live = job_orders.live(s)
-        waiting = live[live.state.isin(UNSETTLED)]
+        waiting = unanswered()
         if waiting.empty or time.monotonic() > deadline:
             return waiting
         time.sleep(_POLL_S)

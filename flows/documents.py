@@ -51,8 +51,11 @@ def job_order(job_order_id: str) -> str:
         said = audit.history(transaction, job_order_id)
     if said.empty:
         raise HTTPException(404, "no job order of that name")
-    title = f"Job order {html.escape(job_order_id)}"
-    return f"<!doctype html><title>{title}</title><h1>{title}</h1>{said.to_html(index=False)}"
+    return _document(f"Job order {html.escape(job_order_id)}", said.to_html(index=False))
+
+
+def _document(title: str, body: str) -> str:
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1>{body}"
 
 
 settings().runs.mkdir(parents=True, exist_ok=True)

@@ -33,9 +33,14 @@ def tell_if_moved(version: str) -> None:
     seen = settings().home / "champion"
     before = seen.read_text() if seen.exists() else None
     if before != version:
-        resource = {"prefect.resource.id": f"c2m.model.{NAME}", "prefect.resource.name": NAME}
-        emit_event("c2m.champion.moved", resource=resource, payload={"from": before, "to": version})
+        tell_move(before, version)
         write_atomically(seen, version.encode())
+
+
+def tell_move(before: str | None, version: str) -> None:
+    """Emits the event."""
+    resource = {"prefect.resource.id": f"c2m.model.{NAME}", "prefect.resource.name": NAME}
+    emit_event("c2m.champion.moved", resource=resource, payload={"from": before, "to": version})
 
 
 @flow(name="forecast", flow_run_name="forecast {parameters.day}")

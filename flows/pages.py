@@ -51,13 +51,13 @@ def rooms() -> App:
 
 def _of(app: App, path: str) -> Health:
     """What an application of others says of itself there."""
-
-    async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-            return await client.get(f"http://{LOOPBACK}{path}")
-
-    answer = asyncio.run(ask())
+    answer = asyncio.run(_ask(app, path))
     return Health(faults=() if answer.is_success else (f"{path} answers with {answer.status_code}",))
+
+
+async def _ask(app: App, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        return await client.get(f"http://{LOOPBACK}{path}")
 
 
 if __name__ == "__main__":

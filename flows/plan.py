@@ -89,11 +89,16 @@ def fill(folder: Path, instance: Instance, policy: PlanPolicy) -> None:
     A plan that does not verify is an error of ours.
     """
     instances.write(instance, folder / "instance")
+    keep_plan(folder, instance, search(instance, policy), policy, policy.limits)
+
+
+def search(instance: Instance, policy: PlanPolicy) -> optimization.Plan:
+    """The plan, with a bar that shows how far the search is; who ends the run gets the best so far."""
     progress = reports.ProgressBar(policy.time_limit_s)
-    search = partial(solve, instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
-    plan = until_stopped(lambda stop: search(stop=stop))
+    ours = partial(solve, instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, progress=progress)
+    plan = until_stopped(lambda stop: ours(stop=stop))
     progress.end(plan)
-    keep_plan(folder, instance, plan, policy, policy.limits)
+    return plan
 
 
 def keep_plan(

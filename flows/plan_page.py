@@ -20,7 +20,7 @@ from c2m.settings import settings
 from flows import reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, read
-from optimization.contract.plan import Plan, read_plan
+from optimization.contract.plan import Plan, Size, read_plan
 from optimization.contract.wording import counted, money, percent
 
 COST = {
@@ -48,8 +48,13 @@ def publish(plan_id: str) -> None:
     with session() as s:
         standing = plans.standing(s, plan_id)
     parts = page(standing)
-    write_atomically(settings().home / standing.folder / PAGE, "\n".join(parts).encode())
+    write_atomically(file_of(standing), "\n".join(parts).encode())
     reports.page("plan", f"Plan of {long(standing.business_date)}, round {standing.round}", *parts)
+
+
+def file_of(standing: Standing) -> Path:
+    """Where the plan's page is kept."""
+    return settings().home / standing.folder / PAGE
 
 
 def without_plan(day: date, words: str) -> None:
@@ -83,8 +88,9 @@ def newest() -> Standing | None:
 def renew() -> None:
     """Shows the newest plan anew where it no longer stands as its page says: somebody has decided since."""
     standing = newest()
-    file = settings().home / standing.folder / PAGE if standing else None
-    if standing and file and file.exists() and file.read_text(encoding="utf-8") != "\n".join(page(standing)):
+    if standing is None or not (file := file_of(standing)).exists():
+        return
+    if file.read_text(encoding="utf-8") != "\n".join(page(standing)):
         publish(standing.plan_id)
 
 
@@ -137,10 +143,11 @@ def held(standing: Standing) -> list[str]:
     """Who has looked at the plan and let it wait."""
     with session() as s:
         notes = plans.holds(s, standing.plan_id).to_dict("records")
-    return [
-        f"* held by {plain(note['actor'])} on {note['at']:%Y-%m-%d %H:%M} UTC: {plain(note['reason'])}\n"
-        for note in notes
-    ]
+    return [_holds(note) for note in notes]
+
+
+def _holds(note: dict[Any, Any]) -> str:
+    return f"* held by {plain(note['actor'])} on {note['at']:%Y-%m-%d %H:%M} UTC: {plain(note['reason'])}\n"
 
 
 def in_short(standing: Standing) -> list[str]:
@@ -184,13 +191,23 @@ def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
 
 def size_of(instance: Instance, plan: Plan) -> str:
     """Lots, pieces, factories and splits in words."""
-    places = plan.allocation.groupby("lot_id").size()
-    split = int((places > 1).sum())
-    asked, placed = int(instance.orders["quantity"].sum()), int(plan.allocation["quantity"].sum())
-    pieces = f"all {asked:,} pieces" if placed == asked else f"{placed:,} of {counted(asked, 'piece')}"
-    factories = counted(plan.allocation["factory_id"].nunique(), "factory")
-    shared = f"{counted(split, 'lot')} split over {places.max()} factories at most" if split else "no lot split"
-    return f"{counted(len(instance.orders), 'lot')}, {pieces} placed at {factories}, {shared}"
+    size = Size(instance, plan.allocation)
+    placed = f"{placed_words(size)} placed at {counted(size.factories, 'factory')}"
+    return f"{counted(size.lots, 'lot')}, {placed}, {shared_words(size)}"
+
+
+def placed_words(size: Size) -> str:
+    """How many pieces have a factory."""
+    if size.placed_pieces == size.pieces:
+        return f"all {size.pieces:,} pieces"
+    return f"{size.placed_pieces:,} of {counted(size.pieces, 'piece')}"
+
+
+def shared_words(size: Size) -> str:
+    """How many lots are split, and how far."""
+    if not size.split_lots:
+        return "no lot split"
+    return f"{counted(size.split_lots, 'lot')} split over {size.most_factories} factories at most"
 
 
 def proof(report: dict[str, Any]) -> list[str]:

@@ -246,7 +246,7 @@ def _releasable(standing: Standing, case: Case) -> str:
 
 def _figure(case: Case, name: str) -> str:
     value = case.extra_cost if name == "extra_cost" else case.figures.get(name)
-    return "-" if value is None or not case.figures else money(float(value)) if "cost" in name else f"{value:,.0f}"
+    return "-" if value is None or not case.figures else money(value) if "cost" in name else f"{value:,.0f}"
 
 
 def _date(day: int | None, day_1: date) -> str:

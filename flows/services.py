@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -100,14 +101,15 @@ def at_hand() -> bool:
 @contextmanager
 def serving(name: str, command: list[str], health_url: str, more: dict[str, str] | None = None) -> Iterator[Child]:
     """A child that has answered `health_url`, be it by asking for the key; not another home's server at its port."""
-
-    def ready() -> bool:
-        answer = _answer(health_url)
-        return bool(answer and answer.headers.get(HEADER) == home_id())
-
     with child(name, [sys.executable, "-m", *command], more) as process:
-        await_ready(process, ready, _START_TIMEOUT_S)
+        await_ready(process, partial(_is_ours, health_url), _START_TIMEOUT_S)
         yield process
+
+
+def _is_ours(health_url: str) -> bool:
+    """Whether a server of this home answers there."""
+    answer = _answer(health_url)
+    return bool(answer and answer.headers.get(HEADER) == home_id())
 
 
 def _answer(url: str) -> httpx.Response | None:

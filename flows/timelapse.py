@@ -177,7 +177,6 @@ def pass_days(count: int) -> None:
     """Lets days pass on the virtual clock of a running platform, and then go on at the speed of real time."""
     if not clock.is_virtual():
         raise InputError("clock-is-real", ["this C2M_HOME lives in real time; `c2m simulate` needs one of `c2m run`"])
-    today = clock.business_date(clock.now())
-    for day in clock.days(today, count):
+    for day in clock.days(clock.business_date(clock.now()), count):
         advance(end_of(day))
     clock.set_now(clock.now(), speed=1)

@@ -33,12 +33,17 @@ def up(simulate: bool) -> None:
     speed of real time. While it is up, it looks at itself as `c2m doctor` does, and starts again what has
     ended.
     """
-    console, stop = Console(), Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: Thread(target=stop.set).start())  # this one may hold its lock
+    stop = Event()
+    _stop_on_signals(stop)
     with occupied("c2m up"):
         refuse_taken_ports()
-        _serve(simulate, console, stop)
+        _serve(simulate, Console(), stop)
+
+
+def _stop_on_signals(stop: Event) -> None:
+    """Another thread sets the event: the one that the signal stops may hold its lock."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: Thread(target=stop.set).start())
 
 
 def refuse_taken_ports() -> None:

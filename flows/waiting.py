@@ -65,19 +65,23 @@ def suspend_until_decided(day: date, parameters: BaseModel) -> None:
 
 def settle() -> None:
     """Ends each run of `release` whose plan is decided; `daily` goes on where it was released, and ends where not."""
-    api = server()
-    if api is None:
-        return
+    if api := server():
+        _end_decided(api)
+        _go_on_with_days(api)
+
+
+def _end_decided(api: Orchestrator) -> None:
     for run in _runs(api, "release"):
         if (standing := _of_plan(_parameters(run).get("plan_id"))) and standing.state != "proposed":
             _end(api, run, "COMPLETED", standing)
+
+
+def _go_on_with_days(api: Orchestrator) -> None:
     for run in _runs(api, "daily"):
         standing = _of_day(_parameters(run).get("business_date"))
-        if standing is None or standing.state == "proposed":
-            continue
-        if standing.was_released:
+        if standing and standing.was_released:
             api.ask(f"/flow_runs/{run['id']}/resume", {})
-        else:
+        elif standing and standing.state != "proposed":
             _end(api, run, "CANCELLED", standing)
 
 

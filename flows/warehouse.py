@@ -31,6 +31,7 @@ from c2m.warehouse.published import (
 )
 
 LEASE_S = 60  # the least that Prefect takes; a run that was killed keeps its slot for so long
+_OF_NODE = {"unique_id": "node", "status": "status", "execution_time": "seconds"}  # in dbt's results
 _held: ContextVar[bool] = ContextVar("warehouse_held", default=False)
 
 
@@ -102,5 +103,5 @@ def run_dbt(arguments: list[str]) -> None:
 def nodes() -> pd.DataFrame:
     """What dbt's last run did: node, status, seconds; the slowest first."""
     run = read_json(settings().home / "dbt_target" / "run_results.json")
-    rows = [(result["unique_id"], result["status"], result["execution_time"]) for result in run["results"]]
-    return pd.DataFrame(rows, columns=["node", "status", "seconds"]).sort_values("seconds", ascending=False)
+    found = pd.DataFrame(run["results"], columns=list(_OF_NODE)).rename(columns=_OF_NODE)
+    return found.sort_values("seconds", ascending=False)
