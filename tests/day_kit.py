@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.faults.kills import SMALL
 from c2m.ledger import store
 from c2m.orchestrator import orchestrator
 from c2m.settings import settings
@@ -97,17 +98,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(home: Path, prefect_url: str, **more: str) -> dict[str, str]:
-    """Stopped by nodes, not by time: the same plan on a slow and on a fast machine."""
-    own = {
-        "C2M_HOME": str(home),
-        "C2M_PLAN__NODE_LIMIT": "20",
-        "C2M_PLAN__TIME_LIMIT_S": "600",
-        "C2M_PLAN__EXPLANATION_S": "0.2",
-        "C2M_FORECAST__ROUNDS": "20",
-        "C2M_FORECAST__THREADS": "1",
-        "C2M_FORECAST__BACKTEST_ORIGINS": "1",
-        "PREFECT_API_URL": f"{prefect_url}/api",
-    }
+    own = {**SMALL, "C2M_HOME": str(home), "PREFECT_API_URL": f"{prefect_url}/api"}
     return {**{k: v for k, v in os.environ.items() if not k.startswith("C2M_")}, **own, **more}
 
 

@@ -1,6 +1,8 @@
 """A served order room with two merchants and two factories, and people who sign in to it by link."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,13 +25,20 @@ WAITING = plan_of([("L1", "F1", 900), ("L2", "F2", 1000)], round=2)  # waits for
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served home with an order of each of two merchants."""
+    with served(tmp_path_factory.mktemp("rooms"), _fill) as address:
+        yield address
+
+
+@contextmanager
+def served(home: Path, fill: Callable[[], None]) -> Iterator[str]:
+    """The address of the order room of a home; `fill` puts into its ledger what it shows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("rooms")))
+        patch.setenv("C2M_HOME", str(home))
         port = free_port()
         patch.setenv("C2M_ROOMS_PORT", str(port))
         settings.cache_clear()
         migrate()
-        _fill()
+        fill()
         with services.rooms(port):
             yield f"http://{LOOPBACK}:{port}"
     settings.cache_clear()

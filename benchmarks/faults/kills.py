@@ -37,7 +37,7 @@ from c2m.simulation.world import write_world
 RESULTS = Path(__file__).parents[1] / "results" / "faults"
 KILLS, STEP_S = 30, 7200
 DAY = "2026-04-13"
-_SMALL = {  # stopped by nodes, not by time: the same plan however busy the machine is
+SMALL = {  # stopped by nodes, not by time: the same plan however busy the machine is
     "C2M_PLAN__NODE_LIMIT": "20",
     "C2M_PLAN__TIME_LIMIT_S": "600",
     "C2M_PLAN__EXPLANATION_S": "0.2",
@@ -65,7 +65,7 @@ class Trial:
     def __post_init__(self) -> None:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("C2M_", "PREFECT_"))}
         ports = {f"C2M_{name}_PORT": str(free_port()) for name in _PORTS}
-        self.env = plain | _SMALL | ports | self.clock.env | {"C2M_HOME": str(self.home)}
+        self.env = plain | SMALL | ports | self.clock.env | {"C2M_HOME": str(self.home)}
         self.clock.set(0)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

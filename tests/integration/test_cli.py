@@ -103,6 +103,21 @@ def test_a_panel_is_forecast(tmp_path: Path) -> None:
     assert c2m("forecast", tmp_path / "none.csv", "--out", tmp_path / "x.csv", code=2)
 
 
+def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
+    store.migrate()
+    told = c2m("rooms", "link", "--role", "merchant", "--tenant", "m01", "--actor", "ops").output
+    link_id = told.partition("c2m rooms revoke ")[2].split()[0]
+    (row,) = json.loads(c2m("rooms", "links", "--json").output)
+    assert (row["link_id"], row["tenant"], row["revoked_at"]) == (link_id, "m01", "")
+    c2m("rooms", "revoke", link_id)
+    (row,) = json.loads(c2m("rooms", "links", "--json").output)
+    assert row["revoked_at"]
+
+
+def test_without_published_demand_there_is_nothing_to_tune(home: Path) -> None:
+    assert "Traceback" not in c2m("tune", "--trials", 1, code=2).output
+
+
 def test_a_plan_that_is_not_there_cannot_be_released(home: Path) -> None:
     from c2m.ledger.store import migrate
 

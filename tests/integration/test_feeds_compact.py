@@ -1,5 +1,6 @@
 """Compaction of scans: killed after any step and run again, no scan is lost, none is twice, and few files remain."""
 
+import json
 import os
 import random
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 from warehouse_world import land, moment
 
+from c2m.cli import app
 from c2m.errors import C2MError
 from c2m.feeds import compact
 from c2m.feeds.landing import folder
@@ -62,8 +65,8 @@ def files() -> list[str]:
 
 def test_old_files_become_one_a_day_and_stay_so(landed: list[tuple[object, ...]]) -> None:
     before = set(files())
-    made = compact.compact()
-    assert [(one.files, one.scans) for one in made] == [(6, 120), (6, 120)]
+    made = json.loads(CliRunner().invoke(app, ["compact", "--json"]).stdout)
+    assert [(one["files"], one["scans"]) for one in made] == [(6, 120), (6, 120)]
     assert scans() == landed
     assert len(files()) == 3
     assert len(set(files()) & before) == 1  # the young one

@@ -126,7 +126,7 @@ def test_two_collectors_share_the_work_and_what_one_left_waits_for_who_takes_its
 def test_who_is_alone_again_hears_everything_once(
     engine: str, speaker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with service("one of two", ["c2m.floor.collect"], collector(NAMES[0])) as process:
+    with service("one of two", ["c2m.cli", "collect"], collector(NAMES[0])) as process:
         stop(process)
     monkeypatch.delenv("C2M_COLLECTORS")
     with service("alone", ["c2m.floor.collect"], collector(NAMES[0])):

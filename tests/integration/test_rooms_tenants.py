@@ -10,20 +10,18 @@ from typing import Any
 import httpx
 import pytest
 from ledger_kit import answer, job, lot_row, order_row, record, release, sku_rows
+from rooms_kit import served
 from warehouse_world import build, land, sku
 
 from c2m import clock
 from c2m.feeds import landing
-from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import orders, store
 from c2m.ledger.conversation import changes
 from c2m.ledger.rooms import tickets
-from c2m.ledger.store import migrate, session
+from c2m.ledger.store import session
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder
 from c2m.rooms import links
-from c2m.settings import settings
 from c2m.warehouse import published
-from flows import services
 from optimization.book.daily_instance import merchant_lots
 
 DAY = date(2026, 1, 5)
@@ -35,20 +33,12 @@ UNKIND = "<b>Where is my batch?</b>"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served home: merchants M1 and M2 with a catalogue and an order each, made by F1 and F2; the clock stands."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("rooms")))
-        port = free_port()
-        patch.setenv("C2M_ROOMS_PORT", str(port))
-        settings.cache_clear()
-        migrate()
-        clock.set_now(NOW)
-        _fill()
-        with services.rooms(port):
-            yield f"http://{LOOPBACK}:{port}"
-    settings.cache_clear()
+    with served(tmp_path_factory.mktemp("rooms"), _fill) as address:
+        yield address
 
 
 def _fill() -> None:
+    clock.set_now(NOW)
     known = NOW - timedelta(days=1)
     plain = known.replace(tzinfo=None)
     for n in (1, 2):

@@ -38,6 +38,24 @@ def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
     assert faults == []
 
 
+def _leaf(words: list[str]) -> tuple[str, ...]:
+    """The names of a command, groups before it."""
+    command: Any = typer.main.get_command(app)
+    names: list[str] = []
+    while words and words[0] in getattr(command, "commands", {}):
+        command, names, words = command.commands[words[0]], [*names, words[0]], words[1:]
+    return tuple(names)
+
+
+def test_commands_of_the_readme_and_the_how_to_pages_are_run_by_a_test() -> None:
+    """That is: the words of each stand in a test that calls the command line."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+    files = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = [text for text in files if "CliRunner" in text or "c2m.cli" in text or "command(" in text]
+    asked = {_leaf(words) for page in pages for words in shown(page)} - {()}
+    assert {names for names in asked if not any(all(f'"{one}"' in text for one in names) for text in tests)} == set()
+
+
 def test_the_readme_lists_every_command() -> None:
     commands: Any = typer.main.get_command(app)
     listed = {words[0] for words in shown(ROOT / "README.md")}

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from floor_world import MORNING, begin, landed_scans, release
 from sqlalchemy import select, text
+from typer.testing import CliRunner
 
+from c2m.cli import app
 from c2m.errors import InputError
 from c2m.feeds.landing import read_landed
 from c2m.floor import collect, corrections, http
@@ -107,8 +109,9 @@ def test_scans_are_set_aside_with_a_record() -> None:
     kept = read_landed("scan_set_asides")
     assert kept[["factory_id", "scan_id", "reason", "actor"]].values.tolist() == [["F1", "s1", "typed", "ops"]]
     name = next(path.name for path in (settings().landing / "scans").glob("[!_]*.parquet"))
-    aside = corrections.set_file_aside(name, "of another plant", "ops", MORNING)
-    assert aside == corrections.set_file_aside(name, "again", "ops", LATER)
+    about = ["--file", name, "--reason", "of another plant", "--actor", "ops"]
+    told = CliRunner().invoke(app, ["scans", "set-aside", *about]).stdout
+    assert str(corrections.set_file_aside(name, "again", "ops", LATER)) in told
     assert json.loads((settings().home / "set_aside" / f"{name}.json").read_text())["reason"] == "of another plant"
     assert landed_scans().empty
     with pytest.raises(InputError, match="expected the name of a file"):
