@@ -144,9 +144,8 @@ def feed_move(row: Any) -> str:
 
 def beyond(checks: pd.DataFrame) -> str:
     """The checks of a drift that are beyond their limits."""
-    return "; ".join(
-        f"{row.check} of {row.of} is {row.value:.2f}, limit {row.limit:.2f}" for row in checks.itertuples()
-    )
+    rows = checks.itertuples()
+    return "; ".join(f"{row.check} of {row.of} is {row.value:.2f}, limit {row.limit:.2f}" for row in rows)
 
 
 def drift_cause(row: Any) -> str:
