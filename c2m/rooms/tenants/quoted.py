@@ -56,6 +56,20 @@ class Given:
 def ask(quoter: Quoter, scope: Scope, asked: Asked) -> Given:
     """A new quote for a merchant.
 
+    Parameters
+    ----------
+    quoter
+        Quotes against the plan in force.
+    scope
+        Of the sign-in: whose rows it may see.
+    asked
+        SKUs and pieces of a merchant.
+
+    Returns
+    -------
+    Given
+        The quote as it is kept, with the moment until which it holds.
+
     Raises
     ------
     InputError
