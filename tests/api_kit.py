@@ -15,7 +15,8 @@ class Caller:
 
     def __init__(self, app: App, role: str = "", tenant: str = "") -> None:
         self._app = app
-        self.token = links.give(role, tenant, f"program of {tenant}", 1, "test")[0] if role else ""  # type: ignore[arg-type]
+        about = (role, tenant, f"program of {tenant}", 1, "test")
+        self.token = links.give(*about)[0] if role else ""  # type: ignore[arg-type]
 
     def call(self, method: str, path: str, body: Any = None, key: str = "", **more: Any) -> httpx.Response:
         """An answer; a request that changes something has a key of its own where none is given."""

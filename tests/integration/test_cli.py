@@ -101,6 +101,7 @@ def test_a_panel_is_forecast(tmp_path: Path) -> None:
     assert len(frame) == panel["y"].isna().sum()
     assert (frame[["q05", "q50", "q95"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
     assert c2m("forecast", tmp_path / "none.csv", "--out", tmp_path / "x.csv", code=2)
+    assert json.loads(c2m("backtest", tmp_path / "panel.csv", "--horizon", 7, "--origins", 1, "--json").stdout)
 
 
 def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:

@@ -75,7 +75,8 @@ def _in_words(_: Request, error: Exception) -> Response:
 
 
 def _not_valid(_: Request, error: Exception) -> Response:
-    found = [Fault(at=".".join(map(str, one["loc"])), what=one["msg"]) for one in error.errors()]  # type: ignore[attr-defined]
+    every = error.errors()  # type: ignore[attr-defined]
+    found = [Fault(at=".".join(map(str, one["loc"])), what=one["msg"]) for one in every]
     detail = "the request does not fit its description (openapi.json); every fault is listed"
     return answer(ProblemError(422, "request-not-valid", detail, found).problem)
 

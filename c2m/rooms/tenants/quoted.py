@@ -97,6 +97,19 @@ def given(scope: Scope, quote_id: str) -> Given | None:
 def take(quoter: Quoter, scope: Scope, found: Given, name: str, code: str) -> landed.Arrived | str:
     """Places an offer as an order, due on the day that it promises; taken twice it is one order.
 
+    Parameters
+    ----------
+    quoter
+        Quotes against the plan in force.
+    scope
+        Of the sign-in: whose orders it may place.
+    found
+        The quote.
+    name
+        Of the offer.
+    code
+        What the merchant calls the order.
+
     Returns
     -------
     Arrived or str
