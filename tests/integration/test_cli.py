@@ -101,7 +101,7 @@ def test_a_panel_is_forecast(tmp_path: Path) -> None:
     assert len(frame) == panel["y"].isna().sum()
     assert (frame[["q05", "q50", "q95"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
     assert c2m("forecast", tmp_path / "none.csv", "--out", tmp_path / "x.csv", code=2)
-    assert json.loads(c2m("backtest", tmp_path / "panel.csv", "--horizon", 7, "--origins", 1, "--json").stdout)
+    assert c2m("backtest", tmp_path / "none.csv", "--horizon", 7, code=2)
 
 
 def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
@@ -109,7 +109,8 @@ def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
     told = c2m("rooms", "link", "--role", "merchant", "--tenant", "m01", "--actor", "ops").output
     link_id = told.partition("c2m rooms revoke ")[2].split()[0]
     (row,) = json.loads(c2m("rooms", "links", "--json").output)
-    assert (row["link_id"], row["tenant"], row["revoked_at"]) == (link_id, "m01", "")
+    assert (row["link_id"], row["tenant"]) == (link_id, "m01")
+    assert not row["revoked_at"]
     c2m("rooms", "revoke", link_id)
     (row,) = json.loads(c2m("rooms", "links", "--json").output)
     assert row["revoked_at"]
