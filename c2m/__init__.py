@@ -17,7 +17,7 @@ os.environ.setdefault("PANDAS_COPY_ON_WRITE", "1")
 os.environ.setdefault("PANDAS_FUTURE_INFER_STRING", "1")
 if (pandas := sys.modules.get("pandas")) and pandas.__version__ < "3":
     pandas.options.mode.copy_on_write = pandas.options.future.infer_string = True
-for words in ("Downcasting", "DataFrameGroupBy.apply operated", "ArrowStringArrayNumpySemantics._data"):
+for words in ("Downcasting", ".* concatenation with empty", "DataFrameGroupBy.apply", "ArrowStringArrayNumpySemantics"):
     warnings.filterwarnings("ignore", words, FutureWarning)
 
 _WITHIN = Path(__file__).with_name("_project")

@@ -170,7 +170,9 @@ def propose(
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     folder = settings().runs / day.isoformat() / plan_id
     instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
-    promised, makers, order = (pd.read_csv(folder / name, parse_dates=_DATES.get(name)) for name in _DATED)
+    promised, makers, order = (
+        pd.read_csv(folder / name, parse_dates=_DATES.get(name), float_precision="round_trip") for name in _DATED
+    )
     placed = dated_allocation(instance, plan.allocation, plan.schedule, order)
     proposed = plans.ProposedPlan(
         business_date=day,

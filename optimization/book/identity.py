@@ -52,7 +52,7 @@ def _named(book: pd.DataFrame, column: str, names: Mapping[tuple[str, str], str]
 def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
     """The lot of each row (LOT, sku_id and, of merchants' orders, merchant_order_id), in its order."""
     known = held.drop_duplicates(["order_id", "sku_id"]).set_index(["order_id", "sku_id"])["lot_id"]
-    found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index)
+    found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index).astype(object)
     labels = pd.MultiIndex.from_frame(rows[LOT])
     of_label = found.groupby(labels).min()
     found = found.fillna(pd.Series(of_label.reindex(labels).to_numpy(), rows.index))
@@ -61,4 +61,4 @@ def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
     for key, some in own[found.isna()].groupby(LOT, sort=False):
         name = derive_id(*key)
         found[some.index] = derive_id(*key, min(some["sku_id"])) if name in taken else name
-    return found
+    return found.astype("str")

@@ -421,7 +421,9 @@ def _parse_flag(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]"
 
 
 def _parse_number(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
-    values = pd.to_numeric(text, errors="coerce").astype("float64")
+    # pandas 2 is quick here and wrong by a bit now and then, so what it can read is read once more, exactly.
+    readable = pd.to_numeric(text, errors="coerce").notna()
+    values = text.where(readable, "nan").astype("float64")
     unlimited = values == column.default  # infinity, where it says that there is no limit
     return values, ~(((values >= column.least) & (values.abs() <= LARGEST)) | unlimited)
 

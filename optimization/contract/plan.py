@@ -131,7 +131,7 @@ class Size:
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
-        name: inside(pd.read_csv(file, dtype=types | {"stage": "int64"}))
+        name: inside(pd.read_csv(file, dtype=types | {"stage": "int64"}, float_precision="round_trip"))
         for name, types in _FRAMES.items()
         if (file := folder / f"{name}.csv").is_file() or name not in _OPTIONAL
     }
