@@ -8,10 +8,18 @@ import typer
 from c2m.cli import show
 from c2m.cli.root import Day, Json, command, date_of
 
+PanelFile = Annotated[
+    Path, typer.Argument(help="CSV, Parquet or Excel: series_id (or unique_id), ds, y, columns known ahead.")
+]
+Absent = Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")]
+Freq = Annotated[str | None, typer.Option(help="30min, h, D, B, W, M, Q, Y ...; default: as ds shows.")]
+Season = Annotated[int | None, typer.Option(min=1, help="Periods in a season; default: as of the freq.")]
+Dates = Annotated[Literal["dmy", "mdy"] | None, typer.Option(help="Order of day and month in ds.")]
+
 
 @command()
 def forecast(
-    panel: Annotated[Path, typer.Argument(help="CSV or Parquet: series_id, ds, y, covariates known ahead.")],
+    panel: PanelFile,
     out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Periods ahead; default: the rows with an empty y.")
@@ -19,37 +27,44 @@ def forecast(
     levels: Annotated[str, typer.Option(help="Ranges in percent whose bounds to add, such as 80,95.")] = "",
     model: Annotated[str, typer.Option(help="auto (by the panel's own backtest), champion, or a member.")] = "auto",
     metric: Annotated[Literal["wape", "mape", "rmse"], typer.Option(help="What `point` is best for.")] = "wape",
-    absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
+    absent: Absent = "missing",
+    freq: Freq = None,
+    season: Season = None,
+    dates: Dates = None,
 ) -> None:
     """Forecast a panel: the rows that have no y after their series' last observation, or the next periods."""
-    from models.ensemble.answer import ahead, answer
+    from models.ensemble.answer import answer
     from models.panel.long import read_panel
 
-    series = read_panel(panel, absent)
-    found = answer(ahead(series, horizon) if horizon else series, metric, model, _ranges(levels))
+    series = read_panel(panel, absent, frequency=freq, season=season, order=dates, horizon=horizon)
+    found = answer(series, metric, model, _ranges(levels))
     found.write(out)
-    print("\n".join(found.words))
+    print("\n".join([*series.notes, *found.words]))
 
 
 @command()
 def backtest(
-    panel: Annotated[Path, typer.Argument(help="CSV or Parquet: series_id, ds, y, covariates known ahead.")],
+    panel: PanelFile,
     horizon: Annotated[int, typer.Option(min=1, help="Periods ahead that are judged.")],
     origins: Annotated[int, typer.Option(min=1, help="Rolling origins, a horizon apart.")] = 4,
-    absent: Annotated[Literal["missing", "zero"], typer.Option(help="What an absent row means.")] = "missing",
+    absent: Absent = "missing",
+    freq: Freq = None,
+    season: Season = None,
+    dates: Dates = None,
     as_json: Json = False,
 ) -> None:
     """Judge forecasts of a panel beside the obvious ones, and say which to use."""
     from models.ensemble.contest import contest
     from models.panel.long import read_panel
 
-    found = contest(read_panel(panel, absent), horizon, origins)
+    series = read_panel(panel, absent, frequency=freq, season=season, order=dates)
+    found = contest(series, horizon, origins)
     show.rows("All", found.figures(), as_json)
     if not as_json:
         for by in ("segment", "horizon"):
             for figure in ("WAPE", "pinball"):
                 show.rows(f"{figure} by {by}", found.beside(by, figure), as_json)
-        print(found.words)
+        print("\n".join([*series.notes, found.words]))
 
 
 def _ranges(levels: str) -> list[float]:

@@ -40,7 +40,7 @@ def forecast(
 
     `seen` takes the feature rows that the model was given, in parts with their places.
     """
-    cells = asked_cells(panel)
+    base, panel, cells = panel.base, panel.lifted(), asked_cells(panel)
     if not len(cells):
         fault = "no row has an empty y after its series' last observation; add one for each period to forecast"
         raise InputError("nothing-asked", [fault])
@@ -50,8 +50,9 @@ def forecast(
     frame = in_order(_scored(model, blocks(panel, cells), seen))
     if "q50" in frame:
         frame = _towards(response(panel, cells), frame, panel.whole)
+    frame = frame.add(base[cells.series], axis=0)
     frame.insert(0, "point", point(frame, metric))
-    frame.insert(0, "ds", panel.ds[cells.target])
+    frame.insert(0, "ds", panel.when(cells.series, cells.target))
     frame.insert(0, "series_id", panel.ids[cells.series])
     return frame
 
@@ -122,4 +123,4 @@ def point(frame: pd.DataFrame, metric: Metric) -> Floats:
         return median
     low = np.where(low > 0, low, ratio(median**2, high))
     deviation = np.log(np.maximum(ratio(high, low), 1)) / _DEVIATIONS_APART
-    return np.where(median > 0, median * np.exp(-(deviation**2)), 0.0)
+    return np.where(median > 0, median * np.exp(-(deviation**2)), median)

@@ -51,6 +51,7 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
     Without `totals` nothing is measured on weeks held out: it is made sooner, assumes how totals spread and leaves its
     quantiles as they are. Without `quantiles` it gives the mean alone.
     """
+    panel = panel.lifted()
     logarithmic = bool((panel.y[panel.seen] > 0).all())
     with tempfile.TemporaryDirectory() as scratch:
         rows, new = sample(panel, panel.end, policy, Path(scratch)), launches(panel, policy, Path(scratch))

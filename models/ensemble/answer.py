@@ -21,6 +21,7 @@ from models.demand.features import Cells
 from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, point
 from models.ensemble import auto, blend
 from models.panel.matrices import Category, Floats, Panel
+from models.panel.outliers import without_outliers
 
 AUTO, CHAMPION = "auto", "champion"
 MODELS = (AUTO, CHAMPION, *auto.NAMES)
@@ -67,12 +68,13 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
         Nothing is asked for, or no model or metric has the name.
     """
     _refuse(panel, metric, model)
+    panel, odd = without_outliers(panel)
     cells = asked_cells(panel)
     if model == CHAMPION:
         frame, words = forecast(panel, metric), ["every series: the engine of the daily run, trained on this panel"]
     else:
         frame, words = _chosen(panel, cells, metric, model)
-    return Answer(frame.assign(**bounds(frame, ranges)), words)
+    return Answer(frame.assign(**bounds(frame, ranges)), [*odd.words(panel), *words])
 
 
 def _refuse(panel: Panel, metric: Metric, model: str) -> None:
@@ -146,7 +148,7 @@ def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd
     frame = pd.DataFrame(quantiles, columns=QUANTILES)
     frame.insert(0, "mean", auto.mean(quantiles))
     frame.insert(0, "point", point(frame, metric))
-    frame.insert(0, "ds", panel.ds[cells.target])
+    frame.insert(0, "ds", panel.when(cells.series, cells.target))
     frame.insert(0, "series_id", panel.ids[cells.series])
     return frame
 

@@ -238,7 +238,7 @@ def _off(actual: Floats, quantiles: Floats) -> float:
     return sum(abs(float(((actual >= low) & (actual <= high)).mean()) - share) for share, (low, high) in ends.items())
 
 
-def widened(quantiles: Floats, factor: float, lowest: float) -> Floats:
+def widened(quantiles: Floats, factor: float, lowest: "Floats | float") -> Floats:
     """Quantiles (..., levels) in order, with their distances from the median times the factor."""
     middle = quantiles[..., [trees.MEDIAN]]
     return np.maximum(np.sort(middle + factor * (quantiles - middle), axis=-1), lowest)
@@ -252,7 +252,8 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
     name, share = chosen.engine
     if share:
         found = mixed(found, said.of(back, group, name), share)
-    found = widened(found, chosen.wider, -np.inf if np.nanmin(fold.panel.y) < 0 else 0.0)
+    lowest = np.where(fold.panel.base < 0, -np.inf, 0.0)[:, None, None]
+    found = widened(found, chosen.wider, lowest)
     found = np.rint(found) if fold.panel.whole else found
     return np.where(said.groups[group][:, None, None], found, np.nan)
 

@@ -1,77 +1,106 @@
 """The forecast panel: many series on one regular time axis, as matrices.
 
-Rules of the long form (series_id, ds, y, further columns known ahead) that `c2m forecast` reads:
+Rules of the long form (series_id or unique_id, ds, y, further columns known ahead) that `c2m forecast` reads:
 
-* (series_id, ds) is unique; ds is a date or a whole number; y is finite and not negative, or empty.
-* Rows with empty y after a series' last observation are asked for; earlier empty ones are missing, and so are absent
-  rows, unless `absent="zero"`: then they are zero from the series' first row to the last day observed in any series.
+* (series_id, ds) is unique; ds is a date, a time or a whole number (`models.panel.dates`); y is finite, or empty.
+* Rows with empty y after a series' last observation are asked for; with a horizon, its next periods are instead.
+  Earlier empty ones are missing, and so are absent rows, unless `absent="zero"`: then they are zero from the series'
+  first row to the last period observed in any series.
 * Further columns are known ahead: numbers, or categories (text). Past the last value given, the last one holds.
-
-The step of the axis is the greatest common divisor of the gaps (days, months, whole numbers).
+* The step of the axis is told or inferred (`models.panel.periods`), and the season follows from it unless told.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from models.panel.matrices import SEASONS, Bools, Category, Floats, Ints, Panel, carried, placed
+from models.panel import periods
+from models.panel.columns import KEYS, keyed
+from models.panel.dates import Order
+from models.panel.labels import Labels, labelled
+from models.panel.matrices import Bools, Category, Floats, Ints, Panel, carried, placed
+from models.panel.numerals import distinct, is_text, numerals
+from models.panel.rows import Rows, named, read_rows
+from models.panel.table import read_table
 
 Absent = Literal["missing", "zero"]
 
-KEYS = ("series_id", "ds", "y")
 MAX_CELLS = 100_000_000  # series x periods; 0.8 GB as doubles
-MAX_PERIODS = 20_000  # 54 years of days
+MAX_PERIODS = 100_000  # 11 years of hours
 
 
-def read_panel(path: Path, absent: Absent = "missing") -> Panel:
-    """The panel of a CSV or Parquet file."""
-    if not path.is_file():
-        raise InputError(
-            "no-panel", [f"{path}: no such file; expected a CSV or Parquet panel ({', '.join(KEYS)}, ...)"]
-        )
+class Said(TypedDict, total=False):
+    """What is said of a panel beside its rows.
+
+    frequency: h, 30min, D, B, W, M, Q, Y and their kin. season: periods after which demand repeats. order: of day and
+    month. horizon: periods to forecast after each series' last observation.
+    """
+
+    frequency: str | None
+    season: int | None
+    order: Order | None
+    horizon: int | None
+
+
+def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
+    """The panel of a CSV, Parquet or Excel file."""
     try:
-        return panel_of(_frame(path), absent)
+        table = read_table(path)
+        return panel_of(table.frame, absent, **said).noted(f"read as {table.read_as}")
     except InputError as error:
         raise InputError(error.reason, [f"{path}: {fault}" for fault in error.faults]) from None
 
 
-def _frame(path: Path) -> pd.DataFrame:
-    """The file's rows, series_id as text."""
-    with duckdb.connect() as connection:
-        try:
-            if path.suffix == ".parquet":
-                relation = connection.read_parquet(str(path))
-            else:
-                relation = connection.read_csv(str(path), dtype={"series_id": "VARCHAR"}, sample_size=-1)
-            return relation.df()
-        except duckdb.Error as error:
-            raise InputError("unreadable-panel", [str(error).splitlines()[0]]) from None
-
-
-def panel_of(frame: pd.DataFrame, absent: Absent = "missing") -> Panel:
+def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
     """The panel of a long frame; every broken rule is named at once."""
-    _refuse(
-        [f"column {key} is missing; found {', '.join(map(str, frame.columns))}" for key in KEYS if key not in frame]
+    frame, notes = keyed(frame)
+    rows = read_rows(frame, said.get("order"))
+    places = periods.Places(rows.series, rows.date, rows.dates.ticks, rows.names)
+    step = _step(places, absent, said.get("frequency"))
+    numbers = step.numbers(rows.dates.ticks)[rows.date]
+    _refuse(list(_misplaced(places, numbers, step)))
+    first, ahead = int(numbers.min()), said.get("horizon") or 0
+    columns = numbers - first
+    shape = len(rows.names), _width(columns, rows.y, ahead)
+    labels = labelled(places, rows.dates, step, columns, np.arange(first, first + shape[1]))
+    y, asked = _demand(rows, columns, shape, absent, ahead)
+    covariates = _covariates(frame, rows.series, columns, shape)
+    season, longer = (said.get("season") or step.seasons[0]), (0 if said.get("season") else step.seasons[1])
+    panel = _panel(rows, labels, (y, asked), covariates, (season, longer))
+    return panel.noted(*notes, *rows.notes, _in_words(panel, step))
+
+
+def _panel(
+    rows: Rows,
+    labels: Labels,
+    demand: tuple[Floats, Bools],
+    covariates: tuple[dict[str, Floats], dict[str, Category]],
+    seasons: tuple[int, int],
+) -> Panel:
+    ids = pd.Index(rows.names, dtype=object, name="series_id")
+    return Panel(
+        ids, labels.common, *demand, seasons[0], *covariates, longer=seasons[1], own=labels.own, places=labels.places
     )
-    frame = frame.assign(series_id=frame["series_id"].astype("string"))
-    _refuse(list(_faults(frame)))
-    ids = pd.Index(sorted(frame["series_id"].unique()), dtype=object, name="series_id")
-    rows = ids.get_indexer(frame["series_id"].to_numpy(dtype=object))
-    columns, ds, season = _axis(frame["ds"])
-    _refuse(_irregular(ids, rows, columns) if absent == "missing" else [])
-    _refuse_size(len(ids), len(ds))
-    y = placed((len(ids), len(ds)), rows, columns, frame["y"].to_numpy(dtype=np.float64, na_value=np.nan))
-    present = placed(y.shape, rows, columns, np.ones(len(frame))) == 1
-    asked = present & (np.arange(len(ds)) > _last_seen(y)[:, None])
-    if absent == "zero":
-        y = _with_zeros(y, present, asked)
-    numbers, categories = _covariates(frame, rows, columns, y.shape)
-    return Panel(ids, ds, y, asked, season, numbers, categories)
+
+
+def _step(places: periods.Places, absent: Absent, frequency: str | None) -> periods.Step:
+    if frequency:
+        return periods.fitted(periods.told(frequency), places.ticks)
+    return periods.step_of(places, strict=absent == "missing")
+
+
+def _in_words(panel: Panel, step: periods.Step) -> str:
+    seasons = [f"{season} periods" for season in (panel.season, panel.longer) if season > 1]
+    season = f"season {' and '.join(seasons)}" if seasons else "no season"
+    cells = f"{panel.y.shape[0]} series x {panel.y.shape[1]} periods from {_short(panel.ds[0])}"
+    return f"by {step.name}, {season}: {cells} to {_short(panel.ds[-1])}, {int(panel.asked.sum())} cells to forecast"
+
+
+def _short(label: object) -> str:
+    return str(label).removesuffix(" 00:00:00")
 
 
 def _refuse(faults: list[str]) -> None:
@@ -79,88 +108,43 @@ def _refuse(faults: list[str]) -> None:
         raise InputError("bad-panel", faults)
 
 
-def _faults(frame: pd.DataFrame) -> Iterable[str]:
-    """What is wrong with keys and values, each with series and counts."""
-    if frame.empty:
-        yield "no rows; expected at least one observation"
-        return
-    dates = pd.api.types.is_datetime64_any_dtype(frame["ds"]) or pd.api.types.is_integer_dtype(frame["ds"])
-    # pandas 2 has no date past 2262.
-    odd = frame["ds"][pd.to_datetime(frame["ds"], errors="coerce", format="ISO8601").isna() & (not dates)]
-    if len(odd):
-        what = "neither a date nor a whole number"
-        yield f"ds holds what is {what}, such as {odd.iloc[0]!r}; write YYYY-MM-DD, and look for a stray date"
-    if not pd.api.types.is_numeric_dtype(frame["y"]) and frame["y"].notna().any():
-        yield f"y is not a number throughout (read as {frame['y'].dtype}); leave it empty where it is missing"
-        return
-    y = frame["y"].astype("float64")
-    checks = {
-        "an empty series_id": frame["series_id"].isna() | (frame["series_id"] == ""),
-        "the same (series_id, ds) as another row": frame.duplicated(["series_id", "ds"], keep="first"),
-        "negative y; demand is zero or more": y < 0,
-        "infinite y": y.abs() == np.inf,
-    }
-    yield from (_named(frame.loc[broken, "series_id"], what) for what, broken in checks.items() if broken.any())
-    if y.isna().all():
-        yield f"y is empty in all {len(frame)} rows; at least one series needs an observation"
-
-
-def _named(series: "pd.Series[Any]", what: str) -> str:
-    """The count of broken rows and the series that have most of them."""
-    worst = series.fillna("(empty)").value_counts()
-    names = ", ".join(f"{name} ({count})" for name, count in worst.head(5).items())
-    return f"{len(series)} rows in {len(worst)} series have {what}: {names}{', ...' if len(worst) > 5 else ''}"
-
-
-def _axis(ds: "pd.Series[Any]") -> "tuple[Ints, pd.Index[Any], int]":
-    """Column of each row, the label of each column, and the season."""
-    if pd.api.types.is_integer_dtype(ds):
-        columns, step = _regular(ds.to_numpy(dtype=np.int64))
-        _refuse_size(1, int(columns.max()) + 1)
-        return columns, pd.Index(int(ds.min()) + step * np.arange(columns.max() + 1), name="ds"), 0
-    dates = pd.to_datetime(ds, format="ISO8601").dt.tz_localize(None).dt.normalize()
-    monthly = "MS" if dates.dt.is_month_start.all() else "ME" if dates.dt.is_month_end.all() else ""
-    if monthly and dates.nunique() > 1:
-        months = np.asarray(dates, dtype="datetime64[M]").astype(np.int64)
-        columns = months - months.min()
-        labels = pd.date_range(dates.min(), periods=int(columns.max()) + 1, freq=monthly, name="ds")
-        return columns, labels, SEASONS["M"]
-    columns, step = _regular(np.asarray(dates, dtype="datetime64[D]").astype(np.int64))
-    _refuse_size(1, int(columns.max()) + 1)
-    labels = pd.date_range(dates.min(), periods=int(columns.max()) + 1, freq=f"{step}D", name="ds")
-    return columns, labels, {1: SEASONS["D"], 7: SEASONS["W"]}.get(step, 0)
-
-
-def _regular(ticks: Ints) -> tuple[Ints, int]:
-    """Ticks as multiples of their common step from the first."""
-    offsets = ticks - ticks.min()
-    step = int(np.gcd.reduce(offsets)) or 1
-    columns: Ints = offsets // step
-    return columns, step
-
-
-def _irregular(ids: "pd.Index[Any]", rows: Ints, columns: Ints) -> list[str]:
-    """Series that step by more than the panel does: two frequencies in one panel, each to be forecast on its own."""
-    order = np.lexsort((columns, rows))
-    gaps = pd.Series(np.diff(columns[order])).where(np.diff(rows[order]) == 0)
-    by_series = gaps.groupby(rows[order][1:])
-    steps = pd.DataFrame({"least": by_series.min(), "most": by_series.max(), "count": by_series.count()})
-    # Eight equal gaps of more than one step are a rhythm, not chance.
-    odd = steps[(steps["least"] == steps["most"]) & (steps["least"] > 1) & (steps["count"] >= 8)]
-    if odd.empty:
-        return []
-    names = ", ".join(
-        f"{ids[row]} (every {gap:.0f} periods)" for row, gap in zip(odd.index[:5], odd["least"], strict=False)
-    )
-    return [
-        f"mixed frequencies: {len(odd)} of {len(ids)} series step wider than the rest: {names}; forecast them apart"
-    ]
-
-
-def _refuse_size(series: int, periods: int) -> None:
-    if periods > MAX_PERIODS or series * periods > MAX_CELLS:
+def _misplaced(places: periods.Places, numbers: Ints, step: periods.Step) -> "list[str]":
+    """Dates that are far off, too many, or two in one period."""
+    faults = list(periods.strays(places, numbers))
+    series, count = len(places.names), int(numbers.max() - numbers.min()) + 1
+    if not faults and (count > MAX_PERIODS or series * count > MAX_CELLS):
         limits = f"{MAX_PERIODS} periods or {MAX_CELLS} cells"
-        _refuse([f"{series} series x {periods} periods are over {limits}; check ds for a stray date"])
+        size = f"{series} series x {count} periods (one {step.name} each) are over {limits}"
+        faults.append(f"{size}; check ds for a stray date, or say --freq")
+    twice = np.flatnonzero(pd.Series(places.series * count + numbers - numbers.min()).duplicated(keep=False))
+    if len(twice):
+        faults.append(f"{len(twice)} rows share a {step.name} with another of their series: {places.shown(twice)}")
+    return faults
+
+
+def _width(columns: Ints, y: Floats, horizon: int) -> int:
+    """Periods of the panel, those of the horizon included."""
+    last = int(columns[~np.isnan(y)].max())
+    return max(int(columns.max()), last + horizon) + 1
+
+
+def _demand(rows: Rows, columns: Ints, shape: tuple[int, int], absent: Absent, horizon: int) -> tuple[Floats, Bools]:
+    """(N, T) y, nan where it is missing; and what is asked for."""
+    y = placed(shape, rows.series, columns, rows.y)
+    present = placed(shape, rows.series, columns, np.ones(len(columns))) == 1
+    asked = present & (np.arange(shape[1]) > _last_seen(y)[:, None])
+    if absent == "zero":
+        y = _with_zeros(y, present, asked)
+    if horizon:
+        after = np.arange(shape[1]) - _last_seen(y)[:, None]
+        asked = (after > 0) & (after <= horizon) & ~np.isnan(y).all(axis=1)[:, None] | _of_new(asked, y, horizon)
+    return y, asked
+
+
+def _of_new(asked: Bools, y: Floats, horizon: int) -> Bools:
+    """What is asked of series without an observation: the first periods of their rows."""
+    new: Bools = asked & np.isnan(y).all(axis=1)[:, None] & (np.cumsum(asked, axis=1) <= horizon)
+    return new
 
 
 def _last_seen(y: Floats) -> Ints:
@@ -179,15 +163,30 @@ def _covariates(
 ) -> tuple[dict[str, Floats], dict[str, Category]]:
     """Every further column as a matrix; a column without any value is left out."""
     numbers, categories = {}, {}
-    for name in (str(column) for column in frame.columns if column not in KEYS):
-        column = frame[name]
-        if column.notna().sum() == 0:
+    for name in (column for column in frame.columns if column not in KEYS):
+        if frame[name].notna().sum() == 0:
             continue
-        if pd.api.types.is_numeric_dtype(column):
-            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            numbers[name] = carried(placed(shape, rows, columns, np.where(np.isfinite(values), values, np.nan)))
-        else:
-            codes, levels = pd.factorize(column.astype("string"), sort=True)
-            matrix = carried(placed(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
-            categories[name] = Category(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(map(str, levels)))
+        values = _as_numbers(frame[name])
+        if values is not None:
+            finite = np.where(np.isfinite(values) & (np.abs(values) < LARGEST_COVARIATE), values, np.nan)
+            numbers[str(name)] = carried(placed(shape, rows, columns, finite))
+            continue
+        codes, levels = named(frame[name])
+        matrix = carried(placed(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
+        categories[str(name)] = Category(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(levels))
     return numbers, categories
+
+
+LARGEST_COVARIATE = 1e30  # single precision ends near 1e38
+
+
+def _as_numbers(column: "pd.Series[Any]") -> Floats | None:
+    """The column as numbers (rows,), unless some of its cells are none."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return None
+    if not is_text(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    codes, texts = distinct(column)
+    read = numerals(texts)
+    values: Floats = np.where(codes >= 0, read.values[codes], np.nan)
+    return None if read.wrong.any() else values

@@ -38,6 +38,10 @@ class Panel:
     numbers: dict[str, Floats] = field(default_factory=dict)  # known ahead
     categories: dict[str, Category] = field(default_factory=dict)  # known ahead
     past: dict[str, Floats] = field(default_factory=dict)  # known only once the period is over
+    longer: int = 0  # periods in a second, longer season, such as a week of hours; 0 where none is known
+    own: "pd.Index[Any] | None" = None  # labels of periods where series have days of their own
+    places: Ints | None = None  # (N, T) into them
+    notes: tuple[str, ...] = ()  # how the panel was read, in words
 
     @cached_property
     def seen(self) -> Bools:
@@ -70,6 +74,26 @@ class Panel:
         """Column of the last observation of any series."""
         return int(self.last.max(initial=-1))
 
+    @cached_property
+    def base(self) -> Floats:
+        """(N,): the least observation of a series with negative ones, else zero; the engine reads demand above it."""
+        least: Floats = np.fmin.reduce(np.where(self.seen, self.y, 0.0), axis=1, initial=0.0)
+        return least
+
+    def lifted(self) -> "Panel":
+        """With demand counted from each series' base, so that none is negative."""
+        return replace(self, y=self.y - self.base[:, None]) if self.base.any() else self
+
+    def when(self, series: Ints, column: Ints) -> "pd.Index[Any]":
+        """(n,): the label of each cell."""
+        if self.own is None or self.places is None:
+            return self.ds[column]
+        return self.own[self.places[series, column]].rename(self.ds.name)
+
+    def noted(self, *notes: str) -> "Panel":
+        """With further words of how it was read."""
+        return replace(self, notes=(*notes, *self.notes))
+
     def some(self, rows: slice) -> "Panel":
         """Some of the series."""
         return replace(
@@ -80,6 +104,7 @@ class Panel:
             numbers={name: values[rows] for name, values in self.numbers.items()},
             categories={name: Category(c.codes[rows], c.levels) for name, c in self.categories.items()},
             past={name: values[rows] for name, values in self.past.items()},
+            places=None if self.places is None else self.places[rows],
         )
 
     def until(self, origin: int, horizon: int) -> "Panel":

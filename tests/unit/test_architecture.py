@@ -63,6 +63,8 @@ LETTERS = {
     "c2m/domain/worktime.py": "z",  # of the standard normal distribution
     "models/demand/heldout.py": "y",  # what was observed
     "models/panel/long.py": "y",
+    "models/panel/outliers.py": "y",
+    "models/panel/rows.py": "y",
     "models/demand/response.py": "x",  # what explains y
     "models/ensemble/forecaster.py": "h",  # the horizon, as the field calls it
     "models/evaluation/backtest.py": "xy",
