@@ -118,10 +118,13 @@ def _longer(ds: "pd.Index[Any]", more: int) -> "pd.Index[Any]":
     if not isinstance(ds, pd.DatetimeIndex):
         step = int(ds[1] - ds[0]) if len(ds) > 1 else 1
         return pd.RangeIndex(int(ds[0]), int(ds[0]) + step * (len(ds) + more), step, name=ds.name)
-    longer: pd.Index[Any] = pd.date_range(
-        ds[0], periods=len(ds) + more, freq=ds.freq or pd.infer_freq(ds), name=ds.name
-    )
+    longer: pd.Index[Any] = pd.date_range(ds[0], periods=len(ds) + more, freq=_step(ds), name=ds.name)
     return longer
+
+
+def _step(ds: pd.DatetimeIndex) -> Any:
+    """The frequency of an axis, or its last step where it has no name."""
+    return ds.freq or (pd.infer_freq(ds) if len(ds) > 2 else None) or ds[-1] - ds[max(0, len(ds) - 2)]
 
 
 def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.DataFrame, list[str]]:

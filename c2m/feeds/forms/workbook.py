@@ -50,7 +50,27 @@ def _first(sheet: python_calamine.CalamineSheet, most: int) -> list[list[str]]:
 
 
 def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
-    """The rows of a sheet (without a name: of the first) from its row `header` on, blank ones left out."""
+    """The rows of a sheet, blank ones left out.
+
+    Parameters
+    ----------
+    path
+        The workbook.
+    sheet
+        Its name; None: the first.
+    header
+        The row to begin with, from 1.
+
+    Yields
+    ------
+    list[str]
+        The cells of a row as text.
+
+    Raises
+    ------
+    WorkbookError
+        The workbook or its sheet cannot be read.
+    """
     try:
         with python_calamine.load_workbook(str(path)) as book:
             names = book.sheet_names
