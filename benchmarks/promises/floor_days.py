@@ -326,7 +326,7 @@ class World:
         jobs["changed_at"] = jobs["at"]
         for name in ("released_at", "answered_at", "changed_at", "ended_at"):
             jobs[name] = pd.to_datetime(jobs[name], utc=True).dt.tz_localize(None)
-        tables = {"stg_factories": self.network.factories.drop(columns=["known_at"])}
+        tables = {"stg_factories": self.network.factories.drop(columns=["known_at"]).assign(onboarding="active")}
         tables |= {"stg_factory_calendar": self.network.calendar, "stg_factory_capabilities": self.network.capabilities}
         tables |= {"stg_ledger_lots": held["lots"], "stg_ledger_orders": held["orders"]}
         scans = self._scans()
