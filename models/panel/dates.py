@@ -81,7 +81,7 @@ class Dates:
 def stamps(ticks: Ticks) -> pd.DatetimeIndex:
     """As pandas has times by default, where they are within its nanoseconds."""
     times = pd.DatetimeIndex(ticks)
-    years = times.year.to_numpy()[~times.isna()]
+    years = times.dropna().year.to_numpy()
     fit = len(years) == 0 or (years.min() > pd.Timestamp.min.year and years.max() < pd.Timestamp.max.year)
     return times.as_unit("ns") if fit else times
 
