@@ -207,7 +207,7 @@ def read_landed(name: str, **equal: object) -> pd.DataFrame:
     """The landed rows of a feed or producer whose columns equal the values given."""
     wanted = " AND ".join(f'"{column}" = ${column}' for column in equal) or "true"
     with connect() as connection:
-        return connection.execute(f"FROM {source(name)} WHERE {wanted}", dict(equal)).df()
+        return connection.execute(f"FROM {source(name)} WHERE {wanted}", equal).df()
 
 
 def latest(name: str) -> pd.DataFrame:

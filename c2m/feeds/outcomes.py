@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from c2m.feeds.contracts import PRODUCED
 from c2m.settings import settings
 
 _ADDED = {"left_out": 0, "notes": ""}  # columns that files written before lack
+_RHYTHM = ["feed", "tenant", "mapping"]  # what comes by a rhythm of its own
 _GRACE_HOURS = 1.0  # later than it ever came on this weekday
 
 _Stamp = tuple[int, int]  # of one writing of a file: when, and its inode
@@ -115,19 +115,22 @@ def missing(now: datetime) -> pd.DataFrame:
     pd.DataFrame
         feed, tenant, mapping, expected_at (the first moment from which it is missing), last_at; in the platform's zone.
     """
-    zone = ZoneInfo(settings().timezone)
+    found = []
+    for name, group in _arrivals(now).groupby(_RHYTHM, dropna=False):
+        expected = _missing_since(group["at"], pd.Timestamp(now).tz_convert(settings().timezone))
+        if expected is not None:
+            found.append((*name, expected, group["at"].max()))
+    return pd.DataFrame(found, columns=[*_RHYTHM, "expected_at", "last_at"])
+
+
+def _arrivals(now: datetime) -> pd.DataFrame:
+    """_RHYTHM and `at`, in the platform's zone, of the files of the last five weeks that brought rows."""
     query = f"""SELECT feed, tenant, mapping, arrived_at FROM {landing.source("file_outcomes")}
         WHERE accepted > 0 AND arrived_at BETWEEN $since AND $now"""  # noqa: S608 - our own path
     moment = now.astimezone(UTC).replace(tzinfo=None)
     with landing.connect() as connection:
         rows = connection.execute(query, {"since": moment - timedelta(days=36), "now": moment}).df()
-    rows["at"] = rows["arrived_at"].dt.tz_localize(UTC).dt.tz_convert(zone)
-    found = [
-        (*name, expected, group["at"].max())
-        for name, group in rows.groupby(["feed", "tenant", "mapping"], dropna=False)
-        if (expected := _missing_since(group["at"], pd.Timestamp(now).tz_convert(zone))) is not None
-    ]
-    return pd.DataFrame(found, columns=["feed", "tenant", "mapping", "expected_at", "last_at"])
+    return rows.assign(at=rows["arrived_at"].dt.tz_localize(UTC).dt.tz_convert(settings().timezone))
 
 
 def _missing_since(arrivals: "pd.Series[pd.Timestamp]", now: pd.Timestamp) -> pd.Timestamp | None:
@@ -136,11 +139,16 @@ def _missing_since(arrivals: "pd.Series[pd.Timestamp]", now: pd.Timestamp) -> pd
     hours = (first - first.index).dt.total_seconds() / 3600
     for back in range(6, -1, -1):
         day = now.normalize() - pd.DateOffset(days=back)
-        usual = hours.reindex([day - pd.DateOffset(weeks=week) for week in range(1, 5)])
-        expected = day + pd.Timedelta(hours=usual.max() + _GRACE_HOURS) if usual.notna().all() else None
-        if expected is not None and expected <= now and arrivals.max() < day:
+        expected = _expected(hours, day)
+        if expected <= now and arrivals.max() < day:
             return expected
     return None
+
+
+def _expected(hours: "pd.Series[float]", day: pd.Timestamp) -> pd.Timestamp:
+    """When a file should have come on a day; NaT unless it did on the last four same weekdays. hours: of first ones."""
+    usual = hours.reindex([day - pd.DateOffset(weeks=week) for week in range(1, 5)])
+    return day + pd.Timedelta(hours=usual.max(skipna=False) + _GRACE_HOURS)
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

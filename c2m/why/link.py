@@ -45,7 +45,7 @@ def pieces(number: float) -> str:
 
 def listed(names: Iterable[Any], most: int = 4) -> str:
     """Some names, and how many more there are."""
-    every = [str(name) for name in names]
+    every = list(map(str, names))
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 

@@ -62,7 +62,7 @@ def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -
 def origins(panel: Panel, policy: ForecastPolicy, horizon: int) -> list[int]:
     """Columns of the origins, a horizon apart; those are left out that have no past to learn from."""
     found = [panel.end - horizon * back for back in range(policy.backtest_origins, 0, -1)]
-    return [origin for origin in found if origin - int(panel.first.min()) >= 2 * horizon]
+    return [origin for origin in found if origin - panel.first.min() >= 2 * horizon]
 
 
 def fold(panel: Panel, origin: int, horizon: int, first_origin: int) -> Panel:

@@ -288,8 +288,7 @@ class Places:
         """(rows,): by series, then by time."""
         rank = np.empty(len(self.ticks), np.int64)
         rank[np.argsort(self.ticks, kind="stable")] = np.arange(len(self.ticks))
-        order: Ints = np.lexsort((rank[self.dates], self.series))
-        return order
+        return np.lexsort((rank[self.dates], self.series))
 
     def of(self, row: int) -> Ticks:
         """Ticks of a series."""

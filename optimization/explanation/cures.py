@@ -169,8 +169,12 @@ def _later(want: Want, beside: Instance, more: int) -> tuple[Edit, ...]:
 
 def _due_later(order: Any, more: int, day_1: date | None) -> Edit:
     due = int(order["due_day"])
-    words = f"move its due date from {day(day_1, due)} to {day(day_1, due + more)}"
-    return Edit("orders", {"lot_id": order["lot_id"]}, {"due_day": due + more}, words=words)
+    return Edit(
+        "orders",
+        {"lot_id": order["lot_id"]},
+        {"due_day": due + more},
+        words=f"move its due date from {day(day_1, due)} to {day(day_1, due + more)}",
+    )
 
 
 def _later_allowed(order: Any, late_days: int) -> Edit:

@@ -20,6 +20,7 @@ from c2m.ledger.tables import ApiAnswer
 from c2m.rooms import links
 from c2m.rooms.api.problems import ProblemError
 
+_KEY_REUSED = "this Idempotency-Key came before with another body: send a new key with a new request"
 _token = HTTPBearer(auto_error=False, description="The token of a merchant's link: what stands after /in/ in it")
 
 
@@ -78,5 +79,4 @@ class Once:
                 return None
             if found.body_sha256 == self._sha256:
                 return found.status, found.answer
-        detail = "this Idempotency-Key came before with another body: send a new key with a new request"
-        raise ProblemError(422, "key-reused", detail)
+        raise ProblemError(422, "key-reused", _KEY_REUSED)

@@ -43,14 +43,18 @@ def refuse(url: str) -> None:
     InputError
         In words.
     """
-    named = urlsplit(url)
-    allowed = named.hostname in settings().endpoint_hosts
-    if named.scheme != "https" and not (allowed and named.scheme == "http"):
+    if not _is_secure(url):
         raise InputError("url-refused", [f"{url}: expected an address that begins with https://"])
     try:
         public_address(url)
     except (NotDeliveredError, ValueError, UnicodeError) as error:
         raise InputError("url-refused", [str(error)]) from None
+
+
+def _is_secure(url: str) -> bool:
+    """HTTPS, or HTTP to a host that the settings name."""
+    named = urlsplit(url)
+    return named.scheme == "https" or (named.scheme == "http" and named.hostname in settings().endpoint_hosts)
 
 
 def told(event: MerchantEvent) -> dict[str, object]:
@@ -88,8 +92,7 @@ def round_of_calls(client: Client) -> int:
 
 def _call(client: Client, call: Call, at: datetime) -> tuple[str, bool]:
     try:
-        address = public_address(call.url)
-        status, text = client.post(call.url, *signed(call, at), address)
+        status, text = client.post(call.url, *signed(call, at), public_address(call.url))
     except NotDeliveredError as error:
         return str(error), False
     return f"{status} {text}", 200 <= status < 300

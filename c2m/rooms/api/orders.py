@@ -10,7 +10,7 @@ from c2m.errors import InputError
 from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
-from c2m.ledger.store import reading
+from c2m.ledger.store import Scope, reading
 from c2m.rooms.api.bodies import (
     ChangeIn,
     ChangeOut,
@@ -168,15 +168,18 @@ def _row(caller: Grant, order_id: str) -> Row:
     ProblemError
         There is none of this id, or it is somebody else's.
     """
-    with reading() as s:
-        name = find(s, view(caller).scope, order_id) or order_id
-        known = _plain(standing.orders(s, view(caller).scope, name))
-    if known:
+    if known := _known(view(caller).scope, order_id):
         return known[0]
     headers = _plain(landed.own("merchant_orders", view(caller).scope, order_id=order_id))
     if not headers:
         raise ProblemError(404, "no-such-order", f"you have no order {order_id}")
     return _fresh(headers[0])
+
+
+def _known(scope: Scope, order_id: str) -> list[Row]:
+    """The order that the ledger has by this id, ours or theirs."""
+    with reading() as s:
+        return _plain(standing.orders(s, scope, find(s, scope, order_id) or order_id))
 
 
 def _fresh(header: Row) -> Row:

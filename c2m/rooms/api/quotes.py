@@ -28,9 +28,8 @@ Desk = Annotated[Quoter, Depends(_quoter)]
 @routes.post("/quotes", status_code=201)
 def ask(caller: Caller, desk: Desk, wanted: QuoteIn) -> QuoteOut:
     """Asks for a quote against the plan in force. Nothing is ordered."""
-    latitude, longitude = wanted.place
     needs = wanted.style.needs if wanted.style else None
-    asked = Asked(caller.tenant, wanted.pieces, needs, wanted.wanted_on, latitude, longitude, wanted.repeats)
+    asked = Asked(caller.tenant, wanted.pieces, needs, wanted.wanted_on, *wanted.place, wanted.repeats)
     return _told(quoted.ask(desk, view(caller).scope, asked))
 
 

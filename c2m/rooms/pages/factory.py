@@ -8,12 +8,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from c2m import clock
 from c2m.errors import InputError
 from c2m.ledger.rooms import room, sights, tickets, work
 from c2m.ledger.rooms.work import Job
 from c2m.ledger.states import LIVE
-from c2m.ledger.store import reading, session
+from c2m.ledger.store import reading
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view
@@ -89,10 +88,7 @@ def say(
     person: Factory, job_order_id: str, said: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=64)]
 ) -> Response:
     """Says something in the room of the order; its merchant and operations read it."""
-    job = _own(person, job_order_id)
-    with session() as s:
-        if said.strip():
-            room.say(s, job.order_id, said.strip(), person.grant, nonce, clock.now())
+    told.say(person, _own(person, job_order_id).order_id, said, nonce)
     return RedirectResponse(f"/factory/job-orders/{job_order_id}#conversation", 303)
 
 

@@ -41,10 +41,7 @@ def say(
     person: Merchant, order_id: str, said: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=64)]
 ) -> Response:
     """Says something in the order's room."""
-    with session() as s:
-        entered = not said.strip() or room.say(s, order_id, said.strip(), person.grant, nonce, clock.now())
-    if not entered:
-        raise NotYoursError
+    told.say(person, order_id, said, nonce)
     return RedirectResponse(f"/merchant/orders/{order_id}#conversation", 303)
 
 

@@ -1,8 +1,11 @@
 """The network for operations: every factory with how far it has come in, what it has shown, and where it is."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,6 +17,7 @@ from c2m.warehouse import published
 
 routes = APIRouter(prefix="/network")
 WIDTH, HEIGHT = 960.0, 420.0  # of the map's drawing
+FILLED = 0.88  # of it
 DOTS = 2_000  # that a map shows, those with most operators
 STEPS_DEGREES = (0.5, 1, 2, 5, 10, 20, 30)  # of the grid
 
@@ -29,8 +33,29 @@ def network(request: Request, person: Operations) -> Response:
     return page.shown(request, "network.html", rows=page.records(ranked), drawn=drawing(rows))
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """A map on which a degree of latitude and one of longitude are about equally far, at the latitude of its middle.
+
+    squeeze: degrees of longitude, as long as one of latitude; scale: units of the drawing per degree of latitude.
+    """
+
+    squeeze: float
+    scale: float
+    east: float
+    north: float
+
+    def across(self, degrees: "pd.Series[float]") -> "pd.Series[float]":
+        """From the left rim, of degrees of longitude."""
+        return (WIDTH / 2 + (degrees - self.east) * self.squeeze * self.scale).round(1)
+
+    def down(self, degrees: "pd.Series[float]") -> "pd.Series[float]":
+        """From the upper rim, of degrees of latitude."""
+        return (HEIGHT / 2 - (degrees - self.north) * self.scale).round(1)
+
+
 def drawing(rows: pd.DataFrame) -> dict[str, Any]:
-    """Dots and grid of a map on which degrees of latitude and longitude are about equally far.
+    """Dots and grid of a map.
 
     Parameters
     ----------
@@ -43,33 +68,35 @@ def drawing(rows: pd.DataFrame) -> dict[str, Any]:
         dots: factory_id, x, y, r, status; meridians and parallels: at (their place in the drawing), degrees.
     """
     shown = rows.nlargest(DOTS, "operators")
-    squeeze = math.cos(math.radians(float(shown["latitude"].mean())))
-    east, north = shown["longitude"] * squeeze, shown["latitude"]
-    scale = min(
-        0.88 * WIDTH / max(float(east.max() - east.min()), 1), 0.88 * HEIGHT / max(float(north.max() - north.min()), 1)
-    )
-    middle = ((east.max() + east.min()) / 2, (north.max() + north.min()) / 2)
-
-    def across(degrees: Any) -> Any:
-        return (WIDTH / 2 + (degrees * squeeze - middle[0]) * scale).round(1)
-
-    def down(degrees: Any) -> Any:
-        return (HEIGHT / 2 - (degrees - middle[1]) * scale).round(1)
-
-    radius = (3 + 6 * (shown["operators"] / shown["operators"].max()) ** 0.5).round(1)
-    dots = shown.assign(x=across(shown["longitude"]), y=down(shown["latitude"]), r=radius)
+    sheet = _sheet(shown["longitude"], shown["latitude"])
+    meridians = _grid(sheet.across, WIDTH, sheet.scale * sheet.squeeze)
+    parallels = _grid(sheet.down, HEIGHT, sheet.scale)
     return {
         "width": WIDTH,
         "height": HEIGHT,
-        "dots": page.records(dots[["factory_id", "country", "x", "y", "r", "status"]]),
-        "meridians": _grid(across, WIDTH, scale * squeeze),
-        "parallels": _grid(down, HEIGHT, scale),
+        "dots": _dots(shown, sheet),
+        "meridians": meridians,
+        "parallels": parallels,
     }
 
 
-def _grid(place: Any, size: float, per_degree: float) -> list[dict[str, float]]:
+def _sheet(longitude: "pd.Series[float]", latitude: "pd.Series[float]") -> Sheet:
+    """The sheet that holds all of them with a margin."""
+    squeeze = math.cos(math.radians(latitude.mean()))
+    wide, high = ((degrees.max() - degrees.min()) or 1.0 for degrees in (longitude, latitude))
+    scale = min(FILLED * WIDTH / (wide * squeeze), FILLED * HEIGHT / high)
+    return Sheet(squeeze, scale, *((degrees.max() + degrees.min()) / 2 for degrees in (longitude, latitude)))
+
+
+def _dots(shown: pd.DataFrame, sheet: Sheet) -> list[dict[str, Any]]:
+    radius = 3 + 6 * (shown["operators"] / shown["operators"].max()) ** 0.5
+    placed = shown.assign(x=sheet.across(shown["longitude"]), y=sheet.down(shown["latitude"]), r=radius.round(1))
+    return page.records(placed[["factory_id", "country", "x", "y", "r", "status"]])
+
+
+def _grid(place: Callable[["pd.Series[float]"], "pd.Series[float]"], size: float, per_degree: float) -> Any:
     """Lines of the grid within the drawing, at most some eight."""
     step = next((step for step in STEPS_DEGREES if size / (step * per_degree) <= 8), STEPS_DEGREES[-1])
-    degrees = pd.Series([number * step for number in range(int(-180 / step), int(180 / step) + 1)])
+    degrees = pd.Series(np.arange(-180, 180 + step, step))
     lines = pd.DataFrame({"at": place(degrees), "degrees": degrees})
-    return page.records(lines[lines["at"].between(0, size)])  # type: ignore[return-value]
+    return page.records(lines[lines["at"].between(0, size)])

@@ -18,7 +18,7 @@ from c2m import clock
 from c2m.feeds.forms.cells import neutral
 from c2m.ledger.rooms import room, sights, tickets
 from c2m.ledger.rooms.sights import Sort, Wanted
-from c2m.ledger.store import reading, session
+from c2m.ledger.store import reading
 from c2m.rooms import entry, live, page
 from c2m.rooms.entry import Anyone, Decider, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view
@@ -134,7 +134,6 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
             raise NotYoursError
         jobs, steps = sights.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
         said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
-    pieces = watch_of(person, jobs).pieces
     counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
     return page.shown(
         request,
@@ -145,7 +144,7 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
         feed=told.conversation(steps, said, asked, jobs, counts),
         nonce=token_urlsafe(16),
         jobs=page.records(jobs),
-        pieces=pieces,
+        pieces=watch_of(person, jobs).pieces,
         operations=OPERATIONS,
     )
 
@@ -163,10 +162,7 @@ def say(
     person: Decider, order_id: str, said: Annotated[str, Form()], nonce: Annotated[str, Form(max_length=64)]
 ) -> Response:
     """Says something in the order's room: its merchant and its factories read it."""
-    with session() as s:
-        entered = not said.strip() or room.say(s, order_id, said.strip(), person.grant, nonce, clock.now())
-    if not entered:
-        raise NotYoursError
+    told.say(person, order_id, said, nonce)
     return RedirectResponse(f"/orders/{order_id}#conversation", 303)
 
 

@@ -60,7 +60,7 @@ def own(feed: str, scope: Scope, **equal: object) -> pd.DataFrame:
     """Per key of an upsert feed, the row of theirs that was known last, in the order of its keys."""
     found = produced(feed, scope, **equal)
     keys = list(FEEDS[feed].key)
-    newest = found.sort_values(["known_at", "_row_hash"], ascending=[True, False], kind="stable")
+    newest = found.sort_values(["known_at", "_row_hash"], ascending=[True, False])
     return newest.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
 
 

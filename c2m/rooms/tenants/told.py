@@ -7,8 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from c2m import clock
+from c2m.ledger.rooms import room
 from c2m.ledger.rooms.room import Step
+from c2m.ledger.store import session
 from c2m.people import video
+from c2m.rooms.entry import NotYoursError, Person
 from c2m.rooms.tenants.scanned import Counts
 from c2m.wire.messages import OPERATIONS
 
@@ -100,6 +104,19 @@ def conversation(
         figures = {"good": made.good, "operation": operation}
         found.append(Entry(made.last.replace(tzinfo=UTC), PLATFORM, "made", figures, of_factory[job]))
     return sorted(found, key=lambda one: one.at)
+
+
+def say(person: Person, order_id: str, said: str, nonce: str) -> None:
+    """What somebody says in the room of an order; the same form sent twice is said once, nothing is not said.
+
+    Raises
+    ------
+    NotYoursError
+        The room is not theirs to enter.
+    """
+    with session() as s:
+        if said.strip() and not room.say(s, order_id, said.strip(), person.grant, nonce, clock.now()):
+            raise NotYoursError
 
 
 def videos(jobs: pd.DataFrame) -> list[dict[str, Any]]:

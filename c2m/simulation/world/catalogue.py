@@ -97,5 +97,4 @@ def _colours(rng: np.random.Generator, count: int) -> list[str]:
 def _shares(rng: np.random.Generator, colours: int) -> Floats:
     curve = np.array(figures.SIZE_CURVE) / sum(figures.SIZE_CURVE)
     size = rng.dirichlet(curve * figures.SIZE_CONCENTRATION)
-    share: Floats = np.outer(rng.dirichlet(np.full(colours, 4.0)), size).ravel()
-    return share
+    return np.outer(rng.dirichlet(np.full(colours, 4.0)), size).ravel()

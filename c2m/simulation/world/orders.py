@@ -132,7 +132,7 @@ def _ordinary_pieces(rng: np.random.Generator) -> int:
 def _large_pieces(order: dict[Hashable, Any], garment: Garment, network: Network) -> int:
     """More than any one factory makes from release to delivery, overtime included and nothing else on its lines."""
     minutes = network.minutes(order["release_on"], order["due_on"])
-    best = float((minutes * garment.efficiency).max()) / garment.sam_minutes
+    best = (minutes * garment.efficiency).max() / garment.sam_minutes
     return int(np.ceil(best * figures.LARGE_OVER_BEST / 10) * 10)
 
 

@@ -71,7 +71,7 @@ def _paths(routes: Routes, bound: Bound) -> dict[int, list[tuple[Path, float]]]:
 
 
 def _by_due_date(routes: Routes, paths: dict[int, list[tuple[Path, float]]]) -> list[int]:
-    due = {way: min(int(routes.arrays.on_time_day[path[-1]]) for path, _ in of) for way, of in paths.items()}
+    due = {way: min(routes.arrays.on_time_day[path[-1]] for path, _ in of) for way, of in paths.items()}
     return sorted(paths, key=lambda way: (due[way], way))
 
 
