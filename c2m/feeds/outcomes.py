@@ -148,7 +148,7 @@ def _missing_since(arrivals: "pd.Series[pd.Timestamp]", now: pd.Timestamp) -> pd
 def _expected(hours: "pd.Series[float]", day: pd.Timestamp) -> pd.Timestamp:
     """When a file should have come on a day; NaT unless it did on the last four same weekdays. hours: of first ones."""
     usual = hours.reindex([day - pd.DateOffset(weeks=week) for week in range(1, 5)])
-    return day + pd.Timedelta(hours=usual.max(skipna=False) + _GRACE_HOURS)
+    return day + pd.to_timedelta(usual.max(skipna=False) + _GRACE_HOURS, unit="h")
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

@@ -64,7 +64,8 @@ class Step:
     def seasons(self) -> tuple[int, int]:
         """Periods after which demand repeats, and after which it repeats in the long run; 0 where none is known."""
         if self.kind == "seconds" and self.size < DAY:
-            return tuple(span // self.size if span % self.size == 0 else 0 for span in (DAY, WEEK))  # type: ignore[return-value]
+            day, week = (span // self.size if span % self.size == 0 else 0 for span in (DAY, WEEK))
+            return day, week
         if self.kind == "months":
             count = 12 // self.size if 12 % self.size == 0 else 0
             return (count if count > 1 else 0), 0
