@@ -59,7 +59,7 @@ def with_video(rows: pd.DataFrame, day: date) -> pd.DataFrame:
     """Job orders with a link to where the last day before `day` saw their last scan."""
     until = clock.cut_off(day)
     seen = video.latest(until - timedelta(days=1), until).dropna(subset="video")
-    label = seen["line_id"].fillna("last scan") + " " + seen["last"].dt.strftime("%Y-%m-%d %H:%M")
-    seen = seen.assign(video="[" + label.map(plain) + "](" + seen["video"] + ")")
+    found = zip(seen["line_id"].fillna("last scan"), seen["last"], seen["video"], strict=True)
+    seen = seen.assign(video=[f"[{plain(f'{line} {last:%Y-%m-%d %H:%M}')}]({url})" for line, last, url in found])
     key = ["job_order_id", "factory_id"]
     return rows.merge(seen[[*key, "video"]], "left", on=key).fillna({"video": ""})

@@ -128,6 +128,7 @@ def _arrivals(now: datetime) -> pd.DataFrame:
     query = f"""SELECT feed, tenant, mapping, arrived_at FROM {landing.source("file_outcomes")}
         WHERE accepted > 0 AND arrived_at BETWEEN $since AND $now"""  # noqa: S608 - our own path
     moment = now.astimezone(UTC).replace(tzinfo=None)
+    landing.ensure_landing()
     with landing.connect() as connection:
         rows = connection.execute(query, {"since": moment - timedelta(days=36), "now": moment}).df()
     return rows.assign(at=rows["arrived_at"].dt.tz_localize(UTC).dt.tz_convert(settings().timezone))
