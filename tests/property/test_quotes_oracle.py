@@ -83,7 +83,7 @@ def best(case: dict[str, Any], day: int) -> float | None:
     return min(costs, default=None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cases())
 def test_the_soonest_day_and_its_least_cost_are_those_of_every_split_tried(case: dict[str, Any]) -> None:
     table = pd.DataFrame(case["capacity"])
