@@ -65,7 +65,7 @@ class Said:
     groups: dict[str, Bools] = field(init=False)
     kept: dict[tuple[int, str], Floats] = field(default_factory=dict)
     folds: dict[int, Fold] = field(default_factory=dict)
-    forms: dict[int, str] = field(default_factory=dict)  # of exponential smoothing, by series
+    forms: dict[int, members.Form] = field(default_factory=dict)  # of exponential smoothing, by series
 
     def __post_init__(self) -> None:
         zero = ((self.panel.y == 0).sum(axis=1) / np.maximum(self.panel.seen.sum(axis=1), 1)) >= MANY_ZEROS
@@ -195,7 +195,10 @@ def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chos
     ours = held.crossed(middle)
     engine, found = _beside(held, ours)
     wider = _wider(held, found, group) if engine[1] < 1 else 1.0
-    spread = blend.Spread.of((held.actual - middle) / held.scale)
+    error = (held.actual - middle) / held.scale
+    if len(held.points) == 1:  # asked for by name it is itself, not what its past errors would make of it
+        error = np.concatenate([error, -error])
+    spread = blend.Spread.of(error)
     return Chosen(shares, spread, engine, wider, held.errors(middle), len(held.actual))
 
 

@@ -20,6 +20,7 @@ from models.panel.matrices import Floats, Ints, Panel
 LONGEST = 10  # seasons that exponential smoothing and Theta look back
 LONGEST_PERIODS = 120  # the same where there is no season
 LONGEST_SEASON = 24  # periods of the season up to which exponential smoothing has one
+FORM_HOLDS = 1.25  # a form is looked for again once history is so many times what it was found on
 BY_SERIES_AT_ONCE = 400  # fits beyond which a second process pays
 
 Fit = tuple[Floats, str | None]
@@ -66,18 +67,32 @@ def filled(panel: Panel) -> Floats:
     return np.take_along_axis(panel.y, at, axis=1)
 
 
-def statistical(fold: Fold, name: str, rows: Ints, forms: dict[int, str], workers: int = 1) -> Floats:
+@dataclass(frozen=True)
+class Form:
+    """Of exponential smoothing, as it was found best on so many periods. Two seasons show none that four show."""
+
+    components: str
+    periods: int
+
+    def holds(self, periods: int) -> bool:
+        """Whether it may stand for a history of this length; never for one that is shorter."""
+        return self.periods <= periods <= FORM_HOLDS * self.periods
+
+
+def statistical(fold: Fold, name: str, rows: Ints, forms: dict[int, Form], workers: int = 1) -> Floats:
     """(N, horizon): a member of statsforecast, of the series `rows`; `forms` by series are used, and added to."""
     y, season = filled(fold.panel), max(1, fold.panel.season)
     longest = LONGEST * season if season > 1 else LONGEST_PERIODS
     known = rows[fold.origin[rows] > fold.panel.first[rows]]
     starts = np.maximum(fold.panel.first, fold.origin + 1 - longest)
-    series = [Series(y[i, starts[i] : fold.origin[i] + 1], season, fold.horizon, forms.get(i)) for i in known]
+    pasts = {i: y[i, starts[i] : fold.origin[i] + 1] for i in known}
+    held = {i: forms[i].components for i in known if i in forms and forms[i].holds(len(pasts[i]))}
+    series = [Series(past, season, fold.horizon, held.get(i)) for i, past in pasts.items()]
     points = np.full((len(y), fold.horizon), np.nan)
-    for i, (found, form) in zip(known, _mapped(partial(fitted, name), series, workers), strict=True):
+    for i, (found, components) in zip(known, _mapped(partial(fitted, name), series, workers), strict=True):
         points[i] = found
-        if form:
-            forms[i] = form
+        if components and i not in held:
+            forms[i] = Form(components, len(pasts[i]))
     return points
 
 

@@ -194,3 +194,18 @@ def test_the_backtest_names_the_method_that_is_best_on_every_figure() -> None:
     assert found.best in found.words
     with pytest.raises(InputError, match="needs more than 140"):
         contest(monthly(2, 72)[0], 70)
+
+
+def test_the_obvious_forecasts_are_judged_as_they_are() -> None:
+    """With a trend the seasonal naive forecast errs by a season of it, and smoothing goes on with both."""
+    months, random = 72, np.random.default_rng(0)
+    course = 1.5 * np.arange(months) + 15 * np.sin(2 * np.pi * np.arange(months) / 12)
+    y = [50 + 20 * i + course + random.normal(0, 2, months) for i in range(6)]
+    when = pd.MultiIndex.from_product([[f"s{i}" for i in range(6)], pd.date_range("2018-01-01", periods=72, freq="MS")])
+    frame = pd.DataFrame({"y": np.concatenate(y)}, when.set_names(["series_id", "ds"])).reset_index()
+    figures = contest(panel_of(frame), 6).figures().set_index("method")["WAPE"]
+    past = np.array(y)
+    naive = [np.abs(past[:, n - 12 : n - 6] - past[:, n : n + 6]).sum() for n in (48, 54, 60, 66)]
+    came = [past[:, n : n + 6].sum() for n in (48, 54, 60, 66)]
+    assert figures["SeasonalNaive"] == pytest.approx(sum(naive) / sum(came), rel=1e-6)
+    assert figures["ETS"] < 0.4 * figures["SeasonalNaive"]
