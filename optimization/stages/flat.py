@@ -41,7 +41,7 @@ class Flat:
 def flat_of(instance: Instance) -> Flat:
     """The flat instance of one with stages or pools."""
     parts = _parts(instance)
-    arcs, incumbent, ready = (_renamed(table, parts) for table in (instance.arcs, instance.incumbent, instance.ready))
+    arcs, incumbent, ready = (_renamed(table) for table in (instance.arcs, instance.incumbent, instance.ready))
     teams = _teams(instance, arcs, incumbent, parts)
     links = _links(arcs, ready, parts, instance)
     orders = _orders(instance, ready, parts)
@@ -71,7 +71,7 @@ def _names(order: "pd.Series[str]", stage: "pd.Series[int]") -> "pd.Series[str]"
     return order.astype("str") + "/" + stage.astype("str")
 
 
-def _renamed(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+def _renamed(table: pd.DataFrame) -> pd.DataFrame:
     """A table of lots and stages as one of flat lots."""
     stage = table["stage"] if "stage" in table else pd.Series(1, index=table.index)
     flat = table.assign(lot_id=_names(table["lot_id"], stage))
