@@ -52,10 +52,10 @@ def _named(book: pd.DataFrame, column: str, names: Mapping[tuple[str, str], str]
 def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
     """The lot of each row (LOT, sku_id and, of merchants' orders, merchant_order_id), in its order."""
     known = held.drop_duplicates(["order_id", "sku_id"]).set_index(["order_id", "sku_id"])["lot_id"]
-    found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index).astype(object)
+    found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index)
     labels = pd.MultiIndex.from_frame(rows[LOT])
     of_label = found.groupby(labels).min()
-    found = found.fillna(pd.Series(of_label.reindex(labels).to_numpy(), rows.index))
+    found = found.fillna(pd.Series(of_label.reindex(labels).to_numpy(), rows.index)).astype(object)
     taken = set(held["lot_id"])
     own = rows if "merchant_order_id" not in rows else rows.assign(order_id=rows["merchant_order_id"])
     for key, some in own[found.isna()].groupby(LOT, sort=False):
