@@ -6,7 +6,7 @@
 speed: an order book over a generated network, planned by the common rule; quotes for lots like those of the book, half
 of them with a wanted date. kept: worlds of benchmarks/promises/floor_days.py; after the plan of each day but the last,
 quotes are asked for and the soonest offer is taken; the next plan has the order, due on the day that was quoted. Kept
-in the re-plan: the date that the merchant is told first is no later. On the floor: all pieces have arrived by then.
+in the re-plan: its schedule has all pieces there by that day. On the floor: all pieces have arrived by then.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import select
 
 from benchmarks.promises.dates import POLICY
 from benchmarks.promises.floor_days import CURRENCY, FIRST, ORDER, PLACE, SKU, Pattern, World, network_of
@@ -25,6 +26,8 @@ from c2m import clock
 from c2m.domain.quotes import Asked, Needs, Offer
 from c2m.files import write_atomically
 from c2m.ledger import job_orders, orders, status, store
+from c2m.ledger.rooms import quotes
+from c2m.ledger.tables import Promise
 from c2m.settings import PlanPolicy
 from c2m.simulation.world import figures
 from optimization.book.daily_instance import build_instance, tellable
@@ -109,8 +112,8 @@ def crowded_room(count: int, factories: int, random: np.random.Generator) -> Roo
     return ready("plan", instance, plan, lots, empty(LIVE), known, policy.promise_level)
 
 
-def speed(count: int, factories: int, quotes: int) -> None:
-    """Prints p50 and p95 of quotes, one after another."""
+def speed(count: int, factories: int, times: int) -> None:
+    """Prints p50 and p95 of so many quotes, one after another."""
     random = np.random.default_rng(3)
     began = time.perf_counter()
     room = crowded_room(count, factories, random)
@@ -121,7 +124,7 @@ def speed(count: int, factories: int, quotes: int) -> None:
     pairs = len(room.plan.allocation)
     print(f"{count:,} orders, {pairs:,} pairs, {free:.0%} of minutes free; made in {time.perf_counter() - began:.0f} s")
     seconds, cpu, offers = [], [], 0
-    for number in range(quotes):
+    for number in range(times):
         wanted_on = FIRST + timedelta(days=int(random.integers(5, 15))) if number % 2 else None
         question = asked(lot(random, number), wanted_on)
         began, worked = time.perf_counter(), time.process_time()
@@ -130,7 +133,7 @@ def speed(count: int, factories: int, quotes: int) -> None:
         cpu.append(time.process_time() - worked)
     for name, values in (("wall clock", seconds), ("processor", cpu)):
         p50, p95 = np.quantile(values, [0.5, 0.95])
-        print(f"{quotes} quotes, {offers} offers, {name}: p50 {p50:.2f} s, p95 {p95:.2f} s, most {max(values):.2f} s")
+        print(f"{times} quotes, {offers} offers, {name}: p50 {p50:.2f} s, p95 {p95:.2f} s, most {max(values):.2f} s")
 
 
 class Asking(World):
@@ -161,9 +164,15 @@ class Asking(World):
                 self._take(order, row, offer)
 
     def _take(self, order: dict[str, Any], row: dict[str, Any], offer: Offer) -> None:
+        assert self.planned
         self.taken = [*getattr(self, "taken", []), (order | {"due_on": offer.promised_on}, row)]
         told = {"order_id": order["order_id"], "quoted_on": offer.promised_on, "stated": offer.probability}
         self.quoted = [*getattr(self, "quoted", []), told | {"quoted_at": clock.business_date(clock.now())}]
+        name, now = str(order["order_id"]), clock.now()
+        given = {"quote_id": name, "merchant_id": "m", "plan_id": self.planned[0], "asked": {}, "said": {}}
+        with store.session() as s:
+            quotes.keep(s, given | {"at": now, "valid_until": now})
+            quotes.accept(s, name, "soonest", name, now)
 
     def _room(self, today: date) -> Room:
         assert self.planned
@@ -188,11 +197,12 @@ class Asking(World):
 
     def quoted_outcome(self, outcome: pd.DataFrame) -> pd.DataFrame:
         """A row per accepted quote: kept in the re-plan, kept on the floor."""
-        rows = pd.DataFrame(getattr(self, "quoted", [])).merge(
-            outcome[["order_id", "promised_on", "came"]], "left", "order_id"
-        )
-        for name, column in (("kept_in_plan", "promised_on"), ("kept_on_floor", "came")):
-            there = pd.to_datetime(rows[column])  # what never came, or was never promised, is not kept
+        rows = pd.DataFrame(getattr(self, "quoted", [])).merge(outcome[["order_id", "came"]], "left", "order_id")
+        with store.session() as s:
+            planned = store.frame(s, select(Promise.order_id, Promise.planned_on).order_by(Promise.at))
+        rows = rows.merge(planned.drop_duplicates("order_id"), "left", "order_id")
+        for name, column in (("kept_in_plan", "planned_on"), ("kept_on_floor", "came")):
+            there = pd.to_datetime(rows[column])  # what never came, or was not planned whole, is not kept
             rows[name] = there <= pd.to_datetime(rows["quoted_on"])
         return rows.assign(seed=self.seed)
 

@@ -6,7 +6,8 @@ import pandas as pd
 from ledger_kit import DAY, HOUR, NOW, answer, job, lot_row, order_row, plan_of, record, sku_rows
 from sqlalchemy import select
 
-from c2m.ledger import plans, promises, store
+from c2m.ledger import orders, plans, promises, store
+from c2m.ledger.rooms import quotes
 from c2m.ledger.tables import Promise
 
 PAIRS = [("L1", "F1", 600), ("L1", "F2", 400)]
@@ -52,6 +53,17 @@ def test_a_date_is_promised_when_accepted_job_orders_cover_the_order(ledger: str
     assert made() == [(first, DAY + timedelta(days=10))]
     second = released(round=2)
     assert [plan_id for plan_id, _ in made()] == [first, second]
+
+
+def test_the_date_of_a_quote_that_was_taken_is_the_first_that_its_merchant_was_told(ledger: str) -> None:
+    record()
+    row = {"quote_id": "Q1", "merchant_id": "m1", "plan_id": "before", "asked": {}, "said": {}, "at": NOW}
+    with store.session() as session:
+        assert orders.open_lots(session)["promised_on"].isna().all()
+        quotes.keep(session, row | {"valid_until": NOW + HOUR})
+        quotes.accept(session, "Q1", "soonest", "O1", NOW)
+        due_on = order_row("O1")["due_on"]
+        assert orders.open_lots(session)["promised_on"].tolist() == [due_on]
 
 
 def test_a_refused_order_and_one_that_is_not_placed_whole_hear_of_no_date(ledger: str) -> None:
