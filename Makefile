@@ -46,7 +46,7 @@ test: setup
 
 # Two at a time: these tests start servers, and measure by the wall clock what a user waits for.
 test-long: setup
-	$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile --durations 20
+	$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 lint: setup
 	$(BIN)/ruff check .

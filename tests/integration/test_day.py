@@ -1,6 +1,6 @@
 """A business day end to end: real broker, database, dbt, MLflow, Prefect server, simulated factories as processes.
 
-test_day_crash.py disturbs it. The last test runs two days on real data, with a person who releases the first plan.
+test_day_crash.py disturbs it; test_day_amazon.py runs a week on real data.
 """
 
 import json
@@ -8,21 +8,18 @@ import os
 import re
 import subprocess
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledger, run_days
-from mlflow.tracking import MlflowClient
+from day_kit import ENDS, assert_plans_verify, command, environment
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from c2m.domain.alert_rules import ALERT, URGENT, WARNING
 from c2m.orchestrator import orchestrator
 from flows import services
 from flows.robot import emit
-from models.governance.registry import NAME
 from scripts import readme_run
 
 
@@ -100,29 +97,3 @@ def test_a_date_that_is_lost_has_the_day_planned_again(prefect_url: str) -> None
 
 def test_every_plan_verifies(undisturbed: Path) -> None:
     assert_plans_verify(undisturbed)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_two_days_of_the_amazon_data_end_to_end(shared_data: Path, tmp_path: Path, prefect_url: str) -> None:
-    from c2m.simulation.world import write_supply
-
-    week, home = tmp_path / "week", tmp_path / "home"
-    write_supply(week, seed=7, size="small", over=ROOT / "worlds" / "amazon_india", opening_on=date(2022, 6, 1))
-    first = run_days(week, home, prefect_url, C2M_RELEASE__AUTOMATIC="false")
-    assert first.returncode == 0, first.stderr
-    seen = json.loads(first.stdout)
-    assert (seen["plan"]["state"], seen["job_orders"]) == ("proposed", {})
-    release = command("release", seen["plan"]["plan_id"], "--reason", "reviewed", "--actor", "test")
-    subprocess.run(release, env=environment(home, prefect_url), check=True)
-    both = run_days(week, home, prefect_url, days="2", C2M_FORECAST__RETRAIN_AFTER_DAYS="1")
-    assert both.returncode == 0, both.stderr
-    seen = json.loads(both.stdout)
-    assert seen["rows"]["sales_lines"] == {"in": 128_975, "accepted": 128_975, "quarantined": 0, "left_out": 0}
-    assert seen["plan"]["split_orders"] >= 3
-    assert seen["job_orders"]["Ended"] >= 20
-    assert set(seen["job_orders"]) <= ENDS
-    assert_plans_verify(home)
-    assert ["test", "reviewed"] in ledger(home)["decisions"][["actor", "reason"]].to_numpy().tolist()
-    gate = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db").get_model_version(NAME, "2").tags
-    assert (gate["gate"], gate["gate.champion"]) in {("promoted", "1"), ("refused", "1")}
