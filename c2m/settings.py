@@ -282,6 +282,7 @@ class RetentionPolicy(BaseModel):
     # No shorter: plans look at the messages of the last 28 days.
     outbox_days: int = Field(180, ge=60, description="Messages of job orders that ended, from their last change")
     inbox_days: int = Field(180, ge=60, description="Answers of factories; the audit of both goes to C2M_HOME/audit")
+    quotes_days: int = Field(90, ge=2, description="Quotes that nobody took, and answers kept for idempotency keys")
     # Wall-clock days: both are records of what ran here, also in a time-lapse.
     flow_runs_days: int = Field(90, ge=0, description="Ended runs in Prefect's database, with their logs and pages")
     model_runs_days: int = Field(365, ge=0, description="Runs in MLflow of which no version is registered")

@@ -26,6 +26,7 @@ from c2m.files import sync
 from c2m.floor.child import LOOPBACK
 from c2m.ledger import archive, store
 from c2m.ledger.conversation import letters
+from c2m.ledger.rooms import spent
 from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 from c2m.upkeep.upgrade import saved
@@ -63,6 +64,7 @@ def due(today: date) -> Iterator[Old]:
     yield from of_quarantine(today - timedelta(days=policy.quarantine_days))
     yield from of_letters(*(today - timedelta(days=days) for days in (policy.letters_days, policy.open_letters_days)))
     yield from of_messages(*(today - timedelta(days=days) for days in (policy.outbox_days, policy.inbox_days)))
+    yield from of_rooms(today - timedelta(days=policy.quotes_days))
     yield from of_logs(policy.log_mb * 1_000_000)
     yield from of_prefect(policy.flow_runs_days)
     yield from of_mlflow(policy.model_runs_days)
@@ -104,6 +106,15 @@ def of_messages(outbox_before: date, inbox_before: date) -> Iterator[Old]:
     for kind, (count, size) in found.items():
         if count:
             yield Old(kind, count, size, leave)
+
+
+def of_rooms(before: date) -> Iterator[Old]:
+    """Quotes that nobody took, and the answers that the merchant API gives again for the same key."""
+    moment = clock.cut_off(before)
+    with store.reading() as session:
+        count = spent.old(session, moment)
+    if count:
+        yield Old("quotes and answers", count, 0, partial(_in_ledger, spent.forget, moment))
 
 
 def _in_ledger(change: Callable[..., object], *asked: object) -> None:

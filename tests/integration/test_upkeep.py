@@ -21,6 +21,7 @@ from c2m.feeds.landing import ensure_landing
 from c2m.feeds.outcomes import Outcome
 from c2m.ledger import audit, store
 from c2m.ledger.conversation import inbox, letters
+from c2m.ledger.rooms import quotes
 from c2m.settings import settings
 from c2m.upkeep import retention
 from c2m.upkeep.backup import restore
@@ -52,6 +53,12 @@ def old_home(home: Path) -> Path:
         session.execute(
             text("UPDATE dead_letters SET readmitted_at = at WHERE payload IN ('1', '3')")
         )  # as if a person had readmitted them
+        for name, days, order_id in (("old", 95, ""), ("young", 80, ""), ("taken", 95, "O1")):
+            at = clock.now() - timedelta(days=days)
+            row = {"quote_id": name, "merchant_id": "M1", "plan_id": "P1", "asked": {}, "said": {}, "at": at}
+            quotes.keep(session, row | {"valid_until": at + timedelta(days=1)})
+            if order_id:
+                quotes.accept(session, name, "soonest", order_id, at)
     log = home / "logs" / "relay.log"
     log.parent.mkdir()
     log.write_text("".join(f"line {number:07d}\n" for number in range(100_000)))
@@ -69,7 +76,7 @@ def test_a_dry_run_names_what_would_go_and_removes_nothing(old_home: Path, monke
     before = held(old_home)
     done = CliRunner().invoke(app, ["prune", "--dry-run", "--json"])
     found = {row["kind"]: row["count"] for row in json.loads(done.output)}
-    assert found == {"plans": 1, "quarantine": 1, "dead letters": 2, "logs": 1}
+    assert found == {"plans": 1, "quarantine": 1, "dead letters": 2, "quotes and answers": 1, "logs": 1}
     assert held(old_home) == before
 
 
@@ -82,6 +89,7 @@ def test_what_is_old_goes_and_what_is_young_or_open_stays(old_home: Path, monkey
     with store.session() as session:
         left = set(session.scalars(text("SELECT payload FROM dead_letters")))
         assert letters.count(session, letters.Wanted()) == 1
+        assert set(session.scalars(text("SELECT quote_id FROM quotes"))) == {"young", "taken"}
     assert left == {"2", "3"}
     lines = (old_home / "logs" / "relay.log").read_text().splitlines()
     assert lines[-1] == "line 0099999"

@@ -1,3 +1,15 @@
 """What the order room needs of the ledger: who may sign in, what each sees, what is said and asked of orders."""
 
-__all__ = ["decisions", "events", "links", "quotes", "room", "sights", "standing", "tickets", "webhooks", "work"]
+__all__ = [
+    "decisions",
+    "events",
+    "links",
+    "quotes",
+    "room",
+    "sights",
+    "spent",
+    "standing",
+    "tickets",
+    "webhooks",
+    "work",
+]
