@@ -132,6 +132,26 @@ class AssumedRates(BaseModel):
     )
 
 
+class SurprisePolicy(BaseModel):
+    """When incoming orders are a spike, and what is then ordered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    history_days: int = Field(35, ge=9, le=400, description="Days of orders that tell what is usual of a style")
+    chance: float = Field(
+        1e-7, gt=0, lt=0.01, description="Of so many orders by usual demand: below it they are a spike"
+    )
+    least_times: float = Field(4, gt=1, description="Times the usual orders that a spike has at least")
+    least_pieces: int = Field(100, ge=1, description="Pieces beyond the usual that a spike has at least")
+    calm_hours: int = Field(24, ge=1, le=168, description="Hours below `least_times` after which it is over")
+    sure_level: float = Field(
+        0.35, gt=0, lt=1, description="Quantile of a spike's demand up to which it is ordered for while it lasts"
+    )
+    replan_share: float = Field(
+        0.15, gt=0, le=10, description="Change of that demand since it was last planned, from which it is planned again"
+    )
+
+
 class PlanPolicy(BaseModel):
     """How the daily instance is built and solved."""
 
@@ -439,6 +459,7 @@ class Settings(BaseSettings):
     simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
     retention: RetentionPolicy = Field(default_factory=lambda: RetentionPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
+    surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))
 
     @classmethod
     def settings_customise_sources(

@@ -52,7 +52,7 @@ def warn(found: list[Finding]) -> None:
     ]
     try:
         with session() as s:
-            alerts.record(s, pd.DataFrame(rows, columns=ALERT), clock.now(), of_platform=True)
+            alerts.record(s, pd.DataFrame(rows, columns=ALERT), clock.now(), PLATFORM)
         notify.deliver(clock.now())
     except Exception as error:  # the next look tries again
         notify.log.warning("alerts were not kept: %s", error)

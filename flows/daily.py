@@ -13,13 +13,14 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
-from flows import day_page, waiting, warehouse
+from flows import day_page, spike_page, waiting, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
 from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Robot, Track, Train
 from flows.plan import plan
 from flows.robot import robot
+from flows.surprise import take_up
 from flows.track import track
 from flows.train import train
 from flows.transform import transform
@@ -42,8 +43,10 @@ def run_day(parameters: Daily) -> None:
         robot(Robot(business_date=today.day, rebuild=False))
     train(today.part(Train))
     forecast(today.part(Day))
+    take_up(today.part(Ingest))
     for number in range(1, settings().plan.rounds + 1):
         if not plan(Plan(**today.part(Limits).model_dump(), round=number)):
+            spike_page.publish(today.day)
             day_page.publish(today.day)
             waiting.suspend_until_decided(today.day, today)
             return
@@ -51,6 +54,7 @@ def run_day(parameters: Daily) -> None:
         with session() as s:
             if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
                 break
+    spike_page.publish(today.day)
     day_page.publish(today.day)
 
 

@@ -15,6 +15,7 @@ from c2m.domain.alert_words import WORDS
 from c2m.settings import RobotPolicy
 
 ALERT = ["kind", "subject", "factory_id", "severity", "cause", "move", "job_order_ids", "order_ids"]
+SPIKE = "spike"  # kind of the alerts of flows/surprise.py
 PLATFORM = "platform"  # kind of the alerts of `c2m up` on itself, and what stands there for a factory
 WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
@@ -254,6 +255,14 @@ def drift(checks: pd.DataFrame) -> pd.DataFrame:
     row = {"subject": "champion", "beyond": alert_words.beyond(beyond), "factory_id": ""}
     champion = pd.DataFrame([row | {"job_order_id": "", "order_id": ""}])
     return _alerts("drift", champion[: len(beyond)], "subject", WARNING)
+
+
+def spikes(standing: pd.DataFrame) -> pd.DataFrame:
+    """Styles in livestream mode. standing: rows of landing/spikes; no row: none is."""
+    if standing.empty:
+        return pd.DataFrame(columns=ALERT)
+    rows = standing.assign(subject=standing["merchant_id"] + "/" + standing["style_id"], factory_id="")
+    return _alerts(SPIKE, rows.assign(job_order_id="", order_id=""), "subject", URGENT)
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":

@@ -156,6 +156,17 @@ def drift_move(_row: Any) -> str:
     return "The deployment train makes a challenger; promote judges it beside the champion"
 
 
+def spike_cause(row: Any) -> str:
+    rate = f"{row.last_hour_pieces:,.0f} pieces in the last hour, {row.usual_pieces:,.0f} a day are usual"
+    sure = f"usual demand makes so many once in {1 / max(row.chance, 1e-30):.0e} looks"
+    return f"{row.merchant_id}/{row.style_id} is in livestream mode since {row.begun_at:%d %b %H:%M}: {rate}; {sure}"
+
+
+def spike_move(row: Any) -> str:
+    spread = f"{row.middle:,.0f} pieces to cover ({row.low:,.0f} to {row.high:,.0f} in 8 of 10 cases)"
+    return f"{spread}; {row.sure_pieces:,.0f} are ordered for now, more as it becomes sure: see the page of spikes"
+
+
 Say = Callable[[Any], str]
 WORDS: dict[str, tuple[Say, Say]] = {
     "offline": (offline_cause, offline_move),
@@ -171,4 +182,5 @@ WORDS: dict[str, tuple[Say, Say]] = {
     "scans": (scans_cause, scans_move),
     "feed": (feed_cause, feed_move),
     "drift": (drift_cause, drift_move),
+    "spike": (spike_cause, spike_move),
 }

@@ -25,6 +25,7 @@ WINDOW_QUANTILES = {
     for digits in ("05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975")
 }
 WINDOW_LEVELS = tuple(WINDOW_QUANTILES.values())
+SURPRISE = "surprise-"  # begins the version of a forecast of a spike (models/surprise)
 # Beyond one stock-out in a thousand windows the extrapolated tail says nothing any more.
 RATIO_LIMITS = (0.001, 0.999)
 
@@ -55,6 +56,22 @@ class Stakes:
     def regret(self, level: Floats, demand: Floats) -> Floats:
         """Money lost against having had exactly the demand, from a level (pieces) chosen before."""
         return self.underage * np.maximum(demand - level, 0) + self.overage * np.maximum(level - demand, 0)
+
+
+def sure_version(level: float) -> str:
+    """What stands for a model's version where a spike was forecast, and is ordered for up to this quantile."""
+    return f"{SURPRISE}{level:g}"
+
+
+def most_sure(version: str) -> float:
+    """The quantile up to which is ordered by a forecast of that version: 1 but for spikes.
+
+    A spike is looked at again within the hour, and what has become sure by then is ordered then.
+
+    >>> most_sure("surprise-0.35"), most_sure("7")
+    (0.35, 1.0)
+    """
+    return float(version.removeprefix(SURPRISE)) if version.startswith(SURPRISE) else 1.0
 
 
 def quantile_at(quantiles: Floats, ratio: Floats) -> Floats:

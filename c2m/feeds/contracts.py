@@ -462,6 +462,31 @@ PRODUCED: dict[str, dict[str, str]] = {
         **{f"q{level}": "DOUBLE" for level in _WINDOW_LEVELS},
         **_MADE_BY,
     },
+    # Spikes of incoming orders as they were at each look (models/surprise). state: livestream (the mode) | over.
+    # chance: of so many orders by usual demand; usual_*: a day, before it; low, middle, high: what orders of the day
+    # have to cover, met with 10, 50 and 90 %; sure_pieces: the quantile of it that is ordered for;
+    # planned_pieces: that quantile when it was last planned.
+    "spikes": {
+        "merchant_id": "VARCHAR",
+        "style_id": "VARCHAR",
+        "begun_at": "TIMESTAMP",
+        "found_at": "TIMESTAMP",
+        "state": "VARCHAR",
+        "chance": "DOUBLE",
+        "usual_lines": "DOUBLE",
+        "usual_pieces": "DOUBLE",
+        "pieces": "DOUBLE",
+        "last_hour_pieces": "DOUBLE",
+        "owed_pieces": "DOUBLE",
+        "half_life_h": "DOUBLE",
+        "low": "DOUBLE",
+        "middle": "DOUBLE",
+        "high": "DOUBLE",
+        "sure_pieces": "DOUBLE",
+        "planned_pieces": "DOUBLE",
+        "business_date": "DATE",
+        "known_at": "TIMESTAMP",
+    },
     # When each live job order will be finished, as the robot saw it at a moment: dates met with 10, 50 and 90 %.
     "outlooks": {
         "merchant_id": "VARCHAR",

@@ -12,14 +12,14 @@ import pandas as pd
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from c2m.domain.alert_rules import ALERT, PLATFORM
+from c2m.domain.alert_rules import ALERT, PLATFORM, SPIKE
 from c2m.ledger.store import frame, rows, serialise, upsert
 from c2m.ledger.tables import Alert, AlertNotice
 
 OVER = 0  # severity of a notice that the alert is over
 
 
-def record(session: Session, found: pd.DataFrame, at: datetime, of_platform: bool = False) -> None:
+def record(session: Session, found: pd.DataFrame, at: datetime, alone: str | None = None) -> None:
     """Opens what is new, brings up to date what lasts, closes what was not found again.
 
     Parameters
@@ -30,11 +30,12 @@ def record(session: Session, found: pd.DataFrame, at: datetime, of_platform: boo
         The alerts that hold now, with the columns ALERT.
     at
         UTC; noted with what it changes.
-    of_platform
-        They are those of `c2m up` on itself; else those of the robot on the floor. Neither closes the other's.
+    alone
+        The one kind that these are of: those of `c2m up` on itself, or of spikes; None: those of the robot on the
+        floor. Nobody closes another's.
     """
     serialise(session, "alerts")
-    own = Alert.kind == PLATFORM if of_platform else Alert.kind != PLATFORM
+    own = Alert.kind == alone if alone else Alert.kind.not_in((PLATFORM, SPIKE))
     open_ = session.scalars(select(Alert).where(Alert.closed_at.is_(None), own)).all()
     gone = {(alert.kind, alert.subject): alert for alert in open_}
     for values in rows(Alert, found, ALERT):

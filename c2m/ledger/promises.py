@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.orm import Session
 
 from c2m.ledger.states import LIVE
-from c2m.ledger.store import chunks, insert_missing, rows
+from c2m.ledger.store import chunks, frame, insert_missing, rows
 from c2m.ledger.tables import JobOrder, Lot, Order, Plan, Promise, PromiseFactory
 
 DATED = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
@@ -64,6 +64,13 @@ def make(session: Session, at: datetime) -> int:
     made = update(Promise).where(*ripe, Promise.order_id.not_in(short)).values(made_at=at, at=at)
     done = session.execute(made, execution_options={"synchronize_session": False})
     return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def newest(session: Session, order_ids: list[str]) -> pd.DataFrame:
+    """order_id, pieces, unplaced, promised_on, probability of each order by the last plan that dated it."""
+    names = (Promise.order_id, Promise.pieces, Promise.unplaced, Promise.promised_on, Promise.probability, Promise.at)
+    dated: pd.DataFrame = frame(session, select(*names).where(Promise.order_id.in_(order_ids)).order_by(Promise.at))
+    return dated.drop_duplicates("order_id", keep="last").drop(columns="at")
 
 
 def last_date(session: Session) -> date:

@@ -12,6 +12,7 @@ import duckdb
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from c2m.domain.newsvendor import SURPRISE
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.ledger.tables import JobOrder, Lot, Order
@@ -112,6 +113,8 @@ def _replenished(session: Session, connection: duckdb.DuckDBPyConnection, shelf:
 def _forecast(connection: duckdb.DuckDBPyConnection, shelf: Shelf, figures: dict[str, Any]) -> Iterator[Link]:
     window, origin = forecasted.window_of(connection, figures)
     yield window
+    if figures["model_version"].startswith(SURPRISE):  # of a spike, by its own orders: landing/spikes tells them
+        return
     yield forecasted.model_of(figures, origin)
     if origin is None:
         return

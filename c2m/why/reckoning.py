@@ -44,11 +44,18 @@ def reckon(lot: Row, skus: Sequence[Row]) -> Reckoned:
 
 
 def critical_ratio(lot: Row) -> float:
-    """Margin over margin and loss: a piece missed loses the first, a piece left over the second."""
+    """Margin over margin and loss: a piece missed loses the first, a piece left over the second; capped for spikes."""
     cost = float(lot["cost"])
     margin = float(lot["price"]) - cost
     loss = cost * (1 - lot["salvage_share"] + lot["holding_share_per_day"] * lot["window_days"])
-    return float(margin / (margin + loss)) if margin > 0 else 0.0
+    ratio = float(margin / (margin + loss)) if margin > 0 else 0.0
+    return min(ratio, _most(lot["model_version"]))
+
+
+def _most(version: str) -> float:
+    """Of a spike no more is ordered than is this sure: surprise-0.35."""
+    kind, _, level = version.partition("-")
+    return float(level) if kind == "surprise" else 1.0
 
 
 def level_at(quantiles: Mapping[str, float], ratio: float) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.domain.apportion import apportion_within
-from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
+from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, most_sure, quantile_at
 from c2m.errors import InputError
 from c2m.ids import derive_id
 from c2m.ledger.quantities import STOCK
@@ -85,7 +85,8 @@ def order_up_to_levels(
     window_days = policy.window_days
     rows = _of_today(windows, window_days, business_date).merge(styles[[*STYLE, *_MONEY]], on=STYLE)
     price, cost = (rows[name].to_numpy(dtype=float) for name in ("price", "cost"))
-    ratio = Stakes.of(price, cost, window_days, policy).critical_ratio
+    most = rows["model_version"].map(most_sure).to_numpy(dtype=float)
+    ratio = np.minimum(Stakes.of(price, cost, window_days, policy).critical_ratio, most)
     level = quantile_at(rows[list(WINDOW_QUANTILES)].to_numpy(dtype=float), ratio)
     return rows[[*STYLE, *_FORECAST, *_MONEY]].assign(critical_ratio=ratio, level=level)
 

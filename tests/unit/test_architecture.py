@@ -39,7 +39,7 @@ FLOORS = {
         "doctor",
         "cli",
     ),
-    "models": ("panel", "demand", "evaluation", "ensemble", "governance", "finish"),
+    "models": ("panel", "demand", "evaluation", "ensemble", "governance", "finish", "surprise", "price"),
     "optimization": (
         "contract",
         "verification",

@@ -121,6 +121,8 @@ select
     cast(coalesce(t.pieces, 0) as bigint) as in_transit,
     cast(coalesce(q.pieces, 0) as bigint) as on_order,
     cast(coalesce(a.pieces, 0) as bigint) as assumed,
+    cast(greatest(coalesce(s.pieces, 0) - o.on_hand - coalesce(r.pieces, 0) - coalesce(a.pieces, 0), 0) as bigint)
+        as owed,
     o.as_of
 from opening as o
 left join sold_since as s on o.merchant_id = s.merchant_id and o.sku_id = s.sku_id

@@ -1,0 +1,130 @@
+"""How much a spike will bring: its own hours so far, and how such spikes went before.
+
+In: pieces by the hour since it began. Out: draws of its pieces in the hours to come. A spike is one of a family of
+shapes, each a rise, a plateau and a decay with a half-life, times the hours of the day; every shape is weighted by how
+well it explains the hours seen, and by how often spikes before had such a half-life. Hours scatter around any shape.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from c2m.ids import derive_id
+
+Floats = NDArray[np.float64]
+
+_RISES_H, _PLATEAUS_H = (0.5, 2.0, 6.0, 16.0), (0.0, 3.0, 8.0, 20.0)
+_HALF_LIVES_H = tuple(np.geomspace(1.0, 240.0, 20).tolist())
+_SCATTER = 0.25  # standard deviation of the logarithm of an hour around its shape
+_SHARED = 0.15  # the same of all hours to come together
+_DRAWS = 2000
+_MOST_H = 40 * 24
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Half-lives of spikes: a log-normal around `half_life_h`, with `spread` of the logarithm.
+
+    Before any spike was seen to its end they are assumed: half of all spikes fade by half within nine hours.
+    """
+
+    half_life_h: float = 9.0
+    spread: float = 1.2
+
+    @classmethod
+    def after(cls, half_lives_h: Floats) -> "Prior":
+        """Normal-normal: what is assumed counts as much as two spikes that were seen to their end."""
+        assumed, seen = cls(), np.log(half_lives_h)
+        count = len(seen) + 2
+        mean = (2 * np.log(assumed.half_life_h) + seen.sum()) / count
+        spread = np.sqrt((2 * assumed.spread**2 + ((seen - mean) ** 2).sum()) / count)
+        return cls(float(np.exp(mean)), float(spread))
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Draws (D,) of the pieces in each span of hours to come that was asked for, and the half-life that they assume."""
+
+    totals: Floats
+    half_life_h: float
+
+
+@cache
+def _shapes() -> tuple[Floats, Floats]:
+    """Rate by the hour since a spike began (shapes, hours), and the half-life of each."""
+    hours = np.arange(_MOST_H) + 0.5
+    family = list(product(_RISES_H, _PLATEAUS_H, _HALF_LIVES_H))
+    rise, plateau, half_life = (np.array(of)[:, None] for of in zip(*family, strict=True))
+    rate = (1 - np.exp(-hours / rise)) * 0.5 ** (np.maximum(hours - plateau, 0) / half_life)
+    return rate, half_life[:, 0]
+
+
+def outlook(beyond: Floats, day: Floats, hours_ahead: int, prior: Prior, seed: str = "") -> Outlook:
+    """Pieces of a spike in the next hours.
+
+    Parameters
+    ----------
+    beyond
+        (H,) pieces beyond the usual in each hour since it began; the last has just ended.
+    day
+        (24,) factor of each hour of the day, mean 1; the last is that of the hour that has just ended.
+    hours_ahead
+        How far to look.
+    prior
+        How long such spikes last.
+    seed
+        Names the draws: the same spike gives the same ones.
+
+    Returns
+    -------
+    Outlook
+        Draws of the total of these hours.
+    """
+    seen = min(len(beyond), _MOST_H // 2)
+    ahead = min(hours_ahead, _MOST_H - seen)
+    rate, half_life = _shapes()
+    past = rate[:, :seen] * np.tile(day, -(-seen // 24))[-seen:]
+    coming = (rate[:, seen : seen + ahead] * np.tile(day, -(-ahead // 24))[:ahead]).sum(axis=1)
+    level = beyond[-seen:].sum() / past.sum(axis=1)
+    weight = _weights(beyond[-seen:], level[:, None] * past, half_life, prior)
+    random = np.random.default_rng(int(derive_id("spike", seed)[:8], 16))
+    drawn = random.choice(len(weight), _DRAWS, p=weight)
+    doubt = np.sqrt(_SHARED**2 + _SCATTER**2 / seen + 1 / max(beyond.sum(), 1.0))
+    noise = np.exp(random.normal(0.0, doubt, _DRAWS))
+    return Outlook((level * coming)[drawn] * noise, float(np.exp(weight @ np.log(half_life))))
+
+
+def _weights(beyond: Floats, mean: Floats, half_life: Floats, prior: Prior) -> Floats:
+    """Of each shape: negative binomial likelihood of the hours seen, times the prior of its half-life."""
+    shape, mean = 1 / _SCATTER**2, np.maximum(mean, 1e-6)
+    count = np.maximum(beyond, 0.0)
+    likelihood = (
+        gammaln(count + shape) + shape * np.log(shape / (shape + mean)) + count * np.log(mean / (shape + mean))
+    ).sum(axis=1)
+    score = (np.log(half_life) - np.log(prior.half_life_h)) / prior.spread
+    total = likelihood - score**2 / 2
+    weight: Floats = np.exp(total - total.max())
+    return weight / weight.sum()
+
+
+def quantiles(draws: Floats, levels: tuple[float, ...]) -> Floats:
+    """Quantiles of draws (styles, D) at each level: (styles, levels)."""
+    return np.quantile(draws, levels, axis=1).T
+
+
+def factors(profile: Floats) -> Floats:
+    """Factor of each hour of the day, mean 1, from its usual shares; half as far from even, for a spike sleeps less."""
+    even = 1 / len(profile)
+    factor: Floats = (profile + even) / 2 / even
+    return factor
+
+
+def ended(rows: pd.DataFrame) -> Floats:
+    """Half-lives (hours) of the spikes that are over, of rows of landing/spikes."""
+    over = rows[rows["state"] == "over"]
+    return over["half_life_h"].to_numpy(dtype=float)
