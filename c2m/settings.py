@@ -67,6 +67,9 @@ class ReplenishmentPolicy(BaseModel):
     review_days: int = Field(
         7, ge=1, le=30, description="Days between two reviews of a style; the order covers lead time plus this"
     )
+    cloth_days: int = Field(
+        0, ge=0, le=60, description="Days after the order before cutting can begin: its cloth is not there yet"
+    )
     minimum_order_pieces: int = Field(100, ge=1, description="Smallest batch of one style-colour (pieces)")
     salvage_share: float = Field(0.35, ge=0, le=1, description="What an unsold piece brings, as a share of its cost")
     holding_share_per_day: float = Field(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ from optimization.book.replenishment import replenish
 from optimization.book.waiting import set_apart
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import read_plan, search_log
+from optimization.contract.plan import read_plan, search_log, unmet_pieces
 from optimization.explanation.answer import summary
 from optimization.planning.daybook import day_of
 from optimization.planning.solve import solve
@@ -49,7 +50,12 @@ _DATES = {"promises.csv": ["planned_on", "promised_on"]}
 
 @task
 def record_orders(day: date) -> None:
-    """Merchants' orders and our own replenishment become orders and lots in the ledger."""
+    """The day's orders and lots, and why they are that many."""
+    reports.page("quantities", f"Why this many, {day}", *why_this_many(book_orders(day)))
+
+
+def book_orders(day: date) -> pd.DataFrame:
+    """Merchants' orders and our own replenishment become orders and lots in the ledger; why they are that many."""
     currency, rates = plan_currency(read("factories")), read("exchange_rates")
     skus, styles = (in_currency(read(mart), OF_PIECE, rates, currency) for mart in ("skus", "styles"))
     windows = read_landed("forecast_windows", business_date=day)
@@ -62,8 +68,7 @@ def record_orders(day: date) -> None:
         orders.record(s, *set_apart(*made[:3], currency), clock.now(), reasons)
         changes.ask(s, clock.now())
         tickets.settle(s, clock.now())
-        ordered = quantities.of_day(s, day)
-    reports.page("quantities", f"Why this many, {day}", *why_this_many(ordered))
+        return quantities.of_day(s, day)
 
 
 def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
@@ -127,6 +132,14 @@ def keep(file: Path, content: pd.DataFrame | dict[str, Any]) -> None:
 
 
 def keep_dates(folder: Path, instance: Instance, plan: optimization.Plan, policy: PlanPolicy) -> None:
+    """Writes what `dates_of` finds."""
+    for name, rows in zip(_DATED, dates_of(instance, plan, policy), strict=True):
+        keep(folder / name, rows)
+
+
+def dates_of(
+    instance: Instance, plan: optimization.Plan, policy: PlanPolicy
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Dates of whole orders by the plan, who makes them, and in which order each factory is to work."""
     with session() as s:
         lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)
@@ -134,9 +147,7 @@ def keep_dates(folder: Path, instance: Instance, plan: optimization.Plan, policy
     day = clock.business_date(clock.now())
     known = read("factories"), read("factory_calendar"), versions, told, clock.cut_off(day)
     learned = correction(read("promises"), day)
-    dated = promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
-    for name, rows in zip(_DATED, dated, strict=True):
-        keep(folder / name, rows)
+    return promised_dates(instance, plan, lots, live, *known, policy.promise_level, learned)
 
 
 @task
@@ -163,34 +174,63 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     write_atomically(folder / "explanation.md", told.encode())
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """What a plan is known by, before it is in the ledger."""
+
+    plan_id: str
+    day: date
+    round: int
+    attempt: int
+    limits: Mapping[str, object]
+    model_version: str | None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return settings().runs / self.day.isoformat() / self.plan_id
+
+
 @task
 def propose(
     plan_id: str, day: date, number: int, attempt: int, limits: Mapping[str, object], waits: Standing | None
 ) -> None:
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
-    folder = settings().runs / day.isoformat() / plan_id
-    instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
-    promised, makers, order = (
-        pd.read_csv(folder / name, parse_dates=_DATES.get(name), float_precision="round_trip") for name in _DATED
-    )
+    proposal = Proposal(plan_id, day, number, attempt, limits, version_of(CHAMPION))
+    folder = proposal.folder
+    dated = (pd.read_csv(folder / name, parse_dates=_DATES.get(name), float_precision="round_trip") for name in _DATED)
+    promised, makers, order = dated
+    enter(proposal, instances.read(folder / "instance"), read_plan(folder / "plan"), promised, makers, order, waits)
+
+
+def enter(
+    proposal: Proposal,
+    instance: Instance,
+    plan: optimization.Plan,
+    promised: pd.DataFrame,
+    makers: pd.DataFrame,
+    order: pd.DataFrame,
+    waits: Standing | None = None,
+) -> None:
+    """Enters a plan and its dates into the ledger."""
     placed = dated_allocation(instance, plan.allocation, plan.schedule, order)
     proposed = plans.ProposedPlan(
-        business_date=day,
-        round=number,
-        attempt=attempt,
+        business_date=proposal.day,
+        round=proposal.round,
+        attempt=proposal.attempt,
         instance_sha256=instance.sha256,
-        limits=spelled(limits),
+        limits=spelled(proposal.limits),
         **{name: plan.report[name] for name in ("objective", "bound", "gap", "status")},
-        unmet_pieces=sum(lot["quantity"] for lot in plan.report["unmet"]),
-        model_version=version_of(CHAMPION),
-        folder=str(folder.relative_to(settings().home)),
+        unmet_pieces=int(unmet_pieces(instance, plan.allocation).sum()),
+        model_version=proposal.model_version,
+        folder=str(proposal.folder.relative_to(settings().home)),
         allocation=priced(placed, instance, read("factories"), read("exchange_rates")),
         at=clock.now(),
     )
     with session() as s:
-        why = f"replaced by plan {plan_id}, made with {spelled(limits)}"
+        why = f"replaced by plan {proposal.plan_id}, made with {spelled(proposal.limits)}"
         plans.propose(s, proposed, waits.plan_id if waits else None, why)
-        promises.record(s, plan_id, promised, makers, clock.now())
+        promises.record(s, proposal.plan_id, promised, makers, clock.now())
 
 
 @task

@@ -1,3 +1,3 @@
 """What the warehouse publishes, and what forecasts were made from."""
 
-__all__ = ["arrivals", "origins", "published"]
+__all__ = ["arrivals", "origins", "published", "quick"]

@@ -73,11 +73,12 @@ def inputs(business_date: date, select: str | None = None) -> str:
     Landed files never change, so that their names stand for them.
     """
     landed = _landed(business_date)
-    facts = [dbt_args("build", business_date, select), landed, _code()]
+    facts = [dbt_args("build", business_date, select), landed, code()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _code() -> list[str]:
+def code() -> list[str]:
+    """Digests of the files of the dbt project."""
     return [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
 
 
@@ -86,12 +87,12 @@ def remove_old_warehouse() -> None:
 
     All that it holds follows from the landing zone, and the next build makes it again.
     """
-    code, mark = hashlib.sha256(json.dumps(_code()).encode()).hexdigest(), settings().home / "warehouse.code"
-    if mark.exists() and mark.read_text() == code:
+    digest, mark = hashlib.sha256(json.dumps(code()).encode()).hexdigest(), settings().home / "warehouse.code"
+    if mark.exists() and mark.read_text() == digest:
         return
     for file in settings().home.glob(f"{settings().warehouse.name}*"):  # and DuckDB's log of what is not in it yet
         file.unlink()
-    write_atomically(mark, code.encode())
+    write_atomically(mark, digest.encode())
 
 
 def _landed(business_date: date) -> list[str]:
@@ -129,10 +130,23 @@ def publish(business_date: date, inputs: str | None = None, whole: bool = True) 
         dbt has not run, its last build was not good, or was of another day; every fault is named.
     """
     invocation_id = _good_build(business_date)
+    landed = _feed_files(business_date) if whole else manifest().get("landed")
+    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
+        return publish_from(connection, business_date, invocation_id, inputs, landed)
+
+
+def publish_from(
+    connection: duckdb.DuckDBPyConnection,
+    business_date: date,
+    invocation_id: str,
+    inputs: str | None = None,
+    landed: list[str] | None = None,
+) -> Path:
+    """Publishes the marts of a database as they are: `publish` without its look at dbt's last run."""
     for unfinished in settings().published.glob(".part-*"):
         shutil.rmtree(unfinished)
     part = settings().published / f".part-{invocation_id}"
-    marts = _copy_marts(part)
+    marts = _copy_marts(connection, part)
     digest = hashlib.sha256("".join(mart["sha256"] for mart in marts.values()).encode()).hexdigest()
     build = settings().published / f"{business_date:%Y%m%d}-{digest[:12]}"
     if build.exists():
@@ -143,7 +157,6 @@ def publish(business_date: date, inputs: str | None = None, whole: bool = True) 
     for mart in marts.values():
         mart["file"] = f"{build.name}/{mart['file']}"
     pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
-    landed = _feed_files(business_date) if whole else manifest().get("landed")
     content = json.dumps(pointer | {"inputs": inputs, "landed": landed, "marts": marts}, indent=1).encode()
     write_atomically(_kept(build.name), content)
     write_atomically(_pointer(), content)
@@ -261,17 +274,16 @@ def _good_build(business_date: date) -> str:
     return invocation
 
 
-def _copy_marts(folder: Path) -> dict[str, dict[str, Any]]:
+def _copy_marts(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, dict[str, Any]]:
     """Every table of the schema `marts` as Parquet, its rows in one order whatever the threads did."""
     folder.mkdir(parents=True)
     marts = {}
-    with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
-        names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1")
-        for (name,) in names.fetchall():
-            file = folder / f"{name}.parquet"
-            table = connection.table(f"marts.{name}")
-            table.order("ALL").write_parquet(str(file), compression="zstd")
-            marts[name] = {"file": file.name, "rows": table.shape[0], "sha256": sha256(file)}
+    names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1")
+    for (name,) in names.fetchall():
+        file = folder / f"{name}.parquet"
+        table = connection.table(f"marts.{name}")
+        table.order("ALL").write_parquet(str(file), compression="zstd")
+        marts[name] = {"file": file.name, "rows": table.shape[0], "sha256": sha256(file)}
     return marts
 
 

@@ -1,18 +1,39 @@
 """The forecast of the daily run, by the champion: rows for the landing zone."""
 
 from datetime import date
+from typing import Protocol
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from c2m import clock
-from models.demand.features import in_order
+from c2m.domain.newsvendor import WINDOW_QUANTILES
+from models.demand.features import Cells, in_order, mean_seen
 from models.demand.forecast import Part, forecast, windows
-from models.governance.registry import Registered
-from models.panel.matrices import Panel
+from models.demand.scorer import Scorer
+from models.evaluation.baselines import BASELINES, Points, recent
+from models.evaluation.cost import Baseline
+from models.panel.matrices import Floats, Panel
+
+
+class Champion(Protocol):
+    """What forecasts the day: a version of the registry, or a model that was never registered."""
+
+    @property
+    def version(self) -> str:
+        """By which its rows are known."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """How totals spread about their mean."""
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Columns mean, q05 .. q95."""
 
 
 def forecast_daily(
-    panel: Panel, champion: Registered, business_date: date, window_days: int
+    panel: Panel, champion: Champion, business_date: date, window_days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The champion's forecast of a day, as it lands.
 
@@ -38,17 +59,61 @@ def forecast_daily(
     totals = windows(days, champion.scorer, window_days)
     days["horizon_day"] = (days["ds"] - pd.Timestamp(business_date)).dt.days.astype("int32") + 1
     days["ds"] = days["ds"].dt.date
-    forecasts, over_window = (_landed(frame, champion, business_date) for frame in (days, totals))
+    forecasts, over_window = (_landed(frame, champion.version, business_date) for frame in (days, totals))
     keys = forecasts[["merchant_id", "style_id", "ds"]]
     features = in_order(seen)  # the merchant is one of them
     return forecasts, over_window, pd.concat([keys, features[features.columns.difference(keys.columns, False)]], axis=1)
 
 
-def _landed(frame: pd.DataFrame, champion: Registered, business_date: date) -> pd.DataFrame:
+def mean_28(panel: Panel, cells: Cells) -> Floats:
+    """Mean of the last 28 periods: the flat forecast of a season that is planned once."""
+    return mean_seen(recent(panel, cells, 28))
+
+
+RIVALS: dict[str, Points] = {**BASELINES, "mean_28": mean_28}  # what may stand in the champion's place
+
+
+def baseline_daily(panel: Panel, name: str, business_date: date, window_days: int) -> pd.DataFrame:
+    """Rows of landing/forecast_windows by one of `RIVALS`, in the champion's place.
+
+    Parameters
+    ----------
+    panel
+        Styles by days, pieces.
+    name
+        Of the rival.
+    business_date
+        The first day that is forecast.
+    window_days
+        Days of the total: lead time plus review period.
+
+    Returns
+    -------
+    pd.DataFrame
+        Per style: mean and quantiles of the total, pieces. They spread as the rival erred over windows before; where
+        there are less than three windows of history, as Poisson counts do.
+    """
+    series = np.flatnonzero(panel.last >= 0)
+    days = np.tile(np.arange(1, window_days + 1), len(series))
+    origin = np.full(len(days), panel.end)
+    points = RIVALS[name](panel, Cells(np.repeat(series, window_days), origin, origin + days))
+    total = np.nan_to_num(points).reshape(len(series), window_days).sum(axis=1)
+    if panel.end - int(panel.first.min()) >= 3 * window_days:
+        quantiles = Baseline(RIVALS[name]).totals(panel, series, panel.end, window_days)
+    else:
+        quantiles = stats.poisson.ppf(list(WINDOW_QUANTILES.values()), total[:, None])
+    frame = pd.DataFrame(quantiles, columns=list(WINDOW_QUANTILES))
+    frame.insert(0, "mean", total)
+    frame.insert(0, "window_days", np.int32(window_days))
+    frame.insert(0, "series_id", panel.ids[series])
+    return _landed(frame, name, business_date)
+
+
+def _landed(frame: pd.DataFrame, version: str, business_date: date) -> pd.DataFrame:
     """With the style in place of the series, and by whom and when it was made."""
     _name_style(frame)
     frame.insert(2, "business_date", business_date)
-    return frame.assign(model_version=champion.version, known_at=clock.now().replace(tzinfo=None))
+    return frame.assign(model_version=version, known_at=clock.now().replace(tzinfo=None))
 
 
 def _name_style(frame: pd.DataFrame) -> None:

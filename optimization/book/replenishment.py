@@ -164,7 +164,7 @@ def _orders(
     return orders[["order_id", "merchant_id", "parent_order_id", "currency"]].assign(
         source="replenishment",
         placed_on=business_date,
-        release_on=business_date + timedelta(days=1),
+        release_on=business_date + timedelta(days=1 + policy.cloth_days),
         due_on=business_date + timedelta(days=policy.lead_time_days),
         priority=np.nan,
         tolerance_share=policy.tolerance_share,

@@ -37,6 +37,7 @@ FLOORS = {
         "rooms",
         "upkeep",
         "doctor",
+        "proof",
         "cli",
     ),
     "models": ("panel", "demand", "evaluation", "ensemble", "governance", "finish", "surprise", "price"),

@@ -1,0 +1,170 @@
+"""What the replays of a world tell: questions written down before, claims, parts, rates; each figure with its interval.
+
+In: sums of outcomes by policy, seed and week. Out: rows for the page, of which none says more than its interval.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from c2m import PROJECT
+from c2m.proof.interval import Difference, difference
+from c2m.proof.kept import load
+from c2m.proof.outcomes import OUTCOMES, Outcome, Rates, measured
+from c2m.proof.policy import OURS, Policy
+
+FOLDER = PROJECT / "worlds" / "proof"
+BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
+# Low and high of each rate: what the tornado tries.
+TRIED = {
+    "salvage_share": (0.1, 0.6),
+    "holding_share_per_day": (0.0002, 0.002),
+    "overhead_factor": (0.5, 2.0),
+    "margin_factor": (0.7, 1.3),
+    "late_days": (2, 14),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One outcome of two policies."""
+
+    outcome: Outcome
+    arm: str
+    base: str
+    found: Difference
+
+    @property
+    def verdict(self) -> str:
+        """better, worse or different where the interval leaves out zero; else not shown."""
+        if not self.found.shown:
+            return "not shown"
+        if self.outcome.better == "neither":
+            return "different"
+        return "better" if (self.found.value < 0) == (self.outcome.better == "less") else "worse"
+
+    @property
+    def relative(self) -> tuple[float, float, float] | None:
+        """Difference, low and high as shares of the base; None of a base of zero."""
+        base = abs(self.found.base)
+        return (self.found.value / base, self.found.low / base, self.found.high / base) if base > 1e-12 else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a world's replays tell."""
+
+    kept: Path
+    first: date
+    last: date
+    policies: list[Policy]
+    rates: Rates = field(default_factory=Rates)
+    only: str | None = None  # the one outcome that is wanted
+    _rows: dict[tuple[str, str, str], Row | None] = field(default_factory=dict)  # what was found before
+
+    @property
+    def weeks(self) -> int:
+        """Weeks that were planned, a started one counted."""
+        return ((self.last - self.first).days + 7) // 7
+
+    @cached_property
+    def sums(self) -> pd.DataFrame:
+        """policy, seed, outcome, week, above, below."""
+        found = [
+            measured(load(folder), self.first, self.weeks, self.rates, self.only).assign(
+                policy=policy.name, seed=int(folder.name)
+            )
+            for policy in self.policies
+            for folder in sorted((self.kept / policy.name).iterdir())
+            if (folder / "done.json").exists()
+        ]
+        return pd.concat(found, ignore_index=True)
+
+    def row(self, outcome: str, arm: str, base: str) -> Row | None:
+        """An outcome of two policies; None where one was not replayed."""
+        if (outcome, arm, base) not in self._rows:
+            self._rows[outcome, arm, base] = self._row(outcome, arm, base)
+        return self._rows[outcome, arm, base]
+
+    def _row(self, outcome: str, arm: str, base: str) -> Row | None:
+        of = self.sums[self.sums["outcome"] == outcome]
+        one, other = (of[of["policy"] == name] for name in (arm, base))
+        if one.empty or other.empty:
+            return None
+        return Row(BY_NAME[outcome], arm, base, difference(one, other))
+
+    def rows(self, base: str, arm: str = OURS) -> list[Row]:
+        """All outcomes of two policies."""
+        return [row for outcome in OUTCOMES if (row := self.row(outcome.name, arm, base))]
+
+    @property
+    def rivals(self) -> list[Policy]:
+        """Other ways of working."""
+        return [policy for policy in self.policies if policy.name != OURS and not policy.name.startswith("without_")]
+
+    @property
+    def parts(self) -> list[Policy]:
+        """The platform without a part of it."""
+        return [policy for policy in self.policies if policy.name.startswith("without_")]
+
+    def questions(self) -> Iterator[dict[str, Any]]:
+        """Those written down before, with their answer; without a row where a policy was not replayed."""
+        for asked in _read("questions.yaml"):
+            yield {**asked, "row": self.row(asked["outcome"], asked["arm"], asked["base"])}
+
+    def claims(self) -> Iterator[dict[str, Any]]:
+        """Each claim, what was found and the verdict: shown, not shown, cannot be shown."""
+        for claim in _read("claims.yaml"):
+            yield {**claim, **self._judged(claim)}
+
+    def _judged(self, claim: dict[str, Any]) -> dict[str, Any]:
+        if "cannot" in claim:
+            return {"verdict": "cannot be shown with public data", "row": None}
+        row = self.row(claim["outcome"], OURS, claim.get("base", self.rivals[0].name if self.rivals else OURS))
+        if row is None:
+            return {"verdict": "not replayed", "row": None}
+        return {"row": row, "verdict": "shown" if _holds(claim, row) else "not shown"}
+
+    def tornado(self, outcome: str, base: str) -> Iterator[dict[str, Any]]:
+        """The difference to a base at the low and the high end of each rate, and whether a conclusion turns."""
+        usual = self.row(outcome, OURS, base)
+        two = [policy for policy in self.policies if policy.name in (OURS, base)]
+        for name, ends in TRIED.items():
+            rates = [Rates(**{**vars(self.rates), name: end}) for end in ends]
+            rows = [
+                Report(self.kept, self.first, self.last, two, rate, outcome).row(outcome, OURS, base) for rate in rates
+            ]
+            if usual and all(rows) and any(row and row.found.value != usual.found.value for row in rows):
+                turns = any(row and row.verdict != usual.verdict for row in rows)
+                yield {"rate": name, "ends": ends, "rows": rows, "turns": turns}
+
+    def outcomes(self) -> pd.DataFrame:
+        """A row per base and outcome: values of both, difference, low, high, verdict; for programs."""
+        rows = [row for policy in self.policies if policy.name != OURS for row in self.rows(policy.name)]
+        return pd.DataFrame([
+            {"base": row.base, "outcome": row.outcome.name, "unit": row.outcome.unit, "platform": row.found.arm,
+             "base_value": row.found.base, "difference": row.found.value, "low": row.found.low, "high": row.found.high,
+             "seeds": row.found.seeds, "weeks": row.found.weeks, "verdict": row.verdict}
+            for row in rows
+        ])  # fmt: skip
+
+
+def _holds(claim: dict[str, Any], row: Row) -> bool:
+    """Whether the whole interval is at least as good as claimed."""
+    if "limit" in claim:
+        return bool(row.found.arm <= claim["limit"] and row.verdict != "worse")
+    wanted, found = claim["change"], row.relative
+    if found is None:
+        return False
+    return bool(found[2] <= wanted if wanted < 0 else found[1] >= wanted)
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,67 @@
+"""Simulated factories without a wire: each message goes straight from the outbox to its factory.
+
+Each answer goes to the collector's own commit: what is said, and what becomes of it, is what broker, relay and
+collector would bring about.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from c2m import clock
+from c2m.errors import C2MError
+from c2m.floor import collect
+from c2m.ledger import store
+from c2m.ledger.conversation import outbox
+from c2m.simulation.factories import profile
+from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.state import State
+from c2m.wire.messages import CancelMessage, StartMessage, StoreMessage, parse, topic
+
+
+class DirectFloor:
+    """The factories of a file and the conversation with them, in this process."""
+
+    def __init__(self, factories_file: Path, seed: int, folder: Path) -> None:
+        self.state = State(folder)
+        rows = profile.read(factories_file).values()
+        self.factories = {row.factory_id: Factory(row, seed, self.state, "replay") for row in rows}
+
+    def catch_up(self) -> None:
+        """The factories tell what has happened up to now, and both sides answer until all is said."""
+        now = clock.now()
+        with self.state.transaction():
+            for factory in self.factories.values():
+                factory.advance(now)
+                factory.report(now)
+        self._hear(now)
+        self.converse()
+
+    def converse(self) -> None:
+        """Sends what waits in the outbox, takes in the answers, and so on until nobody has anything to say."""
+        now = clock.now()
+        while self._tell(now):
+            self._hear(now)
+
+    def _tell(self, now: datetime) -> bool:
+        """Whether there was a message."""
+        with store.session() as session:
+            messages = outbox.due(session, now)
+            outbox.mark_sent(session, [message.message_id for message in messages], now)
+        with self.state.transaction():
+            for message in messages:
+                envelope = parse(message.body)
+                if not isinstance(envelope, StoreMessage | StartMessage | CancelMessage):
+                    raise C2MError("message-unread", [f"{message.message_id}: {envelope}"])
+                self.factories[message.factory_id].advance(now)
+                self.factories[message.factory_id].receive(envelope, now)
+        return bool(messages)
+
+    def _hear(self, now: datetime) -> None:
+        while letters := self.state.letters([]):
+            arrivals = [
+                collect.Arrival(topic(letter.factory_id, letter.kind), letter.body, lambda _: None)
+                for letter in letters
+            ]
+            collect.commit(arrivals, now)
+            with self.state.transaction():
+                self.state.delivered([letter.key for letter in letters])

@@ -1,0 +1,150 @@
+"""The proof of effect: intervals that cover, outcomes by hand, faults of policies, no claim without an interval."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from c2m.errors import InputError
+from c2m.proof.interval import difference
+from c2m.proof.kept import TABLES
+from c2m.proof.outcomes import OUTCOMES, Rates, measured, value
+from c2m.proof.page import write
+from c2m.proof.policy import load
+
+FIRST = date(2026, 4, 13)
+Sums = Callable[[float], pd.DataFrame]
+
+
+def orders(days: list[int], source: str = "replenishment", pieces: int = 100) -> pd.DataFrame:
+    """Orders placed on days in turn, due after seven days, each received after so many days."""
+    placed = pd.Series([FIRST + timedelta(days=number) for number in range(len(days))])
+    came = [day + timedelta(days=wait) for day, wait in zip(placed, days, strict=True)]
+    rows = pd.DataFrame({"order_id": [f"o{n}" for n in range(len(days))], "placed_on": placed, "days": days})
+    promised = pd.to_datetime(pd.Series([day + timedelta(days=8) for day in placed]))
+    rows = rows.assign(source=source, pieces=pieces, promised_on=promised, arrived_on=pd.to_datetime(pd.Series(came)))
+    return rows.assign(late_days=rows["days"] - 7)
+
+
+def tables(days: list[int], on_hand: float = 10.0) -> dict[str, pd.DataFrame]:
+    """What a replay of two weeks would leave: one SKU that sells 8 of 10 a day, a job order an order."""
+    every = [FIRST + timedelta(days=number) for number in range(14)]
+    shelf = pd.DataFrame({"day": every, "asked": 10.0, "served": 8.0, "on_hand": on_hand, "price": 20.0, "cost": 8.0})
+    made = orders(days)
+    jobs = made[["order_id", "source", "placed_on"]].assign(quantity=100, shipped=100, accepted=True, changes=1)
+    jobs = jobs.assign(paid_minutes=1000.0, overtime_minutes=100.0, earned_minutes=700.0, overhead=50.0, km=30.0)
+    left = pd.DataFrame({"on_hand": [on_hand], "cost": [8.0]})
+    minutes = pd.DataFrame({"day": every, "paid_minutes": 60.0, "minutes": 100.0})
+    return dict(zip(TABLES, (made, jobs, shelf, left, minutes), strict=True))
+
+
+def test_outcomes_by_hand() -> None:
+    sums = measured(tables([5, 7, 14]), FIRST, 2)
+    found = {name: value(rows) for name, rows in sums.groupby("outcome")}
+    lost_on_leftovers = 10 * 8 * (1 - 0.35)
+    earned = 14 * (8 * 12 - 10 * 8 * 0.0005) - lost_on_leftovers - 3 * 50
+    wanted = {
+        "lead_time_days": 26 / 3,
+        "late_share": 1 / 3,
+        "lost_as_late_share": 1 / 3,
+        "promises_kept_share": 2 / 3,
+        "served_share": 0.8,
+        "stock_days": 10 / 8,
+        "lost_margin_share": 2 * 12 / 200,
+        "overstock_share": lost_on_leftovers / (14 * 160),
+        "contribution_share": earned / (14 * 200),
+        "overhead_per_piece": 0.5,
+        "efficiency": 0.7,
+        "overtime_share": 0.1,
+        "utilisation": 0.6,
+        "changes_per_job_order": 1.0,
+        "km_per_piece": 30.0,
+    }
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted)
+    patient = measured(tables([5, 7, 14]), FIRST, 2, Rates(late_days=7))
+    assert value(patient[patient["outcome"] == "lost_as_late_share"]) == 0
+    assert set(found) == {outcome.name for outcome in OUTCOMES}
+
+
+def arm(
+    random: np.random.Generator, weeks: "np.ndarray[tuple[int], np.dtype[np.float64]]", effect: float
+) -> pd.DataFrame:
+    """Twenty replays: what all weeks share, what a seed and what chance adds; lead times times `effect`."""
+    days = effect * (weeks + random.normal(0, 0.5, (20, 1)) + random.normal(0, 1.0, (20, len(weeks))))
+    seed, week = np.indices(days.shape)
+    return pd.DataFrame({"seed": seed.ravel(), "week": week.ravel(), "above": days.ravel(), "below": 1.0})
+
+
+def test_intervals_cover_what_is_there_and_find_what_is_planted() -> None:
+    random = np.random.default_rng(5)
+    weeks = 10 + random.normal(0, 1.5, 13)
+    same = [difference(arm(random, weeks, 1), arm(random, weeks, 1), paired=False, draws=200) for _ in range(150)]
+    assert 0.9 <= 1 - np.mean([found.shown for found in same]) <= 0.99
+    planted = [difference(arm(random, weeks, 0.8), arm(random, weeks, 1), paired=False, draws=200) for _ in range(50)]
+    assert np.mean([found.high < 0 for found in planted]) >= 0.9
+
+
+def test_no_interval_of_one_seed_or_of_pairs_that_are_none() -> None:
+    one = arm(np.random.default_rng(1), np.ones(4), 1)
+    with pytest.raises(ValueError, match="one seed gives no interval"):
+        difference(one.query("seed == 0"), one.query("seed == 0"))
+    with pytest.raises(ValueError, match="paired arms have seeds"):
+        difference(one.query("seed < 5"), one)
+
+
+def test_policies_tell_all_faults_at_once(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("name: a\ntitle: A\nfigures: {replenishment.colour: {value: 3, source: nobody said so}}\n")
+    second.write_text("name: b\ntitle: B\nfigures: {plan.rounds: {value: 2}}\nforecast: oracle\n")
+    with pytest.raises(InputError) as caught:
+        load([first, second, Path("nonesuch")])
+    told = "\n".join(caught.value.faults)
+    for seen in ("replenishment.colour", "plan.rounds.source", "forecast", "nonesuch", "make_to_stock_14"):
+        assert seen in told
+
+
+def test_policies_that_come_along_are_good() -> None:
+    names = ["make_to_stock", "make_to_stock_14", "common_planning_tool", "platform", "without_model"]
+    policies = load([Path(name) for name in names])
+    assert [policy.name for policy in policies] == names
+    assert policies[0].settings()["replenishment"] == {
+        "lead_time_days": 28,
+        "cloth_days": 20,
+        "review_days": 28,
+        "minimum_order_pieces": 1000,
+        "trigger_share": 0.2,
+    }
+
+
+def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    policies = load([Path(name) for name in ("platform", "make_to_stock", "without_model")])
+    for policy, wait in zip(policies, (7, 28, 7), strict=True):
+        for seed in range(4):
+            folder = tmp_path / "kept" / policy.name / str(seed)
+            folder.mkdir(parents=True)
+            days = [wait + int(random.integers(0, 3)) for _ in range(14)]
+            for name, table in tables(days, on_hand=10.0 + wait).items():
+                table.to_parquet(folder / f"{name}.parquet")
+            (folder / "done.json").write_text(json.dumps({"seconds": 1}))
+    page = write(tmp_path / "kept", tmp_path, "a <world>", FIRST, FIRST + timedelta(days=13), policies).read_text()
+    assert "a &lt;world&gt;" in page and "http" not in page.replace("http-equiv", "")
+    rows = re.findall(r'<(?:tr|li) class="difference">.*?</(?:tr|li)>', page, re.S)
+    assert len(rows) > 40
+    bounds = re.compile(r"\[([-+][\d,.]+) to ([-+][\d,.]+)\]")
+    for row in rows:
+        said = set(re.findall(r'<span class="(better|worse|shown)"', row))
+        found = bounds.findall(row)
+        assert found or not said, row
+        if said - {"shown"}:
+            low, high = (float(part.replace(",", "")) for part in found[-1])
+            assert low >= 0 or high <= 0, row
+    outcomes = pd.read_csv(tmp_path / "outcomes.csv").set_index(["base", "outcome"])
+    assert outcomes.loc[("make_to_stock", "lead_time_days"), "verdict"] == "better"
+    assert outcomes.loc[("make_to_stock", "served_share"), "verdict"] == "not shown"
+    assert "Lead time falls by 75 %" in page and "cannot be shown with public data" in page
