@@ -1,6 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
 .PHONY: help setup run up test test-long lint reference docs bench bench-allocation bench-forecast bench-floor \
-  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds bench-life lock clean
+  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds bench-life proof lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
@@ -17,6 +17,7 @@ help:
 	@echo "make test   set up, then every test that is quick        make lint   ruff, mypy, sqlfluff"
 	@echo "make test-long   the tests marked long: services left alone, kills, whole days, browsers"
 	@echo "make docs   the documentation as a site, in site/         make reference   docs/reference, from the code"
+	@echo "make proof  what this way of working is worth, with intervals, on a demo world"
 	@echo "make bench  every figure that README and docs quote (hours; bench-allocation is most of it and resumes)"
 	@echo "make lock   resolve requirements*.lock again"
 
@@ -91,6 +92,12 @@ bench-marts: .venv/bench-installed
 bench-feeds: setup
 	$(BIN)/python -m benchmarks.feeds.intake
 	$(BIN)/python -m benchmarks.tenants.breakages
+
+# What it is worth, on a small demo world: var/proof/proof.html. Done replays are kept, so it goes on where it stopped.
+proof: setup
+	test -d var/proof/world || $(BIN)/c2m demo-world var/proof/world --size small --seed 1
+	$(BIN)/c2m replay var/proof/world --from 2026-04-13 --to 2026-04-26 --seeds 3 --out var/proof --policy make_to_stock \
+	  --policy make_to_stock_14 --policy common_planning_tool --policy platform
 
 # Hours; done weeks are kept, so it goes on where it stopped.
 bench-life: setup

@@ -276,16 +276,18 @@ def run_all(
     ----------
     world
         Folder of the world.
-    first, last
-        Business days that are planned.
+    first
+        First business day that is planned.
+    last
+        Last one.
     policies
         What is compared.
     seeds
         Of the simulated factories.
+    out
+        Where all of it lies; what is there is not made again.
     processes
         How many run at once.
-    out
-        Where all of it lies. What is there was made of the same world, days and code, or is refused.
 
     Returns
     -------

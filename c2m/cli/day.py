@@ -1,5 +1,7 @@
 """Business days and the services around them."""
 
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +27,28 @@ def run(
     show.status(as_json)
     if not as_json:
         _print_where_to_look()
+
+
+@command()
+def replay(
+    world: Annotated[Path, typer.Argument(help="Folder of feed files, or of a world.yaml that names mappings.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First business day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last business day.")],
+    policy: Annotated[list[Path], typer.Option(help="File of a policy, or the name of one that comes along.")],
+    out: Annotated[Path, typer.Option(help="Folder of all replays; the same command goes on where it stopped.")],
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Replays of each policy, by seeds 1, 2, ...")] = 10,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Replays that run at once.")] = 2,
+) -> None:
+    """Replay a history under several policies and write what each is worth: OUT/proof.html, OUT/outcomes.csv."""
+    from c2m.proof.policy import load
+
+    policies = load(policy)
+
+    from c2m.proof.page import write
+    from flows.replay import run_all
+
+    kept = run_all(world, first.date(), last.date(), policies, list(range(1, seeds + 1)), out, processes)
+    print(write(kept, out, world.resolve().name, first.date(), last.date(), policies))
 
 
 @command()

@@ -27,7 +27,19 @@ _KM = 2 * 6371.0
 
 
 def keep(folder: Path, shelf: Shelf, floor: DirectFloor, days: list[date]) -> None:
-    """Writes the tables of a replay that planned `days` and is worked off."""
+    """Writes the tables of a replay that is worked off.
+
+    Parameters
+    ----------
+    folder
+        Where they go.
+    shelf
+        Of the merchants.
+    floor
+        Of the factories.
+    days
+        Business days that were planned.
+    """
     with store.session() as session:
         held = store.snapshot(session)
     minutes = _minutes(floor)

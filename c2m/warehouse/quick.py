@@ -54,7 +54,18 @@ class Model:
 
 
 def compiled(file: Path) -> list[Model]:
-    """The models behind `NEEDED` in the order in which they are built; kept in `file` for this code and zone."""
+    """The models behind `NEEDED` in the order in which they are built.
+
+    Parameters
+    ----------
+    file
+        Where they are kept, for this code and these settings.
+
+    Returns
+    -------
+    list of Model
+        What `build` takes.
+    """
     wanted = hashlib.sha256(json.dumps([published.code(), _variables(), NEEDED]).encode()).hexdigest()
     kept = read_json(file) if file.exists() else {}
     if kept.get("of") != wanted:
@@ -64,7 +75,17 @@ def compiled(file: Path) -> list[Model]:
 
 
 def build(models: list[Model], day: date, held: Mapping[str, Path]) -> None:
-    """Builds and publishes the marts as of the start of a day; `held` ones are read from a file instead."""
+    """Builds and publishes the marts as of the start of a day.
+
+    Parameters
+    ----------
+    models
+        What `compiled` gives.
+    day
+        The business date.
+    held
+        Marts that are read from a file instead.
+    """
     stands_for = {_DAY.isoformat(): day.isoformat(), f"{clock.cut_off(_DAY):%Y-%m-%d %H:%M:%S}": _moment(day)}
     with _session() as connection:
         for model in models:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from c2m.errors import InputError
+from c2m.cli import app
 from c2m.proof.interval import difference
 from c2m.proof.kept import TABLES
 from c2m.proof.outcomes import OUTCOMES, Rates, measured, value
@@ -101,9 +102,11 @@ def test_policies_tell_all_faults_at_once(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text("name: a\ntitle: A\nfigures: {replenishment.colour: {value: 3, source: nobody said so}}\n")
     second.write_text("name: b\ntitle: B\nfigures: {plan.rounds: {value: 2}}\nforecast: oracle\n")
-    with pytest.raises(InputError) as caught:
-        load([first, second, Path("nonesuch")])
-    told = "\n".join(caught.value.faults)
+    days = ["--from", "2026-04-13", "--to", "2026-04-14", "--out", str(tmp_path / "out")]
+    files = [word for file in (first, second, "nonesuch") for word in ("--policy", str(file))]
+    result = CliRunner().invoke(app, ["replay", str(tmp_path), *days, *files])
+    assert result.exit_code == 2
+    told = result.stderr
     for seen in ("replenishment.colour", "plan.rounds.source", "forecast", "nonesuch", "make_to_stock_14"):
         assert seen in told
 

@@ -1,0 +1,108 @@
+"""Does a replay give the ledger of a run with servers, and does it look ahead?
+
+    .venv/bin/python -m benchmarks.proof.same_ledger [--days 3] [--folder FOLDER]
+
+A small demo world is run by `c2m run` with broker, relay, collector and factories as processes, then replayed with the
+same seed. Compared are orders, lots, job orders (without what was told after the last day) and what every plan places.
+Plan ids are not: the last digit of a learned rate may differ, since DuckDB adds in another order. Then the world is
+cut: every row of its feeds that became known after the last day's end is deleted, and the replay of it must leave the
+same.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from c2m import clock
+from c2m.feeds.contracts import FEEDS
+from c2m.ledger import store
+from c2m.proof.policy import load
+from c2m.settings import settings
+from c2m.simulation.world import write_world
+from flows.replay import Cell, Replay, land
+
+FIRST = date(2026, 4, 13)
+COMPARED = {
+    "orders": ["order_id", "placed_on", "due_on"],
+    "lots": ["lot_id", "order_id", "quantity"],
+    "job_orders": ["job_order_id", "lot_id", "factory_id", "attempt"],
+}
+
+
+def replayed(world: Path, days: int, folder: Path) -> dict[str, pd.DataFrame]:
+    """The ledger of a replay without a counted shelf, as `c2m run` has none."""
+    land(world, FIRST, folder / "shared")
+    policy = load([Path("platform")])[0]
+    replay = Replay(Cell(world, FIRST, days, policy, 1, folder / "home", folder / "shared", shelf=False))
+    for day in replay.cell.days:
+        replay.one_day(day)
+    with store.session() as session:
+        return store.snapshot(session)
+
+
+def with_servers(world: Path, days: int, home: Path) -> dict[str, pd.DataFrame]:
+    """The ledger of `c2m run`."""
+    command = [sys.executable, "-m", "c2m.cli", "run", "--world", str(world), "--date", str(FIRST)]
+    subprocess.run(
+        [*command, "--days", str(days), "--no-to-the-end"], check=True, env=os.environ | {"C2M_HOME": str(home)}
+    )
+    os.environ["C2M_HOME"] = str(home)
+    settings.cache_clear()
+    with store.session() as session:
+        return store.snapshot(session)
+
+
+def cut(world: Path, days: int, to: Path) -> Path:
+    """The world without what was known later than the last day's end."""
+    to.mkdir(parents=True)
+    (to / "world.yaml").write_bytes((world / "world.yaml").read_bytes())
+    end = pd.Timestamp(clock.cut_off(FIRST + timedelta(days=days))).tz_localize(None)
+    for feed in FEEDS:
+        for file in world.glob(f"{feed}*.csv"):
+            rows = pd.read_csv(file, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace")
+            known = pd.to_datetime(rows["known_at"], errors="coerce")
+            rows[known.isna() | (known < end)].to_csv(to / file.name, index=False)
+    return to
+
+
+def different(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> list[str]:
+    """What differs, in words."""
+    faults = []
+    for name, columns in COMPARED.items():
+        rows = [set(map(tuple, held[name][columns].astype(str).to_numpy())) for held in (one, other)]
+        print(f"{name}: {len(rows[0])} and {len(rows[1])}, {len(rows[0] & rows[1])} alike")
+        faults += [f"{name}: {row}" for row in sorted(rows[0] ^ rows[1])]
+    placed = [
+        held["plan_allocations"].merge(held["plans"][["plan_id", "business_date", "round"]], on="plan_id")
+        for held in (one, other)
+    ]
+    keys = ["business_date", "round", "lot_id", "factory_id", "quantity"]
+    rows = [set(map(tuple, frame[keys].astype(str).to_numpy())) for frame in placed]
+    print(f"placed: {len(rows[0])} and {len(rows[1])}, {len(rows[0] & rows[1])} alike")
+    return faults + [f"placed: {row}" for row in sorted(rows[0] ^ rows[1])]
+
+
+def main() -> None:
+    """Runs both comparisons; exit code 1 where something differs."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--days", type=int, default=3)
+    arguments.add_argument("--folder", type=Path, default=Path("var") / "same_ledger")
+    asked = arguments.parse_args()
+    folder, world = asked.folder.absolute(), asked.folder.absolute() / "world"
+    write_world(world, seed=1, size="small")
+    whole = replayed(world, asked.days, folder / "whole")
+    faults = different(with_servers(world, asked.days, folder / "servers"), whole)
+    os.environ["C2M_HOME"] = str(folder / "whole" / "home")
+    settings.cache_clear()
+    ahead = different(replayed(cut(world, asked.days, folder / "cut_world"), asked.days, folder / "cut"), whole)
+    print(*faults, *(f"looked ahead: {fault}" for fault in ahead), sep="\n")
+    sys.exit(bool(faults or ahead))
+
+
+if __name__ == "__main__":
+    main()
