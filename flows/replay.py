@@ -114,6 +114,7 @@ class Replay:
                 if day > after and job_orders.live(s).empty and (promises.last_date(s) or day) < day:
                     break
             self._end(day)
+        self._book(day)
 
     def _morning(self, day: date) -> None:
         """What came in the night, and the goods that arrived; the shelf of the day before is counted."""
@@ -125,8 +126,12 @@ class Replay:
             self.shelf.day(day - timedelta(days=1))
 
     def _begin(self, day: date) -> None:
-        """The morning, then the marts, and what was shipped is booked."""
+        """The morning, then what was shipped is booked."""
         self._morning(day)
+        self._book(day)
+
+    def _book(self, day: date) -> None:
+        """The marts as of the start of a day, and by them what was shipped."""
         quick.build(self.models, day, self._first_scores(day))
         if day == self.cell.first:
             for name in ("factories", "factory_scores"):
