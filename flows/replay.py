@@ -26,10 +26,11 @@ from rich.progress import Progress
 import models.demand.train
 import optimization
 from c2m import clock
+from c2m.errors import InputError
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import land_frame, latest
 from c2m.feeds.world import World
-from c2m.files import make_folder, write_atomically, write_with
+from c2m.files import make_folder, read_json, write_atomically, write_with
 from c2m.floor.processes import write_factories
 from c2m.ledger import changelog, job_orders, plans, promises, store
 from c2m.proof import kept
@@ -255,10 +256,8 @@ def merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(cell: Cell) -> float:
-    """A whole replay, unless it is there; what is kept of it lies in `cell.kept`. Processor seconds."""
+    """A whole replay; what is kept of it lies in `cell.kept`. Processor seconds."""
     began = process_time()
-    if (cell.kept / "done.json").exists():
-        return 0.0
     shutil.rmtree(cell.home, ignore_errors=True)
     replay = Replay(cell)
     for day in cell.days:
@@ -270,6 +269,21 @@ def run(cell: Cell) -> float:
     write_atomically(cell.kept / "done.json", json.dumps(done, indent=1).encode())
     shutil.rmtree(cell.home)
     return seconds
+
+
+def is_done(cell: Cell) -> bool:
+    """Whether it is there, by the policy as it is now."""
+    done = cell.kept / "done.json"
+    return done.exists() and bool(read_json(done)["policy"] == cell.policy.model_dump(mode="json"))
+
+
+def _claim(out: Path, asked: dict[str, str]) -> None:
+    """Replays of another world or of other days do not go into one folder."""
+    file = out / "asked.json"
+    held = read_json(file) if file.exists() else asked
+    if held != asked:
+        raise InputError("other-replays", [f"{out} holds replays of {held}; give another folder than for {asked}"])
+    write_atomically(file, json.dumps(asked, indent=1).encode())
 
 
 def run_all(
@@ -290,7 +304,7 @@ def run_all(
     seeds
         Of the simulated factories.
     out
-        Where all of it lies; what is there is not made again.
+        Where all of it lies; what is there is not made again, unless its policy has changed.
     processes
         How many run at once.
 
@@ -299,6 +313,7 @@ def run_all(
     Path
         The folder with a folder per policy and seed.
     """
+    _claim(out, {"world": str(world.absolute()), "first": first.isoformat(), "last": last.isoformat()})
     count = (last - first).days + 1
     shared = out / "shared"
     if not (shared / "models.json").exists():
@@ -308,7 +323,7 @@ def run_all(
         for seed in seeds
         for policy in policies
     ]
-    wanted = [cell for cell in cells if not (cell.kept / "done.json").exists()]
+    wanted = [cell for cell in cells if not is_done(cell)]
     context = get_context("forkserver")
     context.set_forkserver_preload(["flows.replay"])
     with (

@@ -3,7 +3,8 @@
 orders: order_id, source, placed_on, due_on, pieces, promised_on (first promise), arrived_on (last receipt; empty: not
 all came), days (placing to arrival, or to four weeks after the last planned day), late_days. job_orders: those that a
 factory was asked for, with quantity, shipped, accepted, changes, paid, overtime and earned minutes, overhead (money),
-km. shelf: a row per SKU and day. left: what lies there in the end. factory_days: paid and regular minutes.
+km. shelf: a row per SKU and day. left: what lies there in the end, and `daily` demand. factory_days: paid and regular
+minutes.
 """
 
 from datetime import date, timedelta
@@ -47,7 +48,7 @@ def keep(folder: Path, shelf: Shelf, floor: DirectFloor, days: list[date]) -> No
         "orders": _orders(held, days[-1] + _WAITED),
         "job_orders": _job_orders(held, minutes),
         "shelf": _priced(shelf.book()),
-        "left": _priced(shelf.left()),
+        "left": _priced(_with_rate(shelf.left(), shelf.book(), len(days))),
         "factory_days": _factory_days(minutes, floor, days),
     }
     for name, table in tables.items():
@@ -62,6 +63,12 @@ def load(folder: Path) -> dict[str, pd.DataFrame]:
 def _priced(rows: pd.DataFrame) -> pd.DataFrame:
     """With price and cost of the SKU."""
     return rows.merge(read("skus")[[*_SKU, "price", "cost"]], on=_SKU, how="left").fillna({"price": 0.0, "cost": 0.0})
+
+
+def _with_rate(left: pd.DataFrame, book: pd.DataFrame, days: int) -> pd.DataFrame:
+    """What is left beside `daily`: pieces that shoppers asked for a day."""
+    daily = (book.groupby(_SKU)["asked"].sum() / days).rename("daily")
+    return left.merge(daily, on=_SKU, how="left").fillna({"daily": 0.0})
 
 
 def _orders(held: dict[str, pd.DataFrame], end: date) -> pd.DataFrame:

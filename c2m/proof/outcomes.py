@@ -29,6 +29,7 @@ class Rates:
     overhead_factor: float = 1.0  # on set-up and first-contact costs of factories, which are generated
     margin_factor: float = 1.0  # on price less cost
     late_days: int = LATE_DAYS
+    cover_days: int = 28  # what sells within so many days, at the rate of the replay, is no overstock
 
 
 @dataclass(frozen=True)
@@ -116,19 +117,23 @@ def _lost_margin(tables: Tables, rates: Rates) -> Sums:
 
 
 def _overstock(tables: Tables, rates: Rates) -> Sums:
-    """What lies there at the end, less what it brings, spread evenly over the weeks that sold beside it."""
-    shelf, left = tables["shelf"], tables["left"]
-    lost = float((left["on_hand"] * left["cost"]).sum()) * (1 - rates.salvage_share)
-    return _of(shelf["day"], lost / max(1, len(shelf)), shelf["served"] * shelf["price"])
+    shelf = tables["shelf"]
+    return _of(shelf["day"], _lost_on_left(tables, rates), shelf["served"] * shelf["price"])
+
+
+def _lost_on_left(tables: Tables, rates: Rates) -> float:
+    """Cost, less what it brings, of what lies there too long in the end; the part of each row of the shelf."""
+    left = tables["left"]
+    beyond = (left["on_hand"] - rates.cover_days * left["daily"]).clip(lower=0)
+    return float((beyond * left["cost"]).sum()) * (1 - rates.salvage_share) / max(1, len(tables["shelf"]))
 
 
 def _contribution(tables: Tables, rates: Rates) -> Sums:
     """Margin of what was sold, less holding, less what is lost on leftovers, less set-ups and overtime."""
-    shelf, left, jobs = tables["shelf"], tables["left"], tables["job_orders"]
+    shelf, jobs = tables["shelf"], tables["job_orders"]
     sold = shelf["served"] * (shelf["price"] - shelf["cost"]) * rates.margin_factor
     held = shelf["on_hand"] * shelf["cost"] * rates.holding_share_per_day
-    lost = float((left["on_hand"] * left["cost"]).sum()) * (1 - rates.salvage_share) / max(1, len(shelf))
-    made = _of(shelf["day"], sold - held - lost, shelf["asked"] * shelf["price"])
+    made = _of(shelf["day"], sold - held - _lost_on_left(tables, rates), shelf["asked"] * shelf["price"])
     own = jobs[jobs["source"] == "replenishment"]
     return pd.concat([made, _of(own["placed_on"], -own["overhead"] * rates.overhead_factor, 0.0)])
 
@@ -191,7 +196,7 @@ OUTCOMES = (
     Outcome("lost_margin_share", "Margin lost to stock-outs", "share of revenue asked for", "less",
         "Price less cost of what shoppers did not find", _lost_margin),
     Outcome("overstock_share", "Overstock", "share of revenue", "less",
-        "Cost, less salvage, of what lies on the shelf when the last goods are in", _overstock),
+        "Cost, less salvage, of what lies there beyond 28 days of demand when the last goods are in", _overstock),
     Outcome("contribution_share", "Contribution", "share of revenue asked for", "more",
         "Margin sold, less holding, loss on leftovers, set-ups and overtime of replenishment", _contribution),
     Outcome("late_share", "Orders that came late", "share of orders", "less",

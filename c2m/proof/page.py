@@ -1,6 +1,7 @@
 """The page of a world: one HTML file that loads nothing, with drawings in it. Its rules stand in `c2m.proof.report`."""
 
 from datetime import date
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def _rendered(report: Report, world: str) -> str:
 
 def number(value: float, outcome: Outcome) -> str:
     """A value in the outcome's unit."""
+    if not isfinite(value):
+        return ""
     if outcome.unit.startswith("share"):
         return f"{100 * value:,.1f} %"
     return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
@@ -63,6 +66,8 @@ def number(value: float, outcome: Outcome) -> str:
 
 def interval(found: Difference, outcome: Outcome) -> str:
     """A difference and its interval, in points where the outcome is a share."""
+    if not isfinite(found.value):
+        return "no figure"
     if outcome.unit.startswith("share"):
         value, low, high = (100 * part for part in (found.value, found.low, found.high))
         return f"{value:+,.1f} points [{low:+,.1f} to {high:+,.1f}]"
@@ -71,7 +76,7 @@ def interval(found: Difference, outcome: Outcome) -> str:
 
 def drawn(row: Row) -> dict[str, float] | None:
     """Places of a relative difference and the ends of its interval across a drawing; None where there is no base."""
-    if row.relative is None:
+    if row.relative is None or not all(map(isfinite, row.relative)):
         return None
     places = [(max(-_MOST, min(_MOST, part)) + _MOST) / (2 * _MOST) * _WIDTH for part in row.relative]
     return dict(zip(("value", "low", "high"), places, strict=True))

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -20,6 +21,7 @@ from c2m.proof.outcomes import OUTCOMES, Outcome, Rates, measured
 from c2m.proof.policy import OURS, Policy
 
 FOLDER = PROJECT / "worlds" / "proof"
+LEAST_SEEDS = 4  # an interval of fewer is far too narrow: nothing is claimed
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 # Low and high of each rate: what the tornado tries.
 TRIED = {
@@ -28,6 +30,7 @@ TRIED = {
     "overhead_factor": (0.5, 2.0),
     "margin_factor": (0.7, 1.3),
     "late_days": (2, 14),
+    "cover_days": (0, 56),
 }
 
 
@@ -43,6 +46,10 @@ class Row:
     @property
     def verdict(self) -> str:
         """better, worse or different where the interval leaves out zero; else not shown."""
+        if not np.isfinite(self.found.value):
+            return "no figure"
+        if self.found.seeds < LEAST_SEEDS:
+            return "too few seeds"
         if not self.found.shown:
             return "not shown"
         if self.outcome.better == "neither":
@@ -129,7 +136,8 @@ class Report:
         row = self.row(claim["outcome"], OURS, claim.get("base", self.rivals[0].name if self.rivals else OURS))
         if row is None:
             return {"verdict": "not replayed", "row": None}
-        return {"row": row, "verdict": "shown" if _holds(claim, row) else "not shown"}
+        unclear = row.verdict if row.verdict in ("no figure", "too few seeds") else "not shown"
+        return {"row": row, "verdict": "shown" if unclear == "not shown" and _holds(claim, row) else unclear}
 
     def tornado(self, outcome: str, base: str) -> Iterator[dict[str, Any]]:
         """The difference to a base at the low and the high end of each rate, and whether a conclusion turns."""

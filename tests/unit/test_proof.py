@@ -39,7 +39,7 @@ def tables(days: list[int], on_hand: float = 10.0) -> dict[str, pd.DataFrame]:
     made = orders(days)
     jobs = made[["order_id", "source", "placed_on"]].assign(quantity=100, shipped=100, accepted=True, changes=1)
     jobs = jobs.assign(paid_minutes=1000.0, overtime_minutes=100.0, earned_minutes=700.0, overhead=50.0, km=30.0)
-    left = pd.DataFrame({"on_hand": [on_hand], "cost": [8.0]})
+    left = pd.DataFrame({"on_hand": [on_hand + 56.0], "daily": [2.0], "cost": [8.0]})
     minutes = pd.DataFrame({"day": every, "paid_minutes": 60.0, "minutes": 100.0})
     return dict(zip(TABLES, (made, jobs, shelf, left, minutes), strict=True))
 
