@@ -7,11 +7,13 @@ In: an Instance with stages or pools. Out: `Flat`, frames in pieces, minutes and
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
 from optimization.contract.instances import JOINT, Instance
 from optimization.contract.plan import PAIR, lanes_of
+from optimization.stages.lanes import Lanes
 from optimization.stages.windows import Calendar, narrowed
 from optimization.statement.reduction import Pairs, reduce
 
@@ -24,7 +26,6 @@ class Flat:
     """The flat instance, in which `lot_id` names one stage of a lot.
 
     parts  lot_id, order (the lot), stage, last (whether it is the last stage), next (lot_id of the next stage)
-    links  lot_id (the stage that ends), next, from_factory, to_factory, cost (per piece), days
     ready  lot_id, factory_id, day, quantity
     teams  lot_id, factory_id, team; pooled, frozen, setup_cost, setup_minutes, min_lot, which are equal in a team
     """
@@ -33,9 +34,24 @@ class Flat:
     instance: Instance
     reduced: Pairs
     parts: pd.DataFrame
-    links: pd.DataFrame
     ready: pd.DataFrame
     teams: pd.DataFrame
+    lanes: Lanes
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        """Every way by which pieces can pass on: from a pair that can carry work, or from where they lie ready.
+
+        As many as pairs of one stage times those of the next: not asked for where the instance is large.
+        """
+        pairs = self.reduced.pairs[PAIR]
+        sources = pd.concat([pairs, self.ready[PAIR]]).drop_duplicates().rename(columns={"factory_id": "from_factory"})
+        sources = sources.merge(self.parts[~self.parts["last"]][["lot_id", "order", "next"]], on="lot_id")
+        sinks = pairs.rename(columns={"lot_id": "next", "factory_id": "to_factory"})
+        ends = sources.merge(sinks, on="next")
+        lanes = lanes_of(self.whole, ends.rename(columns={"lot_id": "flat", "order": "lot_id"}))
+        links = lanes.drop(columns="lot_id").rename(columns={"flat": "lot_id"})
+        return links[["lot_id", "next", "from_factory", "to_factory", "cost", "days"]]
 
 
 def flat_of(instance: Instance) -> Flat:
@@ -43,14 +59,16 @@ def flat_of(instance: Instance) -> Flat:
     parts = _parts(instance)
     arcs, incumbent, ready = (_renamed(table) for table in (instance.arcs, instance.incumbent, instance.ready))
     teams = _teams(instance, arcs, incumbent, parts)
-    links = _links(arcs, ready, parts, instance)
+    lanes = Lanes(instance)
     orders = _orders(instance, ready, parts)
     days = _days(arcs, teams, orders, incumbent, parts, instance)
-    arcs = _narrowed(_alone(arcs, teams), narrowed(days, links, ready, Calendar(instance)), instance.horizon_days)
+    arcs = _narrowed(
+        _alone(arcs, teams), narrowed(days, parts, lanes, ready, Calendar(instance, lanes)), instance.horizon_days
+    )
     nothing = {name: getattr(instance, name).iloc[:0] for name in JOINT}
     flat = replace(instance, orders=orders, arcs=arcs, incumbent=incumbent, **nothing)
     reduced = reduce(flat)
-    return Flat(instance, flat, reduced, parts, _open(links, reduced, ready), ready, _kept(teams, reduced))
+    return Flat(instance, flat, reduced, parts, ready, _kept(teams, reduced), lanes)
 
 
 def _parts(instance: Instance) -> pd.DataFrame:
@@ -92,17 +110,6 @@ def _orders(instance: Instance, ready: pd.DataFrame, parts: pd.DataFrame) -> pd.
         unmet_cost=orders["unmet_cost"].mask(before, 0.0),
     )
     return orders[instance.orders.columns].sort_values("lot_id", ignore_index=True)
-
-
-def _links(arcs: pd.DataFrame, ready: pd.DataFrame, parts: pd.DataFrame, instance: Instance) -> pd.DataFrame:
-    """Every way by which pieces can pass from a stage to the next."""
-    sources = pd.concat([arcs[PAIR], ready[PAIR]]).drop_duplicates().rename(columns={"factory_id": "from_factory"})
-    sources = sources.merge(parts[~parts["last"]][["lot_id", "order", "next"]], on="lot_id")
-    sinks = arcs[PAIR].rename(columns={"lot_id": "next", "factory_id": "to_factory"})
-    ends = sources.merge(sinks, on="next")
-    lanes = lanes_of(instance, ends.rename(columns={"lot_id": "flat", "order": "lot_id"}))
-    links = lanes.drop(columns="lot_id").rename(columns={"flat": "lot_id"})
-    return links[["lot_id", "next", "from_factory", "to_factory", "cost", "days"]]
 
 
 def _teams(instance: Instance, arcs: pd.DataFrame, incumbent: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
@@ -160,14 +167,6 @@ def _narrowed(arcs: pd.DataFrame, days: pd.DataFrame, horizon: int) -> pd.DataFr
     transit = days["transit_days"].where(days["last"], (horizon - days["last_day"]).clip(0, horizon))
     release = days["first_day"].clip(upper=horizon + 1)
     return arcs.assign(release_day=release.to_numpy(), transit_days=transit.to_numpy())
-
-
-def _open(links: pd.DataFrame, reduced: Pairs, ready: pd.DataFrame) -> pd.DataFrame:
-    """The links between pairs that can carry work, or from pieces that are ready."""
-    pairs = reduced.pairs[PAIR]
-    sources = pd.concat([pairs, ready[PAIR]]).drop_duplicates().rename(columns={"factory_id": "from_factory"})
-    sinks = pairs.rename(columns={"lot_id": "next", "factory_id": "to_factory"})
-    return links.merge(sources).merge(sinks)
 
 
 def _kept(teams: pd.DataFrame, reduced: Pairs) -> pd.DataFrame:

@@ -71,7 +71,7 @@ class Progress:
 class Search:
     """What a search found: column values of the best point, None where there is none, and a proven bound.
 
-    `closed`: it ended by the asked gap, not by a limit.
+    `closed`: it ended by the asked gap, not by a limit. `infeasible`: it is proven that there is no point.
     """
 
     values: Floats | None
@@ -79,6 +79,7 @@ class Search:
     closed: bool
     nodes: int
     lp_iterations: int
+    infeasible: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,7 @@ def search(
         closed=closed,
         nodes=max(0, info.mip_node_count),
         lp_iterations=max(0, info.simplex_iteration_count),
+        infeasible=solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible,
     )
 
 

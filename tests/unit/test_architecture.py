@@ -71,7 +71,6 @@ LETTERS = {
     "models/evaluation/backtest.py": "xy",
     "optimization/engines/bounds/master.py": "z",  # columns of the program
     "optimization/engines/bounds/relaxation.py": "x",
-    "optimization/engines/staged/placing.py": "pq",  # pairs of one stage and the next
     "optimization/engines/whole_lots/assignment.py": "ipxz",
     "optimization/stages/passing.py": "jfgd",
     "optimization/stages/program.py": "jftd",

@@ -8,6 +8,8 @@ one pattern of each order the master knows little and its prices prove nothing; 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -35,14 +37,43 @@ def value(arrays: Dense, prices: Floats) -> float:
     return orders + _beside_orders(arrays, prices)
 
 
+class Priced(Protocol):
+    """Some orders, whose cheapest patterns are found at prices."""
+
+    def patterns(self, prices: Floats) -> Patterns:
+        """The cheapest pattern of each order (factories, days)."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A bound, its prices (factories, days), and the master with the patterns that were found."""
+
+    value: float
+    prices: Floats
+    master: Master
+
+
 def improve(
     arrays: Dense, prices: Floats, seconds: float, told: Callable[[float, Floats], None] | None = None
 ) -> tuple[float, Floats]:
     """The best bound found within the seconds, and its prices; `told` hears of each better one."""
+    found = raised(arrays, list(orders_at_prices.chunks(arrays)), prices, seconds, told)
+    return found.value, found.prices
+
+
+def raised(
+    arrays: Dense,
+    parts: Sequence[Priced],
+    prices: Floats,
+    seconds: float,
+    told: Callable[[float, Floats], None] | None = None,
+    close: float = _CLOSE,
+) -> Raised:
+    """The same with orders priced by `parts`; it ends where the bound is as `close` to the master (share of it)."""
     end = time.monotonic() + seconds
-    walk, master, width = _Walk(arrays, prices, told), Master(arrays), _WIDTH
+    walk, master, width = _Walk(arrays, parts, prices, told, close), Master(arrays), _WIDTH
     if np.isinf(walk.bound):
-        return walk.bound, prices
+        return Raised(walk.bound, prices, master)
     for found in walk.climb(end):
         master.add(found)
     while True:
@@ -50,19 +81,26 @@ def improve(
         solved = master.solve(end - time.monotonic())
         if solved is None:
             break
-        near = solved[0] - walk.reached <= _CLOSE * abs(solved[0])
+        near = solved[0] - walk.reached <= close * abs(solved[0])
         if near or not walk.step(master, *solved, end):
             if not master.held_back or width > _WIDEST:
                 break
             width *= _WIDER
-    return walk.bound, walk.prices
+    return Raised(walk.bound, walk.prices, master)
 
 
 class _Walk:
     """The best prices so far, and the patterns of the first look."""
 
-    def __init__(self, arrays: Dense, prices: Floats, told: Callable[[float, Floats], None] | None) -> None:
-        self._arrays, self._told, self._parts = arrays, told, list(orders_at_prices.chunks(arrays))
+    def __init__(
+        self,
+        arrays: Dense,
+        parts: Sequence[Priced],
+        prices: Floats,
+        told: Callable[[float, Floats], None] | None,
+        close: float,
+    ) -> None:
+        self._arrays, self._told, self._parts, self._close = arrays, told, parts, close
         self.bound, self.prices, self.latest = -np.inf, prices, -np.inf  # the best, and the bound of the latest look
         self.reached = -np.inf  # the best bound by patterns alone, which is what the master comes down to
         self.found = self._look(prices)
@@ -97,7 +135,7 @@ class _Walk:
         while True:
             found = self._look(weight * best + (1 - weight) * target)
             new += master.add(found)
-            if weight <= 0 or time.monotonic() > end or self._at(found, target) < most - _CLOSE * abs(most):
+            if weight <= 0 or time.monotonic() > end or self._at(found, target) < most - self._close * abs(most):
                 return new > 0
             weight = max(0.0, weight - _LESS)
 

@@ -23,6 +23,7 @@ from optimization.statement.arrays import Dense, Flags, Floats, Ints
 from optimization.statement.linear import Blocks
 
 _PENALTY = 10.0  # times the dearest piece: for leaving frozen pieces, until patterns that fit are there
+_MIXED = 1e-6  # weight of a pattern that counts as used
 _PRIMAL = 4  # HiGHS simplex_strategy: columns were added, so the last basis is feasible
 
 
@@ -55,6 +56,7 @@ class Master:
         self._solver = lp.solver()
         for option, setting in (("solver", "simplex"), ("simplex_strategy", _PRIMAL)):
             self._solver.setOptionValue(option, setting)
+        self._first = self._solver.getNumCol()  # of the patterns
         self._known: set[tuple[int, float]] = set()
         self._mark = np.random.default_rng(0).random(arrays.room.size)
 
@@ -129,6 +131,20 @@ class Master:
         new = np.array([key not in self._known for key in keys])
         self._known.update(keys)
         return new
+
+    @property
+    def mixed(self) -> tuple[Ints, Ints]:
+        """Order and place of the work of the patterns that the last solution mixes."""
+        lp, weights = self._solver.getLp(), np.array(self._solver.getSolution().col_value)
+        matrix = lp.a_matrix_
+        work = sp.csc_matrix((matrix.value_, matrix.index_, matrix.start_), (lp.num_row_, lp.num_col_))
+        taken = self._first + np.flatnonzero(weights[self._first :] > _MIXED)
+        work = work[:, taken].tocoo()
+        order = np.full(len(taken), -1)
+        owned = work.row < len(self._arrays.quantity)
+        order[work.col[owned]] = work.row[owned]
+        used = (work.row >= self._capacity[0]) & (work.row <= self._capacity[-1])
+        return order[work.col[used]], (work.row[used] - self._capacity[0]).astype(np.int64)
 
     def solve(self, seconds: float) -> tuple[float, Floats] | None:
         """The value and its prices (factories, days); None where the seconds do not suffice."""

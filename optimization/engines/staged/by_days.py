@@ -10,79 +10,126 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from c2m.errors import InfeasibleError
-from optimization.contract.instances import Instance
-from optimization.contract.plan import cost_parts
+from optimization.contract.instances import Instance, rows
+from optimization.contract.plan import PAIR, cost_parts
 from optimization.stages.flat import Flat, flat_of
 from optimization.stages.program import state
-from optimization.stages.reading import tables
+from optimization.stages.reading import Tables, tables
 from optimization.statement.frozen_causes import frozen_causes
-from optimization.statement.highs import Floats, Limits, Program, Progress, compile_model, complete, search
+from optimization.statement.highs import Floats, Limits, Program, Progress, Search, compile_model, complete, search
 from optimization.statement.outcome import Outcome
 
 _PART = re.compile(r"order (\S+)/(\d+)")
 
 
 @dataclass(frozen=True)
-class First:
-    """A plan to start from: pieces by pair and by link, and for each team the day by which its setup is done."""
+class Stated:
+    """An instance stated by days."""
 
-    pieces: dict[tuple[str, str], int]
-    passed: dict[tuple[str, str, str], int]
-    set_up: dict[str, int]
+    flat: Flat
+    model: Any
+    program: Program
+
+    def point(self, plan: Tables) -> Floats | None:
+        """The best point with a plan's pieces and the days by which its setups are done; None where it does not fit."""
+        values, model, pieces = self.program.lower.copy(), self.model, self._pieces(plan.allocation)
+        teams = {pair: team for pair, team in model.data.team_of.items() if pair in pieces}
+        shared, engaged, done = set(teams.values()), {f for _, f in pieces}, self._set_up(plan.schedule)
+        passed = {} if plan.moves is None else self._passed(plan.moves)
+        for variable, value in (
+            (model.quantity, lambda key: pieces.get(key, 0)),
+            (model.used, lambda key: key in pieces),
+            (model.shared, lambda key: key in shared),
+            (model.passed, lambda key: passed.get(key, 0)),
+            (model.begun, lambda key: key[0] in shared and done.get(key[0], 0) <= key[1]),
+            (model.engaged, lambda key: key in engaged),
+        ):
+            keys, columns = self.program.columns(variable)
+            values[columns] = [value(key) for key in keys]
+        return polished(self.program, values)
+
+    def _flat(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(lot_id=table["lot_id"] + "/" + table.get("stage", pd.Series(1, table.index)).astype("str"))
+
+    def _pieces(self, allocation: pd.DataFrame) -> dict[tuple[str, str], int]:
+        return {(row.lot_id, row.factory_id): row.quantity for row in rows(self._flat(allocation))}
+
+    def _passed(self, moves: pd.DataFrame) -> dict[tuple[str, str, str], int]:
+        total = (
+            self._flat(moves)
+            .groupby(["lot_id", "from_factory", "to_factory"])["quantity"]
+            .sum()
+            .round()
+            .astype("int64")
+        )
+        return {(row.lot_id, row.from_factory, row.to_factory): row.quantity for row in rows(total.reset_index())}
+
+    def _set_up(self, schedule: pd.DataFrame) -> dict[str, int]:
+        """The last setup day of each team."""
+        days = self._flat(schedule[schedule["setup_minutes"] > 0]).merge(self.flat.teams, on=PAIR)
+        return dict(days.groupby("team")["day"].max())
+
+    def tables(self, values: Floats) -> Tables:
+        """A point whose whole columns are whole as the tables of a plan."""
+        return tables(self.flat, self.model, self.program, values)
+
+
+def stated(instance: Instance) -> Stated:
+    """The program of an instance. Raises InfeasibleError where frozen pieces have no day or no room by themselves."""
+    flat = flat_of(instance)
+    refuse_stranded(flat)
+    model = state(flat)
+    return Stated(flat, model, compile_model(model))
 
 
 def solved(
-    instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None, first: First | None = None
+    instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None, first: Tables | None = None
 ) -> Outcome:
     """The best plan within the limits, from a first one where there is one.
 
-    Raises InfeasibleError where the frozen work does not fit.
+    Raises InfeasibleError where the frozen work does not fit: never because the time is over.
     """
     began = time.monotonic()
-    flat = flat_of(instance)
-    _refuse_stranded(flat)
-    model = state(flat)
-    program = compile_model(model)
-    start = None if len(instance.frozen) else _polished(program, program.lower)
+    this = stated(instance)
+    program = this.program
+    start = None if len(instance.frozen) else polished(program, program.lower)
     if first:
-        start = _better(program, start, _polished(program, _point(model, program, first)))
+        start = _better(program, start, this.point(first))
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
     found = search(program, start, left, progress)
-    values = _polished(program, start if found.values is None else found.values)
+    values = polished(program, start if found.values is None else found.values)
+    if values is None and not found.infeasible:
+        values = any_point(program)
     if values is None:
-        raise InfeasibleError("frozen-work-does-not-fit", causes(flat))
-    made = tables(flat, model, program, values)
+        raise InfeasibleError("frozen-work-does-not-fit", causes(this.flat))
+    return outcome(instance, this, values, found)
+
+
+def outcome(instance: Instance, this: Stated, values: Floats, found: Search | None = None) -> Outcome:
+    """A point and what a search proved."""
+    made, program = this.tables(values), this.program
     return Outcome(
         allocation=made.allocation,
         work=made.schedule,
         moves=made.moves,
         cost=sum(cost_parts(instance, made.allocation, made.schedule, made.moves).values()),
-        bound=0.0 if found.bound is None else found.bound,
+        bound=0.0 if found is None or found.bound is None else found.bound,
         bound_by="mip",
         rows=len(program.row_lower),
         columns=len(program.cost),
         integers=int(program.integer.sum()),
-        nodes=found.nodes,
-        lp_iterations=found.lp_iterations,
+        nodes=0 if found is None else found.nodes,
+        lp_iterations=0 if found is None else found.lp_iterations,
     )
 
 
-def _point(model: Any, program: Program, first: First) -> Floats:
-    """The whole columns of a first plan."""
-    values = program.lower.copy()
-    engaged = {f for _, f in first.pieces}
-    for variable, value in (
-        (model.quantity, lambda key: first.pieces.get(key, 0)),
-        (model.used, lambda key: key in first.pieces),
-        (model.passed, lambda key: first.passed.get(key, 0)),
-        (model.begun, lambda key: first.set_up.get(key[0], key[1] + 1) <= key[1]),
-        (model.engaged, lambda key: key in engaged),
-    ):
-        keys, columns = program.columns(variable)
-        values[columns] = [value(key) for key in keys]
-    return values
+def any_point(program: Program) -> Floats | None:
+    """A feasible point however long it takes; None where there is none."""
+    free = replace(program, cost=np.zeros_like(program.cost))
+    return polished(program, search(free, None, Limits(np.inf, 1.0, 1)).values)
 
 
 def _better(program: Program, point: Floats | None, other: Floats | None) -> Floats | None:
@@ -101,7 +148,7 @@ def causes(flat: Flat) -> list[str]:
     return [*reached, "a stage can only work pieces that the stage before has finished and moved to it"]
 
 
-def _refuse_stranded(flat: Flat) -> None:
+def refuse_stranded(flat: Flat) -> None:
     """Frozen pieces without a day to be made on, or more of them than their pair can take."""
     pairs = flat.reduced.pairs
     stranded = (pairs["kept"] > 0) & ((pairs["reach"] <= 0) | (pairs["kept"] > pairs["most"]))
@@ -109,7 +156,7 @@ def _refuse_stranded(flat: Flat) -> None:
         raise InfeasibleError("frozen-work-does-not-fit", causes(flat))
 
 
-def _polished(program: Program, values: Floats | None) -> Floats | None:
+def polished(program: Program, values: Floats | None) -> Floats | None:
     """The best point with the integer columns of `values`, made whole."""
     if values is None:
         return None

@@ -1,27 +1,35 @@
-"""Stages at scale: a bound by routes, then the exact program over the pairs that these routes use.
+"""Stages at scale: a bound by routes, a first plan over the pairs that these routes use, then parts planned anew.
 
 In: an Instance with stages or pools, limits. Out: the Outcome, its bound proven for all pairs.
 """
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
-from optimization.contract.instances import Instance, rows
-from optimization.contract.plan import pair_key
+from c2m.errors import InfeasibleError
+from optimization.contract.instances import Instance
+from optimization.contract.plan import MOVE, gap_share, pair_key
+from optimization.engines.exact.workers import Workers
 from optimization.engines.staged import by_days
-from optimization.engines.staged.by_days import First
-from optimization.engines.staged.placing import Placed, placed
+from optimization.engines.staged.opening import opened
+from optimization.engines.staged.parts import Here, Search
 from optimization.engines.staged.routes import Routes, bounded
 from optimization.stages.flat import Flat, flat_of
+from optimization.stages.reading import Tables
+from optimization.statement.arrays import Ints
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
 
 _SLOTS = 3_000  # pairs times their days; beyond it the program by days is not closed within a minute
 _LINKS = 1_000
-_BOUND_BY, _FIRST_BY = 0.3, 0.5  # share of the time until the bound, and until the first plan
+_BOUND_BY, _FIRST_BY = 0.3, 0.4  # share of the time for the bound, and for the first plan
+_ANY = 0.5  # gap of a plan of frozen work alone
+_BREADTH = 3  # pairs of each stage that parts may choose from, beside those that the routes use
 
 
 def suits(flat: Flat) -> bool:
@@ -37,32 +45,80 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
     flat = flat_of(instance)
     if not suits(flat):
         return by_days.solved(instance, limits, progress)
+    by_days.refuse_stranded(flat)
     routes = Routes(flat)
-    bound = bounded(routes, began + _BOUND_BY * limits.seconds)
-    plain = instance.frozen.empty and instance.pools.empty
-    made = placed(routes, bound, began + _FIRST_BY * limits.seconds) if plain else Placed(routes.arrays.room)
-    few = _narrow(instance, flat, {*bound.used.tolist(), *made.pieces})
+    bound = bounded(routes, _BOUND_BY * limits.seconds)
+    near = np.union1d(bound.used, routes.cheapest_pairs(bound.price, _BREADTH))
+    routes.through_frozen(bound.price)
+    routes.around(bound.price)
+    plan = _first(instance, routes, near, _FIRST_BY * limits.seconds)
+    few = _few(instance, flat, near, plan.allocation)
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
-    found = by_days.solved(few, left, progress, _named(flat, made) if plain else None)
-    return replace(found, bound=max(0.0, bound.value), bound_by="lagrangian")
-
-
-def _named(flat: Flat, made: Placed) -> First:
-    """The placed plan by names; days from 1."""
-    pairs = list(zip(flat.reduced.pairs["lot_id"], flat.reduced.pairs["factory_id"], strict=True))
-    teams = {(row.lot_id, row.factory_id): row.team for row in rows(flat.teams)}
-    return First(
-        {pairs[p]: pieces for p, pieces in made.pieces.items()},
-        {(*pairs[p], pairs[q][1]): pieces for (p, q), pieces in made.passed.items()},
-        {teams[pairs[p]]: day + 1 for p, day in made.set_up.items()},
+    if limits.nodes is not None:
+        found = by_days.solved(few, limits, progress, plan)
+        return replace(found, bound=max(0.0, bound.value), bound_by="lagrangian")
+    search = Search(few, plan, routes.table(bound.price), routes.floors(bound.price))
+    _improve(search, bound.value, left, progress)
+    key, moves = pair_key(instance), search.plan.moves
+    return Outcome(
+        allocation=search.plan.allocation.sort_values(key, ignore_index=True),
+        work=search.plan.schedule.sort_values([*key, "day"], ignore_index=True),
+        moves=None if moves is None else moves.sort_values([*MOVE, "day"], ignore_index=True),
+        cost=search.cost,
+        bound=max(0.0, bound.value),
+        rows=len(flat.parts) + routes.arrays.room.size,
+        columns=len(routes.arrays.slots[0]),
+        integers=len(routes.arrays.order),
+        nodes=search.tried,
     )
 
 
-def _narrow(instance: Instance, flat: Flat, numbers: set[int]) -> Instance:
-    """The instance with the arcs of some pairs and those of incumbents."""
-    pairs = flat.reduced.pairs
-    used = pairs[pairs.index.isin(numbers) | (pairs["held"] > 0) | (pairs["kept"] > 0)]
-    named = used.merge(flat.parts, on="lot_id").drop(columns="lot_id").rename(columns={"order": "lot_id"})
-    key = pair_key(instance)
-    here = pd.MultiIndex.from_frame(instance.arcs[key]).isin(pd.MultiIndex.from_frame(named[key]))
+def _improve(search: Search, bound: float, limits: Limits, progress: Callable[[Progress], None] | None = None) -> None:
+    """Plans parts anew until a limit."""
+    if limits.threads == 1:
+        _by(Here(), search, bound, limits, progress)
+    else:
+        with Workers(limits.threads) as workers:
+            _by(workers.pool, search, bound, limits, progress)
+
+
+def _by(
+    pool: Executor, search: Search, bound: float, limits: Limits, progress: Callable[[Progress], None] | None
+) -> None:
+    began = time.monotonic()
+    while True:
+        gap, seconds = gap_share(search.cost, bound), time.monotonic() - began
+        if progress:
+            progress(Progress(seconds, bound, search.cost, gap))
+        if gap <= limits.gap or search.exhausted or limits.stopped or seconds >= limits.seconds:
+            return
+        search.step(pool, limits.threads, began + limits.seconds)
+
+
+def _first(instance: Instance, routes: Routes, near: Ints, seconds: float) -> Tables:
+    """A plan over known routes; else the frozen work by itself, or nothing where none is frozen."""
+    made = opened(routes, seconds)
+    if made is not None:
+        return made
+    stand = _of_lots(instance, instance.frozen["lot_id"])
+    limits = Limits(seconds, _ANY, 1)
+    try:
+        found = by_days.solved(_few(stand, routes.flat, near), limits)
+    except InfeasibleError:  # of few pairs; of all it is judged here
+        found = by_days.solved(stand, limits)
+    return Tables(found.allocation, found.work, found.moves)
+
+
+def _of_lots(instance: Instance, lots: "pd.Series[str]") -> Instance:
+    """The instance with the arcs of some lots alone: the others are left unmet."""
+    return replace(instance, arcs=instance.arcs[instance.arcs["lot_id"].isin(lots)].reset_index(drop=True))
+
+
+def _few(instance: Instance, flat: Flat, numbers: Ints, made: pd.DataFrame | None = None) -> Instance:
+    """The instance with the arcs of some pairs, those of incumbents, and those of a plan's allocation."""
+    pairs, key = flat.reduced.pairs, pair_key(instance)
+    used = pairs[pairs.index.isin(numbers) | (pairs["held"] > 0) | pairs["frozen"]]
+    named = used.merge(flat.parts, on="lot_id").drop(columns="lot_id").rename(columns={"order": "lot_id"})[key]
+    named = named if made is None else pd.concat([named, made[key]])
+    here = pd.MultiIndex.from_frame(instance.arcs[key]).isin(pd.MultiIndex.from_frame(named))
     return replace(instance, arcs=instance.arcs[here].reset_index(drop=True))
