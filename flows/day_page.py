@@ -91,7 +91,9 @@ def in_figures(newest: Standing) -> list[str]:
 
 def saved_by(day: dict[str, Any]) -> list[str]:
     """By which parts of the cost the plan is better or worse than the common rule, the largest first."""
-    apart = {plan_page.COST[part]: day["common_rule_cost"][part] - amount for part, amount in day["cost"].items()}
+    apart = {
+        plan_page.COST[part]: day["common_rule_cost"].get(part, 0.0) - amount for part, amount in day["cost"].items()
+    }
     told = sorted(((part, by) for part, by in apart.items() if abs(by) >= 1), key=lambda of: -abs(of[1]))[:3]
     words = [f"{abs(by):,.0f} {'less' if by > 0 else 'more'} for {part}" for part, by in told]
     return [f"Why, beside the common rule: {'; '.join(words)}.", ""] if words else []

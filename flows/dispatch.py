@@ -20,7 +20,9 @@ def unanswered() -> pd.DataFrame:
     """Job orders that wait for an answer of their factory."""
     with session() as s:
         live = job_orders.live(s)
-    return live[live.state.isin(UNSETTLED)]
+    # What waits for the pieces of the stage before is settled: it begins when they are there.
+    waits_for_pieces = live.accepted.eq(True) & (live.stage > 1) & (live.arrived < live.quantity)
+    return live[live.state.isin(UNSETTLED) & ~waits_for_pieces]
 
 
 def await_answers(patience_s: float) -> pd.DataFrame:

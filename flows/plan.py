@@ -42,6 +42,8 @@ from optimization.contract.plan import read_plan, search_log, unmet_pieces
 from optimization.explanation.answer import summary
 from optimization.planning.daybook import day_of
 from optimization.planning.solve import solve
+from optimization.routing.stage_lots import legs, with_next_factories
+from optimization.routing.styles import with_operations
 from optimization.verification.verifier import verify
 
 _DATED = ("promises.csv", "promise_factories.csv", "order_of_work.csv")  # in a plan's folder
@@ -62,24 +64,32 @@ def book_orders(day: date) -> pd.DataFrame:
     with session() as s:
         policy, last = settings().replenishment, orders.last_of_style(s, before=day)
         made = replenish(windows, read("stock_position"), styles, skus, last, policy, day)
-        ordered_by_merchants = set_apart(*merchant_lots(read("merchant_order_book"), skus, orders.held(s)), currency)
-        orders.record(s, *ordered_by_merchants, clock.now())
+        of_merchants = merchant_lots(read("merchant_order_book"), skus, orders.held(s))
+        orders.record(s, *set_apart(*_routed(*of_merchants), currency), clock.now())
         reasons = made[3].assign(build_id=manifest()["build_id"])
-        orders.record(s, *set_apart(*made[:3], currency), clock.now(), reasons)
+        orders.record(s, *set_apart(*_routed(*made[:3]), currency), clock.now(), reasons)
         changes.ask(s, clock.now())
         tickets.settle(s, clock.now())
         return quantities.of_day(s, day)
+
+
+def _routed(
+    ordered: pd.DataFrame, lots: pd.DataFrame, skus: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Orders, lots and SKUs, whose lots have the operations of their styles."""
+    return ordered, with_operations(lots, read("routings"), read("factory_capabilities")), skus
 
 
 def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
     """Open lots, commitments, capable factories and their calendars in the format of the planning contract."""
     with session() as s:
         lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
-        versions = status.versions(s)
+        versions, of_stages = status.versions(s), job_orders.of_stages(s)
     factories, capabilities, calendar = read("factories"), read("factory_capabilities"), read("factory_calendar")
     factories = in_currency(factories, OF_FACTORY, read("exchange_rates"), plan_currency(factories))
     scores, capabilities = read("factory_scores"), tellable(capabilities, versions)
-    return build_instance(lots, live, refusals, factories, capabilities, calendar, scores, policy, day)
+    facts = factories, capabilities, calendar, scores
+    return build_instance(lots, live, refusals, *facts, policy, day, of_stages)
 
 
 @task
@@ -213,7 +223,8 @@ def enter(
     waits: Standing | None = None,
 ) -> None:
     """Enters a plan and its dates into the ledger."""
-    placed = dated_allocation(instance, plan.allocation, plan.schedule, order)
+    placed = dated_allocation(instance, plan.allocation, plan.schedule, order, legs(instance, plan))
+    allocation = priced(placed, instance, read("factories"), read("exchange_rates"))
     proposed = plans.ProposedPlan(
         business_date=proposal.day,
         round=proposal.round,
@@ -224,7 +235,7 @@ def enter(
         unmet_pieces=int(unmet_pieces(instance, plan.allocation).sum()),
         model_version=proposal.model_version,
         folder=str(proposal.folder.relative_to(settings().home)),
-        allocation=priced(placed, instance, read("factories"), read("exchange_rates")),
+        allocation=with_next_factories(allocation, instance, plan),
         at=clock.now(),
     )
     with session() as s:

@@ -28,6 +28,7 @@ COST = {
     "setup": "setups",
     "engagement": "engaging factories",
     "overtime": "overtime",
+    "transfer": "passing pieces on between stages",
     "late": "lateness",
     "unmet": "pieces not made",
     "shortfall": "work below what was agreed",

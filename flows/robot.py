@@ -14,6 +14,7 @@ from c2m.feeds import outcomes
 from c2m.feeds.landing import land_frame
 from c2m.files import read_json
 from c2m.ledger import alerts, job_orders, orders, plans, status
+from c2m.ledger.conversation import leave
 from c2m.ledger.rooms import tickets
 from c2m.ledger.store import session
 from c2m.people import notify
@@ -66,6 +67,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     with session() as s:
         alerts.record(s, found, now)
         tickets.settle(s, now)
+        leave.give(s, now)
         return alerts.standing(s)
 
 

@@ -24,6 +24,7 @@ from c2m.files import read_json, write_atomically
 from c2m.floor.processes import floor, settle, write_factories
 from c2m.home import occupied
 from c2m.ledger import job_orders, promises, status
+from c2m.ledger.conversation import leave
 from c2m.ledger.store import session
 from c2m.settings import settings
 from c2m.simulation import warehouses
@@ -151,6 +152,8 @@ def work_off(day: date) -> None:
                 if job_orders.live(s).empty and promises.last_date(s) < today:
                     break
             advance(end_of(today))
+            with session() as s:
+                leave.give(s, clock.now())
         list(warehouses.bring_in(clock.now()))
     track(Track(business_date=clock.business_date(clock.now()) + timedelta(days=1)))
 

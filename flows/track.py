@@ -8,6 +8,7 @@ from prefect import State, flow, task
 from c2m import clock
 from c2m.floor import corrections
 from c2m.ledger import job_orders, promises
+from c2m.ledger.conversation import leave
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
 from c2m.markdown import plain
@@ -26,6 +27,7 @@ def apply_progress(day: date) -> pd.DataFrame:
     with session() as s:
         job_orders.expire(s, clock.now())
         job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day), read("goods"))
+        leave.give(s, clock.now())
         promises.make(s, clock.now())
         corrections.refuse(s, read("scan_corrections"), clock.now())
         return job_orders.overview(s)

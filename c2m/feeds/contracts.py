@@ -88,11 +88,11 @@ class CatalogueRow(Row):
     crafts: Annotated[str, Sql("VARCHAR"), Field(pattern=_LIST)] = Field(
         "", description="Crafts that making it needs, sorted, ';' between; may be ''"
     )
-    sam_cut_minutes: Sam
-    sam_sew_minutes: Sam
-    sam_finish_minutes: Annotated[float, Sql("DOUBLE", "standard minutes per piece"), Field(ge=0, le=600)]
-    sam_inspect_minutes: Sam
-    sam_pack_minutes: Sam
+    sam_cut_minutes: Sam | None = Field(None, description="These five are the routing of apparel in short")
+    sam_sew_minutes: Sam | None = None
+    sam_finish_minutes: Annotated[float, Sql("DOUBLE", "standard minutes per piece"), Field(ge=0, le=600)] | None = None
+    sam_inspect_minutes: Sam | None = None
+    sam_pack_minutes: Sam | None = None
     released_on: Day | None = None
     attributes: Text | None = Field(None, description="JSON object of further attributes")
     style_name: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
@@ -105,6 +105,20 @@ class CatalogueRow(Row):
     ) = Field(None, description="Where the style's specification lies, for whoever makes it")
     colour_code: AddedCode | None = Field(None, description="The merchant's own number of the colour")
     size_code: AddedCode | None = Field(None, description="The merchant's own number of the size")
+
+
+class RoutingStep(Row):
+    merchant_id: Id
+    style_id: Id
+    step: Count = Field(description="Place among the operations of the style, 1 first; what comes last is told last")
+    operation: Id = Field(description="Name of the operation, one of its own in the routing of a style")
+    craft: Annotated[str, Sql("VARCHAR"), Field(pattern=r"^[a-z0-9_-]+$")] | None = Field(
+        None, description="Craft that a factory needs for it; empty: any that makes the category"
+    )
+    sam_minutes: Sam
+    stage: Annotated[int, Sql("INTEGER", "stage, 1 first"), Field(ge=1, le=20)] = Field(
+        1, description="Operations of one stage are done by one factory; a later stage may be done by another one"
+    )
 
 
 class ExchangeRate(Row):
@@ -292,6 +306,19 @@ _CRAFTS = Rule(
     "Give each craft once, in alphabetical order.",
 )
 _ATTRIBUTES = Rule("attributes-json", ("attributes",), "json_valid(attributes)", "Give attributes as a JSON object.")
+_SAM_COLUMNS = tuple(f"sam_{name}_minutes" for name in ("cut", "sew", "finish", "inspect", "pack"))
+_SHORTHAND = Rule(
+    "part-of-a-routing",
+    _SAM_COLUMNS,
+    " + ".join(f"({name} IS NOT NULL)::INT" for name in _SAM_COLUMNS) + " IN (0, 5)",
+    "Give all five minutes, or none of them where the feed routings has the operations of the style.",
+)
+_RESERVED = Rule(
+    "operation-reserved",
+    ("operation",),
+    "operation NOT IN ('receive', 'ship')",
+    "Leave out receiving and shipping: every job order has them.",
+)
 _ZONE = Rule("timezone-unknown", ("timezone",), f"timezone IN ({_ZONES})", "Give an IANA zone such as Asia/Dhaka.")
 _EVIDENCE = Rule(
     "onboarding-evidence",
@@ -319,7 +346,22 @@ FEEDS: dict[str, Feed] = {
     feed.name: feed
     for feed in (
         Feed(
-            "catalogue", CatalogueRow, "SKU", ("merchant_id", "sku_id"), "upsert", (_CRAFTS, _ATTRIBUTES), required=True
+            "catalogue",
+            CatalogueRow,
+            "SKU",
+            ("merchant_id", "sku_id"),
+            "upsert",
+            (_CRAFTS, _ATTRIBUTES, _SHORTHAND),
+            required=True,
+        ),
+        Feed(
+            "routings",
+            RoutingStep,
+            "style x step",
+            ("merchant_id", "style_id", "step"),
+            "upsert",
+            (_RESERVED,),
+            references=(Reference(("merchant_id", "style_id"), "catalogue"),),
         ),
         Feed(
             "exchange_rates",
@@ -574,6 +616,8 @@ PRODUCED: dict[str, dict[str, str]] = {
         "at": "TIMESTAMP",
         "known_at": "TIMESTAMP",
         "style_code": "VARCHAR",
+        "operations": "VARCHAR",
+        "stages": "INTEGER",
     },
     "ledger_lot_skus": {
         "lot_id": "VARCHAR",
@@ -647,6 +691,9 @@ PRODUCED: dict[str, dict[str, str]] = {
         "at": "TIMESTAMP",
         "known_at": "TIMESTAMP",
         "begun_at": "TIMESTAMP",
+        "stage": "INTEGER",
+        "stages": "INTEGER",
+        "next_factory_id": "VARCHAR",
     },
     "ledger_promises": {
         "plan_id": "VARCHAR",

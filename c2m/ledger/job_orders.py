@@ -5,18 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from c2m.domain.operations import minutes_of, operations_of
 from c2m.ledger import orders
 from c2m.ledger.conversation import outbox
-from c2m.ledger.states import LIVE
+from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows
 from c2m.ledger.tables import Counted, JobOrder, JobOrderSku, Lot, LotSku, Order, Outbox
 from c2m.settings import settings
+from c2m.wire.messages import INSPECT, RECEIVE, SHIP
 
-GOOD_AT = "inspect"  # a piece is good once it has passed inspection
-SHIPPED_AT = "ship"
+GOOD_AT, SHIPPED_AT = INSPECT, SHIP  # a piece is good once it has passed inspection
 MADE = ["good_pieces", "shipped", "surplus"]
 KEY = ["job_order_id", "sku_id"]
 ARRIVED = ["received", "lost"]  # of what was shipped
@@ -40,6 +41,10 @@ OVERVIEW = [
     "attempt",
     "reason",
     "ended_at",
+    "stage",
+    "stages",
+    "next_factory_id",
+    "arrived",
 ]
 FLOOR = [
     "job_order_id",
@@ -68,12 +73,14 @@ LOT_ON_THE_FLOOR = [
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision.
 
-    start_on, due_on, rank, begun_at; arrival: grows in the order in which the factory was told of them, at told_at.
+    start_on, due_on, rank, begun_at, stage, stages, next_factory_id, arrived; arrival: grows in the order in which the
+    factory was told of them, at told_at.
     """
     remaining = JobOrder.to_make.label("remaining")
     columns = (JobOrder.job_order_id, JobOrder.lot_id, JobOrder.factory_id, JobOrder.quantity, remaining)
     more = (JobOrder.state, JobOrder.accepted, JobOrder.attempt, JobOrder.revision, JobOrder.start_on, JobOrder.due_on)
-    work = (JobOrder.rank, JobOrder.begun_at)
+    staged = (JobOrder.stage, JobOrder.stages, JobOrder.next_factory_id, JobOrder.arrived)
+    work = (JobOrder.rank, JobOrder.begun_at, *staged)
     told = [
         select(func.min(column)).where(Outbox.job_order_id == JobOrder.job_order_id).scalar_subquery().label(name)
         for name, column in (("arrival", Outbox.position), ("told_at", Outbox.at))
@@ -94,16 +101,38 @@ def on_the_floor(session: Session) -> pd.DataFrame:
     columns = (getattr(JobOrder, name) for name in FLOOR)
     lot = (getattr(Lot, name) for name in LOT_ON_THE_FLOOR)
     chosen = select(*columns, *lot, Order.due_on.label("order_due_on")).where(JobOrder.state.in_(LIVE))
-    joined = chosen.join(Lot, JobOrder.lot_id == Lot.lot_id).join(Order, JobOrder.order_id == Order.order_id)
-    return frame(session, joined.order_by(JobOrder.job_order_id))
+    of_stage = (Lot.operations, JobOrder.stage, JobOrder.stages)
+    joined = chosen.add_columns(*of_stage).join(Lot, JobOrder.lot_id == Lot.lot_id)
+    joined = joined.join(Order, JobOrder.order_id == Order.order_id)
+    rows = frame(session, joined.order_by(JobOrder.job_order_id))
+    return _counted_at_inspection(rows).drop(columns=[column.key for column in of_stage])
+
+
+def _counted_at_inspection(rows: pd.DataFrame) -> pd.DataFrame:
+    """Minutes of a routing of its own names all stand with the inspection: how far a piece is before, is not told."""
+    routed = rows["operations"].notna()
+    names = [name for name in LOT_ON_THE_FLOOR if name.startswith("sam_")]
+    rows.loc[routed, names] = 0.0
+    rows.loc[routed, "sam_inspect_minutes"] = _minutes_of_stage(rows[routed])
+    return rows
+
+
+def _minutes_of_stage(rows: pd.DataFrame) -> list[float]:
+    """Standard minutes of a piece, from the operations, stage and stages of each row."""
+    of = zip(rows["operations"].astype(str), rows["stage"].astype(int), rows["stages"].astype(int), strict=True)
+    return [minutes_of(operations_of(*row)) for row in of]
 
 
 def told(session: Session, since: datetime) -> pd.DataFrame:
     """factory_id, quantity, standard_minutes (of a piece), start_on, told_at of what factories were told of since."""
     first = _first_told(since)
     columns = (JobOrder.factory_id, JobOrder.quantity, Lot.sam_minutes.label("standard_minutes"), JobOrder.start_on)
-    chosen = select(*columns, first.c.told_at).join(first, first.c.job_order_id == JobOrder.job_order_id)
-    return frame(session, chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).order_by(JobOrder.job_order_id))
+    of_stage = (Lot.operations, JobOrder.stage, JobOrder.stages)
+    chosen = select(*columns, first.c.told_at, *of_stage).join(first, first.c.job_order_id == JobOrder.job_order_id)
+    rows = frame(session, chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).order_by(JobOrder.job_order_id))
+    staged = rows["stages"] > 1
+    rows.loc[staged, "standard_minutes"] = _minutes_of_stage(rows[staged])
+    return rows.drop(columns=[column.key for column in of_stage])
 
 
 def _first_told(since: datetime) -> Any:
@@ -113,11 +142,24 @@ def _first_told(since: datetime) -> Any:
 
 
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
-    """lot_id, factory_id of job orders refused or never answered (since then)."""
-    pairs = select(JobOrder.lot_id, JobOrder.factory_id).where(JobOrder.state.in_(("Refused", "Expired"))).distinct()
+    """lot_id, stage, factory_id of job orders refused or never answered (since then)."""
+    pairs = select(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id).distinct()
+    pairs = pairs.where(JobOrder.state.in_(("Refused", "Expired")))
     if since is not None:
         pairs = pairs.where(JobOrder.ended_at >= since)
-    return frame(session, pairs.order_by(JobOrder.lot_id, JobOrder.factory_id))
+    return frame(session, pairs.order_by(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id))
+
+
+def of_stages(session: Session) -> pd.DataFrame:
+    """Job orders of unfinished lots that are made in stages, for what lies where between the stages.
+
+    lot_id, stage, stages, factory_id, next_factory_id, made (pieces that passed inspection or left), shipped, arrived.
+    """
+    made = case((JobOrder.good_pieces > JobOrder.shipped, JobOrder.good_pieces), else_=JobOrder.shipped).label("made")
+    names = ("lot_id", "stage", "stages", "factory_id", "next_factory_id", "shipped", "arrived")
+    chosen = select(*(getattr(JobOrder, name) for name in names), made).join(Lot, Lot.lot_id == JobOrder.lot_id)
+    unfinished = chosen.where(JobOrder.stages > 1, Lot.state.in_(UNFINISHED))
+    return frame(session, unfinished.order_by(JobOrder.job_order_id))
 
 
 def expire(session: Session, now: datetime) -> int:
@@ -171,7 +213,8 @@ def apply_progress(session: Session, progress: pd.DataFrame, at: datetime, goods
         jobs = session.scalars(known.with_for_update(key_share=True)).all()
         made, moved = _count_skus(session, jobs, progress, arrived)
         defects = progress.groupby("job_order_id")["defects"].sum()
-        counted = {job.job_order_id for job in jobs if _count(job, made.get(job.job_order_id), defects, at)}
+        came = progress[progress["operation"] == RECEIVE].groupby("job_order_id")["good_pieces"].sum()
+        counted = {job.job_order_id for job in jobs if _count(job, made.get(job.job_order_id), defects, came, at)}
         changed += [job for job in jobs if job.job_order_id in counted | moved]
     session.flush()
     orders.settle(session, sorted({job.lot_id for job in changed}), at)
@@ -229,16 +272,16 @@ def _of_operation(counts: pd.Series, operation: str, index: pd.Index) -> "pd.Ser
 def _worked(progress: pd.DataFrame) -> set[str]:
     """Job orders with a scan of an operation before shipping."""
     made = progress["good_pieces"] + progress["defects"] > 0
-    return set(progress.loc[made & (progress["operation"] != SHIPPED_AT), "job_order_id"])
+    return set(progress.loc[made & ~progress["operation"].isin([RECEIVE, SHIPPED_AT]), "job_order_id"])
 
 
-def _count(job: JobOrder, made: pd.Series | None, defects: pd.Series, at: datetime) -> bool:
-    before = (job.good_pieces, job.shipped, job.defects, job.counted)
+def _count(job: JobOrder, made: pd.Series | None, defects: pd.Series, came: pd.Series, at: datetime) -> bool:
+    before = (job.good_pieces, job.shipped, job.defects, job.arrived, job.counted)
     if made is not None:
         job.good_pieces, job.shipped = int(made["good_pieces"]), int(made["shipped"])
-    job.defects = int(defects.get(job.job_order_id, 0))
+    job.defects, job.arrived = int(defects.get(job.job_order_id, 0)), int(came.get(job.job_order_id, 0))
     job.counted = job.counted or (job.ended_at is not None and job.ended_at <= at)
-    changed = before != (job.good_pieces, job.shipped, job.defects, job.counted)
+    changed = before != (job.good_pieces, job.shipped, job.defects, job.arrived, job.counted)
     if changed:
         job.at = at
     return changed

@@ -25,7 +25,14 @@ from c2m.settings import settings
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
 LOT = [c.name for c in Lot.__table__.columns if c.name not in ("shipped", "state", "at")]
-OPTIONAL = {"style_name": None, "style_code": None, "specification_url": None, "waits": ""}  # of a lot
+OPTIONAL = {  # of a lot
+    "style_name": None,
+    "style_code": None,
+    "specification_url": None,
+    "operations": None,
+    "stages": 1,
+    "waits": "",
+}
 CODES = ("sku_code", "colour_code", "size_code")  # of a SKU, the merchant's own
 TOLD = ("size", *CODES)  # of a SKU, where its catalogue says it
 PLANNING = [  # what open_lots tells of a lot's order
@@ -83,7 +90,11 @@ def record(
     named = _with(orders, {"order_code": None, "merchant_order_id": own_ids})
     order_rows = [row | fresh | {"closed_at": None} for row in rows(Order, named, ORDER)]
     upsert(session, Order, order_rows, keep=("state", "closed_at"))
-    lot_rows = [row | fresh | {"shipped": 0} for row in rows(Lot, _with(lots, OPTIONAL), LOT)]
+    in_hand = _routes_in_hand(session, lots["lot_id"])
+    lot_rows = [
+        row | fresh | {"shipped": 0} | in_hand.get(str(row["lot_id"]), {})
+        for row in rows(Lot, _with(lots, OPTIONAL), LOT)
+    ]
     upsert(session, Lot, lot_rows, keep=("state", "shipped"))
     told = _with(lot_skus, dict.fromkeys(TOLD))
     sku_rows = [row | {"shipped": 0} for row in rows(LotSku, told, ["lot_id", "sku_id", *TOLD, "quantity"])]
@@ -95,6 +106,17 @@ def record(
     _reopen(session, lots[~lots["order_id"].isin(cancelled)], at)
     session.flush()
     _settle_of_orders(session, sorted(set(orders["order_id"])), at)
+
+
+def _routes_in_hand(session: Session, lot_ids: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Operations and stages of lots that factories were told of: they stay what they were."""
+    found: dict[str, dict[str, object]] = {}
+    for some in chunks(sorted(lot_ids)):
+        told = select(JobOrder.lot_id).where(JobOrder.lot_id.in_(some))
+        chosen = select(Lot.lot_id, Lot.operations, Lot.stages).where(Lot.lot_id.in_(told), Lot.operations.is_not(None))
+        for lot_id, operations, stages in session.execute(chosen):
+            found[lot_id] = {"operations": operations, "stages": stages}
+    return found
 
 
 def _with(given: pd.DataFrame, missing: Mapping[str, Any]) -> pd.DataFrame:
@@ -178,7 +200,7 @@ def _settle_of_orders(session: Session, order_ids: Sequence[str], at: datetime) 
 def rooms() -> Select[tuple[str, str, int]]:
     """lot_id, sku_id, pieces: what is neither shipped nor asked of anyone; negative where it is more than ordered.
 
-    Where orders close by receipt, what was lost is to be made again.
+    Where orders close by receipt, what was lost is to be made again. Of lots made in stages: at the last one.
     """
     asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
     lost = JobOrderSku.lost if _close_by_receipt() else 0
@@ -186,12 +208,30 @@ def rooms() -> Select[tuple[str, str, int]]:
     taken = (
         select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(given).label("pieces"))
         .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+        .where(JobOrder.is_last)
         .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
         .subquery()
     )
     same = and_(taken.c.lot_id == LotSku.lot_id, taken.c.sku_id == LotSku.sku_id)
     left = (LotSku.quantity - func.coalesce(taken.c.pieces, 0)).label("pieces")
     return select(LotSku.lot_id, LotSku.sku_id, left).outerjoin(taken, same)
+
+
+def rooms_of_stages(session: Session, lot_ids: Sequence[str]) -> list[tuple[str, int, str, int]]:
+    """lot_id, stage, sku_id, pieces: as `rooms`, of the stages before the last."""
+    asked = case((JobOrderSku.quantity > JobOrderSku.shipped, JobOrderSku.quantity), else_=JobOrderSku.shipped)
+    given = func.sum(case((JobOrder.counted, JobOrderSku.shipped), else_=asked) - JobOrderSku.lost)
+    key = (JobOrder.lot_id, JobOrder.stage, JobOrderSku.sku_id)
+    chosen = select(*key, given).join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+    chosen = chosen.where(JobOrder.lot_id.in_(lot_ids), JobOrder.stage < JobOrder.stages).group_by(*key)
+    taken = {(lot_id, stage, sku_id): int(pieces) for lot_id, stage, sku_id, pieces in session.execute(chosen)}
+    ordered = select(LotSku.lot_id, Lot.stages, LotSku.sku_id, LotSku.quantity).join(Lot, Lot.lot_id == LotSku.lot_id)
+    ordered = ordered.where(LotSku.lot_id.in_(lot_ids), Lot.stages > 1).order_by(LotSku.lot_id, LotSku.sku_id)
+    return [
+        (lot_id, stage, sku_id, quantity - taken.get((lot_id, stage, sku_id), 0))
+        for lot_id, stages, sku_id, quantity in session.execute(ordered)
+        for stage in range(1, stages)
+    ]
 
 
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
@@ -205,7 +245,7 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """
     held = (
         select(JobOrder.lot_id, func.sum(JobOrder.to_make).label("committed"))
-        .where(JobOrder.counted.is_(False), JobOrder.state.in_(LIVE))
+        .where(JobOrder.counted.is_(False), JobOrder.state.in_(LIVE), JobOrder.is_last)
         .group_by(JobOrder.lot_id)
         .subquery()
     )
@@ -410,7 +450,7 @@ def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
     total = (
         select(JobOrder.lot_id, JobOrderSku.sku_id, *sums)
         .join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
-        .where(JobOrder.lot_id.in_(lot_ids))
+        .where(JobOrder.lot_id.in_(lot_ids), JobOrder.is_last)
         .group_by(JobOrder.lot_id, JobOrderSku.sku_id)
         .subquery()
     )

@@ -21,7 +21,7 @@ from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation, PlanHold
 POLICY = "policy"  # who releases a plan that is within the limits of the release policy
 REPLANNING = "a run that replaces it"  # who rejects a plan that a form asks to be made anew
 ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
-OPTIONAL = ["place", "price", "currency"]
+OPTIONAL = {"stage": 1, "next_factory_id": None, "place": None, "price": None, "currency": None}
 
 
 def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha256: str, limits: str) -> str:
@@ -52,7 +52,8 @@ def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha25
 class ProposedPlan:
     """A solved and verified plan. allocation: ALLOCATION; quantity in good pieces still to be shipped.
 
-    OPTIONAL columns: the place of a pair in its factory's order of work (1 first), the factory's price per piece.
+    OPTIONAL columns: the stage and where its pieces go, the place of a pair in its factory's order of work (1 first),
+    the factory's price per piece.
     """
 
     business_date: date
@@ -288,8 +289,8 @@ def rejected_alike(session: Session, plan_id: str) -> Decision | None:
     return next((made for made in session.scalars(of_day) if _places(session, made.plan_id) == mine), None)
 
 
-def _places(session: Session, plan_id: str) -> set[tuple[str, str, int]]:
-    columns = (PlanAllocation.lot_id, PlanAllocation.factory_id, PlanAllocation.quantity)
+def _places(session: Session, plan_id: str) -> set[tuple[str, int, str, int]]:
+    columns = (PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id, PlanAllocation.quantity)
     return set(session.execute(select(*columns).where(PlanAllocation.plan_id == plan_id)).tuples())
 
 
@@ -310,6 +311,7 @@ def next_round(session: Session, business_date: date) -> int | None:
 
 
 def _row(plan: ProposedPlan) -> Plan:
+    key = [name for name in ("lot_id", "stage") if name in plan.allocation]
     return Plan(
         plan_id=plan.plan_id,
         business_date=plan.business_date,
@@ -319,7 +321,7 @@ def _row(plan: ProposedPlan) -> Plan:
         bound=plan.bound,
         gap=plan.gap,
         status=plan.status,
-        split_orders=int((plan.allocation.groupby("lot_id").size() > 1).sum()),
+        split_orders=int((plan.allocation.groupby(key).size() > 1).groupby("lot_id").any().sum()),
         unmet_pieces=plan.unmet_pieces,
         instance_sha256=plan.instance_sha256,
         model_version=plan.model_version,
@@ -329,7 +331,7 @@ def _row(plan: ProposedPlan) -> Plan:
 
 
 def _allocated_twice(allocation: pd.DataFrame) -> Iterator[str]:
-    for row in allocation[allocation.duplicated(["lot_id", "factory_id"])].itertuples():
+    for row in allocation[allocation.duplicated(["lot_id", "stage", "factory_id"])].itertuples():
         yield f"lot {row.lot_id} at factory {row.factory_id}: allocated twice"
 
 
@@ -339,9 +341,9 @@ def _without_pieces(allocation: pd.DataFrame) -> Iterator[str]:
 
 
 def _pairs(allocation: pd.DataFrame) -> list[dict[str, object]]:
-    if faults := [*_allocated_twice(allocation), *_without_pieces(allocation)]:
+    described = allocation.assign(**{name: value for name, value in OPTIONAL.items() if name not in allocation})
+    if faults := [*_allocated_twice(described), *_without_pieces(described)]:
         raise InputError("allocation-broken", faults)
-    described = allocation.assign(**{name: None for name in OPTIONAL if name not in allocation})
     return rows(PlanAllocation, described, [*ALLOCATION, *OPTIONAL])
 
 
@@ -386,7 +388,8 @@ def release(
     if plan.state != "proposed":
         raise _not_open(plan)
     chosen = select(PlanAllocation).where(PlanAllocation.plan_id == plan_id)
-    pairs = session.scalars(chosen.order_by(PlanAllocation.lot_id, PlanAllocation.factory_id)).all()
+    by = (PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id)
+    pairs = session.scalars(chosen.order_by(*by)).all()
     if unknown := sorted(set(without) - {pair.lot_id for pair in pairs}):
         raise InputError("unknown-lot", [f"lot {lot_id} is not in plan {plan_id}: name its lots" for lot_id in unknown])
     session.execute(update(Plan).where(Plan.state == "released").values(state="superseded"))

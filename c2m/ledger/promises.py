@@ -53,7 +53,8 @@ def make(session: Session, at: datetime) -> int:
     """Makes the promises of the released plan whose orders are covered by accepted job orders; returns how many."""
     agreed = and_(JobOrder.state.in_(LIVE), JobOrder.accepted.is_(True))
     taken = case((agreed, JobOrder.quantity), else_=JobOrder.shipped)
-    by_lot = select(JobOrder.lot_id, func.sum(taken).label("pieces")).group_by(JobOrder.lot_id).subquery()
+    last = select(JobOrder.lot_id, func.sum(taken).label("pieces")).where(JobOrder.is_last)
+    by_lot = last.group_by(JobOrder.lot_id).subquery()
     short = (
         select(Lot.order_id)
         .outerjoin(by_lot, by_lot.c.lot_id == Lot.lot_id)

@@ -104,6 +104,8 @@ class Lot(Base):
     """One style-colour of one order: the planning unit. waits: why it cannot be planned now; '' where it can.
 
     style_code: the merchant's own number of the style; none where there is none, or not one for all of its SKUs.
+    operations: JSON by name, in their order, of craft, sam_minutes and stage; none where the five minutes say it all.
+    stages: after one another, in which it is made, each at a factory of its own.
     """
 
     __tablename__ = "lots"
@@ -127,6 +129,8 @@ class Lot(Base):
     sam_inspect_minutes: Mapped[float]
     sam_pack_minutes: Mapped[float]
     sam_minutes: Mapped[float]
+    operations: Mapped[str | None] = mapped_column(Text)
+    stages: Mapped[int] = mapped_column(default=1, server_default="1")
     shipped: Mapped[Sum]
     waits: Mapped[LongText] = mapped_column(default="", server_default="")
     state: Mapped[states.OrderState] = mapped_column(index=True)
@@ -250,12 +254,15 @@ class PlanAllocation(Base):
     """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released.
 
     place: in the order in which the plan has the factory work, 1 first; price: of the factory, per piece.
+    next_factory_id: where the pieces of a stage before the last go.
     """
 
     __tablename__ = "plan_allocations"
     plan_id: Mapped[Key] = mapped_column(ForeignKey("plans.plan_id"))
     lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
+    stage: Mapped[int] = mapped_column(primary_key=True, default=1, server_default="1")
     factory_id: Mapped[Key]
+    next_factory_id: Mapped[Id | None]
     quantity: Mapped[int]
     start_on: Mapped[date]
     finish_on: Mapped[date]
@@ -333,6 +340,8 @@ class JobOrder(Base):
     asked_pieces: what was last asked of it once the merchant wanted less; none where that never was.
     made_pieces: what the factory then said that it has made and will deliver. cut_accepted: its answer, none before.
     begun_at: when work on it began, by the factory's word; none before, and where that was never said.
+    stage, stages: which stage of its lot it is, of how many; next_factory_id: where its pieces go from there, none from
+    the last. arrived: pieces of the stage before that its factory has received by scan.
     """
 
     __tablename__ = "job_orders"
@@ -347,6 +356,10 @@ class JobOrder(Base):
     order_id: Mapped[Id] = mapped_column(ForeignKey("orders.order_id"))
     merchant_id: Mapped[Id]
     factory_id: Mapped[Id]
+    stage: Mapped[int] = mapped_column(default=1, server_default="1")
+    stages: Mapped[int] = mapped_column(default=1, server_default="1")
+    next_factory_id: Mapped[Id | None]
+    arrived: Mapped[Sum] = mapped_column(default=0, server_default="0")
     attempt: Mapped[int]
     revision: Mapped[int]
     quantity: Mapped[int]
@@ -378,6 +391,11 @@ class JobOrder(Base):
     def has_begun(self) -> bool:
         """Whether work on it began, by the factory's word."""
         return self.begun_at is not None or self.state in states.BEGUN
+
+    @hybrid_property
+    def is_last(self) -> bool:
+        """Whether its pieces go to the merchant: it is the last stage of its lot."""
+        return self.stage == self.stages
 
     @hybrid_property
     def to_make(self) -> int:

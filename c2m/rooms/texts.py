@@ -28,7 +28,10 @@ def catalogue(code: str) -> dict[str, str]:
 
 
 def text(code: str, key: str, **filled: object) -> str:
-    """A text in a language."""
+    """A text in a language; an operation that a style's routing names is called what it is named there."""
+    page, _, what = key.partition(".")
+    if page in ("operation", "stage") and key not in catalogue(code):
+        return what
     return catalogue(code)[key].format(**filled)
 
 

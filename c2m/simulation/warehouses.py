@@ -33,6 +33,7 @@ _SOURCES = {  # of the query below
 _SHIPPED = """
     WITH jobs AS (
         SELECT DISTINCT job_order_id, order_id, merchant_id, factory_id FROM {jobs}
+        WHERE coalesce(stage, 1) = coalesce(stages, 1)
     ), transit AS (
         SELECT order_id, factory_id, max(transit_days) AS days FROM {transit} GROUP BY ALL
     ), zones AS (

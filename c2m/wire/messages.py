@@ -14,6 +14,12 @@ This file is the contract; every limit below is part of it. The rules of the con
 * A factory that understands all fields says `version: 2` in its status, over HTTP at its registration. Who says nothing
   gets messages of version 1: without `rank`, `items`, `style_name`, `crafts`, `price`, `currency`, `specification_url`,
   `order_code`, `style_code`, and no work that needs a craft, which those messages could not tell.
+* A lot may be made in stages, one factory after another: `stage` of `stages`, and `next_factory_id`, to whom the pieces
+  go from this one. Absent: the lot is made whole. A factory that receives pieces of the stage before scans them with
+  operation `receive` on its own job order; `start` comes once so many have arrived as it is to make. Every stage ends
+  with `inspect`, past which a piece is good, and `ship`, by which it leaves. A `store` that differs from what is agreed
+  in `next_factory_id` alone (or in that and `rank`, and revision + 1) is answered as one of the rank is, and is taken
+  also after work has begun.
 * `cancel` is confirmed by state Aborted, also by a factory that does not know the job order. A `store` that comes after
   its cancel is refused.
 * A message is sent again, with the same id and the same bytes, until it is answered; a factory that has answered it
@@ -64,8 +70,8 @@ STATUS = "c2m.status"
 
 REMEMBERED_S = 5  # see above: what a factory sends again after a lost connection
 
-Operation = Literal["cut", "sew", "finish", "inspect", "pack", "ship"]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+OPERATIONS = ("cut", "sew", "finish", "inspect", "pack", "ship")  # of version 1, and of styles without a routing
+RECEIVE, INSPECT, SHIP = "receive", "inspect", "ship"  # pieces come, are good, and leave
 Kind = Literal["job-orders", "job-responses", "scans", "status"]
 KIND_OF_TYPE: dict[str, Kind] = {
     STORE: "job-orders",
@@ -79,6 +85,7 @@ FactoryState = Literal["NotAllowedToStart", "AllowedToStart", "Running", "Interr
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+Operation = Id  # of OPERATIONS, or by the name that the style's routing gives it
 # No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -157,6 +164,9 @@ class JobOrder(_Data):
     )
     order_code: Code | None = None
     style_code: Code | None = None
+    stage: Annotated[int, Field(ge=1, le=20)] | None = None
+    stages: Annotated[int, Field(ge=2, le=20)] | None = None
+    next_factory_id: Id | None = None
 
     @model_validator(mode="after")
     def _skus_make_the_quantity(self) -> "JobOrder":
@@ -169,17 +179,34 @@ class JobOrder(_Data):
             raise ValueError("price and currency: one stands without the other, expected both or neither")
         return self
 
+    @model_validator(mode="after")
+    def _stages_follow_each_other(self) -> "JobOrder":
+        number, last = self.stage or 0, self.stages or 0
+        if number > last or (number == 0) != (last == 0):
+            raise ValueError(f"stage {self.stage} of {self.stages}, expected one of them, or neither")
+        if (self.next_factory_id is not None) != (number < last):
+            raise ValueError("next_factory_id stands with every stage but the last, and with no other")
+        return self
+
     def of_version(self, version: int) -> "JobOrder":
         """What a factory of this version is told of it."""
         return self if version >= VERSION else self.model_copy(update=dict.fromkeys(ADDED))
 
     def is_ranked_anew(self, agreed: "JobOrder") -> bool:
         """Whether it differs from what is agreed in its rank alone."""
-        return self.model_copy(update={"rank": agreed.rank, "revision": agreed.revision}) == agreed
+        return self._as_in(agreed, "rank")
+
+    def is_sent_elsewhere(self, agreed: "JobOrder") -> bool:
+        """Whether it differs from what is agreed in where its pieces go, and at most in its rank too."""
+        return self.next_factory_id != agreed.next_factory_id and self._as_in(agreed, "rank", "next_factory_id")
+
+    def _as_in(self, agreed: "JobOrder", *names: str) -> bool:
+        same = {name: getattr(agreed, name) for name in (*names, "revision")}
+        return self.model_copy(update=same) == agreed
 
 
-_CODES = ("order_code", "style_code")
-ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url", *_CODES)  # by version 2
+_CODES, _STAGES = ("order_code", "style_code"), ("stage", "stages", "next_factory_id")
+ADDED = ("rank", "items", "style_name", "crafts", "price", "currency", "specification_url", *_CODES, *_STAGES)  # by 2
 
 
 class Start(_Data):

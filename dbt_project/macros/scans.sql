@@ -218,7 +218,9 @@ received_at, scanned_at, quantity, defects, job_order_id, sku_id, operation, lin
 
 {# Standard minutes per piece of an operation; shipping has none. #}
 {% macro sam_minutes(operation, lot) -%}
-case {{ operation }}
+case if({{ lot }}.operations is null, {{ operation }}, 'routed')
+    when 'routed'
+        then coalesce(cast({{ lot }}.operations ->> ('/' || {{ operation }} || '/sam_minutes') as double), 0)
     when 'cut' then {{ lot }}.sam_cut_minutes
     when 'sew' then {{ lot }}.sam_sew_minutes
     when 'finish' then {{ lot }}.sam_finish_minutes

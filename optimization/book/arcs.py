@@ -13,16 +13,12 @@ from numpy.typing import NDArray
 from c2m.settings import AssumedRates
 from optimization.book.factory_record import failures, order_caps, scored
 from optimization.book.promised_dates import slack_days
+from optimization.routing.distances import distances_km, transit_days
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-EARTH_RADIUS_KM = 6371.0
-# Door to door by road with one driver, rests and loading included; a container ship makes about the same.
-TRANSIT_KM_PER_DAY = 500.0
-# Distance assumed where the merchant has named no destination; the same for every factory, so that it favours none.
-ASSUMED_KM = 500.0
 # From this willingness on a factory takes the whole of a lot, however small.
 WILLING = 0.5
 
@@ -116,7 +112,7 @@ def offers(
     skill = skill_efficiency(lots, factories, capabilities)
     pace = np.nan_to_num(skill, nan=1.0) * _numbers(factories, "efficiency_factor", 1.0)
     minutes = _column(lots["sam_minutes"]) / pace / _yields(lots, factories, scores)
-    freight = rates.freight_share_per_km * _distances_km(lots, factories) * _column(lots["unit_cost_basis"])
+    freight = rates.freight_share_per_km * distances_km(lots, factories) * _column(lots["unit_cost_basis"])
     min_lot = _min_lots(lots, factories)
     max_lot = order_caps(lots, factories, scores)
     active = (factories["status"] == "active").to_numpy(dtype=bool)
@@ -130,12 +126,6 @@ def offers(
         max_lot=max_lot,
         transit_days=transit_days(lots, factories),
     )
-
-
-def transit_days(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
-    """(L, F) days from the last piece to the destination: handling, then by road."""
-    road = np.ceil(_distances_km(lots, factories) / TRANSIT_KM_PER_DAY).astype(np.int64)
-    return np.asarray(factories["handling_days"].to_numpy(dtype=np.int64) + road)
 
 
 def order_pairs(lots: pd.DataFrame, pieces: Floats) -> Ints:
@@ -232,20 +222,6 @@ def _yields(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -
     """(L, F) good pieces per piece begun: of the category where it is scored, else of the factory."""
     by_category = scored(lots, factories, scores, "yield_rate")
     return np.where(np.isnan(by_category), _numbers(factories, "yield_rate", 1.0), by_category)
-
-
-def _distances_km(lots: pd.DataFrame, factories: pd.DataFrame) -> Floats:
-    """(L, F) great-circle distance from factory to destination (haversine)."""
-    to_latitude, to_longitude = (
-        np.radians(_column(lots[f"destination_{axis}"].astype(float))) for axis in ["latitude", "longitude"]
-    )
-    latitude, longitude = (np.radians(factories[axis].to_numpy(dtype=float)) for axis in ["latitude", "longitude"])
-    chord = (
-        np.sin((to_latitude - latitude) / 2) ** 2
-        + np.cos(latitude) * np.cos(to_latitude) * np.sin((to_longitude - longitude) / 2) ** 2
-    )
-    km: Floats = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(chord, 1)))
-    return np.where(np.isnan(km), ASSUMED_KM, km)
 
 
 def _column(values: "pd.Series[float]") -> Floats:

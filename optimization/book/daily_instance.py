@@ -16,7 +16,7 @@ from c2m.domain.promises import Correction
 from c2m.ledger.states import STARTED
 from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
-from optimization.book.arcs import arcs, transit_days
+from optimization.book.arcs import arcs
 from optimization.book.currencies import plan_currency
 from optimization.book.factory_record import exposed, exposures
 from optimization.book.identity import NOTHING, with_ledger_ids
@@ -28,7 +28,9 @@ from optimization.book.queue import WORK
 from optimization.book.under_way import under_way
 from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan
+from optimization.contract.plan import PAIR, Plan, at_last_stage, key_of, pair_key
+from optimization.routing.distances import transit_days
+from optimization.routing.stage_lots import NO_STAGES, legs, minutes_of_stages, staged_book
 
 Floats = NDArray[np.float64]
 
@@ -97,6 +99,7 @@ def build_instance(
     scores: pd.DataFrame,
     policy: PlanPolicy,
     business_date: date,
+    of_stages: pd.DataFrame = NO_STAGES,
 ) -> Instance | None:
     """The instance of the day after `business_date`; None where there is nothing to plan.
 
@@ -124,6 +127,8 @@ def build_instance(
         Horizon, rates and limits of the plan.
     business_date
         The day before the first that can be planned.
+    of_stages
+        Job orders of lots that are made in stages (`ledger.job_orders.of_stages`); empty: none.
 
     Returns
     -------
@@ -133,6 +138,9 @@ def build_instance(
     day_1 = first_working_day(calendar, business_date)
     currency = plan_currency(factories) or lots["currency"].min()
     lots = lots[(lots["currency"] == currency) | lots["lot_id"].isin(live["lot_id"])]
+    staged = staged_book(lots, of_stages, factories)
+    live, refusals = staged.flat(live), staged.flat(refusals)
+    lots = staged.stages_of(lots, live)
     held = _held(live, lots)
     lots = _to_plan(lots, held)
     if day_1 is None or lots.empty:
@@ -166,6 +174,7 @@ def build_instance(
         "factories": factories.loc[used, ["factory_id", "engagement_cost"]],
         "incumbent": incumbents,
     }
+    tables = staged.as_contract(tables, factories, policy.rates)
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
 
 
@@ -243,10 +252,10 @@ def promised_dates(
         found[f"{name}_on"] = dates(found[f"{name}_day"], instance.day_1)
     asked, placed = (
         found["order_id"].map(frame.groupby(frame["lot_id"].map(of["order_id"]))["quantity"].sum())
-        for frame in (instance.orders, plan.allocation)
+        for frame in (instance.orders, at_last_stage(instance, plan.allocation))
     )
-    found["unplaced"] = asked - placed
-    makers = work[[*_MAKER, "transit_days"]].drop_duplicates(_MAKER)
+    found["unplaced"] = asked - placed.fillna(0).astype(asked.dtype)
+    makers = at_last_stage(instance, work)[[*_MAKER, "transit_days"]].drop_duplicates(_MAKER)
     dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
     return found[dated], makers, order
 
@@ -264,10 +273,11 @@ def order_of_work(
     work["due_day"] = work["due_day"].where(knows_rank, due_days(work, place))
     work["place"] = place.where(knows_rank, work["due_day"])
     # Of a pair what is new or waits counts: what has begun is in the lines.
-    order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(PAIR)
+    key = key_of(work)
+    order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(key)
     order = order.sort_values(["factory_id", "place"], ignore_index=True)
     order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
-    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*PAIR, "place", "due_day"]]
+    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", "due_day"]]
 
 
 def standing_work(
@@ -286,6 +296,9 @@ def standing_work(
     told_on = _days(lots["promised_on"], day_1).to_numpy()[row]
     transit = transit_days(lots, factories)[row, column]
     work["transit_days"], work["told_by"] = transit, told_on - transit
+    if instance.staged:  # what goes to another stage has no date of its own: the last stage has that of the order
+        earlier = ~work.index.isin(at_last_stage(instance, work).index)
+        work["transit_days"], work["told_by"] = work["transit_days"].mask(earlier, 0), work["told_by"].mask(earlier)
     work["order_id"] = lots["order_id"].to_numpy()[row]
     return work
 
@@ -296,9 +309,11 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     What live job orders make stays theirs, with the days that they were told; what the plan adds to a pair is a job
     order of its own, which comes after them.
     """
-    span = plan.schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
-    pairs = plan.allocation.merge(span, on=PAIR).merge(instance.arcs, on=PAIR).merge(places(plan.schedule), on=PAIR)
-    held = live.rename(columns={"quantity": "agreed"}).merge(pairs, on=PAIR)
+    key = pair_key(instance)
+    span = plan.schedule.groupby(key, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
+    pairs = plan.allocation.merge(span, on=key).merge(legs(instance, plan), on=key)
+    pairs = pairs.merge(places(plan.schedule), on=key)
+    held = live.rename(columns={"quantity": "agreed"}).merge(pairs, on=key)
     held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
     held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
     for name, day in (("first", "start_on"), ("due_day", "due_on"), ("begun_day", "begun_on")):
@@ -310,8 +325,8 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
     so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
     held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
-    covered = held.groupby(PAIR)["remaining"].sum().rename("covered")
-    fresh = pairs.join(covered, on=PAIR)
+    covered = held.groupby(key)["remaining"].sum().rename("covered")
+    fresh = pairs.join(covered, on=key)
     fresh["pieces"] = fresh["quantity"] - fresh["covered"].fillna(0)
     fresh = fresh.assign(
         begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
@@ -320,7 +335,7 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
-    return work.rename(columns={"pieces": "quantity"})[["lot_id", "planned_day", *WORK]]
+    return work.rename(columns={"pieces": "quantity"})[[*key[:-1], "planned_day", *WORK]]
 
 
 def told_work(
@@ -328,6 +343,8 @@ def told_work(
 ) -> pd.DataFrame:
     """What factories were told of as `later_work.TOLD`; a factory's minutes of a standard one are those of its arcs."""
     arcs = instance.arcs.merge(lots[["lot_id", "sam_minutes"]], on="lot_id")
+    if instance.staged:
+        arcs["sam_minutes"] = minutes_of_stages(arcs, lots)
     pace = (arcs["minutes_per_piece"] / arcs["sam_minutes"]).groupby(arcs["factory_id"]).mean()
     setup = factories.set_index("factory_id")["setup_minutes"].astype(float)
     run = told["quantity"] * told["standard_minutes"] * told["factory_id"].map(pace).fillna(pace.mean())

@@ -9,13 +9,17 @@ from c2m.markdown import plain
 from c2m.settings import ReleasePolicy
 from optimization.book.currencies import rates_to
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR
+from optimization.contract.plan import key_of, pair_key
 
-_DATED = [*PAIR, "quantity", "start_on", "finish_on", "place"]
+_DATED = ["quantity", "start_on", "finish_on", "place"]
 
 
 def dated_allocation(
-    instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, order: pd.DataFrame | None = None
+    instance: Instance,
+    allocation: pd.DataFrame,
+    schedule: pd.DataFrame,
+    order: pd.DataFrame | None = None,
+    legs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The allocation by lot and factory with its dates and its place in the factory's order of work.
 
@@ -29,6 +33,8 @@ def dated_allocation(
         lot_id, factory_id, day, setup_minutes, run_minutes.
     order
         Of work, with the due days of what is new (`daily_instance.promised_dates`); None: that of the schedule.
+    legs
+        Where lots have stages: the arcs with the days to where each stage's pieces go (`routing.stage_lots.legs`).
 
     Returns
     -------
@@ -43,17 +49,19 @@ def dated_allocation(
     """
     if instance.day_1 is None:
         raise ValueError("dated_allocation: the instance has no day_1, so its days have no dates")
-    span = schedule.groupby(PAIR, as_index=False).agg(first=("day", "min"), last=("day", "max"))
-    rows = allocation.merge(span, on=PAIR).merge(instance.arcs[[*PAIR, "transit_days"]], on=PAIR)
+    key = pair_key(instance)
+    span = schedule.groupby(key, as_index=False).agg(first=("day", "min"), last=("day", "max"))
+    arcs = instance.arcs if legs is None else legs
+    rows = allocation.merge(span, on=key).merge(arcs[[*key, "transit_days"]], on=key)
     rows["arrives"] = rows["last"] + rows["transit_days"]
     if order is None:
-        rows = rows.merge(places(schedule), on=PAIR)
+        rows = rows.merge(places(schedule), on=key)
     else:
-        rows = rows.merge(order, on=PAIR)
+        rows = rows.merge(order, on=key)
         rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["arrives"], instance.day_1)
-    return rows[_DATED]
+    return rows[[*key, *_DATED]]
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
@@ -75,13 +83,14 @@ def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rat
     pd.DataFrame
         The same rows with price (per piece, to four places) and the factory's currency.
     """
-    charges = instance.arcs[[*PAIR, "minutes_per_piece", "setup_cost"]]
-    rows = dated.merge(charges, on=PAIR).merge(factories[["factory_id", "minute_cost", "currency"]])
+    key = pair_key(instance)
+    charges = instance.arcs[[*key, "minutes_per_piece", "setup_cost"]]
+    rows = dated.merge(charges, on=key).merge(factories[["factory_id", "minute_cost", "currency"]])
     setup = rows["setup_cost"] / rows["quantity"]
     if instance.currency is not None:
         setup *= rates_to(rows["currency"], pd.Series(instance.currency, rows.index), rates).fillna(1.0)
     price = (rows["minute_cost"].astype(float) * rows["minutes_per_piece"] + setup).round(4)
-    return rows[_DATED].assign(price=price, currency=rows["currency"])
+    return rows[[*key, *_DATED]].assign(price=price, currency=rows["currency"])
 
 
 def places(schedule: pd.DataFrame) -> pd.DataFrame:
@@ -91,9 +100,10 @@ def places(schedule: pd.DataFrame) -> pd.DataFrame:
     schedule, which cuts them up by days.
     """
     # A factory works by day, and on a day first at what ends the soonest.
-    ends = schedule.assign(ends=schedule.groupby(PAIR)["day"].transform("max"))
-    ends = ends.sort_values(["factory_id", "day", "ends", "lot_id"]).drop_duplicates(PAIR, keep="last")
-    return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*PAIR, "place"]]
+    key = key_of(schedule)
+    ends = schedule.assign(ends=schedule.groupby(key)["day"].transform("max"))
+    ends = ends.sort_values(["factory_id", "day", "ends", *key[:-1]]).drop_duplicates(key, keep="last")
+    return ends.assign(place=ends.groupby("factory_id").cumcount() + 1)[[*key, "place"]]
 
 
 def lot_names(labels: pd.DataFrame) -> dict[str, str]:
@@ -109,7 +119,7 @@ def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
 
 def taken_share(instance: Instance, allocation: pd.DataFrame) -> float:
     """Pieces that the plan takes away from incumbents, as a share of their pieces."""
-    held = instance.incumbent.merge(allocation, on=PAIR, how="left", suffixes=("_held", ""))
+    held = instance.incumbent.merge(allocation, on=pair_key(instance), how="left", suffixes=("_held", ""))
     total = held["quantity_held"].sum()
     return float((held["quantity_held"] - held["quantity"].fillna(0)).clip(lower=0).sum() / total) if total else 0.0
 

@@ -30,7 +30,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
@@ -274,6 +274,16 @@ def write(instance: Instance, folder: Path) -> None:
             (folder / f"{name}.csv").unlink(missing_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
+
+
+def whole_lots(instance: Instance) -> Instance:
+    """The instance of its lots that are made in one stage and share no setup, with what they commit of it."""
+    staged = instance.stages.loc[instance.stages["stage"] > 1, "lot_id"]
+    left_out = {*staged, *instance.pools["lot_id"]}
+    kept = {name: getattr(instance, name) for name in ("orders", "arcs", "incumbent")}
+    kept = {name: table[~table["lot_id"].isin(left_out)].reset_index(drop=True) for name, table in kept.items()}
+    kept = {name: table.drop(columns="stage", errors="ignore") for name, table in kept.items()}
+    return replace(instance, **kept, **{name: getattr(instance, name).iloc[:0] for name in JOINT})
 
 
 def rows(table: pd.DataFrame) -> Iterator[Any]:

@@ -92,10 +92,17 @@ def search_log(report: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Size:
-    """How large a plan is: what is asked for, what of it is placed, and over how many factories."""
+    """How large a plan is: what is asked for, what of it is placed, and over how many factories.
+
+    Of lots that are made in stages pieces count at the last one, and so does how many factories share a lot.
+    """
 
     instance: Instance
     allocation: pd.DataFrame
+
+    @property
+    def _last(self) -> pd.DataFrame:
+        return at_last_stage(self.instance, self.allocation)
 
     @property
     def lots(self) -> int:
@@ -110,7 +117,7 @@ class Size:
     @property
     def placed_pieces(self) -> int:
         """Pieces that have a factory."""
-        return int(self.allocation["quantity"].sum())
+        return int(self._last["quantity"].sum())
 
     @property
     def factories(self) -> int:
@@ -120,12 +127,12 @@ class Size:
     @property
     def split_lots(self) -> int:
         """Lots that several factories share."""
-        return int((self.allocation["lot_id"].value_counts() > 1).sum())
+        return int((self._last["lot_id"].value_counts() > 1).sum())
 
     @property
     def most_factories(self) -> int:
         """The most factories that share one lot."""
-        return int(self.allocation["lot_id"].value_counts().max()) if len(self.allocation) else 0
+        return int(self._last["lot_id"].value_counts().max()) if len(self.allocation) else 0
 
 
 def read_plan(folder: Path) -> Plan:
@@ -146,6 +153,11 @@ def empty_frame(name: str) -> pd.DataFrame:
 def pair_key(instance: Instance) -> list[str]:
     """The columns that tell one pair from another."""
     return STAGED_PAIR if instance.staged else PAIR
+
+
+def key_of(table: pd.DataFrame) -> list[str]:
+    """The same, of an allocation, a schedule or what follows from them."""
+    return STAGED_PAIR if "stage" in table else PAIR
 
 
 def at_last_stage(instance: Instance, table: pd.DataFrame) -> pd.DataFrame:

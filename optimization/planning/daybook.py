@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan, cost_parts
+from optimization.contract.instances import Instance, whole_lots
+from optimization.contract.plan import Plan, cost_parts, empty_frame, pair_key
 from optimization.engines.first.rule import greedy
 
 
 def day_book(first: Instance, last: Instance) -> Instance:
     """The last round's instance with the commitments that the first round met, as far as they still stand."""
-    if first.sha256 == last.sha256:
+    if first.sha256 == last.sha256 or first.staged != last.staged:
         return last
-    held = last.incumbent[[*PAIR, "quantity", "setup_done"]]
-    rows = first.incumbent.merge(held, on=PAIR, how="left", suffixes=("", "_now")).merge(last.arcs[PAIR], on=PAIR)
+    key = pair_key(last)
+    held = last.incumbent[[*key, "quantity", "setup_done"]]
+    rows = first.incumbent.merge(held, on=key, how="left", suffixes=("", "_now")).merge(last.arcs[key], on=key)
     # Frozen work shrinks by what was made of it; what was not frozen the day may have moved itself, at its own cost.
     standing = np.minimum(rows["quantity"], rows["quantity_now"].fillna(0)).astype(np.int64)
     rows["quantity"] = rows["quantity"].where(~rows["frozen"], standing)
@@ -77,6 +78,18 @@ def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
         The rule cannot place the frozen work.
     """
     book = day_book(first, last)
-    cost = cost_parts(book, plan.allocation, plan.schedule)
+    cost = cost_parts(book, plan.allocation, plan.schedule, plan.moves)
     priced = replace(plan, report=plan.report | {"cost": cost, "objective": sum(cost.values())})
-    return Day(book, priced, greedy(book))
+    return Day(book, priced, _by_rule(book))
+
+
+def _by_rule(book: Instance) -> Plan:
+    """The common rule, which places whole lots alone: those that are made in stages, or share setups, it leaves."""
+    if not book.joint:
+        return greedy(book)
+    whole = whole_lots(book)
+    rule = greedy(whole)
+    key = {"stage": 1} if book.staged else {}
+    allocation, schedule = rule.allocation.assign(**key), rule.schedule.assign(**key)
+    cost = cost_parts(book, allocation, schedule, empty_frame("moves") if book.staged else None)
+    return Plan(allocation, schedule, rule.report | {"cost": cost, "objective": sum(cost.values())})

@@ -14,11 +14,11 @@ import pandas as pd
 from c2m.domain.quotes import Asked, Needs
 from c2m.errors import InputError
 from c2m.settings import PlanPolicy
-from optimization.book.arcs import transit_days
 from optimization.book.daily_instance import DESTINATION, build_instance, named
 from optimization.book.lots import SAM, make_lots
 from optimization.contract.instances import Instance
 from optimization.promising.room import Room
+from optimization.routing.distances import transit_days
 
 QUOTED = "quoted"  # order_id of what is asked for
 STYLE = "as-described"  # of what no catalogue has

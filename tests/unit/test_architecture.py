@@ -44,6 +44,7 @@ FLOORS = {
     "optimization": (
         "contract",
         "verification",
+        "routing",
         "book",
         "statement",
         "stages",

@@ -97,7 +97,7 @@ def test_extensions_of_the_envelope_are_allowed_but_unknown_data_is_not() -> Non
         ({"accept_by": "2026-01-05T12:00:00"}, "data.accept_by: Input should have timezone info"),
         ({"accept_by": "9999-12-31T23:59:59-12:00"}, "data.accept_by: Input should be less than 2200"),
         ({"accept_by": 1767225600}, "data.accept_by"),
-        ({"operations": [{"name": "dye", "sam_minutes": 1}]}, "data.operations.0.name"),
+        ({"operations": [{"name": "dye it", "sam_minutes": 1}]}, "data.operations.0.name"),
         ({"operations": [{"name": "cut", "sam_minutes": -1}]}, "data.operations.0.sam_minutes"),
         ({"category": "a\x00b"}, "data.category"),
         ({"x\x00y": 1}, "data.x y: Extra inputs"),

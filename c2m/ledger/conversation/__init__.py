@@ -1,3 +1,3 @@
 """What is said between platform and factories, and what each word does to the ledger."""
 
-__all__ = ["changes", "dispatch", "inbox", "letters", "outbox", "ranks", "responses"]
+__all__ = ["changes", "dispatch", "inbox", "leave", "letters", "outbox", "ranks", "responses"]

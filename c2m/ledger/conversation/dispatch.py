@@ -17,6 +17,7 @@ from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
 from c2m.domain.apportion import apportion
+from c2m.domain.operations import Operation, crafts_of, operations_of
 from c2m.ids import derive_id
 from c2m.ledger import orders, status
 from c2m.ledger.conversation import outbox
@@ -29,10 +30,10 @@ from c2m.settings import settings
 from c2m.wire import messages
 from c2m.wire.messages import CANCEL, OPERATIONS, STORE, VERSION, Cancel, Destination, Item, RoutingStep
 
-Pair = tuple[str, str]  # lot_id, factory_id
+Pair = tuple[str, int, str]  # lot_id, stage, factory_id
 Pieces = dict[str, int]  # by sku_id
-Turn = tuple[bool, int, date, str]  # see `_in_plan`
-_BEFORE_ALL: Turn = (False, 0, date.min, "")
+Turn = tuple[bool, int, date, str, int]  # see `_in_plan`
+_BEFORE_ALL: Turn = (False, 0, date.min, "", 0)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PICTURES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}  # of control characters, such as U+2409 of tab
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -59,15 +60,15 @@ class _Desk:
     at: datetime
     lots: dict[str, Lot] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    rooms: dict[str, Pieces] = field(default_factory=dict)  # per lot: pieces that nobody is to deliver yet
+    rooms: dict[tuple[str, int], Pieces] = field(default_factory=dict)  # per lot and stage: nobody's yet
     skus: dict[str, Pieces] = field(default_factory=dict)  # per live job order
-    attempts: dict[Pair, int] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], int] = field(default_factory=dict)  # per lot and factory
     cancelling: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)  # of the messages, by factory that has said it
     words: dict[str, dict[str, dict[str, str | None]]] = field(default_factory=dict)  # TOLD, per lot, by sku_id
     ranks: dict[Pair, int | None] = field(default_factory=dict)
-    ranked_anew: list[tuple[JobOrder, PlanAllocation]] = field(default_factory=list)
+    told_anew: list[tuple[JobOrder, PlanAllocation]] = field(default_factory=list)  # rank, or where pieces go
     turns: dict[str, Turn] = field(default_factory=dict)  # per job order that is written to
     new: list[JobOrder] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
@@ -79,7 +80,7 @@ class _Desk:
 def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozenset[str], at: datetime) -> Dispatched:
     """Brings the job orders in line with the allocation; lots in `without` are left as they are."""
     live = _live(session, sorted({pair.plan_id for pair in pairs}))
-    wanted = {(pair.lot_id, pair.factory_id): pair for pair in pairs}
+    wanted = {_key(pair): pair for pair in pairs}
     desk = _prepare(session, sorted({pair.lot_id for pair in pairs} - without), at)
     desk.ranks = _ranks(desk, live, pairs, without)
     done: Counter[str] = Counter()
@@ -90,9 +91,13 @@ def dispatch(session: Session, pairs: Sequence[PlanAllocation], without: frozens
             done[effect] += 1
         else:
             done["cancelled"] += effect == "cancelled"
-    done["ranked"] = len(desk.ranked_anew)
+    done["ranked"] = len(desk.told_anew)
     _write(session, desk)
     return Dispatched(**{each.name: done[each.name] for each in fields(Dispatched)})
+
+
+def _key(work: PlanAllocation | JobOrder) -> Pair:
+    return work.lot_id, work.stage, work.factory_id
 
 
 def _ranks(
@@ -101,7 +106,7 @@ def _ranks(
     """Per pair whose work has not begun, and whose factory knows ranks, the one that the plan's order gives it."""
     queues: dict[str, list[tuple[Pair, Place]]] = defaultdict(list)
     for pair in sorted(pairs, key=_in_plan):
-        key = pair.lot_id, pair.factory_id
+        key = _key(pair)
         job = next((job for job in live.get(key, ()) if job.state not in STARTED), None)
         begun = job is None and pair.quantity <= sum(started.to_make for started in live.get(key, ()))
         if not begun and desk.versions.get(pair.factory_id, 1) >= VERSION:
@@ -116,7 +121,7 @@ def _ranks(
 
 def _in_plan(pair: PlanAllocation) -> Turn:
     """Sorts pairs by their place in the factory's order of work; what has none comes by its date."""
-    return pair.place is None, pair.place or 0, pair.finish_on, pair.lot_id
+    return pair.place is None, pair.place or 0, pair.finish_on, pair.lot_id, pair.stage
 
 
 def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder]]:
@@ -133,7 +138,7 @@ def _live(session: Session, plan_ids: Sequence[str]) -> dict[Pair, list[JobOrder
         chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
         for job in session.scalars(chosen.with_for_update(key_share=True)):
             if job.state in LIVE:
-                live[job.lot_id, job.factory_id].append(job)
+                live[_key(job)].append(job)
     return live
 
 
@@ -141,10 +146,11 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
     desk = _Desk(at, cancelling=outbox.unanswered(session, CANCEL), unanswered=outbox.unanswered(session, STORE))
     desk.versions = status.versions(session)
     for some in chunks(lot_ids):
-        desk.lots |= {lot.lot_id: lot for lot in session.scalars(select(Lot).where(Lot.lot_id.in_(some)))}
+        lots = {lot.lot_id: lot for lot in session.scalars(select(Lot).where(Lot.lot_id.in_(some)))}
+        desk.lots |= lots
         of_lots = select(Lot.order_id).where(Lot.lot_id.in_(some))
         desk.orders |= {o.order_id: o for o in session.scalars(select(Order).where(Order.order_id.in_(of_lots)))}
-        desk.rooms |= _rooms(session, some)
+        desk.rooms |= _rooms(session, lots)
         desk.skus |= _live_skus(session, some)
         desk.words |= _words(session, some)
         pairs = select(JobOrder.lot_id, JobOrder.factory_id, func.count()).where(JobOrder.lot_id.in_(some))
@@ -153,12 +159,14 @@ def _prepare(session: Session, lot_ids: Sequence[str], at: datetime) -> _Desk:
     return desk
 
 
-def _rooms(session: Session, lot_ids: Sequence[str]) -> dict[str, Pieces]:
-    """Per lot and SKU what is neither shipped nor asked of anyone; negative where more was shipped than ordered."""
-    chosen = orders.rooms().where(LotSku.lot_id.in_(lot_ids))
-    rooms: dict[str, Pieces] = defaultdict(dict)
+def _rooms(session: Session, lots: Mapping[str, Lot]) -> dict[tuple[str, int], Pieces]:
+    """Per lot, stage and SKU what is neither shipped nor asked of anyone; negative where more was than is ordered."""
+    rooms: dict[tuple[str, int], Pieces] = defaultdict(dict)
+    for lot_id, stage, sku_id, pieces in orders.rooms_of_stages(session, sorted(lots)):
+        rooms[lot_id, stage][sku_id] = pieces
+    chosen = orders.rooms().where(LotSku.lot_id.in_(sorted(lots)))
     for lot_id, sku_id, pieces in session.execute(chosen.order_by(LotSku.lot_id, LotSku.sku_id)):
-        rooms[lot_id][sku_id] = int(pieces)
+        rooms[lot_id, lots[lot_id].stages][sku_id] = int(pieces)
     return rooms
 
 
@@ -188,11 +196,14 @@ def _bring_in_line(desk: _Desk, jobs: Sequence[JobOrder], pair: PlanAllocation |
     started = sum(job.to_make for job in jobs if job.state in STARTED)
     waiting = next((job for job in jobs if job.state not in STARTED), None)
     pieces = pair.quantity - started if pair else 0
+    for job in jobs:
+        if pair and job.state in STARTED and job.job_order_id not in desk.cancelling | desk.unanswered:
+            _tell_anew(desk, job, pair)
     if waiting is None:
         return _open(desk, pair, pieces) if pair and pieces > 0 else "left"
     cancelling, unanswered = (waiting.job_order_id in asked for asked in (desk.cancelling, desk.unanswered))
     if pieces == waiting.requested and not cancelling:
-        return "left" if unanswered else _rank_anew(desk, waiting, pair)
+        return "left" if unanswered else _tell_anew(desk, waiting, pair)
     # One question at a time: of two open ones nobody could tell which one a refusal answers. Only a first offer may be
     # cancelled while it is unanswered, because a factory cannot have begun with it.
     if cancelling or (unanswered and (pieces > 0 or waiting.confirmed_revision > 0)):
@@ -200,34 +211,42 @@ def _bring_in_line(desk: _Desk, jobs: Sequence[JobOrder], pair: PlanAllocation |
     return _revise(desk, waiting, pair, pieces) if pair and pieces > 0 else _take_back(desk, waiting)
 
 
-def _rank_anew(desk: _Desk, job: JobOrder, pair: PlanAllocation | None) -> str:
-    """Its place in the order of work has changed, and nothing else: written once what was agreed has been read."""
-    rank = desk.ranks.get((job.lot_id, job.factory_id))
-    if pair and rank not in (None, job.rank):
-        job.rank = rank
-        desk.ranked_anew.append((job, pair))
+def _tell_anew(desk: _Desk, job: JobOrder, pair: PlanAllocation | None) -> str:
+    """Its place in the order of work, or where its pieces go, has changed, and nothing else.
+
+    Written once what was agreed has been read. Work that has begun keeps its place.
+    """
+    rank = None if job.state in STARTED else desk.ranks.get(_key(job))
+    if pair and (rank not in (None, job.rank) or pair.next_factory_id != job.next_factory_id):
+        job.rank, job.next_factory_id = job.rank if rank is None else rank, pair.next_factory_id
+        desk.told_anew.append((job, pair))
         desk.turns[job.job_order_id] = _in_plan(pair)
     return "left"
 
 
 def _is_tellable(desk: _Desk, pair: PlanAllocation) -> bool:
-    """Whether the factory's version of the messages can say what the lot needs: the first knows no crafts."""
-    return desk.versions.get(pair.factory_id, 1) >= VERSION or not desk.lots[pair.lot_id].crafts
+    """Whether the factory's version of the messages can say what the lot needs: the first knows no crafts or stages."""
+    lot = desk.lots[pair.lot_id]
+    return desk.versions.get(pair.factory_id, 1) >= VERSION or not (lot.crafts or lot.operations)
 
 
 def _open(desk: _Desk, pair: PlanAllocation, pieces: int) -> str:
     if not _is_tellable(desk, pair):
         return "withheld"
-    skus = _reserve(desk, pair.lot_id, pieces)
+    skus = _reserve(desk, (pair.lot_id, pair.stage), pieces)
     if skus is None:
         return "held"
     lot, attempt = desk.lots[pair.lot_id], desk.attempts.get((pair.lot_id, pair.factory_id), 0) + 1
+    desk.attempts[pair.lot_id, pair.factory_id] = attempt  # the same factory may make another stage
     job = JobOrder(
         job_order_id=derive_id(pair.lot_id, pair.factory_id, attempt),
         lot_id=pair.lot_id,
         order_id=lot.order_id,
         merchant_id=lot.merchant_id,
         factory_id=pair.factory_id,
+        stage=pair.stage,
+        stages=lot.stages,
+        arrived=0,
         attempt=attempt,
         revision=0,
         quantity=pieces,
@@ -251,7 +270,7 @@ def _revise(desk: _Desk, job: JobOrder, pair: PlanAllocation, pieces: int) -> st
     """More is reserved at once; less holds only when the factory agrees."""
     skus, more = desk.skus[job.job_order_id], pieces - job.quantity
     if more > 0:
-        added = _reserve(desk, job.lot_id, more)
+        added = _reserve(desk, (job.lot_id, job.stage), more)
         if added is None:
             return "held"
         skus = {sku_id: skus.get(sku_id, 0) + added.get(sku_id, 0) for sku_id in sorted(skus.keys() | added.keys())}
@@ -271,11 +290,11 @@ def _take_back(desk: _Desk, job: JobOrder) -> str:
     return "cancelled"
 
 
-def _reserve(desk: _Desk, lot_id: str, pieces: int) -> Pieces | None:
-    """Takes pieces of a lot out of its room, SKU by SKU in proportion; None where there is not enough."""
-    room = desk.rooms.get(lot_id, {})
+def _reserve(desk: _Desk, of: tuple[str, int], pieces: int) -> Pieces | None:
+    """Takes pieces of a lot's stage out of its room, SKU by SKU in proportion; None where there is not enough."""
+    room = desk.rooms.get(of, {})
     free = {sku_id: left for sku_id, left in room.items() if left > 0}
-    if desk.lots[lot_id].state not in UNFINISHED or sum(free.values()) < pieces:
+    if desk.lots[of[0]].state not in UNFINISHED or sum(free.values()) < pieces:
         return None
     skus = _share(pieces, free)
     for sku_id, share in skus.items():
@@ -292,12 +311,12 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
     """The next revision of a job order."""
     job.revision, job.requested, job.at = job.revision + 1, sum(skus.values()), desk.at
     job.start_on, job.due_on = pair.start_on, pair.finish_on
-    job.rank = desk.ranks.get((pair.lot_id, pair.factory_id))
+    job.rank, job.next_factory_id = desk.ranks.get(_key(pair)), pair.next_factory_id
     desk.turns[job.job_order_id] = _in_plan(pair)
     job.accept_by = desk.at + timedelta(hours=settings().plan.accept_within_hours)
     lot = desk.lots[job.lot_id]
     order = desk.orders[lot.order_id]
-    minutes = {name: getattr(lot, f"sam_{name}_minutes", 0.0) for name in OPERATIONS}  # shipping takes no line time
+    operations = _operations(lot, job.stage)
     offer = messages.JobOrder(
         job_order_id=job.job_order_id,
         revision=job.revision,
@@ -310,21 +329,35 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         start_on=pair.start_on,
         due_on=pair.finish_on,
         accept_by=job.accept_by,
-        operations=tuple(RoutingStep(name=name, sam_minutes=sam) for name, sam in minutes.items()),
+        operations=tuple(RoutingStep(name=one.name, sam_minutes=one.sam_minutes) for one in operations),
         destination=Destination(latitude=order.destination_latitude, longitude=order.destination_longitude),
         rank=job.rank,
         items=tuple(Item(**row) for row in _items(desk, lot, skus)),
         style_name=_tellable_text(lot.style_name),
-        crafts=tuple(lot.crafts.split(";")) if lot.crafts else (),
+        crafts=tuple(crafts_of(operations) if lot.operations else filter(None, lot.crafts.split(";"))),
         price=None if pair.price is None else float(pair.price),
         currency=None if pair.price is None else pair.currency,
         specification_url=_tellable_address(lot.specification_url),
         order_code=_tellable_code(order.order_code or order.merchant_order_id),
         style_code=_tellable_code(lot.style_code),
+        **_stages(job),
     )
     told = offer.of_version(desk.versions.get(job.factory_id, 1))
     desk.letters.append(Letter(job.factory_id, told, desk.at))
     _note_plan(desk, job, pair)
+
+
+def _operations(lot: Lot, stage: int) -> list[Operation]:
+    """What the factory does: by the style's routing, else by the minutes of apparel; shipping takes no line time."""
+    if lot.operations:
+        return operations_of(lot.operations, stage, lot.stages)
+    return [Operation(name, None, getattr(lot, f"sam_{name}_minutes", 0.0), 1) for name in OPERATIONS]
+
+
+def _stages(job: JobOrder) -> dict[str, Any]:
+    """Which stage of how many, and where the pieces go; nothing of a lot that is made whole."""
+    names = ("stage", "stages", "next_factory_id") if job.stages > 1 else ()
+    return {name: getattr(job, name) for name in names}
 
 
 def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
@@ -360,13 +393,14 @@ def _tellable_address(url: str | None) -> str | None:
     return coded if coded and len(coded) <= messages.MAX_URL else None
 
 
-def _tell_ranks(session: Session, desk: _Desk) -> None:
-    """A revision of the rank alone: all else is as it was agreed, the time to answer too."""
-    agreed = outbox.agreed(session, {job.job_order_id: job.confirmed_revision for job, _ in desk.ranked_anew})
-    for job, pair in desk.ranked_anew:
+def _tell_order_and_way(session: Session, desk: _Desk) -> None:
+    """A revision of rank and next factory alone: all else is as it was agreed, the time to answer too."""
+    agreed = outbox.agreed(session, {job.job_order_id: job.confirmed_revision for job, _ in desk.told_anew})
+    for job, pair in desk.told_anew:
         job.revision += 1
         job.ranked_revision, job.at = job.revision, desk.at
-        told = agreed[job.job_order_id].model_copy(update={"revision": job.revision, "rank": job.rank})
+        anew = {"revision": job.revision, "rank": job.rank, "next_factory_id": job.next_factory_id}
+        told = agreed[job.job_order_id].model_copy(update=anew)
         desk.letters.append(Letter(job.factory_id, told, desk.at))
         desk.overtaken.append(job.job_order_id)
         _note_plan(desk, job, pair)
@@ -374,7 +408,7 @@ def _tell_ranks(session: Session, desk: _Desk) -> None:
 
 def _write(session: Session, desk: _Desk) -> None:
     """Messages in the order of work: a factory that takes what comes first then takes what the plan has first."""
-    _tell_ranks(session, desk)
+    _tell_order_and_way(session, desk)
     desk.letters.sort(key=lambda letter: desk.turns.get(letter.data.job_order_id, _BEFORE_ALL))
     session.add_all(desk.new)
     session.flush()

@@ -64,7 +64,7 @@ def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
 
 
 def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
-    """Settles a revision of the rank alone: a factory that still has the job order takes it, unless it refuses.
+    """Settles a revision of rank or next factory alone: a factory that still has the job order takes it, or refuses.
 
     A refusal that follows an answer without a decision still counts, unless it may be that of a cancel.
     """
@@ -79,6 +79,8 @@ def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
     in_force = case.said.offered(job.confirmed_revision)[0] if refused and answered else asked
     job.agreed_rank = job.agreed_rank if refused and not answered else in_force.rank
     job.rank = job.agreed_rank
+    if refused:
+        job.next_factory_id = case.said.offered(job.confirmed_revision)[0].next_factory_id
     if said.accepted:
         job.confirmed_revision = said.revision
     return "kept" if refused else "accepted"
@@ -123,7 +125,7 @@ def _decide(case: Case, said: JobResponse) -> Effect | None:
         case.job.agreed_rank = offer.rank
     else:
         offer, _ = case.said.offered(case.job.confirmed_revision)
-        case.job.rank = case.job.agreed_rank
+        case.job.rank, case.job.next_factory_id = case.job.agreed_rank, offer.next_factory_id
     if case.job.asked_pieces is not None and case.job.cut_accepted is None:
         case.job.cut_accepted = said.accepted
     if said.accepted and said.made is not None:
@@ -143,7 +145,8 @@ def _waits_for_start(case: Case, said: JobResponse, newer: bool, agreed: bool) -
     job = case.job
     waiting = agreed and said.state == "NotAllowedToStart" and said.revision == job.revision
     overtaken = not newer and RANK[job.state] > RANK["NotAllowedToStart"]
-    return waiting and not overtaken and not case.said.unanswered(CANCEL)
+    is_there = job.stage == 1 or job.arrived >= job.quantity  # what it is made from
+    return waiting and is_there and not overtaken and not case.said.unanswered(CANCEL)
 
 
 def _refuse(case: Case, time: datetime) -> Effect:

@@ -209,7 +209,8 @@ def _job_orders(*conditions: ColumnElement[bool]) -> Select[Any]:
     tenants = (JobOrder.merchant_id, JobOrder.factory_id)
     ids = (JobOrder.begun_at, JobOrder.ended_at, JobOrder.order_id, JobOrder.lot_id, JobOrder.job_order_id)
     named = (CODE.label("code"), Order.source, STYLE.label("style_name"), Lot.colour)
-    chosen = select(*named, *tenants, *(getattr(JobOrder, name) for name in JOB), *ids)
+    staged = (JobOrder.stage, JobOrder.stages, JobOrder.next_factory_id, JobOrder.arrived, Lot.operations)
+    chosen = select(*named, *tenants, *(getattr(JobOrder, name) for name in JOB), *ids, *staged)
     joined = chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).join(Order, Order.order_id == JobOrder.order_id)
     return joined.where(*conditions)
 

@@ -45,7 +45,7 @@ def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
     """style_name, colour, size, sku_id, quantity, shipped, received of an order's SKUs."""
     arrived = select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.received).label("received"))
     arrived = arrived.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
-    by_sku = arrived.group_by(JobOrder.lot_id, JobOrderSku.sku_id).subquery()
+    by_sku = arrived.where(JobOrder.is_last).group_by(JobOrder.lot_id, JobOrderSku.sku_id).subquery()
     names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour, LotSku.size, LotSku.sku_id)
     sums = (LotSku.quantity, LotSku.shipped, func.coalesce(by_sku.c.received, 0).label("received"))
     chosen = select(*names, *sums).join(Lot, Lot.lot_id == LotSku.lot_id)

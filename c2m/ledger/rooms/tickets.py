@@ -100,7 +100,8 @@ def _stage(session: Session, ticket: RoomTicket) -> _Stage:
         return _Stage(ticket.state)  # planning has not taken it in yet, or has gone on since
     if ticket.state == "asked":
         return _Stage("planned")
-    jobs = session.scalars(select(JobOrder).where(JobOrder.order_id == order.order_id)).all()
+    of_order = select(JobOrder).where(JobOrder.order_id == order.order_id, JobOrder.is_last)
+    jobs = session.scalars(of_order).all()
     asked = _questions(session, jobs, ticket.at)
     if any(state in OPEN for _, state in asked):
         return _Stage("answered" if any(state == "answered" for _, state in asked) else "sent")

@@ -18,7 +18,7 @@ from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import byhand, landed, scanned, told
 from c2m.rooms.tenants.byhand import Said
-from c2m.wire.messages import OPERATIONS
+from c2m.wire.messages import RECEIVE
 
 routes = APIRouter(prefix="/factory")
 
@@ -116,6 +116,12 @@ def _refuse_two_voices(job: Job, alone: str) -> None:
         raise InputError("machine-speaks", [told])
 
 
+def _operations(job: Job) -> list[str]:
+    """What can be scanned of it; pieces of the stage before are received."""
+    named = [step.name for step in job.asked.operations]
+    return [RECEIVE, *named] if (job.asked.stage or 1) > 1 else named
+
+
 def _job(request: Request, person: Person, job_order_id: str, faults: Sequence[str] = ()) -> Response:
     job, scope = _own(person, job_order_id), view(person.grant).scope
     with reading() as s:
@@ -130,8 +136,8 @@ def _job(request: Request, person: Person, job_order_id: str, faults: Sequence[s
         409 if faults else 200,
         job=job,
         counts=counts,
-        operations=OPERATIONS,
-        made={what: counts[job.job_order_id, what] for what in OPERATIONS if (job.job_order_id, what) in counts},
+        operations=_operations(job),
+        made={what: of_job for (_, what), of_job in counts.items()},
         machine=machine,
         changes=landed.records(asked),
         names={item.sku_id: f"{item.colour} {item.size}".strip() for item in job.items},

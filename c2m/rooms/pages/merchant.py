@@ -17,7 +17,6 @@ from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import changes, landed, scanned, told
-from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter(prefix="/merchant")
 
@@ -125,7 +124,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         outlook=_outlook(scope, order_id),
         jobs=landed.records(jobs),
         counts=counts,
-        operations=OPERATIONS,
+        operations=told.operations(jobs),
         pieces=landed.records(pieces),
         changes=landed.records(asked),
         sent=sent,

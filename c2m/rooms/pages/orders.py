@@ -24,7 +24,6 @@ from c2m.rooms.entry import Anyone, Decider, NotYoursError, Operations, Person, 
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import scanned, told
 from c2m.warehouse import published
-from c2m.wire.messages import OPERATIONS
 
 routes = APIRouter()
 PAGE_ROWS = 50
@@ -145,7 +144,7 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
         nonce=token_urlsafe(16),
         jobs=page.records(jobs),
         pieces=watch_of(person, jobs).pieces,
-        operations=OPERATIONS,
+        operations=told.operations(jobs),
     )
 
 

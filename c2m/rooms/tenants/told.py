@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from c2m import clock
+from c2m.domain.operations import operations_of
 from c2m.ledger.rooms import room
 from c2m.ledger.rooms.room import Step
 from c2m.ledger.store import session
 from c2m.people import video
 from c2m.rooms.entry import NotYoursError, Person
 from c2m.rooms.tenants.scanned import Counts
-from c2m.wire.messages import OPERATIONS
+from c2m.wire.messages import OPERATIONS, RECEIVE, SHIP
 
 PLATFORM = "platform"
 _MARKS = {"signalled": "signalled", "ordered": "ordered", "planned": "planned", "promised": "promised"}
@@ -44,20 +45,32 @@ class Entry:
     text: str = ""
 
 
+def operations(jobs: pd.DataFrame) -> list[str]:
+    """The operations of job orders: those of apparel, or what the routings of their styles name, in their order."""
+    routed = jobs["operations"].dropna().unique()
+    if not len(routed):
+        return list(OPERATIONS)
+    named = [one.name for text in routed for one in operations_of(text, 1, 1)]
+    return list(dict.fromkeys([RECEIVE, *(name for name in named if name != SHIP), SHIP]))
+
+
 def stages(
     order: dict[str, Any], jobs: pd.DataFrame, steps: Iterable[Step], counts: Counts, pieces: pd.DataFrame
 ) -> list[Stage]:
     """The stages of an order from signal to receipt; a signal is shown where the platform ordered by its forecast."""
     first = {step.what: step for step in reversed(list(steps)) if step.what in _MARKS}
     total, shipped, received = (int(pieces[name].sum()) for name in ("quantity", "shipped", "received"))
-    sums = {what: _sum(counts, what) for what in OPERATIONS}
+    last = set(jobs.loc[jobs["stage"] == jobs["stages"], "job_order_id"])
+    named = operations(jobs)
+    sums = {what: _sum(counts, what) for what in named if what not in (SHIP, RECEIVE)}
+    sums[SHIP] = _sum({key: made for key, made in counts.items() if key[0] in last}, SHIP)
     shipped = max(shipped, sums["ship"][0])
     marks: list[tuple[str, datetime | None, dict[str, Any]]] = [
         (what, first[what].at if what in first else None, first[what].figures if what in first else {})
         for what in ("signalled", "ordered", "planned", "promised", "accepted", "begun")
         if what != "signalled" or what in first
     ]
-    for what in OPERATIONS[:-1]:
+    for what in [name for name in named if name not in (SHIP, RECEIVE)]:
         good, at = sums[what]
         marks.append((what, at if good else None, {"good": good, "total": total}))
     marks.append(("ship", sums["ship"][1] if shipped else None, {"good": shipped, "total": total}))

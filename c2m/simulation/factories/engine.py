@@ -72,11 +72,22 @@ class Engine:
         with self.state.transaction():
             for factory in self.factories.values() if messages else behind:
                 factory.advance(now)
+            self._hand_over(now)
             refused = [self._receive(message, now) for message in messages]
             for factory in behind:
                 factory.report(now)
         for message, reason in zip(messages, refused, strict=True):
             message.done(reason)
+
+    def _hand_over(self, now: datetime) -> None:
+        """Goods that have come to the factory of their next stage, and that it knows what to do with."""
+        for goods in self.state.goods():
+            sender, receiver = self.factories[goods.from_factory], self.factories.get(goods.to_factory)
+            if receiver is None:
+                continue
+            arrived = goods.at + timedelta(days=sender.profile.road_days(receiver.profile))
+            if arrived <= now and receiver.receive_goods(goods.model_copy(update={"at": arrived})):
+                self.state.received(goods)
 
     def _receive(self, incoming: Incoming, now: datetime) -> str:
         message = parse(incoming.body)

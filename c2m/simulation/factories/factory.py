@@ -14,9 +14,11 @@ from c2m.simulation.factories import production
 from c2m.simulation.factories.booking import Segment, Taken, book, first_minutes, moment, take
 from c2m.simulation.factories.manner import Manner, Turn, manner_of, turn, version_of
 from c2m.simulation.factories.profile import Profile
-from c2m.simulation.factories.state import Job, State
+from c2m.simulation.factories.state import Goods, Job, State
 from c2m.wire.messages import (
     ADDED,
+    RECEIVE,
+    SHIP,
     VERSION,
     Cancel,
     CancelMessage,
@@ -136,6 +138,8 @@ class Factory:
     def _consider(self, job: Job, order: JobOrder, now: datetime) -> JobResponse:
         if job.order and order.is_ranked_anew(job.order):
             return self._rank_anew(job, job.order, order, now)
+        if job.order and order.is_sent_elsewhere(job.order):
+            return self._send_elsewhere(job, job.order, order, now)
         if job.order and job.told and Counter(order.quantity_by_sku) < Counter(job.order.quantity_by_sku):
             return self._cut(job, job.order, order, now)
         if objection := self._objection(job, order, now):
@@ -153,6 +157,16 @@ class Factory:
             return self._say(job, False, _BEGUN)
         job.order = agreed.model_copy(update={"rank": order.rank})
         self._rebook(now, job)
+        return self._say(job)
+
+    def _send_elsewhere(self, job: Job, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
+        """Its pieces go to another factory than was said, unless they have left."""
+        if job.state == "Ended":
+            return self._say(job, False, "they have left")
+        sent = agreed.model_copy(update={"next_factory_id": order.next_factory_id})
+        if not job.told:
+            return self._rank_anew(job, sent, order, now)
+        job.order = sent
         return self._say(job)
 
     def _objection(self, job: Job, order: JobOrder, now: datetime) -> str:
@@ -203,7 +217,7 @@ class Factory:
         """Less of begun work, or none: a factory that agrees ends what is begun, and begins what is still asked."""
         made = production.steps(self.profile, agreed, self._seed, job.begun)
         begun = made[: production.begun(made, job.told)] if job.state in _IN_HAND else made
-        pieces = production.good_pieces(begun) | Counter(asked.quantity_by_sku if asked else {})
+        pieces = production.good_pieces(agreed, begun) | Counter(asked.quantity_by_sku if asked else {})
         if objection := self._holds_on(agreed, asked, pieces.total(), now):
             return self._say(job, False, objection)
         if not pieces:
@@ -285,7 +299,30 @@ class Factory:
         made = production.steps(self.profile, order, self._seed, job.begun)
         return production.events(self.profile, order, made, job.segments)[job.told :]
 
+    def receive_goods(self, goods: Goods) -> bool:
+        """Scans goods of the stage before on the job order that they are for; whether there is one."""
+        for job in self._jobs.values():
+            if job.order and job.state not in ("Ended", "Aborted") and _is_for(goods, job.order):
+                self._tell_scans([_receipt(self.profile.factory_id, job.job_order_id, goods)])
+                return True
+        return False
+
+    def hands_over(self, scan: Scan) -> Goods | None:
+        """What a scan sends to the factory of the next stage, the moment of leaving for that of arrival."""
+        order = self._jobs[scan.job_order_id].order
+        if scan.operation != SHIP or order is None or order.next_factory_id is None or order.stage is None:
+            return None
+        return Goods(
+            from_factory=self.profile.factory_id,
+            to_factory=order.next_factory_id,
+            order_id=order.order_id,
+            stage=order.stage + 1,
+            **{name: getattr(scan, name) for name in ("scan_id", "sku_id", "quantity", "at")},
+        )
+
     def _tell_scans(self, scans: list[Scan]) -> None:
+        for goods in filter(None, map(self.hands_over, scans)):
+            self._state.hand_over(goods)
         for start in range(0, len(scans), SCANS_PER_MESSAGE):
             batch = scans[start : start + SCANS_PER_MESSAGE]
             self._state.post(self.profile.factory_id, "scans", compose(batch, self._source, batch[-1].at).body())
@@ -318,6 +355,22 @@ class Factory:
             reason=reason,
             made=made,
         )
+
+
+def _is_for(goods: Goods, order: JobOrder) -> bool:
+    same = (order.order_id, order.stage) == (goods.order_id, goods.stage)
+    return same and order.quantity_by_sku.get(goods.sku_id, 0) > 0
+
+
+def _receipt(factory_id: str, job_order_id: str, goods: Goods) -> Scan:
+    return Scan(
+        scan_id=derive_id(factory_id, job_order_id, RECEIVE, goods.scan_id),
+        job_order_id=job_order_id,
+        sku_id=goods.sku_id,
+        operation=RECEIVE,
+        quantity=goods.quantity,
+        at=goods.at,
+    )
 
 
 def _added(data: JobOrder) -> list[str]:

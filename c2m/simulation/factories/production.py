@@ -19,7 +19,7 @@ from typing import NamedTuple
 from c2m.ids import derive_id
 from c2m.simulation.factories.booking import Segment, moment
 from c2m.simulation.factories.profile import Profile
-from c2m.wire.messages import FactoryState, JobOrder, Operation, Scan
+from c2m.wire.messages import SHIP, FactoryState, JobOrder, Operation, Scan
 
 # Spread of the teams' mean log ratio.
 _TEAM_LOG_SD = 0.053
@@ -82,12 +82,13 @@ def begun(made: Sequence[Step], told: int) -> int:
     return next((i for i in range(told, len(made)) if made[i].bundle != bundle), len(made))
 
 
-def good_pieces(made: Iterable[Step]) -> Counter[str]:
-    """Pieces per SKU that the steps leave packed."""
-    packed: Counter[str] = Counter()
+def good_pieces(order: JobOrder, made: Iterable[Step]) -> Counter[str]:
+    """Pieces per SKU that the steps leave ready to be shipped."""
+    last = [operation.name for operation in order.operations if operation.name != SHIP][-1]
+    ready: Counter[str] = Counter()
     for step in made:
-        packed[step.sku_id] += step.quantity if step.operation == "pack" else 0
-    return +packed
+        ready[step.sku_id] += step.quantity if step.operation == last else 0
+    return +ready
 
 
 def events(profile: Profile, order: JobOrder, made: list[Step], segments: list[Segment]) -> list[Event]:
@@ -126,14 +127,14 @@ class _Line:
 
     def make(self) -> list[Step]:
         """Bundles of each SKU, then bundles in place of what was lost, until every piece is packed."""
-        missing = +(Counter(self._order.quantity_by_sku) - good_pieces(self._steps))
+        missing = +(Counter(self._order.quantity_by_sku) - good_pieces(self._order, self._steps))
         size = max(5, math.ceil(self._order.quantity / _BUNDLES))
         while missing:
             missing = +Counter({sku: self._make_sku(sku, pieces, size) for sku, pieces in missing.items()})
         for sku, pieces in self._order.quantity_by_sku.items():
             self._bundle += 1
             if pieces:
-                self._tell("ship", sku, pieces)
+                self._tell(SHIP, sku, pieces)
         return [*self._steps, Step(self._minute, "Ended")]
 
     def _make_sku(self, sku: str, pieces: int, size: int) -> int:
@@ -146,7 +147,7 @@ class _Line:
         self._break_down(pieces)
         good = pieces
         for operation in self._order.operations:
-            if operation.name == "ship":
+            if operation.name == SHIP:
                 continue
             self._minute += good * operation.sam_minutes / self._pace
             bad = _count(self._draws, good, self._defect_rate * _DEFECT_SHARE.get(operation.name, 0.0))

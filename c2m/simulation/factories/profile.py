@@ -1,5 +1,6 @@
 """What a simulated factory is: a row of the factories feed with its capabilities and calendar, from a JSON file."""
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -12,6 +13,7 @@ from c2m.errors import InputError
 from c2m.files import read_json
 
 SHIFT_BEGINS = time(8)
+_EARTH_KM, _ROAD_KM_A_DAY = 6371.0, 500.0
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,21 @@ class Profile:
     efficiency_by_category: dict[str, float]
     crafts: frozenset[str]
     calendar: dict[date, tuple[float, float]]
+    latitude: float = 0.0
+    longitude: float = 0.0
 
     def draws(self, seed: int, *about: object) -> random.Random:
         """Random numbers that depend on the seed, this factory and what they are about, and on nothing else."""
         return random.Random(":".join(map(str, (seed, self.factory_id, *about))))  # noqa: S311
+
+    def road_days(self, other: "Profile") -> int:
+        """Days that goods take to another factory; none within one."""
+        if self.factory_id == other.factory_id:
+            return 0
+        north, south = math.radians(self.latitude), math.radians(other.latitude)
+        east = math.radians(other.longitude - self.longitude)
+        chord = math.sin((south - north) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(east / 2) ** 2
+        return max(1, math.ceil(2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(chord))) / _ROAD_KM_A_DAY))
 
     def capacity(self, day: date) -> tuple[float, float]:
         """(regular, overtime) minutes of a day; past the calendar's end, the mean of that weekday."""
@@ -98,4 +111,6 @@ def _profile(row: dict[str, Any]) -> Profile:
             date.fromisoformat(entry["day"]): (float(entry["minutes"]), float(entry["overtime_minutes"]))
             for entry in row["calendar"]
         },
+        latitude=float(row.get("latitude") or 0.0),
+        longitude=float(row.get("longitude") or 0.0),
     )

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -19,6 +20,7 @@ from c2m.wire.messages import FactoryState, JobOrder, Kind
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (factory_id, job_order_id, document, PRIMARY KEY (factory_id, job_order_id));
 CREATE TABLE IF NOT EXISTS answers (factory_id, message_id, body, PRIMARY KEY (factory_id, message_id));
+CREATE TABLE IF NOT EXISTS goods (scan_id PRIMARY KEY, document);
 CREATE TABLE IF NOT EXISTS letters (position INTEGER PRIMARY KEY AUTOINCREMENT, factory_id, kind, body);
 """
 _LETTERS_AT_ONCE = 2_000
@@ -39,6 +41,22 @@ class Job(BaseModel):
     segments: list[Segment] = []
     told: int = 0
     begun: list[Step] = []
+
+
+class Goods(BaseModel):
+    """Pieces on their way from a factory to that of the next stage, or there and not received yet.
+
+    scan_id: by which they left; stage: for which they come; at: when they left, once they have arrived: when that was.
+    """
+
+    from_factory: str
+    to_factory: str
+    scan_id: str
+    order_id: str
+    stage: int
+    sku_id: str
+    quantity: int
+    at: datetime
 
 
 class State:
@@ -82,6 +100,19 @@ class State:
     def keep_answer(self, factory_id: str, message_id: str, body: bytes) -> None:
         """Writes what is answered to a message."""
         self._file.execute("INSERT INTO answers VALUES (?, ?, ?)", (factory_id, message_id, body))
+
+    def hand_over(self, goods: Goods) -> None:
+        """Notes goods that left for another factory."""
+        self._file.execute("INSERT OR IGNORE INTO goods VALUES (?, ?)", (goods.scan_id, goods.model_dump_json()))
+
+    def goods(self) -> list[Goods]:
+        """What has left a factory and was not received, in the order in which it left."""
+        rows = self._file.execute("SELECT document FROM goods ORDER BY rowid")
+        return [Goods.model_validate_json(document) for (document,) in rows]
+
+    def received(self, goods: Goods) -> None:
+        """Strikes off goods."""
+        self._file.execute("DELETE FROM goods WHERE scan_id = ?", (goods.scan_id,))
 
     def post(self, factory_id: str, kind: Kind, body: bytes) -> None:
         """Adds a letter to those that must be delivered."""

@@ -36,7 +36,7 @@ events as (
         s.pieces
     from {{ ref('int_scan_slots') }} as s
     inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id and s.factory_id = j.factory_id
-    where s.operation = 'inspect'
+    where s.operation = 'inspect' and j.stage = j.stages
     union all
     select job_order_id, sku_id, shipped_on as day, 'shipped' as kind, quantity as pieces from shipments
     union all

@@ -1,6 +1,7 @@
 -- Pieces that factories shipped: `quantity` counts, `surplus` does not. Beyond what was agreed and is tolerated pieces
 -- are surplus, and so is all that is shipped of a job order on which, by scans and the factory's word, no work began.
--- They arrive the days in transit after the day, in the factory's zone, on which they were scanned.
+-- What goes to the next stage of a lot is no shipment yet (hand_overs). They arrive the days in transit after the day,
+-- in the factory's zone, on which they were scanned.
 with transit as (
     select order_id, factory_id, max(transit_days) as days
     from {{ ref('stg_ledger_promise_factories') }}
@@ -10,7 +11,7 @@ with transit as (
 worked as (
     select distinct job_order_id
     from {{ ref('int_job_order_pieces') }}
-    where operation != 'ship' and pieces + defects > 0
+    where operation not in ('receive', 'ship') and pieces + defects > 0
 ),
 
 shipped as (
@@ -42,7 +43,7 @@ shipped as (
     left join {{ ref('stg_factories') }} as f on s.factory_id = f.factory_id
     left join transit as t on j.order_id = t.order_id and s.factory_id = t.factory_id
     left join worked as w on s.job_order_id = w.job_order_id
-    where s.operation = 'ship'
+    where s.operation = 'ship' and j.stage = j.stages
 ),
 
 counted as (

@@ -1,5 +1,6 @@
 -- Pieces wait before an operation once the one before it has passed them, until it passes or loses them. An operation
--- without standard minutes is not in the style's routing: its pieces are passed on by the one before it.
+-- without standard minutes is not in the style's routing: its pieces are passed on by the one before it. Lots whose
+-- operations have names of their own are not counted here.
 with pieces as (
     select
         p.job_order_id,
@@ -31,6 +32,7 @@ routed as (
     from pieces as p
     inner join {{ ref('int_job_orders') }} as j on p.job_order_id = j.job_order_id and p.factory_id = j.factory_id
     inner join {{ ref('stg_ledger_lots') }} as l on j.lot_id = l.lot_id
+    where l.operations is null
 ),
 
 passed as (

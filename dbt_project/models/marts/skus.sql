@@ -43,6 +43,16 @@ prior as (
             and counted.category = curve.category
             and counted.size = curve.size
     window style as (partition by counted.merchant_id, counted.style_id)
+),
+
+routed as (
+    select
+        merchant_id,
+        style_id,
+        coalesce(string_agg(distinct craft, ';' order by craft), '') as crafts,
+        sum(sam_minutes) as sam_minutes
+    from {{ ref('routings') }}
+    group by merchant_id, style_id
 )
 
 select
@@ -55,7 +65,7 @@ select
     c.price,
     c.cost,
     c.currency,
-    c.crafts,
+    coalesce(r.crafts, c.crafts) as crafts,
     c.style_name,
     c.style_code,
     c.sku_code,
@@ -67,8 +77,11 @@ select
     c.sam_finish_minutes,
     c.sam_inspect_minutes,
     c.sam_pack_minutes,
-    c.sam_cut_minutes + c.sam_sew_minutes + c.sam_finish_minutes + c.sam_inspect_minutes + c.sam_pack_minutes
-        as sam_minutes,
+    coalesce(
+        r.sam_minutes,
+        c.sam_cut_minutes + c.sam_sew_minutes + c.sam_finish_minutes + c.sam_inspect_minutes + c.sam_pack_minutes
+    ) as sam_minutes,
     {{ shrunk('p.pieces', 'p.style_pieces', 'p.prior_share', var('size_prior_pieces')) }} as size_share
 from catalogue as c
 inner join prior as p on c.merchant_id = p.merchant_id and c.sku_id = p.sku_id
+left join routed as r on c.merchant_id = r.merchant_id and c.style_id = r.style_id

@@ -9,18 +9,18 @@ select
     cost,
     currency,
     crafts,
-    sam_cut_minutes,
-    sam_sew_minutes,
-    sam_finish_minutes,
-    sam_inspect_minutes,
-    sam_pack_minutes,
     released_on,
     style_name,
     style_code,
     sku_code,
     colour_code,
     size_code,
-    specification_url
+    specification_url,
+    coalesce(sam_cut_minutes, 0) as sam_cut_minutes,
+    coalesce(sam_sew_minutes, 0) as sam_sew_minutes,
+    coalesce(sam_finish_minutes, 0) as sam_finish_minutes,
+    coalesce(sam_inspect_minutes, 0) as sam_inspect_minutes,
+    coalesce(sam_pack_minutes, 0) as sam_pack_minutes
 from {{ source('landing', 'catalogue') }}
 where known_at < {{ cut_off() }}
 qualify {{ latest('merchant_id, sku_id') }}

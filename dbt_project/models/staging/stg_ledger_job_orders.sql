@@ -13,7 +13,10 @@ select
     start_on,
     due_on,
     ended_at,
+    next_factory_id,
     "at" as changed_at,
-    known_at
+    known_at,
+    coalesce(stage, 1) as stage,
+    coalesce(stages, 1) as stages
 from {{ source('landing', 'ledger_job_orders') }}
 where known_at < {{ cut_off() }}

@@ -10,6 +10,7 @@ select
     sam_finish_minutes,
     sam_inspect_minutes,
     sam_pack_minutes,
+    operations,
     state
 from {{ source('landing', 'ledger_lots') }}
 where known_at < {{ cut_off() }}

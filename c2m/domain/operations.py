@@ -1,0 +1,62 @@
+"""The operations of a style, as a lot carries them: read from JSON, and which of them a stage does.
+
+In: JSON by name of the operation, in the order of work: craft (or null), sam_minutes (per piece), stage.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from c2m.wire.messages import INSPECT, SHIP
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a style. sam_minutes: standard minutes per piece."""
+
+    name: str
+    craft: str | None
+    sam_minutes: float
+    stage: int
+
+
+def written(operations: Iterable[Operation]) -> str:
+    """As a lot carries them."""
+    facts = {one.name: {name: value for name, value in vars(one).items() if name != "name"} for one in operations}
+    return json.dumps(facts)
+
+
+def operations_of(text: str, stage: int, stages: int) -> list[Operation]:
+    """What a job order of a stage does, all of it where there is one stage: it ends with inspection and shipping.
+
+    Which take no minutes where the routing does not name them: past inspection a piece is good, by shipping it leaves.
+
+    Parameters
+    ----------
+    text
+        The operations as a lot carries them.
+    stage
+        Which stage, 1 first.
+    stages
+        Of how many; where it is one, all operations belong to it.
+
+    Returns
+    -------
+    list of Operation
+        In the order of work.
+    """
+    all_of_them = [Operation(name, **facts) for name, facts in json.loads(text).items()]
+    own = [one for one in all_of_them if stages == 1 or one.stage == stage]
+    if INSPECT not in {one.name for one in own}:
+        own.append(Operation(INSPECT, None, 0.0, stage))
+    return [*own, Operation(SHIP, None, 0.0, stage)]
+
+
+def crafts_of(operations: Iterable[Operation]) -> list[str]:
+    """The crafts that they need, sorted."""
+    return sorted({one.craft for one in operations if one.craft})
+
+
+def minutes_of(operations: Iterable[Operation]) -> float:
+    """Standard minutes of a piece through all of them."""
+    return sum(one.sam_minutes for one in operations)
