@@ -5,12 +5,15 @@ from prefect import flow, task
 
 import c2m.feeds.ingest
 from c2m import clock
+from c2m.feeds.landing import land_frame
 from c2m.feeds.world import World
 from c2m.simulation import warehouses
 from c2m.steps import step
 from expectations.gate import Verdict, check_feeds
 from flows import reports
 from flows.parameters import Day, Ingest
+from models.governance import voices
+from models.voice import hearing
 
 
 @task(retries=2, retry_delay_seconds=5)
@@ -26,6 +29,15 @@ def judge(day: Day) -> Verdict:
     return check_feeds(day.day)
 
 
+@task
+def hear(day: Day) -> None:
+    """What reviews say, by the champion of the models of aspects, of those that it has not heard yet."""
+    version, model = voices.champion()
+    said = hearing.hear(model, version, clock.cut_off(day.day))
+    if len(said):
+        land_frame("review_aspects", said)
+
+
 @flow(name="ingest", flow_run_name="ingest {parameters.day}")
 def ingest(parameters: Ingest) -> None:
     """Feed files in: landed, quarantined with reasons, judged."""
@@ -36,3 +48,5 @@ def ingest(parameters: Ingest) -> None:
         verdict = judge(parameters)
     reports.verdict("feeds", verdict)
     verdict.require()
+    with step("reviews"):
+        hear(parameters)

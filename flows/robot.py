@@ -27,7 +27,7 @@ from models.finish import remedy
 from models.finish.floor import Floor, conflicting, inspected, last_of_lines, offline_hours, published_floor
 from models.finish.outlook import outlook
 
-FLOOR = "+job_order_progress +floor_days +factory_days +promises +scan_quality"
+FLOOR = "+job_order_progress +floor_days +factory_days +promises +scan_quality +batches"
 
 
 @task
@@ -60,6 +60,7 @@ def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alert_rules.waits(waits),
         alert_rules.undecided(plan_that_waits(now), settings().release.undecided_hours),
         alert_rules.twins(read("factories")),
+        alert_rules.bad_batches(read("batches")),
         alert_rules.late_feeds(outcomes.missing(now)),
         alert_rules.drift(last_watched()),
         alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),

@@ -3,7 +3,8 @@
 from prefect import flow
 
 from c2m.steps import step
-from flows import reports, warehouse
+from c2m.warehouse.published import read
+from flows import reports, voice_page, warehouse
 from flows.parameters import Day
 
 
@@ -14,5 +15,6 @@ def transform(parameters: Day) -> None:
         with step("transform"):
             manifest = warehouse.build(parameters.day)
         reports.marts(manifest, warehouse.nodes())
+        voice_page.publish(read("voices"), read("batches"))
         with step("dbt docs"):
             warehouse.write_docs(parameters.day)

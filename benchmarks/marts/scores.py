@@ -21,6 +21,8 @@ _MODELS += ["int_factory_efficiency", "int_factory_manners", "int_factory_compon
 
 # What the models read of the ledger and the floor, where a world has none of it.
 NOTHING = {
+    "int_batch_days": "job_order_id varchar, factory_id varchar, as_of date, first_sold_on date, sold double, "
+    "complaints double, expected double, evidence double",
     "int_factory_twins": "factory_id varchar, same_place_as varchar, by_what varchar",
     "int_scan_slots": "factory_id varchar, job_order_id varchar, operation varchar, pieces int, defects int, "
     "line_id varchar, slot timestamp",

@@ -117,3 +117,17 @@ def promote(
     if not as_json:
         show.rows("Cost of wrong quantities", promotion.segments(verdict), as_json)
     show.figures("Promotion", promotion.figures(verdict), as_json)
+
+
+@command(name="train-voice")
+def train_voice(
+    data: Annotated[Path, typer.Argument(help="Folder of the public reviews that the labels name.")],
+    as_json: Json = False,
+) -> None:
+    """Train the model of aspects on the labelled reviews; promoted where it makes fewer mistakes than the champion."""
+    from models.governance import promotion, voices
+
+    version, verdict, table = voices.train(data)
+    if not as_json:
+        show.rows(f"Version {version} on reviews that it has not learned from", table, as_json)
+    show.figures("Promotion", promotion.figures(verdict), as_json)

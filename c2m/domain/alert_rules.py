@@ -21,7 +21,7 @@ WARNING, URGENT = 2, 3
 SEVERITY = {WARNING: "warning", URGENT: "urgent"}
 NEAR_DAYS = 2  # the due day and the working day before it
 # Told whatever else is.
-UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "undecided", "twin", "feed", "drift"}
+UNEXPLAINED = {"late", "surplus", "scans", "refused", "waits", "undecided", "twin", "feed", "drift", "batch"}
 URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 
@@ -224,6 +224,12 @@ def twins(factories: pd.DataFrame) -> pd.DataFrame:
     """Factories that look like another one's row. factories: factory_id, same_place_as (None: no), same_place_by."""
     rows = factories[factories["same_place_as"].notna()]
     return _alerts("twin", rows.assign(job_order_id="", order_id=""), "factory_id", WARNING)
+
+
+def bad_batches(batches: pd.DataFrame) -> pd.DataFrame:
+    """Batches of which shoppers complain more than chance explains. batches: the mart of that name."""
+    rows = batches[batches["is_bad"].astype(bool)]
+    return _alerts("batch", rows.assign(order_id=""), "job_order_id", URGENT)
 
 
 def scans(quality: pd.DataFrame) -> pd.DataFrame:

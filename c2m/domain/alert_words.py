@@ -142,6 +142,15 @@ def feed_move(row: Any) -> str:
     return f"Ask {row.who} for the file; until it comes, forecasts and plans know nothing later of {row.feed}"
 
 
+def batch_cause(row: Any) -> str:
+    seen = f"{row.complaints:,.0f} complaints and returns of {row.sold:,} pieces sold, {row.expected:,.1f} expected"
+    return f"a bad batch of {row.style_id} from {row.factory_id}: {seen}; {row.odds:,.0f} times likelier than chance"
+
+
+def batch_move(row: Any) -> str:
+    return f"Have what is left of it inspected before it is sold; ask {row.factory_id} what changed in its making"
+
+
 def beyond(checks: pd.DataFrame) -> str:
     """The checks of a drift that are beyond their limits."""
     rows = checks.itertuples()
@@ -183,4 +192,5 @@ WORDS: dict[str, tuple[Say, Say]] = {
     "feed": (feed_cause, feed_move),
     "drift": (drift_cause, drift_move),
     "spike": (spike_cause, spike_move),
+    "batch": (batch_cause, batch_move),
 }

@@ -265,7 +265,16 @@ class Review(Row):
     style_id: Id
     reviewed_on: Day
     rating: Annotated[int, Sql("INTEGER", "stars"), Field(ge=1, le=5)]
-    text: Text | None = None
+    text: Annotated[str, Sql("VARCHAR", personal=True), Field(max_length=20_000)] | None = Field(
+        None, description="Lands without the names, addresses and telephone numbers that it tells"
+    )
+    sku_id: Annotated[str, Sql("VARCHAR", added=True), Field(pattern=f"^{ID}$")] | None = Field(
+        None, description="What was bought, where it is known"
+    )
+    sale_line_id: Annotated[str, Sql("VARCHAR", added=True), Field(pattern=f"^{ID}$")] | None = Field(
+        None, description="The sale that it is about: by it a review is traced to a batch"
+    )
+    title: Annotated[str, Sql("VARCHAR", added=True, personal=True), Field(max_length=1000)] | None = None
 
 
 _ZONES = ", ".join(map(literal, sorted(available_timezones())))
@@ -540,6 +549,16 @@ PRODUCED: dict[str, dict[str, str]] = {
         "q90": "DATE",
         "late_chance": "DOUBLE",
         "at": "TIMESTAMP",
+    },
+    # What reviews say, by the model of aspects: '' where one says nothing that it knows. part '': of the whole.
+    "review_aspects": {
+        "merchant_id": "VARCHAR",
+        "review_id": "VARCHAR",
+        "aspect": "VARCHAR",
+        "polarity": "VARCHAR",
+        "part": "VARCHAR",
+        "chance": "DOUBLE",
+        **_MADE_BY,
     },
     "scans": {
         "factory_id": "VARCHAR",

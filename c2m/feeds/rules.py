@@ -24,6 +24,7 @@ class Sql:
     type: str
     unit: str = ""
     added: bool = False  # rows had landed before the contract had it
+    personal: bool = False  # free text of a person: what tells who they are is removed before it lands
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Column:
     nullable: bool  # an empty cell is allowed
     default: str | None  # what an empty cell means, where it means something
     added: bool = False  # left out of a row's hash where it is empty: rows landed before stay what they were
+    personal: bool = False  # lands without what tells who the writer is
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _column(name: str, info: FieldInfo) -> Column:
     sql = next(m for m in _metadata(info) if isinstance(m, Sql))
     default = None if info.is_required() else info.default
     nullable = not info.is_required() and default is None
-    return Column(name, sql.type, sql.unit, info.description or "", nullable, default, sql.added)
+    return Column(name, sql.type, sql.unit, info.description or "", nullable, default, sql.added, sql.personal)
 
 
 def _metadata(info: FieldInfo) -> Iterator[Any]:

@@ -36,6 +36,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/merchant", "menu.merchant"),
         ("/merchant/new", "menu.new_order"),
         ("/merchant/shelf", "menu.shelf"),
+        ("/merchant/voices", "menu.voices"),
         ("/merchant/catalogue", "menu.catalogue"),
     ),
     "factory": (

@@ -80,7 +80,7 @@ class Registered:
         return (day - self.trained_for).days
 
 
-def _client() -> MlflowClient:
+def store() -> MlflowClient:
     """MLflow on the platform's store; the folder and the experiment are made at the first call."""
     (settings().home / "mlflow").mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(settings().mlflow)
@@ -94,7 +94,7 @@ def _client() -> MlflowClient:
 
 def run(name: str, nested: bool = False) -> mlflow.ActiveRun:
     """A new run of the platform's experiment, or one below the active one."""
-    experiment = _client().get_experiment_by_name(EXPERIMENT)
+    experiment = store().get_experiment_by_name(EXPERIMENT)
     return mlflow.start_run(experiment_id=experiment.experiment_id, run_name=name, nested=nested)
 
 
@@ -117,7 +117,7 @@ def log_and_register(trained: Trained, panel: Panel, backtest: Backtest, lineage
     str
         The version in MLflow's registry.
     """
-    client = _client()
+    client = store()
     known = _version_of(client, trained.spec["fingerprint"])
     if known:
         return known
@@ -213,7 +213,7 @@ def _log_model(trained: Trained, panel: Panel) -> str:
 
 def promote(number: str) -> None:
     """Makes a version the champion that the next run uses; it is a challenger no longer."""
-    client = _client()
+    client = store()
     client.set_registered_model_alias(NAME, CHAMPION, number)
     if version_of(CHALLENGER) == number:
         client.delete_registered_model_alias(NAME, CHALLENGER)
@@ -222,19 +222,19 @@ def promote(number: str) -> None:
 def challenge(number: str) -> None:
     """Makes a version the challenger."""
     try:
-        _client().set_registered_model_alias(NAME, CHALLENGER, number)
+        store().set_registered_model_alias(NAME, CHALLENGER, number)
     except MlflowException as error:
         raise InputError("no-such-version", [f"{NAME} version {number}: {error.message}"]) from None
 
 
 def is_judged(number: str) -> bool:
     """Whether the gate has spoken on a version."""
-    return GATE in _client().get_model_version(NAME, number).tags
+    return GATE in store().get_model_version(NAME, number).tags
 
 
 def note(number: str, tags: Mapping[str, str], page: str) -> None:
     """Keeps a verdict with a version: as tags, and below the card on the page that MLflow shows for it."""
-    client = _client()
+    client = store()
     for name, value in tags.items():
         client.set_model_version_tag(NAME, number, name, value)
     above = _card_alone(client.get_model_version(NAME, number).description or "")
@@ -254,7 +254,7 @@ def version_of(alias: str) -> str | None:
 
 def _bearer(alias: str) -> ModelVersion | None:
     try:
-        return _client().get_model_version_by_alias(NAME, alias)
+        return store().get_model_version_by_alias(NAME, alias)
     except MlflowException:
         return None
 

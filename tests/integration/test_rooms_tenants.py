@@ -111,7 +111,13 @@ def job_path(factory_id: str) -> str:
 
 def test_every_page_shows_the_tenants_own_alone(enter: Callable[..., Browser]) -> None:
     pages = {
-        "merchant": ["/merchant", "/merchant/orders/O{n}", "/merchant/new?style=S{n}", "/merchant/shelf"],
+        "merchant": [
+            "/merchant",
+            "/merchant/orders/O{n}",
+            "/merchant/new?style=S{n}",
+            "/merchant/shelf",
+            "/merchant/voices",
+        ],
         "factory": ["/factory", "{job}", "/factory/load", "/factory/score", "/factory/terms"],
     }
     pages["merchant"].append("/merchant/catalogue")

@@ -40,6 +40,9 @@ LIVESTREAM_UPLIFT_PER_MINUTE = 0.1  # demand x (1 + this x minutes); half of it 
 LIVESTREAM_KNOWN_DAYS = 7
 SHOPPING_DAYS = ((6, 18), (11, 11))  # (month, day): everything 20 % off on the day and the two before
 REVIEW_SHARE = 0.02  # of delivered lines
+SMALL_CUFF_EVERY = 7  # every seventh style runs small at the cuff
+SMALL_CUFF_SHARE = 0.14  # of its reviews say so
+SMALL_CUFF_STARS = 2  # fewer in those
 
 # --- Styles. Price over the median of all (measured on amazon_india_apparel where it has the category), standard
 # minutes to sew inside the range of garment_productivity (10 to 55, quartiles 18.8, 22.5, 28.1).

@@ -1,4 +1,4 @@
-"""The feeds that shoppers make: sales lines with their status changes, demand signals, reviews."""
+"""The feeds that shoppers make: sales lines with their status changes, and demand signals."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,6 @@ from c2m.simulation.world.span import Floats, Ints, Span
 _CHANNELS = (("marketplace", "app", "livestream", "web"), (0.46, 0.28, 0.16, 0.10))
 _REGIONS = (("Guangdong", "Zhejiang", "Jiangsu", "Shanghai", "Beijing", "Sichuan", "Hubei", "Shandong"),
             (0.20, 0.15, 0.15, 0.12, 0.12, 0.10, 0.08, 0.08))  # fmt: skip
-_REVIEWS = {
-    1: "Fell apart after one wash.",
-    2: "Not as pictured, runs small.",
-    3: "Fine for the price.",
-    4: "Nice fit, good fabric.",
-    5: "Love it, ordered a second colour.",
-}
 
 
 def sales_lines(
@@ -120,19 +113,6 @@ def _signal(
             "known_at": span.moments(day + known_after_days, 7_200),
         }
     )
-
-
-def reviews(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
-    """Of some delivered lines, a few days after."""
-    delivered = sales[sales["status"] == "delivered"]
-    rows = delivered[rng.random(len(delivered)) < figures.REVIEW_SHARE].copy()
-    rating = rng.choice([1, 2, 3, 4, 5], len(rows), p=figures.RATING_SHARE)
-    rows["known_at"] += pd.to_timedelta(rng.integers(1, 12 * 24, len(rows)), unit="h").astype("timedelta64[s]")
-    rows["review_id"] = "R-" + rows["sale_line_id"].astype(str)
-    rows["reviewed_on"] = rows["known_at"].dt.date
-    rows["rating"] = rating
-    rows["text"] = [_REVIEWS[stars] for stars in rating]
-    return rows
 
 
 def recent_rate(demand: Demand, span: Span, days: int = 28) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
-from c2m.simulation.world import catalogue, demand, dirt, figures, network, orders, sales, stock
+from c2m.simulation.world import catalogue, demand, dirt, figures, network, orders, reviews, sales, stock
 from c2m.simulation.world.files import write_feed, write_settings
 from c2m.simulation.world.span import Span
 
@@ -137,13 +137,13 @@ def _opening_stock(seed: int, merchant: Merchant, span: Span) -> pd.DataFrame:
 
 def _write_shoppers(folder: Path, seed: int, merchants: list[Merchant], span: Span) -> dict[str, dict[str, int]]:
     """sales_lines, demand_signals, reviews, one merchant in memory at a time."""
-    reviews: list[pd.DataFrame] = []
+    said: list[pd.DataFrame] = []
 
     def sales_parts() -> Iterator[pd.DataFrame]:
         for m in merchants:
             rng = np.random.default_rng([seed, 5, m.number])
             lines = sales.sales_lines(rng, m.demand, m.styles, m.skus, span)
-            reviews.append(sales.reviews(rng, lines))
+            said.append(reviews.reviews(rng, lines))
             yield lines
 
     def signal_parts() -> Iterator[pd.DataFrame]:
@@ -155,7 +155,7 @@ def _write_shoppers(folder: Path, seed: int, merchants: list[Merchant], span: Sp
     return {
         "sales_lines": _write(folder, "sales_lines", sales_parts(), 2 * lines),
         "demand_signals": _write(folder, "demand_signals", signal_parts(), 3 * days),
-        "reviews": _write(folder, "reviews", iter([pd.concat(reviews, ignore_index=True)]), lines // 50),
+        "reviews": _write(folder, "reviews", iter([pd.concat(said, ignore_index=True)]), lines // 50),
     }
 
 

@@ -1,7 +1,8 @@
 {{ config(materialized='table') }}
 
 -- The components of a factory's score in a category as of a day: value 0 to 1, weight in the category's profile, points
--- of 100, observations behind it (null where it is a term, not a record), and what was found in words.
+-- of 100, observations behind it (null where it is a term, not a record), and what was found in words. Bad batches take
+-- points away, and have no weight: a factory without one has no such row.
 with rates as (
     select
         factory_id,
@@ -34,6 +35,10 @@ terms as (
 speed as (
     select factory_id, as_of, days, level + deviation as efficiency
     from {{ ref('int_factory_efficiency') }}
+),
+
+rated as (
+    select distinct factory_id, category from rates
 )
 
 select
@@ -92,3 +97,26 @@ cross join
     ) as v (component, value, seen, words)
 inner join {{ score_weights() }} as w (profile, component, weight)
     on v.component = w.component and w.profile = {{ score_profile('r.category') }}
+union all
+select
+    b.factory_id,
+    c.category,
+    d.as_of,
+    'batches' as component,
+    0 as weight,
+    count(*) as seen,
+    format(
+        'bad batch {}: {:.0f} complaints of {} pieces, {:.1f} expected',
+        max_by(b.job_order_id, b.evidence), max_by(b.complaints, b.evidence), max_by(b.sold, b.evidence)::bigint,
+        max_by(b.expected, b.evidence)
+    ) as words,
+    0 as value,
+    -{{ var('complaints').points }}
+    * max({{ decay('b.first_sold_on', 'd.as_of', var('complaints').half_life_days) }}) as points
+from {{ ref('int_score_days') }} as d
+inner join {{ ref('int_batch_days') }} as b on d.as_of = b.as_of
+inner join rated as c on b.factory_id = c.factory_id
+where
+    b.complaints >= {{ var('complaints').least }}
+    and b.evidence >= -ln({{ var('complaints').false_alarms }})
+group by b.factory_id, c.category, d.as_of

@@ -1,0 +1,33 @@
+"""How right a model of aspects is on reviews that it has not learned from: F1 by code, and agreement of two labellings.
+
+In: marks (reviews x codes). Out: figures between 0 and 1.
+"""
+
+import numpy as np
+import pandas as pd
+
+from models.voice.model import Marks
+from models.voice.words import codes
+
+LEAST_SAID = 10  # reviews that say so, below which a code is told and not averaged
+
+
+def by_code(truth: Marks, found: Marks) -> pd.DataFrame:
+    """code, said, found, precision, recall, f1."""
+    both, said, told = (truth & found).sum(axis=0), truth.sum(axis=0), found.sum(axis=0)
+    figures = {"precision": both / np.maximum(told, 1), "recall": both / np.maximum(said, 1)}
+    return pd.DataFrame(
+        {"code": codes(), "said": said, "found": told, **figures, "f1": 2 * both / np.maximum(said + told, 1)}
+    )
+
+
+def macro_f1(table: pd.DataFrame) -> float:
+    """Mean F1 of the codes that enough reviews say."""
+    return float(table.loc[table["said"] >= LEAST_SAID, "f1"].mean())
+
+
+def kappa(first: Marks, second: Marks) -> "pd.Series[float]":
+    """Cohen's kappa of two labellings by code: agreement beyond chance."""
+    agreed = (first == second).mean(axis=0)
+    chance = first.mean(axis=0) * second.mean(axis=0) + (1 - first.mean(axis=0)) * (1 - second.mean(axis=0))
+    return pd.Series((agreed - chance) / (1 - chance), index=codes())
