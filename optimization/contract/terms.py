@@ -26,8 +26,13 @@ FORMULATIONS = {
     "patterns": ("optimization/engines/bounds/orders_at_prices.py", "bound: whole patterns of an order at prices"),
     "judge's bound": ("optimization/verification/rules.py", "bound: capacity at a price, in SQL"),
     "floors": ("optimization/engines/location/engagement.py", "bound: which factories to engage"),
+    "stages": ("optimization/stages/program.py", "the mixed-integer program of stages and pools, by days"),
+    "mix": ("optimization/engines/staged/mix.py", "stages at scale: whole routes of lots, every setup paid"),
+    "routes": ("optimization/engines/staged/routes.py", "bound: routes through stages at prices"),
 }
-_BOUNDS = ("relaxation", "prices", "patterns", "judge's bound", "floors")
+# Those that know lots in stages; the others plan lots of one stage.
+IN_STAGES = ("plan", "judge", "stages", "mix", "routes")
+_BOUNDS = ("relaxation", "prices", "patterns", "judge's bound", "floors", "routes")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ TERMS = (
         "factories.shortfall_cost",
         "per minute",
         "shortfall_cost max(0, target_minutes - sum x)",
-        _relaxed("") | {"floors": _NO_FLOOR},
+        _relaxed("") | {"floors": _NO_FLOOR, "routes": ("left out", "targets have no price there")},
     ),
     Term(
         "change",
@@ -100,5 +105,13 @@ TERMS = (
         "per piece",
         "change_cost max(0, incumbent quantity - q)",
         _relaxed("") | {"floors": _NO_FLOOR},
+    ),
+    Term(
+        "transfer",
+        "transfers.cost",
+        "per piece moved",
+        "cost of the lane times the pieces that pass between two factories",
+        dict.fromkeys(set(FORMULATIONS) - set(IN_STAGES), ("left out", "lots have one stage there"))
+        | {"routes": ("at least", "")},
     ),
 )

@@ -10,22 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joint_kit import joint, open_days
 from plan_kit import checked, instance
 
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts
-from optimization.contract.terms import FORMULATIONS, TERMS, Term
+from optimization.contract.terms import FORMULATIONS, IN_STAGES, TERMS, Term
 from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import Relaxed, relax
 from optimization.engines.exact import one_program
 from optimization.engines.location.engagement import floors
+from optimization.engines.staged import by_days
+from optimization.engines.staged.mix import mixed
+from optimization.engines.staged.routes import Routes, bounded
 from optimization.engines.whole_lots.assignment import assignment_of
 from optimization.planning.solve import solve
+from optimization.stages.flat import flat_of
 from optimization.statement.fixed import Fixed
-from optimization.statement.highs import Limits
+from optimization.statement.highs import Limits, search
 from optimization.statement.part import Others, Whole, cut, whole_of
 from optimization.statement.reduction import reduce
-from optimization.verification import rules
+from optimization.verification import rules, stage_rules
 
 LIMITS = Limits(60, 0.0, 1)
 LOT = {"lot_id": "A", "quantity": 10, "due_day": 1, "max_factories": 1, "unmet_cost": 1000}
@@ -77,6 +82,15 @@ def change(price: float) -> Instance:
     )
 
 
+def transfer(price: float) -> Instance:
+    """10 pieces that F begins and G ends."""
+    lot = {"order_id": "A", "quantity": 10, "due_day": 2}
+    arcs = [{"order_id": "A", "stage": stage, "factory_id": at} for stage, at in ((1, "F"), (2, "G"))]
+    stages = [{"order_id": "A", "stage": stage} for stage in (1, 2)]
+    lane = [{"from_factory": "F", "to_factory": "G", "cost": price, "days": 1}]
+    return joint([lot], arcs, open_days("FG", 2), stages=stages, transfers=lane)
+
+
 CASES: dict[str, tuple[Callable[[float], Instance], float]] = {
     "unit": (unit, 10),
     "setup": (setup, 1),
@@ -86,6 +100,7 @@ CASES: dict[str, tuple[Callable[[float], Instance], float]] = {
     "unmet": (unmet, 10),
     "shortfall": (shortfall, 15),
     "change": (change, 10),
+    "transfer": (transfer, 10),
 }
 
 
@@ -136,8 +151,22 @@ def _whole_lots(case: Solved) -> float:
     return assignment_of(w.arrays).value(chosen)
 
 
+def _mix(case: Solved) -> float:
+    """The best mix of the routes of the bound and of those around them."""
+    routes = Routes(flat_of(case.problem))
+    bound = bounded(routes, 60.0)
+    routes.around(bound.price)
+    mix = mixed(routes, routes.legs())
+    program = mix.blocks.program(mix.binary)
+    found = search(program, None, LIMITS)
+    assert found.values is not None
+    return program.value(found.values)
+
+
 VALUES: dict[str, Callable[[Solved], float]] = {
-    "plan": lambda case: sum(cost_parts(case.problem, case.plan.allocation, case.plan.schedule).values()),
+    "plan": lambda case: sum(
+        cost_parts(case.problem, case.plan.allocation, case.plan.schedule, case.plan.moves).values()
+    ),
     "judge": lambda case: float(checked(case.problem, case.plan, case.folder).objective or 0.0),
     "program": _program,
     "fixed program": lambda case: Fixed(case.problem, case.plan).cost,
@@ -149,14 +178,17 @@ VALUES: dict[str, Callable[[Solved], float]] = {
     "patterns": lambda case: column_generation.value(case.whole.arrays, case.relaxed.prices),
     "judge's bound": lambda case: float(checked(case.problem, case.plan, case.folder).confirmed_bound or 0.0),
     "floors": lambda case: floors(case.whole.arrays, 0.5).bound,
+    "stages": lambda case: by_days.solved(case.problem, LIMITS).cost,
+    "mix": _mix,
+    "routes": lambda case: bounded(Routes(flat_of(case.problem)), 60.0).value,
 }
 
 
 def test_every_term_and_every_formulation_is_tried() -> None:
     names = [term.name for term in TERMS]
     problem = unit(1)
-    assert list(cost_parts(problem, *_tables(problem))) == names
-    assert list(rules.COST) == names
+    assert [*cost_parts(problem, *_tables(problem)), "transfer"] == names
+    assert list(rules.COST | stage_rules.COST) == names
     assert list(CASES) == names
     assert set(VALUES) == set(FORMULATIONS)
     assert all((Path(__file__).parents[2] / file).is_file() for file, _ in FORMULATIONS.values())
@@ -187,6 +219,9 @@ def test_a_term_is_carried_as_the_table_says(
     term: Term, formulation: str, solved: Callable[[str, float], Solved]
 ) -> None:
     low, high = 0.5, 2.0
+    if term.name == "transfer" and formulation not in IN_STAGES:
+        assert term.carried(formulation)[0] == "left out"
+        return
     value, amount = VALUES[formulation], CASES[term.name][1]
     more = value(solved(term.name, high)) - value(solved(term.name, low))
     how, _ = term.carried(formulation)
@@ -203,5 +238,6 @@ def test_a_term_is_carried_as_the_table_says(
 def test_a_bound_is_never_above_the_cost(term: Term, solved: Callable[[str, float], Solved]) -> None:
     case = solved(term.name, 2.0)
     cost = VALUES["plan"](case)
-    for name in ("relaxation", "prices", "patterns", "judge's bound", "floors"):
+    bounds = ("relaxation", "prices", "patterns", "judge's bound", "floors", "routes")
+    for name in bounds[-1:] if term.name == "transfer" else bounds:
         assert VALUES[name](case) <= cost * (1 + 1e-6) + 1e-6, name

@@ -74,7 +74,7 @@ def _shared_out(way: Ints, pieces: Floats) -> Floats:
     rest = pd.Series(pieces - whole)
     more = rest.groupby(way).transform("sum").round()
     rank = rest.groupby(way).rank(method="first", ascending=False)
-    return whole + np.asarray(rank <= more)
+    return np.asarray(whole + (rank <= more).to_numpy(float))
 
 
 def _first_days(routes: Routes, legs: Legs, seconds: float) -> Ints:
