@@ -42,6 +42,7 @@ GOOD: dict[str, dict[str, str]] = {
     "demand_signals": {
         "merchant_id": "m1", "style_id": "tee", "day": "2026-01-09", "signal": "promotion_depth", "value": "0.2",
     },
+    "routings": {"merchant_id": "m1", "style_id": "tee", "step": "1", "operation": "sew", "sam_minutes": "9.5"},
     "reviews": {"merchant_id": "m1", "review_id": "r1", "style_id": "tee", "reviewed_on": "2026-01-04", "rating": "4"},
 }  # fmt: skip
 

@@ -37,8 +37,8 @@ from c2m.rooms.pages import (
 )
 
 # Each with its `routes`.
-ROOMS = (sign_in, operations, orders, board, network, plans, figures)
-ROOMS += (merchant, ordering, shelf, voices, factory, own_factory)
+_OURS = (sign_in, operations, orders, board, network, plans, figures)
+ROOMS = (*_OURS, merchant, ordering, shelf, voices, factory, own_factory)
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -14,7 +14,8 @@ from c2m.feeds import landing
 from models.voice.model import Model
 from models.voice.words import parts
 
-COLUMNS = ["merchant_id", "review_id", "aspect", "polarity", "part", "chance", "model_version", "known_at"]
+_MADE = ["model_version", "known_at"]
+COLUMNS = ["merchant_id", "review_id", "aspect", "polarity", "part", "chance", *_MADE]
 
 
 def hear(model: Model, version: str, cut_off: datetime) -> pd.DataFrame:
@@ -34,14 +35,16 @@ def hear(model: Model, version: str, cut_off: datetime) -> pd.DataFrame:
     pd.DataFrame
         The columns COLUMNS.
     """
-    reviews = _unheard(version, cut_off)
     known_at = min(clock.now(), cut_off).replace(tzinfo=None) - timedelta(seconds=1)
-    rows = [
-        (merchant_id, review_id, *said, version, known_at)
-        for merchant_id, review_id, text in reviews.itertuples(index=False)
-        for said in _said(model, text)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows = list(_rows(model, _unheard(version, cut_off)))
+    found = pd.DataFrame(rows, columns=COLUMNS[: -len(_MADE)])
+    return found.assign(model_version=version, known_at=known_at)
+
+
+def _rows(model: Model, reviews: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+    for merchant_id, review_id, text in reviews.itertuples(index=False):
+        for said in _said(model, text):
+            yield merchant_id, review_id, *said
 
 
 def _said(model: Model, text: str) -> Iterator[tuple[str, str, str, float]]:

@@ -6,7 +6,7 @@ In: marks (reviews x codes). Out: figures between 0 and 1.
 import numpy as np
 import pandas as pd
 
-from models.voice.model import Marks
+from models.voice.model import Floats, Marks
 from models.voice.words import codes
 
 LEAST_SAID = 10  # reviews that say so, below which a code is told and not averaged
@@ -28,6 +28,12 @@ def macro_f1(table: pd.DataFrame) -> float:
 
 def kappa(first: Marks, second: Marks) -> "pd.Series[float]":
     """Cohen's kappa of two labellings by code: agreement beyond chance."""
+    chance = _by_chance(first.mean(axis=0), second.mean(axis=0))
     agreed = (first == second).mean(axis=0)
-    chance = first.mean(axis=0) * second.mean(axis=0) + (1 - first.mean(axis=0)) * (1 - second.mean(axis=0))
-    return pd.Series((agreed - chance) / (1 - chance), index=codes())
+    return pd.Series((agreed - chance) / (1 - chance), index=codes() if len(chance) == len(codes()) else None)
+
+
+def _by_chance(first: Floats, second: Floats) -> Floats:
+    """How often two who mark such shares agree by chance."""
+    both: Floats = first * second + (1 - first) * (1 - second)
+    return both

@@ -64,14 +64,18 @@ class Model:
 
     def save(self, path: Path) -> None:
         """As arrays and JSON in one file of NumPy's."""
-        told = {"codes": self.codes, "terms": list(self.vocabulary), "about": self.about}
         np.savez_compressed(
             path,
-            told=np.frombuffer(json.dumps(told, ensure_ascii=False).encode(), np.uint8),
+            told=self._told(),
             idf=self.idf.astype(np.float32),
             coefficients=self.coefficients.astype(np.float16),
             calibration=np.stack([self.intercepts, self.slope, self.offset, self.least]),
         )
+
+    def _told(self) -> npt.NDArray[np.uint8]:
+        """All that is text, as the bytes of a JSON."""
+        told = {"codes": self.codes, "terms": list(self.vocabulary), "about": self.about}
+        return np.frombuffer(json.dumps(told, ensure_ascii=False).encode(), np.uint8)
 
 
 def load(path: Path = SHIPPED) -> Model:

@@ -84,5 +84,9 @@ def _by_review(scores: Floats, said: Marks, labelled: Labelled) -> tuple[Floats,
 def _best_limit(scores: Floats, said: Marks) -> float:
     """The limit of the best F1."""
     limits = np.quantile(scores, _TRIED)
-    hits = np.array([2 * (said & (scores > limit)).sum() / (said.sum() + (scores > limit).sum()) for limit in limits])
-    return float(limits[hits.argmax()])
+    right = [_f1(said, scores > limit) for limit in limits]
+    return float(limits[np.argmax(right)])
+
+
+def _f1(said: Marks, found: Marks) -> float:
+    return 2 * float((said & found).sum()) / float(said.sum() + found.sum())

@@ -15,6 +15,7 @@ import yaml
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|\s+-+\s+|\s*[。！？；]\s*")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+|\d+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_DENIAL = re.compile("un|not|不")
 _ENDINGS = ("ing", "ed", "ly", "es", "s")
 _NEAR = 6  # words that a class looks ahead
 _DENIED = 4  # words that a negation reaches
@@ -45,13 +46,18 @@ def words(text: str) -> list[str]:
 
 
 def _cut(run: str) -> Iterator[str]:
-    known = _classes()
     while _CHINESE.match(run):
-        length = next((n for n in range(min(_LONGEST, len(run)), 1, -1) if run[:n] in known), 1)
+        length = _known_length(run)
         yield run[:length]
         run = run[length:]
     if run:
         yield run
+
+
+def _known_length(run: str) -> int:
+    """Characters of the longest word of the lexicon that a text begins with; 1 where it begins with none."""
+    known = _classes()
+    return next((n for n in range(min(_LONGEST, len(run)), 1, -1) if run[:n] in known), 1)
 
 
 def stem(word: str) -> str:
@@ -115,10 +121,14 @@ def _keywords() -> dict[str, re.Pattern[str]]:
 
 def keywords(text: str) -> list[str]:
     """What the list of keywords alone finds: a feature of the model, and the rival that it must beat."""
-    text = text.lower()
-    hits = [code for code, pattern in _keywords().items() if pattern.search(text)]
-    denied = {code.replace("bad", "good") for code in hits if code.endswith(":bad") and re.search("un|not|不", text)}
+    hits = [code for code, pattern in _keywords().items() if pattern.search(text.lower())]
+    denied = _praise_denied(hits) if _DENIAL.search(text.lower()) else set()
     return [code for code in hits if code not in denied]
+
+
+def _praise_denied(hits: list[str]) -> set[str]:
+    """Praise of an aspect that is blamed too: "not flattering"."""
+    return {code.replace("bad", "good") for code in hits if code.endswith(":bad")}
 
 
 @cache

@@ -52,21 +52,20 @@ def reviews(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
     rating = rng.choice([1, 2, 3, 4, 5], len(rows), p=figures.RATING_SHARE)
     rows["known_at"] += pd.to_timedelta(rng.integers(1, 12 * 24, len(rows)), unit="h").astype("timedelta64[s]")
     small = planted(rows["style_id"]).to_numpy(bool) & (rng.random(len(rows)) < figures.SMALL_CUFF_SHARE)
-    rating = np.where(small, np.maximum(rating - figures.SMALL_CUFF_STARS, 1), rating)
-    rows["review_id"] = "R-" + rows["sale_line_id"].astype(str)
-    rows["reviewed_on"] = rows["known_at"].dt.date
-    rows["rating"] = rating
-    rows["text"] = [_text(rng, stars, cuff) for stars, cuff in zip(rating, small, strict=True)]
-    return rows
+    rows["rating"] = np.where(small, np.maximum(rating - figures.SMALL_CUFF_STARS, 1), rating)
+    rows["text"] = [_text(rng, stars, cuff) for stars, cuff in zip(rows["rating"], small, strict=True)]
+    return rows.assign(review_id="R-" + rows["sale_line_id"].astype(str), reviewed_on=rows["known_at"].dt.date)
+
+
+def _code(rng: np.random.Generator, stars: int) -> str:
+    """What a sentence says: the more stars, the more often something good."""
+    return str(rng.choice(_OFTEN if rng.random() < (stars - 1) / 4 else _SELDOM))
 
 
 def _text(rng: np.random.Generator, stars: int, cuff: bool) -> str:
     """One to three sentences, good ones by the stars, in one language."""
     held, language = _held(), "zh" if rng.random() < _CHINESE else "en"
-    said = []
-    for _ in range(rng.integers(1, 3)):
-        code = str(rng.choice(_OFTEN if rng.random() < (stars - 1) / 4 else _SELDOM))
-        said.append(str(rng.choice(held["phrases"][code][language])))
+    said = [str(rng.choice(held["phrases"][_code(rng, stars)][language])) for _ in range(rng.integers(1, 3))]
     part = str(rng.choice(held["parts"][language]))
     if cuff:
         said, part = [*said[:1], held["phrases"]["size:small"][language][0]], held["parts"][language][0]
