@@ -22,6 +22,7 @@ from optimization.book.proposal import breaches, dated_allocation, load_by_facto
 from optimization.contract.instances import Instance, read
 from optimization.contract.plan import Plan, Size, read_plan
 from optimization.contract.wording import counted, money, percent
+from optimization.routing.stage_lots import legs, with_next_factories
 
 COST = {
     "unit": "making, freight, expected failures",
@@ -252,8 +253,11 @@ def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
 
 def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
     """Who makes how much of which lot, from when until when."""
-    placed = dated_allocation(instance, plan.allocation, plan.schedule)
-    rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", "factory_id"])
+    placed = dated_allocation(instance, plan.allocation, plan.schedule, legs=legs(instance, plan))
+    placed = with_next_factories(placed, instance, plan)
+    stages = [name for name in ("stage",) if instance.staged]
+    rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", *stages, "factory_id"])
+    ways = {"stage": rows["stage"], "then to": rows["next_factory_id"].fillna("")} if stages else {}
     late = (pd.to_datetime(rows["finish_on"]) - pd.to_datetime(rows["due_on"])).dt.days
     shown = pd.DataFrame(
         {
@@ -262,6 +266,7 @@ def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
             "colour": rows["colour"],
             "pieces": rows["quantity"],
             "factory": rows["factory_id"],
+            **ways,
             "due": rows["due_on"],
             "arrives": rows["finish_on"],
             "days late": [str(days) if days > 0 else "" for days in late],

@@ -45,11 +45,13 @@ def operations_of(text: str, stage: int, stages: int) -> list[Operation]:
     list of Operation
         In the order of work.
     """
-    all_of_them = [Operation(name, **facts) for name, facts in json.loads(text).items()]
-    own = [one for one in all_of_them if stages == 1 or one.stage == stage]
-    if INSPECT not in {one.name for one in own}:
-        own.append(Operation(INSPECT, None, 0.0, stage))
-    return [*own, Operation(SHIP, None, 0.0, stage)]
+    own = [one for one in _read(text) if stages == 1 or one.stage == stage]
+    ends = [name for name in (INSPECT, SHIP) if name not in {one.name for one in own}]
+    return [*own, *(Operation(name, None, 0.0, stage) for name in ends)]
+
+
+def _read(text: str) -> list[Operation]:
+    return [Operation(name, **facts) for name, facts in json.loads(text).items()]
 
 
 def crafts_of(operations: Iterable[Operation]) -> list[str]:

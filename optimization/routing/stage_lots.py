@@ -3,7 +3,9 @@
 In: open lots of the ledger and their job orders. Flat ids are lot/stage, which no id of the contract is. Pieces, days.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,22 +43,25 @@ class StagedBook:
         """
         if self.lots.empty:
             return lots
-        parts = []
-        for lot in self.lots.to_dict("records"):
-            for stage in range(1, lot["stages"] + 1):
-                own = operations_of(lot["operations"], stage, lot["stages"])
-                needs = {"crafts": ";".join(crafts_of(own)), "sam_minutes": minutes_of(own), "max_factories": 1}
-                passed = self.ready.loc[
-                    (self.ready["lot_id"] == lot["lot_id"]) & (self.ready["stage"] >= stage), "quantity"
-                ]
-                left = {"lot_id": f"{lot['lot_id']}/{stage}", "remaining": lot["remaining"] - int(passed.sum())}
-                parts.append(lot | needs | left)
-        flat = pd.DataFrame(parts, columns=lots.columns)
+        flat = pd.DataFrame([self._stage_of(lot, n) for lot, n in _each_stage(self.lots)], columns=lots.columns)
         held = live[live["remaining"] > 0].groupby("lot_id")["remaining"].sum()
         flat["committed"] = flat["lot_id"].map(held).fillna(0).astype(np.int64)
         flat["remaining"] = flat["remaining"].clip(lower=flat["committed"])
         ordinary = lots[~lots["lot_id"].isin(self.lots["lot_id"])]
         return pd.concat([ordinary, flat], ignore_index=True) if len(ordinary) else flat
+
+    def _stage_of(self, lot: dict[str, Any], stage: int) -> dict[str, Any]:
+        """A stage of a lot as a lot of its own: what has not passed it yet, and what it needs."""
+        own = operations_of(lot["operations"], stage, lot["stages"])
+        needs = {"crafts": ";".join(crafts_of(own)), "sam_minutes": minutes_of(own), "max_factories": 1}
+        here = (self.ready["lot_id"] == lot["lot_id"]) & (self.ready["stage"] >= stage)
+        left = lot["remaining"] - int(self.ready.loc[here, "quantity"].sum())
+        return lot | needs | {"lot_id": f"{lot['lot_id']}/{stage}", "remaining": left}
+
+    def _stages(self, lot_ids: "pd.Series[str]") -> pd.DataFrame:
+        """lot_id, stage of those of the lots that are made in stages."""
+        open_ = self.lots[self.lots["lot_id"].isin(lot_ids)]
+        return pd.DataFrame([(lot["lot_id"], n) for lot, n in _each_stage(open_)], columns=["lot_id", "stage"])
 
     def as_contract(
         self, tables: dict[str, pd.DataFrame], factories: pd.DataFrame, rates: AssumedRates
@@ -67,14 +72,12 @@ class StagedBook:
         orders = _split(tables["orders"])
         last = orders["lot_id"].map(self.lots.set_index("lot_id")["stages"]).fillna(1)
         orders = orders[orders["stage"] == last].drop(columns="stage")
-        open_ = self.lots[self.lots["lot_id"].isin(orders["lot_id"])]
-        stages = open_.loc[open_.index.repeat(open_["stages"]), ["lot_id"]].reset_index(drop=True)
-        stages["stage"] = stages.groupby("lot_id").cumcount() + 1
         parts = {name: _split(tables[name]) for name in ("arcs", "incumbent")}
         parts = {name: table[table["lot_id"].isin(orders["lot_id"])] for name, table in parts.items()}
         ready = self.ready[self.ready["lot_id"].isin(orders["lot_id"]) & (self.ready["quantity"] > 0)]
         parts["incumbent"] = _that_can_come(parts["incumbent"], ready)
-        transfers = _transfers(open_, parts["arcs"], ready, factories, rates)
+        transfers = _transfers(self.lots, parts["arcs"], ready, factories, rates)
+        stages = self._stages(orders["lot_id"])
         return tables | parts | {"orders": orders, "stages": stages, "transfers": transfers, "ready": ready}
 
 
@@ -95,10 +98,21 @@ def staged_book(lots: pd.DataFrame, of_stages: pd.DataFrame, factories: pd.DataF
     StagedBook
         Of no lot where none has stages.
     """
-    staged = lots[lots["stages"] > 1] if "stages" in lots else lots.iloc[:0]
-    staged = staged.sort_values("lot_id", ignore_index=True)
+    staged = _in_stages(lots)
     jobs = of_stages[of_stages["lot_id"].isin(staged["lot_id"])]
     return StagedBook(staged, _within(_ready(jobs, factories), staged))
+
+
+def _in_stages(lots: pd.DataFrame) -> pd.DataFrame:
+    several = lots["stages"] > 1 if "stages" in lots else np.zeros(len(lots), dtype=bool)
+    return lots[several].sort_values("lot_id", ignore_index=True)
+
+
+def _each_stage(lots: pd.DataFrame) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every lot with each of its stages."""
+    for lot in lots.to_dict("records"):
+        for stage in range(1, lot["stages"] + 1):
+            yield {str(name): value for name, value in lot.items()}, stage
 
 
 def _flat_id(lot_id: "pd.Series[str]", stage: "pd.Series[int]") -> "pd.Series[str]":
@@ -114,16 +128,25 @@ def _split(table: pd.DataFrame) -> pd.DataFrame:
 def _ready(jobs: pd.DataFrame, factories: pd.DataFrame) -> pd.DataFrame:
     """Pieces that have finished a stage and not the next: made and still there, on the way, received and not made."""
     before = jobs[jobs["stage"] < jobs["stages"]]
-    there = before.assign(quantity=(before["made"] - before["shipped"]).clip(lower=0), day=1)
+    there = before.assign(quantity=_over(before, "made", "shipped"), day=1)
     later = jobs[jobs["stage"] > 1].assign(stage=jobs["stage"] - 1).groupby(_PLACE)[["arrived", "made"]].sum()
     by_receiver = before.groupby(["lot_id", "stage", "next_factory_id"])
     sent = by_receiver.agg(shipped=("shipped", "sum"), sender=("factory_id", "first"))
     came = sent.rename_axis(_PLACE).join(later, how="outer").fillna({"shipped": 0, "arrived": 0, "made": 0})
     came = came.reset_index()
-    under_way = came.assign(quantity=(came["shipped"] - came["arrived"]).clip(lower=0), day=_days(came, factories))
-    lying = came.assign(quantity=(came["arrived"] - came["made"]).clip(lower=0), day=1)
-    columns = [*_PLACE, "day", "quantity"]
-    rows = pd.concat([there[columns], under_way[columns], lying[columns]], ignore_index=True)
+    under_way = came.assign(quantity=_over(came, "shipped", "arrived"), day=_days(came, factories))
+    lying = came.assign(quantity=_over(came, "arrived", "made"), day=1)
+    return _summed([there, under_way, lying])
+
+
+def _over(rows: pd.DataFrame, more: str, less: str) -> "pd.Series[int]":
+    """By how much one column is more than another."""
+    return (rows[more] - rows[less]).clip(lower=0)
+
+
+def _summed(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Pieces by place and day."""
+    rows = pd.concat([part[[*_PLACE, "day", "quantity"]] for part in parts], ignore_index=True)
     rows = rows[rows["quantity"] > 0].astype({"day": "int64", "quantity": "int64"})
     return rows.groupby([*_PLACE, "day"])["quantity"].sum().reset_index()
 
@@ -197,8 +220,7 @@ def minutes_of_stages(arcs: pd.DataFrame, lots: pd.DataFrame) -> "pd.Series[floa
     """Standard minutes of a piece at the stage of each arc."""
     own = {
         (lot["lot_id"], stage): minutes_of(operations_of(lot["operations"], stage, lot["stages"]))
-        for lot in lots[lots["stages"] > 1].to_dict("records")
-        for stage in range(1, lot["stages"] + 1)
+        for lot, stage in _each_stage(lots[lots["stages"] > 1])
     }
     whole = lots.set_index("lot_id")["sam_minutes"]
     keys = zip(arcs["lot_id"], arcs["stage"], strict=True)

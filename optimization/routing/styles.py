@@ -49,10 +49,13 @@ def with_operations(lots: pd.DataFrame, routings: pd.DataFrame, capabilities: pd
 
 def _steps(rows: pd.DataFrame) -> list[Operation]:
     """In the order of work."""
-    craft = rows["craft"].astype(object).where(rows["craft"].notna(), None)
-    ordered = rows.assign(craft=craft).sort_values("step")
-    facts = (ordered[name].tolist() for name in ("operation", "craft", "sam_minutes", "stage"))
-    return [Operation(*one) for one in zip(*facts, strict=True)]
+    ordered = rows.sort_values("step")
+    facts = (ordered[name] for name in ("operation", "sam_minutes", "stage"))
+    return [Operation(name, *rest) for name, *rest in zip(next(facts), _crafts(ordered), *facts, strict=True)]
+
+
+def _crafts(rows: pd.DataFrame) -> list[str | None]:
+    return [None if pd.isna(craft) else str(craft) for craft in rows["craft"]]
 
 
 def _needed(category: str, steps: list[Operation]) -> set[tuple[str, str]]:
@@ -64,14 +67,21 @@ def _faults(lot: object, steps: list[Operation], every_craft: set[str]) -> Itera
     style = f"style {getattr(lot, 'style_id')}"  # noqa: B009 - a named tuple, whose fields mypy does not know
     if not steps and not getattr(lot, "sam_minutes") > 0:  # noqa: B009
         yield f"{style} has no operations: send its routing, or its five minutes in the catalogue"
-    names = [one.name for one in steps]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"the routing of {style} comes back to {name}, a circle: give each operation once, with a name of its own"
-    stages = [one.stage for one in steps]
-    if stages != sorted(stages):
-        back = next(one for one, before in zip(steps[1:], stages, strict=False) if one.stage < before)
-        yield f"the routing of {style} has {back.name} of stage {back.stage} after a later stage: order steps by stage"
-    elif stages and sorted(set(stages)) != list(range(1, max(stages) + 1)):
-        yield f"the routing of {style} has stages {sorted(set(stages))}: number them from 1 without a gap"
+    yield from (f"the routing of {style} {fault}" for fault in (*_circles(steps), *_out_of_order(steps)))
     if lacking := [craft for craft in crafts_of(steps) if craft not in every_craft]:
         yield f"{style} needs {', '.join(lacking)}, a craft that no factory has: correct it, or add it to a factory"
+
+
+def _circles(steps: list[Operation]) -> Iterator[str]:
+    names = [one.name for one in steps]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"comes back to {name}, a circle: give each operation once, with a name of its own"
+
+
+def _out_of_order(steps: list[Operation]) -> Iterator[str]:
+    stages = [one.stage for one in steps]
+    for one, before in zip(steps[1:], stages, strict=False):
+        if one.stage < before:
+            yield f"has {one.name} of stage {one.stage} after one of stage {before}: order the steps by stage"
+    if stages and sorted(set(stages)) != list(range(1, max(stages) + 1)):
+        yield f"has stages {sorted(set(stages))}: number them from 1 without a gap"

@@ -19,7 +19,7 @@ _RECEIVED = """
     SELECT job_order_id, sum(quantity)::BIGINT FROM (
         SELECT DISTINCT ON (factory_id, scan_id) factory_id, scan_id, job_order_id, quantity
         FROM {scans} WHERE operation = $operation AND job_order_id IN $job_orders
-            AND (factory_id, scan_id) NOT IN (SELECT (factory_id, corrects) FROM {corrections})
+            AND (factory_id, scan_id) NOT IN (SELECT (factory_id, corrects) FROM {scan_corrections})
     ) GROUP BY job_order_id
 """
 
@@ -39,23 +39,38 @@ def give(session: Session, at: datetime) -> int:
     int
         How many job orders may begin.
     """
-    chosen = select(JobOrder).where(JobOrder.stage > 1, JobOrder.state == "NotAllowedToStart")
-    waiting = {job.job_order_id: job for job in session.scalars(chosen.order_by(JobOrder.job_order_id))}
+    waiting = _waiting(session)
     if not waiting:
         return 0
     for job_order_id, pieces in _received(sorted(waiting)):
-        job = waiting[job_order_id]
-        job.arrived, job.at = pieces, at if pieces != job.arrived else job.at
+        _count(waiting[job_order_id], pieces, at)
     asked = outbox.unanswered(session, CANCEL) | outbox.unanswered(session, STORE)
-    ready = [job for name, job in waiting.items() if job.accepted and job.arrived >= job.quantity and name not in asked]
-    starts = [(job.factory_id, Start(job_order_id=job.job_order_id, revision=job.revision)) for job in ready]
-    outbox.put(session, [Letter(factory_id, start, at) for factory_id, start in starts])
+    ready = [job for name, job in waiting.items() if name not in asked and _has_all(job)]
+    outbox.put(session, [_start(job, at) for job in ready])
     return len(ready)
+
+
+def _waiting(session: Session) -> dict[str, JobOrder]:
+    """Job orders of later stages that have not been told to begin, by id."""
+    chosen = select(JobOrder).where(JobOrder.stage > 1, JobOrder.state == "NotAllowedToStart")
+    return {job.job_order_id: job for job in session.scalars(chosen.order_by(JobOrder.job_order_id))}
+
+
+def _count(job: JobOrder, pieces: int, at: datetime) -> None:
+    if pieces != job.arrived:
+        job.arrived, job.at = pieces, at
+
+
+def _has_all(job: JobOrder) -> bool:
+    return bool(job.accepted) and job.arrived >= job.quantity
+
+
+def _start(job: JobOrder, at: datetime) -> Letter:
+    return Letter(job.factory_id, Start(job_order_id=job.job_order_id, revision=job.revision), at)
 
 
 def _received(job_order_ids: list[str]) -> list[tuple[str, int]]:
     landing.ensure_landing()
+    query = _RECEIVED.format(**{name: landing.source(name) for name in ("scans", "scan_corrections")})
     with landing.connect() as connection:
-        query = _RECEIVED.format(scans=landing.source("scans"), corrections=landing.source("scan_corrections"))
-        found = connection.execute(query, {"operation": RECEIVE, "job_orders": job_order_ids}).fetchall()
-    return [(str(job_order_id), int(pieces)) for job_order_id, pieces in found]
+        return connection.execute(query, {"operation": RECEIVE, "job_orders": job_order_ids}).fetchall()
