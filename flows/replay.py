@@ -42,7 +42,8 @@ from c2m.simulation.shelf import Shelf
 from c2m.upkeep.upgrade import upgrade
 from c2m.warehouse import quick
 from c2m.warehouse.published import path
-from flows import plan, track
+from flows import plan, surprise, track
+from flows.parameters import Ingest
 from flows.timelapse import PLANNING_HOUR, end_of, go_to, simulated_factories
 from models.demand.scorer import Scorer
 from models.governance.daily import baseline_daily, forecast_daily
@@ -97,7 +98,11 @@ class Replay:
     def one_day(self, day: date) -> None:
         """What `flows.daily` does on a day, then the factories' work until midnight."""
         self._begin(day)
-        land_frame("forecast_windows", self._windows(day))
+        land_frame("forecast_windows", self._kept_forecast("windows", day))
+        if self.cell.policy.spikes:
+            land_frame("forecasts", self._kept_forecast("days", day))
+            asked, now = Ingest(business_date=day), clock.now()
+            surprise.note(surprise.look.fn(asked, now), asked, now)
         for number in range(1, settings().plan.rounds + 1):
             if not self._plan(day, number):
                 break
@@ -150,19 +155,24 @@ class Replay:
         go_to(end_of(day))
         self.floor.catch_up()
 
-    def _windows(self, day: date) -> pd.DataFrame:
-        """The forecast of the day by the policy's forecaster; what any replay has made of it, the others read."""
+    def _kept_forecast(self, kind: str, day: date) -> pd.DataFrame:
+        """Windows or days of the day's forecast; what any replay has made of it, the others read."""
         policy, window_days = self.cell.policy, settings().replenishment.window_days
         made_on = self.cell.first if policy.frozen else day
-        file = self.cell.shared / "forecasts" / f"{policy.forecast}-{window_days}" / f"{made_on}.parquet"
-        if not file.exists():
-            write_with(file, self._forecast(made_on, window_days).to_parquet)
-        return pd.read_parquet(file).assign(business_date=day, known_at=clock.now().replace(tzinfo=None))
+        folder = self.cell.shared / "forecasts" / f"{policy.forecast}-{window_days}" / made_on.isoformat()
+        make_folder(folder, lambda working: self._forecast(made_on, window_days, working))
+        rows = pd.read_parquet(folder / f"{kind}.parquet")
+        return rows.assign(business_date=day, known_at=clock.now().replace(tzinfo=None))
 
-    def _forecast(self, day: date, window_days: int) -> pd.DataFrame:
-        if self.cell.policy.forecast != "model":
-            return baseline_daily(published_panel(day), self.cell.policy.forecast, day, window_days)
-        return forecast_daily(published_panel(day), self._model(day), day, window_days)[1]
+    def _forecast(self, day: date, window_days: int, folder: Path) -> None:
+        """By the policy's forecaster; the baselines give windows alone."""
+        panel, policy = published_panel(day), self.cell.policy
+        if policy.forecast == "model":
+            days, windows, _ = forecast_daily(panel, self._model(day), day, window_days)
+            days.to_parquet(folder / "days.parquet")
+        else:
+            windows = baseline_daily(panel, policy.forecast, day, window_days)
+        windows.to_parquet(folder / "windows.parquet")
 
     def _model(self, day: date) -> "Trained":
         """The model of the last day on which one was due."""

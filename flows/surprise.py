@@ -44,18 +44,23 @@ def look(parameters: Ingest, moment: datetime) -> pd.DataFrame:
 
 def take_up(parameters: Ingest) -> pd.DataFrame:
     """One look: lands spikes and forecasts, keeps the alerts; the spikes that are worth a new plan."""
-    moment, policy = clock.now(), settings().surprise
+    moment = clock.now()
     with step("surprise"):
         found = look(parameters, moment)
-        if len(found):
-            known_at = moment.replace(tzinfo=None)
-            land_frame("spikes", found.assign(known_at=known_at))
-            windows = mode.windows(found, parameters.day, settings().replenishment.window_days, policy)
-            land_frame("forecast_windows", windows.assign(known_at=known_at + pd.Timedelta(microseconds=1)))
-        standing = found[found["state"] == mode.LIVESTREAM] if len(found) else found
-        with session() as s:
-            alerts.record(s, alert_rules.spikes(standing), moment, SPIKE)
+        note(found, parameters, moment)
     return found[found["asks"]] if len(found) else found
+
+
+def note(found: pd.DataFrame, parameters: Ingest, moment: datetime) -> None:
+    """Lands what was found at a moment, and the forecasts that are to be ordered by; keeps the alerts."""
+    if len(found):
+        known_at = moment.replace(tzinfo=None)
+        land_frame("spikes", found.assign(known_at=known_at))
+        windows = mode.windows(found, parameters.day, settings().replenishment.window_days, settings().surprise)
+        land_frame("forecast_windows", windows.assign(known_at=known_at + pd.Timedelta(microseconds=1)))
+    standing = found[found["state"] == mode.LIVESTREAM] if len(found) else found
+    with session() as s:
+        alerts.record(s, alert_rules.spikes(standing), moment, SPIKE)
 
 
 @flow(name="surprise", flow_run_name="surprise {parameters.moment}")

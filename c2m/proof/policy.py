@@ -8,6 +8,7 @@ stands there with its source.
     plan: rule                  # or joint: the platform's own plan
     split: false                # may several factories share a lot?
     learns: false               # do factory scores follow what the factories do?
+    spikes: false               # are spikes of incoming orders looked for? They need the model
     figures:
       replenishment.minimum_order_pieces: {value: 1000, source: what was assumed, or who says so}
 """
@@ -49,6 +50,7 @@ class Policy(BaseModel):
     plan: Literal["joint", "rule"] = "joint"
     split: bool = True
     learns: bool = True
+    spikes: bool = False
     figures: dict[str, Figure] = {}
 
     def settings(self) -> dict[str, Any]:
