@@ -139,7 +139,7 @@ def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
     assert "a &lt;world&gt;" in page and "http" not in page.replace("http-equiv", "")
     rows = re.findall(r'<(?:tr|li) class="difference">.*?</(?:tr|li)>', page, re.S)
     assert len(rows) > 40
-    bounds = re.compile(r"\[([-+][\d,.]+) to ([-+][\d,.]+)\]")
+    bounds = re.compile(r"\[([-+]?[\d,.]+) to ([-+]?[\d,.]+)\]")
     for row in rows:
         said = set(re.findall(r'<span class="(better|worse|shown)"', row))
         found = bounds.findall(row)
