@@ -54,6 +54,7 @@ from optimization.engines.first.rule import greedy
 from optimization.planning.solve import solve
 
 _LONGEST_DAYS = 90
+_LEARNED = ("factories", "factory_scores")  # marts of what factories have shown
 
 
 @dataclass(frozen=True)
@@ -140,16 +141,19 @@ class Replay:
         """The marts as of the start of a day, and by them what was shipped."""
         quick.build(self.models, day, self._first_scores(day))
         if day == self.cell.first:
-            for name in ("factories", "factory_scores"):
-                write_with(settings().home / "first" / f"{name}.parquet", partial(copyfile, path(name)))
+            self._keep_first_scores()
         track.apply_progress.fn(day)
+
+    def _keep_first_scores(self) -> None:
+        for name in _LEARNED:
+            write_with(settings().home / "first" / f"{name}.parquet", partial(copyfile, path(name)))
 
     def _first_scores(self, day: date) -> dict[str, Path]:
         """Where a policy does not learn, what was known of factories on the first day."""
         if self.cell.policy.learns or day == self.cell.first:
             return {}
         kept = settings().home / "first"
-        return {name: kept / f"{name}.parquet" for name in ("factories", "factory_scores")}
+        return {name: kept / f"{name}.parquet" for name in _LEARNED}
 
     def _end(self, day: date) -> None:
         go_to(end_of(day))

@@ -112,8 +112,13 @@ def _stock_days(tables: Tables, rates: Rates) -> Sums:
 
 def _lost_margin(tables: Tables, rates: Rates) -> Sums:
     shelf = tables["shelf"]
-    missed = (shelf["asked"] - shelf["served"]) * (shelf["price"] - shelf["cost"]) * rates.margin_factor
+    missed = (shelf["asked"] - shelf["served"]) * _margin(shelf, rates)
     return _of(shelf["day"], missed, shelf["asked"] * shelf["price"])
+
+
+def _margin(shelf: pd.DataFrame, rates: Rates) -> "pd.Series[float]":
+    """Money that a sold piece brings beyond its cost."""
+    return (shelf["price"] - shelf["cost"]) * rates.margin_factor
 
 
 def _overstock(tables: Tables, rates: Rates) -> Sums:
@@ -131,7 +136,7 @@ def _lost_on_left(tables: Tables, rates: Rates) -> float:
 def _contribution(tables: Tables, rates: Rates) -> Sums:
     """Margin of what was sold, less holding, less what is lost on leftovers, less set-ups and overtime."""
     shelf, jobs = tables["shelf"], tables["job_orders"]
-    sold = shelf["served"] * (shelf["price"] - shelf["cost"]) * rates.margin_factor
+    sold = shelf["served"] * _margin(shelf, rates)
     held = shelf["on_hand"] * shelf["cost"] * rates.holding_share_per_day
     made = _of(shelf["day"], sold - held - _lost_on_left(tables, rates), shelf["asked"] * shelf["price"])
     own = jobs[jobs["source"] == "replenishment"]

@@ -39,10 +39,16 @@ def write(kept: Path, out: Path, world: str, first: date, last: date, policies: 
         The page.
     """
     report = Report(kept, first, last, policies)
-    write_atomically(out / "outcomes.csv", report.outcomes().to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(out / "outcomes.csv", _text(report).encode())
     page = out / "proof.html"
     write_atomically(page, _rendered(report, world).encode())
     return page
+
+
+def _text(report: Report) -> str:
+    """The outcomes for programs."""
+    text: str = report.outcomes().to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def _rendered(report: Report, world: str) -> str:
@@ -61,6 +67,11 @@ def number(value: float, outcome: Outcome) -> str:
         return ""
     if outcome.unit.startswith("share"):
         return f"{100 * value:,.1f} %"
+    return _amount(value)
+
+
+def _amount(value: float) -> str:
+    """Two decimals of what is small."""
     return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
