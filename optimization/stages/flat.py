@@ -91,7 +91,7 @@ def _names(order: "pd.Series[str]", stage: "pd.Series[int]") -> "pd.Series[str]"
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
     """A table of lots and stages as one of flat lots."""
-    stage = table["stage"] if "stage" in table else pd.Series(1, index=table.index)
+    stage = table.get("stage", pd.Series(1, table.index))
     flat = table.assign(lot_id=_names(table["lot_id"], stage))
     return flat.drop(columns="stage", errors="ignore").sort_values(PAIR, ignore_index=True)
 
@@ -166,7 +166,7 @@ def _narrowed(arcs: pd.DataFrame, days: pd.DataFrame, horizon: int) -> pd.DataFr
     """The arcs with windows in which their pieces can have arrived and can still pass on."""
     transit = days["transit_days"].where(days["last"], (horizon - days["last_day"]).clip(0, horizon))
     release = days["first_day"].clip(upper=horizon + 1)
-    return arcs.assign(release_day=release.to_numpy(), transit_days=transit.to_numpy())
+    return arcs.assign(release_day=release, transit_days=transit)
 
 
 def _kept(teams: pd.DataFrame, reduced: Pairs) -> pd.DataFrame:

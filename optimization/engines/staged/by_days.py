@@ -150,9 +150,7 @@ def causes(flat: Flat) -> list[str]:
 
 def refuse_stranded(flat: Flat) -> None:
     """Frozen pieces without a day to be made on, or more of them than their pair can take."""
-    pairs = flat.reduced.pairs
-    stranded = (pairs["kept"] > 0) & ((pairs["reach"] <= 0) | (pairs["kept"] > pairs["most"]))
-    if stranded.any():
+    if len(flat.reduced.pairs.query("kept > 0 and (reach <= 0 or kept > most)")):
         raise InfeasibleError("frozen-work-does-not-fit", causes(flat))
 
 
@@ -160,7 +158,6 @@ def polished(program: Program, values: Floats | None) -> Floats | None:
     """The best point with the integer columns of `values`, made whole."""
     if values is None:
         return None
-    whole = np.rint(values)
-    lower = np.where(program.integer, whole, program.lower)
-    upper = np.where(program.integer, whole, program.upper)
+    edges = (program.lower, program.upper)
+    lower, upper = (np.where(program.integer, np.rint(values), edge) for edge in edges)
     return complete(replace(program, lower=lower, upper=upper))

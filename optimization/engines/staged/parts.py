@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.instances import Instance
-from optimization.contract.plan import cost_parts, lanes_of, pair_key, unmet_pieces
+from optimization.contract.plan import DAY, cost_parts, gap_share, lanes_of, pair_key, unmet_pieces, worked
 from optimization.contract.tolerances import DUST_MINUTES, FITS_MINUTES
 from optimization.engines.staged import by_days
 from optimization.stages.reading import Tables
@@ -45,8 +45,8 @@ class Here(Executor):
 def plan_part(part: Instance, start: Tables, limits: Limits) -> tuple[Tables, bool]:
     """The part's plan, and whether its gap was closed. In a worker."""
     found = by_days.solved(part, replace(limits, stop=Spent(_WORK_S)), None, start)
-    closed = found.cost - found.bound <= 2 * limits.gap * abs(found.cost)
-    return Tables(found.allocation, found.work, found.moves), closed
+    made = Tables(found.allocation, found.work, found.moves)
+    return made, gap_share(found.cost, found.bound) <= 2 * _GAP
 
 
 @dataclass
@@ -206,10 +206,8 @@ def _each(made: Callable[..., pd.DataFrame], *plans: Tables) -> Tables:
 
 def _load(capacity: pd.DataFrame, schedule: pd.DataFrame) -> Floats:
     """Minutes of a schedule on each row of capacity."""
-    work = (
-        (schedule["setup_minutes"] + schedule["run_minutes"]).groupby([schedule["factory_id"], schedule["day"]]).sum()
-    )
-    keys = pd.MultiIndex.from_frame(capacity[["factory_id", "day"]])
+    work = worked(schedule).groupby(DAY)["minutes"].sum()
+    keys = pd.MultiIndex.from_frame(capacity[DAY])
     return np.asarray(work.reindex(keys, fill_value=0.0).to_numpy(float))
 
 
