@@ -23,9 +23,13 @@ from models.panel.daily import published_panel
 
 
 @task
-def score(day: date, model: Registered) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Quantiles per style and day, and of the total over lead time plus review period; the feature rows behind them."""
-    return forecast_daily(published_panel(day), model, day, settings().replenishment.window_days)
+def score(day: date, model: Registered) -> tuple[tuple[str, ...], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Notes on the history, which name its mistakes.
+
+    Quantiles per style and day, and of the total over lead time plus review period; the feature rows behind them.
+    """
+    panel = published_panel(day)
+    return panel.notes, *forecast_daily(panel, model, day, settings().replenishment.window_days)
 
 
 def tell_if_moved(version: str) -> None:
@@ -50,7 +54,7 @@ def forecast(parameters: Day) -> None:
     tell_if_moved(model.version)
     with step("forecast"):
         build_id = manifest()["build_id"]
-        daily, windows, features = score(parameters.day, model)
+        notes, daily, windows, features = score(parameters.day, model)
     with step("forecast gate"):
         verdict = check_forecast(daily, read("styles"), read("demand_daily"), parameters.day)
         reports.verdict("forecast", verdict)
@@ -63,4 +67,4 @@ def forecast(parameters: Day) -> None:
     files = land_frame("forecasts", daily), land_frame("forecast_windows", windows)
     origin = summary | {"run_id": model.run_id, "fingerprint": model.tags["fingerprint"]}
     origins.keep(parameters.day.isoformat(), *files, origin, build_id, features)
-    reports.forecast(daily, sums, read("forecast_accuracy"), model.version)
+    reports.forecast(daily, sums, read("forecast_accuracy"), model.version, notes)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -150,8 +150,10 @@ def promotion(number: str, verdict: Promotion) -> None:
     model(number)
 
 
-def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, model_version: str) -> None:
-    """What is expected, in all and by level of the range, and how good the past forecasts were."""
+def forecast(
+    daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, model_version: str, notes: Iterable[str]
+) -> None:
+    """What is expected, in all and by level of the range, how good the past forecasts were, and notes on history."""
     total = daily.groupby("ds")[["mean", "q10", "q50", "q90"]].sum()
 
     def fan(figure: Figure) -> None:
@@ -171,6 +173,7 @@ def forecast(daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, mo
         "forecast",
         "Demand forecast",
         f"Champion: [c2m-demand version {model_version}]({link})",
+        *map(plain, notes),
         picture(fan),
         "## Past forecasts against what was asked for",
         table(accuracy.sort_values("business_date", ascending=False), 30),

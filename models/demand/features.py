@@ -13,12 +13,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from models.panel.matrices import Floats, Ints, Panel
+from models.panel.matrices import Bools, Floats, Ints, Panel
 
 SCALE_WINDOW = 28  # periods of the level that demand is divided by
 LEVEL_WINDOWS = (3, 7, 14, 28, 56)  # periods
 GIANT = 100  # times the median level
+KIN = 10.0  # times its own mean that the level of others counts for a series
+FREAK = 3.0  # times what a series sold at most otherwise; a cell beyond counts so much, in what series have in common
 BLOCK = 4096  # series whose statistics are computed at once
+RARE_ZEROS = 0.05  # share of a series' observations up to which its logarithm is looked at
+MOSTLY = 0.9  # share of such series in a panel from which it is forecast on the logarithm
 SEASONS_BACK = 4  # same-season observations that are averaged
 LAUNCH = 6  # first periods of a series, whose level new series are measured by
 LONGEST_IDLE = 56  # periods at which idle time is cut
@@ -62,7 +66,7 @@ class History:
         """Mean over the last `window` periods, nan without an observation."""
         return ratio(self.total(window), self.count(window))
 
-    def since(self, event: "np.ndarray[tuple[int, int], np.dtype[np.bool_]]") -> Floats:
+    def since(self, event: Bools) -> Floats:
         """Periods since `event` was last true, at most LONGEST_IDLE; nan before the first time."""
         periods = np.arange(self.values.shape[1], dtype=np.float64)
         latest = np.maximum.accumulate(np.where(event, periods, -np.inf), axis=1)
@@ -120,6 +124,7 @@ class Shared:
         kept = panel.kept
         codes = {"all": np.zeros(len(panel.ids), dtype=np.int64), **kept}
         members = {name: np.unique(of, return_inverse=True)[1] for name, of in codes.items()}
+        panel = replace(panel, y=without_freaks(panel.y))
         begin, usual = int(panel.first.min()), usual_level(History(panel.y))
         return cls(
             begin,
@@ -139,6 +144,32 @@ class Shared:
         return replace(self, members={name: of[rows] for name, of in self.members.items()})
 
 
+def rarely_zero(panel: Panel) -> Bools:
+    """(N,): series with observations, hardly any of them zero."""
+    zeros = (panel.y == 0).sum(axis=1)
+    rare: Bools = (panel.first < panel.y.shape[1]) & (zeros <= RARE_ZEROS * panel.seen.sum(axis=1))
+    return rare
+
+
+def is_logarithmic(panel: Panel) -> bool:
+    """Whether most series are rarely zero; a zero here or there changes nothing for the others."""
+    known = panel.first < panel.y.shape[1]
+    return bool(rarely_zero(panel)[known].mean() >= MOSTLY) if known.any() else False
+
+
+def without_freaks(demand: Floats) -> Floats:
+    """(N, T) demand whose single cells far beyond all others of their series are cut, so that none moves all series.
+
+    Each counts up to FREAK times the second largest of its series, or up to what one cell in a hundred exceeds.
+    """
+    sold = demand[demand > 0]
+    if demand.shape[1] < 2 or not len(sold):
+        return demand
+    second = np.partition(np.nan_to_num(demand), -2, axis=1)[:, -2]
+    most = np.maximum(FREAK * second, np.quantile(sold, 0.99))
+    return np.minimum(demand, most[:, None])
+
+
 def usual_level(history: History) -> Floats:
     """(T,): mean of the series' recent levels; one giant among them must not set it."""
     return np.array([_mean_without_giants(column) for column in history.mean(SCALE_WINDOW).T])
@@ -156,8 +187,16 @@ def _launch_level(panel: Panel, begin: int, usual: Floats) -> Floats:
 
 
 def scale_of(history: History, usual: Floats) -> Floats:
-    """(N, T): the recent level of each series, drawn by one observation towards the usual level of all; > 0."""
-    scale: Floats = (history.total(SCALE_WINDOW) + usual) / (history.count(SCALE_WINDOW) + 1)
+    """(N, T): the recent level of each series, drawn by one observation towards the usual level of all; > 0.
+
+    For a series that was rarely zero so far, the usual level counts up to KIN times its own mean, and no less than that
+    part of it: where levels span orders of magnitude, those of others say nothing of a series that is known.
+    """
+    periods = history.values.shape[1]
+    own = history.mean(periods)
+    steady = np.cumsum(history.values > 0, axis=1) >= (1 - RARE_ZEROS) * history.count(periods)
+    expected = np.where(steady & (own > 0), np.clip(usual, own / KIN, own * KIN), usual)
+    scale: Floats = (history.total(SCALE_WINDOW) + expected) / (history.count(SCALE_WINDOW) + 1)
     return scale
 
 

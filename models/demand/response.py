@@ -3,17 +3,17 @@
 The logarithm of demand is the level of its series plus, for each number known ahead (a price, a promotion) and each
 season, the effect that it has on all series and on those of each category's level (SCAN*PRO, Wittink et al. 1988; here
 the effects of a level are drawn to the common ones by ridge). Effects are learned within series: that dear brands sell
-less does not tell what a dear week does. Beside the trees of panels whose demand is never zero it carries on a response
-to where their leaves have few rows; they know what is not linear.
+less does not tell what a dear week does. Beside the trees of panels whose demand is hardly ever zero it carries on a
+response to where their leaves have few rows; they know what is not linear.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from models.demand.features import BLOCK, Cells, mean_of_members, ratio
+from models.demand.features import BLOCK, Cells, is_logarithmic, mean_of_members, rarely_zero, ratio
 from models.panel.matrices import Floats, Ints, Panel
 
 # Chosen on orange juice, rounds up to the fourth; anything from a third to three times of each serves alike.
@@ -27,12 +27,13 @@ MOST_EFFECTS = 4096  # solved for at once, a second; categories of many levels a
 def response(panel: Panel, cells: Cells) -> Floats:
     """(rows,): expected logarithm of demand; nan for a series without history and where a number is missing.
 
-    All nan where no number known ahead varies, or demand was ever zero. Numbers beyond what was seen count as the
-    furthest that was.
+    Also nan for a series that is zero more than rarely. All nan where most are, or where no number known ahead varies.
+    Numbers beyond what was seen count as the furthest that was.
     """
     expected = np.full(len(cells), np.nan)
-    if not (panel.y[panel.seen] > 0).all():
+    if not is_logarithmic(panel):
         return expected
+    panel = replace(panel, y=np.where((panel.y > 0) & rarely_zero(panel)[:, None], panel.y, np.nan))
     numbers = [number for number in _numbers(panel) if number.deviation > 0]
     if not numbers:
         return expected

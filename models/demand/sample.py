@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
-from models.demand.features import GIANT, MAX_LEVELS, Cells, blocks, ratio
+from models.demand.features import FREAK, GIANT, MAX_LEVELS, Cells, blocks, ratio, without_freaks
 from models.demand.scorer import UNSEEN, encoded
 from models.panel.matrices import SEASONS, Category, Floats, Ints, Panel
 
@@ -22,6 +22,7 @@ MOST_COPIES = 3  # origins drawn per observation of a small panel
 HALF_LIFE = 60  # periods after which a training row weighs half
 WARM_UP = 14  # first origin of training, in periods from the start of the panel
 LAUNCH_HALF_LIFE = 112  # launches are few, and a year ago says more of them than last week
+NEARLY_ALL = 0.999  # of the training rows with a sale: what the rest sold counts up to FREAK times what these did
 FEWEST_LAUNCHES = 1_000  # rows below which new series have no model of their own
 DAYS_OF_WEEK = SEASONS["D"]
 PROFILED = 60_000  # recent rows that are remembered as they were, to tell drift by
@@ -92,7 +93,13 @@ def _sample(
         features[at], scale[at] = encoded(rows, levels, names), rows["scale"]
         recent.append(rows[profiled[at]])
     relative = panel.y[cells.series, cells.target] / scale / _common_drift(panel, cells)
-    return Sample(features, names, levels, scale, relative, recency, pd.concat(recent, ignore_index=True))
+    return Sample(features, names, levels, scale, _tamed(relative), recency, pd.concat(recent, ignore_index=True))
+
+
+def _tamed(relative: Floats) -> Floats:
+    """Demand over scale (rows,), of which no row counts for more than FREAK times what nearly all sales stay below."""
+    sold = relative[relative > 0]
+    return np.minimum(relative, FREAK * np.quantile(sold, NEARLY_ALL)) if len(sold) else relative
 
 
 def _common_drift(panel: Panel, cells: Cells) -> Floats:
@@ -106,7 +113,7 @@ def _common_drift(panel: Panel, cells: Cells) -> Floats:
     if panel.season != DAYS_OF_WEEK:
         return np.ones(len(cells))
     end = int(cells.target.max())
-    sold = np.nan_to_num(panel.y[:, : end + 1])
+    sold = np.nan_to_num(without_freaks(panel.y[:, : end + 1]))
     every, known, drift = sold.sum(axis=0), np.zeros(end + 1), np.ones(len(cells))
     by_first, taken = np.argsort(panel.first, kind="stable"), 0
     for origin in np.unique(cells.origin):

@@ -20,6 +20,7 @@ from c2m.files import sha256
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.drift import profile
+from models.demand.features import is_logarithmic
 from models.demand.heldout import ASSUMED, heldout
 from models.demand.sample import launches, sample
 from models.demand.scorer import FORMAT, Scorer
@@ -52,7 +53,7 @@ def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: 
     quantiles as they are. Without `quantiles` it gives the mean alone.
     """
     panel = panel.lifted()
-    logarithmic = bool((panel.y[panel.seen] > 0).all())
+    logarithmic = is_logarithmic(panel)
     with tempfile.TemporaryDirectory() as scratch:
         rows, new = sample(panel, panel.end, policy, Path(scratch)), launches(panel, policy, Path(scratch))
         learners = {"": rows} | ({"launch_": new} if new else {})

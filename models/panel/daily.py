@@ -12,6 +12,7 @@ from c2m.errors import InputError
 from c2m.settings import settings
 from c2m.warehouse.published import read
 from models.panel.matrices import SEASONS, Bools, Category, Floats, Panel, placed
+from models.panel.outliers import without_outliers
 
 
 def daily_panel(
@@ -40,9 +41,14 @@ def daily_panel(
 
 
 def published_panel(business_date: date) -> Panel:
-    """The panel of the daily run as known at the start of `business_date`, from the published marts."""
+    """The panel of the daily run as known at the start of `business_date`, from the published marts.
+
+    Its notes name the cells that are mistakes; what is plausible stands in for them.
+    """
     demand, styles, drivers = (read(name) for name in ("demand_daily", "styles", "demand_drivers"))
-    return daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)
+    panel = daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)
+    plausible, odd = without_outliers(panel)
+    return plausible.noted(*odd.words(panel))
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ every_scale AS (
     FROM levels JOIN medians USING (row) GROUP BY 1
 ),
 own AS (
-    SELECT c.row, e.overall,
-        (coalesce(sum(d.y) FILTER (d.day > c.t - 28), 0) + e.overall)
+    SELECT c.row,
+        (coalesce(sum(d.y) FILTER (d.day > c.t - 28), 0)
+            + CASE WHEN avg(d.y) > 0 AND avg((d.y > 0)::INT) >= 0.95
+                THEN greatest(least(e.overall, 10 * avg(d.y)), avg(d.y) / 10) ELSE e.overall END)
             / (count(d.y) FILTER (d.day > c.t - 28) + 1) AS scale,
         avg(d.y) FILTER (d.day > c.t - 3) AS mean_3,
         avg(d.y) FILTER (d.day > c.t - 7) AS mean_7,

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.settings import settings
+from models.demand.features import History, scale_of, usual_level
 from models.demand.forecast import QUANTILES, forecast
 from models.ensemble.answer import answer
 from models.panel.long import panel_of, read_panel
@@ -290,8 +291,9 @@ def test_one_bad_cell_is_named_and_leaves_the_other_series_alone(typo: float) ->
     assert "outliers" not in " ".join(before.words)
 
 
-def outliers(*y: float) -> list[float]:
-    panel = panel_of(rows(by("D", len(y))).assign(y=list(y)))
+def outliers(*y: float, promotion: list[int] | None = None) -> list[float]:
+    frame = rows(by("D", len(y))).assign(y=list(y))
+    panel = panel_of(frame.assign(promotion=promotion) if promotion else frame)
     return list(without_outliers(panel)[1].observed)
 
 
@@ -300,8 +302,48 @@ def test_what_is_no_mistake_stays() -> None:
     assert outliers(20, 22, 19, 21, 500, 510, 23, 20) == []  # twice is a level
     assert outliers(3, 50, 8, 120, 15, 700, 6, 30, 90) == []  # promotions
     assert outliers(20, 22, 19, 21, 500, 23, 20) == [500]
+    assert outliers(20, 22, 19, 21, 500, 23, 20, promotion=[0, 0, 0, 0, 1, 0, 0]) == []  # it was to be expected
+    assert outliers(20, 22, 19, 21, 1e5, 23, 20, promotion=[0, 0, 0, 0, 1, 0, 0]) == [1e5]  # no promotion does that
+    assert outliers(0, 0, 3, 0, 1e5, 0, 4) == [1e5]
+    assert outliers(0, 0, 3, 0, 90, 0, 4) == []  # too few to know how they vary
     event = pd.concat([rows(by("D", 20), name).assign(y=[20.0] * 12 + [400] + [20.0] * 7) for name in "abc"])
     assert len(without_outliers(panel_of(event))[1].series) == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_first_sale_that_may_be_a_slip_does_not_move_the_other_series() -> None:
+    """Nothing tells whether a series of one sale is as large as that; what series have in common does not follow it."""
+    newcomer = pd.DataFrame({"unique_id": "new", "ds": by("D", 84)[70:], "y": [0.0, 20, 0, 0, 0, 0, 0, *[np.nan] * 7]})
+    slip = newcomer.assign(y=newcomer["y"].replace(20, 1e6))
+    totals = [
+        forecast(panel_of(pd.concat([shop(), new])), "rmse").groupby("series_id")["mean"].sum().drop("new")
+        for new in (newcomer, slip)
+    ]
+    assert (totals[1] / totals[0] - 1).abs().max() < 0.05
+    assert abs(totals[1].sum() / totals[0].sum() - 1) < 0.04  # 11 times as much before
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_zero_changes_nothing_for_the_other_series() -> None:
+    """Sales that a price drives, so that the logarithm and the response to the price are looked at."""
+    random, frame = np.random.default_rng(2), shop()
+    frame["price"] = random.choice([1.0, 0.7], len(frame))
+    frame["y"] = (frame["y"] + 1) * frame["price"] ** -2.0
+    at = 5 * 84 + 60
+    zero = frame.assign(y=frame["y"].where(frame.index != at, 0.0))
+    medians = [forecast(panel_of(each)).groupby("series_id")["q50"].sum().drop("s05") for each in (frame, zero)]
+    moved = (medians[1] / medians[0] - 1).abs()
+    assert moved.max() < 0.02
+    assert moved.median() < 0.005
+
+
+def test_levels_of_others_do_not_drown_a_series_that_is_known() -> None:
+    small = np.tile([1.0, 2.0, 3.0], 4)
+    parts = [rows(by("YS", 12), name).assign(y=small * 10.0**power) for power, name in enumerate("abcdefg")]
+    panel = panel_of(pd.concat(parts))
+    scale = scale_of(History(panel.y), usual_level(History(panel.y)))[:, -1]
+    np.testing.assert_allclose(scale / panel.y.mean(axis=1), 1, atol=10 / 13)
+    assert (np.diff(np.log10(scale)) > 0.7).all()
 
 
 @pytest.mark.usefixtures("quick")

@@ -106,11 +106,18 @@ def test_a_week_of_days_is_learned_too() -> None:
     assert rise[at].mean() - rise[~at].mean() == pytest.approx(0.5, rel=0.1)
 
 
+def test_a_zero_here_or_there_is_left_out() -> None:
+    frame = sales()
+    zero = frame.assign(y=frame["y"].where(frame.index != 0, 0.0))
+    missing = frame.assign(y=frame["y"].where(frame.index != 0))
+    np.testing.assert_allclose(expected(panel_of(zero)), expected(panel_of(missing)))
+
+
 @pytest.mark.parametrize("case", ["zeros", "no numbers", "constant", "new series", "missing"])
 def test_where_it_has_nothing_to_say(case: str) -> None:
     frame = sales()
     if case == "zeros":
-        frame.loc[0, "y"] = 0.0
+        frame.loc[::10, "y"] = 0.0
     elif case == "no numbers":
         frame = frame.drop(columns=["price", "deal"])
     elif case == "constant":
