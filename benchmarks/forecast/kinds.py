@@ -126,15 +126,15 @@ SETS: dict[str, tuple[Callable[[], Panel], int]] = {
 }
 
 
-def theta(fold: Fold) -> Floats:
-    """AutoTheta of statsforecast, series by series."""
-    from statsforecast.models import AutoTheta
+def statistical(name: str, fold: Fold) -> Floats:
+    """AutoETS or AutoTheta of statsforecast with its defaults, series by series."""
+    from statsforecast import models
 
     y, season = filled(fold.panel), max(1, fold.panel.season)
     points = np.full(fold.target.shape, np.nan)
     for i in np.flatnonzero(fold.origin - fold.panel.first >= 3):
-        known = y[i, fold.panel.first[i] : fold.origin[i] + 1]
-        model = AutoTheta(season_length=season if len(known) > 2 * season else 1)
+        known = y[i, max(fold.panel.first[i], fold.origin[i] + 1 - 120) : fold.origin[i] + 1]
+        model = getattr(models, name)(season_length=season if len(known) > 2 * season and season <= 24 else 1)
         points[i] = model.forecast(known, fold.horizon)["mean"]
     return points
 
@@ -225,8 +225,8 @@ def contestants(said: auto.Said, back: int) -> dict[str, Callable[[], Floats]]:
     found: dict[str, Callable[[], Floats]] = {
         "c2m": lambda: auto.best(said, back),
         "seasonal naive": lambda: auto.alone(said, back, auto.NAIVE),
-        "AutoETS": lambda: auto.alone(said, back, "ETS"),
-        "AutoTheta": lambda: with_spread(theta, said, back),
+        "AutoETS": lambda: with_spread(partial(statistical, "AutoETS"), said, back),
+        "AutoTheta": lambda: with_spread(partial(statistical, "AutoTheta"), said, back),
     }
     if auto.SMOOTH in said.groups:
         found["LightGBM on differences"] = lambda: with_spread(lightgbm_on_differences, said, back)

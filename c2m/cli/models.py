@@ -24,6 +24,9 @@ def forecast(
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Periods ahead; default: the rows with an empty y.")
     ] = None,
+    sums: Annotated[
+        Path | None, typer.Option(help="File for quantiles of all series together and of each category.")
+    ] = None,
     levels: Annotated[str, typer.Option(help="Ranges in percent whose bounds to add, such as 80,95.")] = "",
     model: Annotated[str, typer.Option(help="auto (by the panel's own backtest), champion, or a member.")] = "auto",
     metric: Annotated[Literal["wape", "mape", "rmse"], typer.Option(help="What `point` is best for.")] = "wape",
@@ -38,7 +41,9 @@ def forecast(
 
     series = read_panel(panel, absent, frequency=freq, season=season, order=dates, horizon=horizon)
     found = answer(series, metric, model, _ranges(levels))
-    found.write(out)
+    found.write(found.frame, out)
+    if sums:
+        found.write(found.sums(series), sums)
     print("\n".join([*series.notes, *found.words]))
 
 

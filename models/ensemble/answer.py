@@ -20,6 +20,7 @@ from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import Cells
 from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, point
 from models.ensemble import auto, blend
+from models.ensemble.sums import ASSUMED, Dependence, sums
 from models.panel.matrices import Category, Floats, Panel
 from models.panel.outliers import without_outliers
 
@@ -31,14 +32,22 @@ LEVELS = np.array(QUANTILE_LEVELS)
 
 @dataclass(frozen=True)
 class Answer:
-    """frame: series_id, ds, point, mean, q05 .. q95 and bounds. words: how it was chosen, a sentence a group."""
+    """frame: series_id, ds, point, mean, q05 .. q95 and bounds. words: how it was chosen, a sentence a group.
+
+    dependence: how errors move together, for quantiles of sums.
+    """
 
     frame: pd.DataFrame
     words: list[str]
+    dependence: Dependence = ASSUMED
 
-    def write(self, out: Path) -> None:
+    def sums(self, panel: Panel) -> pd.DataFrame:
+        """Quantiles of all series together and of each category that series keep, by period and over all of them."""
+        return sums(panel, self.frame, self.dependence)
+
+    @staticmethod
+    def write(frame: pd.DataFrame, out: Path) -> None:
         """As CSV or Parquet, by the name of the file."""
-        frame = self.frame
         write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
 
 
@@ -71,10 +80,11 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
     panel, odd = without_outliers(panel)
     cells = asked_cells(panel)
     if model == CHAMPION:
-        frame, words = forecast(panel, metric), ["every series: the engine of the daily run, trained on this panel"]
+        found = Answer(forecast(panel, metric), ["every series: the engine of the daily run, trained on this panel"])
     else:
-        frame, words = _chosen(panel, cells, metric, model)
-    return Answer(frame.assign(**bounds(frame, ranges)), [*odd.words(panel), *words])
+        found = _chosen(panel, cells, metric, model)
+    bounded = found.frame.assign(**bounds(found.frame, ranges))
+    return replace(found, frame=bounded, words=[*odd.words(panel), *found.words])
 
 
 def _refuse(panel: Panel, metric: Metric, model: str) -> None:
@@ -127,7 +137,7 @@ def _step(ds: pd.DatetimeIndex) -> Any:
     return ds.freq or (pd.infer_freq(ds) if len(ds) > 2 else None) or ds[-1] - ds[max(0, len(ds) - 2)]
 
 
-def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.DataFrame, list[str]]:
+def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
     """The forecast of what each group of series is best given."""
     known = cells.origin >= panel.first[cells.series]
     horizon = int((cells.target - cells.origin)[known].max(initial=1))
@@ -136,14 +146,24 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> tuple[pd.
     taken = auto.decided(said, 0, names)
     blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
     if not blended:
-        return forecast(panel, metric), _words(said, taken)
+        return Answer(forecast(panel, metric), _words(said, taken), _dependence(said, taken))
     found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
     for group, chosen in blended.items():
         found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
     quantiles = found[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
-    return frame.where(~rest, forecast(panel, metric)) if rest.any() else frame, _words(said, taken)
+    frame = frame.where(~rest, forecast(panel, metric)) if rest.any() else frame
+    return Answer(frame, _words(said, taken), _dependence(said, taken))
+
+
+def _dependence(said: auto.Said, taken: dict[str, auto.Chosen]) -> Dependence:
+    """Of all groups together, each by its number of series."""
+    counts = [int(said.groups[group].sum()) for group in taken]
+    if not counts:
+        return ASSUMED
+    each = [(chosen.dependence.between, chosen.dependence.over_time) for chosen in taken.values()]
+    return Dependence(*map(float, np.average(each, axis=0, weights=counts)))
 
 
 def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS
 from models.ensemble import blend, members, trees
+from models.ensemble.differences import differences
 from models.ensemble.folds import Fold, backs
+from models.ensemble.sums import Dependence
 from models.evaluation.backtest import pinball
 from models.panel.matrices import SEASONS, Floats, Panel
 
@@ -23,7 +25,11 @@ MOST_SERIES = 300  # that the choice is made on
 MANY_ZEROS = 0.2  # share of a series' observations from which it is sparse
 SMOOTH, SPARSE = "smooth", "sparse"
 NAIVE, MEDIAN_14, ENGINE, GROWTH = "SeasonalNaive", "Median14", "Trees", "TreesOnGrowth"
-CANDIDATES = {SMOOTH: (NAIVE, *members.SMOOTH, GROWTH), SPARSE: (NAIVE, MEDIAN_14, *members.SPARSE, ENGINE)}
+DIFFERENCES = "TreesOnDifferences"
+CANDIDATES = {
+    SMOOTH: (NAIVE, *members.SMOOTH, DIFFERENCES, GROWTH),
+    SPARSE: (NAIVE, MEDIAN_14, *members.SPARSE, ENGINE),
+}
 NAMES = tuple(dict.fromkeys(name for names in CANDIDATES.values() for name in names))
 BLEND = "blend"
 MEMBERS = 3  # dimensions of points by fold, series and period; quantiles have one more
@@ -39,7 +45,8 @@ class Chosen:
 
     shares: of the members. spread: about their blend. engine: whose quantiles count too, and how much. wider: by which
     the distance of each quantile from the median is multiplied. errors: mean absolute error of each candidate and of
-    the blend over that of the seasonal naive forecast, on so many folds.
+    the blend over that of the seasonal naive forecast, on so many folds. dependence: how errors of the blend
+    move together.
     """
 
     shares: dict[str, float]
@@ -48,6 +55,7 @@ class Chosen:
     wider: float
     errors: dict[str, float]
     folds: int
+    dependence: Dependence
 
     @property
     def is_engine(self) -> bool:
@@ -80,7 +88,7 @@ class Said:
     def candidates(self) -> dict[str, tuple[str, ...]]:
         """Members by group; smooth series of days, or with columns known ahead, have the engine on demand itself."""
         engine = ENGINE if self.panel.season == SEASONS["D"] or self.informed else GROWTH
-        return {SMOOTH: (NAIVE, *members.SMOOTH, engine), SPARSE: CANDIDATES[SPARSE]}
+        return {SMOOTH: (NAIVE, *members.SMOOTH, DIFFERENCES, engine), SPARSE: CANDIDATES[SPARSE]}
 
     @cached_property
     def sampled(self) -> slice:
@@ -109,15 +117,27 @@ class Said:
         """(N, horizon) of a member, (N, horizon, levels) of the trees."""
         fold = self.fold(back)
         if name in (*members.SMOOTH, *members.SPARSE):
-            return self._once(back, f"{group} {name}", lambda: members.statistical(
-                fold, name, np.flatnonzero(self.groups[group]), self.forms, self.policy.threads))  # fmt: skip
+            return self._once(back, f"{group} {name}", lambda: self._by_series(back, group, name))
         calls: dict[str, Callable[[], Floats]] = {
             NAIVE: lambda: members.seasonal_naive(fold),
             MEDIAN_14: lambda: members.recent_median(fold),
             ENGINE: lambda: trees.level(fold, self.policy),
+            DIFFERENCES: lambda: differences(fold, self.policy),
             GROWTH: lambda: trees.growth(fold, self.policy),
         }
         return self._once(back, name, calls[name])
+
+    def _by_series(self, back: int, group: str, name: str) -> Floats:
+        """Of a statistical member; series of the sample are not fitted twice."""
+        rows = self.groups[group].copy()
+        known = self.sample if self.sample is not self else None
+        if known:
+            rows[self.sampled] = False
+        left = np.flatnonzero(rows)
+        points = members.statistical(self.fold(back), name, left, self.forms, self.policy.threads)
+        if known and group in known.groups:
+            points[self.sampled] = known.of(back, group, name)
+        return points
 
     def _once(self, back: int, name: str, call: Callable[[], Floats]) -> Floats:
         if (back, name) not in self.kept:
@@ -196,10 +216,11 @@ def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chos
     engine, found = _beside(held, ours)
     wider = _wider(held, found, group) if engine[1] < 1 else 1.0
     error = (held.actual - middle) / held.scale
+    dependence = Dependence.of(error)
     if len(held.points) == 1:  # asked for by name it is itself, not what its past errors would make of it
         error = np.concatenate([error, -error])
     spread = blend.Spread.of(error)
-    return Chosen(shares, spread, engine, wider, held.errors(middle), len(held.actual))
+    return Chosen(shares, spread, engine, wider, held.errors(middle), len(held.actual), dependence)
 
 
 def _beside(held: HeldOut, ours: Floats) -> tuple[tuple[str, float], Floats]:

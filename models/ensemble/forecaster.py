@@ -87,15 +87,33 @@ class Forecaster:
         pd.DataFrame
             unique_id, ds, c2m, c2m-mean, and c2m-lo-80, c2m-hi-80 for a level of 80.
         """
-        if X_df is not None:
-            panel = self._panel(pd.concat([self.df_, X_df.assign(y=float("nan"))], ignore_index=True))
-        elif h is not None:
-            panel = ahead(self.panel_, h)
-        else:
-            raise ValueError("say how far to forecast: h periods, or the rows of X_df")
-        found = self._answer(panel, level)
+        found = self._answer(self._asked(h, X_df), level)
         self.words_ = found.words
         return _named(found.frame)
+
+    def predict_sums(self, h: int | None = None, X_df: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Forecasts of sums, whose quantiles are those of the sum.
+
+        Parameters
+        ----------
+        h, X_df
+            As of `predict`.
+
+        Returns
+        -------
+        pd.DataFrame
+            level and key (all, or a category that series keep and one of its values), ds (empty: over all periods),
+            mean, q05 .. q95.
+        """
+        panel = self._asked(h, X_df)
+        return self._answer(panel, ()).sums(panel)
+
+    def _asked(self, h: int | None, rows: pd.DataFrame | None) -> Panel:
+        if rows is not None:
+            return self._panel(pd.concat([self.df_, rows.assign(y=float("nan"))], ignore_index=True))
+        if h is None:
+            raise ValueError("say how far to forecast: h periods, or the rows of X_df")
+        return ahead(self.panel_, h)
 
     def cross_validation(
         self,

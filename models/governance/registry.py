@@ -29,8 +29,9 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
 
 from c2m.errors import InputError
 from c2m.settings import settings
@@ -43,6 +44,7 @@ from models.evaluation import plots
 from models.evaluation.backtest import OURS, Backtest, scores
 from models.governance import gate
 from models.governance.card import card
+from models.panel.history import saved
 from models.panel.matrices import Panel
 
 NAME = "c2m-demand"
@@ -51,6 +53,9 @@ VERDICT = "## Promotion"
 GATE = "gate"  # tag of a version on which the gate has spoken
 EXPERIMENT = "demand"
 HERE = Path(__file__).parent
+# What the registered model imports of the project, and carries with it.
+TRAVELLING = {"": ("__init__",), "demand": ("__init__", "features", "scorer")}
+TRAVELLING["panel"] = ("__init__", "history", "matrices")
 _REMEDY = "run the flow `train` with force_training, or move the alias to a version that can be used"
 
 
@@ -195,20 +200,32 @@ def _log_model(trained: Trained, panel: Panel) -> str:
     with tempfile.TemporaryDirectory() as folder:
         trained.save(Path(folder, "model"))
         code = Path(folder, "models")  # what the model imports travels with it, under the name by which it is imported
-        (code / "demand").mkdir(parents=True)
-        for file in ("__init__.py", "demand/__init__.py", "demand/scorer.py"):
-            copy(HERE.parent / file, code / file)
+        saved(panel, Path(folder, "model", "history.npz"))
+        for part, modules in TRAVELLING.items():
+            (code / part).mkdir(parents=True)
+            for module in modules:
+                copy(HERE.parent / part / f"{module}.py", code / part / f"{module}.py")
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(HERE / "predictor.py"),
             artifacts={"model": str(Path(folder, "model"))},
             code_paths=[str(code)],
-            signature=infer_signature(example, trained.scorer().predict(example)),
+            signature=_signature(panel, example, trained.scorer().predict(example)),
             input_example=example,
             # Named by hand: MLflow would load the model in another process to find them.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "xgboost")],
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", "xgboost")],
         )
     return str(logged.model_uri)
+
+
+def _signature(panel: Panel, features: pd.DataFrame, answer: pd.DataFrame) -> ModelSignature:
+    """Feature rows, or keys with what is known of them: which of the two is told by the columns, all optional."""
+    known = infer_signature(features, answer)
+    kinds = {column.name: column.type for column in known.inputs.inputs}
+    text, number = dict.fromkeys(("merchant_id", "style_id", "series_id"), DataType.string), DataType.double
+    keys = text | {"ds": DataType.datetime, "y": number} | dict.fromkeys([*panel.numbers, *panel.past], number)
+    every = keys | dict.fromkeys(panel.categories, DataType.string) | kinds
+    return ModelSignature(Schema([ColSpec(kind, name, required=False) for name, kind in every.items()]), known.outputs)
 
 
 def promote(number: str) -> None:

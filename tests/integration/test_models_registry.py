@@ -127,6 +127,15 @@ def check_elsewhere(panel: Panel, trained: Trained, version: str) -> None:
     assert list(served) == ["mean", *QUANTILES]
     np.testing.assert_allclose(served, expected, rtol=1e-6)
 
+    keys = pd.DataFrame({"series_id": panel.ids[asked_cells(panel).series], "ds": panel.ds[asked_cells(panel).target]})
+    keys[["merchant_id", "style_id"]] = keys.pop("series_id").str.split("/", n=1, expand=True).to_numpy()
+    by_keys = keys.astype({"ds": "str"}).head(20).to_dict("records")
+    answer = client.post("/invocations", json={"dataframe_records": by_keys})
+    assert answer.status_code == 200, answer.text
+    served = pd.DataFrame(answer.json()["predictions"])
+    assert list(served) == ["merchant_id", "style_id", "series_id", "ds", "mean", *QUANTILES]
+    np.testing.assert_allclose(served[["mean", *QUANTILES]], expected, rtol=1e-6)
+
     elsewhere = settings().home / "elsewhere"
     elsewhere.mkdir()
     rows.to_json(elsewhere / "rows.json", orient="split", double_precision=15)
@@ -137,6 +146,26 @@ def check_elsewhere(panel: Panel, trained: Trained, version: str) -> None:
     code, found = json.loads(done.stdout.splitlines()[-1])
     assert "artifacts" in code  # not the project's own file
     np.testing.assert_allclose(pd.DataFrame(found), expected, rtol=1e-6)
+
+
+def test_a_panel_is_served_as_one_with_that_history(panel: Panel, trained: Trained, lineage: dict[str, Any]) -> None:
+    """Four days more were observed: as if the history had held them. What is wrong is told in words."""
+    registry.promote(registry.log_and_register(trained, panel, backtest(panel_of(long_frame(days=9)), POLICY), lineage))
+    model = registry.champion().pyfunc
+    long = long_frame(days=60, ahead=7).assign(series_id=lambda each: "m/" + each["series_id"])
+    longer = long.assign(y=long["y"].where(long["y"].notna() | (long["ds"] > "2026-03-09"), 2.0))
+    expected = forecast(panel_of(longer), "wape", trained.scorer())
+    found = model.predict(longer[longer["ds"] > "2026-03-05"])
+    assert len(found) == len(expected) == 3 * len(panel.ids)
+    pd.testing.assert_frame_equal(found[["mean", *QUANTILES]], expected[["mean", *QUANTILES]], rtol=1e-6)
+    new = pd.DataFrame({"series_id": ["m/new"], "ds": [pd.Timestamp("2026-03-07")], "category": ["c1"]})
+    assert (model.predict(new)["mean"] >= 0).all()
+    with pytest.raises(ValueError, match="needed are series_id"):
+        model.predict(longer[["ds", "y"]])
+    with pytest.raises(ValueError, match="not after the last observation"):
+        model.predict(pd.DataFrame({"series_id": panel.ids[:1], "ds": [pd.Timestamp("2026-02-02")]}))
+    with pytest.raises(ValueError, match="features scale are missing"):
+        model.predict(matrix(panel, asked_cells(panel)).drop(columns="scale"))
 
 
 def test_a_model_of_another_library_is_refused_in_words(

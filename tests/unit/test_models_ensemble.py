@@ -9,13 +9,16 @@ import pytest
 from models_kit import long_frame
 
 from c2m.errors import InputError
+from c2m.settings import settings
 from models.demand.forecast import QUANTILES
 from models.ensemble import auto
 from models.ensemble.answer import MODELS, ahead, answer, at_level
 from models.ensemble.blend import Spread, blended, weights
 from models.ensemble.contest import contest
+from models.ensemble.differences import differences
 from models.ensemble.folds import Fold, backs
 from models.ensemble.forecaster import Forecaster
+from models.ensemble.members import _searched
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 
@@ -79,6 +82,27 @@ def test_a_line_without_a_season_goes_on() -> None:
     assert np.allclose(
         found["point"].to_numpy().reshape(8, 3), 60 + np.arange(8)[:, None] + 2 * np.arange(3), rtol=0.02
     )
+
+
+def test_trees_on_differences_know_only_their_own_past() -> None:
+    """A season with a trend that every series has goes on; a series' forecast moves with it and scales with it."""
+    panel, coming = monthly(10, 72)
+    fold = Fold.of(panel, 0, 12)
+    found = differences(fold, settings().forecast)
+    assert np.abs(found / coming - 1).mean() < 0.06
+    moved = differences(Fold.of(replace(panel, y=10 * panel.y + 500), 0, 12), settings().forecast)
+    np.testing.assert_allclose(moved, 10 * found + 500, rtol=1e-3)
+    short = differences(Fold.of(monthly(2, 20)[0], 0, 3), settings().forecast)
+    assert np.isnan(short).all()
+
+
+def test_the_form_found_step_by_step_is_nearly_that_of_all_forms() -> None:
+    from statsforecast.models import AutoETS
+
+    panel, _ = monthly(4, 60)
+    for y in panel.y:
+        found, best = (model.model_["aicc"] for model in (_searched(y, 12), AutoETS(season_length=12).fit(y)))
+        assert found < best + 4
 
 
 def test_many_zeros_are_forecast_by_members_for_them() -> None:
@@ -155,7 +179,8 @@ def test_levels_beyond_the_quantiles_are_a_normals() -> None:
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_files(tmp_path: Path, name: str) -> None:
-    answer(panel_of(long_frame()), model="Median14").write(tmp_path / name)
+    found = answer(panel_of(long_frame()), model="Median14")
+    found.write(found.frame, tmp_path / name)
     read = pd.read_csv if name.endswith("csv") else pd.read_parquet
     assert len(read(tmp_path / name)) == 12 * 7
 
