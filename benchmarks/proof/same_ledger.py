@@ -62,12 +62,23 @@ def cut(world: Path, days: int, to: Path) -> Path:
     to.mkdir(parents=True)
     (to / "world.yaml").write_bytes((world / "world.yaml").read_bytes())
     end = pd.Timestamp(clock.cut_off(FIRST + timedelta(days=days))).tz_localize(None)
-    for feed in FEEDS:
-        for file in world.glob(f"{feed}*.csv"):
-            rows = pd.read_csv(file, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace")
-            known = pd.to_datetime(rows["known_at"], errors="coerce")
-            rows[known.isna() | (known < end)].to_csv(to / file.name, index=False)
+    files = [file for feed in FEEDS for file in world.glob(f"{feed}*.*")]
+    for file in files:
+        rows = _rows(file)
+        known = pd.to_datetime(rows["known_at"], errors="coerce", utc=True).dt.tz_localize(None)
+        kept = rows[known.isna() | (known < end)]
+        if file.suffix != ".parquet":
+            kept.to_csv(to / file.name, index=False)
+        else:
+            kept.to_parquet(to / file.name)
     return to
+
+
+def _rows(file: Path) -> pd.DataFrame:
+    """The rows of a feed file; of torn records of text those that can be read."""
+    if file.suffix == ".parquet":
+        return pd.read_parquet(file)
+    return pd.read_csv(file, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace")
 
 
 def different(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> list[str]:
