@@ -98,10 +98,25 @@ class ReleasePolicy(BaseModel):
     max_unmet_share: float = Field(0.10, ge=0, le=1, description="Unmet pieces over pieces asked")
     max_late_share: float = Field(0.15, ge=0, le=1, description="Late cost over objective")
     max_change_share: float = Field(0.10, ge=0, le=1, description="Pieces taken from incumbents over their pieces")
+    max_purchases: float = Field(1e6, ge=0, description="Worth of the purchase orders, in the plan's currency")
     undecided_hours: float = Field(4, gt=0, description="After which a plan that waits is an urgent alert")
     undecided: Literal["hold", "reject"] = Field(
         "hold", description="What then becomes of it: it goes on waiting, or is rejected; it is never released"
     )
+
+
+class MaterialsPolicy(BaseModel):
+    """How much of which material is bought, and when; lacking it has a price per day, as a share of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_level: float = Field(0.95, ge=0.5, lt=1, description="Rate at which a material shall be there when needed")
+    horizon_days: int = Field(42, ge=7, le=182, description="Days of needs that are looked at")
+    review_days: int = Field(7, ge=1, le=28, description="An order covers what is needed until the one after so many")
+    short_share_per_day: float = Field(1.0, gt=0, description="Of the price: a unit lacks that is needed")
+    thin_share_per_day: float = Field(0.1, gt=0, description="Of the price: a unit lacks of the safety stock")
+    time_limit_s: float = Field(20, gt=0, description="Seconds for the choice of suppliers")
+    gap: float = Field(5e-3, ge=0, description="Relative gap at which the search of a material stops")
 
 
 class AssumedRates(BaseModel):
@@ -454,6 +469,7 @@ class Settings(BaseSettings):
 
     replenishment: ReplenishmentPolicy = Field(default_factory=lambda: ReplenishmentPolicy.model_validate({}))
     plan: PlanPolicy = Field(default_factory=lambda: PlanPolicy.model_validate({}))
+    materials: MaterialsPolicy = Field(default_factory=lambda: MaterialsPolicy.model_validate({}))
     release: ReleasePolicy = Field(default_factory=lambda: ReleasePolicy.model_validate({}))
     forecast: ForecastPolicy = Field(default_factory=lambda: ForecastPolicy.model_validate({}))
     drift: DriftPolicy = Field(default_factory=lambda: DriftPolicy.model_validate({}))

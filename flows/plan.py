@@ -27,7 +27,7 @@ from c2m.steps import step
 from c2m.stopping import until_stopped
 from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
-from flows import plan_page, reports, scenarios, waiting
+from flows import materials, plan_page, reports, scenarios, waiting
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
@@ -80,8 +80,11 @@ def _routed(
     return ordered, with_operations(lots, read("routings"), read("factory_capabilities")), skus
 
 
-def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
-    """Open lots, commitments, capable factories and their calendars in the format of the planning contract."""
+def instance_of(day: date, policy: PlanPolicy, ready: pd.DataFrame | None = None) -> Instance | None:
+    """Open lots, commitments, capable factories and their calendars in the format of the planning contract.
+
+    ready: lot_id, ready_on of each material that a lot takes; None: no lot waits for material.
+    """
     with session() as s:
         lots, live, refusals = orders.open_lots(s), job_orders.live(s), job_orders.refusals(s)
         versions, of_stages = status.versions(s), job_orders.of_stages(s)
@@ -89,7 +92,7 @@ def instance_of(day: date, policy: PlanPolicy) -> Instance | None:
     factories = in_currency(factories, OF_FACTORY, read("exchange_rates"), plan_currency(factories))
     scores, capabilities = read("factory_scores"), tellable(capabilities, versions)
     facts = factories, capabilities, calendar, scores
-    return build_instance(lots, live, refusals, *facts, policy, day, of_stages)
+    return build_instance(lots, live, refusals, *facts, policy, day, of_stages, ready)
 
 
 @task
@@ -237,6 +240,7 @@ def enter(
         folder=str(proposal.folder.relative_to(settings().home)),
         allocation=with_next_factories(allocation, instance, plan),
         at=clock.now(),
+        purchases=materials.proposed(proposal.folder),
     )
     with session() as s:
         why = f"replaced by plan {proposal.plan_id}, made with {spelled(proposal.limits)}"
@@ -262,7 +266,8 @@ def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None)
     policy = parameters.policy
     with step("orders"):
         record_orders(day)
-    instance = instance_of(day, policy)
+    needed = materials.of_day(day)
+    instance = instance_of(day, policy, needed.ready if needed else None)
     if instance is None:
         return None
     if waits and (waits.instance_sha256, limits_of(waits)) == (instance.sha256, policy.limits):
@@ -274,6 +279,7 @@ def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None)
     folder = settings().runs / day.isoformat() / plan_id
     with step("solve"):
         make(instance, folder, policy)
+    materials.keep(needed, folder, day, plan_id)
     with step("propose"):
         propose(plan_id, day, number, attempt, policy.limits, waits)
     return plan_id

@@ -17,7 +17,7 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
-from flows import reports, waiting
+from flows import materials, reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, read
 from optimization.contract.plan import Plan, Size, read_plan
@@ -116,6 +116,7 @@ def page(standing: Standing) -> list[str]:
         *by_lot(instance, plan, labels),
         *promised(folder, labels),
         *not_placed(plan, labels),
+        *materials.section(standing.plan_id, folder),
         *load(instance, plan),
         "## Scores of these factories, lowest first",
         table(pd.read_csv(folder / "scores.csv"), 30),
@@ -171,6 +172,7 @@ def reasons_to_wait(standing: Standing) -> list[str]:
     folder = settings().home / standing.folder
     plan = read_plan(folder / "plan")
     over = breaches(read(folder / "instance"), plan.allocation, plan.report, settings().release)
+    over += materials.breaches(folder)
     with session() as s:
         before = plans.rejected_alike(s, standing.plan_id)
     return [*over, *([f"{before.actor} has rejected the same allocation before: {before.reason}"] if before else [])]

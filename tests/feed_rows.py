@@ -44,6 +44,24 @@ GOOD: dict[str, dict[str, str]] = {
     },
     "routings": {"merchant_id": "m1", "style_id": "tee", "step": "1", "operation": "sew", "sam_minutes": "9.5"},
     "reviews": {"merchant_id": "m1", "review_id": "r1", "style_id": "tee", "reviewed_on": "2026-01-04", "rating": "4"},
+    "materials": {"material_id": "jersey", "material_name": "Jersey 180 g", "unit": "m2", "kg_per_unit": "0.18"},
+    "bill_of_materials": {
+        "merchant_id": "m1", "parent_id": "tee", "material_id": "jersey", "quantity": "0.9", "unit": "m2",
+        "waste_share": "0.15",
+    },
+    "suppliers": {
+        "supplier_id": "mill", "country": "BD", "currency": "EUR", "order_cost": "35", "capacity_per_week": "20000",
+        "status": "active",
+    },
+    "supplier_materials": {
+        "supplier_id": "mill", "material_id": "jersey", "price": "2.40", "price_breaks": "500:2.20;2000:2",
+        "minimum_order": "100", "pack": "25", "lead_days": "9", "capacity_per_week": "5000",
+        "currency": "EUR",
+    },
+    "lanes": {
+        "from_place": "mill", "to_place": "f1", "mode": "road", "cost_per_kg": "0.12", "currency": "EUR", "days": "3",
+        "days_sd": "1",
+    },
 }  # fmt: skip
 
 

@@ -104,6 +104,7 @@ def build(
     policy: PlanPolicy = EVERYONE,
     calendar: pd.DataFrame | None = None,
     scores: list[dict[str, Any]] | None = None,
+    ready: pd.DataFrame | None = None,
 ) -> Instance | None:
     ids = [row["factory_id"] for row in factories]
     return build_instance(
@@ -116,6 +117,7 @@ def build(
         pd.DataFrame(scores or [], columns=list(score(""))),
         policy,
         DAY,
+        ready=ready,
     )
 
 

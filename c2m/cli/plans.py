@@ -1,4 +1,4 @@
-"""Plans: made, questioned, explained, checked, released."""
+"""Plans: made, questioned, explained, checked, released; what is bought for them."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Actor, Json, command, refuse_without_effect
+from c2m.cli.root import Actor, Day, Json, command, date_of, refuse_without_effect
 
 
 @command()
@@ -192,3 +192,18 @@ def _show_anew() -> None:
         except Exception as error:  # the decision stands whatever becomes of the page
             words = harmless(str(error).partition("\n")[0])
             print(f"Prefect was not told ({words}): the next run of a flow shows the page anew", file=sys.stderr)
+
+
+@command()
+def materials(day: Day = None, as_json: Json = False) -> None:
+    """Purchase orders of a day's plans, stock of materials, and what keeps a material from being planned."""
+    from c2m.people import bought
+
+    found = bought.of_day(date_of(day))
+    if as_json:
+        print(json.dumps(found, default=str))
+        return
+    for title, rows in found.items():
+        show.first(title.replace("_", " ").capitalize(), rows, "c2m materials --json")
+    if not any(found.values()):
+        print("No material is known: bring the feeds materials, bill_of_materials, suppliers and supplier_materials")

@@ -26,6 +26,7 @@ _MOST_MINUTES = 10_000_000  # one factory day: 20,000 operators for 8 hours
 FIRST_LINE = "#1"  # of the lines without an id of their own that are equal in the rest of their key
 
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
+_BREAKS = r"^([0-9]+(\.[0-9]+)?:[0-9]+(\.[0-9]+)?(;[0-9]+(\.[0-9]+)?:[0-9]+(\.[0-9]+)?)*)?$"
 ID = "[A-Za-z0-9_-]{1,64}"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=f"^{ID}$")]
 Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
@@ -277,7 +278,131 @@ class Review(Row):
     title: Annotated[str, Sql("VARCHAR", added=True, personal=True), Field(max_length=1000)] | None = None
 
 
+# Measures of materials. What stands in one column converts into the others of its row of `UNITS`.
+Quantity = Annotated[float, Sql("DOUBLE", "of the material's unit"), Field(gt=0, le=1e9)]
+Unit = Annotated[str, Sql("VARCHAR", "unit"), Field(pattern=r"^[a-z0-9]{1,16}$")]
+Days = Annotated[float, Sql("DOUBLE", "days"), Field(ge=0, le=365)]
+
+
+class Material(Row):
+    material_id: Id
+    material_code: Code | None = Field(None, description="The number by which buyers know it")
+    material_name: Label
+    unit: Unit = Field(description="In which it is bought and counted: m, m2, kg, piece, ...")
+    kg_per_unit: Annotated[float, Sql("DOUBLE", "kg"), Field(gt=0, le=1e6)] | None = None
+    m3_per_unit: Annotated[float, Sql("DOUBLE", "cubic metres"), Field(gt=0, le=1e6)] | None = None
+    attributes: Text | None = Field(None, description="JSON object: composition, finish, certificates, ...")
+
+
+class BillOfMaterials(Row):
+    merchant_id: Id
+    parent_kind: Annotated[Literal["style", "material"], Sql("VARCHAR")] = Field(
+        "style", description="What is made of it: a style, or a material that is itself made of others"
+    )
+    parent_id: Id = Field(description="style_id or material_id")
+    colour: Annotated[str, Sql("VARCHAR"), Field(max_length=200)] = Field(
+        "", description="Of the style, for which it is needed; '' is all colours"
+    )
+    material_id: Id
+    quantity: Annotated[float, Sql("DOUBLE", "unit per piece, or per unit of the parent"), Field(ge=0, le=1e6)] = Field(
+        description="In what is made, waste left out; 0: no longer part of it"
+    )
+    unit: Unit
+    waste_share: Annotated[float, Sql("DOUBLE", "share"), Field(ge=0, le=0.95)] = Field(
+        0.0, description="Of what is taken, wasted: taken = quantity / (1 - waste_share)"
+    )
+
+
+class Supplier(Row):
+    supplier_id: Id
+    supplier_code: Code | None = Field(None, description="The supplier's own name for itself")
+    country: Annotated[str, Sql("VARCHAR", "ISO 3166 alpha-2"), Field(pattern=r"^[A-Z]{2}$")]
+    currency: Currency
+    order_cost: Money = Field(description="Once per purchase order and material")
+    capacity_per_week: Quantity | None = Field(
+        None, description="Units of all its materials together, each in its own; empty: no limit but the materials' own"
+    )
+    audit_score: Share | None = Field(None, description="Result of its last audit, 1 = without a finding")
+    certificates: Annotated[str, Sql("VARCHAR"), Field(pattern=_LIST)] | None = Field(
+        None, description="Certificates that it holds, sorted, ';' between; may be ''"
+    )
+    status: Annotated[Literal["active", "paused"], Sql("VARCHAR")]
+
+
+class SupplierMaterial(Row):
+    supplier_id: Id
+    material_id: Id
+    price: Annotated[Decimal, Sql("DECIMAL(18,4)", "currency per unit"), Field(gt=0)]
+    price_breaks: Annotated[str, Sql("VARCHAR"), Field(pattern=_BREAKS)] = Field(
+        "", description="quantity:price, ';' between, rising: from so many units the price of all of the order"
+    )
+    minimum_order: Quantity | None = Field(None, description="Of one purchase; empty: one pack")
+    currency: Currency
+    pack: Quantity = Field(description="Sold in whole packs of so many units")
+    lead_days: Annotated[int, Sql("INTEGER", "days"), Field(ge=0, le=365)] = Field(
+        description="From the order to the material at the door"
+    )
+    capacity_per_week: Quantity | None = Field(None, description="Most units in a week; empty: no limit")
+    status: Annotated[Literal["active", "paused"], Sql("VARCHAR")] = "active"
+
+
+class Lane(Row):
+    from_place: Id = Field(description="supplier_id, factory_id, location_id, or a country's two letters")
+    to_place: Id
+    mode: Annotated[Literal["air", "sea", "road", "rail", "parcel"], Sql("VARCHAR")]
+    cost_per_piece: Money | None = None
+    cost_per_kg: Money | None = None
+    cost_per_m3: Money | None = None
+    currency: Currency
+    days: Days = Field(description="From door to door, as planned")
+    days_sd: Days = Field(0.0, description="Spread of the days, until receipts tell it")
+
+
 _ZONES = ", ".join(map(literal, sorted(available_timezones())))
+_PACK = Rule(
+    "pack-over-capacity",
+    ("pack", "capacity_per_week"),
+    "pack <= capacity_per_week",
+    "Give a pack no larger than what the supplier can deliver in a week, or its true capacity.",
+)
+_MINIMUM = Rule(
+    "minimum-over-capacity",
+    ("minimum_order", "capacity_per_week"),
+    "minimum_order <= capacity_per_week",
+    "Give a minimum order that the supplier can deliver in a week, or its true capacity.",
+)
+_FROM = "list_transform(string_split(price_breaks, ';'), x -> TRY_CAST(string_split(x, ':')[1] AS DOUBLE))"
+_RISING = Rule(
+    "breaks-rise",
+    ("price_breaks",),
+    f"price_breaks = '' OR NOT regexp_full_match(price_breaks, {literal(_BREAKS)}) "
+    f"OR {_FROM} = list_sort(list_distinct({_FROM}))",
+    "Give the breaks by rising quantity, each quantity once.",
+)
+_COLOUR = Rule(
+    "colour-of-a-material",
+    ("parent_kind", "colour"),
+    "parent_kind = 'style' OR colour = ''",
+    "Leave colour empty where the parent is a material: it is the style's.",
+)
+_OWN_PART = Rule(
+    "own-part",
+    ("parent_kind", "parent_id", "material_id"),
+    "parent_kind = 'style' OR parent_id <> material_id",
+    "Take the line away: no material is made of itself.",
+)
+_ELSEWHERE = Rule(
+    "lane-to-itself",
+    ("from_place", "to_place"),
+    "from_place <> to_place",
+    "Name two places: what stays in one needs no lane.",
+)
+_RATE = Rule(
+    "lane-without-cost",
+    ("cost_per_piece", "cost_per_kg", "cost_per_m3"),
+    "coalesce(cost_per_piece, cost_per_kg, cost_per_m3) IS NOT NULL",
+    "Give a cost by piece, kilogram or cubic metre; 0 where it is free.",
+)
 _DUE = Rule(
     "due-before-placed",
     ("placed_on", "due_on"),
@@ -447,6 +572,27 @@ FEEDS: dict[str, Feed] = {
             (_DEPTH,),
         ),
         Feed("reviews", Review, "review", ("merchant_id", "review_id"), "append"),
+        Feed("materials", Material, "material", ("material_id",), "upsert", (_ATTRIBUTES,)),
+        Feed(
+            "bill_of_materials",
+            BillOfMaterials,
+            "style or material x colour x material that it is made of",
+            ("merchant_id", "parent_kind", "parent_id", "colour", "material_id"),
+            "upsert",
+            (_OWN_PART, _COLOUR),
+            references=(Reference(("material_id",), "materials"),),
+        ),
+        Feed("suppliers", Supplier, "supplier", ("supplier_id",), "upsert"),
+        Feed(
+            "supplier_materials",
+            SupplierMaterial,
+            "supplier x material",
+            ("supplier_id", "material_id"),
+            "upsert",
+            (_PACK, _MINIMUM, _RISING),
+            references=(Reference(("supplier_id",), "suppliers"), Reference(("material_id",), "materials")),
+        ),
+        Feed("lanes", Lane, "from x to x mode", ("from_place", "to_place", "mode"), "upsert", (_ELSEWHERE, _RATE)),
     )
 }
 
@@ -741,6 +887,19 @@ PRODUCED: dict[str, dict[str, str]] = {
         "quantity": "INTEGER",
         "good_pieces": "BIGINT",
         "shipped": "BIGINT",
+        "known_at": "TIMESTAMP",
+    },
+    "ledger_purchases": {
+        "purchase_order_id": "VARCHAR",
+        "material_id": "VARCHAR",
+        "plan_id": "VARCHAR",
+        "supplier_id": "VARCHAR",
+        "quantity": "DOUBLE",
+        "price": "DOUBLE",
+        "currency": "VARCHAR",
+        "order_on": "DATE",
+        "due_on": "DATE",
+        "released_at": "TIMESTAMP",
         "known_at": "TIMESTAMP",
     },
 }

@@ -25,7 +25,7 @@ OWNER = {
     "job_order_skus": "job_orders",
     "promise_factories": "promises",
 }
-EXPORTED = ("orders", "lots", "order_quantities", "job_orders", "promises", *OWNER)
+EXPORTED = ("orders", "lots", "order_quantities", "job_orders", "promises", "purchases", *OWNER)
 ARROW = {
     "VARCHAR": pa.string(),
     "INTEGER": pa.int32(),

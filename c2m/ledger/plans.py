@@ -14,6 +14,7 @@ from c2m.ids import derive_id
 from c2m.ledger import audit
 from c2m.ledger.conversation import dispatch
 from c2m.ledger.conversation.dispatch import Dispatched
+from c2m.ledger.purchasing import purchases
 from c2m.ledger.states import Decided, PlanState
 from c2m.ledger.store import frame, insert_missing, rows, serialise
 from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation, PlanHold
@@ -70,6 +71,7 @@ class ProposedPlan:
     at: datetime
     attempt: int = 0
     limits: str = ""
+    purchases: pd.DataFrame | None = None  # purchases.LINE: what is to be bought for it
 
     @property
     def plan_id(self) -> str:
@@ -151,6 +153,8 @@ def propose(session: Session, plan: ProposedPlan, replaced: str | None = None, w
     session.flush()
     pairs = [row | {"plan_id": plan.plan_id, "withheld": False} for row in _pairs(plan.allocation)]
     insert_missing(session, PlanAllocation, pairs)
+    if plan.purchases is not None:
+        purchases.propose(session, plan.plan_id, plan.purchases, plan.at)
     return plan.plan_id
 
 
@@ -363,7 +367,7 @@ def release(
     reason
         Kept with the decision.
     without
-        Lots that are held back.
+        Lots and purchase orders that are held back.
     at
         UTC; noted with what it changes.
 
@@ -375,7 +379,7 @@ def release(
     Raises
     ------
     InputError
-        The plan is unknown, is not open, was released with other lots held back, or has no such lot.
+        The plan is unknown, is not open, was released with others held back, or has no such lot or purchase order.
     """
     serialise(session, "plans")
     plan = _get(session, plan_id)
@@ -390,8 +394,9 @@ def release(
     chosen = select(PlanAllocation).where(PlanAllocation.plan_id == plan_id)
     by = (PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id)
     pairs = session.scalars(chosen.order_by(*by)).all()
-    if unknown := sorted(set(without) - {pair.lot_id for pair in pairs}):
+    if unknown := sorted(set(without) - {pair.lot_id for pair in pairs} - purchases.ids(session, plan_id)):
         raise InputError("unknown-lot", [f"lot {lot_id} is not in plan {plan_id}: name its lots" for lot_id in unknown])
+    purchases.release(session, plan_id, without, at)
     session.execute(update(Plan).where(Plan.state == "released").values(state="superseded"))
     plan.state = "released"
     session.add(_decision(plan_id, "released", actor, reason, without, at))

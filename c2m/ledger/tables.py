@@ -272,6 +272,28 @@ class PlanAllocation(Base):
     currency: Mapped[str | None] = mapped_column(String(3))
 
 
+class Purchase(Base):
+    """A material of a purchase order that a plan proposes; quantity in its unit, price per unit.
+
+    released_at: when it was released, by the decision on the plan; withheld: held back by it.
+    """
+
+    __tablename__ = "purchases"
+    purchase_order_id: Mapped[Key]
+    material_id: Mapped[Key]
+    plan_id: Mapped[Id] = mapped_column(ForeignKey("plans.plan_id"), index=True)
+    supplier_id: Mapped[Id]
+    quantity: Mapped[float]
+    unit: Mapped[str] = mapped_column(String(16))
+    price: Mapped[float]
+    currency: Mapped[str] = mapped_column(String(3))
+    order_on: Mapped[date]
+    due_on: Mapped[date]
+    withheld: Mapped[bool]
+    released_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
 class Decision(Base):
     """Who released or rejected a plan, and why."""
 
@@ -736,6 +758,7 @@ TABLES: dict[str, type[Base]] = {
         OrderQuantitySku,
         Plan,
         PlanAllocation,
+        Purchase,
         Decision,
         Promise,
         PromiseFactory,

@@ -100,6 +100,7 @@ def build_instance(
     policy: PlanPolicy,
     business_date: date,
     of_stages: pd.DataFrame = NO_STAGES,
+    ready: pd.DataFrame | None = None,
 ) -> Instance | None:
     """The instance of the day after `business_date`; None where there is nothing to plan.
 
@@ -129,6 +130,8 @@ def build_instance(
         The day before the first that can be planned.
     of_stages
         Job orders of lots that are made in stages (`ledger.job_orders.of_stages`); empty: none.
+    ready
+        lot_id, ready_on of each material that a lot takes, NaT where nothing covers it; None: no lot waits for any.
 
     Returns
     -------
@@ -147,11 +150,14 @@ def build_instance(
         return None
     factories = _of_currency(factories, currency).sort_values("factory_id", ignore_index=True)
     orders = _orders(lots, day_1, policy)
+    cloth = _cloth_days(orders, ready, day_1, policy.horizon_days)
     capacity = working_days(calendar, factories, day_1, policy.horizon_days)
     exposure = exposures(factories, scores)
     running = _running_minutes(capacity, factories, policy.horizon_days) * exposure[:, None]
     offered = arcs(
-        lots.drop(columns=["max_factories", "priority"]).merge(orders, on=["lot_id", "quantity"]),
+        lots.drop(columns=["max_factories", "priority"]).merge(
+            orders.assign(release_day=cloth.to_numpy()), on=["lot_id", "quantity"]
+        ),
         *(factories, capabilities, scores),
         held,
         refusals,
@@ -164,6 +170,8 @@ def build_instance(
         return None
     used = factories["factory_id"].isin(offered["factory_id"])
     incumbents = _incumbents(held, lots, offered, capacity, policy.rates.change_share)
+    if ready is not None:
+        offered, incumbents = _begun_when_there(offered, incumbents, orders, cloth)
     capacity = exposed(
         capacity, pd.Series(exposure, factories["factory_id"]), _frozen_work(incumbents, offered, orders)
     )
@@ -176,6 +184,32 @@ def build_instance(
     }
     tables = staged.as_contract(tables, factories, policy.rates)
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
+
+
+def _cloth_days(orders: pd.DataFrame, ready: pd.DataFrame | None, day_1: date, horizon_days: int) -> "pd.Series[int]":
+    """By lot_id the first day on which a lot is released and all of its material is there, H + 1 where it never is."""
+    released = orders.set_index("lot_id")["release_day"]
+    if ready is None:
+        return released
+    day = _days(ready["ready_on"], day_1).fillna(horizon_days + 1).clip(1, horizon_days + 1)
+    there = released.index.map(day.groupby(ready["lot_id"]).max().to_dict()).to_numpy(dtype=float)
+    return pd.Series(np.fmax(released, there), released.index).astype(np.int64)
+
+
+def _begun_when_there(
+    offered: pd.DataFrame, incumbents: pd.DataFrame, orders: pd.DataFrame, cloth: "pd.Series[int]"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Arcs that begin when the cloth is there, unless the pair has begun; work that waits for cloth is not frozen.
+
+    What is frozen and must begin later may no longer fit, which would leave the whole day without a plan.
+    """
+    begun = incumbents.loc[incumbents["setup_done"], PAIR].assign(begun=True)
+    released = offered["lot_id"].map(orders.set_index("lot_id")["release_day"])
+    has_begun = offered[PAIR].merge(begun, on=PAIR, how="left")["begun"].eq(True).to_numpy()
+    day = offered["lot_id"].map(cloth).mask(has_begun, released).astype(np.int64)
+    waits = pd.MultiIndex.from_frame(offered.loc[day > released.clip(lower=1), PAIR])
+    frozen = incumbents["frozen"] & ~pd.MultiIndex.from_frame(incumbents[PAIR]).isin(waits)
+    return offered.assign(release_day=day), incumbents.assign(frozen=frozen)
 
 
 def tellable(capabilities: pd.DataFrame, versions: Mapping[str, int]) -> pd.DataFrame:

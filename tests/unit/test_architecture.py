@@ -29,6 +29,7 @@ FLOORS = {
         "domain",
         "feeds",
         "warehouse",
+        "materials",
         "ledger",
         "floor",
         "simulation",
@@ -54,6 +55,7 @@ FLOORS = {
         "explanation",
         "whatif",
         "promising",
+        "materials",
     ),
     "optimization.engines": ("bounds", "exact", "first", "location", "whole_lots", "large", "staged"),
 }
@@ -73,6 +75,7 @@ LETTERS = {
     "optimization/engines/bounds/master.py": "z",  # columns of the program
     "optimization/engines/bounds/relaxation.py": "x",
     "optimization/engines/whole_lots/assignment.py": "ipxz",
+    "optimization/materials/statement.py": "mt",
     "optimization/stages/passing.py": "jfgd",
     "optimization/stages/program.py": "jftd",
     "optimization/stages/sets.py": "jftd",

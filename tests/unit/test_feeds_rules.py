@@ -60,6 +60,14 @@ BROKEN = [
     ("demand_signals", {"value": "1.2"}, "promotion-depth-share"),
     ("demand_signals", {"signal": "views", "value": "nan"}, "value-finite"),
     ("reviews", {"rating": "6"}, "rating-range"),
+    ("bill_of_materials", {"waste_share": "1"}, "waste_share-range"),
+    ("bill_of_materials", {"parent_kind": "material", "parent_id": "jersey"}, "own-part"),
+    ("supplier_materials", {"pack": "6000", "minimum_order": ""}, "pack-over-capacity"),
+    ("supplier_materials", {"minimum_order": "6000"}, "minimum-over-capacity"),
+    ("supplier_materials", {"price_breaks": "500:2;100:1"}, "breaks-rise"),
+    ("supplier_materials", {"price_breaks": "500=2"}, "price_breaks-form"),
+    ("lanes", {"to_place": "mill"}, "lane-to-itself"),
+    ("lanes", {"cost_per_kg": ""}, "lane-without-cost"),
     ("reviews", {"text": "x" * 20_001}, "text-length"),
 ]
 _KEYS = {"catalogue": "sku_id", "factories": "factory_id", "sales_lines": "sale_line_id", "stock": "location_id"}

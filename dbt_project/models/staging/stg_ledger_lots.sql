@@ -3,6 +3,7 @@ select
     order_id,
     merchant_id,
     style_id,
+    colour,
     category,
     quantity,
     sam_cut_minutes,

@@ -1,0 +1,1 @@
+"""Purchase orders of materials: proposed with a plan, released with it by the same decision."""

@@ -1,0 +1,45 @@
+"""What is bought for a day: purchase orders of its plans, materials that are there, and what is left out."""
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from c2m import clock
+from c2m.ledger.purchasing import purchases
+from c2m.ledger.store import session
+from c2m.warehouse.published import manifest, read
+
+_STOCK = ["material_id", "material_name", "on_hand", "used", "unit"]
+
+
+def of_day(day: date | None) -> dict[str, list[dict[str, Any]]]:
+    """Rows by title; of a home without materials all are empty.
+
+    Parameters
+    ----------
+    day
+        The business date; None: today.
+
+    Returns
+    -------
+    dict
+        purchase_orders, materials_that_are_there, left_out.
+    """
+    with session() as s:
+        bought = purchases.of_day(s, day or clock.business_date(clock.now()))
+    return {
+        "purchase_orders": _records(bought),
+        "materials_that_are_there": _records(_mart("material_stock", _STOCK)),
+        "left_out": _records(_mart("material_faults", ["fault", "words"])),
+    }
+
+
+def _mart(name: str, columns: list[str]) -> pd.DataFrame:
+    """Columns of a mart; of a build that is older than it, no row."""
+    return read(name)[columns] if name in manifest()["marts"] else pd.DataFrame(columns=columns)
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    filled = rows.astype(object).where(rows.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
