@@ -1,3 +1,13 @@
 """Rules of the trade that need no database: newsvendor, working time, apportioning, alerts, promised dates."""
 
-__all__ = ["alert_rules", "alert_words", "apportion", "newsvendor", "operations", "promises", "quotes", "worktime"]
+__all__ = [
+    "alert_rules",
+    "alert_words",
+    "apportion",
+    "lanes",
+    "newsvendor",
+    "operations",
+    "promises",
+    "quotes",
+    "worktime",
+]

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from c2m.domain.lanes import days_to_add
 from c2m.ids import derive_id
 from c2m.materials.cover import ready
 from c2m.materials.safety import safety_stock
@@ -46,6 +47,41 @@ def offers_in(offers: pd.DataFrame, rates: pd.DataFrame, currency: str) -> tuple
     ]
     kept = offers.assign(order_cost=setup["order_cost"], factor=factor["factor"].astype(float))[known]
     return kept.reset_index(drop=True), faults
+
+
+def days_late(offers: pd.DataFrame, purchases: pd.DataFrame, level: float, today: date) -> "pd.Series[int]":
+    """By supplier the days after the agreed one on which its deliveries are there at `level`, as receipts have shown.
+
+    Parameters
+    ----------
+    offers
+        supplier_id of all who sell.
+    purchases
+        supplier_id, due_on, received_on (NaT: not received yet).
+    level
+        Between 0 and 1.
+    today
+        The business date.
+
+    Returns
+    -------
+    pd.Series
+        Days, 0 or more; 0 where nothing is known.
+    """
+    came = purchases.dropna(subset=["received_on"])
+    received = pd.to_datetime(came["received_on"])
+    late = (received - pd.to_datetime(came["due_on"])).dt.days.to_numpy().astype(np.int64)
+    ago = (pd.Timestamp(today) - received).dt.days.to_numpy().astype(np.int64)
+    sellers = sorted({*offers["supplier_id"], *purchases["supplier_id"]})
+    own = {one: (came["supplier_id"] == one).to_numpy(dtype=bool) for one in sellers}
+    days = [max(0, days_to_add(late, ago, own[one], level)) for one in sellers]
+    return pd.Series(days, sellers, dtype="int64")
+
+
+def expected(purchases: pd.DataFrame, late: "pd.Series[int]") -> pd.DataFrame:
+    """Purchases with `due_on` as their suppliers keep it."""
+    days = pd.to_timedelta(purchases["supplier_id"].map(late).astype(np.int64), unit="D")
+    return purchases.assign(due_on=pd.to_datetime(purchases["due_on"]) + days)
 
 
 def breaks_of(offers: pd.DataFrame) -> pd.DataFrame:
@@ -90,14 +126,15 @@ def case_of(
     faults = [f"material {one}: needed, and no active supplier sells it: bring an offer of it" for one in lacking]
     due = due[~due["material_id"].isin(lacking)]
     offers = marts.offers[marts.offers["material_id"].isin(due["material_id"])]
-    offers = offers.assign(lead_periods=offers["lead_days"].clip(lower=1), capacity=_limit(offers["capacity_per_week"]))
+    lead = (offers["lead_days"] + offers["days_late"]).clip(lower=1)
+    offers = offers.assign(lead_periods=lead, capacity=_limit(offers["capacity_per_week"]))
     breaks = breaks_of(offers)
     coming = _coming(marts.purchases, policy.horizon_days, today)
     case = Case(
         _materials(due, offers, breaks, spread, marts.stock, policy),
         due,
         coming[coming["material_id"].isin(due["material_id"])],
-        offers[[*OFFER, "lead_periods", "pack", "order_cost", "capacity"]],
+        offers[[*OFFER, "lead_periods", "pack", "order_cost", "capacity", "days_late"]],
         breaks,
         _own_capacities(offers),
         policy.horizon_days,
@@ -186,7 +223,7 @@ def purchases_of(
     pd.DataFrame
         PURCHASE; quantity in units, price per unit.
     """
-    orders = choice.orders.merge(case.offers[[*OFFER, "lead_periods"]], on=OFFER)
+    orders = choice.orders.merge(case.offers[[*OFFER, "lead_periods", "days_late"]], on=OFFER)
     now = orders[orders["period"] <= orders["lead_periods"]]
     ids = {supplier: derive_id("purchase", plan_id, supplier) for supplier in now["supplier_id"].unique()}
     return now.assign(
@@ -194,7 +231,7 @@ def purchases_of(
         unit=now["material_id"].map(stock.set_index("material_id")["unit"]),
         currency=currency,
         order_on=today,
-        due_on=[day.date() for day in _dates(now["period"], today)],
+        due_on=[day.date() for day in _dates(now["period"] - now["days_late"], today)],
     )[PURCHASE].sort_values(["purchase_order_id", "material_id"], ignore_index=True)
 
 

@@ -13,7 +13,7 @@ from c2m.errors import C2MError
 from c2m.materials.needs import explode, of_forecast, of_lots
 from c2m.materials.safety import material_spread
 from c2m.settings import MaterialsPolicy, settings
-from optimization.materials.book import Marts, case_of, lots_ready, offers_in
+from optimization.materials.book import Marts, case_of, days_late, expected, lots_ready, offers_in
 from optimization.materials.case import Case
 from optimization.materials.checking import check
 from optimization.materials.choice import Choice, choose
@@ -75,7 +75,9 @@ def plan_materials(known: Known, policy: MaterialsPolicy, today: date) -> DayMat
     lots = known.lots.assign(remaining=to_cut(known.lots, known.progress))
     needed = explode(_wanted(known, lots, policy.horizon_days, today), known.recipes)
     offers, foreign = offers_in(known.marts.offers, known.rates, known.currency)
-    marts = replace(known.marts, offers=offers)
+    late = days_late(offers, known.marts.purchases, policy.service_level, today)
+    offers = offers.assign(days_late=offers["supplier_id"].map(late))
+    marts = replace(known.marts, offers=offers, purchases=expected(known.marts.purchases, late))
     spread = material_spread(known.windows, known.skus, known.recipes)
     case, unsold = case_of(needed, spread, marts, policy, today)
     choice = _judged(case, choose(case, policy.time_limit_s, policy.gap))

@@ -15,6 +15,7 @@ from c2m.materials.cover import ready
 from c2m.materials.needs import explode, of_forecast
 from c2m.materials.safety import safety_stock
 from optimization import solve
+from optimization.materials.book import days_late, expected
 
 MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
 TODAY = date(2026, 3, 6)
@@ -176,6 +177,19 @@ def test_shortages_come_as_often_as_stated() -> None:
     ends = target - np.lib.stride_tricks.sliding_window_view(demand, lead + 1, axis=1).sum(axis=2)
     assert abs((ends < 0).mean() - (1 - level)) < 0.02
     assert (safety_stock(np.array([5.0, 0.0]), np.array([0.0, 4.0]), level) == 0).all()
+
+
+def test_suppliers_who_come_late_are_expected_late() -> None:
+    due = pd.Timestamp(TODAY) - pd.Timedelta(days=20)
+    purchases = pd.DataFrame({"supplier_id": ["late"] * 30 + ["sharp"] * 30, "due_on": due, "under_way": 0.0})
+    purchases["received_on"] = due + pd.to_timedelta([4] * 30 + [0] * 30, unit="D")
+    open_one = pd.DataFrame({"supplier_id": ["late"], "due_on": [due], "under_way": [5.0], "received_on": [pd.NaT]})
+    purchases = pd.concat([purchases, open_one], ignore_index=True)
+    sellers = pd.DataFrame({"supplier_id": ["late", "sharp", "new"]})
+    late = days_late(sellers, purchases, 0.8, TODAY)
+    assert late.to_dict() == {"late": 4, "new": 4, "sharp": 0}, "a new one counts as all of them together"
+    assert expected(purchases, late)["due_on"].iloc[-1] == due + pd.Timedelta(days=4)
+    assert (days_late(sellers, purchases.iloc[:0], 0.9, TODAY) == 0).all()
 
 
 def test_work_never_begins_before_its_cloth_is_there() -> None:
