@@ -192,7 +192,9 @@ def _cloth_days(orders: pd.DataFrame, ready: pd.DataFrame | None, day_1: date, h
     if ready is None:
         return released
     day = _days(ready["ready_on"], day_1).fillna(horizon_days + 1).clip(1, horizon_days + 1)
-    there = released.index.map(day.groupby(ready["lot_id"]).max().to_dict()).to_numpy(dtype=float)
+    # Of a lot that is made in stages, the first takes the cloth: lot/1.
+    taker = released.index.str.removesuffix("/1")
+    there = taker.map(day.groupby(ready["lot_id"]).max().to_dict()).to_numpy(dtype=float)
     return pd.Series(np.fmax(released, there), released.index).astype(np.int64)
 
 
