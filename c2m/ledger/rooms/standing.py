@@ -33,7 +33,8 @@ def orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.Da
 
 def job_orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
     """order_id and MADE of their job orders (of one order), with style_name and colour, by factory."""
-    names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour)
+    staged = (JobOrder.stage, JobOrder.stages, JobOrder.next_factory_id, JobOrder.arrived, Lot.operations)
+    names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour, *staged)
     chosen = select(JobOrder.order_id, *(getattr(JobOrder, name) for name in MADE), *names)
     chosen = chosen.join(Lot, Lot.lot_id == JobOrder.lot_id).where(*scope.conditions(JobOrder))
     if order_id is not None:
