@@ -17,7 +17,7 @@ from expectations.gate import check_forecast
 from flows import reports
 from flows.parameters import Day
 from models.demand.hierarchy import levels
-from models.governance.daily import forecast_daily
+from models.governance.daily import bands, forecast_daily
 from models.governance.registry import NAME, Registered, champion
 from models.panel.daily import published_panel
 
@@ -67,4 +67,6 @@ def forecast(parameters: Day) -> None:
     files = land_frame("forecasts", daily), land_frame("forecast_windows", windows)
     origin = summary | {"run_id": model.run_id, "fingerprint": model.tags["fingerprint"]}
     origins.keep(parameters.day.isoformat(), *files, origin, build_id, features)
-    reports.forecast(daily, sums, read("forecast_accuracy"), model.version, notes)
+    total = bands(published_panel(parameters.day), daily)
+    write_with(folder / "forecast_bands.parquet", total.to_parquet)
+    reports.forecast(total, sums, read("forecast_accuracy"), model.version, notes)

@@ -151,14 +151,14 @@ def promotion(number: str, verdict: Promotion) -> None:
 
 
 def forecast(
-    daily: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, model_version: str, notes: Iterable[str]
+    bands: pd.DataFrame, sums: pd.DataFrame, accuracy: pd.DataFrame, model_version: str, notes: Iterable[str]
 ) -> None:
     """What is expected, in all and by level of the range, how good the past forecasts were, and notes on history."""
-    total = daily.groupby("ds")[["mean", "q10", "q50", "q90"]].sum()
+    total = bands[(bands["level"] == "all") & bands["ds"].notna()].set_index("ds")
 
     def fan(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.fill_between(total.index, total["q10"], total["q90"], alpha=0.25, label="sum of q10 to sum of q90")
+        axes.fill_between(total.index, total["q10"], total["q90"], alpha=0.25, label="80 % of days")
         axes.plot(total.index, total["mean"], marker="o", label="mean")
         axes.set(ylabel="pieces a day, all styles", ylim=(0, None))
         axes.tick_params(axis="x", labelrotation=30)

@@ -159,11 +159,10 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
 
 def _dependence(said: auto.Said, taken: dict[str, auto.Chosen]) -> Dependence:
     """Of all groups together, each by its number of series."""
-    counts = [int(said.groups[group].sum()) for group in taken]
-    if not counts:
+    if not taken:
         return ASSUMED
-    each = [(chosen.dependence.between, chosen.dependence.over_time) for chosen in taken.values()]
-    return Dependence(*map(float, np.average(each, axis=0, weights=counts)))
+    counts = [int(said.groups[group].sum()) for group in taken]
+    return Dependence.mean([chosen.dependence for chosen in taken.values()], counts)
 
 
 def _framed(panel: Panel, cells: Cells, quantiles: Floats, metric: Metric) -> pd.DataFrame:

@@ -5,16 +5,16 @@ from held-out errors: one factor that all series share, and what is left of an e
 from the same paths, so that quantiles of all levels belong to one distribution. Units: those of y.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import signal, stats
 
 from models.demand.boosting import QUANTILE_LEVELS
-from models.demand.features import ratio
+from models.demand.features import mean_seen, ratio
 from models.demand.forecast import QUANTILES
 from models.panel.matrices import Bools, Floats, Ints, Panel
 
@@ -41,16 +41,20 @@ class Dependence:
         pairs = count * (count - 1)
         return cls(_share(beside.sum(), int(pairs.sum())), _share(next_one.sum(), int(both.sum())))
 
+    @classmethod
+    def mean(cls, each: "Sequence[Dependence]", counts: Sequence[int]) -> "Dependence":
+        """Of several groups, each by its number of series."""
+        pairs = [(one.between, one.over_time) for one in each]
+        return cls(*map(float, np.average(pairs, axis=0, weights=counts)))
+
 
 ASSUMED = Dependence(0.2, 0.5)  # where no errors were held out
 
 
 def _of_size_one(error: Floats) -> Floats:
     """Errors over the root of the mean square of their series; zero where there is none."""
-    known = np.nan_to_num(error)
-    squares = (known**2).sum(axis=(0, 2), keepdims=True)
-    count = np.isfinite(error).sum(axis=(0, 2), keepdims=True)
-    return np.nan_to_num(ratio(known, np.sqrt(ratio(squares, count))))
+    size = np.sqrt(mean_seen(np.hstack([*error]) ** 2))
+    return np.nan_to_num(ratio(error, size[:, None]))
 
 
 def _share(total: float, count: int) -> float:
@@ -106,9 +110,9 @@ def _at(quantiles: Floats, score: Floats) -> Floats:
 
 def _lasting(steps: Floats, over_time: float) -> Floats:
     """Independent normals (draws, n, horizon) as a course of variance one, of which so much is left a period later."""
-    found = steps.copy()
-    for at in range(1, steps.shape[2]):
-        found[..., at] = over_time * found[..., at - 1] + np.sqrt(1 - over_time**2) * steps[..., at]
+    news = np.sqrt(1 - over_time**2)
+    first = steps[..., :1] / news  # of variance one, as all the others
+    found: Floats = signal.lfilter([news], [1, -over_time], np.concatenate([first, steps[..., 1:]], axis=2))
     return found
 
 

@@ -12,9 +12,15 @@ from c2m.domain.newsvendor import WINDOW_QUANTILES
 from models.demand.features import Cells, in_order, mean_seen
 from models.demand.forecast import Part, forecast, windows
 from models.demand.scorer import Scorer
+from models.ensemble.folds import Fold, backs
+from models.ensemble.members import seasonal_naive
+from models.ensemble.sums import Dependence, sums
 from models.evaluation.baselines import BASELINES, Points, recent
 from models.evaluation.cost import Baseline
+from models.panel.daily import style_series
 from models.panel.matrices import Floats, Panel
+
+FOLDS = 4  # origins whose errors show how styles move together
 
 
 class Champion(Protocol):
@@ -63,6 +69,23 @@ def forecast_daily(
     keys = forecasts[["merchant_id", "style_id", "ds"]]
     features = in_order(seen)  # the merchant is one of them
     return forecasts, over_window, pd.concat([keys, features[features.columns.difference(keys.columns, False)]], axis=1)
+
+
+def bands(panel: Panel, forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles of all styles together, of each merchant and of each category: `models.ensemble.sums.sums`.
+
+    How errors move together is measured on the seasonal naive forecast of the last weeks, which errs with the market as
+    the champion does.
+    """
+    frame = forecasts.assign(series_id=style_series(forecasts), ds=pd.to_datetime(forecasts["ds"]))
+    return sums(panel, frame, Dependence.of(naive_errors(panel, frame["ds"].nunique())))
+
+
+def naive_errors(panel: Panel, horizon: int) -> Floats:
+    """(folds, N, horizon): of the seasonal naive forecast at the last origins, in pieces."""
+    folds = [Fold.of(panel, back, horizon) for back in backs(panel, horizon, FOLDS)]
+    errors = [fold.actual(panel) - seasonal_naive(fold) for fold in folds]
+    return np.array(errors) if errors else np.full((1, len(panel.ids), horizon), np.nan)
 
 
 def mean_28(panel: Panel, cells: Cells) -> Floats:

@@ -88,9 +88,9 @@ def _refuse_wrong_dates(rows: pd.DataFrame) -> None:
 
 
 def _with_series(rows: pd.DataFrame) -> pd.DataFrame:
-    if "series_id" not in rows and "style_id" in rows:
-        return rows.assign(series_id=rows["merchant_id"].astype(str) + "/" + rows["style_id"].astype(str))
-    return rows.rename(columns={} if "series_id" in rows else {"unique_id": "series_id"})
+    if "series_id" in rows or "style_id" not in rows:
+        return rows
+    return rows.assign(series_id=rows["merchant_id"] + "/" + rows["style_id"])
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from models.demand.train import Trained, train
 from models.evaluation.backtest import OURS, backtest
 from models.evaluation.baselines import BASELINES
 from models.governance import registry
-from models.governance.daily import forecast_daily
+from models.governance.daily import bands, forecast_daily
 from models.panel.long import panel_of
 from models.panel.matrices import Panel
 
@@ -109,6 +109,10 @@ def test_from_training_to_the_daily_forecast(panel: Panel, trained: Trained, lin
     assert daily["horizon_day"].min() == 1
     assert len(windows) == len(panel.ids)
     assert set(daily["model_version"]) == {version}
+    band = bands(panel, daily).query("level == 'all' and ds.notna()").set_index("ds")
+    added = daily.groupby("ds")[["mean", "q10", "q90"]].sum()
+    np.testing.assert_allclose(band["mean"], added["mean"])
+    assert (band["q90"] - band["q10"]).mean() < 0.8 * (added["q90"] - added["q10"]).mean()
     assert features[["merchant_id", "style_id", "ds"]].equals(daily[["merchant_id", "style_id", "ds"]])
     again = trained.scorer().predict(features)  # of the rows as kept, in floats of 32 bits
     np.testing.assert_allclose(again["mean"], daily["mean"], rtol=1e-6)
