@@ -170,6 +170,26 @@ class SurprisePolicy(BaseModel):
     )
 
 
+class PricePolicy(BaseModel):
+    """Guard rails of prices, and when a change of price is proposed and released."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    automatic: bool = Field(False, description="Release proposals without a person")
+    least_margin: float = Field(0.05, ge=0, description="Over the cost of a piece, as a share of it: the floor")
+    floor_share: float = Field(0.5, gt=0, le=1, description="Of the list price: the floor")
+    ceiling_share: float = Field(1.1, ge=1, description="Of the list price: the ceiling")
+    daily_change: float = Field(0.1, gt=0, lt=1, description="Most that a price changes in a day, either way")
+    rest_days: int = Field(7, ge=0, description="Days without another change of a price")
+    step: float = Field(0.01, gt=0, description="Prices are whole numbers of it, in the currency of the SKU")
+    least_gain: float = Field(0.01, ge=0, description="Share of the profit that a change must add")
+    least_chance: float = Field(0.7, ge=0, le=1, description="Chance that it adds anything")
+    hold_out_share: float = Field(
+        0.2, ge=0, le=0.5, description="Styles whose proposals are kept back, to measure what the others bring"
+    )
+    season_days: int = Field(90, ge=7, description="Days from its release after which a style is sold out")
+
+
 class PlanPolicy(BaseModel):
     """How the daily instance is built and solved."""
 
@@ -478,6 +498,7 @@ class Settings(BaseSettings):
     simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
     retention: RetentionPolicy = Field(default_factory=lambda: RetentionPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
+    prices: PricePolicy = Field(default_factory=lambda: PricePolicy.model_validate({}))
     surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))
 
     @classmethod

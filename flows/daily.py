@@ -19,6 +19,7 @@ from flows.forecast import forecast
 from flows.ingest import ingest
 from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Robot, Track, Train
 from flows.plan import plan
+from flows.prices import propose
 from flows.robot import robot
 from flows.surprise import take_up
 from flows.track import track
@@ -54,6 +55,7 @@ def run_day(parameters: Daily) -> None:
         with session() as s:
             if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
                 break
+    propose(today.day)
     spike_page.publish(today.day)
     day_page.publish(today.day)
 

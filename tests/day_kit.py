@@ -27,7 +27,7 @@ ENDS = {"Ended", "Refused", "Cancelled", "Expired", "Aborted"}
 ROOT = Path(__file__).parents[1]
 FIRST_DAY_STEPS = (
     "ingest", "gate", "transform", "track", "robot", "tell", "train", "forecast", "forecast gate", "surprise", "orders",
-    "solve", "propose", "release", "dispatch", "factories work",
+    "solve", "propose", "release", "dispatch", "prices", "factories work",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Forecasts, and the models behind them."""
+"""Forecasts and price proposals, and the models behind them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Day, Json, command, date_of
+from c2m.cli.root import Actor, Day, Json, command, date_of, refuse_without_effect
 
 PanelFile = Annotated[
     Path, typer.Argument(help="CSV, Parquet or Excel: series_id (or unique_id), ds, y, columns known ahead.")
@@ -136,3 +136,66 @@ def train_voice(
     if not as_json:
         show.rows(f"Version {version} on reviews that it has not learned from", table, as_json)
     show.figures("Promotion", promotion.figures(verdict), as_json)
+
+
+_PRICED = ["merchant_id", "sku_id", "price_now", "price", "currency", "gain", "gain_low", "gain_high", "state"]
+
+
+@command()
+def prices(
+    release: Annotated[str | None, typer.Option(help="Proposal, MERCHANT/STYLE, or all, to release.")] = None,
+    reject: Annotated[str | None, typer.Option(help="The same, to reject.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; kept with actor and time.")] = None,
+    actor: Actor = "operator",
+    date: Day = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file of all columns, to send to shops.")] = None,
+    effect: Annotated[bool, typer.Option("--effect", help="What released prices brought.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Proposed prices with what they should bring; released or rejected here, and measured afterwards."""
+    if effect:
+        _show_effect(as_json)
+        return
+    if release or reject:
+        _decide(release, reject, reason, actor)
+        return
+    refuse_without_effect({"--reason": reason}, "with --release or --reject")
+    from c2m.ledger.rooms.prices import listed
+    from c2m.ledger.store import reading
+
+    with reading() as s:
+        rows = listed(s, day=date_of(date))
+    if out:
+        rows.to_csv(out, index=False)
+        print(f"{len(rows):,} proposals in {out}")
+        return
+    show.rows("Price proposals, the largest gain of a style first", rows[_PRICED], as_json)
+
+
+def _decide(release: str | None, reject: str | None, reason: str | None, actor: str) -> None:
+    from c2m import clock
+    from c2m.errors import InputError
+    from c2m.ledger.rooms.prices import decide
+    from c2m.ledger.store import session
+
+    if (release and reject) or not reason:
+        raise InputError("decision", ["give --release or --reject, one of them, and --reason"])
+    with session() as s:
+        count = decide(s, release or reject or "", "released" if release else "rejected", actor, reason, clock.now())
+    print(f"{count:,} proposals {'released' if release else 'rejected'}")
+
+
+def _show_effect(as_json: bool) -> None:
+    from models.price.daily import measured
+
+    found = measured()
+    if found is None:
+        print("nothing to measure yet: it takes three styles with released prices and three held out, for 14 days")
+        return
+    words = {
+        "profit added, per style and day": f"{found.gain:,.2f}",
+        "90 % interval": f"{found.low:,.2f} to {found.high:,.2f}",
+        "styles with released prices": f"{found.released:,}",
+        "styles held out": f"{found.held_out:,}",
+    }
+    show.figures("Effect of released prices", words, as_json)

@@ -580,6 +580,40 @@ class FactoryReport(Base):
     through: Mapped[datetime]
 
 
+class PriceProposal(Base):
+    """A price that a SKU should have from a day on, and what was decided. Like alerts not in TABLES.
+
+    Money per piece in the SKU's currency; minute_price: of a line minute, by the plan. elasticity with its 90 %
+    interval; gain: of the whole style over `days`, mean and 80 % range. held_out: kept back, to measure the others by.
+    """
+
+    __tablename__ = "price_proposals"
+    proposal_id: Mapped[Key]
+    merchant_id: Mapped[Id]
+    style_id: Mapped[Id]
+    sku_id: Mapped[Id]
+    day: Mapped[date] = mapped_column(index=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    price_now: Mapped[float]
+    price: Mapped[float]
+    list_price: Mapped[float]
+    cost: Mapped[float]
+    minute_price: Mapped[float]
+    elasticity: Mapped[float]
+    elasticity_low: Mapped[float]
+    elasticity_high: Mapped[float]
+    days: Mapped[int]
+    gain: Mapped[float]
+    gain_low: Mapped[float]
+    gain_high: Mapped[float]
+    held_out: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(20))
+    actor: Mapped[str]
+    reason: Mapped[LongText]
+    decided_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
 class Alert(Base):
     """A warning of the order robot, from the run that found it to the one that did not. Like the audit not in TABLES.
 

@@ -95,7 +95,7 @@ def usual(seen: Arrivals, ahead: Floats | None = None) -> Usual:
     typical = _by_merchant(daily.sum(axis=1), merchant, codes) / np.maximum(_by_merchant(days, merchant, codes), 1)
     rate = (daily.sum(axis=1) + _FEW_LINES * np.maximum(typical[merchant], 1.0)) / (days + _FEW_LINES)
     week = daily[:, -7:].mean(axis=1)
-    highest = np.fmax(np.maximum(rate, week), np.nan if ahead is None else ahead)
+    highest: Floats = np.fmax(np.maximum(rate, week), np.nan if ahead is None else ahead)
     spread = _spread(daily, on_sale, merchant, codes)
     doubt = (spread + 1 / np.maximum(rate, 1e-9)) / np.maximum(days, 0.5)
     return Usual(highest, 1 / (spread + doubt), _profile(past, merchant, codes))
@@ -116,7 +116,8 @@ def _spread(daily: Floats, on_sale: NDArray[np.bool_], merchant: NDArray[np.intp
     beyond, square = np.maximum(variance - mean, 0.0), np.maximum(mean**2, 1e-9)
     pooled = _by_merchant(beyond, merchant, merchants) / np.maximum(_by_merchant(square, merchant, merchants), 1e-9)
     own = beyond / square * days / (days + 14)  # a fortnight's doubt: few days show a large spread by chance
-    return np.maximum(np.maximum(own, pooled[merchant]), _LEAST_SPREAD)
+    largest: Floats = np.maximum(np.maximum(own, pooled[merchant]), _LEAST_SPREAD)
+    return largest
 
 
 def _profile(past: Floats, merchant: NDArray[np.intp], merchants: int) -> Floats:

@@ -24,6 +24,7 @@ Spike = dict[str, Any]  # a row of landing/spikes in the making; `row` and `age_
 
 LIVESTREAM, OVER = "livestream", "over"
 _SHOWN = (0.1, 0.5, 0.9)
+_KEPT = ("begun_at", "found_at", "chance", "usual_lines", "planned_pieces")  # from look to look
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ def _opened(known: Usual, alarm: Spike, look: Look) -> Spike:
 
 def _kept(seen: Arrivals, row: int, old: Spike, look: Look) -> Spike:
     age = int(_age_h(pd.Series([old["begun_at"]]), look.moment)[0])
-    names = ("begun_at", "found_at", "chance", "usual_lines", "planned_pieces")
-    return {name: old[name] for name in names} | {"row": row, "age_h": min(age, seen.lines.shape[1])}
+    return {name: old[name] for name in _KEPT} | {"row": row, "age_h": min(age, seen.lines.shape[1])}
 
 
 def _outlook(
@@ -204,8 +204,13 @@ def planned(found: pd.DataFrame, policy: SurprisePolicy) -> pd.DataFrame:
     """With `asks`: so much more or less is sure than when the spike was last planned that a new plan is worth it."""
     if found.empty:
         return found
-    asks = (found["sure_pieces"] - found["planned_pieces"]).abs() > policy.replan_share * found["planned_pieces"]
+    asks = _moved(found) > policy.replan_share
     return found.assign(asks=asks, planned_pieces=found["planned_pieces"].mask(asks, found["sure_pieces"]))
+
+
+def _moved(found: pd.DataFrame) -> "pd.Series[float]":
+    """Change of what is sure, as a share of what was planned."""
+    return (found["sure_pieces"] / found["planned_pieces"].clip(lower=1) - 1).abs()
 
 
 def windows(found: pd.DataFrame, day: date, window_days: int, policy: SurprisePolicy) -> pd.DataFrame:

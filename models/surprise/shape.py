@@ -112,11 +112,6 @@ def _weights(beyond: Floats, mean: Floats, half_life: Floats, prior: Prior) -> F
     return weight / weight.sum()
 
 
-def quantiles(draws: Floats, levels: tuple[float, ...]) -> Floats:
-    """Quantiles of draws (styles, D) at each level: (styles, levels)."""
-    return np.quantile(draws, levels, axis=1).T
-
-
 def factors(profile: Floats) -> Floats:
     """Factor of each hour of the day, mean 1, from its usual shares; half as far from even, for a spike sleeps less."""
     even = 1 / len(profile)

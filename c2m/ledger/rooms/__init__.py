@@ -4,6 +4,7 @@ __all__ = [
     "decisions",
     "events",
     "links",
+    "prices",
     "quotes",
     "room",
     "sights",
