@@ -1,6 +1,7 @@
 """Prices: planted elasticities are found with honest intervals, no rail is broken, decisions are kept."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from benchmarks.price import planted, profits
@@ -42,6 +44,7 @@ def test_a_style_whose_price_never_moved_has_its_category_and_says_so_by_its_int
     assert found.error[0] > 3 * np.median(found.error)
 
 
+Floats = NDArray[np.float64]
 MONEY = st.floats(0.5, 5_000)
 
 
@@ -53,7 +56,9 @@ MONEY = st.floats(0.5, 5_000)
     hnp.arrays(float, 200, elements=st.sampled_from([0.0, 3.0, 7.0, np.inf])),
     st.sampled_from([0.01, 0.05, 0.5, 1.0]),
 )
-def test_every_allowed_price_keeps_every_rail(listed, ratio, cost_share, rested, step) -> None:  # type: ignore[no-untyped-def]
+def test_every_allowed_price_keeps_every_rail(
+    listed: Floats, ratio: Floats, cost_share: Floats, rested: Floats, step: float
+) -> None:
     """12,000 of them here; 100,000 proposals in benchmarks/price/profits.py."""
     policy = POLICY.model_copy(update={"step": step})
     now, cost = listed * ratio, listed * cost_share
@@ -91,7 +96,7 @@ def proposal(sku_id: str, **more: object) -> dict[str, object]:
     return {**figures, **names, "day": DAY, "currency": "USD", "days": 14, "held_out": False, **more}
 
 
-def test_what_is_decided_stays_and_a_merchant_sees_its_own(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_decided_stays_and_a_merchant_sees_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from c2m.settings import settings as of_process
 
     monkeypatch.setenv("C2M_HOME", str(tmp_path))

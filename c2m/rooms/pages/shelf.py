@@ -1,4 +1,4 @@
-"""What a merchant sees of its styles: the forecast, the stock, and what its catalogue lacks."""
+"""What a merchant sees of its styles: the forecast, the stock, proposed prices, and what its catalogue lacks."""
 
 import json
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from c2m.feeds import quarantine
-from c2m.ledger.rooms import standing
+from c2m.ledger.rooms import prices, standing
 from c2m.ledger.store import Scope, reading
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant
@@ -30,7 +30,9 @@ def shelf(request: Request, person: Merchant, text: Annotated[str, Query(max_len
         ahead, made_on = _ahead(mine.scope)
         skus, stock = mine.mart("skus"), mine.mart("stock_position")
         rows = _styles(skus, stock, ahead, text)
-    return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text)
+    with reading() as s:
+        proposed = page.records(prices.listed(s, view(person.grant).scope))
+    return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text, prices=proposed)
 
 
 def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:
