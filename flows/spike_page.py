@@ -57,14 +57,16 @@ def costs(lots: pd.DataFrame) -> pd.DataFrame:
 
 def in_words(row: Any) -> str:
     """One spike in a line, with how sure it is."""
-    name, since = (
-        plain(f"{row.merchant_id}/{row.style_id}"),
-        f"{row.pieces:,.0f} pieces since {row.begun_at:%d %b %H:%M}",
-    )
     if row.state == mode.OVER:
-        return f"* {name}: over after {since}; the usual forecast orders again."
+        return over_in_words(row)
     cause, move = alert_words.spike_cause(row), alert_words.spike_move(row)
     return f"* **{plain(cause)}.** {plain(move)}."
+
+
+def over_in_words(row: Any) -> str:
+    """One that has ended."""
+    name, since = plain(f"{row.merchant_id}/{row.style_id}"), f"{row.begun_at:%d %b %H:%M}"
+    return f"* {name}: over, {row.pieces:,.0f} pieces since {since}; the usual forecast orders again."
 
 
 def drawn(figure: Figure, looks: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """Surprise: spikes of incoming orders, found by the hour, ordered for and planned at once, told with how sure it is."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 from prefect import State, flow, task
@@ -47,20 +47,30 @@ def take_up(parameters: Ingest) -> pd.DataFrame:
     moment = clock.now()
     with step("surprise"):
         found = look(parameters, moment)
-        note(found, parameters, moment)
+        if len(found):
+            land_spikes(found, parameters.day, moment.replace(tzinfo=None))
+        warn(found, moment)
     return found[found["asks"]] if len(found) else found
 
 
-def note(found: pd.DataFrame, parameters: Ingest, moment: datetime) -> None:
-    """Lands what was found at a moment, and the forecasts that are to be ordered by; keeps the alerts."""
-    if len(found):
-        known_at = moment.replace(tzinfo=None)
-        land_frame("spikes", found.assign(known_at=known_at))
-        windows = mode.windows(found, parameters.day, settings().replenishment.window_days, settings().surprise)
-        land_frame("forecast_windows", windows.assign(known_at=known_at + pd.Timedelta(microseconds=1)))
+def land_spikes(found: pd.DataFrame, day: date, known_at: datetime) -> None:
+    """Spikes, and forecasts that stand in place of the champion's of the same moment."""
+    windows = mode.windows(found, day, settings().replenishment.window_days, settings().surprise)
+    land_frame("spikes", found.assign(known_at=known_at))
+    land_frame("forecast_windows", windows.assign(known_at=known_at + timedelta(microseconds=1)))
+
+
+def warn(found: pd.DataFrame, moment: datetime) -> None:
+    """Keeps the alerts of the spikes that stand."""
     standing = found[found["state"] == mode.LIVESTREAM] if len(found) else found
     with session() as s:
         alerts.record(s, alert_rules.spikes(standing), moment, SPIKE)
+
+
+def ask_for_plan(asking: pd.DataFrame) -> None:
+    """The event that the trigger of the deployment `plan` hears."""
+    styles = ["/".join(style) for style in asking[STYLE].itertuples(index=False)]
+    emit_event("c2m.replan.asked", resource={"prefect.resource.id": "c2m.plan"}, payload={"styles": styles})
 
 
 @flow(name="surprise", flow_run_name="surprise {parameters.moment}")
@@ -73,8 +83,7 @@ def surprise(parameters: Ingest) -> State[None] | None:
     asking = take_up(parameters)
     with step("tell"):
         if len(asking):
-            payload = {"styles": ["/".join(style) for style in asking[STYLE].itertuples(index=False)]}
-            emit_event("c2m.replan.asked", resource={"prefect.resource.id": "c2m.plan"}, payload=payload)
+            ask_for_plan(asking)
         notify.tell("prefect", emit, clock.now())
         notify.deliver(clock.now())
     spike_page.publish(parameters.day)

@@ -85,8 +85,7 @@ def proposals(panel: Panel, today: Today, policy: PricePolicy, stock_policy: Rep
     pd.DataFrame
         Every rail is kept by every row; styles of which that is not so are left out.
     """
-    found = estimate(sales_of(panel))
-    known = _with_elasticity(today, panel, found)
+    known = _with_elasticity(today, panel, estimate(sales_of(panel)))
     if known.empty:
         return pd.DataFrame(columns=COLUMNS)
     skus = _railed(today, known, policy)

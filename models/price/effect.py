@@ -5,6 +5,7 @@ style and day, with its interval. Hold-out is a draw by style, so that what move
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,12 +52,20 @@ def measure(changes: pd.DataFrame, profits: pd.DataFrame) -> Effect | None:
     return Effect(gain, gain - reach, gain + reach, len(treated), len(control))
 
 
-def _difference(change: object, profits: pd.DataFrame) -> float:
+def _difference(change: Any, profits: pd.DataFrame) -> float:
     """Mean profit a day after a change less that before; none before the days after have passed."""
-    own = profits[profits["series_id"] == change.series_id]  # type: ignore[attr-defined]
-    since = (pd.to_datetime(own["day"]) - pd.Timestamp(change.day)).dt.days  # type: ignore[attr-defined]
-    last = (pd.to_datetime(profits["day"]).max() - pd.Timestamp(change.day)).days  # type: ignore[attr-defined]
-    if last + 1 < _AFTER_DAYS:
+    since = _days_since(profits, change.day)
+    if since.max() + 1 < _AFTER_DAYS:
         return float("nan")
-    after = own.loc[since.between(0, _AFTER_DAYS - 1), "profit"].sum() / _AFTER_DAYS
-    return float(after - own.loc[since.between(-_BEFORE_DAYS, -1), "profit"].sum() / _BEFORE_DAYS)
+    own = profits["series_id"] == change.series_id
+    before = _mean(profits["profit"], own & since.between(-_BEFORE_DAYS, -1), _BEFORE_DAYS)
+    return _mean(profits["profit"], own & since.between(0, _AFTER_DAYS - 1), _AFTER_DAYS) - before
+
+
+def _days_since(rows: pd.DataFrame, day: Any) -> "pd.Series[int]":
+    return (pd.to_datetime(rows["day"]) - pd.Timestamp(day)).dt.days
+
+
+def _mean(profit: "pd.Series[float]", chosen: "pd.Series[bool]", days: int) -> float:
+    """A day; absent days count as nothing."""
+    return float(profit[chosen].sum() / days)

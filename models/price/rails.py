@@ -48,8 +48,17 @@ def bounds(
     )
     high = np.minimum(listed * policy.ceiling_share, now * (1 + policy.daily_change))
     low = np.where(rested_days < policy.rest_days, np.inf, low)
-    steps = policy.step
-    return np.ceil(np.round(low / steps, 6)) * steps, np.floor(np.round(high / steps, 6)) * steps
+    return _up(low, policy.step), _down(high, policy.step)
+
+
+def _up(price: Floats, step: float) -> Floats:
+    whole: Floats = np.ceil(np.round(price / step, 6)) * step
+    return whole
+
+
+def _down(price: Floats, step: float) -> Floats:
+    whole: Floats = np.floor(np.round(price / step, 6)) * step
+    return whole
 
 
 @dataclass(frozen=True)
