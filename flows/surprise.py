@@ -47,10 +47,15 @@ def take_up(parameters: Ingest) -> pd.DataFrame:
     moment = clock.now()
     with step("surprise"):
         found = look(parameters, moment)
-        if len(found):
-            land_spikes(found, parameters.day, moment.replace(tzinfo=None))
-        warn(found, moment)
+        note(found, parameters, moment)
     return found[found["asks"]] if len(found) else found
+
+
+def note(found: pd.DataFrame, parameters: Ingest, moment: datetime) -> None:
+    """Lands what was found at a moment, and the forecasts that are to be ordered by; keeps the alerts."""
+    if len(found):
+        land_spikes(found, parameters.day, moment.replace(tzinfo=None))
+    warn(found, moment)
 
 
 def land_spikes(found: pd.DataFrame, day: date, known_at: datetime) -> None:
