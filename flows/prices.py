@@ -18,9 +18,6 @@ from flows import reports
 from models.panel.daily import published_panel
 from models.price import daily
 
-_SHOWN = ["merchant_id", "style_id", "sku_id", "price_now", "price", "currency", "state"]
-_SURE = ["elasticity", "elasticity_low", "elasticity_high", "gain", "gain_low", "gain_high"]
-
 
 @task
 def found_on(day: date) -> pd.DataFrame:
@@ -53,17 +50,16 @@ def keep(day: date, rows: pd.DataFrame) -> pd.DataFrame:
 
 def publish(day: date, kept: pd.DataFrame) -> None:
     """The page of proposals."""
-    styles = kept.drop_duplicates(["merchant_id", "style_id"])
-    shown = kept.sort_values(["merchant_id", "style_id", "sku_id"])[[*_SHOWN, *_SURE]].round(2)
-    states = kept["state"].value_counts().to_dict()
+    styles = prices.of_styles(kept)
+    states = styles["state"].value_counts().to_dict()
     reports.page(
         "prices",
         f"Price proposals, {day}",
-        f"{len(kept):,} SKUs of {len(styles):,} styles should have another price: "
+        f"{len(styles):,} styles ({len(kept):,} SKUs) should have another price: "
         + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
-        + ". Elasticities have 90 % intervals; gains are those of a style over the days of its forecast, simulated on "
-        "draws of demand and elasticity, with 80 % ranges. Held: kept back to measure the others by. "
-        "Release: `c2m prices --release MERCHANT/STYLE --reason ...`.",
+        + ". A gain is that of a style over the days of its forecast, simulated on draws of demand and elasticity, and "
+        "has an 80 % range; elasticities have 90 % intervals. Held: kept back to measure the others by. By SKU: "
+        "`c2m prices --out FILE`. Release: `c2m prices --release MERCHANT/STYLE --reason ...`.",
         "",
-        table(shown),
+        table(styles),
     )

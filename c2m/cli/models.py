@@ -138,9 +138,6 @@ def train_voice(
     show.figures("Promotion", promotion.figures(verdict), as_json)
 
 
-_PRICED = ["merchant_id", "sku_id", "price_now", "price", "currency", "gain", "gain_low", "gain_high", "state"]
-
-
 @command()
 def prices(
     release: Annotated[str | None, typer.Option(help="Proposal, MERCHANT/STYLE, or all, to release.")] = None,
@@ -160,7 +157,7 @@ def prices(
         _decide(release, reject, reason, actor)
         return
     refuse_without_effect({"--reason": reason}, "with --release or --reject")
-    from c2m.ledger.rooms.prices import listed
+    from c2m.ledger.rooms.prices import listed, of_styles
     from c2m.ledger.store import reading
 
     with reading() as s:
@@ -169,7 +166,7 @@ def prices(
         rows.to_csv(out, index=False)
         print(f"{len(rows):,} proposals in {out}")
         return
-    show.rows("Price proposals, the largest gain of a style first", rows[_PRICED], as_json)
+    show.rows("Price proposals, the largest gain first", rows if as_json else of_styles(rows), as_json)
 
 
 def _decide(release: str | None, reject: str | None, reason: str | None, actor: str) -> None:

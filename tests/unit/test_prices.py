@@ -119,6 +119,9 @@ def test_what_is_decided_stays_and_a_merchant_sees_its_own(tmp_path: Path, monke
         assert prices.in_force(s)[["sku_id", "price"]].to_numpy().tolist() == [["A", 9.0]]
         with pytest.raises(InputError, match="no proposal"):
             prices.decide(s, "m1/S2", "released", "Ann", "held back", AT)
+        styles = prices.of_styles(prices.listed(s)).set_index("style")
+        assert styles["skus"].to_dict() == {"m1/S1": 1, "m1/S2": 1, "m2/S3": 1}
+        assert styles.loc["m1/S1", ["proposed", "state"]].tolist() == ["9.00", "released"]
     shown = CliRunner().invoke(app, ["prices", "--json"])
     assert '"sku_id": "A"' in shown.stdout.replace('":"', '": "')
     told = CliRunner().invoke(app, ["prices", "--reject", "m2/S3", "--reason", "no"])

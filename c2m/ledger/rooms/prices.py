@@ -116,6 +116,34 @@ def listed(session: Session, scope: Scope = EVERYONE, day: date | None = None) -
     return frame(session, chosen.where(PriceProposal.day == newest).order_by(*by_gain))
 
 
+def of_styles(proposals: pd.DataFrame) -> pd.DataFrame:
+    """Proposals as people read them: a row per style, whose SKUs change by one factor and share their gain.
+
+    proposals: as `listed` gives them. Out: style (MERCHANT/STYLE), skus, now, proposed, gain, gain_80 (its range),
+    elasticity_90 (its interval), currency, state; in the order of proposals.
+    """
+    styles = proposals.groupby(["merchant_id", "style_id", "state"], sort=False)
+    first = styles.first().reset_index()
+    return pd.DataFrame(
+        {
+            "style": first["merchant_id"] + "/" + first["style_id"],
+            "skus": styles.size().to_numpy(),
+            "now": _between(styles["price_now"].min(), styles["price_now"].max()),
+            "proposed": _between(styles["price"].min(), styles["price"].max()),
+            "gain": first["gain"].round(2),
+            "gain_80": _between(first["gain_low"], first["gain_high"]),
+            "elasticity_90": _between(first["elasticity_low"], first["elasticity_high"]),
+            "currency": first["currency"],
+            "state": first["state"],
+        }
+    )
+
+
+def _between(low: "pd.Series[float]", high: "pd.Series[float]") -> list[str]:
+    pairs = zip(low, high, strict=True)
+    return [f"{least:,.2f}" if least == most else f"{least:,.2f} to {most:,.2f}" for least, most in pairs]
+
+
 def in_force(session: Session) -> pd.DataFrame:
     """merchant_id, sku_id, price, since: of each SKU the last price that was released."""
     released = select(*_IN_FORCE).where(PriceProposal.state == "released").order_by(PriceProposal.day)
