@@ -165,8 +165,9 @@ def forecast(
         axes.legend()
 
     def largest(level: str, *keys: str) -> str:
-        pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)[["mean"]].sum()
-        return table(pieces.rename(columns={"mean": "pieces"}).nlargest(20, "pieces"))
+        pieces = sums[sums["level"] == level].groupby(["merchant_id", *keys], as_index=False)[["mean"]].sum().round()
+        pieces = pieces.rename(columns={"mean": "pieces"}).nlargest(20, "pieces")
+        return table(pieces.astype({"pieces": "int64"}))
 
     link = f"{settings().page_url('mlflow')}/#/models/c2m-demand/versions/{model_version}"
     page(

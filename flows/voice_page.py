@@ -7,25 +7,27 @@ from c2m.markdown import table
 from flows import reports
 
 _MOST, _DRAWN, _LEAST_SAID = 60, 15, 3
+_LEAST_VOICES = 10  # three of three reviews say little
 
 
 def publish(voices: pd.DataFrame, batches: pd.DataFrame) -> None:
     """Complaints first, those of most voices on top."""
-    told = voices[(voices["said"] >= _LEAST_SAID) & (voices["polarity"] != "true")]
+    enough = (voices["said"] >= _LEAST_SAID) & (voices["voices"] >= _LEAST_VOICES)
+    told = voices[enough & (voices["polarity"] != "true")]
     bad = told[told["polarity"].isin(["bad", "small", "large"])].sort_values("share_low", ascending=False)
     good = told[told["polarity"] == "good"].sort_values("share_low", ascending=False)
     picture = reports.picture(lambda figure: _draw(figure, bad.head(_DRAWN))) if len(bad) else ""
     reports.page(
         "voices",
         "What shoppers say",
-        "Share of the reviews heard of a style that say so, with the 90 % interval of the sample. The model of aspects "
-        "errs as well: how often, by aspect, is in benchmarks/voice and with its version in MLflow.",
+        f"Share of the reviews heard of a style that say so ({_LEAST_VOICES} reviews or more), with the 90 % interval "
+        "of the sample. The model of aspects errs as well: how often, by aspect, is in benchmarks/voice and with its version in MLflow.",
         "",
         picture,
         "## Complaints",
-        table(in_words(bad.head(_MOST))) if len(bad) else "No style has three reviews that complain of the same.",
+        table(in_words(bad.head(_MOST))) if len(bad) else "No style has enough reviews that complain of the same.",
         "## Praise",
-        table(in_words(good.head(_MOST))) if len(good) else "No style has three reviews that praise the same.",
+        table(in_words(good.head(_MOST))) if len(good) else "No style has enough reviews that praise the same.",
         "## Batches",
         "Traced first in, first out. The odds tell how much likelier the complaints are of a bad batch than of one "
         "like the style's others; at 20 it is called bad, which happens to at most one good batch in twenty.",
@@ -45,7 +47,7 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
                 for row in rows.itertuples()
             ],
             "stars": rows["rating"].map("{:.1f}".format),
-            "stars of the others": rows["rating_of_others"].map("{:.1f}".format),
+            "stars of the others": rows["rating_of_others"].map("{:.1f}".format, na_action="ignore").fillna("-"),
         }
     )
 

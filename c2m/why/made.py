@@ -105,7 +105,7 @@ def _told(session: Session, job_order_id: str) -> dict[int, int]:
 
 def _allocation(session: Session, job: JobOrder, asked: JobOrderRevision) -> Link:
     link = Link("allocation", f"{asked.plan_id} {job.lot_id} {job.factory_id}")
-    pair = session.get(PlanAllocation, (asked.plan_id, job.lot_id, job.factory_id))
+    pair = session.get(PlanAllocation, (asked.plan_id, job.lot_id, job.stage, job.factory_id))
     if pair is None:
         link.expect("a row of the plan for this lot and factory", "one", None)
         return link

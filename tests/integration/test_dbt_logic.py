@@ -44,7 +44,7 @@ def test_the_logic_of_the_models_holds_and_is_documented(day_one: Path) -> None:
     assert "size_share" in published.keep_docs().read_text(encoding="utf-8")
     models = json.loads((day_one / "dbt_target" / "manifest.json").read_text(encoding="utf-8"))["nodes"].values()
     marts = [model for model in models if model["resource_type"] == "model" and model["schema"] == "marts"]
-    assert len(marts) == 26
+    assert len(marts) == 36
     for mart in marts:
         assert mart["contract"]["enforced"], mart["name"]
         assert mart["description"], mart["name"]
@@ -64,7 +64,7 @@ def test_a_good_build_is_published_whole_and_the_old_one_stays_readable(day_one:
     assert styles.loc["t", "price"] == 90
     assert str(styles["category"].dtype) == "str"
     assert published.publish(DAY) == first  # the same marts, the same build
-    with pytest.raises(InputError, match="no mart 'style'; published are demand_daily"):
+    with pytest.raises(InputError, match="no mart 'style'; published are batches, demand_daily"):
         published.read("style")
     with pytest.raises(InputError, match="built for 2022-06-01, not for 2022-06-02"):
         published.publish(DAY + timedelta(days=1))
