@@ -21,7 +21,8 @@ def publish(voices: pd.DataFrame, batches: pd.DataFrame) -> None:
         "voices",
         "What shoppers say",
         f"Share of the reviews heard of a style that say so ({_LEAST_VOICES} reviews or more), with the 90 % interval "
-        "of the sample. The model of aspects errs as well: how often, by aspect, is in benchmarks/voice and with its version in MLflow.",
+        "of the sample. The model of aspects errs as well: how often, by aspect, is in benchmarks/voice and with its "
+        "version in MLflow.",
         "",
         picture,
         "## Complaints",
