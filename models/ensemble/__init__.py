@@ -3,4 +3,4 @@
 Offered: the modules of `__all__`; the others are their inside.
 """
 
-__all__ = ["answer", "contest", "forecaster"]
+__all__ = ["answer", "contest", "folds", "forecaster", "members", "sums"]
