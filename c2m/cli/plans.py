@@ -158,7 +158,7 @@ def _show_verification(report: Any) -> None:
 def release(
     run: Annotated[str, typer.Argument(help="Plan to release, as `c2m status` shows it.")],
     reason: Annotated[str, typer.Option(help="Why; kept with actor and time.")],
-    without: Annotated[list[str] | None, typer.Option(help="Lot to hold back; may be given several times.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Lot or purchase to hold back; several times.")] = None,
     actor: Actor = "operator",
     reject: Annotated[bool, typer.Option("--reject", help="Reject the plan instead.")] = False,
 ) -> None:
@@ -195,11 +195,11 @@ def _show_anew() -> None:
 
 
 @command()
-def materials(day: Day = None, as_json: Json = False) -> None:
+def materials(date: Day = None, as_json: Json = False) -> None:
     """Purchase orders of a day's plans, stock of materials, and what keeps a material from being planned."""
     from c2m.people import bought
 
-    found = bought.of_day(date_of(day))
+    found = bought.of_day(date_of(date))
     if as_json:
         print(json.dumps(found, default=str))
         return
