@@ -4,9 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 from feed_rows import good, write_csv, write_good_world
+from typer.testing import CliRunner
 
 from c2m import clock
+from c2m.cli import app
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import land_frame, read_landed
 from c2m.feeds.world import World
@@ -70,3 +73,18 @@ def test_a_review_is_heard_once_and_tells_nobody(tmp_path: Path, home: Path) -> 
     land_frame("review_aspects", said)
     assert hearing.hear(model.load(), "1", clock.cut_off(date(2026, 1, 6))).empty
     assert ("size", "small", "cuff") in set(said[["aspect", "polarity", "part"]].itertuples(index=False, name=None))
+
+
+def test_training_without_the_reviews_names_every_file_that_is_missing(home: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train-voice", str(tmp_path)])
+    assert done.exit_code == 2
+    assert done.output.count("is not there") == 2
+
+
+@pytest.mark.long
+@pytest.mark.shared
+def test_training_again_gives_the_model_that_is_shipped(home: Path, shared_data: Path) -> None:
+    """So the gate refuses it: it costs as much as the champion."""
+    done = CliRunner().invoke(app, ["train-voice", str(shared_data)])
+    assert done.exit_code == 0, done.output
+    assert "refused" in done.output and "costs as much as the champion" in done.output
