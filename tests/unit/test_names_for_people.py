@@ -1,0 +1,25 @@
+"""What a plan costs and a score consists of has a name on every page that shows it, in every language."""
+
+import pytest
+import yaml
+
+from c2m.rooms import texts
+from c2m.warehouse.published import PROJECT
+from flows import plan_page
+from optimization.contract.terms import TERMS
+
+
+def named(code: str, page: str) -> set[str]:
+    return {key.partition(".")[2] for key in texts.catalogue(code) if key.startswith(f"{page}.")}
+
+
+@pytest.mark.parametrize("code", texts.languages())
+def test_cost_terms_and_components_have_a_name(code: str) -> None:
+    weights = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]["score_weights"]
+    assert named(code, "cost") >= {term.name for term in TERMS}
+    assert named(code, "component") >= {name for parts in weights.values() for name in parts}
+    assert texts.catalogue(code).keys() == texts.catalogue(texts.FALLBACK).keys()
+
+
+def test_the_page_of_a_plan_names_every_cost_term() -> None:
+    assert plan_page.COST.keys() == {term.name for term in TERMS}
