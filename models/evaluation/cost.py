@@ -15,7 +15,7 @@ import pandas as pd
 from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, quantile_at
 from c2m.settings import ForecastPolicy, settings
 from c2m.warehouse.published import read
-from models.demand.features import Cells
+from models.demand.features import Cells, is_logarithmic
 from models.demand.forecast import forecast, windows
 from models.demand.scorer import Scorer
 from models.demand.train import train
@@ -49,7 +49,8 @@ class Ours:
         """See `Contestant`."""
         model = self.model
         if model is None or pd.Timestamp(model.spec["end"]) > known.ds[origin]:
-            model = train(known, self.recipe, quantiles=False).scorer()
+            # The response that the mean follows on such panels stands beside quantiles.
+            model = train(known, self.recipe, quantiles=is_logarithmic(known)).scorer()
         found = windows(forecast(known, "rmse", model), model, window)
         return found[list(WINDOW_QUANTILES)].to_numpy(dtype=np.float64)
 
