@@ -54,6 +54,11 @@ def _read(text: str) -> list[Operation]:
     return [Operation(name, **facts) for name, facts in json.loads(text).items()]
 
 
+def names_of(texts: Iterable[str]) -> frozenset[str]:
+    """Every operation that some lots carry."""
+    return frozenset(one.name for text in texts for one in _read(text))
+
+
 def crafts_of(operations: Iterable[Operation]) -> list[str]:
     """The crafts that they need, sorted."""
     return sorted({one.craft for one in operations if one.craft})

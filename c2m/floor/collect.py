@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from queue import Empty, Full, Queue
 from threading import Event
@@ -31,12 +31,14 @@ from c2m.floor import credentials, http
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
 from c2m.health import Health
-from c2m.ledger import store
+from c2m.ledger import orders, store
 from c2m.ledger.conversation import inbox
 from c2m.ledger.conversation.inbox import Said
 from c2m.settings import settings
 from c2m.wire.messages import (
     KIND_OF_TYPE,
+    OPERATIONS,
+    RECEIVE,
     Envelope,
     Scan,
     ScansMessage,
@@ -255,14 +257,29 @@ def _made_safe(group: Sequence[Arrival], heard: "Sequence[_Heard]", at: datetime
         return [reason]
 
 
+@cache
+def _operations() -> frozenset[str]:
+    """What scans may name. Asked of the ledger again where a scan names another: its lot may be new."""
+    with store.reading() as session:
+        return orders.routed(session) | {*OPERATIONS, RECEIVE}
+
+
+def _parsed(body: bytes) -> Envelope | str:
+    message = parse(body, _operations())
+    if isinstance(message, str) and ".operation: " in message:
+        _operations.cache_clear()
+        return parse(body, _operations())
+    return message
+
+
 def _read(arrival: Arrival) -> _Heard:
     """The message, or why it is none: broken schema, or a topic that it does not belong to."""
-    place, message = parse_topic(arrival.topic), parse(arrival.body)
+    place, message = parse_topic(arrival.topic), _parsed(arrival.body)
     if place is None:
         return _Heard(None, arrival.body, f"unknown topic {arrival.topic}")
     refused, reason = b"", ""
     if isinstance(message, str):
-        part = parse_part(arrival.body)
+        part = parse_part(arrival.body, _operations())
         if part is None:
             return _Heard(None, arrival.body, message)
         message, refused, reason = part

@@ -16,6 +16,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from c2m.domain.operations import names_of
 from c2m.errors import InputError
 from c2m.ledger.quantities import record_quantities
 from c2m.ledger.states import LIVE, UNFINISHED
@@ -280,6 +281,11 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     )
     lots = frame(session, statement)
     return lots.astype({"unit_value": float, "unit_cost_basis": float, "remaining": np.int64, "committed": np.int64})
+
+
+def routed(session: Session) -> frozenset[str]:
+    """Names of the operations of all lots that follow a routing."""
+    return names_of(session.scalars(select(Lot.operations).where(Lot.operations.is_not(None)).distinct()))
 
 
 def held(session: Session) -> pd.DataFrame:

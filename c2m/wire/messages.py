@@ -32,7 +32,7 @@ This file is the contract; every limit below is part of it. The rules of the con
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Literal, get_args
@@ -45,6 +45,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import ErrorDetails, from_json, to_json
@@ -86,6 +87,16 @@ FactoryState = Literal["NotAllowedToStart", "AllowedToStart", "Running", "Interr
 ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 Operation = Id  # of OPERATIONS, or by the name that the style's routing gives it
+
+
+def _is_known(name: str, info: ValidationInfo[Collection[str] | None]) -> str:
+    known = info.context
+    if known is not None and name not in known:
+        raise ValueError(f"{name!r} is no operation of any order, expected one of {', '.join(sorted(known))}")
+    return name
+
+
+Scanned = Annotated[Operation, AfterValidator(_is_known)]  # whoever reads scans says as context what is known
 # No control characters: PostgreSQL refuses NUL, and a terminal would obey the others.
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -252,7 +263,7 @@ class Scan(_Data):
     scan_id: Id
     job_order_id: Id
     sku_id: Id
-    operation: Operation
+    operation: Scanned
     quantity: Pieces
     defects: Pieces = 0
     line_id: Id | None = None
@@ -362,20 +373,20 @@ def adapter() -> TypeAdapter[Envelope]:
     return TypeAdapter(Annotated[Envelope, _BY_TYPE])
 
 
-def parse(body: bytes) -> Envelope | str:
-    """The message, or in words what is wrong with it."""
+def parse(body: bytes, operations: Collection[str] | None = None) -> Envelope | str:
+    """The message, or in words what is wrong with it; operations: the only ones that scans may name, else any."""
     if len(body) > MAX_BYTES:
         return f"message of {len(body)} bytes, expected at most {MAX_BYTES}: send smaller batches"
     try:
-        return adapter().validate_json(body)
+        return adapter().validate_json(body, context=operations)
     except ValidationError as error:
         return _in_words(_faults(error))
 
 
-def parse_part(body: bytes) -> tuple[Envelope, bytes, str] | None:
+def parse_part(body: bytes, operations: Collection[str] | None = None) -> tuple[Envelope, bytes, str] | None:
     """Of a batch of scans of which only some are wrong: the right ones, the wrong ones as a message, and the reason."""
     try:
-        adapter().validate_json(body[: MAX_BYTES + 1])
+        adapter().validate_json(body[: MAX_BYTES + 1], context=operations)
     except ValidationError as error:
         faults = _faults(error)
     else:

@@ -77,7 +77,7 @@ def test_a_refusal_gives_the_pieces_back_at_once() -> None:
     assert (job().state, job().accepted, free_pieces()) == ("Refused", False, 600)
     assert queue() == [("store", 1, "pending")], "nothing more for F1"
     with store.session() as session:
-        assert job_orders.refusals(session, NOW).to_numpy().tolist() == [["L1", "F1"]]
+        assert job_orders.refusals(session, NOW).to_numpy().tolist() == [["L1", 1, "F1"]]
         assert job_orders.refusals(session, NOW + 2 * HOUR).empty
         assert job_orders.live(session, Scope(factory_id="F1")).empty
 

@@ -67,6 +67,7 @@ def world(pieces: int) -> dict[str, pd.DataFrame]:
             [scans | {"earned_minutes": 1680.0, "good_pieces": 200, "defects": 0, "last_scan_at": last}]
         ),
         "scan_quality": pd.DataFrame([{"factory_id": "F1", "day": pd.Timestamp(TODAY), "conflicting_scans": 0}]),
+        "batches": pd.DataFrame(columns=["job_order_id", "factory_id", "is_bad"]),
         "promises": pd.DataFrame([dict.fromkeys(["is_first", "is_due"], False) | kept]),
         "factory_days": worked[["factory_id", "day"]].assign(earned_minutes=0.7 * 2400, planned_minutes=0.75 * 2400),
     }

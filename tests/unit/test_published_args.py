@@ -74,6 +74,6 @@ def test_a_warehouse_of_another_version_is_made_anew(home: Path, monkeypatch: py
     settings().warehouse.write_text("of this version")
     published.remove_old_warehouse()
     assert settings().warehouse.read_text() == "of this version"
-    monkeypatch.setattr(published, "_code", lambda: ["other models"])
+    monkeypatch.setattr(published, "code", lambda: ["other models"])
     published.remove_old_warehouse()
     assert not settings().warehouse.exists()

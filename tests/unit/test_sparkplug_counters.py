@@ -314,7 +314,7 @@ def test_a_site_hears_its_edge_nodes_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("operation: sew", "operation: sow", "edge_nodes.0.lines.0.counters.0.operation"),
+        ("operation: sew", "operation: s w", "edge_nodes.0.lines.0.counters.0.operation"),
         ("group: F1", "group: F1/+", "group"),
         ("factory_id: F1", "factory_id: F 1", "edge_nodes.0.factory_id"),
         ("good: Sewn/Good, defects: Sewn/Rejected", "", "neither good nor defects"),
