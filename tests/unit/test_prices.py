@@ -110,6 +110,7 @@ def test_what_is_decided_stays_and_a_merchant_sees_its_own(tmp_path: Path, monke
         ]
     )
     with store.session() as s:
+        assert prices.of_styles(prices.listed(s)).empty
         prices.record(s, rows, DAY, AT)
         assert prices.decide(s, "m1/S1", "released", "Ann", "sells slowly", AT) == 1
         prices.record(s, rows, DAY, AT)  # the day again

@@ -130,7 +130,7 @@ def of_styles(proposals: pd.DataFrame) -> pd.DataFrame:
             "skus": styles.size().to_numpy(),
             "now": _between(styles["price_now"].min(), styles["price_now"].max()),
             "proposed": _between(styles["price"].min(), styles["price"].max()),
-            "gain": first["gain"].round(2),
+            "gain": first["gain"].astype(float).round(2),  # of objects where nothing was proposed
             "gain_80": _between(first["gain_low"], first["gain_high"]),
             "elasticity_90": _between(first["elasticity_low"], first["elasticity_high"]),
             "currency": first["currency"],
