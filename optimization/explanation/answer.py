@@ -108,6 +108,8 @@ def summary(
     str
         Splits, prices of minutes, overtime, and lots that are short or late with their cheapest cures.
     """
+    if instance.joint:
+        return "Lots that are made in stages, or share a setup, are not explained yet: who makes what stands below.\n"
     return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 
