@@ -63,12 +63,17 @@ def shared_lots() -> list[dict[str, Any]]:
         names = orders.labels(s, sorted(jobs.loc[several, "lot_id"].unique()))
     rows = []
     for lot_id, parts in jobs[several].groupby("lot_id"):
-        of_factory = parts.groupby("factory_id")["quantity"].sum().sort_values(ascending=False)
-        words = " + ".join(f"{name} {pieces:,}" for name, pieces in of_factory.items())
+        stages = [own.groupby("factory_id")["quantity"].sum() for _, own in parts.groupby("stage")]
+        words = ", then ".join(map(_makers, stages))
         of = names.loc[names["lot_id"] == lot_id].iloc[0]
         label = [of["order"] if of["source"] == "merchant" else of["order_id"], of["style_id"], of["colour"]]
-        rows.append(dict(zip(SHARED, [*label, int(of_factory.sum()), words, of["order_id"]], strict=True)))
+        rows.append(dict(zip(SHARED, [*label, int(stages[-1].sum()), words, of["order_id"]], strict=True)))
     return sorted(rows, key=lambda row: -row["pieces"])
+
+
+def _makers(pieces: "pd.Series[int]") -> str:
+    largest_first = pieces.sort_values(ascending=False)
+    return " + ".join(f"{name} {count:,}" for name, count in largest_first.items())
 
 
 def _why(
