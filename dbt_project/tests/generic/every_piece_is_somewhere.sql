@@ -1,5 +1,6 @@
 {# Conservation over every day, and the last day against the sources, each summed by itself: scans at inspect and ship,
-   receipts of job orders, and what stock counts as in transit. Stages before a lot's last hand over, they ship no goods. #}
+   receipts of job orders, and what stock counts as in transit. Stages before a lot's last hand over, they ship no
+   goods. #}
 {% test every_piece_is_somewhere(model) %}
 with last_day as (
     select * from {{ model }}
