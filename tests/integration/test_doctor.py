@@ -117,7 +117,7 @@ def await_that(seen: Callable[[], Any], seconds: float) -> Any:
 def test_a_platform_that_has_started_is_well(platform: Platform) -> None:
     time.sleep(91)  # from then on each schedule must have its next run
     assert platform.doctor() == {}
-    assert "each of 5 schedules has a next run" in platform.c2m("doctor", "--json").stdout
+    assert "each of 6 schedules has a next run" in platform.c2m("doctor", "--json").stdout
     assert "NOT WELL" not in platform.said.read_text()
 
 
