@@ -27,6 +27,9 @@ class Build(build_py):
         if self.editable_mode:
             return
         project = Path(self.build_lib, *WITHIN.split("."))
+        for data in (path for path in Path(self.build_lib).iterdir() if path.name != "c2m"):  # of the other packages
+            shutil.copytree(data, project / data.name, dirs_exist_ok=True)
+            shutil.rmtree(data)
         for name in DATA:
             source = Path(__file__).with_name(name)
             if source.is_dir():
