@@ -16,7 +16,7 @@ from models.demand.train import train
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 
-PERIODS, ASKED = 60, 3
+PERIODS, ASKED = 90, 3
 
 
 def sales(elasticity: float = -2.0, noise: float = 0.1, start: str | int = 0) -> pd.DataFrame:
