@@ -68,11 +68,12 @@ def world(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: Path, shared: Path, prefect_url: str) -> Path:
-    """The home of a run that nothing disturbed; the first worker that asks makes it for all."""
+def undisturbed(world: Path, shared: Path, request: pytest.FixtureRequest) -> Path:
+    """The home of a run that nothing disturbed; the first worker that asks makes it, and needs the server, for all."""
     home = shared / "undisturbed"
     with _alone(shared / "undisturbed.lock"):
         if not (status := home / "status.json").exists():
+            prefect_url = request.getfixturevalue("prefect_url")
             done = run_days(world, home, prefect_url)
             assert done.returncode == 0, done.stderr
             (home / "pages.json").write_text(_pages(prefect_url))

@@ -17,8 +17,8 @@ from models.panel.long import panel_of
 def test_trials_lie_below_one_run_and_the_best_becomes_an_environment(home: Path) -> None:
     panel = panel_of(long_frame(days=90))
     policy = POLICY.model_copy(update={"backtest_origins": 3})
-    found = tune(panel, policy, date(2026, 4, 5), seconds=120, trials=7)
-    assert found.trials == 7
+    found = tune(panel, policy, date(2026, 4, 5), seconds=120, trials=4)
+    assert found.trials == 4
     assert found.pinball.loc["best", TRIED] <= found.pinball.loc["today", TRIED]
     client = MlflowClient()
     experiment = client.get_experiment_by_name(registry.EXPERIMENT)
@@ -26,7 +26,7 @@ def test_trials_lie_below_one_run_and_the_best_becomes_an_environment(home: Path
     runs = client.search_runs([experiment.experiment_id])
     (above,) = (run for run in runs if run.info.run_name == "tuning 2026-04-05")
     trials = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == above.info.run_id]
-    assert len(trials) == 7
+    assert len(trials) == 4
     whole = [run for run in trials if run.data.tags["given_up"] == "False"]
     assert min(run.data.metrics["pinball"] for run in whole) == pytest.approx(found.pinball.loc["best", TRIED])
     assert above.data.metrics[f"pinball {HELD_OUT} best"] == pytest.approx(found.pinball.loc["best", HELD_OUT])

@@ -291,7 +291,7 @@ class Protocol(RuleBasedStateMachine):
 
 
 Protocol.TestCase.settings = hypothesis_settings(
-    max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=10, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestProtocol = Protocol.TestCase
 

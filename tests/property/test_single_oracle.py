@@ -74,7 +74,7 @@ def test_a_book_beyond_all_minutes_whose_lots_may_be_made_in_part_is_no_choice_o
     assert dive_and_branch.suits(ready(problem), Limits(1, 0, 1)) == (room > 300)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_packings_prove_a_bound(seed: int) -> None:
     problem = whole_lots(seed)
     expected = cheapest(problem)
@@ -93,7 +93,7 @@ def test_packings_prove_a_bound(seed: int) -> None:
     assert not share[~a.allowed].any()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_choice_is_the_cheapest_plan(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dive_and_branch, "_FEWEST", 1)
     problem = whole_lots(seed)

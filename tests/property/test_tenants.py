@@ -27,7 +27,7 @@ breakages = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @example([Breakage("M001", "merchant_orders", 0, 0, "M002", "cell")])
 @example([Breakage("M001", "merchant_order_lines", 0, 4, "9223372036854775808", "cell")])
 @given(st.lists(breakages, min_size=1, max_size=3))
