@@ -1,6 +1,7 @@
 """Planning instances for tests, and the exhaustive oracle: no linear program, integer minutes, every split tried."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyomo.environ as pyo
 import pytest
 
 from c2m.errors import InfeasibleError
@@ -294,3 +296,22 @@ def _day_costs(left: tuple[int, ...], day: int, pairs: list[Any], open_day: Any,
         rest = after(tuple(n - m for n, m in zip(left, worked, strict=True)), day + 1)
         if rest is not None:
             yield cost + rest
+
+
+def assert_golden(model: pyo.ConcreteModel, constraints: Iterable[str], name: str, golden: Path, folder: Path) -> None:
+    """One constraint of a model with these constraints, or its cost, alone: its LP text is the golden one.
+
+    GOLDEN_WRITE=1 in the environment writes the golden one.
+    """
+    assert {c.name for c in model.component_objects(pyo.Constraint)} == set(constraints)
+    for constraint in model.component_objects(pyo.Constraint):
+        if constraint.name != name:
+            constraint.deactivate()
+    if name != "cost":
+        model.cost.deactivate()
+        model.nothing = pyo.Objective(expr=0)
+    model.write(str(folder / "x.lp"), io_options={"symbolic_solver_labels": True})
+    text, kept = (folder / "x.lp").read_text(encoding="utf-8"), golden / f"{name}.lp"
+    if os.environ.get("GOLDEN_WRITE"):
+        kept.write_text(text, encoding="utf-8")
+    assert text == kept.read_text(encoding="utf-8")

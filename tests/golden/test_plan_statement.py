@@ -3,12 +3,10 @@
 After a wanted change: GOLDEN_WRITE=1 pytest tests/golden/test_plan_statement.py, then read the difference.
 """
 
-import os
 from pathlib import Path
 
-import pyomo.environ as pyo
 import pytest
-from plan_kit import instance
+from plan_kit import assert_golden, instance
 
 from optimization.contract.instances import Instance
 from optimization.statement.mip import state
@@ -60,24 +58,7 @@ def example() -> Instance:
     )
 
 
-def lp_text(name: str, folder: Path) -> str:
-    """LP text of one constraint, or of the cost, alone."""
-    problem = example()
-    model = state(problem, reduce(problem))
-    assert {c.name for c in model.component_objects(pyo.Constraint)} == set(CONSTRAINTS)
-    for constraint in model.component_objects(pyo.Constraint):
-        if constraint.name != name:
-            constraint.deactivate()
-    if name != "cost":
-        model.cost.deactivate()
-        model.nothing = pyo.Objective(expr=0)
-    model.write(str(folder / "x.lp"), io_options={"symbolic_solver_labels": True})
-    return (folder / "x.lp").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", [*CONSTRAINTS, "cost"])
 def test_statement_is_the_golden_one(name: str, tmp_path: Path) -> None:
-    text, golden = lp_text(name, tmp_path), GOLDEN / f"{name}.lp"
-    if os.environ.get("GOLDEN_WRITE"):
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    problem = example()
+    assert_golden(state(problem, reduce(problem)), CONSTRAINTS, name, GOLDEN, tmp_path)

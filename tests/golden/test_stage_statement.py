@@ -3,12 +3,11 @@
 After a wanted change: GOLDEN_WRITE=1 pytest tests/golden/test_stage_statement.py, then read the difference.
 """
 
-import os
 from pathlib import Path
 
-import pyomo.environ as pyo
 import pytest
 from joint_kit import joint, open_days
+from plan_kit import assert_golden
 
 from optimization.contract.instances import Instance
 from optimization.stages.flat import flat_of
@@ -47,23 +46,6 @@ def example() -> Instance:
     )
 
 
-def lp_text(name: str, folder: Path) -> str:
-    """LP text of one constraint, or of the cost, alone."""
-    model = state(flat_of(example()))
-    assert {c.name for c in model.component_objects(pyo.Constraint)} == set(CONSTRAINTS)
-    for constraint in model.component_objects(pyo.Constraint):
-        if constraint.name != name:
-            constraint.deactivate()
-    if name != "cost":
-        model.cost.deactivate()
-        model.nothing = pyo.Objective(expr=0)
-    model.write(str(folder / "x.lp"), io_options={"symbolic_solver_labels": True})
-    return (folder / "x.lp").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", [*CONSTRAINTS, "cost"])
 def test_statement_is_the_golden_one(name: str, tmp_path: Path) -> None:
-    text, golden = lp_text(name, tmp_path), GOLDEN / f"{name}.lp"
-    if os.environ.get("GOLDEN_WRITE"):
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    assert_golden(state(flat_of(example())), CONSTRAINTS, name, GOLDEN, tmp_path)
