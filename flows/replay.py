@@ -33,6 +33,7 @@ from c2m.feeds.world import World
 from c2m.files import make_folder, read_json, write_atomically, write_with
 from c2m.floor.processes import write_factories
 from c2m.ledger import changelog, job_orders, plans, promises, store
+from c2m.ledger.conversation import leave
 from c2m.proof import kept
 from c2m.proof.policy import Policy
 from c2m.settings import settings
@@ -127,6 +128,9 @@ class Replay:
         """What came in the night, and the goods that arrived; the shelf of the day before is counted."""
         go_to(clock.cut_off(day) + PLANNING_HOUR)
         self.floor.catch_up()
+        with store.session() as s:
+            leave.give(s, clock.now())
+        self.floor.converse()
         changelog.export()
         list(warehouses.bring_in(clock.now()))
         if self.shelf and self.cell.first < day <= self.cell.days[-1] + timedelta(days=1):

@@ -1,7 +1,8 @@
 """Why this many, why there: the whole chain of an order, a lot or a job order, every link compared as it is shown.
 
 job order <- allocation <- plan <- lot <- quantity <- forecast <- model version <- feature rows <- mart build <- landed
-rows <- source rows; beside the forecast the stock, and instead of both the lines of a merchant's order.
+rows <- source rows; beside the forecast the stock, and instead of both the lines of a merchant's order. A job order of
+a later stage goes back over its hand-over to the job orders of the stage before.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.ledger.tables import JobOrder, Lot, Order
 from c2m.warehouse import published
-from c2m.why import forecasted, lines, made, ordered, stock
+from c2m.why import forecasted, handed, lines, made, ordered, stock
 from c2m.why.link import Link
 from c2m.why.sales import sold
 from c2m.why.sources import Shelf, landed
@@ -48,7 +49,7 @@ def why(session: Session, name: str) -> Chain:
     with landing.connect() as connection:
         if job := session.get(JobOrder, name):
             lot = session.get_one(Lot, job.lot_id)
-            links = [*made.of_job_order(session, job), *_upstream(session, connection, shelf, lot)]
+            links = [*_each_once(_made(session, connection, job)), *_upstream(session, connection, shelf, lot)]
             return Chain("job order", name, links)
         if named := session.get(Lot, name):
             return Chain("lot", name, list(_of_lot(session, connection, shelf, named)))
@@ -75,14 +76,24 @@ def _order_of(session: Session, name: str) -> str:
 
 def _of_lot(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
     jobs = session.scalars(select(JobOrder).where(JobOrder.lot_id == lot.lot_id).order_by(JobOrder.job_order_id)).all()
-    yield from _each_once(link for job in jobs for link in made.of_job_order(session, job))
+    yield from _each_once(link for job in jobs for link in _made(session, connection, job))
     if not jobs:
         yield made.unplaced(session, lot)
     yield from _upstream(session, connection, shelf, lot)
 
 
+def _made(session: Session, connection: duckdb.DuckDBPyConnection, job: JobOrder) -> Iterator[Link]:
+    """The job order and its plans; of a later stage also the hand-over, and the job orders that it comes from."""
+    yield from made.of_job_order(session, job)
+    if job.stage > 1:
+        before = handed.senders(session, job)
+        yield handed.of_job_order(connection, job, before)
+        for one in before:
+            yield from _made(session, connection, one)
+
+
 def _each_once(links: Iterable[Link]) -> Iterable[Link]:
-    """Job orders of a lot share plans."""
+    """Job orders of a lot share plans, and those of later stages the ones before them."""
     found: dict[tuple[str, str], Link] = {}
     for link in links:
         found.setdefault((link.name, link.of), link)

@@ -29,6 +29,8 @@ from c2m.wire.messages import STORE
 
 _CENT_OF_A_CENT = 1e-4  # to which the ledger keeps money
 _INSTANCE = ("instance.json", "orders.csv", "arcs.csv", "capacity.csv", "factories.csv", "incumbent.csv")
+_JOINT = ("stages.csv", "transfers.csv", "ready.csv", "pools.csv")  # where lots have stages or share a setup
+_Pairs = dict[tuple[str, int, str], int]  # pieces by lot, stage and factory
 
 
 def of_job_order(session: Session, job: JobOrder) -> list[Link]:
@@ -155,20 +157,19 @@ def _decision_words(one: Decision) -> str:
     return f"{one.decision.capitalize()} by {one.actor}, {one.at:%Y-%m-%d %H:%M}: {one.reason}"
 
 
-def _pairs(session: Session, plan_id: str) -> dict[tuple[str, str], int]:
-    chosen = select(PlanAllocation.lot_id, PlanAllocation.factory_id, PlanAllocation.quantity)
-    return {(lot, at): made for lot, at, made in session.execute(chosen.where(PlanAllocation.plan_id == plan_id))}
+def _pairs(session: Session, plan_id: str) -> _Pairs:
+    names = (PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id, PlanAllocation.quantity)
+    found = session.execute(select(*names).where(PlanAllocation.plan_id == plan_id))
+    return {(lot, stage, at): made for lot, stage, at, made in found}
 
 
-def _read_folder(
-    link: Link, plan: Plan, folder: Path, lot_ids: Sequence[str], pairs: dict[tuple[str, str], int]
-) -> None:
+def _read_folder(link: Link, plan: Plan, folder: Path, lot_ids: Sequence[str], pairs: _Pairs) -> None:
     report = read_json(folder / "plan" / "report.json")
     verdict = read_json(folder / "verdict.json")
     link.expect("SHA-256 of the instance in its folder", plan.instance_sha256, _fingerprint(folder / "instance"))
     _compare_report(link, plan, report, verdict)
     rows = _rows(folder / "plan", "allocation")
-    placed = {(row["order_id"], row["factory_id"]): int(row["quantity"]) for row in rows}
+    placed = {(row["order_id"], int(row.get("stage", 1)), row["factory_id"]): int(row["quantity"]) for row in rows}
     if placed != pairs:
         link.broken.append(_differ(pairs, placed))
     _lots(link, folder, lot_ids, placed, report)
@@ -199,27 +200,30 @@ def _told_by(verdict: dict[str, Any]) -> str:
     return f"{'no rule is broken' if verdict['ok'] else 'rules are broken'}{share}"
 
 
-def _lots(
-    link: Link, folder: Path, lot_ids: Sequence[str], placed: dict[tuple[str, str], int], report: dict[str, Any]
-) -> None:
-    """What was to be placed of a lot is what is placed and what is unmet."""
+def _lots(link: Link, folder: Path, lot_ids: Sequence[str], placed: _Pairs, report: dict[str, Any]) -> None:
+    """What was to be placed of a lot is what its last stage places and what is unmet."""
     asked = {row["order_id"]: int(row["quantity"]) for row in _rows(folder / "instance", "orders")}
     unmet = Counter({row["order_id"]: int(row["quantity"]) for row in report["unmet"]})
     for lot_id in lot_ids:
-        at = {factory: made for (lot, factory), made in sorted(placed.items()) if lot == lot_id}
+        stages = {stage for lot, stage, _ in placed if lot == lot_id}
+        at = {(stage, factory): made for (lot, stage, factory), made in sorted(placed.items()) if lot == lot_id}
+        last = sum(made for (stage, _), made in at.items() if stage == max(stages))
         link.words.append(_placed_words(asked.get(lot_id, 0), at, unmet[lot_id]))
-        link.expect(f"pieces of lot {lot_id} to place", sum(at.values()) + unmet[lot_id], asked.get(lot_id))
+        link.expect(f"pieces of lot {lot_id} to place", last + unmet[lot_id], asked.get(lot_id))
 
 
-def _placed_words(asked: int, at: dict[str, int], unmet: int) -> str:
-    places = [f"{made:,} at {factory}" for factory, made in at.items()]
+def _placed_words(asked: int, at: dict[tuple[int, str], int], unmet: int) -> str:
+    several = len({stage for stage, _ in at}) > 1
+    places = [
+        f"{made:,} at {factory}{f' in stage {stage}' if several else ''}" for (stage, factory), made in at.items()
+    ]
     return f"Of the lot's {asked:,} pieces to place: {', '.join([*places, f'{unmet:,} unmet'])}."
 
 
-def _differ(ledger: dict[tuple[str, str], int], placed: dict[tuple[str, str], int]) -> str:
-    lot, factory = min(pair for pair in ledger.keys() | placed.keys() if ledger.get(pair) != placed.get(pair))
-    held, found = ledger.get((lot, factory)), placed.get((lot, factory))
-    return f"pieces of lot {lot} at {factory} in its folder: expected {held or 'none'}, seen {found or 'none'}"
+def _differ(ledger: _Pairs, placed: _Pairs) -> str:
+    lot, stage, factory = min(pair for pair in ledger.keys() | placed.keys() if ledger.get(pair) != placed.get(pair))
+    held, found = (pairs.get((lot, stage, factory), "none") for pairs in (ledger, placed))
+    return f"pieces of lot {lot} at {factory} in its folder: expected {held}, seen {found}"
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -230,6 +234,6 @@ def _rows(folder: Path, name: str) -> list[dict[str, str]]:
 def _fingerprint(folder: Path) -> str:
     """As optimization.contract.instances reckons it: names and contents of the tables, in order."""
     digest = hashlib.sha256()
-    for name in _INSTANCE:
+    for name in (*_INSTANCE, *(name for name in _JOINT if (folder / name).exists())):
         digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
     return digest.hexdigest()

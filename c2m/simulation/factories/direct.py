@@ -15,6 +15,7 @@ from c2m.ledger import store
 from c2m.ledger.conversation import outbox
 from c2m.simulation.factories import profile
 from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.handover import hand_over
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import CancelMessage, StartMessage, StoreMessage, parse, topic
 
@@ -34,6 +35,7 @@ class DirectFloor:
             for factory in self.factories.values():
                 factory.advance(now)
                 factory.report(now)
+            hand_over(self.factories, self.state, now)
         self._hear(now)
         self.converse()
 

@@ -15,6 +15,7 @@ from threading import Event
 from c2m import clock
 from c2m.floor.delivery import Carrier, Pauses, deliver
 from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.handover import hand_over
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import CancelMessage, Envelope, StartMessage, StoreMessage, parse
 
@@ -72,22 +73,12 @@ class Engine:
         with self.state.transaction():
             for factory in self.factories.values() if messages else behind:
                 factory.advance(now)
-            self._hand_over(now)
+            hand_over(self.factories, self.state, now)
             refused = [self._receive(message, now) for message in messages]
             for factory in behind:
                 factory.report(now)
         for message, reason in zip(messages, refused, strict=True):
             message.done(reason)
-
-    def _hand_over(self, now: datetime) -> None:
-        """Goods that have come to the factory of their next stage, and that it knows what to do with."""
-        for goods in self.state.goods():
-            sender, receiver = self.factories[goods.from_factory], self.factories.get(goods.to_factory)
-            if receiver is None:
-                continue
-            arrived = goods.at + timedelta(days=sender.profile.road_days(receiver.profile))
-            if arrived <= now and receiver.receive_goods(goods.model_copy(update={"at": arrived})):
-                self.state.received(goods)
 
     def _receive(self, incoming: Incoming, now: datetime) -> str:
         message = parse(incoming.body)
