@@ -29,6 +29,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import land_frame, latest
+from c2m.feeds.rules import literal
 from c2m.feeds.world import World
 from c2m.files import make_folder, read_json, write_atomically, write_with
 from c2m.floor.processes import write_factories
@@ -143,7 +144,7 @@ class Replay:
 
     def _book(self, day: date) -> None:
         """The marts as of the start of a day, and by them what was shipped."""
-        quick.build(self.models, day, self._first_scores(day))
+        quick.build(self.models, day, self._held(day))
         if day == self.cell.first:
             self._keep_first_scores()
         track.apply_progress.fn(day)
@@ -152,12 +153,13 @@ class Replay:
         for name in _LEARNED:
             write_with(settings().home / "first" / f"{name}.parquet", partial(copyfile, path(name)))
 
-    def _first_scores(self, day: date) -> dict[str, Path]:
-        """Where a policy does not learn, what was known of factories on the first day."""
-        if self.cell.policy.learns or day == self.cell.first:
-            return {}
-        kept = settings().home / "first"
-        return {name: kept / f"{name}.parquet" for name in _LEARNED}
+    def _held(self, day: date) -> dict[str, str]:
+        """Marts that the policy holds back: its steps are all in one stage, its scores stay those of the first day."""
+        held = {} if self.cell.policy.stages else {"routings": "SELECT * REPLACE (1 AS stage) FROM marts.routings"}
+        if not self.cell.policy.learns and day > self.cell.first:
+            files = {name: settings().home / "first" / f"{name}.parquet" for name in _LEARNED}
+            held |= {name: f"FROM read_parquet({literal(str(file))})" for name, file in files.items()}
+        return held
 
     def _end(self, day: date) -> None:
         go_to(end_of(day))
@@ -334,8 +336,6 @@ def run_all(
     _claim(out, {"world": str(world.absolute()), "first": first.isoformat(), "last": last.isoformat()})
     count = (last - first).days + 1
     shared = out / "shared"
-    if not (shared / "models.json").exists():
-        land(world, first, shared)
     cells = [
         Cell(world, first, count, policy, seed, out / "at_work" / f"{policy.name}-{seed}", shared)
         for seed in seeds
@@ -348,6 +348,8 @@ def run_all(
         ProcessPoolExecutor(processes, context, max_tasks_per_child=1) as pool,
         Progress(console=Console(stderr=True)) as bar,
     ):
+        if not (shared / "models.json").exists():
+            pool.submit(land, world, first, shared).result()  # in another process: this one keeps its home
         task = bar.add_task("replays", total=len(cells), completed=len(cells) - len(wanted))
         for ran in as_completed([pool.submit(run, cell) for cell in wanted]):
             ran.result()

@@ -10,11 +10,14 @@ same.
 """
 
 import argparse
+import csv
+import gzip
 import os
 import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+from typing import IO, Literal, cast
 
 import pandas as pd
 
@@ -62,23 +65,30 @@ def cut(world: Path, days: int, to: Path) -> Path:
     to.mkdir(parents=True)
     (to / "world.yaml").write_bytes((world / "world.yaml").read_bytes())
     end = pd.Timestamp(clock.cut_off(FIRST + timedelta(days=days))).tz_localize(None)
-    files = [file for feed in FEEDS for file in world.glob(f"{feed}*.*")]
-    for file in files:
-        rows = _rows(file)
-        known = pd.to_datetime(rows["known_at"], errors="coerce", utc=True).dt.tz_localize(None)
-        kept = rows[known.isna() | (known < end)]
-        if file.suffix != ".parquet":
-            kept.to_csv(to / file.name, index=False)
-        else:
-            kept.to_parquet(to / file.name)
+    for file in (file for feed in FEEDS for file in world.glob(f"{feed}*.*")):
+        header, *rows = _rows(file)
+        known = _known(rows, header.index("known_at"))
+        kept = [row for row, at in zip(rows, known, strict=True) if not at >= end]  # also where no moment stands
+        with _opened(to / file.name, "wt") as written:
+            csv.writer(written, lineterminator="\n").writerows([header, *kept])
     return to
 
 
-def _rows(file: Path) -> pd.DataFrame:
-    """The rows of a feed file; of torn records of text those that can be read."""
-    if file.suffix == ".parquet":
-        return pd.read_parquet(file)
-    return pd.read_csv(file, dtype=str, keep_default_na=False, on_bad_lines="skip", encoding_errors="replace")
+def _known(rows: list[list[str]], place: int) -> "pd.Series[pd.Timestamp]":
+    """When each record became known; NaT where that cannot be read."""
+    moments = pd.Series([row[place] if len(row) > place else "" for row in rows])
+    return pd.to_datetime(moments, errors="coerce", utc=True).dt.tz_localize(None)
+
+
+def _rows(file: Path) -> list[list[str]]:
+    """The records of a feed file with every fault that they have: a record that is mended would be accepted."""
+    with _opened(file, "rt") as read:
+        return list(csv.reader(read))
+
+
+def _opened(file: Path, mode: Literal["rt", "wt"]) -> IO[str]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    return cast(IO[str], opened(file, mode, encoding="utf-8", errors="surrogateescape", newline=""))
 
 
 def different(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> list[str]:

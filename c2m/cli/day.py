@@ -38,11 +38,20 @@ def replay(
     out: Annotated[Path, typer.Option(help="Folder of all replays; the same command goes on where it stopped.")],
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Replays of each policy, by seeds 1, 2, ...")] = 10,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Replays that run at once.")] = 2,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep runs in MLflow and the findings in Prefect too.")] = False,
 ) -> None:
     """Replay a history under several policies and write what each is worth: OUT/proof.html, OUT/outcomes.csv."""
     from c2m.proof.policy import load
 
     policies = load(policy)
+    if keep:
+        from flows.services import prefect_api
+
+        with prefect_api():
+            from flows.prove import prove
+
+            print(prove(world, first.date(), last.date(), policy, seeds, out, processes))
+        return
 
     from c2m.proof.page import write
     from flows.replay import run_all

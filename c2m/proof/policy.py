@@ -7,6 +7,7 @@ stands there with its source.
     frozen: true                # the forecast of the first day holds all season
     plan: rule                  # or joint: the platform's own plan
     split: false                # may several factories share a lot?
+    stages: true                # may a lot be knit here and sewn there?
     learns: false               # do factory scores follow what the factories do?
     spikes: false               # are spikes of incoming orders looked for? They need the model
     figures:
@@ -49,6 +50,7 @@ class Policy(BaseModel):
     frozen: bool = False
     plan: Literal["joint", "rule"] = "joint"
     split: bool = True
+    stages: bool = True
     learns: bool = True
     spikes: bool = False
     figures: dict[str, Figure] = {}

@@ -20,7 +20,6 @@ import duckdb
 
 from c2m import clock
 from c2m.errors import C2MError
-from c2m.feeds.rules import literal
 from c2m.files import read_json, write_atomically
 from c2m.settings import settings
 from c2m.warehouse import published
@@ -74,7 +73,7 @@ def compiled(file: Path) -> list[Model]:
     return [Model(**model) for model in kept["models"]]
 
 
-def build(models: list[Model], day: date, held: Mapping[str, Path]) -> None:
+def build(models: list[Model], day: date, held: Mapping[str, str]) -> None:
     """Builds and publishes the marts as of the start of a day.
 
     Parameters
@@ -84,7 +83,7 @@ def build(models: list[Model], day: date, held: Mapping[str, Path]) -> None:
     day
         The business date.
     held
-        Marts that are read from a file instead.
+        Marts that are something else instead: the SQL of each.
     """
     stands_for = {_DAY.isoformat(): day.isoformat(), f"{clock.cut_off(_DAY):%Y-%m-%d %H:%M:%S}": _moment(day)}
     with _session() as connection:
@@ -96,8 +95,8 @@ def build(models: list[Model], day: date, held: Mapping[str, Path]) -> None:
             ):
                 sql = sql.replace(placeholder, instead)
             connection.execute(sql)
-        for name, file in held.items():
-            connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS FROM read_parquet({literal(str(file))})")
+        for name, query in held.items():
+            connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS {query}")
         published.publish_from(connection, day, invocation_id="replay")
 
 
