@@ -96,7 +96,7 @@ bench-feeds: setup
 # What it is worth, on a small demo world: var/proof/proof.html. Done replays are kept, so it goes on where it stopped.
 proof: setup
 	test -d var/proof/world || $(BIN)/c2m demo-world var/proof/world --size small --seed 1
-	$(BIN)/c2m replay var/proof/world --from 2026-04-13 --to 2026-04-26 --seeds 3 --out var/proof --policy make_to_stock \
+	$(BIN)/c2m replay var/proof/world --from 2026-04-13 --to 2026-05-10 --seeds 4 --out var/proof --policy make_to_stock \
 	  --policy make_to_stock_14 --policy common_planning_tool --policy platform
 
 # Hours; done weeks are kept, so it goes on where it stopped.

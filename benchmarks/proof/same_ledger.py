@@ -27,7 +27,7 @@ from c2m.ledger import store
 from c2m.proof.policy import load
 from c2m.settings import settings
 from c2m.simulation.world import write_world
-from flows.replay import Cell, Replay, land
+from flows.replay import SEARCH, Cell, Replay, land
 
 FIRST = date(2026, 4, 13)
 COMPARED = {
@@ -50,9 +50,12 @@ def replayed(world: Path, days: int, folder: Path) -> dict[str, pd.DataFrame]:
 
 def with_servers(world: Path, days: int, home: Path) -> dict[str, pd.DataFrame]:
     """The ledger of `c2m run`."""
+    searched = {f"C2M_PLAN__{name.upper()}": str(value) for name, value in SEARCH.items()}
     command = [sys.executable, "-m", "c2m.cli", "run", "--world", str(world), "--date", str(FIRST)]
     subprocess.run(
-        [*command, "--days", str(days), "--no-to-the-end"], check=True, env=os.environ | {"C2M_HOME": str(home)}
+        [*command, "--days", str(days), "--no-to-the-end"],
+        check=True,
+        env=os.environ | searched | {"C2M_HOME": str(home)},
     )
     os.environ["C2M_HOME"] = str(home)
     settings.cache_clear()
@@ -60,11 +63,11 @@ def with_servers(world: Path, days: int, home: Path) -> dict[str, pd.DataFrame]:
         return store.snapshot(session)
 
 
-def cut(world: Path, days: int, to: Path) -> Path:
+def cut(world: Path, first: date, days: int, to: Path) -> Path:
     """The world without what was known later than the last day's end."""
     to.mkdir(parents=True)
     (to / "world.yaml").write_bytes((world / "world.yaml").read_bytes())
-    end = pd.Timestamp(clock.cut_off(FIRST + timedelta(days=days))).tz_localize(None)
+    end = pd.Timestamp(clock.cut_off(first + timedelta(days=days))).tz_localize(None)
     for file in (file for feed in FEEDS for file in world.glob(f"{feed}*.*")):
         header, *rows = _rows(file)
         known = _known(rows, header.index("known_at"))
@@ -121,7 +124,7 @@ def main() -> None:
     faults = [] if asked.without_servers else different(with_servers(world, asked.days, folder / "servers"), whole)
     os.environ["C2M_HOME"] = str(folder / "whole" / "home")
     settings.cache_clear()
-    ahead = different(replayed(cut(world, asked.days, folder / "cut_world"), asked.days, folder / "cut"), whole)
+    ahead = different(replayed(cut(world, FIRST, asked.days, folder / "cut_world"), asked.days, folder / "cut"), whole)
     print(*faults, *(f"looked ahead: {fault}" for fault in ahead), sep="\n")
     sys.exit(bool(faults or ahead))
 

@@ -41,9 +41,13 @@ def replay(
     keep: Annotated[bool, typer.Option("--keep", help="Keep runs in MLflow and the findings in Prefect too.")] = False,
 ) -> None:
     """Replay a history under several policies and write what each is worth: OUT/proof.html, OUT/outcomes.csv."""
-    from c2m.proof.policy import load
+    from c2m.errors import InputError
+    from c2m.proof.policy import OURS, load
 
     policies = load(policy)
+    if OURS not in {one.name for one in policies}:
+        named = ", ".join(one.name for one in policies)
+        raise InputError("nothing-to-compare", [f"policies {named}: add --policy {OURS}, with which they are compared"])
     if keep:
         from flows.services import prefect_api
 

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from c2m.errors import InputError
-from c2m.feeds.contracts import FEEDS, SCHEMAS
+from c2m.feeds.contracts import FEEDS, PRODUCED, SCHEMAS
 from c2m.feeds.rules import Feed, literal
 from c2m.files import write_atomically, write_with
 from c2m.settings import settings
@@ -211,6 +211,20 @@ def land_frame(name: str, frame: pd.DataFrame) -> Path:
         if not file.exists():
             write_parquet(rows, file)
     return file
+
+
+def merge(label: str, least: int) -> None:
+    """Of each producer with `least` landed files or more, these become one: for a home of one process, as of a replay.
+
+    Feeds are left alone: outcomes name their files.
+    """
+    for name in PRODUCED:
+        files = sorted(map(str, folder(name).glob("[!._]*.parquet")))
+        if len(files) >= least:
+            with connect() as connection:
+                write_parquet(connection.read_parquet(files, union_by_name=True), folder(name) / f"{label}.parquet")
+            for file in files:
+                Path(file).unlink()
 
 
 def read_landed(name: str, **equal: object) -> pd.DataFrame:

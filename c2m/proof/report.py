@@ -126,9 +126,10 @@ class Report:
         return [policy for policy in self.policies if policy.name.startswith("without_")]
 
     def questions(self) -> Iterator[dict[str, Any]]:
-        """Those written down before, with their answer; without a row where a policy was not replayed."""
+        """Those written down before, or later, with their answer; no row where a policy was not replayed."""
         for asked in _read("questions.yaml"):
-            yield {**asked, "row": self.row(asked["outcome"], asked["arm"], asked["base"])}
+            row = None if "cannot" in asked else self.row(asked["outcome"], asked["arm"], asked["base"])
+            yield {"later": False, "cannot": "", **asked, "row": row}
 
     def claims(self) -> Iterator[dict[str, Any]]:
         """Each claim, what was found and the verdict: shown, not shown, cannot be shown."""

@@ -111,6 +111,13 @@ def test_policies_tell_all_faults_at_once(tmp_path: Path) -> None:
         assert seen in told
 
 
+def test_replays_that_nothing_is_compared_with_are_refused(tmp_path: Path) -> None:
+    asked = ["--from", "2026-04-13", "--to", "2026-04-14", "--out", str(tmp_path), "--policy", "make_to_stock"]
+    result = CliRunner().invoke(app, ["replay", str(tmp_path), *asked])
+    assert result.exit_code == 2
+    assert "add --policy platform" in result.stderr
+
+
 def test_policies_that_come_along_are_good() -> None:
     names = ["make_to_stock", "make_to_stock_14", "common_planning_tool", "platform", "without_model"]
     policies = load([Path(name) for name in names])
@@ -151,3 +158,5 @@ def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
     assert outcomes.loc[("make_to_stock", "lead_time_days"), "verdict"] == "better"
     assert outcomes.loc[("make_to_stock", "served_share"), "verdict"] == "not shown"
     assert "Lead time falls by 75 %" in page and "cannot be shown with public data" in page
+    for asked in ("What is it worth?", "Against what?", "How sure?", "What was assumed?", "(asked later)"):
+        assert asked in page
