@@ -218,13 +218,15 @@ def merge(label: str, least: int) -> None:
 
     Feeds are left alone: outcomes name their files.
     """
-    for name in PRODUCED:
-        files = sorted(map(str, folder(name).glob("[!._]*.parquet")))
+    for name, schema in PRODUCED.items():
+        files = list(folder(name).glob("[!._]*.parquet"))
         if len(files) >= least:
+            columns = ", ".join(f'"{column}"' for column in schema)
             with connect() as connection:
-                write_parquet(connection.read_parquet(files, union_by_name=True), folder(name) / f"{label}.parquet")
+                rows = connection.sql(f"SELECT {columns} FROM {source(name)}")  # noqa: S608
+                write_parquet(rows, folder(name) / f"{label}.parquet")
             for file in files:
-                Path(file).unlink()
+                file.unlink()
 
 
 def read_landed(name: str, **equal: object) -> pd.DataFrame:
