@@ -28,8 +28,10 @@ def write(kept: Path, out: Path, world: str, first: date, last: date, policies: 
         Where the files go.
     world
         Its name.
-    first, last
-        Business days that were planned.
+    first
+        First business day that was planned.
+    last
+        Last one.
     policies
         What was replayed.
 

@@ -85,15 +85,15 @@ class Registered:
         return (day - self.trained_for).days
 
 
-def store() -> MlflowClient:
+def store(experiment: str = EXPERIMENT) -> MlflowClient:
     """MLflow on the platform's store; the folder and the experiment are made at the first call."""
     (settings().home / "mlflow").mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(settings().mlflow)
     client = MlflowClient()
-    if client.get_experiment_by_name(EXPERIMENT) is None:
+    if client.get_experiment_by_name(experiment) is None:
         own = (settings().home / "mlflow" / "artifacts").absolute().as_uri()
         artifacts = None if settings().mlflow.startswith("http") else own
-        client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        client.create_experiment(experiment, artifact_location=artifacts)
     return client
 
 
