@@ -209,6 +209,9 @@ class PlanPolicy(BaseModel):
     node_limit: int | None = Field(
         None, ge=1, description="Stop by branch-and-bound nodes instead of time: reproducible"
     )
+    dask_scheduler: str | None = Field(
+        None, description="Plan the parts of a large plan on this Dask cluster, such as tcp://127.0.0.1:8786"
+    )
     explanation_s: float = Field(3, gt=0, description="Time for explaining a day's plan (seconds)")
     rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")

@@ -1,16 +1,22 @@
 """The large-scale regime on an instance that branch and bound can judge: all rules, an honest bound, a near plan."""
 
+import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
+from distributed import LocalCluster
 from plan_kit import checked, day_of_work
 
-from c2m.errors import InfeasibleError
+from c2m.errors import InfeasibleError, InputError
+from c2m.settings import settings
 from optimization.contract.instances import Instance
+from optimization.contract.plan import cost_parts
 from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact.workers import Workers
@@ -63,8 +69,6 @@ def test_rounded_plan_counts_what_the_contract_counts(problem: Instance) -> None
     assert draft is not None
     search = Search(whole_of(problem, reduced), draft, relaxed.prices)
     outcome = in_parts._outcome(search, in_parts._Bound(relaxed.value, "lp", relaxed.prices))
-    from optimization.contract.plan import cost_parts
-
     assert sum(cost_parts(problem, outcome.allocation, outcome.work).values()) == pytest.approx(draft.cost())
     assert (draft.load() <= d.room + 1e-6).all()
 
@@ -101,3 +105,40 @@ def test_frozen_work_without_room_is_refused_with_causes(problem: Instance, monk
     capacity = problem.capacity.assign(minutes=np.minimum(problem.capacity["minutes"], 1.0), overtime_minutes=0.0)
     with pytest.raises(InfeasibleError):
         solve(replace(problem, incumbent=incumbent, capacity=capacity), time_limit_s=SECONDS)
+
+
+@pytest.mark.long
+def test_a_part_whose_worker_is_killed_is_planned_anew(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    reduced = reduce(problem)
+    d = dense(problem, reduced)
+    relaxed = relax(d)
+    assert relaxed is not None
+    draft = rounded(d, relaxed)
+    assert draft is not None
+    search = Search(whole_of(problem, reduced), draft, relaxed.prices)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv("C2M_PLAN__DASK_SCHEDULER", cluster.scheduler_address)
+        settings.cache_clear()
+        with Workers(2) as workers:
+            search.step(workers.pool, workers.free, time.monotonic() + SECONDS)
+            (part,) = search._running
+            assert not part.done()
+            for worker in cluster.workers.values():  # whichever has it
+                os.kill(worker.pid, signal.SIGKILL)
+            until = time.monotonic() + 120
+            while not part.done() and time.monotonic() < until:
+                search.step(workers.pool, 0, until)
+    assert search.tried == 1
+    outcome = in_parts._outcome(search, in_parts._Bound(relaxed.value, "lp", relaxed.prices))
+    assert (draft.load() <= d.room + 1e-6).all()
+    assert sum(cost_parts(problem, outcome.allocation, outcome.work).values()) == pytest.approx(search.cost)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(problem: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_PLAN__DASK_SCHEDULER", "tcp://127.0.0.1:9")
+    settings.cache_clear()
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(InputError, match="no scheduler answers"),
+    ):
+        Workers(2)

@@ -1,7 +1,11 @@
-"""Processes beside a search: they plan parts anew, and one of them raises the proven bound and tells of each step."""
+"""Processes beside a search: they plan parts anew, and one of them raises the proven bound and tells of each step.
+
+With the setting plan.dask_scheduler the parts go to the workers of a Dask cluster. A part whose worker dies is given to
+another one; workers that join while the search is under way get parts too. The bound is raised by a process here.
+"""
 
 import os
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from types import TracebackType
@@ -9,6 +13,8 @@ from typing import Any, Self
 
 import pandas as pd
 
+from c2m.errors import InputError
+from c2m.settings import settings
 from optimization.contract.instances import Instance
 from optimization.engines.bounds import column_generation
 from optimization.engines.exact import one_program
@@ -20,12 +26,14 @@ _bound: Any = None  # in a worker: the best bound that it proved, shared with th
 
 
 class Workers:
-    """So many processes, which end with the block, whatever they are at."""
+    """So many processes, which end with the block, whatever they are at; `pool` is where parts are planned."""
 
     def __init__(self, count: int) -> None:
         context = get_context("forkserver")
         self.count, self._best, self._by = count, context.Value("d", float("-inf")), "lagrangian"
-        self.pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._best,))
+        self._own = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._best,))
+        self._cluster = _cluster()
+        self.pool: Executor = self._cluster.get_executor(pure=False) if self._cluster else self._own
         self._raising: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -34,9 +42,11 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in list((self.pool._processes or {}).values()):
+        for process in list((self._own._processes or {}).values()):
             process.terminate()
-        self.pool.shutdown(cancel_futures=True)
+        self._own.shutdown(cancel_futures=True)
+        if self._cluster:
+            self._cluster.close()
 
     @property
     def raised(self) -> tuple[float, str]:
@@ -47,16 +57,33 @@ class Workers:
 
     @property
     def free(self) -> int:
-        """Processes that do not raise the bound."""
+        """Processes that do not raise the bound; on a cluster its threads now, or one that waits for a worker."""
+        if self._cluster:
+            return max(1, sum(map(int, self._cluster.nthreads().values())))
         return self.count - (self._raising is not None and not self._raising.done())
 
     def raise_by_patterns(self, arrays: Dense, prices: Floats, seconds: float) -> None:
         """Column generation from some prices (optimization/column_generation.py)."""
-        self._raising, self._by = self.pool.submit(_patterns, arrays, prices, seconds), "lagrangian"
+        self._raising, self._by = self._own.submit(_patterns, arrays, prices, seconds), "lagrangian"
 
     def raise_by_nodes(self, instance: Instance, reduced: Pairs, known: pd.DataFrame, limits: Limits) -> None:
         """Branch and bound from a plan's allocation (optimization/one_program.py)."""
-        self._raising, self._by = self.pool.submit(_nodes, instance, reduced, known, limits), "mip"
+        self._raising, self._by = self._own.submit(_nodes, instance, reduced, known, limits), "mip"
+
+
+def _cluster() -> Any:
+    """A client of the cluster that is set; None without one."""
+    if not (address := settings().plan.dask_scheduler):
+        return None
+    try:
+        from distributed import Client
+
+        return Client(address, set_as_default=False)
+    except ModuleNotFoundError as error:
+        raise InputError("no-dask", [f"plan.dask_scheduler needs {error.name}: pip install 'c2m[cluster]'"]) from None
+    except (OSError, ValueError) as error:
+        told = f"plan.dask_scheduler: no scheduler answers at {address} ({error}); start one, or take the setting away"
+        raise InputError("no-cluster", [told]) from None
 
 
 def _begin(best: Any) -> None:

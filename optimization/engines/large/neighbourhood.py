@@ -10,7 +10,7 @@ it lowers the cost.
 
 import itertools
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +93,7 @@ class Search:
         self._random = np.random.default_rng(SEED)
         self._running: dict[Future[Result | None], _Running] = {}
 
-    def step(self, pool: ProcessPoolExecutor, workers: int, until: float) -> None:
+    def step(self, pool: Executor, workers: int, until: float) -> None:
         """Keeps that many workers busy and takes in what they have done, within a second."""
         while len(self._running) < workers and self._launch(pool, workers, until):
             pass
@@ -101,7 +101,7 @@ class Search:
         for future in done:
             self._settle(self._running.pop(future), future.result())
 
-    def _launch(self, pool: ProcessPoolExecutor, workers: int, until: float) -> bool:
+    def _launch(self, pool: Executor, workers: int, until: float) -> bool:
         whole, arrays, draft = self.whole, self.whole.arrays, self.draft
         breadth = next(self._breadths)
         near = (self._rank < breadth) | (draft.quantity > 0)

@@ -76,14 +76,19 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
 def _improve(search: Search, bound: float, limits: Limits, progress: Callable[[Progress], None] | None = None) -> None:
     """Plans parts anew until a limit."""
     if limits.threads == 1:
-        _by(Here(), search, bound, limits, progress)
+        _by(Here(), lambda: 1, search, bound, limits, progress)
     else:
         with Workers(limits.threads) as workers:
-            _by(workers.pool, search, bound, limits, progress)
+            _by(workers.pool, lambda: workers.free, search, bound, limits, progress)
 
 
 def _by(
-    pool: Executor, search: Search, bound: float, limits: Limits, progress: Callable[[Progress], None] | None
+    pool: Executor,
+    free: Callable[[], int],
+    search: Search,
+    bound: float,
+    limits: Limits,
+    progress: Callable[[Progress], None] | None,
 ) -> None:
     began = time.monotonic()
     while True:
@@ -92,7 +97,7 @@ def _by(
             progress(Progress(seconds, bound, search.cost, gap))
         if gap <= limits.gap or search.exhausted or limits.stopped or seconds >= limits.seconds:
             return
-        search.step(pool, limits.threads, began + limits.seconds)
+        search.step(pool, free(), began + limits.seconds)
 
 
 def _first(instance: Instance, routes: Routes, near: Ints, seconds: float) -> Tables:
