@@ -402,6 +402,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="C2M_", env_nested_delimiter="__", extra="forbid")
 
     home: Path = Field(Path("var"), description="All state lies under this folder")
+    store: str | None = Field(
+        None,
+        pattern="^s3://",
+        description="Where machines share landing zone, quarantine, marts and plans: s3://BUCKET/PREFIX; default: home",
+    )
+    store_endpoint: str | None = Field(
+        None, pattern="^https?://", description="Address of an S3 server that is not Amazon's: http(s)://HOST:PORT"
+    )
     shared_data: Path = Field(Path("../shared/data"), description="Public data sets that mappings and tests may read")
     timezone: str = Field("UTC", description="Zone of business_date")
     currency: str = Field("USD", min_length=3, max_length=3, description="Currency of plans")

@@ -12,7 +12,7 @@ import pandas as pd
 from prefect import flow, get_run_logger, task
 
 import optimization
-from c2m import clock
+from c2m import clock, objects
 from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
@@ -173,7 +173,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
     with session() as s:
         first = plans.first_released(s, standing.business_date)
         labels = orders.labels(s, sorted(instance.orders["lot_id"]))
-    begun = instances.read(settings().home / first.folder / "instance") if first else instance
+    begun = instances.read(objects.here(settings().home / first.folder) / "instance") if first else instance
     day = day_of(begun, instance, made)
     if day.book is not instance:
         instances.write(day.book, folder / "book")
@@ -185,6 +185,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
         get_run_logger().exception("The plan could not be explained")
         told = f"This plan could not be explained: {error}\n"
     write_atomically(folder / "explanation.md", told.encode())
+    objects.keep(folder)
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,7 @@ def enter(
         at=clock.now(),
         purchases=materials.proposed(proposal.folder),
     )
+    objects.keep(proposal.folder)  # before the ledger names it
     with session() as s:
         why = f"replaced by plan {proposal.plan_id}, made with {spelled(proposal.limits)}"
         plans.propose(s, proposed, waits.plan_id if waits else None, why)

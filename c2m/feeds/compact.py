@@ -17,12 +17,12 @@ from pathlib import Path
 
 import duckdb
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.errors import C2MError
 from c2m.feeds.contracts import PRODUCED
 from c2m.feeds.landing import connect, ensure_landing, folder
 from c2m.feeds.rules import literal
-from c2m.files import sync, write_with
+from c2m.files import sync
 from c2m.settings import settings
 
 SOURCES = "c2m.sources"  # key of the Parquet metadata; a JSON list of file names
@@ -45,6 +45,7 @@ def compact() -> list[Compacted]:
     ensure_landing()
     scans = folder("scans")
     with _alone(scans), connect() as connection:
+        objects.fetch(scans)
         for part in scans.glob(f".*.{_PREFIX}*"):
             part.unlink()
         _remove_merged(scans)
@@ -99,7 +100,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, day: date, files: list[str]) -
             fault = f"{day}: {merged[0]} scans merged out of {landed[0]}; the files stay; check the disk, run again"
             raise C2MError("compaction-differs", [fault])
 
-    write_with(target, write)
+    objects.write(target, write)
     sync(target.parent)
     return Compacted(target.name, day, len(files), landed[0])
 
@@ -113,8 +114,7 @@ def _content(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> tuple[i
 
 def _remove_merged(scans: Path) -> None:
     """Removes what lies in a compacted file too: of this run, and of one that broke off before it came so far."""
-    for name in sorted(_merged(scans)):
-        (scans / name).unlink(missing_ok=True)
+    objects.remove(scans / name for name in sorted(_merged(scans)))
     sync(scans)
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 import duckdb
 import pandas as pd
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.errors import InputError
 from c2m.feeds import landing, outcomes, quarantine
 from c2m.feeds.contracts import FEEDS
@@ -30,6 +30,7 @@ from c2m.feeds.shape import Rows, drop, lacks, read
 from c2m.feeds.split import quarantine_all, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
+from c2m.settings import settings
 
 __all__ = ["bring_in", "ingest", "readmit"]
 
@@ -43,7 +44,7 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     Raises InputError, all faults at once, when afterwards a feed that no day can do without has no row at all, or a
     source of world.yaml has no file; what has landed stays.
     """
-    landing.ensure_landing()
+    _look_up()
     sources, landed, faults = world.sources(), [], world.lacking()
     together: list[_Arrived] = []
     for done, (source, known) in enumerate(zip(sources, _known(sources), strict=True)):
@@ -71,6 +72,13 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     if faults := [*faults, *_missing(world, landed)]:
         raise InputError("feed-missing", faults)
     return outcomes.frame(landed)
+
+
+def _look_up() -> None:
+    """What became of files on any machine until now."""
+    landing.ensure_landing()
+    objects.fetch(landing.folder("file_outcomes"))
+    objects.fetch(settings().quarantine)
 
 
 def _known(sources: Sequence[Source]) -> list[Outcome | None]:
@@ -114,7 +122,7 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
 
 def bring_in(source: Source) -> Outcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
-    landing.ensure_landing()
+    _look_up()
     arrived = _Arrived(source, _arrival(source))
     if not arrived.outcome.finished:
         _bring_in([arrived])

@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from c2m import objects
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS, PRODUCED, SCHEMAS
 from c2m.feeds.rules import Feed, literal
-from c2m.files import write_atomically, write_with
+from c2m.files import write_atomically
 from c2m.settings import settings
 
 FORMAT = 1  # of what has landed; it grows when what lies there means something else, not when a column is added
@@ -94,6 +95,7 @@ def source(name: str, union: bool = True, files: Sequence[str] = ()) -> str:
     str
         What stands behind FROM.
     """
+    objects.fetch(folder(name))
     named = ", ".join(map(literal, files or [str(folder(name) / "[!.]*.parquet")]))
     rows = f"read_parquet([{named}], union_by_name = {str(union).lower()})"
     if name not in FEEDS or (numbered := FEEDS[name].numbered) is None:
@@ -104,6 +106,7 @@ def source(name: str, union: bool = True, files: Sequence[str] = ()) -> str:
 
 def landed_between(name: str, since: datetime | None, until: datetime | None) -> list[str]:
     """Paths of the landed files of a feed that may hold a row known then; what a file holds never changes."""
+    objects.fetch(folder(name))
     files = [entry.path for entry in os.scandir(folder(name)) if _is_landed(entry.name)]
     if new := [file for file in files if file not in _known_between]:
         query = """SELECT file_name, min(stats_min_value::TIMESTAMP), max(stats_max_value::TIMESTAMP)
@@ -160,7 +163,7 @@ def ensure_landing() -> None:
 
 def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
     """Writes a relation's rows, all or nothing."""
-    write_with(path, lambda part: relation.write_parquet(str(part), compression="zstd"))
+    objects.write(path, lambda part: relation.write_parquet(str(part), compression="zstd"))
 
 
 def land(

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from c2m import objects
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS, ID
@@ -21,7 +22,7 @@ from c2m.feeds.mapping import NOT_OF_SOURCE, Mapping, native, parse
 from c2m.feeds.outcomes import Outcome, find
 from c2m.feeds.records import kind_of
 from c2m.feeds.rules import Feed, literal, quoted
-from c2m.files import write_atomically, write_with
+from c2m.files import write_with
 from c2m.settings import settings
 
 SCHEMA = {
@@ -80,9 +81,10 @@ def keep(
     changed = "(FROM quarantined EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM quarantined)"
     if connection.execute(changed).fetchone():
         if mapping.name:
-            write_atomically(path.with_suffix(".yaml"), mapping.text.encode())
+            objects.write(path.with_suffix(".yaml"), lambda part: part.write_bytes(mapping.text.encode()))
         if mapping.merchants is not None:
-            write_atomically(path.with_suffix(".merchants.json"), json.dumps(mapping.merchants).encode())
+            bound = json.dumps(mapping.merchants)
+            objects.write(path.with_suffix(".merchants.json"), lambda part: part.write_text(bound, encoding="utf-8"))
         landing.write_parquet(connection.sql("FROM quarantined ORDER BY record, rule"), path)
     if outcome.feed == "merchant_order_lines" and _has_typed(connection):
         _land_lines(connection, outcome, number, before)
@@ -149,7 +151,9 @@ def _raw(connection: duckdb.DuckDBPyConnection, feed: Feed, names: Sequence[str]
 
 def read(feed: str | None = None) -> pd.DataFrame:
     """Everything in quarantine, of one feed or of all: one row per record and broken rule."""
-    files = sorted((settings().quarantine / (feed or "")).rglob("*.parquet"))
+    lying = settings().quarantine / (feed or "")
+    objects.fetch(lying)
+    files = sorted(lying.rglob("*.parquet"))
     with landing.connect() as connection:
         return connection.execute(f"FROM {_source(files)} ORDER BY feed, batch_id, record, rule").df()
 

@@ -23,10 +23,10 @@ from prometheus_client import Counter
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
-from c2m.files import sync, write_with
+from c2m.files import sync
 from c2m.floor import credentials, http
 from c2m.floor.mqtt import Connection, Message
 from c2m.floor.service import announce, stop_on_signal
@@ -328,7 +328,7 @@ def _land(messages: Mapping[bytes, ScansMessage], at: datetime) -> None:
         file = settings().landing / name / f"{digest.hexdigest()[:32]}.parquet"
         if rows and not file.exists():
             table = _table(rows, schema, at)
-            write_with(file, partial(pq.write_table, table))
+            objects.write(file, partial(pq.write_table, table), first=True)
             sync(file.parent)
 
 

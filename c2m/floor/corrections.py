@@ -9,12 +9,14 @@ its scan, so that the warehouse judges it (mart scan_corrections); refused ones 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pandas as pd
 from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
+from c2m import objects
 from c2m.errors import InputError
 from c2m.feeds.landing import ensure_landing, folder, land_frame, read_landed
 from c2m.files import sha256, write_atomically
@@ -66,7 +68,8 @@ def set_file_aside(name: str, reason: str, actor: str, at: datetime) -> Path:
     place = next(place for place in places if place.is_file())
     record = {"file": str(place), "sha256": sha256(place), "reason": reason, "actor": actor, "at": at.isoformat()}
     write_atomically(kept / f"{name}.json", json.dumps(record, indent=1).encode())
-    place.rename(kept / name)
+    copyfile(place, kept / name)
+    objects.remove([place])
     return kept / name
 
 

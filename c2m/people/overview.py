@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.feeds.landing import read_landed
 from c2m.files import read_json
 from c2m.ledger import plans, status
@@ -36,7 +36,7 @@ def _ledger() -> dict[str, Any]:
 
 def kept(plan: dict[str, Any]) -> dict[str, Any]:
     """What ended the search, what the verifier says, what the day and the common rule cost: as kept in the folder."""
-    folder = settings().home / plan["folder"]
+    folder = objects.here(settings().home / plan["folder"])
     report, verdict = _json(folder / "plan/report.json"), _json(folder / "verdict.json")
     verified = verdict.get("verdict", {}).get("words")  # absent in older folders
     return {"stopped_by": report.get("stopped_by"), "verified": verified, **_day_figures(_json(folder / "day.json"))}

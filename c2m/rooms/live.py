@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.feeds import landing
 from c2m.settings import settings
 from c2m.warehouse import published
@@ -82,6 +82,7 @@ def now(job_order_ids: Collection[str], progress: pd.DataFrame) -> Watch:
 def _since_build(job_order_ids: Collection[str]) -> pd.DataFrame:
     """Scans of job orders that came after what the marts count."""
     landing.ensure_landing()
+    objects.fetch(_folder())
     begins = datetime.fromtimestamp(0, UTC)
     if published.is_published():
         begins = clock.cut_off(date.fromisoformat(published.manifest()["business_date"]))
@@ -166,7 +167,7 @@ def _folder() -> Path:
 
 def _names() -> set[str]:
     """Files of scans that lie there."""
-    folder = _folder()
+    objects.fetch(folder := _folder())
     return {file.name for file in folder.glob("[!._]*.parquet")} if folder.exists() else set()
 
 

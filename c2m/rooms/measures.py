@@ -175,9 +175,7 @@ def _counted_stock(_build: str) -> dict[date, tuple[float, float, float]]:
     for folder in sorted(settings().published.glob("[0-9]*")):
         manifest = published.manifest_of(folder.name)
         if manifest and {"stock_position", "styles"} <= manifest["marts"].keys():
-            files = [
-                str(settings().published / manifest["marts"][name]["file"]) for name in ("stock_position", "styles")
-            ]
+            files = [str(published.file_of(manifest["marts"][name])) for name in ("stock_position", "styles")]
             counted[date.fromisoformat(manifest["business_date"])] = _count_stock(*files)
     return counted
 

@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from c2m import objects
 from c2m.settings import settings
 
 _KEY = ["factory_id", "day"]
@@ -54,7 +55,7 @@ class PlanFolder:
 
 def of(folder: str) -> PlanFolder | None:
     """What a plan's folder says; None where its files were removed (c2m prune) or were never there."""
-    path = settings().home / folder
+    path = objects.here(settings().home / folder)
     return _read(path) if (path / "plan" / "report.json").exists() else None
 
 

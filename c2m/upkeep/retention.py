@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.errors import C2MError, InputError
 from c2m.feeds import compact, outcomes
 from c2m.files import sync
@@ -219,10 +219,9 @@ def _remove(paths: list[Path]) -> None:
     home = settings().home.resolve()
     for path in paths:
         _refuse_outside(home, path)
+        objects.remove([file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path])
         if path.is_dir():
             shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
         sync(path.parent)
 
 

@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 
 import c2m
-from c2m import clock
+from c2m import clock, objects
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.rules import literal
@@ -97,6 +97,7 @@ def remove_old_warehouse() -> None:
 
 def _landed(business_date: date) -> list[str]:
     """Paths of the landed files that have a row before the day's cut-off, or none at all."""
+    objects.fetch(settings().landing)
     files = f"{settings().landing.absolute()}/*/[!.]*.parquet"
     later = """
         SELECT file_name FROM parquet_metadata($files) WHERE path_in_schema IN ('known_at', 'received_at')
@@ -153,19 +154,21 @@ def publish_from(
         shutil.rmtree(part)
     else:
         part.rename(build)
+    objects.keep(build)
     build.touch()
     for mart in marts.values():
         mart["file"] = f"{build.name}/{mart['file']}"
     pointer = {"build_id": build.name, "business_date": business_date.isoformat(), "invocation_id": invocation_id}
     content = json.dumps(pointer | {"inputs": inputs, "landed": landed, "marts": marts}, indent=1).encode()
-    write_atomically(_kept(build.name), content)
-    write_atomically(_pointer(), content)
+    for file in (_kept(build.name), _pointer()):
+        objects.write(file, lambda part: part.write_bytes(content))
     _forget_old_builds()
     return build
 
 
 def manifest() -> dict[str, Any]:
     """What is published now."""
+    objects.fetch(_pointer())
     try:
         found: dict[str, Any] = read_json(_pointer())
     except FileNotFoundError:
@@ -178,7 +181,7 @@ def manifest() -> dict[str, Any]:
 
 def manifest_of(build_id: str) -> dict[str, Any] | None:
     """The manifest of a build, also of one whose files were removed since; None where there was none of that name."""
-    kept = _kept(build_id)
+    objects.fetch(kept := _kept(build_id))
     return read_json(kept) if kept.exists() else None
 
 
@@ -193,6 +196,7 @@ def as_of(manifest: dict[str, Any], day: date) -> str:
 
 def is_published() -> bool:
     """Whether anything is."""
+    objects.fetch(_pointer())
     return _pointer().exists()
 
 
@@ -203,7 +207,7 @@ def faults() -> list[str]:
 
 
 def _fault(mart: dict[str, Any]) -> str:
-    file = settings().published / mart["file"]
+    file = file_of(mart)
     if not file.exists():
         return f"{file} is missing"
     return "" if sha256(file) == mart["sha256"] else f"{file} is not what was published"
@@ -214,8 +218,12 @@ def path(name: str) -> Path:
     marts = manifest()["marts"]
     if name not in marts:
         raise InputError("unknown-mart", [f"no mart {name!r}; published are {', '.join(marts)}"])
-    file: Path = settings().published / marts[name]["file"]
-    return file
+    return file_of(marts[name])
+
+
+def file_of(mart: dict[str, Any]) -> Path:
+    """The Parquet file of a mart that a manifest names, fetched where another machine has published it."""
+    return objects.here(settings().published / mart["file"])
 
 
 def read(name: str) -> pd.DataFrame:
@@ -290,4 +298,5 @@ def _copy_marts(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
 def _forget_old_builds() -> None:
     folders = (path for path in settings().published.iterdir() if path.is_dir())
     for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns)[:-KEPT_BUILDS]:
+        objects.remove(old.iterdir())
         shutil.rmtree(old, ignore_errors=True)

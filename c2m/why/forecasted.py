@@ -12,6 +12,7 @@ import duckdb
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from c2m import objects
 from c2m.feeds import landing
 from c2m.files import sha256
 from c2m.settings import settings
@@ -43,7 +44,7 @@ def window_of(connection: duckdb.DuckDBPyConnection, lot: Figures) -> tuple[Link
     link.figures = {"file": f"forecast_windows/{file.name}", "mean": window["mean"], **quantiles}
     origin = origins.of(lot["business_date"].isoformat(), file)
     if origin:
-        _compare_days(connection, link, lot, landing.folder("forecasts") / origin["forecasts"])
+        _compare_days(connection, link, lot, objects.here(landing.folder("forecasts") / origin["forecasts"]))
     return link, origin
 
 
@@ -59,7 +60,8 @@ def _days_words(window: Figures) -> str:
 
 def _landed(connection: duckdb.DuckDBPyConnection, lot: Figures) -> list[Figures]:
     """Rows of the style's window; several where it was forecast twice at one moment."""
-    files = [str(file) for file in sorted(landing.folder("forecast_windows").glob("[!.]*.parquet"))]
+    objects.fetch(folder := landing.folder("forecast_windows"))
+    files = [str(file) for file in sorted(folder.glob("[!.]*.parquet"))]
     rows = connection.execute(_WINDOW, {"files": files, **_key(lot)})
     names = [column[0] for column in rows.description or ()]
     return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
@@ -217,7 +219,7 @@ def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, st
         f"{len(manifest['landed'] or ())} landed feed files."
     ]
     link.figures = {"invocation_id": manifest["invocation_id"], "demand_daily": marts["demand_daily"]}
-    file = settings().published / marts["demand_daily"]["file"]
+    file = published.file_of(marts["demand_daily"])
     if not file.exists():
         link.words.append("Its files have made room for newer builds; the manifest stays.")
         return link

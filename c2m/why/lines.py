@@ -4,7 +4,7 @@ import duckdb
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.feeds import landing
 from c2m.feeds.contracts import FIRST_LINE
 from c2m.feeds.rules import literal
@@ -23,7 +23,8 @@ def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) ->
     ordered = skus_of(session, lot.lot_id)
     day = session.scalar(select(func.max(Plan.business_date)))
     cut_off = clock.cut_off(day) if day else clock.now()
-    files = literal(str(landing.folder("merchant_order_lines") / "[!.]*.parquet"))
+    objects.fetch(folder := landing.folder("merchant_order_lines"))
+    files = literal(str(folder / "[!.]*.parquet"))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE order_lines AS SELECT *, parse_filename(filename) AS landed
         FROM (

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from c2m import objects
 from c2m.files import read_json
 from c2m.ids import derive_id
 from c2m.ledger.states import LIVE
@@ -138,7 +139,7 @@ def _plan(session: Session, plan_id: str, lot_ids: Sequence[str]) -> Link:
     link.figures = {"business_date": plan.business_date, "round": plan.round, "state": plan.state, "gap": plan.gap}
     link.figures |= {"objective": objective, "bound": bound, "instance_sha256": plan.instance_sha256}
     _released(session, link)
-    folder = settings().home / plan.folder
+    folder = objects.here(settings().home / plan.folder)
     link.figures["folder"] = plan.folder
     try:
         _read_folder(link, plan, folder, lot_ids, _pairs(session, plan_id))

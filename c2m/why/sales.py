@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import duckdb
 
-from c2m import clock
+from c2m import clock, objects
 from c2m.feeds import landing
 from c2m.feeds.rules import literal
 
@@ -60,5 +60,6 @@ def sold(
 
 def files(landed: Sequence[str], feed: str) -> str:
     """SQL: the list of a feed's files among those that a build had, and the empty one, so that there is always one."""
+    objects.fetch(landing.folder(feed))
     names = sorted({f"{feed}/_empty.parquet", *(name for name in landed if name.startswith(f"{feed}/"))})
     return "[" + ", ".join(literal(str(landing.folder(feed).parent / name)) for name in names) + "]"

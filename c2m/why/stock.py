@@ -7,7 +7,6 @@ import duckdb
 
 from c2m import clock
 from c2m.ledger.quantities import STOCK
-from c2m.settings import settings
 from c2m.warehouse import published
 from c2m.why.link import Link
 from c2m.why.sales import files
@@ -61,7 +60,7 @@ def _compare_marts(
     connection: duckdb.DuckDBPyConnection, link: Link, manifest: Figures, lot: Figures, skus: Sequence[Figures]
 ) -> None:
     named = [name for name in ("stock_position", "skus", "styles", "exchange_rates") if name in manifest["marts"]]
-    marts = {name: settings().published / manifest["marts"][name]["file"] for name in named}
+    marts = {name: published.file_of(manifest["marts"][name]) for name in named}
     if not all(file.exists() for file in marts.values()):
         link.words.append(f"The files of build {lot['build_id']} have made room for newer ones; its manifest stays.")
         return

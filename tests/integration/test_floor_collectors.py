@@ -12,9 +12,11 @@ import duckdb
 import pytest
 from floor_world import MORNING, begin, release
 from ledger_kit import NOW
+from s3_kit import s3
 from sqlalchemy import select
 from test_floor_services import await_that, mosquitto
 
+from c2m import objects
 from c2m.errors import InputError
 from c2m.floor import broker, collect
 from c2m.floor.child import free_port, stop
@@ -119,6 +121,34 @@ def test_two_collectors_share_the_work_and_what_one_left_waits_for_who_takes_its
 
         stack.enter_context(service("its heir", ["c2m.floor.collect"], collector(NAMES[0])))
         await_that(lambda: believed() == {MORNING + HOUR})
+        assert landed()[0] == 120
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", [mosquitto])
+def test_collectors_on_machines_without_a_disk_in_common_lose_nothing_when_one_is_killed(
+    engine: str, speaker: Connection, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on(machine: str, name: str) -> dict[str, str]:
+        own = {"C2M_HOME": str(home.parent / machine), "C2M_LEDGER_URL": settings().ledger}
+        return collector(name) | own
+
+    with s3(monkeypatch), ExitStack() as stack:
+        first, _ = (
+            stack.enter_context(service(name, ["c2m.floor.collect"], on(f"machine of {name}", name))) for name in NAMES
+        )
+        scan_up_to(speaker, 0, 20, MORNING)
+        await_that(lambda: believed() == {MORNING})
+        assert landed() == (0, 0), "nothing of it lies here"
+        objects.fetch(settings().landing)
+        assert landed() == (60, 60), "every scan is in the bucket, none went to both"
+
+        first.kill()
+        first.wait()
+        scan_up_to(speaker, 20, 40, MORNING + HOUR)
+        stack.enter_context(service("its heir", ["c2m.floor.collect"], on("a third machine", NAMES[0])))
+        await_that(lambda: believed() == {MORNING + HOUR})
+        objects.fetch(settings().landing)
         assert landed()[0] == 120
 
 

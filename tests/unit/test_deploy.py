@@ -71,6 +71,25 @@ def test_every_command_and_every_setting_exists(compose: dict[str, Any]) -> None
         assert set(settings_) <= fields, name
 
 
+def test_each_unit_starts_a_command_that_there_is_with_settings_that_there_are() -> None:
+    from distributed.cli import dask_scheduler, dask_worker
+    from typer.main import get_command
+
+    from c2m.cli import app
+
+    known = {f"c2m {verb}": command for verb, command in get_command(app).commands.items()}  # type: ignore[attr-defined]
+    known |= {"dask scheduler": dask_scheduler.main, "dask worker": dask_worker.main}
+    fields = {f"C2M_{field.upper()}" for field in Settings.model_fields}
+    for unit in (DEPLOY / "systemd").glob("*.service"):
+        text = unit.read_text()
+        starts = re.search(r"^ExecStart=.*/\.venv/bin/(\w+ \w+)(.*)$", text, re.MULTILINE)
+        assert starts, unit.name
+        parameters = known[starts[1]].params
+        asked = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert set(re.findall(r"--[\w-]+", starts[2])) <= asked, unit.name
+        assert set(re.findall(r"\b(C2M_\w+)=", text)) <= fields, unit.name
+
+
 def test_the_settings_of_each_service_are_accepted(compose: dict[str, Any], tmp_path: Path) -> None:
     for name in OURS:
         told = {key: str(value) for key, value in compose["services"][name]["environment"].items()}
