@@ -61,6 +61,11 @@ def business_date(moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(settings().timezone)).date()
 
 
+def read_on(moment: datetime) -> date:
+    """The business date of the first day that reads what arrives at `moment`."""
+    return business_date(moment) + timedelta(days=1)
+
+
 def days(first: date, count: int) -> list[date]:
     """`count` consecutive dates from `first`."""
     return [first + timedelta(days=i) for i in range(count)]

@@ -127,6 +127,9 @@ class AssumedRates(BaseModel):
     late_share_per_day: float = Field(
         0.01, ge=0, le=1, description="Of the price, per day late: a garment loses its season in about three months"
     )
+    quoted_late_share_per_day: float = Field(
+        0.10, ge=0, le=1, description="Of the price, per day late after the date of a quote that was taken"
+    )
     making_share: float = Field(
         0.35,
         ge=0,

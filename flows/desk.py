@@ -8,7 +8,7 @@ from threading import Lock
 from sqlalchemy.orm import Session
 
 from c2m import clock
-from c2m.domain.promises import correction
+from c2m.domain.promises import correction_of_quotes
 from c2m.domain.quotes import Asked, Offer, Quote
 from c2m.errors import InputError
 from c2m.ledger import job_orders, orders, plans, status
@@ -43,15 +43,15 @@ class Desk:
     def quote(self, asked: Asked, reserved: Mapping[str, Offer]) -> Quote:
         """Offers against the plan in force."""
         room = self.room()
-        today = clock.business_date(clock.now())
-        return quote(room, asked, list(_beside(room, reserved).values()), today, settings().plan)
+        planned_on = clock.read_on(clock.now())
+        return quote(room, asked, list(_beside(room, reserved).values()), planned_on, settings().plan)
 
     def holds(self, given: Quote, offer: Offer, reserved: Mapping[str, Offer]) -> bool:
         """Whether an offer's minutes are still free; one without minutes of its own is bound to its plan."""
         room = self.room()
         if not offer.taken:
             return given.plan_id == room.plan_id
-        return fits(room, offer, list(_beside(room, reserved).values()), clock.business_date(clock.now()))
+        return fits(room, offer, list(_beside(room, reserved).values()), clock.read_on(clock.now()))
 
     def room(self) -> Room:
         """The plan in force, ready.
@@ -99,5 +99,5 @@ def _known(session: Session) -> Known:
         versions=versions,
         told=job_orders.told(session, clock.now() - timedelta(days=OBSERVED_DAYS)),
         until=clock.cut_off(day),
-        correction=correction(read("promises"), day),
+        correction=correction_of_quotes(read("promises"), day),
     )

@@ -20,7 +20,7 @@ from c2m.files import make_folder, read_json, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.conversation import changes
 from c2m.ledger.plans import Standing
-from c2m.ledger.rooms import tickets
+from c2m.ledger.rooms import quotes, tickets
 from c2m.ledger.store import session
 from c2m.settings import PlanPolicy, settings
 from c2m.steps import step
@@ -68,6 +68,7 @@ def book_orders(day: date) -> pd.DataFrame:
         orders.record(s, *set_apart(*_routed(*of_merchants), currency), clock.now())
         reasons = made[3].assign(build_id=manifest()["build_id"])
         orders.record(s, *set_apart(*_routed(*made[:3]), currency), clock.now(), reasons)
+        quotes.promise(s, clock.now())
         changes.ask(s, clock.now())
         tickets.settle(s, clock.now())
         return quantities.of_day(s, day)

@@ -36,6 +36,7 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
         "priority": None,
         "max_factories": None,
         "promised_on": None,
+        "quoted": False,
     }
     place = {"destination_latitude": MUMBAI[0], "destination_longitude": MUMBAI[1]}
     row = {**facts, **money, **dates, **place, **changes}

@@ -32,7 +32,7 @@ NOTHING = {
     "released_at timestamp, answered_at timestamp, changed_at timestamp",
     "stg_ledger_job_orders": "job_order_id varchar, rank bigint, known_at timestamp",
     "stg_ledger_lots": "lot_id varchar, category varchar, sam_cut_minutes double, sam_sew_minutes double, "
-    "sam_finish_minutes double, sam_inspect_minutes double, sam_pack_minutes double",
+    "sam_finish_minutes double, sam_inspect_minutes double, sam_pack_minutes double, operations varchar",
     "stg_ledger_orders": "order_id varchar, parent_order_id varchar, tolerance_share double",
 }
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from benchmarks.promises.dates import POLICY
 from benchmarks.promises.floor_days import CURRENCY, FIRST, ORDER, PLACE, SKU, Pattern, World, network_of
 from c2m import clock
-from c2m.domain.quotes import Asked, Needs, Offer
+from c2m.domain.quotes import Asked, Needs, Offer, Quote
 from c2m.files import write_atomically
 from c2m.ledger import job_orders, orders, status, store
 from c2m.ledger.rooms import quotes
@@ -81,7 +82,8 @@ def lot(random: np.random.Generator, number: int) -> dict[str, Any]:
     row |= {"category": category.name, "crafts": str(random.choice(category.crafts)), "unit_value": price}
     row |= {"unit_cost_basis": 0.45 * price, "sam_minutes": category.sew_minutes + 8.1, "currency": CURRENCY}
     row |= {"due_on": FIRST + timedelta(days=int(random.integers(5, 21))), "remaining": pieces, "committed": 0}
-    return row | PLACE | dict.fromkeys(("parent_order_id", "release_on", "priority", "max_factories", "promised_on"))
+    row |= PLACE | {"quoted": False}
+    return row | dict.fromkeys(("parent_order_id", "release_on", "priority", "max_factories", "promised_on"))
 
 
 def asked(row: dict[str, Any], wanted_on: date | None) -> Asked:
@@ -158,18 +160,23 @@ class Asking(World):
         for _ in range(self.asks):
             order = self._order(today, "merchant")
             row = self._lot(order)
-            found = quote(room, asked(row, None), reserved, today, self.policy)
+            found = quote(room, asked(row, None), reserved, clock.read_on(clock.now()), self.policy)
             for offer in found.offers[:1]:
                 reserved.append(offer)
-                self._take(order, row, offer)
+                self._take(order, row, found, offer)
 
-    def _take(self, order: dict[str, Any], row: dict[str, Any], offer: Offer) -> None:
-        assert self.planned
+    def _plan(self, day: date, round: int) -> bool:
+        with store.session() as s:
+            quotes.promise(s, clock.now())
+        return super()._plan(day, round)
+
+    def _take(self, order: dict[str, Any], row: dict[str, Any], quote: Quote, offer: Offer) -> None:
         self.taken = [*getattr(self, "taken", []), (order | {"due_on": offer.promised_on}, row)]
         told = {"order_id": order["order_id"], "quoted_on": offer.promised_on, "stated": offer.probability}
         self.quoted = [*getattr(self, "quoted", []), told | {"quoted_at": clock.business_date(clock.now())}]
         name, now = str(order["order_id"]), clock.now()
-        given = {"quote_id": name, "merchant_id": "m", "plan_id": self.planned[0], "asked": {}, "said": {}}
+        given = {"quote_id": name, "merchant_id": "m", "plan_id": quote.plan_id, "asked": {}}
+        given |= {"said": TypeAdapter(Quote).dump_python(quote, mode="json")}
         with store.session() as s:
             quotes.keep(s, given | {"at": now, "valid_until": now})
             quotes.accept(s, name, "soonest", name, now)
@@ -199,7 +206,8 @@ class Asking(World):
         """A row per accepted quote: kept in the re-plan, kept on the floor."""
         rows = pd.DataFrame(getattr(self, "quoted", [])).merge(outcome[["order_id", "came"]], "left", "order_id")
         with store.session() as s:
-            planned = store.frame(s, select(Promise.order_id, Promise.planned_on).order_by(Promise.at))
+            chosen = select(Promise.order_id, Promise.planned_on).where(~Promise.quoted).order_by(Promise.at)
+            planned = store.frame(s, chosen)
         rows = rows.merge(planned.drop_duplicates("order_id"), "left", "order_id")
         for name, column in (("kept_in_plan", "planned_on"), ("kept_on_floor", "came")):
             there = pd.to_datetime(rows[column])  # what never came, or was not planned whole, is not kept

@@ -110,6 +110,7 @@ class World:
             "crafts": "",
             "release_on": None,
             "promised_on": None,
+            "quoted": False,
         }
         facts |= {"unit_value": 20.0, "unit_cost_basis": 8.0, "currency": "USD", "sam_minutes": SAM_MINUTES}
         facts |= {"destination_latitude": 19.0, "destination_longitude": 73.0, "priority": None, "max_factories": None}

@@ -23,6 +23,7 @@ RECENT_DAYS = 60  # of promised dates that say how promises hold now
 SHIFT_SD, MOST_SHIFT = 0.5, 3.0
 DISTANCE_DAYS = (3, 7, 14)  # borders of the classes by days ahead
 SMALL_PIECES = 300
+QUOTE = "quote"  # source of a date that a quote told
 EDGE = 1e-4  # a probability is no nearer to 0 or 1
 
 
@@ -94,10 +95,23 @@ class Correction:
 
 
 def correction(rows: pd.DataFrame, today: date) -> Correction:
-    """From the promises of the last RECENT_DAYS. Not from dates ahead, of which only what was kept early is known."""
-    due = recent(rows, today)
-    if kept(due, "modelled").holds:
-        return Correction()
+    """From the promises of plans of the last RECENT_DAYS, of quotes none.
+
+    Not from dates ahead, of which only what was kept early is known.
+    """
+    return _learned(recent(rows[rows["source"] != QUOTE], today), 0.0)
+
+
+def correction_of_quotes(rows: pd.DataFrame, today: date) -> Correction:
+    """From the dates that quotes told; where there is little of them, that of plans: both come from one model."""
+    return _learned(recent(rows[rows["source"] == QUOTE], today), correction(rows, today).shift)
+
+
+def _learned(due: pd.DataFrame, before: float) -> Correction:
+    """The shift that these promises teach whoever thought of another before."""
+    first = Correction(before)
+    if kept(due.assign(modelled=first.stated(due["modelled"])), "modelled").holds:
+        return first
     held = (due["state"] == "kept").to_numpy(dtype=bool)
     modelled = due["modelled"].to_numpy(dtype=float)
     normal = ndtri(np.clip(modelled, EDGE, 1 - EDGE))
@@ -105,7 +119,7 @@ def correction(rows: pd.DataFrame, today: date) -> Correction:
 
     def unlikelihood(shift: float) -> float:
         told = log_ndtr(np.where(held, 1, -1) * (normal + shift)).sum() / effect
-        return float(0.5 * (shift / SHIFT_SD) ** 2 - told)
+        return float(0.5 * ((shift - before) / SHIFT_SD) ** 2 - told)
 
     return Correction(float(minimize_scalar(unlikelihood, bounds=(-MOST_SHIFT, MOST_SHIFT), method="bounded").x))
 

@@ -39,7 +39,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Share:
-    """What one factory would make of one style and colour; minutes: paid ones, setup included."""
+    """What one factory would make of one style and colour; minutes: paid ones, setup included.
+
+    finish_on: the last day of work; transit_days: from there to the destination.
+    """
 
     factory_id: str
     style_id: str
@@ -48,6 +51,7 @@ class Share:
     minutes: float
     start_on: date
     finish_on: date
+    transit_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Delay:
 class Offer:
     """One way to make the order. planned_on: without days in hand; cost: by the terms of a plan, all of them its own.
 
+    modelled: probability of the date before the correction that past quotes taught.
+
     soonest: the first day by which all can be there; cheapest: what a plan would do; both in minutes that are free.
     pressed: by the wanted date, in minutes that other orders have.
     """
@@ -85,6 +91,7 @@ class Offer:
     shares: tuple[Share, ...]
     taken: tuple[Taken, ...]
     delays: tuple[Delay, ...] = ()
+    modelled: float | None = None
 
     @property
     def price(self) -> float:

@@ -873,6 +873,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "made_at": "TIMESTAMP",
         "at": "TIMESTAMP",
         "known_at": "TIMESTAMP",
+        "quoted": "BOOLEAN",
     },
     "ledger_promise_factories": {
         "plan_id": "VARCHAR",

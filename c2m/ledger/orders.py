@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from c2m.domain.operations import names_of
@@ -21,7 +21,7 @@ from c2m.errors import InputError
 from c2m.ledger.quantities import record_quantities
 from c2m.ledger.states import LIVE, UNFINISHED
 from c2m.ledger.store import EVERYONE, Scope, chunks, frame, rows, serialise, upsert
-from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise, Quoted
+from c2m.ledger.tables import JobOrder, JobOrderSku, Lot, LotSku, Order, Promise
 from c2m.settings import settings
 
 ORDER = [c.name for c in Order.__table__.columns if c.name not in ("state", "closed_at", "at")]
@@ -238,8 +238,8 @@ def rooms_of_stages(session: Session, lot_ids: Sequence[str]) -> list[tuple[str,
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """Lots with pieces to be made: their columns, their order's (PLANNING, called), `remaining` and `committed` pieces.
 
-    promised_on: the first date of the order that the merchant was told, by a quote that it took or by a plan; none
-    where there is none yet.
+    promised_on: the first date of the order that the merchant was told, by a quote that it took (quoted) or by a plan;
+    none where there is none yet.
 
     committed: what live job orders are still to make; remaining: that, and of each SKU the pieces that nobody is to
     deliver yet. Values per piece are floats here: planning reckons so.
@@ -258,9 +258,6 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     )
     told = select(Promise.promised_on).where(Promise.order_id == Lot.order_id, Promise.made_at.is_not(None))
     first_told = told.order_by(Promise.made_at, Promise.plan_id).limit(1).scalar_subquery()
-    # An order that a quote became is due on the day that was quoted.
-    quoted = select(Order.due_on).where(Quoted.order_id == Order.order_id, Quoted.accepted_at.is_not(None))
-    quoted_on = quoted.correlate(Order).limit(1).scalar_subquery()
     remaining = func.coalesce(free.c.free, 0) + func.coalesce(held.c.committed, 0)
     # What waits now and was given out before goes on.
     can_be_planned = or_(Lot.waits == "", held.c.committed > 0)
@@ -269,7 +266,8 @@ def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
             *Lot.__table__.columns,
             *(getattr(Order, name) for name in PLANNING),
             called().label("called"),
-            func.coalesce(quoted_on, first_told).label("promised_on"),
+            first_told.label("promised_on"),
+            exists().where(Promise.order_id == Lot.order_id, Promise.quoted).label("quoted"),
             remaining.label("remaining"),
             func.coalesce(held.c.committed, 0).label("committed"),
         )

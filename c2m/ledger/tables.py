@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     case,
+    false,
     text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -321,6 +322,8 @@ class PlanHold(Base):
 class Promise(Base):
     """The date of a whole order by a plan. made_at: when the merchant heard it; none: not yet, or never.
 
+    quoted: the date is that of a quote against this plan, which the order was placed by.
+
     modelled: probability of the date before the correction that past promises taught, probability: after it, as stated.
     pieces: what the order was for; unplaced: those that the plan gives to nobody, and then no date is promised.
     """
@@ -335,6 +338,7 @@ class Promise(Base):
     promised_on: Mapped[date]
     modelled: Mapped[float]
     probability: Mapped[float]
+    quoted: Mapped[bool] = mapped_column(default=False, server_default=false())
     made_at: Mapped[datetime | None]
     at: Mapped[datetime]
 

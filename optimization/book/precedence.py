@@ -1,7 +1,7 @@
 """The order of work of each factory: as the plan ends its lots, but nothing new before work whose date is at stake.
 
 In: the queues of job orders (`queue.WORK`) with `told_by`, the day by which each must be done for the date that its
-merchant was told (NaN where none was).
+merchant was told (NaN where none was), by a plan or by a quote that it took.
 Out: places, and what a factory that goes by due days is told instead. What would pass work whose date was told does so
 only where that date holds almost surely, or would be lost without it too.
 """
@@ -27,7 +27,8 @@ def settled(work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overti
     facts = factories.to_dict("records")
     row_of = {str(known["factory_id"]): row for row, known in enumerate(facts)}
     place = np.zeros(len(work), dtype=np.int64)
-    for factory_id, rows, jobs in by_factory(work):
+    for factory_id, rows, queue in by_factory(work):
+        jobs = {**queue, "before": _before(queue)}
         turn = turns(jobs, "rank")
         if _passed(jobs, turn).any():
             row = row_of[factory_id]
@@ -38,11 +39,13 @@ def settled(work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overti
 
 def due_days(work: pd.DataFrame, place: "pd.Series[int]") -> "pd.Series[int]":
     """The due day of each row of `work` that puts what is new behind what it may not pass, by due days alone."""
-    rows = work[["factory_id", "due_day"]].assign(place=place, new=np.isinf(work["before"])).sort_values("place")
-    agreed = rows["due_day"].where(~rows["new"]).groupby(rows["factory_id"]).cummax()
-    ahead = agreed.groupby(rows["factory_id"]).ffill().fillna(-np.inf)
-    later = np.maximum(rows["due_day"], ahead + 1)
-    return rows["due_day"].mask(rows["new"], later).astype(np.int64).reindex(work.index)
+    rows = work[["factory_id", "due_day", "told_by"]].assign(place=place, agreed=~np.isinf(work["before"]))
+    rows = rows.sort_values("place")
+    for stays in (rows["agreed"], rows["agreed"] | rows["told_by"].notna()):
+        ahead = rows["due_day"].where(stays).groupby(rows["factory_id"]).cummax()
+        ahead = ahead.groupby(rows["factory_id"]).ffill().fillna(-np.inf)
+        rows["due_day"] = rows["due_day"].where(stays, np.maximum(rows["due_day"], ahead + 1))
+    return rows["due_day"].astype(np.int64).reindex(work.index)
 
 
 def _settled(jobs: Jobs, turn: Ints, factory: Facts, minutes: Floats, overtime: Floats) -> Ints:
@@ -61,6 +64,13 @@ def _settled(jobs: Jobs, turn: Ints, factory: Facts, minutes: Floats, overtime: 
             break
         turn = _restored(jobs, turn, at_stake)
     return turn
+
+
+def _before(jobs: Jobs) -> Floats:
+    """What each was behind so far. New work whose date was told, as by a quote, goes before what is told of none."""
+    before = np.asarray(jobs["before"], dtype=float)
+    told = ~np.isnan(np.asarray(jobs["told_by"], dtype=float))
+    return np.where(np.isinf(before) & told, float(len(before)), before)
 
 
 def _passed(jobs: Jobs, turn: Ints) -> Flags:

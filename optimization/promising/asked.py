@@ -75,7 +75,8 @@ def lots_of(room: Room, asked: Asked, today: date, due_on: date) -> pd.DataFrame
         "placed_on": today,
         "release_on": None,
     }
-    header |= {"due_on": due_on, "priority": None, "max_factories": None, "promised_on": None, "committed": 0}
+    header |= {"due_on": due_on, "priority": None, "max_factories": None, "promised_on": None}
+    header |= {"quoted": False, "committed": 0}
     return lots.assign(**header, **dict(zip(DESTINATION, place, strict=True)), remaining=lots["quantity"])
 
 

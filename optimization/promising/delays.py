@@ -44,7 +44,7 @@ def pressed(
     lots
         Of the order (`asked.lots_of`).
     today
-        Days up to this one are over.
+        The business date of the plan that will have the order: its work begins on a later day.
     wanted_on
         By when all of it must be there, days in hand counted.
     policy

@@ -57,10 +57,14 @@ class Futures:
 
 @dataclass(frozen=True)
 class Promise:
-    """planned_day: without what may go wrong; promised_day: the first that holds at the level; in_time: by a day."""
+    """planned_day: without what may go wrong; promised_day: the first that holds at the level; in_time: by a day.
+
+    modelled: probability of the promised day before the correction that past quotes taught.
+    """
 
     planned_day: int
     promised_day: int
+    modelled: float
     probability: float
     in_time: float | None
 
@@ -105,11 +109,12 @@ def promise(futures: Futures, new: pd.DataFrame, wanted_day: int | None) -> Prom
         if mine[row]:
             came = np.maximum(came, finish + transit[row])
     day, count = np.unique(came, return_counts=True)
-    stated = futures.correction.stated(np.cumsum(count) / len(came))
+    modelled = np.cumsum(count) / len(came)
+    stated = futures.correction.stated(modelled)
     sure = min(int(np.searchsorted(stated, futures.level)), len(day) - 1)
     planned = rows.loc[mine, "planned_day"].to_numpy(dtype=np.int64) + transit[mine]
     in_time = None if wanted_day is None else _by(day, stated, wanted_day)
-    return Promise(int(planned.max()), int(day[sure]), float(stated[sure]), in_time)
+    return Promise(int(planned.max()), int(day[sure]), float(modelled[sure]), float(stated[sure]), in_time)
 
 
 def _by(day: NDArray[np.int64], stated: Floats, wanted: int) -> float:

@@ -37,7 +37,7 @@ def quote(room: Room, asked: Asked, reserved: Sequence[Offer], today: date, poli
     reserved
         Offers that were accepted since the plan was made: their minutes are taken.
     today
-        Work begins on a later day.
+        The business date of the plan that will have the order: its work begins on a later day.
     policy
         Rates and limits of a plan.
 
@@ -84,7 +84,7 @@ def _rows(room: Room, number: int, offer: Offer) -> pd.DataFrame:
             "setup_minutes": 0.0,
             "first_day": room.day_of(share.start_on),
             "planned_day": room.day_of(share.finish_on),
-            "transit_days": 0,
+            "transit_days": share.transit_days,
         }
         for share in offer.shares
     ]
@@ -109,6 +109,7 @@ def _offer(room: Room, part: Part, name: OfferName, plan: Plan, queues: Futures,
         name=name,
         planned_on=room.date_of(told.planned_day),
         promised_on=room.date_of(told.promised_day),
+        modelled=told.modelled,
         probability=told.probability,
         in_time=told.in_time,
         cost={term: round(parts[term], 4) for term in OWN},
@@ -139,6 +140,7 @@ def _pairs(instance: Instance, plan: Plan, shift: int) -> pd.DataFrame:
 
 def _shares(room: Room, part: Part, plan: Plan) -> tuple[Share, ...]:
     rows = _spans(plan).merge(part.lots[["lot_id", "style_id", "colour"]], on="lot_id")
+    rows = rows.merge(part.plainly.arcs[[*PAIR, "transit_days"]], on=PAIR)
     return tuple(
         Share(
             row.factory_id,
@@ -148,6 +150,7 @@ def _shares(room: Room, part: Part, plan: Plan) -> tuple[Share, ...]:
             round(row.minutes + row.setup_minutes, 6),
             room.date_of(row.first_day + part.shift),
             room.date_of(row.planned_day + part.shift),
+            int(row.transit_days),
         )
         for row in instances.rows(rows.sort_values(PAIR))
     )

@@ -150,7 +150,7 @@ def fits(room: Room, offer: Offer, reserved: Sequence[Offer], today: date) -> bo
     reserved
         Accepted since the plan was made.
     today
-        Days up to this one are over.
+        The business date of the plan that will have the order: its work begins on a later day.
 
     Returns
     -------

@@ -4,11 +4,13 @@ from datetime import date, timedelta
 
 import pandas as pd
 from ledger_kit import DAY, HOUR, NOW, answer, job, lot_row, order_row, plan_of, record, sku_rows
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
+from c2m.domain.quotes import Offer, Quote, Share
 from c2m.ledger import orders, plans, promises, store
 from c2m.ledger.rooms import quotes
-from c2m.ledger.tables import Promise
+from c2m.ledger.tables import Promise, PromiseFactory
 
 PAIRS = [("L1", "F1", 600), ("L1", "F2", 400)]
 
@@ -56,14 +58,23 @@ def test_a_date_is_promised_when_accepted_job_orders_cover_the_order(ledger: str
 
 
 def test_the_date_of_a_quote_that_was_taken_is_the_first_that_its_merchant_was_told(ledger: str) -> None:
+    quoted_on = DAY + timedelta(days=6)
+    share = Share("F2", "ST1", "red", 1000, 480.0, DAY + timedelta(days=2), DAY + timedelta(days=3), transit_days=2)
+    offer = Offer("soonest", quoted_on, quoted_on, 0.9, None, {}, (share,), (), modelled=0.95)
+    said = TypeAdapter(Quote).dump_python(Quote("before", "EUR", 1000, quoted_on, (offer,)), mode="json")
     record()
-    row = {"quote_id": "Q1", "merchant_id": "m1", "plan_id": "before", "asked": {}, "said": {}, "at": NOW}
     with store.session() as session:
+        row = {"quote_id": "Q1", "merchant_id": "m1", "plan_id": plans.propose(session, plan_of(PAIRS)), "said": said}
+        quotes.keep(session, row | {"asked": {}, "at": NOW, "valid_until": NOW + HOUR})
+        quotes.promise(session, NOW)
         assert orders.open_lots(session)["promised_on"].isna().all()
-        quotes.keep(session, row | {"valid_until": NOW + HOUR})
         quotes.accept(session, "Q1", "soonest", "O1", NOW)
-        due_on = order_row("O1")["due_on"]
-        assert orders.open_lots(session)["promised_on"].tolist() == [due_on]
+        for _ in range(2):
+            quotes.promise(session, NOW + HOUR)
+        assert orders.open_lots(session)["promised_on"].tolist() == [quoted_on]
+        told, makers = (store.frame(session, select(*of.__table__.columns)).iloc[0] for of in (Promise, PromiseFactory))
+    assert (told["quoted"], told["made_at"], told["pieces"], told["modelled"]) == (True, NOW, 1000, 0.95)
+    assert (makers["factory_id"], makers["transit_days"]) == ("F2", 2)
 
 
 def test_a_refused_order_and_one_that_is_not_placed_whole_hear_of_no_date(ledger: str) -> None:

@@ -78,6 +78,8 @@ def test_a_quote_becomes_an_order_whose_minutes_are_kept(
     assert quote["quantity"] == 60 * len(lines) == sum(maker["quantity"] for maker in best["makers"])
     assert best["name"] == "soonest" and best["probability"] >= settings().plan.promise_level
     assert str(day) < best["planned_on"] <= best["promised_on"] <= quote["horizon_ends_on"]
+    # Today's plan is made: that of tomorrow is the first to know the order, and begins on the day after.
+    assert all(maker["start_on"] > str(day + timedelta(days=1)) for maker in best["makers"])
     assert best["price"] == pytest.approx(sum(best["cost"].values()), abs=0.01)
     taken = merchant.post(f"/quotes/{quote['quote_id']}/order", {"offer": "soonest", "code": "Q-1"})
     assert taken["due_on"] == best["promised_on"]

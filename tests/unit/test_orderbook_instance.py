@@ -106,7 +106,7 @@ def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     assert 0 < orders.loc["far", "unmet_cost"] < orders.loc["dear", "unmet_cost"] / 2
 
 
-def test_a_promise_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
+def test_a_date_of_a_plan_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
     """Costs that weighed promises would reach the release policy, which limits the late share, and the plan's page."""
     due = DAY + timedelta(days=9)
     rows = [lot("new", due_on=due), lot("sooner", due_on=due, promised_on=due - timedelta(days=2))]
@@ -115,6 +115,14 @@ def test_a_promise_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
     assert (orders["due_day"] - orders.loc["new", "due_day"]).to_dict() == {"new": 0, "sooner": -2, "later": 0}
     assert (orders["late_cost"] == RATES.late_share_per_day * 20).all()
     assert orders["unmet_cost"].nunique() == 1
+
+
+def test_an_order_that_was_placed_by_a_quote_is_not_late_to_be_made_cheaper() -> None:
+    due = DAY + timedelta(days=9)
+    orders = built([lot("a"), lot("b", due_on=due, promised_on=due, quoted=True)], [factory("f")]).orders
+    assert orders["late_cost"].tolist() == pytest.approx(
+        [rate * 20 for rate in (RATES.late_share_per_day, RATES.quoted_late_share_per_day)]
+    )
 
 
 @pytest.mark.parametrize(("willingness", "expected"), [(0.0, None), (0.2, None), (0.5, 30), (1.0, 30)])

@@ -38,6 +38,11 @@ def test_new_work_passes_only_what_it_does_not_put_at_stake(told_by: float, expe
     assert order(work((1, np.nan, NEW), (3, told_by, 0))) == expected
 
 
+def test_new_work_with_a_told_date_passes_nothing_old_and_is_passed_by_nothing_new() -> None:
+    assert order(work((1, np.nan, NEW), (3, 4, NEW))) == [1, 0]
+    assert order(work((1, 1, NEW), (3, 4, 0))) == [1, 0]
+
+
 def test_told_work_keeps_its_order_among_itself_and_what_has_begun_is_nobody_s_passing() -> None:
     assert order(work((2, 9, 1), (3, 4, 0))) == [1, 0]
     assert order(work((1, np.nan, -1), (3, 4, 0), begun=[True, False])) == [0, 1]
@@ -68,3 +73,5 @@ def test_a_factory_that_goes_by_due_days_is_told_one_behind_what_it_may_not_pass
     rows = work((1, np.nan, NEW), (3, 4, 0), (1, np.nan, NEW), due_day=[3, 8, 20])
     assert due_days(rows, pd.Series([1, 0, 2])).tolist() == [9, 8, 20]
     assert due_days(rows, pd.Series([0, 1, 2])).tolist() == [3, 8, 20]
+    quoted = work((1, np.nan, NEW), (3, 4, NEW), due_day=[3, 8])
+    assert due_days(quoted, pd.Series([1, 0])).tolist() == [9, 8]

@@ -90,3 +90,12 @@ def test_little_evidence_corrects_little_and_old_promises_not_at_all() -> None:
     assert much < little < 0
     old = many.assign(promised_on=pd.Timestamp(TODAY - timedelta(days=90)))
     assert promises.correction(old, TODAY).shift == 0
+
+
+def test_dates_of_quotes_are_corrected_by_their_own_record_and_before_they_have_one_by_that_of_plans() -> None:
+    of_plans, of_quotes = drawn(0.7, 400), drawn(0.5, 400, source=promises.QUOTE).assign(order_id="q")
+    both = pd.concat([of_plans, of_quotes], ignore_index=True)
+    learned = promises.correction_of_quotes(both, TODAY)
+    assert learned.stated(0.9) == pytest.approx(0.5, abs=0.05)
+    assert promises.correction(both, TODAY) == promises.correction(of_plans, TODAY)
+    assert promises.correction_of_quotes(of_plans, TODAY) == promises.correction(of_plans, TODAY)

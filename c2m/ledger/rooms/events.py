@@ -63,7 +63,7 @@ def _promised(session: Session, since: datetime) -> Iterator[Row]:
     """Each date that differs from the one told before."""
     before = func.lag(Promise.promised_on).over(partition_by=Promise.order_id, order_by=Promise.made_at)
     told = select(*Promise.__table__.columns, before.label("before")).where(Promise.made_at.is_not(None)).subquery()
-    chosen = select(told).where(told.c.made_at >= since, told.c.promised_on.is_distinct_from(told.c.before))
+    chosen = select(told).where(told.c.at >= since, told.c.promised_on.is_distinct_from(told.c.before))
     for row in session.execute(chosen).mappings():
         data = {"promised_on": row["promised_on"].isoformat(), "probability": row["probability"]}
         yield _event("order.promised", row["merchant_id"], row["order_id"], row["made_at"], data, row["plan_id"])

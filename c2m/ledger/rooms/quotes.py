@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from pydantic import TypeAdapter
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from c2m.domain.quotes import Quote
 from c2m.ledger.store import EVERYONE, Scope, insert_missing, serialise
-from c2m.ledger.tables import Quoted
+from c2m.ledger.tables import Order, Plan, Promise, PromiseFactory, Quoted
 
+_QUOTE = TypeAdapter(Quote)
 AREA = "quotes"  # one is accepted at a time: two must not take the same minutes
 
 
@@ -38,6 +41,24 @@ def accept(session: Session, quote_id: str, offer: str, order_id: str, at: datet
     quote = of_id(session, quote_id, EVERYONE)
     if quote is not None and quote.accepted_at is None:
         quote.offer, quote.order_id, quote.accepted_at = offer, order_id, at
+
+
+def promise(session: Session, at: datetime) -> None:
+    """Enters the dates of quotes among the promises once the book has their orders: they are judged like those of
+    plans, from the moment of acceptance on."""
+    known = exists().where(Promise.order_id == Quoted.order_id, Promise.quoted)
+    taken = select(Quoted).join(Order, Order.order_id == Quoted.order_id).join(Plan, Plan.plan_id == Quoted.plan_id)
+    for row in session.scalars(taken.where(Quoted.accepted_at.is_not(None), ~known)):
+        quote = _QUOTE.validate_python(row.said)
+        offer = next(offer for offer in quote.offers if offer.name == row.offer)
+        key = {"plan_id": row.plan_id, "order_id": row.order_id}
+        told = {name: getattr(offer, name) for name in ("planned_on", "promised_on", "probability")}
+        told |= {"modelled": offer.modelled or offer.probability, "pieces": quote.pieces, "unplaced": 0, "quoted": True}
+        made = {"merchant_id": row.merchant_id, "made_at": row.accepted_at, "at": at}
+        insert_missing(session, Promise, [key | told | made])
+        days = {share.factory_id: share.transit_days for share in offer.shares}
+        makers = [key | {"factory_id": name, "transit_days": count} for name, count in days.items()]
+        insert_missing(session, PromiseFactory, makers)
 
 
 def give_back(session: Session, quote_id: str) -> None:

@@ -1,6 +1,6 @@
 -- Every date that a merchant was told, and what became of it. Of an order the first date counts: the merchant reckons
--- with it. What later plans said of the same pieces is kept beside it. Where the merchant has changed the pieces since,
--- the first date for those that hold now counts.
+-- with it; where a quote became the order, the quoted date. What later plans said of the same pieces is kept beside it.
+-- Where the merchant has changed the pieces since, the first date for those that hold now counts.
 with makers as (
     select
         plan_id,
@@ -15,7 +15,7 @@ told as (
         p.*,
         {{ local_date('p.made_at') }} as made_on,
         m.factories,
-        o.source,
+        if(p.quoted, 'quote', o.source) as source,
         a.arrived_on,
         a.pieces is null or o.state = 'cancelled' as is_withdrawn,
         p.pieces != coalesce(a.pieces, 0) as is_changed
