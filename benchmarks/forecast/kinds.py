@@ -10,6 +10,9 @@ series are forecast, each from what was known before it. Every rival's quantiles
 made at the origins before, per period ahead and in the scale of each series, as ours are. The direct LightGBM learns
 its quantiles itself.
 
+coverage: of the 80 % and 50 % ranges, their ends counted; `inside`: without these. Where demand is counted in pieces,
+many cells lie on an end, and no range can hold just its share: it is right where its share lies between the two.
+
 MASE: over the mean change of each series over a season up to the origin. pinball: over the same, so that every series
 counts; `pinball, units` is not.
 """
@@ -255,12 +258,13 @@ def table(panel: Panel, horizon: int, origins: int) -> pd.DataFrame:
 def judged(y: Floats, quantiles: Floats, scale: Floats) -> pd.DataFrame:
     """A row per cell."""
     error, loss = np.abs(y - quantiles[:, 3]), pinball(y, quantiles).mean(axis=1)
+    ranges = {80: quantiles[:, [1, 5]].T, 50: quantiles[:, [2, 4]].T}
     return pd.DataFrame({
         "MASE": error / scale,
         "pinball": loss / scale,
         "pinball, units": loss,
-        "coverage 80": (y >= quantiles[:, 1]) & (y <= quantiles[:, 5]),
-        "coverage 50": (y >= quantiles[:, 2]) & (y <= quantiles[:, 4]),
+        **{f"coverage {share}": (y >= low) & (y <= high) for share, (low, high) in ranges.items()},
+        **{f"inside {share}": (y > low) & (y < high) for share, (low, high) in ranges.items()},
         "error": error,
         "y": np.abs(y),
     })  # fmt: skip

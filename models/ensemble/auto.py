@@ -36,7 +36,11 @@ MEMBERS = 3  # dimensions of points by fold, series and period; quantiles have o
 MOST_FOLDS, INFORMED_FOLDS = 4, 2  # held-out origins; the engine takes longest where columns are known ahead
 ENOUGH = 0.01  # by which a blend must lose less than the engine alone, to be given in its place
 STEPS = np.linspace(0, 1, 5)  # how much the engine's quantiles count
-WIDTHS = np.geomspace(0.6, 1.8, 37)
+WIDTHS = sorted(np.geomspace(0.6, 2.0, 43), key=lambda factor: abs(np.log(factor)))
+# Chosen on 16 sets of years to days, 20 groups, 42 origins: 80 % ranges miss their share by 0.041, before by 0.048;
+# within 0.03 of it lie 11 groups, before 9. Pinball is 0.1 % less.
+FOLLOWED = 0.5  # power of the width that held-out origins ask for: what chance had its part in will not come again
+SHORT = 0.75  # by which a range is wider, times the horizon over the history
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ class Chosen:
     """What a group of series is given.
 
     shares: of the members. spread: about their blend. engine: whose quantiles count too, and how much. wider: by which
-    the distance of each quantile from the median is multiplied. errors: mean absolute error of each candidate and of
-    the blend over that of the seasonal naive forecast, on so many folds. dependence: how errors of the blend
-    move together.
+    the distance of each quantile from the median is multiplied; 1 where the engine's stand alone. errors: mean absolute
+    error of each candidate and of the blend over that of the seasonal naive forecast, on so many folds. dependence: how
+    errors of the blend move together.
     """
 
     shares: dict[str, float]
@@ -149,7 +153,7 @@ class Said:
 class HeldOut:
     """What members said of a group at the folds before an origin, and what came: (folds, N, horizon), `trees` levels.
 
-    scale: (folds, N, 1) of each series at each fold.
+    scale: (folds, N, 1) of each series at each fold. ahead: the horizon as a share of the history, the median series'.
     """
 
     actual: Floats
@@ -157,6 +161,8 @@ class HeldOut:
     points: dict[str, Floats]
     trees: dict[str, Floats]
     naive: Floats
+    whole: bool
+    ahead: float
 
     @classmethod
     def of(cls, said: Said, back: int, group: str, names: tuple[str, ...]) -> "HeldOut | None":
@@ -166,7 +172,7 @@ class HeldOut:
         # The oldest first: what exponential smoothing finds there is not looked for again.
         most = INFORMED_FOLDS if said.informed else MOST_FOLDS
         before = [back + further for further in reversed(backs(known, said.horizon, most))]
-        if not before:
+        if not before or not rows.any():
             return None
         told = {name: np.array([said.of(at, group, name) for at in before]) for name in names}
         engines = {name: values for name, values in told.items() if values.ndim > MEMBERS}
@@ -176,6 +182,8 @@ class HeldOut:
             told | {name: values[..., trees.MEDIAN] for name, values in engines.items()},
             engines,
             np.array([said.of(at, group, NAIVE) for at in before]),
+            known.whole,
+            said.horizon / float(np.median((known.last - known.first + 1)[rows])),
         )
 
     def errors(self, middle: Floats) -> dict[str, float]:
@@ -213,8 +221,8 @@ def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chos
         return None
     middle = blend.blended(held.points, shares)
     ours = held.crossed(middle)
-    engine, found = _beside(held, ours)
-    wider = _wider(held, found, group) if engine[1] < 1 else 1.0
+    engine = _beside(held, ours)
+    wider = _wider(held, ours, engine, group) if engine[1] < 1 else 1.0
     error = (held.actual - middle) / held.scale
     dependence = Dependence.of(error)
     if len(held.points) == 1:  # asked for by name it is itself, not what its past errors would make of it
@@ -223,16 +231,15 @@ def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chos
     return Chosen(shares, spread, engine, wider, held.errors(middle), len(held.actual), dependence)
 
 
-def _beside(held: HeldOut, ours: Floats) -> tuple[tuple[str, float], Floats]:
-    """Which engine's quantiles count beside ours, and how much; and the quantiles of both together."""
+def _beside(held: HeldOut, ours: Floats) -> tuple[str, float]:
+    """Which engine's quantiles count beside ours, and how much."""
     losses = {("", 0.0): held.loss(ours)}
     losses |= {
         (name, float(step)): held.loss(mixed(ours, theirs, step)) * (1 - ENOUGH * (step == 1))
         for name, theirs in held.trees.items()
         for step in STEPS[1:]
     }
-    name, share = min(losses, key=lambda each: losses[each])
-    return (name, share), mixed(ours, held.trees[name], share) if name else ours
+    return min(losses, key=lambda each: losses[each])
 
 
 def mixed(ours: Floats, theirs: Floats, share: float) -> Floats:
@@ -242,24 +249,47 @@ def mixed(ours: Floats, theirs: Floats, share: float) -> Floats:
     return found
 
 
-def _wider(held: HeldOut, quantiles: Floats, group: str) -> float:
-    """The factor of all distances from the median with which the 50 % and 80 % ranges hold what they should.
+def _wider(held: HeldOut, ours: Floats, engine: tuple[str, float], group: str) -> float:
+    """The factor of all distances from the median: halfway to what the folds ask for, and more for a short history.
 
-    Of series with many zeros no range need hold exactly its share: there it is the factor of least pinball.
+    The folds of a short history lie in one era, and what comes lies in another: where series had less than 70
+    observations, 80 % ranges held 0.72 without that.
+    """
+    name, share = engine
+    asked = _asked(held, mixed(ours, held.trees[name], share) if name else ours, group)
+    return float(asked**FOLLOWED * (1 + SHORT * min(1.0, held.ahead)))
+
+
+def _asked(held: HeldOut, quantiles: Floats, group: str) -> float:
+    """The factor nearest to 1 with which the 50 % and 80 % ranges hold what they should.
+
+    Of series with many zeros it is the factor of least pinball.
     """
     seen = np.isfinite(held.actual) & np.isfinite(quantiles).all(axis=-1)
     if seen.sum() < blend.FEWEST_ERRORS:
         return 1.0
     if group == SPARSE:
         return float(min(WIDTHS, key=lambda factor: held.loss(widened(quantiles, factor, 0.0))))
-    return float(min(WIDTHS, key=lambda factor: _off(held.actual[seen], widened(quantiles[seen], factor, -np.inf))))
+    actual, known = held.actual[seen], quantiles[seen]
+    return float(min(WIDTHS, key=lambda factor: _off(actual, _told(widened(known, factor, -np.inf), held.whole))))
 
 
 def _off(actual: Floats, quantiles: Floats) -> float:
-    """How far two ranges are from holding what they should."""
-    shares = {0.8: (0.1, 0.9), 0.5: (0.25, 0.75)}
-    ends = {share: [quantiles[:, QUANTILE_LEVELS.index(level)] for level in of] for share, of in shares.items()}
-    return sum(abs(float(((actual >= low) & (actual <= high)).mean()) - share) for share, (low, high) in ends.items())
+    """How far two ranges are from holding what they should; nothing where they do, some of their ends counted.
+
+    Of pieces many lie on an end, and no range need hold exactly its share.
+    """
+    off = 0.0
+    for share, ends in ((0.8, (0.1, 0.9)), (0.5, (0.25, 0.75))):
+        low, high = (quantiles[:, QUANTILE_LEVELS.index(level)] for level in ends)
+        inside, held = ((actual > low) & (actual < high)).mean(), ((actual >= low) & (actual <= high)).mean()
+        off += max(0.0, float(inside) - share, share - float(held))
+    return off
+
+
+def _told(quantiles: Floats, whole: bool) -> Floats:
+    """As they are given: of whole pieces, where demand comes in these."""
+    return np.rint(quantiles) if whole else quantiles
 
 
 def widened(quantiles: Floats, factor: float, lowest: "Floats | float") -> Floats:
@@ -277,8 +307,7 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
     if share:
         found = mixed(found, said.of(back, group, name), share)
     lowest = np.where(fold.panel.base < 0, -np.inf, 0.0)[:, None, None]
-    found = widened(found, chosen.wider, lowest)
-    found = np.rint(found) if fold.panel.whole else found
+    found = _told(widened(found, chosen.wider, lowest), fold.panel.whole)
     return np.where(said.groups[group][:, None, None], found, np.nan)
 
 

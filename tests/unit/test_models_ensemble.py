@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from models_kit import long_frame
+from scipy import stats
 
 from c2m.errors import InputError
 from c2m.settings import settings
+from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.forecast import QUANTILES
 from models.ensemble import auto
 from models.ensemble.answer import MODELS, ahead, answer, at_level
@@ -164,13 +166,23 @@ def test_quantiles_are_those_of_held_out_errors() -> None:
     assert np.allclose(found[[1, 3, 5]], [-2.563, 0, 2.563], atol=0.15)
 
 
+@pytest.mark.parametrize(("whole", "asked"), [(False, 2.0), (True, 1.0)])
+def test_ranges_are_as_wide_as_held_out_origins_and_a_short_history_ask(whole: bool, asked: float) -> None:
+    """A normal with twice the deviation asks for twice the width; pieces whose quantiles are exact ask for nothing."""
+    random, levels = np.random.default_rng(5), np.array(QUANTILE_LEVELS)
+    shape = (4, 100, 6)
+    actual = random.poisson(2, shape) if whole else random.normal(0, 2, shape)
+    told = np.broadcast_to(stats.poisson.ppf(levels, 2) if whole else stats.norm.ppf(levels), (*shape, len(levels)))
+    middle = told[..., 3]
+    held = auto.HeldOut(actual.astype(float), np.ones((4, 100, 1)), {"a": middle}, {}, middle, whole, 0.2)
+    assert auto._wider(held, told, ("", 0.0), auto.SMOOTH) == pytest.approx(asked**0.5 * 1.15, rel=0.03)
+
+
 def test_without_errors_there_are_no_quantiles() -> None:
     assert np.isnan(Spread.of(np.full((2, 3, 4), np.nan)).quantiles(np.zeros((3, 4)), np.ones(3))).all()
 
 
 def test_levels_beyond_the_quantiles_are_a_normals() -> None:
-    from scipy import stats
-
     levels = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
     normal = stats.norm.ppf(levels, 100, 10)[None]
     assert at_level(normal, 0.975)[0] == pytest.approx(stats.norm.ppf(0.975, 100, 10))
