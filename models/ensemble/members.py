@@ -5,6 +5,7 @@ Where one has no answer for a series, its points are nan.
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LONGEST_PERIODS = 120  # the same where there is no season
 LONGEST_SEASON = 24  # periods of the season up to which exponential smoothing has one
 SEASONS_FOR_STEPS = 3  # from which the form of exponential smoothing is looked for step by step
 FORM_HOLDS = 1.25  # a form is looked for again once history is so many times what it was found on
+USUAL_FORMS = 3  # that are looked at for series beyond the sample
 BY_SERIES_AT_ONCE = 150  # fits beyond which a second process pays
 
 Fit = tuple[Floats, str | None]
@@ -34,13 +36,14 @@ SPARSE = ("SES", "CrostonSBA", "TSB", "IMAPA")
 class Series:
     """What a statistical member sees: observations without gaps, the season (1: none), how far to look ahead.
 
-    form: of exponential smoothing, as an older origin found it best; None: to be found.
+    forms: of exponential smoothing, of which the best is taken: that of an older origin, or those that other series
+    mostly have; none: to be found.
     """
 
     y: Floats
     season: int
     horizon: int
-    form: str | None = None
+    forms: tuple[str, ...] = ()
 
 
 def seasonal_naive(fold: Fold) -> Floats:
@@ -81,15 +84,20 @@ class Form:
         return self.periods <= periods <= FORM_HOLDS * self.periods
 
 
-def statistical(fold: Fold, name: str, rows: Ints, forms: dict[int, Form], workers: int = 1) -> Floats:
-    """(N, horizon): a member of statsforecast, of the series `rows`; `forms` by series are used, and added to."""
+def statistical(
+    fold: Fold, name: str, rows: Ints, forms: dict[int, Form], workers: int = 1, usual: tuple[str, ...] = ()
+) -> Floats:
+    """(N, horizon): a member of statsforecast, of the series `rows`; `forms` by series are used, and added to.
+
+    `usual` are the forms that are looked at for a series that has none yet; all, where these are none.
+    """
     y, season = filled(fold.panel), max(1, fold.panel.season)
     longest = LONGEST * season if season > 1 else LONGEST_PERIODS
     known = rows[fold.origin[rows] > fold.panel.first[rows]]
     starts = np.maximum(fold.panel.first, fold.origin + 1 - longest)
     pasts = {i: y[i, starts[i] : fold.origin[i] + 1] for i in known}
-    held = {i: forms[i].components for i in known if i in forms and forms[i].holds(len(pasts[i]))}
-    series = [Series(past, season, fold.horizon, held.get(i)) for i, past in pasts.items()]
+    held = {i: (forms[i].components,) for i in known if i in forms and forms[i].holds(len(pasts[i]))}
+    series = [Series(past, season, fold.horizon, held.get(i, usual)) for i, past in pasts.items()]
     points = np.full((len(y), fold.horizon), np.nan)
     for i, (found, components) in zip(known, _mapped(partial(fitted, name), series, workers), strict=True):
         points[i] = found
@@ -132,9 +140,9 @@ def fitted(name: str, of: Series) -> Fit:
 
 
 def _smoothed(of: Series, season: int) -> Fit:
-    """Exponential smoothing of the form that is held, or of the one found."""
-    form = of.form if of.form and (season > 1 or of.form[2] == "N") else None
-    model = _of_form(of.y, season, form) if form else _searched(of.y, season)
+    """Exponential smoothing of the best of the forms given, or of the one found."""
+    able = _able([form for form in of.forms if season > 1 or form[2] == "N"], of.y)
+    model = _least(of.y, season, able) if able else _searched(of.y, season)
     return np.asarray(model.predict(of.horizon)["mean"], dtype=np.float64), model.model_["components"]
 
 
@@ -155,8 +163,18 @@ def _searched(past: Floats, season: int) -> Any:
 
 def _least(past: Floats, season: int, forms: Iterable[str], *fits: Any) -> Any:
     """The fit of least criterion among some forms, and those that were fitted before."""
-    able = [form for form in forms if "M" not in form or (past > 0).all()]
-    return min([*fits, *(_of_form(past, season, form) for form in able)], key=lambda fit: fit.model_["aicc"])
+    found = [_of_form(past, season, form) for form in _able(forms, past)]
+    return min([*fits, *found], key=lambda fit: fit.model_["aicc"])
+
+
+def _able(forms: Iterable[str], past: Floats) -> list[str]:
+    """The forms that a past can have: nothing is multiplied with zero or less."""
+    return [form for form in forms if "M" not in form or (past > 0).all()]
+
+
+def usual(forms: Iterable[Form]) -> tuple[str, ...]:
+    """What most series have, the most frequent first."""
+    return tuple(name for name, _ in Counter(form.components for form in forms).most_common(USUAL_FORMS))
 
 
 def _of_form(past: Floats, season: int, form: str) -> Any:

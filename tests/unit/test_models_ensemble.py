@@ -16,7 +16,7 @@ from models.demand.forecast import QUANTILES
 from models.ensemble import auto
 from models.ensemble.answer import MODELS, ahead, answer, at_level
 from models.ensemble.blend import Spread, blended, weights
-from models.ensemble.contest import contest
+from models.ensemble.contest import Contest, contest
 from models.ensemble.differences import differences
 from models.ensemble.folds import Fold, backs
 from models.ensemble.forecaster import Forecaster
@@ -231,6 +231,15 @@ def test_the_backtest_names_the_method_that_is_best_on_every_figure() -> None:
     assert found.best in found.words
     with pytest.raises(InputError, match="needs more than 140"):
         contest(monthly(2, 72)[0], 70)
+
+
+@pytest.mark.parametrize(("loss", "origins", "best"), [(0.92, 1, "auto"), (0.92, 4, "ETS"), (0.85, 1, "ETS")])
+def test_another_method_is_named_where_it_is_ahead_by_more_than_chance(loss: float, origins: int, best: str) -> None:
+    rows = [("auto", 1.0), ("ETS", loss), ("SeasonalNaive", 2.0)]
+    cells = pd.DataFrame([(method, back, of, 1.0) for method, of in rows for back in range(origins)])
+    found = Contest(cells.set_axis(["method", "back", "pinball", "scale"], axis=1))
+    assert found.best == best
+    assert ("may be chance" in found.words) == (best == "auto")
 
 
 def test_the_obvious_forecasts_are_judged_as_they_are() -> None:
