@@ -260,6 +260,11 @@ def table(panel: Panel, horizon: int, origins: int) -> pd.DataFrame:
     return sums.assign(WAPE=wape).drop(columns="error").rename_axis(None)
 
 
+def file_of(name: str) -> Path:
+    """Where the table of a set lies."""
+    return FOUND / f"{name.replace(', ', '-')}.csv"
+
+
 def judged(y: Floats, quantiles: Floats, scale: Floats) -> pd.DataFrame:
     """A row per cell."""
     error, loss = np.abs(y - quantiles[:, 3]), pinball(y, quantiles).mean(axis=1)
@@ -290,7 +295,7 @@ def main() -> None:
         took = time.perf_counter() - started
         FOUND.mkdir(parents=True, exist_ok=True)
         facts = {"set": name, "series": len(panel.ids), "ahead": horizon, "origins": asked.origins}
-        found.rename_axis("method").reset_index().assign(**facts).to_csv(FOUND / f"{name}.csv", index=False)
+        found.rename_axis("method").reset_index().assign(**facts).to_csv(file_of(name), index=False)
         print(f"\n{name}: {len(panel.ids)} series, {horizon} ahead, {asked.origins} origins, {took:.0f} s")
         print(found.round(4).to_string(), flush=True)
 
