@@ -8,6 +8,7 @@ the cells that can be read as the column's type; half of it where the cells can 
 # ruff: noqa: S608  identifiers are quoted or the contract's, texts are literals
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -29,29 +30,39 @@ from c2m.feeds.rules import Column, Feed, literal, quoted
 from c2m.feeds.split import split
 
 _LEAST = 0.35  # a guess that is less sure is none
-# Words of common exports for contract columns, letters and digits alone, the surest first.
+# Words of common exports for contract columns, letters and digits alone and without accents, the surest first: English,
+# German, French, Spanish, Italian, Chinese.
 _WORDS: dict[str, tuple[str, ...]] = {
     "merchant_id": ("merchantid", "sellerid", "shopid", "vendorid", "merchant", "seller", "vendor"),
     "sale_line_id": ("salelineid", "lineid", "lineitemid", "orderitemid", "itemid", "transactionid"),
-    "sale_code": ("ordernumber", "orderno", "orderid", "invoiceno", "invoice", "order", "bestellnummer", "name"),
+    "sale_code": ("ordernumber", "orderno", "orderid", "invoiceno", "invoice", "order", "bestellnummer", "name",
+                  "bestellnr", "auftragsnummer", "numerodecommande", "numero", "commande", "pedido",
+                  "numeroordine", "ordine", "订单编号", "订单号"),
     "order_id": ("orderid", "pono", "ponumber", "purchaseorder", "orderno", "ordernumber", "order"),
     "order_code": ("pono", "ponumber", "purchaseorder", "orderno", "ordernumber"),
     "channel": ("channel", "saleschannel", "source", "marketplace", "storename"),
     "sku_id": ("sku", "skuid", "lineitemsku", "itemsku", "variantsku", "stockcode", "ean", "barcode", "articleno",
-               "artikel", "articlenumber", "itemcode", "productid"),
-    "style_id": ("style", "styleid", "styleno", "model", "productid", "parentsku", "product", "stockcode"),
-    "sold_on": ("soldon", "orderdate", "createdat", "invoicedate", "purchasedate", "date", "datum", "day", "saledate"),
-    "quantity": ("quantity", "qty", "lineitemquantity", "qtyordered", "pieces", "units", "pcs", "menge", "count"),
+               "artikel", "articlenumber", "itemcode", "productid", "artikelnummer", "artikelnr", "reference", "ref",
+               "referencia", "codicearticolo", "商品编码", "商家编码", "货号"),
+    "style_id": ("style", "styleid", "styleno", "model", "productid", "parentsku", "product", "stockcode", "modell",
+                 "modele", "modelo", "modello", "款号", "款式"),
+    "sold_on": ("soldon", "orderdate", "createdat", "invoicedate", "purchasedate", "date", "datum", "day", "saledate",
+                "bestelldatum", "datedecommande", "fecha", "data", "下单时间", "订单日期", "日期"),
+    "quantity": ("quantity", "qty", "lineitemquantity", "qtyordered", "pieces", "units", "pcs", "menge", "count",
+                 "anzahl", "quantite", "qte", "cantidad", "quantita", "购买数量", "数量", "件数"),
     "on_hand": ("onhand", "available", "stock", "quantity", "qty", "inventory", "bestand"),
-    "status": ("status", "orderstatus", "financialstatus", "fulfillmentstatus", "state"),
-    "amount": ("amount", "lineamount", "linetotal", "rowtotal", "totalprice", "revenue", "subtotal", "total", "betrag"),
-    "currency": ("currency", "currencycode", "ordercurrency", "waehrung"),
+    "status": ("status", "orderstatus", "financialstatus", "fulfillmentstatus", "state", "statut", "estado", "stato",
+               "订单状态", "状态"),
+    "amount": ("amount", "lineamount", "linetotal", "rowtotal", "totalprice", "revenue", "subtotal", "total", "betrag",
+               "montant", "importe", "importo", "实付金额", "金额"),
+    "currency": ("currency", "currencycode", "ordercurrency", "waehrung", "wahrung", "devise", "moneda",
+                 "valuta", "币种"),
     "promotion": ("promotion", "discountcode", "couponcode", "coupon", "promotionids", "voucher"),
     "region": ("region", "shipstate", "billingprovince", "shippingprovince", "state", "province", "country"),
-    "colour": ("colour", "color", "farbe"),
-    "size": ("size", "groesse", "taille"),
+    "colour": ("colour", "color", "farbe", "couleur", "colore", "颜色"),
+    "size": ("size", "groesse", "große", "grosse", "taille", "talla", "taglia", "尺码"),
     "category": ("category", "producttype", "type", "department"),
-    "price": ("price", "listprice", "rrp", "unitprice", "preis"),
+    "price": ("price", "listprice", "rrp", "unitprice", "preis", "prix", "precio", "prezzo", "单价", "价格"),
     "cost": ("cost", "unitcost", "costprice", "purchaseprice"),
     "placed_on": ("placedon", "orderdate", "podate", "createdat", "date"),
     "due_on": ("dueon", "duedate", "exfty", "exfactory", "deliverydate", "shipdate"),
@@ -59,7 +70,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "known_at": ("knownat", "updatedat", "lastmodified", "modifiedat", "changedat"),
 }  # fmt: skip
 _DATES = ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%m-%d-%y", "%d-%m-%y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d",
-          "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")  # fmt: skip
+          "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y.%m.%d",
+          "%Y年%m月%d日")  # fmt: skip
 _PARTS = re.compile("%[dm][/-]%[dm][/-]")  # which of the two is the month depends on the country
 _ROUNDED = r"[0-9](\.[0-9]+)?E\+[0-9]+"  # a long code as a spreadsheet shows it
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -115,8 +127,20 @@ def propose(file: Path, feed: str) -> Proposal:
         if found.problems or not found.columns:
             raise InputError("file-unreadable", [f"{file}: {'; '.join(found.problems) or 'no columns'}"])
         guesses, steps = _guessed(connection, FEEDS[feed], found.columns)
-    text = _written(FEEDS[feed], file, options, guesses, steps)
+        notes = _notes(connection, feed, found.columns, guesses)
+    text = notes + _written(FEEDS[feed], file, options, guesses, steps)
     return _tried(file, text, guesses)
+
+
+def _notes(connection: duckdb.DuckDBPyConnection, feed: str, columns: Sequence[str], guesses: list[Guess]) -> str:
+    """What a person has to do by hand, as comments above the mapping."""
+    found = any(guess.sure for guess in guesses)
+    notes = [] if found else [f"nothing in this file looks like {feed}: is it the right one?"]
+    for name in columns:
+        if _count(connection, f"{quoted(name)} SIMILAR TO '\\[\\s*\\{{.*'"):
+            listed = re.sub(r"\W", " ", name)
+            notes.append(f"{listed} holds lists: `explode` makes a row of each item, docs/data-engineer.md")
+    return "".join(f"# {note}\n" for note in notes)
 
 
 def _sniffed(file: Path) -> dict[str, Any]:
@@ -202,11 +226,12 @@ def _guess(connection: duckdb.DuckDBPyConnection, feed: Feed, column: Column, co
 
 def _named(column: str, name: str) -> float:
     """How sure a name means this column: an exact word, the later in the list the less; or a part of it."""
-    letters = re.sub("[^a-z0-9]", "", name.casefold().removeprefix("node."))
+    plain = unicodedata.normalize("NFKD", name.casefold().removeprefix("node."))
+    letters = "".join(letter for letter in plain if letter.isalnum())
     words = (column.replace("_", ""), *_WORDS.get(column, ()))
     if letters in words:
-        return 1.0 - 0.03 * words.index(letters)
-    held = [word for word in words if len(word) > 3 and word in letters]
+        return max(1.0 - 0.03 * words.index(letters), 0.75)
+    held = [word for word in words if len(word) > 3 - 2 * (not word.isascii()) and word in letters]
     return 0.6 * max((len(word) / len(letters) for word in held), default=0.0)
 
 
@@ -218,7 +243,7 @@ def _judged(connection: duckdb.DuckDBPyConnection, feed: Feed, column: Column, n
         if share == 1:
             break
     if column.type in ("DATE", "TIMESTAMP") and share < 1:
-        share, best = max((share, best), *_together(connection, feed, column, name, best))
+        share, best = max([(share, best), *_together(connection, feed, column, name, best)])
     unique = _is_unique(connection, name) if column.name == "sale_line_id" else True
     doubt = _doubt(connection, column, name, best)
     sure = by_name * share * (0.5 if doubt else 1.0) * unique

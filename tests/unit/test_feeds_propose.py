@@ -171,3 +171,36 @@ def test_a_workbook_that_is_none(home: Path, tmp_path: Path) -> None:
     path.write_text("<html><table><tr><td>sku</td></tr></table></html>\n")
     with pytest.raises(InputError, match="a page under the name of a workbook"):
         propose(path, "sales_lines")
+
+
+def test_columns_of_one_name_and_titles_as_wide_as_the_table(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("Bericht;;;;\n\nBestellnr.;Artikelnr.;Artikelnr.;Datum;Menge\n1;007-M;x;13.04.2026;2\n")
+    assert sniff(path, "csv")["names"] == ["Bestellnr.", "Artikelnr.", "Artikelnr. 2", "Datum", "Menge"]
+    found = propose(path, "sales_lines").rows.iloc[0]
+    assert (found["sku_id"], found["quantity"], str(found["sold_on"])[:10]) == ("007-M", 2, "2026-04-13")
+
+
+@pytest.mark.parametrize(
+    "header, line",
+    [
+        ("订单号,商品编码,日期,数量,币种", "7,A-1,2026年4月13日,2,CNY"),
+        ("Numéro,Réf,Date,Quantité,Devise", "7,A-1,13/04/2026,2,EUR"),
+        ("Pedido,Referencia,Fecha,Cantidad,Moneda", "7,A-1,13/04/2026,2,EUR"),
+    ],
+)
+def test_headers_in_other_languages_are_known(home: Path, tmp_path: Path, header: str, line: str) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(f"{header}\n{line}\n")
+    found = propose(path, "sales_lines").rows.iloc[0]
+    assert (found["sale_code"], found["sku_id"], found["quantity"]) == ("7", "A-1", 2)
+    assert str(found["sold_on"])[:10] == "2026-04-13"
+
+
+def test_a_header_alone_and_a_list_in_a_cell_are_said(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("order_id,sku,date,quantity\n")
+    assert "nothing in this file looks like sales_lines" in propose(path, "sales_lines").text
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps({"orders": [{"id": n, "currency": "EUR", "items": [{"sku": "a"}]} for n in (1, 2)]}))
+    assert "items holds lists: `explode`" in propose(path, "sales_lines").text

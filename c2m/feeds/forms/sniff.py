@@ -64,8 +64,9 @@ def _table(text: str) -> dict[str, Any]:
     found = {delimiter: _rows(lines, delimiter) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda one: _agreement([row for _, row in found[one]]))
     width = _width([row for _, row in found[delimiter]])
-    header = next((line for line, row in found[delimiter] if len(row) == width and _names(row)), 1)
-    return ({} if delimiter == "," else {"delimiter": delimiter}) | ({} if header == 1 else {"header": header})
+    header, row = next((one for one in found[delimiter] if len(one[1]) == width and _names(one[1])), (1, []))
+    told = ({} if delimiter == "," else {"delimiter": delimiter}) | ({} if header == 1 else {"header": header})
+    return told | _numbered(row)
 
 
 def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
@@ -89,10 +90,21 @@ def _agreement(rows: Sequence[Sequence[str]]) -> float:
 
 
 def _names(row: Sequence[str]) -> bool:
-    """Whether these cells may name columns: filled, unlike each other, no numbers."""
+    """Whether these cells may name columns: filled, most unlike each other, no numbers."""
     filled = [cell.strip() for cell in row if cell.strip()]
     numbers = sum(cell.replace(".", "").replace("-", "").isdigit() for cell in filled)
-    return len(filled) == len(set(filled)) and len(filled) > len(row) / 2 and numbers == 0
+    return len(set(filled)) > len(row) / 2 and numbers == 0
+
+
+def _numbered(row: Sequence[str]) -> dict[str, list[str]]:
+    """`names` where two columns have the same one: from the second on it gets a number."""
+    names: list[str] = []
+    taken: Counter[str] = Counter()
+    for cell in row:
+        name = cell.strip()
+        taken[name.casefold()] += 1
+        names.append(f"{name} {taken[name.casefold()]}" if name and taken[name.casefold()] > 1 else name)
+    return {"names": names} if any(name and count > 1 for name, count in taken.items()) else {}
 
 
 def _sheet(path: Path) -> dict[str, Any]:
@@ -104,8 +116,9 @@ def _sheet(path: Path) -> dict[str, Any]:
     if sheet is None:
         return {}
     names, rows = list(tops), tops[sheet][1]
-    header = next((at for at, row in enumerate(rows, 1) if _names(row)), 1)
-    return ({} if sheet == names[0] else {"sheet": sheet}) | ({} if header == 1 else {"header": header})
+    header, row = next(((at, row) for at, row in enumerate(rows, 1) if _names(row)), (1, []))
+    told = ({} if sheet == names[0] else {"sheet": sheet}) | ({} if header == 1 else {"header": header})
+    return told | _numbered(row)
 
 
 def _path(text: str) -> dict[str, Any]:
