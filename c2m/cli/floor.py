@@ -116,11 +116,11 @@ def simulate(days: Annotated[int, typer.Option(min=1, max=400)] = 1) -> None:
 
 @command("set-aside", scans)
 def set_aside(
-    actor: Actor,
     reason: Annotated[str, typer.Option(help="Why they are wrong.")],
     file: Annotated[str | None, typer.Option(help="Name of a file in landing/scans: all of it.")] = None,
     factory: Annotated[str | None, typer.Option(help="Factory that sent the scans.")] = None,
     scan: Annotated[list[str] | None, typer.Option(help="Scan by its scan_id; may be given several times.")] = None,
+    actor: Actor = "operator",
 ) -> None:
     """Takes wrong scans out of the count, with a record of who and why; nothing is deleted. The next build follows."""
     from c2m import clock

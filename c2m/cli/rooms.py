@@ -36,11 +36,11 @@ def serve(context: typer.Context) -> None:
 
 @command("link", rooms)
 def link(
-    actor: Actor,
     role: Annotated[str, typer.Option(help="operator, planner, data, auditor, merchant or factory.")],
     tenant: Annotated[str, typer.Option(help="Whose rows it shows: merchant_id or factory_id.")] = "",
     person: Annotated[str, typer.Option(help="Whom it is for; stands beside what they decide.")] = "",
     days: Annotated[float, typer.Option(min=0.01, max=366, help="Until it expires.")] = 7,
+    actor: Actor = "operator",
 ) -> None:
     """Make a link that signs a person in; it is shown this once. Who has it sees what the role sees."""
     from c2m.rooms import links
@@ -55,12 +55,17 @@ def link(
 @command("links", rooms)
 def links(as_json: Json = False) -> None:
     """The links that were made, the newest first."""
+    import pandas as pd
+
     from c2m.ledger.rooms import links
     from c2m.ledger.store import session
 
     with session() as s:
-        found = links.all_of(s).astype(str).replace({"None": "", "NaT": ""})
-    show.rows("Links to the order room", found, as_json)
+        found = links.all_of(s)
+    if not as_json:
+        for name in ("made_at", "expires_at", "used_at", "revoked_at"):
+            found[name] = pd.to_datetime(found[name], utc=True).dt.strftime("%Y-%m-%d %H:%M UTC")
+    show.rows("Links to the order room", found.astype(str).replace({"None": "", "NaT": "", "nan": ""}), as_json)
 
 
 @command("revoke", rooms)

@@ -15,8 +15,9 @@ from queue import Empty, Queue
 from urllib.parse import urlsplit
 
 from c2m import clock
+from c2m.errors import InputError
 from c2m.floor import http
-from c2m.floor.delivery import Letter
+from c2m.floor.delivery import Letter, NotDeliveredError
 from c2m.floor.mqtt import Connection, Message
 from c2m.ids import derive_id
 from c2m.ledger.states import RANK
@@ -344,6 +345,12 @@ def judge(
     version: of the messages that it understands, where it does not say so itself.
     """
     is_mqtt = urlsplit(url).scheme == "mqtt"
+    if not is_mqtt and urlsplit(url).scheme not in ("http", "https"):
+        raise InputError("gateway-address", [f"{url!r} begins with neither mqtt://, http:// nor https://"])
     over = over_mqtt(factory_id) if is_mqtt else over_http(factory_id, url, port)
-    with over as (send, heard):
-        return Judge(factory_id, send, heard, category, patience_s, is_mqtt, version).findings()
+    try:
+        with over as (send, heard):
+            return Judge(factory_id, send, heard, category, patience_s, is_mqtt, version).findings()
+    except (ConnectionError, NotDeliveredError) as error:
+        seen = f"{url} cannot be reached ({error}): expected the gateway, or the broker where it listens, to run there"
+        raise InputError("gateway-unreachable", [seen]) from error

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from c2m import clock
 from c2m.cli import app
+from c2m.errors import InputError
 from c2m.floor import broker, conformance
 from c2m.floor.child import free_port
 from c2m.floor.conformance import Finding
@@ -161,3 +162,9 @@ def test_a_gateway_that_is_not_there_is_said_so(port: int) -> None:
     told = CliRunner().invoke(app, ["conformance", f"mqtt://127.0.0.1:{port}", "--factory", "F9", "--patience", "0.5"])
     assert told.exit_code == 2
     assert re.search(r"answers an offer .*no answer", told.output)
+
+
+@pytest.mark.parametrize("url", ["factory.example", "http://127.0.0.1:9/"])
+def test_a_gateway_that_is_not_there_is_told_in_words(home: Path, url: str) -> None:
+    with pytest.raises(InputError, match=r"cannot be reached|begins with neither"):
+        conformance.judge(url, "F1", "shirt", 1, free_port())
