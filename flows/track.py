@@ -18,7 +18,7 @@ from c2m.warehouse.published import read
 from flows import plan_page, reports, waiting, warehouse
 from flows.parameters import Track
 
-PROGRESS = "+job_order_progress +goods +promises +scan_corrections"
+PROGRESS = "+job_order_progress +goods +promises +scan_corrections +stock_position +line_daily"
 
 
 @task(retries=1, retry_delay_seconds=5)
