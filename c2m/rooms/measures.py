@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from c2m import clock
 from c2m.ledger.store import frame
-from c2m.ledger.tables import Decision, Lot, Order, Plan
+from c2m.ledger.tables import Decision, JobOrder, Lot, Order, Plan
 from c2m.rooms import plan_files
 from c2m.rooms.scoped import View
 from c2m.settings import settings
@@ -72,24 +72,33 @@ def _is_there() -> bool:
 
 
 def _orders(session: Session, view: View, since: date) -> pd.DataFrame:
-    """Orders that were not cancelled: placed_on, due_on, closed_on, pieces."""
-    columns = (Order.order_id, Order.placed_on, Order.due_on, Order.closed_at)
+    """Orders that were not cancelled: placed_on, due_on, delivered_on, pieces.
+
+    An order is closed when the platform next looks, perhaps days after its last factory had shipped and ended.
+    """
+    ended = select(JobOrder.order_id, func.max(JobOrder.ended_at).label("ended_at"))
+    shipped = ended.where(JobOrder.state == "Ended", JobOrder.is_last).group_by(JobOrder.order_id).subquery()
+    columns = (Order.order_id, Order.placed_on, Order.due_on, Order.closed_at, shipped.c.ended_at)
     chosen = select(*columns, func.sum(Lot.quantity).label("pieces")).join(Lot, Lot.order_id == Order.order_id)
+    chosen = chosen.outerjoin(shipped, shipped.c.order_id == Order.order_id)
     wanted = (Order.state != "cancelled", Order.placed_on >= since, *view.scope.conditions(Order))
-    found = frame(session, chosen.where(*wanted).group_by(Order.order_id))
-    found["closed_on"] = [None if pd.isna(at) else clock.business_date(at) for at in found["closed_at"]]
+    found = frame(session, chosen.where(*wanted).group_by(Order.order_id, shipped.c.ended_at))
+    closed, ended_at = (pd.to_datetime(found[name], utc=True) for name in ("closed_at", "ended_at"))
+    by_receipt = settings().goods.close_orders_by == "receipt"
+    delivered = closed if by_receipt else closed.where(~(ended_at < closed), ended_at)
+    found["delivered_on"] = [None if pd.isna(at) else clock.business_date(at) for at in delivered]
     return found
 
 
 def _lead_time(orders: pd.DataFrame) -> Measure:
-    closed = orders.dropna(subset="closed_on")
-    days = pd.Series([(end - begin).days for begin, end in zip(closed["placed_on"], closed["closed_on"], strict=True)])
-    return _mean("lead_time", "days", closed["closed_on"], days)
+    there = orders.dropna(subset="delivered_on")
+    days = [(end - begin).days for begin, end in zip(there["placed_on"], there["delivered_on"], strict=True)]
+    return _mean("lead_time", "days", there["delivered_on"], pd.Series(days, dtype=float))
 
 
 def _on_time_in_full(orders: pd.DataFrame, today: date) -> Measure:
     due = orders[orders["due_on"] < today]
-    kept = [end is not None and end <= due_on for end, due_on in zip(due["closed_on"], due["due_on"], strict=True)]
+    kept = [end is not None and end <= due_on for end, due_on in zip(due["delivered_on"], due["due_on"], strict=True)]
     return _mean("on_time_in_full", "share", due["due_on"], pd.Series(kept, dtype=float))
 
 

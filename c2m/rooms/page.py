@@ -124,7 +124,7 @@ def whole(value: Any) -> str:
 
 def money(value: Any, currency: str) -> str:
     """An amount with its currency, without decimals."""
-    return NONE if _is_none(value) else f"{float(value):,.0f} {currency}"
+    return NONE if _is_none(value) else f"{round(float(value)):,} {currency}"  # never -0
 
 
 def share(value: Any) -> str:

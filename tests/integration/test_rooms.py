@@ -22,7 +22,9 @@ TENANTS = {"merchant": ("M1", "M2"), "factory": ("F1", "F2")}
 def test_a_link_opens_the_room_of_its_role_alone(browser: Callable, role: str, tenant: str, home: str) -> None:
     client = browser(role, tenant)
     rooms = ("/", "/merchant", "/factory")
-    assert {room: client.get(room).status_code for room in rooms} == {r: 200 if r == home else 404 for r in rooms}
+    found = {room: client.get(room).status_code for room in rooms}
+    assert found == {room: 200 if room == home else 404 for room in rooms} | {"/": 200 if home == "/" else 303}
+    assert client.get("/", follow_redirects=True).url.path == home  # the bare address leads everybody to their own
 
 
 @pytest.mark.parametrize(("role", "own", "other"), [(role, *names) for role, names in TENANTS.items()])

@@ -5,6 +5,7 @@ import io
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,12 +14,16 @@ from fastapi.routing import APIRoute
 from ledger_kit import job_orders_of
 from python_calamine import CalamineWorkbook
 from rooms_kit import MARKS, UNKIND, WAITING
+from sqlalchemy import update
 
 from c2m import clock
 from c2m.floor.collect import Arrival, commit
 from c2m.ledger import plans
-from c2m.ledger.store import reading
+from c2m.ledger.store import EVERYONE, reading, session
+from c2m.ledger.tables import JobOrder, Order
+from c2m.rooms import measures
 from c2m.rooms.app import ROOMS
+from c2m.rooms.scoped import View
 from c2m.wire.messages import Scan, compose, factory_source, topic
 
 PERSONS = (
@@ -137,3 +142,16 @@ def test_operations_speak_in_the_room_of_an_order_and_an_auditor_only_reads(brow
         assert page.text.count("&lt;b&gt;Cloth&lt;/b&gt; comes on Monday") == 1
     assert 'name="said"' not in auditor.get("/orders/O1").text
     assert planner.post("/orders/no-such/posts", data=told).status_code == 404
+
+
+def test_an_order_is_delivered_when_its_factories_have_shipped_not_when_that_is_noticed(site: str) -> None:
+    now = clock.now()
+    today = clock.business_date(now)
+    dates = {"placed_on": today - timedelta(days=20), "due_on": today - timedelta(days=10)}
+    with session() as s:
+        s.execute(update(Order).where(Order.order_id == "O1").values(state="closed", closed_at=now, **dates))
+        shipped = {"state": "Ended", "ended_at": now - timedelta(days=12)}
+        s.execute(update(JobOrder).where(JobOrder.order_id == "O1").values(**shipped))
+        found = {one.name: one.value for one in measures.all_of(s, View(EVERYONE))}
+        s.rollback()
+    assert (found["lead_time"], found["on_time_in_full"]) == (8.0, 1.0)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from c2m import clock
@@ -35,6 +35,7 @@ from c2m.wire.messages import STORE
 
 MOST_LETTERS = 4000  # of a post
 _EFFECTS = ("accepted", "refused", "kept")
+_ORDER = ("ordered", "signalled", "planned", "offered", "asked_anew")  # of steps of one moment; then all others
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def steps(session: Session, order_id: str, scope: Scope) -> list[Step]:
         found += [*_of_order(session, order_id), *_of_plans(session, order_id)]
     if scope == EVERYONE:  # who decides on plans, and why, is among the platform's people
         found += _of_decisions(session, order_id)
-    return sorted(found, key=lambda step: step.at)
+    return sorted(found, key=lambda step: (step.at, _ORDER.index(step.what) if step.what in _ORDER else len(_ORDER)))
 
 
 def _of_order(session: Session, order_id: str) -> Iterator[Step]:
@@ -148,18 +149,38 @@ def _of_decisions(session: Session, order_id: str) -> Iterator[Step]:
 
 def _of_factories(session: Session, order_id: str, scope: Scope) -> Iterator[Step]:
     own = (JobOrder.order_id == order_id, *scope.conditions(JobOrder))
-    asked = select(Outbox.factory_id, Outbox.at, Outbox.payload).join(
-        JobOrder, JobOrder.job_order_id == Outbox.job_order_id
-    )
-    for factory_id, at, payload in session.execute(asked.where(*own, Outbox.type == STORE, Outbox.revision == 1)):
-        yield Step(at, "offered", {"pieces": payload["data"]["quantity"]}, factory_id)
-    heard = select(Inbox.at, Inbox.effect, JobOrder.factory_id, JobOrder.quantity, JobOrder.reason)
+    asked = _asked(session, *own)
+    for questions in asked.values():
+        before = None
+        for factory_id, at, pieces, _ in questions:
+            if pieces != before:
+                yield Step(at, "offered" if before is None else "asked_anew", {"pieces": pieces}, factory_id)
+            before = pieces
+    heard = select(Inbox.at, Inbox.effect, AuditEntry.position, JobOrder)
     heard = heard.join(AuditEntry, (AuditEntry.message_id == Inbox.message_id) & (AuditEntry.actor == Inbox.source))
     heard = heard.join(JobOrder, JobOrder.job_order_id == AuditEntry.job_order_id)
-    for at, effect, factory_id, pieces, reason in session.execute(heard.where(*own, Inbox.effect.in_(_EFFECTS))):
-        yield Step(at, effect, {"pieces": pieces, "reason": reason}, factory_id)
+    for at, effect, position, job in session.execute(heard.where(*own, Inbox.effect.in_(_EFFECTS))):
+        answered = [pieces for _, _, pieces, written in asked.get(job.job_order_id, ()) if written < position]
+        figures = {"pieces": answered[-1] if answered else job.quantity, "reason": job.reason}
+        yield Step(at, effect, figures, job.factory_id)
     for job in session.scalars(select(JobOrder).where(*own)):
         if job.begun_at:
             yield Step(job.begun_at, "begun", {"pieces": job.quantity}, job.factory_id)
         if job.ended_at and job.state != "Refused":
             yield Step(job.ended_at, f"is_{job.state}", {"reason": job.reason}, job.factory_id)
+
+
+def _asked(session: Session, *own: ColumnElement[bool]) -> dict[str, list[tuple[str, datetime, int, int]]]:
+    """By job order: factory, moment, pieces and place in the audit of every question, by revision.
+
+    The place tells which question an answer meets, also on a clock that stands still; an archived one has 0.
+    """
+    is_of = (AuditEntry.message_id == Outbox.message_id) & (AuditEntry.event == "written")
+    columns = (Outbox.job_order_id, Outbox.factory_id, Outbox.at, Outbox.payload, AuditEntry.position)
+    chosen = select(*columns).join(JobOrder, JobOrder.job_order_id == Outbox.job_order_id).outerjoin(AuditEntry, is_of)
+    found: dict[str, list[tuple[str, datetime, int, int]]] = {}
+    for job, factory_id, at, payload, place in session.execute(
+        chosen.where(*own, Outbox.type == STORE).order_by(Outbox.revision)
+    ):
+        found.setdefault(job, []).append((factory_id, at, payload["data"]["quantity"], place or 0))
+    return found

@@ -211,4 +211,4 @@ def _sent_skus(caller: Grant, order_id: str) -> list[SkuOut]:
 
 def _plain(rows: pd.DataFrame) -> list[Row]:
     """Rows for models; what is missing is None."""
-    return landed.records(rows.astype(object).where(rows.notna(), None))
+    return landed.records(rows)

@@ -1,7 +1,7 @@
 """A merchant's room: its own orders, and the page of each: how it stands, what is said, what is asked to change."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from secrets import token_urlsafe
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import changes, landed, scanned, told
+from c2m.warehouse import published
 
 routes = APIRouter(prefix="/merchant")
 
@@ -120,7 +121,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         "own_order.html",
         400 if fault or faults else 200,
         order=row,
-        stages=told.stages(row, jobs, steps, counts, pieces),
+        stages=told.stages(row, jobs, steps, counts, pieces, _arrived(person, order_id)),
         outlook=_outlook(scope, order_id),
         jobs=landed.records(jobs),
         counts=counts,
@@ -135,6 +136,15 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         fault=fault,
         faults=faults,
     )
+
+
+def _arrived(person: Merchant, order_id: str) -> datetime | None:
+    """The day on which the last of its goods arrived, of those that have."""
+    if not published.is_published() or "goods" not in published.manifest()["marts"]:
+        return None
+    goods = view(person.grant).mart("goods")
+    days = goods.loc[(goods["order_id"] == order_id) & (goods["received"] > 0), "changed_on"]
+    return None if days.empty else clock.cut_off(pd.Timestamp(days.max()).date())
 
 
 def _names(pieces: pd.DataFrame) -> dict[str, str]:

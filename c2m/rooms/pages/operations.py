@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from c2m import clock
@@ -12,7 +12,7 @@ from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.rooms.sights import Wanted
 from c2m.ledger.store import Scope, reading
 from c2m.rooms import page, plan_files
-from c2m.rooms.entry import Operations
+from c2m.rooms.entry import Anyone, Operations
 from c2m.rooms.pages.plans import figures, why_it_waits
 from c2m.rooms.scoped import view
 
@@ -22,8 +22,13 @@ FIRST = 8  # rows of each list on the page of the day
 
 
 @routes.get("/")
-def today(request: Request, person: Operations) -> Response:
-    """Exceptions first, then the plan, then what is late and what waits."""
+def today(request: Request, person: Anyone) -> Response:
+    """Exceptions first, then the plan, then what is late and what waits; a merchant or factory comes to its own room.
+
+    So the site's bare address, which people type or keep, leads everybody to their first page.
+    """
+    if person.home != "/":
+        return RedirectResponse(person.home, 303)
     scope, date = view(person.grant).scope, clock.business_date(clock.now())
     late, waiting = Wanted(late_on=date), Wanted(state="open")
     with reading() as s:

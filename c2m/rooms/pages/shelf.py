@@ -24,15 +24,27 @@ LACKS = ("crafts", "style_name", "specification_url")  # what a row may leave ou
 def shelf(request: Request, person: Merchant, text: Annotated[str, Query(max_length=100)] = "") -> Response:
     """The next days' demand of each style beside its stock."""
     rows: list[dict[str, Any]] = []
-    made_on = None
+    made_on, names = None, {}
     if published.is_published():
         mine = view(person.grant)
         ahead, made_on = _ahead(mine.scope)
         skus, stock = mine.mart("skus"), mine.mart("stock_position")
-        rows = _styles(skus, stock, ahead, text)
+        rows, names = _styles(skus, stock, ahead, text), names_of(skus)
     with reading() as s:
-        proposed = page.records(prices.listed(s, view(person.grant).scope))
+        proposed = page.records(_by_style(prices.listed(s, view(person.grant).scope), names))
     return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text, prices=proposed)
+
+
+def names_of(skus: pd.DataFrame) -> dict[str, str]:
+    """What people call each style; its id where it has no name."""
+    return dict(zip(skus["style_id"], skus["style_name"].fillna(skus["style_id"]), strict=True))
+
+
+def _by_style(proposals: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """A row per style and price, with its name and number of SKUs: the gain is the style's, not each SKU's."""
+    key = ["style_id", "price_now", "price", "state"]
+    counted = proposals.assign(skus=proposals.groupby(key)["sku_id"].transform("size"))
+    return counted.assign(name=counted["style_id"].map(names).fillna(counted["style_id"])).drop_duplicates(key)
 
 
 def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:
@@ -52,7 +64,7 @@ def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:
 def _styles(skus: pd.DataFrame, stock: pd.DataFrame, ahead: pd.DataFrame, text: str) -> list[dict[str, Any]]:
     """A row per style, the one with least stock for its demand first."""
     there = skus.merge(stock.drop(columns="merchant_id"), on="sku_id", how="left")
-    there["name"] = there["style_name"].fillna(there["style_id"])
+    there["name"] = there["style_id"].map(names_of(skus))
     pieces = {name: (name, "sum") for name in ("on_hand", "in_transit", "on_order")}
     rows = there.groupby("style_id", as_index=False).agg(
         name=("name", "first"), category=("category", "first"), **pieces

@@ -5,6 +5,7 @@ from fastapi.responses import Response
 
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant
+from c2m.rooms.pages import shelf
 from c2m.rooms.scoped import view
 from c2m.warehouse import published
 
@@ -18,7 +19,11 @@ def voices(request: Request, person: Merchant) -> Response:
     if not published.is_published():
         return page.shown(request, "voices.html", rows=[], batches=[])
     mine = view(person.grant)
-    said, batches = mine.mart("voices"), mine.mart("batches")
+    names = shelf.names_of(mine.mart("skus"))
+    said, batches = (
+        rows.assign(name=rows["style_id"].map(names).fillna(rows["style_id"]))
+        for rows in (mine.mart("voices"), mine.mart("batches"))
+    )
     told = said[said["said"] >= _LEAST_SAID]
     ranked = told.assign(is_praise=told["polarity"].isin(["good", "true"])).sort_values(
         ["is_praise", "share_low"], ascending=[True, False]

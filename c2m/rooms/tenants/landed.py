@@ -127,8 +127,9 @@ def _bring_in(source: Source) -> Arrived:
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows by the names of their columns."""
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    """Rows by the names of their columns; what is missing is None."""
+    filled = rows.astype(object).where(rows.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
 
 
 def _folder(tenant_id: str) -> Path:

@@ -55,9 +55,17 @@ def operations(jobs: pd.DataFrame) -> list[str]:
 
 
 def stages(
-    order: dict[str, Any], jobs: pd.DataFrame, steps: Iterable[Step], counts: Counts, pieces: pd.DataFrame
+    order: dict[str, Any],
+    jobs: pd.DataFrame,
+    steps: Iterable[Step],
+    counts: Counts,
+    pieces: pd.DataFrame,
+    arrived: datetime | None = None,
 ) -> list[Stage]:
-    """The stages of an order from signal to receipt; a signal is shown where the platform ordered by its forecast."""
+    """The stages of an order from signal to receipt; a signal is shown where the platform ordered by its forecast.
+
+    arrived: when the last of the goods arrived, where a build of the marts knows it; else receipt has no later date.
+    """
     first = {step.what: step for step in reversed(list(steps)) if step.what in _MARKS}
     total, shipped, received = (int(pieces[name].sum()) for name in ("quantity", "shipped", "received"))
     last = set(jobs.loc[jobs["stage"] == jobs["stages"], "job_order_id"])
@@ -76,7 +84,7 @@ def stages(
     marks.append(("ship", sums["ship"][1] if shipped else None, {"good": shipped, "total": total}))
     left = max(0, shipped - received)
     marks.append(("in_transit", sums["ship"][1] if shipped else None, {"good": left}))
-    marks.append(("received", sums["ship"][1] if received else None, {"good": received, "total": total}))
+    marks.append(("received", (arrived or sums["ship"][1]) if received else None, {"good": received, "total": total}))
     marks.append(("closed", order.get("closed_at") or (first["closed"].at if "closed" in first else None), {}))
     reached = [number for number, (_, at, _) in enumerate(marks) if at is not None]
     furthest = max(reached, default=-1)
@@ -113,7 +121,8 @@ def conversation(
             figures = {"kind": ticket["kind"], "state": state, "person": ticket["person"]}
             found.append(Entry(datetime.fromisoformat(at), PLATFORM, "change", figures))
     of_factory = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
-    for (job, operation), made in counts.items():
+    turn = {operation: number for number, operation in enumerate(operations(jobs))}
+    for (job, operation), made in sorted(counts.items(), key=lambda one: turn.get(one[0][1], len(turn))):
         figures = {"good": made.good, "operation": operation}
         found.append(Entry(made.last.replace(tzinfo=UTC), PLATFORM, "made", figures, of_factory[job]))
     return sorted(found, key=lambda one: one.at)
