@@ -1,7 +1,8 @@
 """Quotes: how long one takes at 10,000 open orders, and whether the dates of accepted ones are kept.
 
     .venv/bin/python -m benchmarks.promises.quotes speed [--orders 10000] [--factories 1000] [--quotes 100]
-    .venv/bin/python -m benchmarks.promises.quotes kept [--worlds 20] [--seed 60000] [--asked 6] [--out FOLDER]
+    .venv/bin/python -m benchmarks.promises.quotes kept [--worlds 20] [--seed 60000] [--asked 6] [--days 4]
+        [--out FOLDER]
 
 speed: an order book over a generated network, planned by the common rule; quotes for lots like those of the book, half
 of them with a wanted date. kept: worlds of benchmarks/promises/floor_days.py; after the plan of each day but the last,
@@ -215,14 +216,14 @@ class Asking(World):
         return rows.assign(seed=self.seed)
 
 
-def kept(worlds: int, seed: int, a_day: int, out: Path) -> None:
+def kept(worlds: int, seed: int, a_day: int, days: int, out: Path) -> None:
     """Runs what is missing; prints how often quoted dates were kept."""
     Asking.quotes_a_day = a_day
     for number in range(seed, seed + worlds):
         file = out / f"{number}.csv"
         if not file.exists():
             with tempfile.TemporaryDirectory() as folder:
-                world = Asking(Path(folder) / "home", number, Pattern(days=4), POLICY)
+                world = Asking(Path(folder) / "home", number, Pattern(days=days), POLICY)
                 write_atomically(file, world.quoted_outcome(world.run()).to_csv(index=False).encode())
         print(number, len(pd.read_csv(file)), "accepted", flush=True)
     rows = pd.concat([pd.read_csv(out / f"{number}.csv") for number in range(seed, seed + worlds)])
@@ -242,12 +243,13 @@ def main() -> None:
     arguments.add_argument("--worlds", type=int, default=20)
     arguments.add_argument("--seed", type=int, default=60_000)
     arguments.add_argument("--asked", type=int, default=6, help="quotes a day")
+    arguments.add_argument("--days", type=int, default=4, help="planned days of a world")
     arguments.add_argument("--out", type=Path, default=Path("var") / "quotes_kept")
     given = arguments.parse_args()
     if given.what == "speed":
         speed(given.orders, given.factories, given.quotes)
     else:
-        kept(given.worlds, given.seed, given.asked, given.out)
+        kept(given.worlds, given.seed, given.asked, given.days, given.out)
 
 
 if __name__ == "__main__":
