@@ -19,13 +19,14 @@ from c2m.feeds.landing import folder
 from c2m.settings import settings
 
 # The steps after which the process dies: what compact calls, and which call of it.
-STEPS = [("_content", 1), ("_content", 2), ("write_with", 1), ("sync", 3), ("unlink", 3)]
+STEPS = [("_content", 1), ("_content", 2), ("write", 1), ("sync", 3), ("unlink", 3)]
 _KILLED = """
 import os, sys
 from pathlib import Path
+from c2m import objects
 from c2m.feeds import compact
 name, last = sys.argv[1], int(sys.argv[2])
-place = Path if name == "unlink" else compact
+place = {"unlink": Path, "write": objects}.get(name, compact)
 step, calls = getattr(place, name), 0
 def dying(*args, **kwargs):
     global calls
