@@ -22,6 +22,7 @@ from optimization.explanation.form import Explained, Names, table
 from optimization.explanation.frozen_work import Remedy, remedies
 from optimization.explanation.lot import lot, pair, short_or_late
 from optimization.explanation.shortage import Shortage, shortage
+from optimization.explanation.stages import why_here
 from optimization.planning.daybook import Day
 from optimization.statement.fixed import Fixed
 from optimization.statement.frozen_causes import frozen_causes
@@ -109,7 +110,8 @@ def summary(
         Splits, prices of minutes, overtime, and lots that are short or late with their cheapest cures.
     """
     if instance.joint:
-        return "Lots that are made in stages, or share a setup, are not explained yet: who makes what stands below.\n"
+        others = "Lots that share a setup, and those of one stage beside such lots, are not explained yet."
+        return "\n".join([*why_here(instance, plan, names), others, ""])
     return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 

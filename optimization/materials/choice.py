@@ -1,4 +1,4 @@
-"""The search: each material by itself, joined only where a supplier's own capacity binds.
+"""The search: each material by itself (positions.py, exactly), joined only where a supplier's own capacity binds.
 
 In: a `Case`. Out: `Choice`: orders (supplier_id, material_id, period of arrival, packs, quantity, price), objective,
 proven bound, gap. The bound is the sum of the materials' own bounds when suppliers' own capacities are left out, or
@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from optimization.materials.case import OFFER, Case, refuse_faults
+from optimization.materials.positions import Purchase, cheapest, material_of
+from optimization.materials.sharing import share
 from optimization.materials.statement import state
 from optimization.statement.highs import Limits, compile_model, complete, search
 
@@ -119,18 +121,24 @@ def _by_week(case: Case, delivered: pd.DataFrame) -> "pd.Series[float]":
 
 
 def _joined(case: Case, alone: dict[str, Found], tied: list[str], seconds: float, gap: float) -> Found:
-    """The materials that a shared capacity binds, as one program where it is small, else one after the other."""
+    """The materials that a shared capacity binds: one program where it is small, else by prices, else in turn."""
     free = _summed(one for name, one in alone.items() if name not in set(tied))
     joint = _with_taken(case.of(tied), pd.concat([case.arrivals[~case.arrivals["material_id"].isin(tied)], free[0]]))
     if len(joint.breaks) * case.horizon <= _JOINT * case.review_periods:
         return _summed([free, _solved(joint, seconds, gap)])
-    return _summed([free, *_in_turn(joint, alone, tied, seconds, gap)])
+    ranked = sorted(tied, key=lambda name: -alone[name][1])
+    parts = {part.materials["material_id"].iloc[0]: part for part in joint.by_material()}
+    materials = [material for name in ranked if (material := material_of(parts[name]))]
+    if len(materials) == len(ranked):
+        shared = share(joint, materials, sum(alone[name][2] for name in ranked), seconds, gap)
+        bought = _bought([one for purchases in shared.purchases for one in purchases])
+        return _summed([free, (bought, shared.cost, shared.bound)])
+    return _summed([free, *_in_turn(joint, alone, ranked, seconds, gap)])
 
 
-def _in_turn(case: Case, alone: dict[str, Found], tied: list[str], seconds: float, gap: float) -> Iterator[Found]:
+def _in_turn(case: Case, alone: dict[str, Found], ranked: list[str], seconds: float, gap: float) -> Iterator[Found]:
     """One material after the other, the dearest first: what one takes of a week, the next cannot."""
     taken = case.arrivals
-    ranked = sorted(tied, key=lambda name: -alone[name][1])
     for number, name in enumerate(ranked):
         part = _with_taken(case.of([name]), taken[taken["material_id"] != name])
         orders, cost, _ = _solved(part, max(_LEAST_SECONDS, seconds / (len(ranked) - number)), gap)
@@ -145,13 +153,22 @@ def _with_taken(case: Case, taken: pd.DataFrame) -> Case:
 
 
 def _solved(case: Case, seconds: float, gap: float) -> Found:
-    """Orders, cost and bound of one program."""
+    """Orders, cost and bound of one material, exactly where that goes, or of one program."""
+    if material := material_of(case):
+        purchases, cost = cheapest(material)
+        return _bought(purchases), cost, cost
     model = state(case)
     program = compile_model(model)
     result = search(program, None, Limits(seconds, gap, 1))
     values = _nothing(program) if result.values is None else result.values
     bound = -np.inf if result.bound is None else float(result.bound)
     return _orders(model, *program.columns(model.packs), values), program.value(values), bound
+
+
+def _bought(purchases: list[Purchase]) -> pd.DataFrame:
+    """ORDER, packs, quantity and price of what is bought."""
+    found = [(one.place[0], one.material_id, one.place[1], one.packs, one.units, one.price) for one in purchases]
+    return pd.DataFrame(found, columns=_NO_ORDERS.columns).astype(_NO_ORDERS.dtypes.to_dict())
 
 
 def _orders(model: Any, keys: list[Any], columns: Any, values: Any) -> pd.DataFrame:

@@ -45,7 +45,7 @@ Packs = dict[tuple[str, str, int], tuple[int, int, float]]  # (supplier, materia
 
 def segments(case: Case) -> Packs:
     """Least and most packs, and the price, of each price segment of each offer that can be sold at all."""
-    wanted, limits = _wanted(case), _limits(case)
+    wanted, limits = _wanted(case), limits_of(case)
     breaks = {key: table.sort_values("from_quantity") for key, table in case.breaks.groupby(OFFER)}
     found: Packs = {}
     for offer in rows(case.offers):
@@ -141,36 +141,36 @@ def _add_orders(model: Model) -> None:
 
 def _add_capacities(model: Model, case: Case) -> None:
     """What lies within a week at one's own capacity, the offer's or the supplier's."""
-    limits, taken, width = _limits(case), _taken(case), case.periods_per_week
+    limits, taken, width = limits_of(case), taken_of(case), case.periods_per_week
     weeks = defaultdict(list)
     for supplier, material, period, number in model.orders:
         amount = model.offer[(supplier, material)].pack * model.packs[supplier, material, period, number]
         for owner in ((supplier, material), (supplier, "")):
             if owner in limits:
-                for week in _weeks(period, width):
+                for week in weeks_of(period, width):
                     weeks[(*owner, week)].append(amount)
     room = {place: max(0.0, limits[place[:2]] - taken[place]) for place in weeks}
     model.weekly = pyo.Constraint(list(weeks), rule=lambda _, *place: sum(weeks[place]) <= room[place])
 
 
-def _limits(case: Case) -> dict[tuple[str, str], float]:
+def limits_of(case: Case) -> dict[tuple[str, str], float]:
     """Capacity of a week by supplier and material, of all its materials together under ''."""
     found = {(row.supplier_id, row.material_id): row.capacity for row in rows(case.offers)}
     found |= {(row.supplier_id, ""): row.capacity for row in rows(case.suppliers)}
     return {owner: capacity for owner, capacity in found.items() if np.isfinite(capacity)}
 
 
-def _taken(case: Case) -> "defaultdict[tuple[str, str, int], float]":
+def taken_of(case: Case) -> "defaultdict[tuple[str, str, int], float]":
     """What is under way, by owner of a capacity and week."""
     taken: defaultdict[tuple[str, str, int], float] = defaultdict(float)
     for row in rows(case.arrivals):
-        for week in _weeks(row.period, case.periods_per_week):
+        for week in weeks_of(row.period, case.periods_per_week):
             taken[(row.supplier_id, row.material_id, week)] += row.quantity
             taken[(row.supplier_id, "", week)] += row.quantity
     return taken
 
 
-def _weeks(period: int, width: int) -> range:
+def weeks_of(period: int, width: int) -> range:
     """The weeks, by their first period, that a period lies in."""
     return range(max(1, period - width + 1), period + 1)
 

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.materials.choice import generated
 from c2m.errors import InputError
 from optimization.materials.case import OFFER, Case
 from optimization.materials.checking import check
 from optimization.materials.choice import choose
+from optimization.materials.positions import cheapest, material_of
+from optimization.materials.statement import state
+from optimization.statement.highs import Limits, compile_model, search
 
 SEEDS = int(os.environ.get("CHOICE_SEEDS", "30"))  # 200 were tried
 MOST = 4  # packs of an order, in brute force
@@ -113,6 +117,35 @@ def test_as_cheap_as_brute_force() -> None:
             assert not verdict.broken, (seed, verdict)
         assert found.objective == pytest.approx(brute(case), abs=1e-5), seed
         assert found.bound <= found.objective + 1e-6
+
+
+def optimum(case: Case) -> float:
+    """By the program of the statement."""
+    program = compile_model(state(case))
+    result = search(program, None, Limits(60.0, 1e-7, 1))
+    assert result.values is not None
+    return program.value(result.values)
+
+
+def test_the_dynamic_program_is_the_program_of_the_statement() -> None:
+    for part in replace(
+        market := generated(4, 3, 6, 5), suppliers=market.suppliers.assign(capacity=np.inf)
+    ).by_material():
+        material = material_of(part)
+        assert material is not None
+        assert cheapest(material)[1] == pytest.approx(optimum(part), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_shared_weeks_are_kept_and_the_bound_holds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    market = generated(5, 2, 5, seed, room=1.0)
+    best = optimum(market)
+    monkeypatch.setattr("optimization.materials.choice._JOINT", 0)  # as if the joint program were too large
+    found = choose(market, gap=1e-6)
+    assert found.joined > 1
+    assert not check(market, found.orders, found.objective).broken
+    assert found.bound <= best * (1 + 1e-6) and best <= found.objective * (1 + 1e-6)
+    assert found.gap < 0.1
 
 
 FAULTS = {
