@@ -45,7 +45,7 @@ def _own_broker(floor: dict[str, Any]) -> list[Finding]:
     said = _said_to_a_stranger(port) if _runs("broker", floor["pids"]["broker"]) and listens(port) else b""
     faults = [] if said else [f"nobody answers on port {port}"]
     if said == _TAKEN and credentials.required():
-        faults = ["factories have keys, and it takes everyone without one: it was started before the first key"]
+        faults = ["factories have keys, and the broker takes everyone without one: it was started before the first key"]
     return judged(
         "broker", faults, f"{floor['engine']} on port {port}", f"read {log_file('broker')}; start c2m up anew"
     )
