@@ -18,6 +18,10 @@ class C2MError(Exception):
         self.faults = list(faults)
         super().__init__("\n".join(self.faults))
 
+    def __reduce__(self) -> tuple[type["C2MError"], tuple[str, list[str]]]:
+        """As another process hands it over: an exception is otherwise made again of its text alone, which fails."""
+        return type(self), (self.reason, self.faults)
+
 
 class InputError(C2MError):
     """An input breaks its contract; nothing was written."""

@@ -231,7 +231,7 @@ class Replay:
         return edited(instance, [Edit("orders", {}, {"max_factories": 1})])
 
     def _searched(self, instance: Instance) -> optimization.Plan:
-        if self.cell.policy.plan == "rule":
+        if self.cell.policy.plan == "rule" and not instance.joint:  # which the common rule does not cover
             return greedy(instance)
         policy = settings().plan
         return solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, reasoned=False)

@@ -36,7 +36,7 @@ def replay(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last business day.")],
     policy: Annotated[list[Path], typer.Option(help="File of a policy, or the name of one that comes along.")],
     out: Annotated[Path, typer.Option(help="Folder of all replays; the same command goes on where it stopped.")],
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Replays of each policy, by seeds 1, 2, ...")] = 10,
+    seeds: Annotated[int, typer.Option(min=2, max=1000, help="Replays of each policy, by seeds 1, 2, ...")] = 10,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Replays that run at once.")] = 2,
     keep: Annotated[bool, typer.Option("--keep", help="Keep runs in MLflow and the findings in Prefect too.")] = False,
 ) -> None:

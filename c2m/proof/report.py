@@ -82,7 +82,7 @@ class Report:
 
     @cached_property
     def sums(self) -> pd.DataFrame:
-        """policy, seed, outcome, week, above, below."""
+        """policy, seed, outcome, week, above, below; of the seeds that every policy has, since arms are paired."""
         found = [
             measured(load(folder), self.first, self.weeks, self.rates, self.only).assign(
                 policy=policy.name, seed=int(folder.name)
@@ -91,7 +91,9 @@ class Report:
             for folder in sorted((self.kept / policy.name).iterdir())
             if (folder / "done.json").exists()
         ]
-        return pd.concat(found, ignore_index=True)
+        sums = pd.concat(found, ignore_index=True)
+        of_all = sums.groupby("seed")["policy"].nunique() == sums["policy"].nunique()
+        return sums[sums["seed"].map(of_all)].reset_index(drop=True)
 
     def row(self, outcome: str, arm: str, base: str) -> Row | None:
         """An outcome of two policies; None where one was not replayed."""

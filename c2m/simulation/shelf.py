@@ -41,6 +41,7 @@ class Shelf:
         self.folder = folder
         self.on_hand = _pieces(_STOCK, "stock", first)
         self.days: list[pd.DataFrame] = []
+        self.last = first  # day that passed; its table is empty where nothing lay there and nobody asked
 
     def day(self, day: date) -> None:
         """Lets a day pass whose receipts have come in, and sends the count of its end."""
@@ -51,7 +52,7 @@ class Shelf:
         there = table["on_hand"] + table["received"]
         table["served"] = table["asked"].clip(upper=there)
         table["on_hand"] = there - table["served"]
-        self.on_hand = table["on_hand"]
+        self.on_hand, self.last = table["on_hand"], day
         moved = table[(table["asked"] > 0) | (table["received"] > 0)]
         self.days.append(table.reset_index()[[*_SKU, *_PIECES]].assign(day=day))
         self._count(moved, day)
@@ -67,9 +68,8 @@ class Shelf:
 
     def left(self) -> pd.DataFrame:
         """merchant_id, sku_id, on_hand once all that has come since is there too, without further shoppers."""
-        last = max(table["day"].iloc[0] for table in self.days)
         now = clock.business_date(clock.now())
-        late = _pieces(_RECEIVED, "receipts", now + timedelta(days=1), begin=_utc(last + timedelta(days=1)))
+        late = _pieces(_RECEIVED, "receipts", now + timedelta(days=1), begin=_utc(self.last + timedelta(days=1)))
         return self.on_hand.add(late, fill_value=0.0).rename("on_hand").reset_index()
 
     def book(self) -> pd.DataFrame:
