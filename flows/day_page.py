@@ -22,7 +22,7 @@ from c2m.warehouse.published import is_published, read
 from flows import plan_page, reports, waiting
 from optimization.contract import instances
 from optimization.contract.plan import Size, read_plan
-from optimization.contract.wording import counted, money
+from optimization.contract.wording import counted, money, percent
 
 _MOST = 10  # rows of a table here; the whole stands on a page of its own
 _FEEDS = {"in": "rows in", "accepted": "accepted", "quarantined": "in quarantine", "left_out": "left out on purpose"}
@@ -75,7 +75,7 @@ def in_figures(newest: Standing) -> list[str]:
     figures = {
         "cost of the day": f"{money(day['objective'])} {currency}",
         "saved beside the common rule": f"{money(day['saved'])} {currency} ({100 * day['saved_share']:.1f} %)",
-        "proven within": f"{100 * plan.report['gap']:.2f} % of the best plan",
+        "proven within": f"{percent(plan.report['gap'])} of the best plan",
         "pieces placed": f"{size.placed_pieces:,} of {size.pieces:,}",
         "lots": f"{size.lots:,}, {size.split_lots:,} of them split",
         "factories": f"{size.factories:,}",

@@ -17,6 +17,7 @@ from c2m.steps import step
 from flows import reports
 from flows.desk import Desk
 from flows.parameters import Now
+from optimization.contract.wording import counted
 
 Taken = Literal["none: only show the offers", "soonest", "cheapest", "pressed"]
 
@@ -40,7 +41,7 @@ def insert_order(parameters: InsertOrder) -> State[None]:
         given = quoted.ask(desk, scope, asked)
     reports.page("quote", f"Quote for {parameters.code} of {parameters.merchant_id}", *shown(given.quote))
     if parameters.take.startswith("none"):
-        return Completed(message=f"{len(given.quote.offers)} offers; nothing was ordered.")
+        return Completed(message=f"{counted(len(given.quote.offers), 'offer')}; nothing was ordered.")
     with step("place"):
         taken = quoted.take(desk, scope, given, parameters.take, parameters.code)
     if not isinstance(taken, str):
@@ -57,10 +58,10 @@ def shown(quote: Quote) -> list[str]:
         {
             "offer": offer.name,
             "promised": offer.promised_on,
-            "holds with": f"{offer.probability:.0%}",
+            "probability": f"{offer.probability:.0%}",
             f"price, {quote.currency}": f"{offer.price:,.0f}",
             "made by": plain(", ".join(f"{one.factory_id} ({one.pieces:,})" for one in offer.shares)),
-            "delays": f"{len(offer.delays)} lots, {offer.cost.get('delays', 0):,.0f} {quote.currency}",
+            "delays": f"{counted(len(offer.delays), 'lot')}, {offer.cost.get('delays', 0):,.0f} {quote.currency}",
         }
         for offer in quote.offers
     ]

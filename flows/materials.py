@@ -15,7 +15,7 @@ from c2m.markdown import plain, table
 from c2m.settings import settings
 from c2m.warehouse.published import manifest, read
 from optimization.book.currencies import plan_currency
-from optimization.contract.wording import counted, money
+from optimization.contract.wording import counted, money, percent
 from optimization.materials.book import PURCHASE, Marts, purchases_of
 from optimization.materials.day import DayMaterials, Known, plan_materials
 
@@ -88,7 +88,7 @@ def breaches(folder: Path) -> list[str]:
     """The limit of the release policy that a plan's purchase orders are over."""
     rows, most = proposed(folder), settings().release.max_purchases
     worth = 0.0 if rows is None else float((rows["quantity"] * rows["price"]).sum())
-    return [f"worth of purchase orders is {worth:,.4g}, allowed {most:,.4g}"] if worth > most else []
+    return [f"worth of purchase orders is {money(worth)}, allowed {money(most)}"] if worth > most else []
 
 
 def section(plan_id: str, folder: Path) -> list[str]:
@@ -112,7 +112,7 @@ def bought_words(bought: pd.DataFrame, report: dict[str, float]) -> list[str]:
         return ["Nothing has to be ordered today.", ""]
     worth = f"{money((bought['quantity'] * bought['price']).sum())} {bought['currency'].iloc[0]}"
     number = counted(bought["purchase_order_id"].nunique(), "purchase order")
-    proof = f"The choice of suppliers is within {100 * report['gap']:.2f} % of the best there can be."
+    proof = f"The choice of suppliers is within {percent(report['gap'])} of the best there can be."
     return [f"{number} over {worth}, released with the plan. {proof}", ""]
 
 

@@ -291,7 +291,7 @@ def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
             "due": rows["due_on"],
             "planned": rows["planned_on"],
             "promised": rows["promised_on"],
-            "holds with": whole_percent(rows["probability"]),
+            "probability": whole_percent(rows["probability"]),
             **corrected,
             "pieces without a place": [f"{pieces:,.0f}" if pieces else "" for pieces in rows["unplaced"]],
             "order id": rows["order_id"],

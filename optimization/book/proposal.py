@@ -10,6 +10,7 @@ from c2m.settings import ReleasePolicy
 from optimization.book.currencies import rates_to
 from optimization.contract.instances import Instance
 from optimization.contract.plan import key_of, pair_key
+from optimization.contract.wording import money, percent
 
 _DATED = ["quantity", "start_on", "finish_on", "place"]
 
@@ -147,13 +148,14 @@ def breaches(instance: Instance, allocation: pd.DataFrame, report: dict[str, Any
         return ["plans are released by a person (release.automatic is off)"]
     objective = report["objective"]
     unmet = sum(row["quantity"] for row in report["unmet"]) / instance.orders["quantity"].sum()
+    late = report["cost"]["late"] / objective if objective else 0.0
     limits = [
-        ("cost", objective, policy.max_cost),
-        ("unmet share of pieces", unmet, policy.max_unmet_share),
-        ("late share of cost", report["cost"]["late"] / objective if objective else 0.0, policy.max_late_share),
-        ("share of incumbents' pieces moved", taken_share(instance, allocation), policy.max_change_share),
+        ("cost", objective, policy.max_cost, money),
+        ("unmet share of pieces", unmet, policy.max_unmet_share, percent),
+        ("late share of cost", late, policy.max_late_share, percent),
+        ("share of incumbents' pieces moved", taken_share(instance, allocation), policy.max_change_share, percent),
     ]
-    return [f"{name} is {seen:,.4g}, allowed {most:,.4g}" for name, seen, most in limits if seen > most]
+    return [f"{name} is {word(seen)}, allowed {word(most)}" for name, seen, most, word in limits if seen > most]
 
 
 def load_by_factory(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
