@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from threading import Event, Thread
 
@@ -18,7 +18,7 @@ from c2m.floor.processes import Floor, floor
 from c2m.home import HEADER, occupied
 from c2m.rooms.links import site
 from c2m.settings import settings
-from c2m.upkeep.keeper import Keeper
+from c2m.upkeep import keeper
 from c2m.upkeep.upgrade import upgrade
 from flows import services, timelapse
 from flows.checkup import keep_watch
@@ -36,6 +36,7 @@ def up(simulate: bool) -> None:
     stop = Event()
     _stop_on_signals(stop)
     with occupied("c2m up"):
+        keeper.forget()
         refuse_taken_ports()
         _serve(simulate, Console(), stop)
 
@@ -77,8 +78,9 @@ def _who(port: int) -> str:
 
 def _serve(simulate: bool, console: Console, stop: Event) -> None:
     if simulate and not clock.is_virtual():
-        world = timelapse.adopt(timelapse.demo_world())
-        timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
+        with starting("first files", console):
+            world = timelapse.adopt(timelapse.demo_world())
+            timelapse.prepare(world, settings().business_date or clock.business_date(clock.now()))
     upgrade()
     if clock.is_virtual():
         clock.set_now(clock.now(), speed=1)
@@ -88,11 +90,20 @@ def _serve(simulate: bool, console: Console, stop: Event) -> None:
         for name, service in parts(simulate):
             if stop.is_set():
                 return
-            with console.status(f"starting {name}"):
+            with starting(name, console):
                 started.append(running.enter_context(service))
         console.print(addresses(), "Ctrl-C stops everything.")
         keep(started, stop, partial(console.print, markup=False, highlight=False))
         console.print("stopping ...")
+
+
+@contextmanager
+def starting(name: str, console: Console) -> Iterator[None]:
+    """Says what is being done: on a terminal while it takes, in a file or a pipe a line of its own, once done."""
+    with console.status(f"starting {name}"):
+        yield
+    if not console.is_terminal:
+        console.print(f"started: {name}")
 
 
 def keep(started: list[Child | Floor], stop: Event, say: Callable[[str], None]) -> None:
@@ -106,9 +117,9 @@ def keep(started: list[Child | Floor], stop: Event, say: Callable[[str], None]) 
 
     watch = Thread(target=keep_watch, args=(stop, say), name="watch")
     watch.start()
-    keeper = Keeper([*alone, *(process for one in floors for process in one.children.values())], say, renewed)
+    kept = keeper.Keeper([*alone, *(process for one in floors for process in one.children.values())], say, renewed)
     while not stop.wait(_LOOK_S):
-        keeper.look()
+        kept.look()
     watch.join()
 
 

@@ -11,6 +11,7 @@ from c2m.doctor import floor, install, pages, schedules, state
 from c2m.doctor.finding import Check, Finding
 from c2m.errors import C2MError
 from c2m.home import occupant
+from c2m.upkeep import keeper
 
 SERVER: Mapping[str, Check] = {"Prefect server": schedules.server}
 AT_SERVER: Mapping[str, Check] = {
@@ -55,7 +56,11 @@ def examine(from_outside: bool = True) -> list[Finding]:
 def _platform() -> Iterator[Finding]:
     by = occupant()
     if by and by.startswith("c2m up"):
-        yield Finding("platform", True, f"{by} runs on this home")
+        if keeper.noted():
+            yield Finding("platform", True, f"{by} runs on this home")
+        else:
+            move = "wait until it says that C2M is up, then look again"
+            yield Finding("platform", False, f"{by} is starting", move)
     else:
         move = f"wait until {by} is through, then start c2m up" if by else "start it: c2m up"
         yield Finding("platform", False, "c2m up does not run on this home", move)

@@ -49,15 +49,14 @@ def deployments() -> list[Finding]:
     """They are those of prefect.yaml."""
     there = {one["name"]: one for one in _deployed()}
     wanted = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["deployments"]
-    faults = [fault for one in wanted for fault in _differences(one, there.get(one["name"]))]
+    missing = [one["name"] for one in wanted if one["name"] not in there]
+    faults = [f"{len(missing)} of {len(wanted)} are not deployed: {', '.join(missing)}"] if missing else []
+    faults += [fault for one in wanted if one["name"] in there for fault in _differences(one, there[one["name"]])]
     return judged("deployments", faults, f"{len(wanted)} as in prefect.yaml", _DEPLOY)
 
 
-def _differences(wanted: dict[str, Any], there: dict[str, Any] | None) -> Iterator[str]:
+def _differences(wanted: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
     name = wanted["name"]
-    if there is None:
-        yield f"{name} is not deployed"
-        return
     if there["paused"]:
         yield f"{name} is paused"
     if there["entrypoint"] != wanted["entrypoint"]:

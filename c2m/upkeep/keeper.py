@@ -121,8 +121,13 @@ def _is_back(child: Child) -> bool:
         return False
 
 
+def forget() -> None:
+    """What was noted is of children that have ended: `c2m up` starts, and is up once it has noted its own."""
+    (settings().home / _FILE).unlink(missing_ok=True)
+
+
 def noted() -> list[dict[str, Any]]:
-    """How each child stood at the last change: process, pid, state, since, restarts, reason."""
+    """How each child stood at the last change: process, pid, state, since, restarts, reason. Empty until all are up."""
     file = settings().home / _FILE
     found: list[dict[str, Any]] = json.loads(file.read_bytes()) if file.exists() else []
     return found

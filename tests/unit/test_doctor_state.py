@@ -64,6 +64,24 @@ def test_a_virtual_clock_must_go_on(home: Path) -> None:
     assert state.moment()[0].ok
 
 
+def test_a_platform_that_is_starting_is_said_to_be_and_its_parts_are_not_judged_yet(home: Path) -> None:
+    code = "from c2m.home import occupied\nwith occupied('c2m up'): print('here', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starts:
+        assert starts.stdout
+        assert starts.stdout.readline()
+        found = {one.check: one for one in examine()}
+        starts.kill()
+    assert "is starting; wait until" in str(found["platform"])
+    assert not found.keys() & {"Prefect server", "deployments", "MLflow", "broker"}
+
+
+def test_missing_deployments_are_one_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "orchestrator", lambda _url: SimpleNamespace(ask=lambda _path, _body: []))
+    (found,) = schedules.deployments()
+    assert "are not deployed: " in found.seen
+    assert "track" in found.seen
+
+
 @pytest.mark.parametrize(
     ("schedules_", "message", "ok"),
     [
