@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from c2m.cli.root import app, command
+from c2m.cli.root import app, command, warn_of_unknown
 
 factories = typer.Typer(no_args_is_help=True, help="Credentials of factories, for MQTT and HTTP.")
 app.add_typer(factories, name="factory")
@@ -23,6 +23,7 @@ def factory_add(
 
     first = not credentials.required()
     print(credentials.issue(factory_id))
+    warn_of_unknown("factory", factory_id)
     if version:
         store.migrate()
         with store.session() as session:

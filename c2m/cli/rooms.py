@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from c2m.cli import show
-from c2m.cli.root import Actor, Json, app, command, plainly
+from c2m.cli.root import Actor, Json, app, command, plainly, warn_of_unknown
 
 rooms = typer.Typer(
     invoke_without_command=True, help="The order room: a web site for operations, merchants, factories."
@@ -46,6 +46,8 @@ def link(
     from c2m.rooms import links
 
     token, grant = links.give(role, tenant, person or tenant or role, days, actor)  # type: ignore[arg-type]
+    if tenant:
+        warn_of_unknown(role, tenant)
     print(links.address(token))
     print(
         f"link {grant.link_id}, until {grant.expires_at:%Y-%m-%d %H:%M} UTC; c2m rooms revoke {grant.link_id} ends it"

@@ -80,6 +80,16 @@ def refuse_without_effect(given: Mapping[str, object], needed: str) -> None:
         raise InputError("option-without-effect", [f"{option} has an effect only {needed}" for option in idle])
 
 
+def warn_of_unknown(kind: str, name: str) -> None:
+    """Says on standard error that no row of a feed names this merchant or factory: it may come yet, or be a slip."""
+    from c2m.feeds.landing import ensure_landing, read_landed
+
+    ensure_landing()
+    feed = {"merchant": "catalogue", "factory": "factories"}[kind]
+    if read_landed(feed, **{f"{kind}_id": name}).empty:
+        print(f"warning: no {kind} {name} in the feed {feed} so far; is it written as there?", file=sys.stderr)
+
+
 def date_of(day: datetime | None) -> date | None:
     """The date that an option gave."""
     return day.date() if day else None
