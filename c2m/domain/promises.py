@@ -141,18 +141,18 @@ def how_kept(rows: pd.DataFrame, today: date) -> dict[str, Any]:
 
 def _groups(due: pd.DataFrame, name: str) -> Any:
     classes = due.assign(**{name: CLASSES[name](due)}).explode(name)
-    return classes.groupby(name, sort=True)
+    return classes.groupby(name, sort=True, observed=True)
 
 
-def _distance(due: pd.DataFrame) -> "pd.Series[str]":
-    names = _distance_names()
-    return due["days_ahead"].map(lambda days: names[np.searchsorted(DISTANCE_DAYS, days)])
+def _distance(due: pd.DataFrame) -> pd.Categorical:
+    """Categories in the order of their days, not of their letters."""
+    return pd.Categorical.from_codes(np.searchsorted(DISTANCE_DAYS, due["days_ahead"]), pd.Index(_distance_names()))
 
 
 def _distance_names() -> list[str]:
     first = (0, *(border + 1 for border in DISTANCE_DAYS))
-    names = [f"{low:02d}-{high:02d} days" for low, high in zip(first, DISTANCE_DAYS, strict=False)]
-    return [*names, f"{first[-1]:02d} days and more"]
+    names = [f"{low} to {high} days" for low, high in zip(first, DISTANCE_DAYS, strict=False)]
+    return [*names, f"{first[-1]} days and more"]
 
 
 CLASSES: dict[str, Any] = {
