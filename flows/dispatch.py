@@ -8,6 +8,7 @@ from prefect import flow
 from c2m import clock
 from c2m.ledger import changelog, job_orders, promises
 from c2m.ledger.store import session
+from c2m.people import book
 from c2m.steps import step
 from flows import reports
 from flows.parameters import Dispatch
@@ -46,4 +47,4 @@ def dispatch(parameters: Dispatch) -> None:
     with session() as s:
         rows = job_orders.overview(s)
     note = f"**{len(waiting)} job orders are unanswered**; they are sent again until accept_by." if len(waiting) else ""
-    reports.job_orders("dispatch", "What was dispatched", rows, note)
+    reports.job_orders("dispatch", "What was dispatched", book.named(rows), note)

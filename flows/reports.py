@@ -28,8 +28,31 @@ from models.governance.gate import Promotion
 from optimization.contract.plan import Plan
 from optimization.statement.highs import Progress
 
-_PLACES = ["made", "unscanned", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
-_SHELVES = ["on_hand", "in_transit", "on_order", "assumed"]
+_PLACES = {
+    "made": "made",
+    "unscanned": "not scanned",
+    "at_factory": "at the factory",
+    "in_transit": "in transit",
+    "received": "received",
+    "assumed": "assumed",
+    "lost": "lost",
+    "surplus": "surplus",
+}
+_SHELVES = {"on_hand": "on hand", "in_transit": "in transit", "on_order": "on order", "assumed": "assumed"}
+_JOB = {
+    "order": "order",
+    "style": "style",
+    "colour": "colour",
+    "factory_id": "factory",
+    "state": "state",
+    "quantity": "pieces",
+    "good_pieces": "good",
+    "shipped": "shipped",
+    "start_on": "start",
+    "due_on": "due",
+    "reason": "reason",
+    "video": "video",
+}
 _DAYS = ("made", "promised", "arrived")  # of a promise
 _MOST_ALERTS, _MOST_RANGES = 50, 25  # on the page of the floor
 
@@ -75,12 +98,18 @@ def goods(pieces: pd.DataFrame, stock: pd.DataFrame) -> None:
         "Pieces made and not scanned = at the factory + in transit + received + lost + surplus. Assumed are those "
         "received that no receipt tells of: they count from their promised arrival on.",
         "",
-        table(pieces.groupby(["merchant_id", "source"], as_index=False)[_PLACES].sum()),
+        table(_by(["merchant_id", "source"], pieces, _PLACES)),
         "## Stock",
         "Of the on-hand pieces, the assumed ones came in since the last count without a receipt.",
         "",
-        table(stock.groupby("merchant_id", as_index=False)[_SHELVES].sum()),
+        table(_by(["merchant_id"], stock, _SHELVES)),
     )
+
+
+def _by(keys: list[str], rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Sums of columns by merchant, under the names that people read."""
+    sums = rows.groupby(keys, as_index=False)[list(names)].sum()
+    return sums.rename(columns={"merchant_id": "merchant", "source": "ordered by", **names})
 
 
 def artifact_url(key: str) -> str:
@@ -220,7 +249,7 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
     rows = rows.sort_values(["late_chance", "due_on", "job_order_id"], ascending=[False, True, True])
     shown = pd.DataFrame(
         {
-            "job order": [f"[{one[:8]}]({documents_url()}/job-orders/{one})" for one in rows["job_order_id"]],
+            "job order": _links(rows),
             "factory": rows["factory_id"],
             "made": [bar(share) for share in rows["done_share"]],
             "pieces left": rows["pieces_left"],
@@ -249,6 +278,11 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
         picture(lambda figure: _ranges(figure, rows.head(_MOST_RANGES), moment)) if len(rows) else "",
         table(shown, markdown=["job order"]),
     )
+
+
+def _links(rows: pd.DataFrame) -> list[str]:
+    """The page of each job order, under the beginning of its id."""
+    return [f"[{one[:8]}]({documents_url()}/job-orders/{one})" for one in rows["job_order_id"]]
 
 
 def bar(share: float, width: int = 10) -> str:
@@ -321,8 +355,13 @@ def kept_in_words(figures: dict[str, Any]) -> dict[str, str]:
 
 
 def job_orders(key: str, title: str, rows: pd.DataFrame, *notes: str) -> None:
-    """Job orders by factory and state."""
-    states = rows.groupby(["factory_id", "state"], as_index=False).agg(
-        job_orders=("job_order_id", "count"), pieces=("quantity", "sum")
+    """Job orders by factory and state, then each of them, with what `c2m.people.book.named` adds."""
+    counted = rows.groupby(["factory_id", "state"], as_index=False).agg(
+        **{"job orders": ("job_order_id", "count"), "pieces": ("quantity", "sum")}
     )
-    page(key, title, *notes, "## By factory and state", table(states), "## Job orders", table(rows, markdown=["video"]))
+    states = table(counted.rename(columns=_JOB))
+    shown = rows[[name for name in _JOB if name in rows]].rename(columns=_JOB)
+    if (rows["stages"] > 1).any():
+        shown["stage"] = rows["stage"].astype(str) + " of " + rows["stages"].astype(str)
+    each = table(shown.assign(**{"job order": _links(rows)}), markdown=["video", "job order"])
+    page(key, title, *notes, "## By factory and state", states, "## Job orders", each)

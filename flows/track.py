@@ -12,7 +12,7 @@ from c2m.ledger.conversation import leave
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import session
 from c2m.markdown import plain
-from c2m.people import video
+from c2m.people import book, video
 from c2m.steps import step
 from c2m.warehouse.published import read
 from flows import plan_page, reports, waiting, warehouse
@@ -51,7 +51,7 @@ def track(parameters: Track) -> State[None] | None:
         rows = with_video(rows, parameters.day)
     plan_page.renew()
     waiting.settle()
-    reports.job_orders("progress", "Progress of job orders", rows, note)
+    reports.job_orders("progress", "Progress of job orders", book.named(rows), note)
     reports.goods(read("goods"), read("stock_position"))
     reports.promises(read("promises"), parameters.day)
     return None

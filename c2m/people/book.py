@@ -54,6 +54,13 @@ def _waiting(lots: pd.DataFrame, today: date) -> list[dict[str, Any]]:
     return rows
 
 
+def named(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Job orders with the order, style and colour by which people know their lots."""
+    with session() as s:
+        names = orders.labels(s, sorted(jobs["lot_id"].unique()))
+    return jobs.merge(names[["lot_id", "order", "style", "colour"]], "left", "lot_id")
+
+
 def shared_lots() -> list[dict[str, Any]]:
     """A row per lot that several factories make or made, the largest first, with SHARED."""
     with session() as s:

@@ -60,3 +60,18 @@ def test_ids_of_orders_come_last_and_rates_are_rates(page: dict[str, str]) -> No
 
 def test_words_of_a_person_mean_nothing_but_themselves_on_a_page() -> None:
     assert plain("late **again**\n<b>see</b> [it](x)") == r"late \*\*again\*\* \<b\>see\</b\> \[it\](x)"
+
+
+def test_a_job_order_is_shown_by_what_people_know_it_by_and_its_id_comes_last(page: dict[str, str]) -> None:
+    job = {"job_order_id": "0123456789ab", "factory_id": "F1", "lot_id": "l", "state": "Ended", "quantity": 120}
+    job |= {"good_pieces": 118, "shipped": 100, "start_on": TODAY, "due_on": TODAY, "reason": "", "cut_accepted": None}
+    jobs = pd.DataFrame([job | {"stage": 1, "stages": 1, "order": "PO-1", "style": "Shirt", "colour": "rose"}])
+    reports.job_orders("progress", "Progress", jobs)
+    head, _, row = page["progress"].split("## Job orders")[1].split("\n")[1:4]
+    assert (
+        head
+        == "| order | style | colour | factory | state | pieces | good | shipped | start | due | reason | job order |"
+    )
+    assert row.startswith("| PO-1 | Shirt | rose | F1 | Ended | 120 | 118 | 100 |")
+    assert "[01234567](" in row
+    assert "| factory | state | job orders | pieces |" in page["progress"]
