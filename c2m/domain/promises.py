@@ -144,7 +144,7 @@ def _groups(due: pd.DataFrame, name: str) -> Any:
     return classes.groupby(name, sort=True, observed=True)
 
 
-def _distance(due: pd.DataFrame) -> pd.Categorical:
+def _distance(due: pd.DataFrame) -> "pd.Categorical[str]":
     """Categories in the order of their days, not of their letters."""
     return pd.Categorical.from_codes(np.searchsorted(DISTANCE_DAYS, due["days_ahead"]), pd.Index(_distance_names()))
 
