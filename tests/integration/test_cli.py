@@ -106,9 +106,9 @@ def test_a_panel_is_forecast(tmp_path: Path) -> None:
 
 def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
     store.migrate()
-    told = c2m("rooms", "link", "--role", "merchant", "--tenant", "m01", "--actor", "ops").output
-    assert "no merchant m01 in the feed catalogue" in told
-    link_id = told.partition("c2m rooms revoke ")[2].split()[0]
+    told = c2m("rooms", "link", "--role", "merchant", "--tenant", "m01", "--actor", "ops")
+    assert "no merchant m01 in the feed catalogue" in told.stderr
+    link_id = told.stdout.partition("c2m rooms revoke ")[2].split()[0]
     (row,) = json.loads(c2m("rooms", "links", "--json").output)
     assert (row["link_id"], row["tenant"]) == (link_id, "m01")
     assert not row["revoked_at"]
