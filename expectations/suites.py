@@ -78,15 +78,18 @@ def supply() -> ExpectationSuite:
 
 def matches() -> ExpectationSuite:
     """What is named is there: else it vanishes from forecast and plan."""
-    mend = "bring in their catalogue rows, or mend the ids (zeros lost in front?)."
+    mend = "bring in their catalogue rows, or mend the ids (leading zeros lost?)."
     return ExpectationSuite(
         name="matches",
         expectations=[
             _between(
-                "warning", f"1 % of the pieces sold at most have no catalogue row: {mend}", "unlisted_share", most=0.01
+                "warning", f"At most 1 % of the pieces sold have no catalogue row: {mend}", "unlisted_share", most=0.01
             ),
             _between(
-                "critical", f"Half of all pieces sold at most have none: {mend}", "unlisted_share_of_all", most=0.5
+                "critical",
+                f"At most half of all pieces sold have no catalogue row: {mend}",
+                "unlisted_share_of_all",
+                most=0.5,
             ),
             _between(
                 "warning", "No open order is without lines: send them, or cancel it.", "orders_without_lines", most=0
@@ -117,7 +120,7 @@ def forecast_total() -> ExpectationSuite:
     return ExpectationSuite(
         name="forecast_total",
         expectations=[
-            _between("warning", "Forecast a day over demand a day of 28 days.", "mean_of_recent", 0.5, 2),
-            _between("critical", "The same, where something must be wrong.", "mean_of_recent", 0.2, 5),
+            _between("warning", "Forecast per day against the 28 days' mean demand.", "mean_of_recent", 0.5, 2),
+            _between("critical", "The same, so far apart that something must be wrong.", "mean_of_recent", 0.2, 5),
         ],
     )

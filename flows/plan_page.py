@@ -19,7 +19,7 @@ from c2m.markdown import plain, table
 from c2m.settings import settings
 from flows import materials, reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
-from optimization.contract.instances import Instance, read
+from optimization.contract.instances import Instance, read, whole_lots
 from optimization.contract.plan import Plan, Size, read_plan
 from optimization.contract.wording import counted, money, percent
 from optimization.routing.stage_lots import legs, with_next_factories
@@ -119,7 +119,7 @@ def page(standing: Standing) -> list[str]:
         *materials.section(standing.plan_id, folder),
         *load(instance, plan),
         "## Scores of these factories, lowest first",
-        table(pd.read_csv(folder / "scores.csv"), 30),
+        table(pd.read_csv(folder / "scores.csv").round({"score": 1}), 30),
         *plans_of_the_day(day),
         f"Plan {standing.plan_id}: [instance, plan, search log and verdict]({reports.documents_url()}/"
         f"{standing.folder}/) as files.",
@@ -188,6 +188,9 @@ def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
         lines.append(f"The common rule would cost {rule} on the same book: the plan saves **{saved}** ({share}).")
     else:
         lines.append(f"The common rule, had it known from the start which factories refuse, would cost {saved} less.")
+    if left := len(instance.orders) - len(whole_lots(instance).orders):
+        lots = counted(left, "lot")
+        lines.append(f"The rule cannot make {lots} of these, in stages or sharing a setup: to it they are not placed.")
     if (folder / "book").exists():
         lines.append("What earlier rounds of the day have placed counts as the day's own in both figures.")
     return [part for line in lines for part in (line, "")]
@@ -211,7 +214,7 @@ def shared_words(size: Size) -> str:
     """How many lots are split, and how far."""
     if not size.split_lots:
         return "no lot split"
-    return f"{counted(size.split_lots, 'lot')} split over {size.most_factories} factories at most"
+    return f"{counted(size.split_lots, 'lot')} split over at most {size.most_factories} factories"
 
 
 def proof(report: dict[str, Any]) -> list[str]:

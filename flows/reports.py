@@ -336,7 +336,9 @@ def promises(rows: pd.DataFrame, day: date) -> None:
         table(pd.DataFrame(figures)),
         f"**New dates are corrected**: 90 % is stated where the model says {learned.asked(0.9):.1%}."
         if learned.shift
-        else "New dates are not corrected: what was stated lies in the interval around what was kept.",
+        else "New dates are not corrected: what was stated lies in the interval around what was kept."
+        if found["judged"]
+        else "New dates are not corrected: no date is past yet.",
         *(part for name, cells in by.items() for part in (f"## By {name}", table(pd.DataFrame(cells)))),
         "## Missed",
         table(shown[first["state"] == "broken"], 50),

@@ -18,7 +18,7 @@ from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
 from c2m.rooms import entry, page
-from c2m.rooms.api import site
+from c2m.rooms.api import problems, site
 from c2m.rooms.api.calls import Bell
 from c2m.rooms.pages import (
     board,
@@ -88,6 +88,8 @@ def _to_sign_in(request: Request, _: Exception) -> Response:
 def _not_found(request: Request, error: Exception) -> Response:
     """The same words whether there is no such page or it is somebody else's."""
     status = error.status_code if isinstance(error, HTTPException) else 404
+    if request.url.path.startswith(f"{site.PREFIX}/"):  # with a line break in it, which leads to no mounted application
+        return problems.of_http(request, error)
     return page.shown(request, "error.html", status, faults=[])
 
 

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from optimization.contract.instances import Instance, whole_lots
-from optimization.contract.plan import Plan, cost_parts, empty_frame, pair_key
+from optimization.contract.plan import Plan, cost_parts, empty_frame, pair_key, unmet_pieces
 from optimization.engines.first.rule import greedy
+
+_ALONE = "the common rule places whole lots alone; this one is made in stages or shares a setup"
 
 
 def day_book(first: Instance, last: Instance) -> Instance:
@@ -92,4 +94,7 @@ def _by_rule(book: Instance) -> Plan:
     key = {"stage": 1} if book.staged else {}
     allocation, schedule = rule.allocation.assign(**key), rule.schedule.assign(**key)
     cost = cost_parts(book, allocation, schedule, empty_frame("moves") if book.staged else None)
-    return Plan(allocation, schedule, rule.report | {"cost": cost, "objective": sum(cost.values())})
+    objective, left = sum(cost.values()), unmet_pieces(book, allocation).drop(whole.orders["lot_id"])
+    unmet = [{"order_id": lot, "quantity": int(pieces), "reason": _ALONE} for lot, pieces in left.items()]
+    told = {"cost": cost, "objective": objective, "gap": 1.0 if objective > 0 else 0.0}
+    return Plan(allocation, schedule, rule.report | told | {"unmet": rule.report["unmet"] + unmet})

@@ -7,6 +7,7 @@ from day_kit import FIRST_DAY_STEPS, assert_same_ledger, complete, crash_behind,
 
 # Seconds after the end of a step, hence in the midst of a later one.
 KILLS = {"gate": 2.0, "forecast gate": 1.0, "release": 0.1}
+SAYS = {"tell", "surprise", "prices"}  # steps that end in a page or a message, as others do
 
 
 @pytest.mark.long
@@ -14,7 +15,7 @@ KILLS = {"gate": 2.0, "forecast gate": 1.0, "release": 0.1}
 def test_crashes_kills_and_the_same_command_again_give_the_ledger_of_an_undisturbed_day(
     world: Path, tmp_path: Path, prefect_url: str, request: pytest.FixtureRequest
 ) -> None:
-    for step in FIRST_DAY_STEPS:
+    for step in (step for step in FIRST_DAY_STEPS if step not in SAYS):
         crash_behind(step, world, tmp_path, prefect_url)
         if step in KILLS:
             kill_in_the_midst(step, KILLS[step], world, tmp_path, prefect_url)

@@ -1,6 +1,6 @@
 """Worlds whose styles are made in stages, end to end: nothing but their files says what a sock or a glove is.
 
-Each is worked off without servers; socks also as a user runs them. What is asked of both is asked of ledger and scans.
+Gloves are worked off without servers, socks as a user runs them. What is asked of both is asked of ledger and scans.
 """
 
 import json
@@ -41,12 +41,12 @@ WHERE sender.stage < j.stages AND (
 """
 
 
-@pytest.fixture(scope="module", params=["socks", "gloves"])
-def worked_off(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The home of one business day of a world, worked off by the functions of the daily flow alone."""
+@pytest.fixture(scope="module")
+def worked_off(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of one business day of gloves, worked off by the functions of the daily flow alone."""
     from flows import replay
 
-    world, base = ROOT / "worlds" / request.param, tmp_path_factory.mktemp(request.param)
+    world, base = ROOT / "worlds" / "gloves", tmp_path_factory.mktemp("gloves")
     policy = Policy(name="quick", title="without a model", forecast="mean_28")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C2M_HOME", str(base))

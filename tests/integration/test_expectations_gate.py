@@ -153,7 +153,7 @@ def test_a_forecast_that_cannot_be_used_stops(home: Path) -> None:
 
 def test_a_forecast_of_another_size_than_demand(home: Path) -> None:
     doubled = check_forecast(forecast().assign(mean=13.0), STYLES, DEMAND, DAY)
-    assert broken(doubled) == {"warning": {"Forecast a day over demand a day of 28 days."}}
+    assert broken(doubled) == {"warning": {"Forecast per day against the 28 days' mean demand."}}
     assert not doubled.stop
     assert check_forecast(forecast().assign(mean=60.0), STYLES, DEMAND, DAY).stop
 
@@ -173,4 +173,4 @@ def test_what_is_named_and_never_came_is_said(history: Path) -> None:
 
 def test_sales_of_which_most_are_in_no_catalogue_stop_the_day(history: Path) -> None:
     land("sales_lines", [*lines(YESTERDAY, 1200, sku_id="7-M", style_id="7")])
-    assert any("Half of all pieces sold" in rule for rule in broken(check_feeds(DAY))["critical"])
+    assert any("half of all pieces sold" in rule for rule in broken(check_feeds(DAY))["critical"])

@@ -122,6 +122,8 @@ def test_a_merchant_sees_its_own_alone(served: App, merchant: Caller) -> None:
         assert merchant.call("GET", path).status_code == 404, path
     theirs = merchant.call("POST", "/orders/O2/changes", {"kind": "cancel"})
     assert theirs.status_code == 404
+    broken = merchant.call("POST", "/orders/O1%0A/changes", {"kind": "cancel"})  # a line break fits no address at all
+    assert (broken.status_code, broken.headers["content-type"]) == (404, "application/problem+json")
     assert {row["mean"] for row in merchant.get("/forecast")["demand"]} == {5.0}
 
 

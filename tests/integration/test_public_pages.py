@@ -86,6 +86,7 @@ def test_pages_open_under_the_name_of_a_proxy_and_ask_nobody_else(
         browser = tools.chromium.launch(executable_path=binary, args=arguments)
         login = {"username": USER, "password": key()}
         page = browser.new_page(http_credentials=login, ignore_https_errors=True)
+        page.set_default_timeout(90_000)  # Prefect's first page on a busy machine
         page.on("request", lambda request: asked.append(request.url))
         page.on("websocket", lambda stream: asked.append(stream.url))
         page.goto(sites["prefect"])

@@ -22,6 +22,7 @@ from flows.replay import Cell, Replay, land
 
 SOCKS = ROOT / "worlds" / "socks"
 FIRST = date(2026, 4, 13)
+pytestmark = pytest.mark.long  # dbt compiles its models first, which takes longer than the days
 PLATFORM = Policy(name="platform", title="Without a model to train", forecast="mean_7")
 
 
@@ -57,7 +58,6 @@ def test_rows_that_become_known_later_change_nothing(replays: Path) -> None:
         pd.testing.assert_frame_equal(without[name], table, obj=name)
 
 
-@pytest.mark.long
 def test_a_day_is_that_of_servers(
     undisturbed: Path, world: Path, replays: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

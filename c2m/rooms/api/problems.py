@@ -56,7 +56,7 @@ def speak(app: FastAPI) -> None:
     app.exception_handler(ProblemError)(_known)
     app.exception_handler(C2MError)(_in_words)
     app.exception_handler(RequestValidationError)(_not_valid)
-    app.exception_handler(HTTPException)(_of_http)
+    app.exception_handler(HTTPException)(of_http)
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
@@ -81,7 +81,8 @@ def _not_valid(_: Request, error: Exception) -> Response:
     return answer(ProblemError(422, "request-not-valid", detail, found).problem)
 
 
-def _of_http(_: Request, error: Exception) -> Response:
+def of_http(_: Request, error: Exception) -> Response:
+    """An error of HTTP as a problem."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = {404: "there is no such address, or it is not yours", 405: "this address does not know the method"}
     found = ProblemError(status, "http", detail.get(status, str(getattr(error, "detail", "")))).problem
