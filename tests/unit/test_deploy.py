@@ -77,7 +77,8 @@ def test_each_unit_starts_a_command_that_there_is_with_settings_that_there_are()
 
     from c2m.cli import app
 
-    known = {f"c2m {verb}": command for verb, command in get_command(app).commands.items()}  # type: ignore[attr-defined]
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    known = {f"c2m {verb}": command for verb, command in verbs.items()}
     known |= {"dask scheduler": dask_scheduler.main, "dask worker": dask_worker.main}
     fields = {f"C2M_{field.upper()}" for field in Settings.model_fields}
     for unit in (DEPLOY / "systemd").glob("*.service"):

@@ -1,3 +1,6 @@
-"""The merchant API for the systems of a merchant. `site.create` makes it; `calls.Bell` tells their addresses."""
+"""The merchant API for the systems of a merchant.
 
-__all__ = ["calls", "site"]
+`site.create` makes it; `calls.Bell` tells their addresses; `problems.of_http` is how it says that something is wrong.
+"""
+
+__all__ = ["calls", "problems", "site"]
