@@ -34,7 +34,7 @@ def interpreter_of(python: str) -> Path:
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
-def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Path) -> None:
+def test_the_wheel_works_in_an_empty_environment(python: str, tmp_path: Path) -> None:
     if not UV.exists():
         pytest.skip("uv is not in .venv: make setup")
     interpreter = interpreter_of(python)
@@ -62,13 +62,15 @@ def test_the_wheel_runs_a_day_in_an_empty_environment(python: str, tmp_path: Pat
         there, program = own | {"C2M_HOME": str(outside / home)}, empty / "bin" / "c2m"
         return subprocess.run([program, *arguments], env=there, cwd=outside, capture_output=True, text=True)
 
-    done = run("run", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["plan"]["gap"] < 0.05
-    if python == "3.11":  # once: it takes a minute and a half
+    if (
+        python == "3.11"
+    ):  # a day and its services once: they take minutes, and every other test runs on the newest Python
+        done = run("run", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["plan"]["gap"] < 0.05
         stays_up(empty / "bin" / "c2m", own, outside)
-    status = json.loads(run("status", "--json").stdout)
-    assert status["plan"] == json.loads(done.stdout)["plan"]
+        status = json.loads(run("status", "--json").stdout)
+        assert status["plan"] == json.loads(done.stdout)["plan"]
     shop = outside / "shop"
     assert run("demo-world", str(shop)).returncode == 0
     mapped_world(shop)
