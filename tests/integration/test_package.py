@@ -62,9 +62,7 @@ def test_the_wheel_works_in_an_empty_environment(python: str, tmp_path: Path) ->
         there, program = own | {"C2M_HOME": str(outside / home)}, empty / "bin" / "c2m"
         return subprocess.run([program, *arguments], env=there, cwd=outside, capture_output=True, text=True)
 
-    if (
-        python == "3.11"
-    ):  # a day and its services once: they take minutes, and every other test runs on the newest Python
+    if python == "3.11":  # a day and its services once: they take minutes
         done = run("run", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["plan"]["gap"] < 0.05
