@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from queue import Empty, Full, Queue
 from threading import Event
@@ -257,18 +257,18 @@ def _made_safe(group: Sequence[Arrival], heard: "Sequence[_Heard]", at: datetime
         return [reason]
 
 
-@cache
-def _operations() -> frozenset[str]:
+@lru_cache(maxsize=8)
+def _operations(_ledger_url: str) -> frozenset[str]:
     """What scans may name. Asked of the ledger again where a scan names another: its lot may be new."""
     with store.reading() as session:
         return orders.routed(session) | {*OPERATIONS, RECEIVE}
 
 
 def _parsed(body: bytes) -> Envelope | str:
-    message = parse(body, _operations())
+    message = parse(body, _operations(settings().ledger))
     if isinstance(message, str) and ".operation: " in message:
         _operations.cache_clear()
-        return parse(body, _operations())
+        return parse(body, _operations(settings().ledger))
     return message
 
 
@@ -279,7 +279,7 @@ def _read(arrival: Arrival) -> _Heard:
         return _Heard(None, arrival.body, f"unknown topic {arrival.topic}")
     refused, reason = b"", ""
     if isinstance(message, str):
-        part = parse_part(arrival.body, _operations())
+        part = parse_part(arrival.body, _operations(settings().ledger))
         if part is None:
             return _Heard(None, arrival.body, message)
         message, refused, reason = part

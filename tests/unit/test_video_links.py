@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.collect import Arrival, commit
+from c2m.ledger import store
 from c2m.people import video
 from c2m.settings import settings
 from c2m.wire.messages import Scan, compose, factory_source, topic
@@ -19,6 +20,11 @@ from flows.track import with_video
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TEMPLATE = "https://nvr.example/{factory_id}/{line_id}?from={start}&to={end}"
+
+
+@pytest.fixture(autouse=True)
+def ledger(home: Path) -> None:
+    store.migrate()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
