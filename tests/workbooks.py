@@ -1,7 +1,7 @@
 """Writes small Excel workbooks, out of their XML alone."""
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -10,11 +10,21 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
-def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
-    """A workbook of these sheets; text, numbers and truth values keep their kind, None is an empty cell."""
+def write_workbook(
+    path: Path,
+    sheets: dict[str, Sequence[Sequence[object]]],
+    hidden: Container[str] = (),
+    last: Mapping[str, object] | None = None,
+) -> Path:
+    """A workbook of these sheets; text, numbers and truth values keep their kind, None is an empty cell.
+
+    `last` are cells by their place that every sheet has below its rows.
+    """
     numbers = range(1, len(sheets) + 1)
+    states = ("hidden" if name in hidden else "visible" for name in sheets)
     names = "".join(
-        f'<sheet name={quoteattr(n)} sheetId="{i}" r:id="r{i}"/>' for i, n in zip(numbers, sheets, strict=True)
+        f'<sheet name={quoteattr(n)} sheetId="{i}" r:id="r{i}" state="{state}"/>'
+        for i, n, state in zip(numbers, sheets, states, strict=True)
     )
     targets = "".join(
         f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i in numbers
@@ -30,15 +40,16 @@ def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) ->
             "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{targets}</Relationships>'
         )
         for number, rows in zip(numbers, sheets.values(), strict=True):
-            archive.writestr(f"xl/worksheets/sheet{number}.xml", _sheet(rows))
+            archive.writestr(f"xl/worksheets/sheet{number}.xml", _sheet(rows, last or {}))
     return path
 
 
-def _sheet(rows: Sequence[Sequence[object]]) -> str:
+def _sheet(rows: Sequence[Sequence[object]], last: Mapping[str, object]) -> str:
     lines = "".join(
         f'<row r="{r}">{"".join(_cell(chr(64 + c) + str(r), value) for c, value in enumerate(row, 1))}</row>'
         for r, row in enumerate(rows, 1)
     )
+    lines += "".join(f"<row>{_cell(place, value)}</row>" for place, value in last.items())
     return f"<worksheet {_MAIN}><sheetData>{lines}</sheetData></worksheet>"
 
 

@@ -46,7 +46,7 @@ class ReadOptions(BaseModel):
         1, ge=0, le=1000, description="Line (of a sheet: row) that names the columns, from 1; 0: no line does"
     )
     names: list[str] = Field(default_factory=list, description="Names of all columns, instead of those in the header")
-    sheet: str | None = Field(None, description="Of a workbook; else its first")
+    sheet: str | None = Field(None, description="Of a workbook; else its first that is not hidden")
     member: str | None = Field(None, description="File in a zip that holds several; *.csv: all such, as one")
     path: str | None = Field(
         None, description="Where the records stand: keys of JSON (data.orders), a tag of XML (order)"
@@ -419,8 +419,23 @@ def _values(tree: Any, key: str) -> Iterator[Any]:
         yield from _values(branch, key)
 
 
+@cache
+def _not_rounded(expression: str) -> str:
+    """The expression without a cast to whole numbers at its outside, which would round 1.5 to 2 without a word."""
+    tree = _parsed(expression)
+    if tree.get("error"):
+        return expression
+    node = tree["statements"][0]["node"]
+    (value,) = node["select_list"]
+    if value["class"] != "CAST" or not value["cast_type"]["id"].endswith(("INT", "INTEGER")):
+        return expression
+    node["select_list"] = [value["child"]]
+    row = landing.connect().execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchone()
+    return str(row[0]).removeprefix("SELECT ") if row else expression
+
+
 def _typed(expression: str, kind: str) -> str:
-    value = f"(\n{expression}\n)"
+    value = f"(\n{_not_rounded(expression) if kind == 'INTEGER' else expression}\n)"
     if kind == "INTEGER":  # a bare cast would round 1.5 to 2
         plain = (
             rf"regexp_full_match(CAST({value} AS VARCHAR), '\s*[+-]?[0-9]+(\.0*)?\s*')"  # nearly all; the rest is slow

@@ -45,6 +45,28 @@ def test_a_sheet_of_a_workbook(home: Path, tmp_path: Path) -> None:
     assert "cannot be read" in problem(tmp_path / "y.xlsx")
 
 
+def test_a_sheet_that_another_one_could_be_is_named_and_a_hidden_one_is_passed_over(home: Path, tmp_path: Path) -> None:
+    cells = [["Order", "Sku", "Qty"], [7, "a b", 2.0], [8, "ü", None]]
+    path = write_workbook(tmp_path / "x.xlsx", {"March": cells, "notes": [["read me"]], "April": cells[:2]})
+    assert problem(path) == (
+        "cannot be read: sheets 'March', 'April' have the same columns: name one, read: {sheet: ...}; a source for each"
+    )
+    assert held(path, sheet="March") == HELD
+    path = write_workbook(tmp_path / "y.xlsx", {"March": cells[:2], "April": cells}, hidden=("March",))
+    assert held(path) == HELD
+
+
+def test_a_cell_far_below_its_table_ends_no_process(home: Path, tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "x.xlsx", {"s": [["Order"], [7]]}, last={"XFD1048576": " "})
+    assert problem(path).startswith("cannot be read: its cells reach so far that they do not fit into 4 GiB")
+
+
+def test_a_locked_workbook_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4096))
+    assert "locked by a password" in problem(path)
+
+
 def test_a_day_and_a_fraction_in_a_sheet_are_as_a_person_reads_them(home: Path, tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "x.xlsx", {"s": [["Order", "Sku", "Qty"], [0.1, True, 1_000_000]]})
     assert held(path) == [("0.1", "true", "1000000")]

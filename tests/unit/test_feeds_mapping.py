@@ -98,6 +98,16 @@ def test_what_two_expressions_share_may_fail_in_both(world: Path) -> None:
     assert rules[2] == {"reviewed_on-type", "known_at-type", "rating-type"}
 
 
+@pytest.mark.parametrize("cast", ["CAST({} AS INTEGER)", "{}::BIGINT", "TRY_CAST({} AS UTINYINT)"])
+def test_a_cast_of_the_mapping_rounds_no_pieces(world: Path, cast: str) -> None:
+    text = (world / "shop.yaml").read_text()
+    stars = "replace(\"Stars\", '80', '2.99999')"
+    (world / "shop.yaml").write_text(re.sub("rating: .*", f"rating: {json.dumps(cast.format(stars))}", text))
+    ingest(World.load(world))
+    seen = quarantine.read("reviews").set_index(["record", "rule"])["seen"]
+    assert seen[1, "rating-type"] == "Stars=80"
+
+
 def test_another_mapping_of_the_same_file_is_another_batch(world: Path) -> None:
     ingest(World.load(world))
     (world / "shop.yaml").write_text(MAPPING.replace("%d.%m.%Y", "%Y-%m-%d").replace("/ 20", "/ 10"))

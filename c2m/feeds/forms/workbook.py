@@ -1,17 +1,26 @@
 """Excel workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): a sheet's rows as text.
 
-The reader holds the cells of one sheet, which has a million rows at most; they become text row by row.
+The reader holds every cell between a sheet's first and last filled one: a blank typed at XFD1048576 has it ask for
+hundreds of GB, and its library then ends the process. It therefore runs in a process of its own with bounded memory
+(`python -m c2m.feeds.forms.workbook`), which writes each row as a line of JSON.
 """
 
 import itertools
-from collections.abc import Iterator
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, time
 from pathlib import Path
+from typing import Any
 
 import python_calamine
 
 _BLANK = b"\xef\xbb\xbf \r\n\t"
 _PACKED = (b"PK", b"\x1f\x8b")
+_COMPOUND = b"\xd0\xcf\x11\xe0"  # old workbooks, and locked ones of any age
+_MOST_BYTES = 4 << 30  # a million rows of a hundred cells
 
 
 class WorkbookError(Exception):
@@ -22,9 +31,13 @@ def _refusal(path: Path, error: Exception) -> WorkbookError:
     if is_table_of_text(path):
         return WorkbookError("text under the name of a workbook: say read: {format: csv, delimiter: ...}")
     with path.open("rb") as file:
-        is_page = file.read(400).lstrip(_BLANK).startswith(b"<")
-    if is_page:
+        start = file.read(400).lstrip(_BLANK)
+    if start.startswith(b"<"):
         return WorkbookError("a page under the name of a workbook: open it in a spreadsheet and save it as .xlsx")
+    if start.startswith(_COMPOUND):
+        return WorkbookError(
+            "locked by a password, or damaged: open it in a spreadsheet and save it as .xlsx without one"
+        )
     return WorkbookError(f"no workbook that can be read: {error or type(error).__name__}")
 
 
@@ -37,16 +50,18 @@ def is_table_of_text(path: Path) -> bool:
 
 def tops(path: Path, most: int) -> dict[str, tuple[int, list[list[str]]]]:
     """Of every sheet by its name how many rows it has, and the first of them as text."""
-    try:
-        with python_calamine.load_workbook(str(path)) as book:
-            sheets = {name: book.get_sheet_by_name(name) for name in book.sheet_names}
-            return {name: (sheet.total_height, _first(sheet, most)) for name, sheet in sheets.items()}
-    except (python_calamine.CalamineError, ValueError) as error:
-        raise _refusal(path, error) from error
+    return {name: (height, first) for name, height, first in _apart("tops", path, most)}
 
 
-def _first(sheet: python_calamine.CalamineSheet, most: int) -> list[list[str]]:
-    return [list(map(text_of, row)) for row in itertools.islice(sheet.iter_rows(), most)]
+def _tops(path: Path, most: int) -> Iterator[tuple[str, int, list[list[str]]]]:
+    with python_calamine.load_workbook(str(path)) as book:
+        for name in book.sheet_names:
+            sheet = book.get_sheet_by_name(name)
+            yield (
+                name,
+                sheet.total_height,
+                [list(map(text_of, row)) for row in itertools.islice(sheet.iter_rows(), most)],
+            )
 
 
 def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
@@ -71,14 +86,59 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
     WorkbookError
         The workbook or its sheet cannot be read.
     """
+    return _apart("rows", path, sheet, header)
+
+
+def _rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
+    with python_calamine.load_workbook(str(path)) as book:
+        names = book.sheet_names
+        if sheet is not None and sheet not in names:
+            raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
+        yield from _filled(book.get_sheet_by_name(sheet or _only(book, header)), header)
+
+
+def _only(book: python_calamine.CalamineWorkbook, header: int) -> str:
+    """The first sheet that is not hidden; another of the same columns is not passed over without a word."""
+    visible = python_calamine.SheetVisibleEnum.Visible
+    first, *others = [sheet.name for sheet in book.sheets_metadata if sheet.visible == visible] or book.sheet_names
+    columns = next(_filled(book.get_sheet_by_name(first), header), [])
+    alike = [name for name in others if columns and next(_filled(book.get_sheet_by_name(name), header), []) == columns]
+    if alike:
+        names = ", ".join(map(repr, (first, *alike)))
+        raise WorkbookError(f"sheets {names} have the same columns: name one, read: {{sheet: ...}}; a source for each")
+    return first
+
+
+def _apart(asked: str, path: Path, *more: object) -> Iterator[Any]:
+    """What a process of its own says of a workbook; it is ended where nobody listens any more."""
+    command = [sys.executable, "-m", __name__, json.dumps([asked, str(path), *more])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as reader:
+        try:
+            for said in map(json.loads, reader.stdout or ()):
+                if isinstance(said, str):
+                    raise WorkbookError(said)
+                yield said
+        except BaseException:
+            reader.kill()
+            raise
+    if reader.returncode:
+        raise WorkbookError(
+            f"its cells reach so far that they do not fit into {_MOST_BYTES >> 30} GiB: delete what stands far below or"
+            " to the right of the table, or save the sheet as .csv"
+        )
+
+
+def _serve(asked: str, name: str, *more: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    path = Path(name)
+    answer: Callable[..., Iterator[object]] = _tops if asked == "tops" else _rows
     try:
-        with python_calamine.load_workbook(str(path)) as book:
-            names = book.sheet_names
-            if sheet is not None and sheet not in names:
-                raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
-            yield from _filled(book.get_sheet_by_name(sheet or names[0]), header)
+        for said in answer(path, *more):
+            print(json.dumps(said))
+    except WorkbookError as error:
+        print(json.dumps(str(error)))
     except (python_calamine.CalamineError, IndexError, ValueError) as error:
-        raise _refusal(path, error) from error
+        print(json.dumps(str(_refusal(path, error))))
 
 
 def _filled(sheet: python_calamine.CalamineSheet, header: int) -> Iterator[list[str]]:
@@ -97,3 +157,7 @@ def text_of(cell: object) -> str:
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
     return str(cell)
+
+
+if __name__ == "__main__":
+    _serve(*json.loads(sys.argv[1]))
