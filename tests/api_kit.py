@@ -21,14 +21,15 @@ class Caller:
     def call(self, method: str, path: str, body: Any = None, key: str = "", **more: Any) -> httpx.Response:
         """An answer; a request that changes something has a key of its own where none is given."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        below = more.pop("below", "/api/v1")
         if method == "POST":
             headers["idempotency-key"] = key or uuid4().hex
-        return asyncio.run(self._call(method, path, headers | more.pop("headers", {}), body, more))
+        return asyncio.run(self._call(method, f"{below}{path}", headers | more.pop("headers", {}), body, more))
 
     async def _call(self, method: str, path: str, headers: Any, body: Any, more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self._app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            return await client.request(method, f"/api/v1{path}", json=body, headers=headers, **more)
+            return await client.request(method, path, json=body, headers=headers, **more)
 
     def get(self, path: str) -> Any:
         """The content of an answer that must be there."""

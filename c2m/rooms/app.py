@@ -20,6 +20,7 @@ from c2m.ledger import store
 from c2m.rooms import entry, page
 from c2m.rooms.api import problems, site
 from c2m.rooms.api.calls import Bell
+from c2m.rooms.epcis import door
 from c2m.rooms.pages import (
     board,
     factory,
@@ -54,6 +55,7 @@ def create(quoter: Quoter | None = None) -> App:
     for room in ROOMS:
         app.include_router(room.routes)
     app.mount(site.PREFIX, site.create(quoter))
+    app.mount(door.PREFIX, door.create())
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)
@@ -88,7 +90,9 @@ def _to_sign_in(request: Request, _: Exception) -> Response:
 def _not_found(request: Request, error: Exception) -> Response:
     """The same words whether there is no such page or it is somebody else's."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    if request.url.path.startswith(f"{site.PREFIX}/"):  # with a line break in it, which leads to no mounted application
+    if request.url.path.startswith(
+        (f"{site.PREFIX}/", f"{door.PREFIX}/")
+    ):  # with a line break in it, which leads to no mounted application
         return problems.of_http(request, error)
     return page.shown(request, "error.html", status, faults=[])
 

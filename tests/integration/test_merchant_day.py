@@ -142,18 +142,26 @@ def test_a_pressed_offer_says_what_it_delays(merchant: Caller, day: date, lines:
         assert all(pressed["planned_on"] < offer["planned_on"] for name, offer in offers.items() if name != "pressed")
 
 
-def test_the_examples_of_the_document_work(merchant: Caller, day: date, lines: list[dict[str, Any]]) -> None:
+def test_the_examples_of_the_document_work(
+    served: App, merchant: Caller, day: date, lines: list[dict[str, Any]]
+) -> None:
     """In a shell, with curl, on a served port; what the reader takes from one answer goes into the next request."""
-    text = (ROOT / "docs" / "merchants.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    examples = [one for block in blocks for one in re.split(r"\n(?=curl)", block.strip())]
-    known = {"TOKEN": merchant.token, "SKU": lines[0]["sku_id"]}
+    examples = [(one, merchant.token) for one in _examples("merchants.md")]
+    examples += [(one, Caller(served, "factory", "F00001").token) for one in _examples("factories.md")]
+    known = {"SKU": lines[0]["sku_id"]}
     with services.rooms(port := free_port()):
-        known["C2M"] = f"http://{LOOPBACK}:{port}/api/v1"
-        for example in examples:
+        known |= {"C2M": f"http://{LOOPBACK}:{port}/api/v1", "ROOMS": f"http://{LOOPBACK}:{port}"}
+        for example, token in examples:
+            known["TOKEN"] = token
             done = subprocess.run(["bash", "-c", example], env=os.environ | known, capture_output=True, text=True)
             assert done.returncode == 0, (example, done.stdout, done.stderr)
             told = json.loads(done.stdout)
             for name, key in (("QUOTE", "quote_id"), ("ORDER", "order_id")):
                 known |= {name: told[key]} if told.get(key) else {}
-    assert len(examples) >= 9
+    assert len(examples) >= 12
+
+
+def _examples(page: str) -> list[str]:
+    """Commands of a page of the documentation."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL)
+    return [one for block in blocks for one in re.split(r"\n(?=curl)", block.strip())]

@@ -1,4 +1,4 @@
-"""3,000 requests over all addresses of the merchant API, made from its document, with tokens of other tenants.
+"""3,000 requests over all addresses of the merchant API and of /epcis, from their documents, with foreign tokens.
 
 No answer has a row of the merchant that the ids are of, and none is a fault of the server.
 """
@@ -15,10 +15,12 @@ from api_kit import Caller
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
+from test_epcis import told  # noqa: F401 - fixture
 from test_merchant_api import served  # noqa: F401 - fixture
 
 from c2m.doors import App
 from c2m.rooms.api import site
+from c2m.rooms.epcis import door
 
 REQUESTS = 3000
 IDS = {
@@ -27,9 +29,14 @@ IDS = {
     "webhook_id": ("w", "W2"),
     "after": ("O1",),
     "style_id": ("S1",),
+    "event_id": ("urn:c2m:event:0" + "0" * 31,),
 }
 MARKS = ("PO-of-M1", "Shirt of M1", '"S1-', '"S1"', '"O1"', "L1", "F1")
-OPERATIONS = [one.ok() for one in schemathesis.openapi.from_dict(site.create().openapi()).get_all_operations()]
+OPERATIONS = [
+    (below, one.ok())
+    for below, made in ((site.PREFIX, site.create()), (door.PREFIX, door.create()))
+    for one in schemathesis.openapi.from_dict(made.openapi()).get_all_operations()
+]
 EACH = -(-REQUESTS // len(OPERATIONS))
 
 
@@ -37,18 +44,18 @@ class Strangers:
     """Programs of another merchant, of a factory and of nobody; one loop for all their requests."""
 
     def __init__(self, app: App) -> None:
-        callers = [Caller(app, "merchant", "M2"), Caller(app, "factory", "F1"), Caller(app)]
+        callers = [Caller(app, "merchant", "M2"), Caller(app, "factory", "F2"), Caller(app)]
         self.tokens = [caller.token or "none" for caller in callers]
         self.loop = asyncio.new_event_loop()
         transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1")
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
         self.count = 0
 
-    def send(self, case: Any, token: str, ids: bool) -> httpx.Response:
+    def send(self, below: str, case: Any, token: str, ids: bool) -> httpx.Response:
         """The answer to a case, with known ids in place of made-up ones."""
         if ids:
             case.path_parameters |= {name: IDS[name][0] for name in case.path_parameters or {}}
-        asked = case.as_transport_kwargs(base_url="http://127.0.0.1/api/v1")
+        asked = case.as_transport_kwargs(base_url=f"http://127.0.0.1{below}")
         headers = {str(name): str(value) for name, value in (asked.pop("headers") or {}).items()}
         headers = {name: value for name, value in headers.items() if value.isascii() and value.isprintable()}
         headers |= {"authorization": f"Bearer {token}"}
@@ -58,19 +65,20 @@ class Strangers:
 
 
 @pytest.fixture(scope="module")
-def strangers(served: App) -> Iterator[Strangers]:  # noqa: F811
-    made = Strangers(served)
+def strangers(told: App) -> Iterator[Strangers]:  # noqa: F811
+    made = Strangers(told)
     yield made
     made.loop.run_until_complete(made.client.aclose())
     made.loop.close()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one[1].method} {one[0]}{one[1].path}")
 def test_strangers_get_no_row_and_make_no_fault(strangers: Strangers, operation: Any) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    below, described = operation
     modes = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-    cases = modes.flatmap(lambda mode: operation.as_strategy(generation_mode=mode))
+    cases = modes.flatmap(lambda mode: described.as_strategy(generation_mode=mode))
     before = strangers.count
 
     @settings(
@@ -82,7 +90,7 @@ def test_strangers_get_no_row_and_make_no_fault(strangers: Strangers, operation:
     )
     @given(cases, st.sampled_from(strangers.tokens), st.booleans())
     def ask(case: Any, token: str, ids: bool) -> None:
-        answer = strangers.send(case, token, ids)
+        answer = strangers.send(below, case, token, ids)
         assert answer.status_code < 500 or answer.json()["type"] in ("no-quotes", "no-plan"), (
             case.as_curl_command(),
             answer.text,

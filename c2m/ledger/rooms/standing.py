@@ -1,5 +1,7 @@
 """How the orders of a merchant stand: what was promised, what each waits for, who makes it."""
 
+from collections.abc import Collection
+
 import pandas as pd
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -40,6 +42,19 @@ def job_orders(session: Session, scope: Scope, order_id: str | None = None) -> p
     if order_id is not None:
         chosen = chosen.where(JobOrder.order_id == order_id)
     return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.job_order_id))
+
+
+def batches(session: Session, scope: Scope) -> pd.DataFrame:
+    """job_order_id, factory_id, lot_id, order_id, merchant_id, next_factory_id of their job orders."""
+    names = (JobOrder.job_order_id, JobOrder.factory_id, JobOrder.lot_id, JobOrder.order_id, JobOrder.merchant_id)
+    return frame(session, select(*names, JobOrder.next_factory_id).where(*scope.conditions(JobOrder)))
+
+
+def sku_codes(session: Session, scope: Scope, lot_ids: Collection[str] | None = None) -> pd.DataFrame:
+    """merchant_id, lot_id, sku_id, sku_code of the lots (all of them where none are named) of their job orders."""
+    chosen = select(JobOrder.merchant_id, LotSku.lot_id, LotSku.sku_id, LotSku.sku_code).distinct()
+    chosen = chosen.join(LotSku, LotSku.lot_id == JobOrder.lot_id).where(*scope.conditions(JobOrder))
+    return frame(session, chosen if lot_ids is None else chosen.where(LotSku.lot_id.in_(lot_ids)))
 
 
 def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Who calls: the merchant behind a bearer token, and the answer to a request that was sent before with the same key.
+"""Who calls: the party behind a bearer token, and the answer to a request that was sent before with the same key.
 
 The token is that of a link to the order room (`c2m rooms link --role merchant`): it expires and can be revoked. Every
 read and write takes the scope of its grant.
@@ -15,25 +15,33 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from c2m import clock
 from c2m.ids import derive_id
 from c2m.ledger.rooms.links import Grant
+from c2m.ledger.states import Role
 from c2m.ledger.store import insert_missing, reading, session
 from c2m.ledger.tables import ApiAnswer
 from c2m.rooms import links
 from c2m.rooms.api.problems import ProblemError
 
 _KEY_REUSED = "this Idempotency-Key came before with another body: send a new key with a new request"
-_token = HTTPBearer(auto_error=False, description="The token of a merchant's link: what stands after /in/ in it")
+_token = HTTPBearer(auto_error=False, description="The token of a link: what stands after /in/ in it")
 
 
-def _merchant(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> Grant:
-    grant = links.bearer(given.credentials, datetime.now(UTC)) if given else None
-    if grant is None:
-        raise ProblemError(401, "no-token", "send Authorization: Bearer TOKEN with the token of a link that holds")
-    if grant.role != "merchant":
-        raise ProblemError(403, "not-a-merchant", f"this token is of a {grant.role}; this API is for merchants")
-    return grant
+def _granted(*roles: Role) -> Callable[..., Grant]:
+    """Lets in whose token is of one of the roles."""
+
+    def granted(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> Grant:
+        grant = links.bearer(given.credentials, datetime.now(UTC)) if given else None
+        if grant is None:
+            raise ProblemError(401, "no-token", "send Authorization: Bearer TOKEN with the token of a link that holds")
+        if grant.role not in roles:
+            wanted = " or ".join(roles)
+            raise ProblemError(403, f"not-a-{roles[0]}", f"this token is of a {grant.role}; expected one of a {wanted}")
+        return grant
+
+    return granted
 
 
-Caller = Annotated[Grant, Depends(_merchant)]
+Caller = Annotated[Grant, Depends(_granted("merchant"))]
+Party = Annotated[Grant, Depends(_granted("merchant", "factory"))]
 Key = Annotated[
     str,
     Header(
