@@ -22,8 +22,8 @@ from c2m.settings import settings
 from c2m.upkeep.databases import on_postgresql
 
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-# The slowest start seen on two busy cores was 35 s (Prefect, with its database migrations).
-_START_TIMEOUT_S = 120.0
+# Prefect's first start makes its database. The slowest seen took 35 s on two busy cores, 150 s with ten more at them.
+_START_TIMEOUT_S = 300.0
 
 
 def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:

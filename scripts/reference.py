@@ -284,22 +284,23 @@ def listed(entries: Iterable[str]) -> str:
     return "\n".join(entries)
 
 
-PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
-    "feeds": ("Feeds", feeds),
-    "marts": ("Marts", marts),
-    "ledger": ("Ledger", ledger),
-    "settings": ("Settings", settings),
-    "cost-terms": ("Cost terms", terms),
-    "messages": ("Messages", wire),
-    "command-line": ("Command line", commands),
-    "python-api": ("Python", api),
+# Title, where the page's facts stand, what makes it.
+PAGES: dict[str, tuple[str, str, Callable[[], Iterator[str]]]] = {
+    "feeds": ("Feeds", "`c2m/feeds/contracts.py`", feeds),
+    "marts": ("Marts", "the YAML files of `dbt_project/models/marts/`", marts),
+    "ledger": ("Ledger", "`c2m/ledger/tables.py`", ledger),
+    "settings": ("Settings", "`c2m/settings.py`", settings),
+    "cost-terms": ("Cost terms", "`optimization/contract/terms.py`", terms),
+    "messages": ("Messages", "`c2m/wire/messages.py`", wire),
+    "command-line": ("Command line", "the modules of `c2m/cli/`", commands),
+    "python-api": ("Python", "the docstring of each function", api),
 }
 
 
 def page(name: str) -> str:
     """The Markdown of one page."""
-    title, parts = PAGES[name]
-    made = "Made from the code by `make reference`: change it there."
+    title, source, parts = PAGES[name]
+    made = f"Made by `make reference` from {source}: change it there."
     whole = (textwrap.fill(part, 118) if part[:1] not in "*#" else part for part in parts() if part)
     return "\n\n".join([f"# {title}", made, *whole]) + "\n"
 

@@ -117,6 +117,22 @@ def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
     assert row["revoked_at"]
 
 
+def test_where_nothing_waits_to_be_sent_nobody_waits(home: Path) -> None:
+    store.migrate()
+    assert "Unanswered job orders" not in c2m("dispatch").output
+
+
+def test_before_the_first_build_no_material_can_be_told(home: Path) -> None:
+    store.migrate()
+    assert "build the marts first" in c2m("materials", code=2).output
+
+
+@pytest.mark.parametrize("document", ["asyncapi", "openapi"])
+def test_the_factory_messages_are_printed_as_the_docs_have_them(document: str) -> None:
+    kept = Path(__file__).parents[2] / "docs" / f"{document}.yaml"
+    assert c2m("contract", document).output == kept.read_text(encoding="utf-8")
+
+
 def test_without_published_demand_there_is_nothing_to_tune(home: Path) -> None:
     assert "Traceback" not in c2m("tune", "--trials", 1, code=2).output
 

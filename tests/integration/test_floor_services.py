@@ -85,7 +85,7 @@ class Site:
     def process(self, name: str, await_it: bool = True) -> subprocess.Popen[bytes]:
         sim = ["--factories", str(self.factories), "--seed", "1", "--state", str(settings().home / "sim")]
         modules = {
-            "relay": ["c2m.floor.relay"],
+            "relay": ["c2m.cli", "relay"],
             "collector": ["c2m.floor.collect"],
             "factories": ["c2m.simulation.factories", *sim, "--http-port", str(self.ports[2])],
         }

@@ -66,7 +66,7 @@ def whole() -> audit.Audited:
 
 
 def c2m(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, ["letters", *arguments])
+    result = CliRunner().invoke(app, [*arguments])
     assert result.exit_code == code, result.output
     return result.output
 
@@ -189,7 +189,7 @@ def test_of_a_message_that_is_too_large_what_fits_is_kept_and_the_rest_is_told(t
         hashlib.sha256(body).hexdigest(),
     )
     assert second.size_bytes == len(body) + 1
-    told = json.loads(c2m("show", first.letter_id, "--json", "--out", str(tmp_path / "body.json")))
+    told = json.loads(c2m("letters", "show", first.letter_id, "--json", "--out", str(tmp_path / "body.json")))
     assert (told["whole"], told["size_bytes"]) == (False, len(body))
     assert (tmp_path / "body.json").stat().st_size == MAX_BYTES
     assert "not kept whole" in take_back(first).result
@@ -212,7 +212,8 @@ def test_letters_are_found_by_factory_reason_and_age() -> None:
     clock.set_now(NOW + timedelta(hours=11))
 
     def ages(*arguments: str) -> list[int]:
-        return [round(row["age_hours"]) for row in json.loads(c2m("list", *arguments, "--json").splitlines()[0])]
+        told = c2m("letters", "list", *arguments, "--json").splitlines()[0]
+        return [round(row["age_hours"]) for row in json.loads(told)]
 
     assert sorted(ages()) == [1, 1, 6, 11]
     assert ages("--factory", "F1") == [6, 11]
@@ -222,9 +223,9 @@ def test_letters_are_found_by_factory_reason_and_age() -> None:
     assert ages("--older-than-hours", "6") == [6, 11]
     assert ages("--newer-than-hours", "6", "--factory", "F1") == [6]
     assert len(ages("--most", "3")) == 3
-    assert "1 more" in c2m("list", "--most", "3")
-    (letter,) = json.loads(c2m("list", "--reason", "unknown topic", "--json"))
-    shown = c2m("show", letter["letter_id"])
+    assert "1 more" in c2m("letters", "list", "--most", "3")
+    (letter,) = json.loads(c2m("letters", "list", "--reason", "unknown topic", "--json"))
+    shown = c2m("letters", "show", letter["letter_id"])
     assert "\x1b" not in shown
     assert "\\x1b[31m" in shown
 
@@ -233,28 +234,29 @@ def test_letters_are_found_by_factory_reason_and_age() -> None:
 def test_what_a_message_says_is_shown_and_never_obeyed(level: str) -> None:
     arrive(f"c2m/v1/{level}/scans", b'{"a": "\\u001b[2J [/red]"}')
     (letter,) = every_letter()
-    for shown in (c2m("list"), c2m("show", letter.letter_id), c2m("readmit", letter.letter_id, code=2)):
+    refused = c2m("letters", "readmit", letter.letter_id, code=2)
+    for shown in (c2m("letters", "list"), c2m("letters", "show", letter.letter_id), refused):
         assert not set(shown) & {"\x1b", "\x9b", "\N{COLLISION SYMBOL}"}
-    assert "[/red]" in c2m("show", letter.letter_id)
+    assert "[/red]" in c2m("letters", "show", letter.letter_id)
 
 
-def test_many_are_taken_back_by_their_reason_and_the_others_are_named(tmp_path: Path) -> None:
+def test_many_are_taken_back_by_their_reason_and_the_others_are_named() -> None:
     for number in range(5):
         arrive("c2m/v1/F1/scan", scans(f"s{number}"))
     arrive("c2m/v1/F1/scan", b"{")
     choice = ["--reason", "unknown topic", "--factory", "F1"]
-    refused = c2m("readmit", *choice, "--topic", topic("F1", "scans"), "--actor", "olga", code=2)
+    refused = c2m("letters", "readmit", *choice, "--topic", topic("F1", "scans"), "--actor", "olga", code=2)
     assert "Invalid JSON" in refused
     assert sorted(landed_scans()["scan_id"]) == [f"s{number}" for number in range(5)]
-    assert len(json.loads(c2m("list", "--json"))) == 2  # the one, and what it was refused for now
-    everything = json.loads(c2m("list", "--all", "--json"))
+    assert len(json.loads(c2m("letters", "list", "--json"))) == 2  # the one, and what it was refused for now
+    everything = json.loads(c2m("letters", "list", "--all", "--json"))
     assert [row["result"] for row in everything].count("1 scans landed") == 5
-    assert "no dead letter nobody" in c2m("readmit", "nobody", code=2)
-    assert "not both" in c2m("readmit", code=2)
-    assert "not both" in c2m("readmit", "nobody", "--factory", "F1", code=2)
-    assert "no dead letter nobody" in c2m("show", "nobody", code=2)
-    missing = str(tmp_path / "none.json")
-    assert "does not exist" in c2m("readmit", everything[0]["letter_id"], "--body", missing, code=2)
+    assert "no dead letter nobody" in c2m("letters", "readmit", "nobody", code=2)
+    assert "not both" in c2m("letters", "readmit", code=2)
+    assert "not both" in c2m("letters", "readmit", "nobody", "--factory", "F1", code=2)
+    assert "no dead letter nobody" in c2m("letters", "show", "nobody", code=2)
+    missing = "none.json"  # short: the message is folded at 80 letters
+    assert "does not exist" in c2m("letters", "readmit", everything[0]["letter_id"], "--body", missing, code=2)
 
 
 def test_letters_of_an_older_ledger_get_their_size_and_digest(ledger: str) -> None:
