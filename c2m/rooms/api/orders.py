@@ -4,13 +4,15 @@ from datetime import date
 from typing import Annotated, Any
 
 import pandas as pd
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from c2m import clock
 from c2m.errors import InputError
 from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.store import Scope, reading
+from c2m.rooms.api import ubl, ubl_answers
 from c2m.rooms.api.bodies import (
     ChangeIn,
     ChangeOut,
@@ -31,21 +33,35 @@ from c2m.rooms.scoped import view
 from c2m.rooms.tenants import changes, landed, placed, scanned
 
 routes = APIRouter(tags=["orders"])
+placing = APIRouter(tags=["orders"], route_class=ubl.UblRoute)
 A_PAGE = 100
 
 Row = dict[str, Any]
 
+# For OpenAPI: what is taken and given beside JSON.
+_ORDER_TOO = {"requestBody": {"content": {kind: {"schema": {"type": "string"}} for kind in (ubl.XML, ubl.ORDER)}}}
+_TOO: dict[int, dict[int | str, Any]] = {
+    201: {201: {"content": {ubl_answers.RESPONSE: {}}}},
+    200: {200: {"content": {ubl_answers.RESPONSE: {}, ubl_answers.DESPATCH: {}}}},
+}
 
-@routes.post("/orders", status_code=201)
-def place(caller: Caller, key: Key, order: OrderIn, response: Response) -> Received:
-    """Places an order. It comes in by the rules of the feed merchant_orders; the next plan takes it up."""
+
+@placing.post("/orders", status_code=201, response_model=Received, openapi_extra=_ORDER_TOO, responses=_TOO[201])
+def place(caller: Caller, key: Key, order: OrderIn, request: Request, response: Response) -> Received | Response:
+    """Places an order. It comes in by the rules of the feed merchant_orders; the next plan takes it up.
+
+    An Order of UBL 2.3 is taken too, and answered by an OrderResponse.
+    """
 
     def make() -> Row:
         new = placed.NewOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats)
         return received(caller, new, placed.place(view(caller).scope, new))
 
     once = Once(caller, "POST /orders", key, order.model_dump_json())
-    return Received.model_validate(once.answered(response, 201, make))
+    placed_order = Received.model_validate(once.answered(response, 201, make))
+    if asked_for := ubl_answers.kind(request):
+        return ubl_answers.answer(_whole(caller, placed_order.order_id), caller.tenant, asked_for, clock.now(), 201)
+    return placed_order
 
 
 def received(caller: Grant, new: placed.NewOrder, arrived: landed.Arrived | None) -> Row:
@@ -74,9 +90,18 @@ def orders(caller: Caller, after: Id | None = None, limit: Annotated[int, Query(
     return Orders(orders=[_short(row) for row in shown], next=shown[-1]["order_id"] if shown and more else None)
 
 
-@routes.get("/orders/{order_id}")
-def order(caller: Caller, order_id: InPath) -> OrderWhole:
-    """An order: its state, its promise with probability, what it waits for, how far each factory is."""
+@routes.get("/orders/{order_id}", response_model=OrderWhole, responses=_TOO[200])
+def order(caller: Caller, order_id: InPath, request: Request) -> OrderWhole | Response:
+    """An order: its state, its promise with probability, what it waits for, how far each factory is.
+
+    As UBL 2.3 too, by the header Accept: what is promised as an OrderResponse, what has left as a DespatchAdvice.
+    """
+    found = _whole(caller, order_id)
+    asked_for = ubl_answers.kind(request)
+    return ubl_answers.answer(found, caller.tenant, asked_for, clock.now()) if asked_for else found
+
+
+def _whole(caller: Grant, order_id: str) -> OrderWhole:
     row = _row(caller, order_id)
     scope, order_id = view(caller).scope, row["order_id"]
     with reading() as s:
@@ -212,3 +237,6 @@ def _sent_skus(caller: Grant, order_id: str) -> list[SkuOut]:
 def _plain(rows: pd.DataFrame) -> list[Row]:
     """Rows for models; what is missing is None."""
     return landed.records(rows)
+
+
+routes.include_router(placing)
