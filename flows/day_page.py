@@ -22,6 +22,7 @@ from c2m.warehouse.published import is_published, read
 from flows import plan_page, reports, waiting
 from optimization.contract import instances
 from optimization.contract.plan import Size, read_plan
+from optimization.contract.terms import COST_WORDS
 from optimization.contract.wording import counted, money, percent
 
 _MOST = 10  # rows of a table here; the whole stands on a page of its own
@@ -91,9 +92,8 @@ def in_figures(newest: Standing) -> list[str]:
 
 def saved_by(day: dict[str, Any]) -> list[str]:
     """By which parts of the cost the plan is better or worse than the common rule, the largest first."""
-    apart = {
-        plan_page.COST[part]: day["common_rule_cost"].get(part, 0.0) - amount for part, amount in day["cost"].items()
-    }
+    rule = day["common_rule_cost"]
+    apart = {COST_WORDS[part]: rule.get(part, 0.0) - amount for part, amount in day["cost"].items()}
     told = sorted(((part, by) for part, by in apart.items() if abs(by) >= 1), key=lambda of: -abs(of[1]))[:3]
     words = [f"{abs(by):,.0f} {'less' if by > 0 else 'more'} for {part}" for part, by in told]
     return [f"Why, beside the common rule: {'; '.join(words)}.", ""] if words else []

@@ -21,20 +21,10 @@ from flows import materials, reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, read, whole_lots
 from optimization.contract.plan import Plan, Size, read_plan
+from optimization.contract.terms import COST_WORDS
 from optimization.contract.wording import counted, money, percent
 from optimization.routing.stage_lots import legs, with_next_factories
 
-COST = {
-    "unit": "making, freight, expected failures",
-    "setup": "setups",
-    "engagement": "engaging factories",
-    "overtime": "overtime",
-    "transfer": "passing pieces on between stages",
-    "late": "lateness",
-    "unmet": "pieces not made",
-    "shortfall": "work below what was agreed",
-    "change": "work taken from factories that had it",
-}
 ENDED = {
     "time": "Time ended the search",
     "nodes": "The node limit ended the search",
@@ -103,6 +93,7 @@ def page(standing: Standing) -> list[str]:
     with session() as s:
         day = plans.of_day(s, standing.business_date)
         labels = orders.labels(s, sorted(instance.orders["lot_id"]))
+    placed = dated(instance, plan)
     return [
         *decided(standing),
         *the_day(folder, instance, plan),
@@ -113,8 +104,8 @@ def page(standing: Standing) -> list[str]:
         "## Why this plan",
         (folder / "explanation.md").read_text(encoding="utf-8"),
         *beside_the_rule(folder, instance),
-        *by_lot(instance, plan, labels),
-        *promised(folder, labels),
+        *by_lot(instance, placed, labels),
+        *promised(folder, placed, labels),
         *not_placed(plan, labels),
         *materials.section(standing.plan_id, folder),
         *load(instance, plan),
@@ -246,7 +237,7 @@ def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
     rule = day["common_rule_cost"] | {"total": day["common_rule_objective"]}
     cost = pd.DataFrame({"plan": day["cost"] | {"total": day["objective"]}, "common rule": rule})
     cost["saved"] = cost["common rule"] - cost["plan"]
-    cost = cost[(cost["plan"] != 0) | (cost["common rule"] != 0)].round().astype(int).rename(COST)
+    cost = cost[(cost["plan"] != 0) | (cost["common rule"] != 0)].round().astype(int).rename(COST_WORDS)
     return [
         "## Beside the common rule",
         "By priority and due date, each lot at its cheapest factory with room for all of it; split only when none has. "
@@ -256,10 +247,14 @@ def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
     ]
 
 
-def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
-    """Who makes how much of which lot, from when until when."""
+def dated(instance: Instance, plan: Plan) -> pd.DataFrame:
+    """The allocation with its dates, and where pieces go next."""
     placed = dated_allocation(instance, plan.allocation, plan.schedule, legs=legs(instance, plan))
-    placed = with_next_factories(placed, instance, plan)
+    return with_next_factories(placed, instance, plan)
+
+
+def by_lot(instance: Instance, placed: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
+    """Who makes how much of which lot, from when until when. placed: `dated`."""
     stages = [name for name in ("stage",) if instance.staged]
     rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", *stages, "factory_id"])
     ways = {"stage": rows["stage"], "then to": rows["next_factory_id"].fillna("")} if stages else {}
@@ -273,17 +268,18 @@ def by_lot(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[str]:
             "factory": rows["factory_id"],
             **ways,
             "due": rows["due_on"],
-            "arrives": rows["finish_on"],
+            "arrives by": rows["finish_on"],
             "days late": [str(days) if days > 0 else "" for days in late],
             "starts": rows["start_on"],
             "lot": rows["lot_id"],  # for `c2m release --without`
         }
     )
-    return ["## By lot and factory", table(shown, _MOST_LOTS)]
+    return ["## By lot and factory", "Each factory is asked to deliver by this day.", "", table(shown, _MOST_LOTS)]
 
 
-def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
-    """When whole orders will have arrived, all pieces that the plan has a place for."""
+def promised(folder: Path, placed: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
+    """When whole orders will have arrived, all pieces that the plan has a place for. placed: `dated`."""
+    last = labels.merge(placed, on="lot_id").groupby("order_id")["finish_on"].max()
     named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style": "first"})
     rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
     corrected = {"by the model alone": whole_percent(rows["modelled"])} if is_corrected(rows) else {}
@@ -292,7 +288,7 @@ def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
             "order": rows["order"],
             "first style": rows["style"],
             "due": rows["due_on"],
-            "planned": rows["planned_on"],
+            "arrives by": rows["order_id"].map(last),
             "promised": rows["promised_on"],
             "probability": whole_percent(rows["probability"]),
             **corrected,
@@ -300,12 +296,13 @@ def promised(folder: Path, labels: pd.DataFrame) -> list[str]:
             "order id": rows["order_id"],
         }
     )
-    return ["## Promised dates of whole orders", table(shown, _MOST_LOTS)]
+    told = "Arrives by: what the last of its factories is asked for. Promised: what holds with this probability."
+    return ["## Promised dates of whole orders", told, "", table(shown, _MOST_LOTS)]
 
 
-def is_corrected(dated: pd.DataFrame) -> bool:
+def is_corrected(promises: pd.DataFrame) -> bool:
     """Whether past promises have taught another probability than the model's."""
-    return bool((dated["modelled"] - dated["probability"]).abs().max() > 1e-9)
+    return bool((promises["modelled"] - promises["probability"]).abs().max() > 1e-9)
 
 
 def whole_percent(shares: "pd.Series[float]") -> list[str]:

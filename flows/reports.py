@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from prefect.artifacts import (
+    Artifact,
     create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
@@ -113,8 +114,9 @@ def _by(keys: list[str], rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFr
 
 
 def artifact_url(key: str) -> str:
-    """The newest version of a page of ours on the Prefect server; the oldest ones are beside it."""
-    return f"{PREFECT_UI_URL.value()}/artifacts/key/{key}"
+    """The newest version of a page of ours on the Prefect server; before there is one, the list of its versions."""
+    newest = Artifact.get(key)
+    return f"{PREFECT_UI_URL.value()}/artifacts/" + (f"artifact/{newest.id}" if newest else f"key/{key}")
 
 
 def documents_url() -> str:

@@ -36,7 +36,7 @@ _MOST_DELAYED = 20  # lots of a scenario on the page
 _SHOWN = {
     "cost": "cost",
     "extra_cost": "more than the plan",
-    "unmet_pieces": "pieces not made",
+    "unmet_pieces": "pieces not placed",
     "late_pieces": "pieces late",
     "late_lots": "lots late",
     "split_lots": "lots split",
@@ -207,7 +207,7 @@ def delayed(case: Case, day_1: date) -> pd.DataFrame:
             "due": [_date(one.due_day, day_1) for one in rows],
             "arrives": [_date(one.finish_day, day_1) for one in rows],
             "arrived before": [_date(one.finish_day_before, day_1) for one in rows],
-            "pieces not made": [one.unmet for one in rows],
+            "pieces not placed": [one.unmet for one in rows],
             "costs more": [round(one.extra_cost) for one in rows],
             "lot": [one.order_id for one in rows],
         }
@@ -250,7 +250,7 @@ def _figure(case: Case, name: str) -> str:
 
 
 def _date(day: int | None, day_1: date) -> str:
-    return "" if day is None else f"{pd.Timestamp(day_1) + pd.Timedelta(days=day - 1):%Y-%m-%d}"
+    return "" if day is None else f"{pd.Timestamp(day_1) + pd.Timedelta(day - 1, 'D'):%Y-%m-%d}"
 
 
 def _written(folder: Path, scenario: Scenario, day_1: date) -> Path:

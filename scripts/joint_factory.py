@@ -50,7 +50,7 @@ def draw_days(axes: Axes, instance: Instance, plan: Plan, of: dict[str, tuple[fl
     table = minutes.pivot_table(index="day", columns="factory_id", values="hours", aggfunc="sum").fillna(0)
     below = np.zeros(len(table))
     first = pd.Timestamp(instance.day_1 or "2026-01-01")
-    dates = [f"{first + pd.Timedelta(days=int(day) - 1):%-d %b}" for day in table.index]
+    dates = [f"{first + pd.Timedelta(int(day) - 1, 'D'):%-d %b}" for day in table.index]
     for name in table.columns:
         axes.bar(dates, table[name], bottom=below, color=of[name], edgecolor="white", label=name[-2:])
         below += table[name].to_numpy()

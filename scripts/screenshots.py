@@ -1,20 +1,23 @@
-"""Takes the README's screenshots from a running `make up` after `make run`, in headless Chromium.
+"""Takes the README's screenshots from a running `make up` after `make run`, in headless Chromium, with its key.
 
 Usage: .venv/bin/python scripts/screenshots.py [docs/images]
 """
 
-import json
+import base64
 import shutil
 import sys
 from pathlib import Path
-from urllib.request import Request, urlopen
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from c2m.doors import USER, key
+from c2m.orchestrator import orchestrator
 from c2m.settings import settings
 
 PREFECT = f"http://127.0.0.1:{settings().prefect_port}"
 MLFLOW = f"http://127.0.0.1:{settings().mlflow_port}"
+PASSWORD = base64.b64encode(f"{USER}:{key()}".encode()).decode()  # as Prefect's page keeps it once it was typed
 # Without these Chromium calls home at every start.
 QUIET = [
     "--no-sandbox",
@@ -25,13 +28,9 @@ QUIET = [
 ]
 
 
-def first(path: str, body: dict[str, object]) -> dict[str, object]:
+def first(path: str, body: dict[str, Any]) -> dict[str, Any]:
     """The first row that Prefect's API answers with."""
-    content = json.dumps(body).encode()
-    request = Request(f"{PREFECT}/api{path}", content, {"Content-Type": "application/json"})  # noqa: S310
-    with urlopen(request) as answer:  # noqa: S310
-        rows = json.load(answer)
-    return rows[0] if isinstance(rows, list) else rows
+    return dict(orchestrator(PREFECT).ask(path, body)[0])
 
 
 def shoot(page: Page, url: str, file: Path, wait_ms: int = 6000, height: int = 1000) -> None:
@@ -53,7 +52,8 @@ def main(folder: Path) -> None:
     plan = first("/artifacts/filter", {"artifacts": {"key": {"any_": ["plan"]}}, "sort": "CREATED_DESC", "limit": 1})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
-        page = browser.new_page()
+        page = browser.new_page(http_credentials={"username": USER, "password": key()})  # for MLflow
+        page.add_init_script(f"localStorage.setItem('prefect-password', '{PASSWORD}')")
         shoot(page, f"{PREFECT}/runs/flow-run/{daily['id']}", folder / "prefect-run.png")
         shoot(page, f"{PREFECT}/artifacts/artifact/{plan['id']}", folder / "prefect-plan.png", height=1500)
         shoot(page, f"{PREFECT}/deployments", folder / "prefect-deployments.png")

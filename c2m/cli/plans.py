@@ -116,7 +116,7 @@ def explain(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Why this plan: splits, prices of minutes and overtime, lots that are short or late with their cheapest fixes."""
+    """Why this plan: splits, prices of minutes and overtime, lots not placed or late with their cheapest fixes."""
     from optimization.explanation import answer
 
     found = answer.explain(instance, plan, order, factory)

@@ -127,7 +127,7 @@ def _learned(due: pd.DataFrame, before: float) -> Correction:
 def recent(rows: pd.DataFrame, today: date) -> pd.DataFrame:
     """The judged promises whose date was in the last RECENT_DAYS."""
     due = judged(rows)
-    return due[pd.to_datetime(due["promised_on"]) >= pd.Timestamp(today) - pd.Timedelta(days=RECENT_DAYS)]
+    return due[pd.to_datetime(due["promised_on"]) >= pd.Timestamp(today) - pd.Timedelta(RECENT_DAYS, "D")]
 
 
 def how_kept(rows: pd.DataFrame, today: date) -> dict[str, Any]:

@@ -255,7 +255,7 @@ def _count_skus(
     most = most.where(skus.index.get_level_values("job_order_id").isin(begun), 0)
     counted = skus.assign(good_pieces=good, shipped=shipped.clip(upper=most))
     counted["surplus"] = shipped - counted["shipped"]
-    counted[ARRIVED] = arrived.reindex(skus.index).fillna(0).astype("int64")
+    counted[ARRIVED] = arrived.reindex(skus.index).astype(float).fillna(0).astype("int64")
     pieces = [*MADE, *ARRIVED]
     changed = counted[(counted[pieces] != skus[pieces]).any(axis=1)].reset_index()
     if len(changed):
@@ -266,7 +266,7 @@ def _count_skus(
 
 def _of_operation(counts: pd.Series, operation: str, index: pd.Index) -> "pd.Series[int]":
     of_operation = counts[counts.index.get_level_values("operation") == operation].droplevel("operation")
-    return of_operation.reindex(index).fillna(0).astype("int64")
+    return of_operation.reindex(index).astype(float).fillna(0).astype("int64")
 
 
 def _worked(progress: pd.DataFrame) -> set[str]:

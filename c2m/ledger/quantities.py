@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from c2m.ledger.store import chunks, frame, rows, upsert
-from c2m.ledger.tables import OrderQuantity, OrderQuantitySku
+from c2m.ledger.tables import Lot, OrderQuantity, OrderQuantitySku
 
 LOT = [c.name for c in OrderQuantity.__table__.columns if c.name != "at"]
 SKU = [c.name for c in OrderQuantitySku.__table__.columns]
@@ -32,12 +32,17 @@ def record_quantities(session: Session, quantities: pd.DataFrame, at: datetime) 
 
 
 def of_day(session: Session, day: date) -> pd.DataFrame:
-    """The lots ordered on a day with their figures, and what their styles had: STOCK, with style_ before each name."""
+    """The lots ordered on a day with their figures, and what their styles had: STOCK, with style_ before each name.
+
+    style: its name, else its id.
+    """
     held = {f"style_{name}": func.sum(getattr(OrderQuantitySku, name)) for name in STOCK}
     sums = (total.label(name) for name, total in held.items())
     stock = select(OrderQuantitySku.lot_id, *sums).group_by(OrderQuantitySku.lot_id).subquery()
-    chosen = select(*OrderQuantity.__table__.columns, *(stock.c[name] for name in held))
-    of = chosen.join(stock, stock.c.lot_id == OrderQuantity.lot_id).where(OrderQuantity.business_date == day)
+    style = func.coalesce(Lot.style_name, Lot.style_id).label("style")
+    chosen = select(*OrderQuantity.__table__.columns, style, *(stock.c[name] for name in held))
+    chosen = chosen.join(stock, stock.c.lot_id == OrderQuantity.lot_id).join(Lot, Lot.lot_id == OrderQuantity.lot_id)
+    of = chosen.where(OrderQuantity.business_date == day)
     lots = frame(session, of.order_by(OrderQuantity.merchant_id, OrderQuantity.style_id, OrderQuantity.colour))
     return lots.astype({"price": float, "cost": float, **dict.fromkeys(held, int)})
 

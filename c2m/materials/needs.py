@@ -70,7 +70,7 @@ def of_lots(lots: pd.DataFrame, today: date) -> pd.DataFrame:
 
     lots: lot_id, merchant_id, style_id, colour, remaining, release_on.
     """
-    tomorrow = pd.Timestamp(today) + pd.Timedelta(days=1)
+    tomorrow = pd.Timestamp(today) + pd.Timedelta(1, "D")
     released = pd.to_datetime(lots["release_on"])
     day = released.where(released > tomorrow, tomorrow)
     named = lots[["merchant_id", "style_id", "colour"]]

@@ -8,7 +8,7 @@ from c2m.markdown import table
 # What is ordered first: the Prefect page cuts a wide table at its right edge, until it is scrolled.
 _COLUMNS = {
     "merchant_id": "merchant",
-    "style_id": "style",
+    "style": "style",
     "colour": "colour",
     "lot_quantity": "ordered",
     "needed": "colour needs",
@@ -20,9 +20,9 @@ _COLUMNS = {
     "style_on_order": "on order",
     "critical_ratio": "critical ratio",
     "forecast_mean": "mean demand",
-    "q10": "q10",
-    "q50": "q50",
-    "q90": "q90",
+    "q10": "low demand",
+    "q50": "middle demand",
+    "q90": "high demand",
     "lot_id": "lot",
 }
 
@@ -43,7 +43,8 @@ def why_this_many(lots: pd.DataFrame) -> list[str]:
         f"{len(rows):,} lots for stock, **{ordered:,} pieces**: {rows['needed'].sum():,.0f} needed, "
         f"{rows['added'].sum():,.0f} added by whole pieces and smallest batches ({least:,}).",
         "",
-        f"Demand is that of the style over {days}, by model version {versions}. The level meets it with the "
+        f"Demand is that of the style over {days}, by model version {versions}: in 1 of 10 cases below the low, in "
+        "1 of 10 above the high figure. The level meets it with the "
         "probability of the critical ratio: the margin that a missing piece loses, as a share of that margin plus the "
         "loss on a piece left over. What the style lacks goes to the colours and sizes with the least cover first. "
         "The whole chain of a lot: `c2m why LOT`.",

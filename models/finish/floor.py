@@ -45,7 +45,7 @@ def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
 
 def conflicting(quality: pd.DataFrame, day: date) -> pd.DataFrame:
     """factory_id, conflicting_scans of the week before `day`, from the mart scan_quality."""
-    recent = quality[pd.to_datetime(quality["day"]) >= pd.Timestamp(day) - pd.Timedelta(days=7)]
+    recent = quality[pd.to_datetime(quality["day"]) >= pd.Timestamp(day) - pd.Timedelta(7, "D")]
     return recent.groupby("factory_id", as_index=False).agg(conflicting_scans=("conflicting_scans", "sum"))
 
 
@@ -59,7 +59,7 @@ def last_of_lines(floor: Floor) -> pd.DataFrame:
 
 def inspected(floor: Floor, policy: RobotPolicy) -> pd.DataFrame:
     """factory_id, recent_good, recent_defects, past_good, past_defects: pieces of the last days and of those before."""
-    today = pd.Timestamp(floor.calendar.first) + pd.Timedelta(days=floor.calendar.today)
+    today = pd.Timestamp(floor.calendar.first) + pd.Timedelta(floor.calendar.today, "D")
     age = (today - floor.work["day"]).dt.days
     recent = age <= policy.yield_days
     past = ~recent & (age <= policy.yield_days + policy.yield_past_days)

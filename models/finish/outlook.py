@@ -105,7 +105,7 @@ def _heard(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
 
 def _days(rows: pd.DataFrame) -> dict[str, Any]:
     """Start and due day as moments, and the last day on which the goods are still taken."""
-    due, late = pd.to_datetime(rows["due_on"]), pd.Timedelta(days=settings().plan.max_late_days)
+    due, late = pd.to_datetime(rows["due_on"]), pd.Timedelta(settings().plan.max_late_days, "D")
     last = np.maximum(pd.to_datetime(rows["order_due_on"]), due) + late
     return {"due_on": due, "start_on": pd.to_datetime(rows["start_on"]), "last_on": last}
 

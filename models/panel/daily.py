@@ -28,7 +28,7 @@ def daily_panel(
     styles = styles[styles["start"] < day].sort_values("series_id", ignore_index=True)
     if styles.empty:
         raise InputError("no-demand", [f"no style was released or sold before {business_date}; ingest sales first"])
-    first = max(day - pd.Timedelta(days=history_days), styles["start"].min())
+    first = max(day - pd.Timedelta(history_days, "D"), styles["start"].min())
     grid = _Grid(pd.Index(styles["series_id"], dtype=object, name="series_id"), first, (day - first).days, horizon)
     on_sale = (grid.ds.to_numpy() >= styles["start"].to_numpy()[:, None]) & ~grid.ahead
     y = np.where(on_sale, grid.place(demand, "demand_date", "pieces_asked", 0.0), np.nan)

@@ -290,7 +290,7 @@ def promised_dates(
         found["order_id"].map(frame.groupby(frame["lot_id"].map(of["order_id"]))["quantity"].sum())
         for frame in (instance.orders, at_last_stage(instance, plan.allocation))
     )
-    found["unplaced"] = asked - placed.fillna(0).astype(asked.dtype)
+    found["unplaced"] = asked - placed.astype(float).fillna(0).astype(asked.dtype)
     makers = at_last_stage(instance, work)[[*_MAKER, "transit_days"]].drop_duplicates(_MAKER)
     dated = ["order_id", "unplaced", "planned_on", "promised_on", "modelled", "probability"]
     return found[dated], makers, order
@@ -363,7 +363,7 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
     covered = held.groupby(key)["remaining"].sum().rename("covered")
     fresh = pairs.join(covered, on=key)
-    fresh["pieces"] = fresh["quantity"] - fresh["covered"].fillna(0)
+    fresh["pieces"] = fresh["quantity"] - fresh["covered"].astype(float).fillna(0)
     fresh = fresh.assign(
         begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
     )
@@ -434,7 +434,7 @@ def first_working_day(calendar: pd.DataFrame, business_date: date) -> date | Non
 def _held(live: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
     """lot_id, factory_id, quantity, accepted, setup_done: what live job orders still have to make of these lots."""
     rows = live[live["lot_id"].isin(lots["lot_id"]) & (live["remaining"] > 0)]
-    rows = rows.assign(accepted=rows["accepted"].fillna(False).astype(bool), setup_done=rows["state"].isin(STARTED))
+    rows = rows.assign(accepted=rows["accepted"].eq(True), setup_done=rows["state"].isin(STARTED))
     facts = {"quantity": ("remaining", "sum"), "accepted": ("accepted", "any"), "setup_done": ("setup_done", "any")}
     return rows.groupby(PAIR, as_index=False).agg(**facts)
 
@@ -443,8 +443,8 @@ def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Lots with `to_place` (held by no job order) and `quantity` (all open pieces), sorted."""
     held_pieces = held.groupby("lot_id")["quantity"].sum()
     rows = named(lots)
-    rows["to_place"] = (rows["remaining"] - rows["committed"].fillna(0)).clip(lower=0).astype(np.int64)
-    rows["quantity"] = rows["to_place"] + rows["lot_id"].map(held_pieces).fillna(0).astype(np.int64)
+    rows["to_place"] = (rows["remaining"] - rows["committed"].astype(float).fillna(0)).clip(lower=0).astype(np.int64)
+    rows["quantity"] = rows["to_place"] + rows["lot_id"].map(held_pieces).astype(float).fillna(0).astype(np.int64)
     return rows[rows["quantity"] > 0].reset_index(drop=True)
 
 

@@ -10,6 +10,7 @@ In: `held`, the ledger's orders (`orders.held`): order_id, merchant_id, merchant
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from c2m.ids import derive_id, placed_id, within_all
@@ -55,7 +56,7 @@ def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
     found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index)
     labels = pd.MultiIndex.from_frame(rows[LOT])
     of_label = found.groupby(labels).min()
-    found = found.fillna(pd.Series(of_label.reindex(labels).to_numpy(), rows.index)).astype(object)
+    found = pd.Series(np.where(found.isna(), of_label.reindex(labels), found), rows.index, dtype=object)
     taken = set(held["lot_id"])
     own = rows if "merchant_order_id" not in rows else rows.assign(order_id=rows["merchant_order_id"])
     for key, some in own[found.isna()].groupby(LOT, sort=False):

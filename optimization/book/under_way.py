@@ -13,7 +13,7 @@ import pandas as pd
 from c2m.ledger.states import STARTED
 from c2m.settings import settings
 
-_DAY = pd.Timedelta(days=1)
+_DAY = pd.Timedelta(1, "D")
 
 
 def under_way(live: pd.DataFrame, factories: pd.DataFrame, calendar: pd.DataFrame, until: datetime) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def _local(moments: Iterable[Any], zones: "pd.Series[str]") -> "pd.Series[pd.Tim
 def _within(days: pd.DataFrame, minutes: "pd.Series[float]") -> "pd.Series[float]":
     """Of the minutes of each day, those between `begun` and `until`."""
     shift = settings().robot.shift_begins
-    begins = days["day"] + pd.Timedelta(hours=shift.hour, minutes=shift.minute)
+    begins = days["day"] + pd.Timedelta(60 * shift.hour + shift.minute, "min")
     ends = begins + pd.to_timedelta(minutes.astype(float) / days["operators"], unit="min")
     worked = ends.where(ends < days["until"], days["until"]) - begins.where(begins > days["begun"], days["begun"])
     paid: pd.Series[float] = worked.dt.total_seconds().clip(lower=0) / 60 * days["operators"]

@@ -37,9 +37,10 @@ _BOUNDS = ("relaxation", "prices", "patterns", "judge's bound", "floors", "route
 
 @dataclass(frozen=True)
 class Term:
-    """One term. `unit`: of what is priced; `elsewhere`: formulations that carry it otherwise than `exactly`."""
+    """One term. `words`: for people; `unit`: of what is priced; `elsewhere`: carried otherwise than `exactly`."""
 
     name: str
+    words: str
     column: str
     unit: str
     algebra: str
@@ -58,9 +59,10 @@ _SETTLED: tuple[How, str] = ("left out", "settled with who makes what")
 _NO_FLOOR: tuple[How, str] = ("left out", "floors tell factories apart, not days, targets or incumbents")
 
 TERMS = (
-    Term("unit", "arcs.unit_cost", "per piece", "unit_cost q", _relaxed("")),
+    Term("unit", "making, freight, expected failures", "arcs.unit_cost", "per piece", "unit_cost q", _relaxed("")),
     Term(
         "setup",
+        "setups",
         "arcs.setup_cost",
         "per pair",
         "setup_cost where q > 0 and no setup is done",
@@ -68,12 +70,14 @@ TERMS = (
     ),
     Term(
         "engagement",
+        "engaging factories",
         "factories.engagement_cost",
         "per factory",
         "engagement_cost where the factory makes anything",
         _relaxed("a share for each minute or piece") | {"fixed program": _SETTLED},
     ),
     Term(
+        "overtime",
         "overtime",
         "capacity.overtime_cost",
         "per minute",
@@ -82,6 +86,7 @@ TERMS = (
     ),
     Term(
         "late",
+        "lateness",
         "orders.late_cost",
         "per piece and day",
         "late_cost r / a max(0, day + transit_days - due_day)",
@@ -91,9 +96,10 @@ TERMS = (
             "floors": ("left out", "as if all were made on the first day"),
         },
     ),
-    Term("unmet", "orders.unmet_cost", "per piece", "unmet_cost (quantity - sum q)", _relaxed("")),
+    Term("unmet", "pieces not placed", "orders.unmet_cost", "per piece", "unmet_cost (quantity - sum q)", _relaxed("")),
     Term(
         "shortfall",
+        "work below what was agreed",
         "factories.shortfall_cost",
         "per minute",
         "shortfall_cost max(0, target_minutes - sum x)",
@@ -101,6 +107,7 @@ TERMS = (
     ),
     Term(
         "change",
+        "work taken from factories that had it",
         "incumbent.change_cost",
         "per piece",
         "change_cost max(0, incumbent quantity - q)",
@@ -108,6 +115,7 @@ TERMS = (
     ),
     Term(
         "transfer",
+        "passing pieces on between stages",
         "transfers.cost",
         "per piece moved",
         "cost of the lane times the pieces that pass between two factories",
@@ -115,3 +123,5 @@ TERMS = (
         | {"routes": ("at least", "")},
     ),
 )
+
+COST_WORDS = {term.name: term.words for term in TERMS}

@@ -154,7 +154,7 @@ def book(
         *_section(
             "More overtime, lower minimum lots", _listed(factory_days.offer_words(instance, overtime, lots, called))
         ),
-        *_section("Short or late", _listed(line for found in trouble for line in _one(found))),
+        *_section("Not placed or late", _listed(line for found in trouble for line in _one(found))),
         *_more(len(troubled) - len(trouble)),
     ]
     figures = {
@@ -189,7 +189,7 @@ def _short_lines(short: Shortage | None) -> list[str]:
         return ["", short.words]
     cures = [_CURES, "", *_cures_table(short)] if len(short.by_factory) else []
     return [
-        *_section("What is short", [short.words, "", *_causes_table(short)]),
+        *_section("What is not placed", [short.words, "", *_causes_table(short)]),
         *_section("Where more minutes would cure most", cures),
     ]
 
@@ -216,7 +216,8 @@ _CURES = "Each lot once, at the factory where a minute saves most; other lots st
 def _more(left: int) -> list[str]:
     if left <= 0:
         return []
-    return [f"* {counted(left, 'more lot')} short or late: `c2m explain INSTANCE PLAN --order LOT` tells each one."]
+    lots = counted(left, "more lot")
+    return [f"* {lots} not placed whole or late: `c2m explain INSTANCE PLAN --order LOT` tells each one."]
 
 
 def infeasible(instance: Instance) -> Explained:

@@ -7,6 +7,7 @@ from typing import Any
 
 from optimization.contract.instances import Instance, records
 from optimization.contract.plan import Plan
+from optimization.contract.terms import COST_WORDS
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import money
 from optimization.unmet import rest
@@ -42,7 +43,9 @@ class Against:
     @property
     def words(self) -> str:
         """The extra cost, as a range where it is not proven, and what it is made of."""
-        parts = ", ".join(f"{name} {signed(cost)}" for name, cost in self.by_part.items() if abs(cost) >= CENT)
+        parts = "; ".join(
+            f"{COST_WORDS[name]} {signed(cost)}" for name, cost in self.by_part.items() if abs(cost) >= CENT
+        )
         return self._amount + (f" ({parts})" if parts else "")
 
     @property

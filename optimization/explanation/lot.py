@@ -18,7 +18,7 @@ from optimization.explanation.form import CENT, Against, Explained, against, tab
 from optimization.statement.fixed import Fixed
 from optimization.statement.reduction import reduce
 from optimization.unmet import rest
-from optimization.unmet.causes import LIFTS, Want, cause, days_late, room_pieces
+from optimization.unmet.causes import LIFTS, Cause, Want, cause, days_late, room_pieces
 from optimization.unmet.counterfactual import cheapest
 
 _ARCS = 60  # of the lots that are planned anew together; more take many seconds
@@ -82,16 +82,22 @@ def short_or_late(instance: Instance, plan: Plan, lot_id: str, count: int = _FIX
     if not missing and not late:
         return None
     want = replace(want, on_time=not missing)
-    found, mends = cause(want), fixes(want)[:count] if count else []
+    found, mends = _as_reported(plan, lot_id, cause(want)), fixes(want)[:count] if count else []
     lines = [f"**{_trouble_words(want.order, missing, late)}**: {found.words}.", *_fix_lines(mends)]
     shown = [asdict(fix) | {"pays": _pays(fix)} for fix in mends]
     figures = {"unmet": missing, "days_late": late, "cause": asdict(found), "fixes": shown}
     return Explained(f"Lot {lot_id}", lines, {"lot_id": lot_id, **figures})
 
 
+def _as_reported(plan: Plan, lot_id: str, found: Cause) -> Cause:
+    """The cause that the plan's report tells, so that one lot has one reason; with figures, where these are alike."""
+    told = [row for row in plan.report.get("unmet", []) if row["order_id"] == lot_id and row.get("code")]
+    return Cause(told[0]["code"], told[0]["reason"]) if told and told[0]["code"] != found.code else found
+
+
 def _trouble_words(order: Any, missing: int, late: int) -> str:
     if missing:
-        return f"{missing:,} of {counted(order['quantity'], 'piece')} not made"
+        return f"{missing:,} of {counted(order['quantity'], 'piece')} not placed"
     return f"{counted(late, 'day')} late"
 
 

@@ -34,7 +34,7 @@ class Shortage:
     @property
     def words(self) -> str:
         """All of it in a sentence."""
-        pieces = f"{self.pieces:,} of {counted(self.of_pieces, 'piece')} are not made"
+        pieces = f"{self.pieces:,} of {counted(self.of_pieces, 'piece')} are not placed"
         lots = f"{self.lots:,} of {counted(self.of_lots, 'lot')}"
         return f"**{pieces}**, in {lots}. To leave them costs {money(self.cost)}."
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from optimization.contract.instances import Instance, open_minutes, rows
 from optimization.contract.plan import Plan, arrivals
+from optimization.contract.terms import COST_WORDS
 from optimization.contract.tolerances import FITS_MINUTES, MONEY_SHARE
 from optimization.contract.wording import counted, day, money
 from optimization.unmet import rest
@@ -139,7 +140,7 @@ def _too_dear(want: Want, alone: Instance) -> Cause:
     forced = want.forced(alone)
     names = [code for code, lift in _FREE.items() if want.pays(lift(alone))] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
-    spent = ", ".join(f"{name} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
+    spent = "; ".join(f"{COST_WORDS[name]} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
     if want.on_time:
         more = forced.total - cheapest(alone, SECONDS).total
         return Cause(part, f"to be on time costs {money(more)} more than to be late, were it alone ({spent})")

@@ -68,7 +68,7 @@ def frozen_work(instance: Instance, plan: Plan, work: pd.DataFrame) -> pd.DataFr
 
 def capacity_left(capacity: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """Capacity less the others' work."""
-    table = capacity.merge(day_loads(others), on=DAY, how="left").fillna({"load": 0.0})
+    table = capacity.merge(day_loads(others), on=DAY, how="left").astype({"load": float}).fillna({"load": 0.0})
     known = (table[column].to_numpy(dtype=float) for column in ("minutes", "overtime_minutes", "load"))
     regular, left = minutes_left(*known)
     return table.drop(columns="load").assign(minutes=regular, overtime_minutes=left - regular)

@@ -111,7 +111,7 @@ def test_summary_is_quick_and_has_the_same_headings(folders: Any) -> None:
     began = time.monotonic()
     text = summary(problem, plan)
     assert time.monotonic() - began < 30  # seconds; 3 on an idle machine
-    assert "## Short or late" in text and "With every lot at one factory" in text
+    assert "## Not placed or late" in text and "With every lot at one factory" in text
 
 
 def nothing_made(**order: Any) -> Instance:
@@ -148,7 +148,7 @@ def test_where_much_is_short_the_page_begins_with_it_by_cause_and_factory() -> N
     plan = solve(problem)
     found = book(problem, plan, names={"L0": "PO-7 shirt, blue"})
     text = found.text
-    assert text.index("## What is short") < text.index("## Dearest minutes") < text.index("## Short or late")
+    assert text.index("## What is not placed") < text.index("## Dearest minutes") < text.index("## Not placed or late")
     short = found.figures["short"]
     left = plan.report["unmet"]
     assert (short["lots"], short["pieces"]) == (len(left), sum(lot["quantity"] for lot in left))

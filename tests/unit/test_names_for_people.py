@@ -5,8 +5,7 @@ import yaml
 
 from c2m.rooms import texts
 from c2m.warehouse.published import PROJECT
-from flows import plan_page
-from optimization.contract.terms import TERMS
+from optimization.contract.terms import COST_WORDS, TERMS
 
 
 def named(code: str, page: str) -> set[str]:
@@ -21,5 +20,6 @@ def test_cost_terms_and_components_have_a_name(code: str) -> None:
     assert texts.catalogue(code).keys() == texts.catalogue(texts.FALLBACK).keys()
 
 
-def test_the_page_of_a_plan_names_every_cost_term() -> None:
-    assert plan_page.COST.keys() == {term.name for term in TERMS}
+def test_pages_call_a_part_of_the_cost_alike() -> None:
+    words = texts.catalogue(texts.FALLBACK)
+    assert {name: words[f"cost.{name}"].lower() for name in COST_WORDS} == COST_WORDS

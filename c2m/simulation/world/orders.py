@@ -144,12 +144,12 @@ def _lines(order: dict[Hashable, Any], skus: pd.DataFrame, pieces: int) -> pd.Da
 
 def _with_cancellations(headers: pd.DataFrame) -> pd.DataFrame:
     gone = headers[~headers["large"]].iloc[_CHANGE_EVERY // 2 :: _CHANGE_EVERY]
-    later = gone.assign(status="cancelled", known_at=gone["known_at"] + pd.Timedelta(days=2))
+    later = gone.assign(status="cancelled", known_at=gone["known_at"] + pd.Timedelta(2, "D"))
     return pd.concat([headers, later], ignore_index=True)
 
 
 def _with_additions(lines: pd.DataFrame, headers: pd.DataFrame) -> pd.DataFrame:
     grown = headers.loc[~headers["large"], "order_id"].iloc[_CHANGE_EVERY // 2 + 1 :: _CHANGE_EVERY]
     more = lines[lines["order_id"].isin(grown)]
-    more = more.assign(quantity=more["quantity"] + 10, known_at=more["known_at"] + pd.Timedelta(days=1))
+    more = more.assign(quantity=more["quantity"] + 10, known_at=more["known_at"] + pd.Timedelta(1, "D"))
     return pd.concat([lines, more], ignore_index=True)
