@@ -464,7 +464,7 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
     (`precedence.settled`): costs are those of the contract, whatever was promised.
     """
     release, due, promised = (_days(lots[day], day_1) for day in ["release_on", "due_on", "promised_on"])
-    due = due.mask(promised < due, promised).astype(np.int64)
+    due = pd.Series(np.where(promised < due, promised, due), due.index).astype(np.int64)
     orders = lots[["lot_id", "quantity"]].assign(
         release_day=release.fillna(1).astype(np.int64),
         due_day=due.astype(np.int64),
