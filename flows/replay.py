@@ -44,7 +44,7 @@ from c2m.simulation.shelf import Shelf
 from c2m.upkeep.upgrade import upgrade
 from c2m.warehouse import quick
 from c2m.warehouse.published import path
-from flows import plan, surprise, track
+from flows import plan, prices, surprise, track
 from flows.parameters import Ingest
 from flows.timelapse import PLANNING_HOUR, end_of, go_to, simulated_factories
 from models.demand.scorer import Scorer
@@ -59,6 +59,8 @@ _LONGEST_DAYS = 90
 # Of a plan's search. By nodes instead of time, so that a busy machine plans the same. A gap of 0.2 %, as the daily run
 # has it, takes 2.4 times as long, for a plan that costs 0.2 % less (Amazon apparel: 54 lots, 498 pairs).
 SEARCH = {"gap": 1e-2, "node_limit": 100}
+# Beside it: reasons for what is unmet have no reader here, and changes that do not pay are undone by time.
+LEAN: dict[str, Any] = {"threads": 1, "reasoned": False, "settled": False}
 _MERGED_AFTER_DAYS = 7  # each mart and each export opens every file that has landed
 _LEARNED = ("factories", "factory_scores")  # marts of what factories have shown
 
@@ -94,13 +96,16 @@ class Replay:
         self.cell = cell
         _settle_in(cell)
         self.models = quick.compiled(cell.shared / "models.json")
+        self.exported: dict[str, Any] = {}
         go_to(end_of(cell.first - timedelta(days=1)))
         upgrade()
         feeds = ("factories", "factory_capabilities", "factory_calendar")
         write_factories(simulated_factories(), *(latest(feed) for feed in feeds))
         self.floor = DirectFloor(simulated_factories(), settings().simulation_seed, settings().home / "sim")
         self.floor.catch_up()
-        self.shelf = Shelf(settings().home / "sim" / "shelf", cell.first) if cell.shelf else None
+        self.shelf = (
+            Shelf(settings().home / "sim" / "shelf", cell.first, cell.policy.price_answer) if cell.shelf else None
+        )
 
     def one_day(self, day: date) -> None:
         """What `flows.daily` does on a day, then the factories' work until midnight."""
@@ -116,6 +121,8 @@ class Replay:
             with store.session() as s:
                 if job_orders.refusals(s, since=clock.cut_off(day)).empty:
                     break
+        if self.cell.policy.price_answer is not None:
+            prices.keep(day, prices.found_on.fn(day))
         self._end(day)
 
     def work_off(self) -> None:
@@ -136,10 +143,17 @@ class Replay:
         with store.session() as s:
             leave.give(s, clock.now())
         self.floor.converse()
-        changelog.export()
-        list(warehouses.bring_in(clock.now()))
+        changelog.export(self.exported)
+        self._receive()
         if self.shelf and self.cell.first < day <= self.cell.days[-1] + timedelta(days=1):
             self.shelf.day(day - timedelta(days=1))
+
+    def _receive(self) -> None:
+        """Takes in the receipts that were sent since the day before."""
+        before = set(warehouses.folder().glob("*/*"))
+        warehouses.send(clock.now())
+        if set(warehouses.folder().glob("*/*")) != before:
+            ingest(World.load(warehouses.folder()))
 
     def _begin(self, day: date) -> None:
         """The morning, then what was shipped is booked."""
@@ -201,7 +215,8 @@ class Replay:
     def _plan(self, day: date, number: int) -> bool:
         """Orders, plan, release, answers; whether there was anything to plan."""
         policy = settings().plan
-        plan.book_orders(day)
+        if number == 1:  # a later round of the day has the same marts and the same forecast
+            plan.book_orders(day)
         instance = self._instance(day)
         if instance is None:
             return False
@@ -213,11 +228,11 @@ class Replay:
         plan.enter(proposal, instance, made, *plan.dates_of(instance, made, policy))
         with store.session() as s:
             plans.release(s, plan_id, "replay", "nobody reviews a replay", [], clock.now())
-        changelog.export()
+        changelog.export(self.exported)
         self.floor.converse()
         with store.session() as s:
             promises.make(s, clock.now())
-        changelog.export()
+        changelog.export(self.exported)
         return True
 
     def _version(self, day: date) -> str | None:
@@ -234,7 +249,7 @@ class Replay:
         if self.cell.policy.plan == "rule" and not instance.joint:  # which the common rule does not cover
             return greedy(instance)
         policy = settings().plan
-        return solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, reasoned=False)
+        return solve(instance, policy.time_limit_s, policy.gap, node_limit=policy.node_limit, **LEAN)
 
 
 @dataclass(frozen=True)

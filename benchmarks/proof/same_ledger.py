@@ -27,6 +27,7 @@ from c2m.ledger import store
 from c2m.proof.policy import load
 from c2m.settings import settings
 from c2m.simulation.world import write_world
+from flows import replay as replays
 from flows.replay import SEARCH, Cell, Replay, land
 
 FIRST = date(2026, 4, 13)
@@ -38,7 +39,8 @@ COMPARED = {
 
 
 def replayed(world: Path, days: int, folder: Path) -> dict[str, pd.DataFrame]:
-    """The ledger of a replay without a counted shelf, as `c2m run` has none."""
+    """The ledger of a replay without a counted shelf, as `c2m run` has none; the search goes on as there."""
+    replays.LEAN = {}
     land(world, FIRST, folder / "shared")
     policy = load([Path("platform")])[0]
     replay = Replay(Cell(world, FIRST, days, policy, 1, folder / "home", folder / "shared", shelf=False))

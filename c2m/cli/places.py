@@ -14,7 +14,7 @@ from c2m.cli.root import Json, command, date_of, refuse_without_effect
 def demo_world(
     folder: Annotated[Path, typer.Argument(help="Folder to write.")],
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    size: Annotated[Literal["small", "city", "nation"], typer.Option()] = "small",
+    size: Annotated[Literal["corner", "small", "city", "nation"], typer.Option()] = "small",
     over: Annotated[
         Path | None, typer.Option(help="World with a mapped catalogue: write only the supply side for it.")
     ] = None,

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from c2m.feeds.contracts import PRODUCED
-from c2m.feeds.landing import ensure_landing, folder, source, write_parquet
+from c2m.feeds.landing import connect, ensure_landing, folder, source, write_parquet
 from c2m.ledger import store
 from c2m.ledger.tables import TABLES
 
@@ -38,13 +38,19 @@ ARROW = {
 }
 
 
-def export() -> list[Path]:
-    """Lands the rows that changed since the last export, known since the ledger changed; returns the files written."""
+def export(exported: dict[str, Any] | None = None) -> list[Path]:
+    """Lands the rows that changed since the last export, known since the ledger changed; returns the files written.
+
+    `exported`: what this process has exported, where no other writes the ledger. What still is so is not compared.
+    """
     ensure_landing()
+    exported = {} if exported is None else exported
     with store.session() as session:
         held = {name: _held(session, name) for name in EXPORTED}
-    with duckdb.connect() as connection:
-        landed = [_land(connection, name, rows) for name, rows in held.items()]
+    changed = {name: rows for name, rows in held.items() if name not in exported or rows != exported[name]}
+    with connect() as connection:
+        landed = [_land(connection, name, rows) for name, rows in changed.items()]
+    exported.update(changed)
     return [path for path in landed if path]
 
 

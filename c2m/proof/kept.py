@@ -47,7 +47,7 @@ def keep(folder: Path, shelf: Shelf, floor: DirectFloor, days: list[date]) -> No
     tables = {
         "orders": _orders(held, days[-1] + _WAITED),
         "job_orders": _job_orders(held, minutes),
-        "shelf": _priced(shelf.book()),
+        "shelf": _priced(shelf.book()).eval("price = price * price_ratio"),
         "left": _priced(_with_rate(shelf.left(), shelf.book(), len(days))),
         "factory_days": _factory_days(minutes, floor, days),
     }

@@ -10,6 +10,7 @@ stands there with its source.
     stages: true                # may a lot be knit here and sewn there?
     learns: false               # do factory scores follow what the factories do?
     spikes: false               # are spikes of incoming orders looked for? They need the model
+    price_answer: null          # prices are proposed and released; demand follows (price / list price) ** this
     figures:
       replenishment.minimum_order_pieces: {value: 1000, source: what was assumed, or who says so}
 """
@@ -27,7 +28,15 @@ from c2m.settings import Settings
 
 FOLDER = PROJECT / "worlds" / "proof" / "policies"
 OURS = "platform"
-_OPEN = ("replenishment", "plan", "release", "forecast", "simulation", "goods")  # settings that a policy may give
+_OPEN = (
+    "replenishment",
+    "plan",
+    "release",
+    "forecast",
+    "simulation",
+    "goods",
+    "prices",
+)  # settings that a policy may give
 
 
 class Figure(BaseModel):
@@ -53,6 +62,7 @@ class Policy(BaseModel):
     stages: bool = True
     learns: bool = True
     spikes: bool = False
+    price_answer: float | None = Field(None, gt=-10, lt=0)
     figures: dict[str, Figure] = {}
 
     def settings(self) -> dict[str, Any]:
@@ -68,6 +78,8 @@ class Policy(BaseModel):
 
     def faults(self) -> list[str]:
         """Figures that no setting takes, in words."""
+        if self.price_answer is not None and "prices.automatic" not in self.figures:
+            return [f"{self.name}: price_answer needs the figure prices.automatic: nobody releases prices in a replay"]
         strange = [name for name in self.figures if name.split(".")[0] not in _OPEN]
         if strange:
             return [

@@ -120,12 +120,17 @@ class Report:
     @property
     def rivals(self) -> list[Policy]:
         """Other ways of working."""
-        return [policy for policy in self.policies if policy.name != OURS and not policy.name.startswith("without_")]
+        return [policy for policy in self.policies if policy.name != OURS and policy not in self.parts]
 
     @property
     def parts(self) -> list[Policy]:
-        """The platform without a part of it."""
-        return [policy for policy in self.policies if policy.name.startswith("without_")]
+        """The platform without a part of it, or with one more."""
+        return [policy for policy in self.policies if policy.name.startswith(("without_", "with_"))]
+
+    @staticmethod
+    def of_part(part: Policy) -> tuple[str, str]:
+        """Arm and base that show what a part brings: with it, without it."""
+        return (OURS, part.name) if part.name.startswith("without_") else (part.name, OURS)
 
     def questions(self) -> Iterator[dict[str, Any]]:
         """Those written down before, or later, with their answer; no row where a policy was not replayed."""

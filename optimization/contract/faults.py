@@ -9,7 +9,10 @@ _SHOWN = 20  # offending rows named per rule
 
 def name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
     """Adds one fault per offending row."""
-    rows = cells[wrong.to_numpy(dtype=bool)]
+    marked = wrong.to_numpy(dtype=bool)
+    if not marked.any():
+        return
+    rows = cells[marked]
     for row in rows.head(_SHOWN).itertuples():
         seen = ", ".join(f"{name}={value!s}" for name, value in zip(cells.columns, row[1:], strict=True))
         faults.append(f"{table} row {int(str(row[0])) + 1}: {seen}; {what}")

@@ -409,8 +409,9 @@ def _typed(name: str, table: pd.DataFrame | None, faults: list[str]) -> pd.DataF
 
 
 def _typed_column(table: str, column: _Column, cells: "pd.Series[Any]", present: bool, faults: list[str]) -> Any:
-    text = cells.astype("str").str.strip()
-    empty = cells.isna() | (text == "")
+    is_number = column.kind in ("number", "whole") and cells.dtype in ("int64", "float64")
+    text = cells if is_number else cells.astype("str").str.strip()
+    empty = cells.isna() if is_number else cells.isna() | (text == "")
     values, wrong = _PARSERS[column.kind](column, cells, text)
     wrong = wrong & ~empty if column.default is not _REQUIRED else (wrong | empty) & present
     name_rows(faults, table, cells.to_frame(), wrong, f"expected {column.expected}")
@@ -431,11 +432,15 @@ def _parse_flag(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]"
 
 
 def _parse_number(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
-    # pandas 2 is quick here and wrong by a bit now and then, so what it can read is read once more, exactly.
-    readable = pd.to_numeric(text, errors="coerce").notna()
-    values = text.where(readable, "nan").astype("float64")
+    values = text.astype("float64") if text is cells else _read_exactly(text)
     unlimited = values == column.default  # infinity, where it says that there is no limit
     return values, ~(((values >= column.least) & (values.abs() <= LARGEST)) | unlimited)
+
+
+def _read_exactly(text: "pd.Series[Any]") -> "pd.Series[float]":
+    """pandas 2 is quick here and wrong by a bit now and then, so what it can read is read once more, exactly."""
+    readable = pd.to_numeric(text, errors="coerce").notna()
+    return text.where(readable, "nan").astype("float64")
 
 
 def _parse_whole(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:

@@ -111,6 +111,7 @@ def solve(
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
     reasoned: bool = True,
+    settled: bool = True,
 ) -> Plan:
     """The best plan found within the limits, never dearer than what is known before.
 
@@ -132,6 +133,8 @@ def solve(
         Once set, the search ends with the best plan so far.
     reasoned
         Without it, the report gives no reasons for what is unmet: finding them takes searches of its own.
+    settled
+        Without it, changes of a re-plan that do not pay are not undone: looking for them ends by time.
 
     Returns
     -------
@@ -152,14 +155,14 @@ def solve(
     start, costs = known.cheapest(whole)
     start = replace(start, bound=_priceless_bound(instance))
     trace(Progress(0.0, start.bound, start.cost, None))
-    settling_s = 0.0 if instance.incumbent.empty else min(_SETTLING_S, _SETTLING_BY * time_limit_s)
+    settling_s = 0.0 if instance.incumbent.empty or not settled else min(_SETTLING_S, _SETTLING_BY * time_limit_s)
     limits = Limits(time_limit_s - settling_s - (time.monotonic() - began), gap, threads, node_limit, stop)
     way = choose(whole, limits)
     found = _floored(instance, _searched(whole, way, limits, start, trace), start)
     report = _report(instance, found, gap)
     report["engine"] = {"way": way.words} | _engine(found, limits) | {"trace": trace.steps, "known": costs}
     plan = Plan(found.allocation, found.work, report, found.prices)
-    if len(instance.incumbent) and report["gap"] > 0:
+    if settled and len(instance.incumbent) and report["gap"] > 0:
         plan = undo_changes.settled(instance, reduced, plan, settling_s, stop)
     if reasoned:
         proven, until = plan.report["status"] == "optimal", began + time_limit_s + reasons.GRACE_S

@@ -65,6 +65,7 @@ def test_a_day_is_that_of_servers(
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("flows.replay.SEARCH", {})
+    monkeypatch.setattr("flows.replay.LEAN", {})
     assert different(ledger(undisturbed), replayed(world, 1, replays / "demo")) == []
     by_dbt, ours = (
         next((home / "published").glob(f"{FIRST:%Y%m%d}-*")) for home in (undisturbed, replays / "demo" / "home")

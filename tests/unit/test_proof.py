@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.proof import publish
+from benchmarks.proof.publish import PAGE, RESULTS
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.proof.interval import difference
 from c2m.proof.kept import TABLES
 from c2m.proof.outcomes import OUTCOMES, Rates, measured, value
 from c2m.proof.page import write
-from c2m.proof.policy import load
+from c2m.proof.policy import FOLDER, Policy, load
+from c2m.simulation.shelf import answered
 
 FIRST = date(2026, 4, 13)
 Sums = Callable[[float], pd.DataFrame]
@@ -136,6 +139,62 @@ def test_policies_that_come_along_are_good() -> None:
         "minimum_order_pieces": 1000,
         "trigger_share": 0.2,
     }
+
+
+# What each policy takes away, or adds, by the fields of the file that differ from the platform's.
+CHANGED = {
+    "without_joint_factory": {"split": False},
+    "without_stages": {"stages": False},
+    "without_small_minimum": {"replenishment.minimum_order_pieces": 1000},
+    "without_replan": {"plan.rounds": 1, "plan.rates.change_share": 1.0},
+    "without_scores": {"learns": False},
+    "without_model": {"forecast": "seasonal_naive", "spikes": False},
+    "without_spikes": {"spikes": False},
+    "with_pricing": {"price_answer": -1.8, "prices.automatic": True},
+}
+
+
+def fields(policy: Policy) -> dict[str, object]:
+    """What a policy says, figures among it."""
+    said = policy.model_dump(exclude={"name", "title", "figures"})
+    return said | {name: figure.value for name, figure in policy.figures.items()}
+
+
+def test_each_part_is_one_policy_and_changes_what_it_says() -> None:
+    of_files = {file.stem for file in FOLDER.glob("with*.yaml")}
+    assert of_files == set(CHANGED)
+    platform, *parts = load([Path(name) for name in ("platform", *sorted(CHANGED))])
+    usual = fields(platform)
+    for part in parts:
+        said = fields(part)
+        assert {name: value for name, value in said.items() if usual.get(name) != value} == CHANGED[part.name]
+        assert usual.keys() <= said.keys()
+
+
+def test_prices_without_whoever_releases_them_are_refused() -> None:
+    part = load([Path("with_pricing")])[0].model_copy(update={"figures": {}})
+    assert "prices.automatic" in part.faults()[0]
+
+
+def test_shoppers_answer_to_a_price_in_whole_pieces() -> None:
+    owed, factor, found = pd.Series([0.0, 0.0]), pd.Series([1.0, 0.9**-1.8]), pd.Series([0.0, 0.0])
+    for _ in range(10):
+        asked, owed = answered(pd.Series([3.0, 3.0]), owed, factor)
+        found += asked
+        assert (asked % 1 == 0).all()
+    assert found.tolist() == [30, int(30 * 0.9**-1.8)]
+
+
+def test_page_of_the_docs_is_what_was_found() -> None:
+    """Written by `python -m benchmarks.proof.publish`; no verdict without an interval."""
+    told = PAGE.read_text(encoding="utf-8")
+    assert told == publish.page(RESULTS)
+    verdicts = [
+        line for line in told.splitlines() if re.search(r"\| (better|worse|shown|yes|no, the contrary) \|", line)
+    ]
+    assert verdicts
+    for line in verdicts:
+        assert re.search(r"\[[-+]?[\d,.]+ %? ?to [-+]?[\d,.]+", line), line
 
 
 def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Size:
 
 
 SIZES = {
+    "corner": Size(1, 8, 5.0, 120, 6, 4, 0),  # for replays by the hundred
     "small": Size(2, 40, 5.0, 180, 12, 14, 3),
     "city": Size(8, 400, 3.0, 270, 60, 70, 15),
     "nation": Size(50, 4000, 1.2, 365, 600, 700, 150),  # 1.2: near the 0.94 of the Amazon data
@@ -100,7 +101,7 @@ def _arrivals(scale: Size, size: str, span: Span) -> orders.Arrivals:
     """Orders of the first two weeks, or of all days of a longer world."""
     today = span.history_days
     if span.future_days <= _FUTURE_DAYS:
-        large_last = today - 1 if size == "small" else today + 3
+        large_last = today - 1 if size in ("corner", "small") else today + 3
         return orders.Arrivals(scale.orders, scale.large_orders, first=today - 6, large_last=large_last, last=today + 7)
     share, last = (6 + span.future_days) / 13, today + span.future_days - 1
     counts = round(share * scale.orders), round(share * scale.large_orders)
