@@ -47,7 +47,7 @@ def keep(folder: Path, shelf: Shelf, floor: DirectFloor, days: list[date]) -> No
     tables = {
         "orders": _orders(held, days[-1] + _WAITED),
         "job_orders": _job_orders(held, minutes),
-        "shelf": _priced(shelf.book()).eval("price = price * price_ratio"),
+        "shelf": _at_prices_in_force(_priced(shelf.book())),
         "left": _priced(_with_rate(shelf.left(), shelf.book(), len(days))),
         "factory_days": _factory_days(minutes, floor, days),
     }
@@ -63,6 +63,10 @@ def load(folder: Path) -> dict[str, pd.DataFrame]:
 def _priced(rows: pd.DataFrame) -> pd.DataFrame:
     """With price and cost of the SKU."""
     return rows.merge(read("skus")[[*_SKU, "price", "cost"]], on=_SKU, how="left").fillna({"price": 0.0, "cost": 0.0})
+
+
+def _at_prices_in_force(shelf: pd.DataFrame) -> pd.DataFrame:
+    return shelf.assign(price=shelf["price"] * shelf["price_ratio"])
 
 
 def _with_rate(left: pd.DataFrame, book: pd.DataFrame, days: int) -> pd.DataFrame:
