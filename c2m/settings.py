@@ -165,13 +165,34 @@ class SurprisePolicy(BaseModel):
     least_times: float = Field(4, gt=1, description="Times the usual orders that a spike has at least")
     least_pieces: int = Field(100, ge=1, description="Pieces beyond the usual that a spike has at least")
     calm_hours: int = Field(24, ge=1, le=168, description="Hours below `least_times` after which it is over")
-    # Of 40 planted worlds 95 % end between 60 and 120 % of a clairvoyant's pieces; at 0.35, 83 % of 60 worlds.
-    sure_level: float = Field(
-        0.1, gt=0, lt=1, description="Quantile of a spike's demand up to which it is ordered for while it lasts"
+    # benchmarks/surprise/spikes.py: with 0.1 the first order was 20 to 45 % of a clairvoyant's, with 0.3 what had begun
+    # was 30 % too much. What nobody has begun can be cut again, what has begun cannot.
+    first_level: float = Field(
+        0.3, gt=0, lt=1, description="Quantile of a spike's demand up to which it is ordered for on its first day"
     )
+    sure_level: float = Field(0.1, gt=0, lt=1, description="The same on later days, when work begins")
     replan_share: float = Field(
         0.15, gt=0, le=10, description="Change of that demand since it was last planned, from which it is planned again"
     )
+
+
+class TrendPolicy(BaseModel):
+    """Which weeks the trend of attributes compares, and what it calls sure; shares of channels and regions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recent_weeks: int = Field(4, ge=1, le=8, description="Weeks before the business date that are called recent")
+    before_weeks: int = Field(8, ge=1, le=8, description="Weeks before those, which they are compared with")
+    least_styles: int = Field(3, ge=2, description="Styles with a value, and without it, below which nothing is said")
+    least_pieces: int = Field(10, ge=1, description="Pieces in all these weeks below which a style is left out")
+    false_share: float = Field(0.1, gt=0, lt=1, description="Share of what is called sure that may be false")
+    half_life_weeks: float = Field(2, gt=0, description="Weeks after which a week tells half as much of shares")
+    prior_pieces: float = Field(20, ge=0, description="Pieces by which a style's shares lean on its merchant's")
+
+    @property
+    def weeks(self) -> int:
+        """All that are compared."""
+        return self.recent_weeks + self.before_weeks
 
 
 class PricePolicy(BaseModel):
@@ -515,6 +536,7 @@ class Settings(BaseSettings):
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
     prices: PricePolicy = Field(default_factory=lambda: PricePolicy.model_validate({}))
     surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))
+    trend: TrendPolicy = Field(default_factory=lambda: TrendPolicy.model_validate({}))
 
     @classmethod
     def settings_customise_sources(

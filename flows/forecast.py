@@ -20,6 +20,7 @@ from models.demand.hierarchy import levels
 from models.governance.daily import bands, forecast_daily
 from models.governance.registry import NAME, Registered, champion
 from models.panel.daily import published_panel
+from models.trend.shares import shared_out, shares
 
 
 @task
@@ -65,6 +66,7 @@ def forecast(parameters: Day) -> None:
     sums = levels(daily, read("skus"))
     write_with(folder / "forecast_levels.parquet", sums.to_parquet)
     files = land_frame("forecasts", daily), land_frame("forecast_windows", windows)
+    land_frame("forecast_shares", shared_out(daily, shares(read("demand_weekly"), settings().trend)))
     origin = summary | {"run_id": model.run_id, "fingerprint": model.tags["fingerprint"]}
     origins.keep(parameters.day.isoformat(), *files, origin, build_id, features)
     total = bands(published_panel(parameters.day), daily)

@@ -28,7 +28,7 @@ def publish(day: date) -> None:
     with session() as s:
         ordered = quantities.of_day(s, day).merge(last[STYLE])
         promised = promises.newest(s, sorted(set(ordered["order_id"])))
-    course = reports.picture(lambda figure: drawn(figure, landed))
+    course, policy = reports.picture(lambda figure: drawn(figure, landed)), settings().surprise
     lots = (
         ordered[["order_id", "lot_id", *STYLE, "colour", "lot_quantity", "cost", "currency"]]
         if len(ordered)
@@ -41,7 +41,8 @@ def publish(day: date) -> None:
         "",
         course,
         "Pieces that orders of the day have to cover, met with 10, 50 and 90 %; while a spike lasts it is ordered for "
-        f"up to the {settings().surprise.sure_level:.0%} quantile, and more as more becomes sure.",
+        f"up to the {policy.sure_level:.0%} quantile, and more as more becomes sure; on its first day, when it can be "
+        f"cut, up to the {policy.first_level:.0%} quantile.",
         "",
         table(last[[*STYLE, *_PIECES]].rename(columns=_PIECES).round(0)),
         "## What is ordered, promised, and costs",

@@ -60,7 +60,7 @@ def note(found: pd.DataFrame, parameters: Ingest, moment: datetime) -> None:
 
 def land_spikes(found: pd.DataFrame, day: date, known_at: datetime) -> None:
     """Spikes, and forecasts that stand in place of the champion's of the same moment."""
-    windows = mode.windows(found, day, settings().replenishment.window_days, settings().surprise)
+    windows = mode.windows(found, day, settings().replenishment.window_days)
     land_frame("spikes", found.assign(known_at=known_at))
     land_frame("forecast_windows", windows.assign(known_at=known_at + timedelta(microseconds=1)))
 

@@ -4,7 +4,7 @@ from prefect import flow
 
 from c2m.steps import step
 from c2m.warehouse.published import read
-from flows import reports, voice_page, warehouse
+from flows import reports, trend_page, voice_page, warehouse
 from flows.parameters import Day
 
 
@@ -16,5 +16,6 @@ def transform(parameters: Day) -> None:
             manifest = warehouse.build(parameters.day)
         reports.marts(manifest, warehouse.nodes())
         voice_page.publish(read("voices"), read("batches"))
+        trend_page.publish(parameters.day)
         with step("dbt docs"):
             warehouse.write_docs(parameters.day)

@@ -2,6 +2,7 @@
 
     .venv/bin/python -m benchmarks.surprise.spikes false        (Amazon India apparel, ../shared/data; one minute)
     .venv/bin/python -m benchmarks.surprise.spikes planted      (worlds with a planted spike; one minute)
+    .venv/bin/python -m benchmarks.surprise.spikes decays       (10 to 10,000 times the usual, fading in 2 to 14 days)
 
 False alarms: every style of the Amazon data, looked at every hour. The data have dates alone; the lines of a day are
 spread over its hours by the usual day of a shop (few at night, most in the evening), with two draws. Nobody knows that
@@ -10,13 +11,15 @@ the data hold no true spike, so the count is an upper bound.
 Planted: a style of 50 pieces a day jumps so that a day brings 510,000 (the case of the issue), and others between 2,000
 and 510,000, by shapes that are not those of models/surprise/shape.py (gamma curves with their own half-lives), with
 hours that scatter and remember. Each is looked at nineteen times in four days (LOOKS_H); work begins the next morning.
-A clairvoyant orders exactly what the window of 14 days will ask for. What a user would otherwise pick, beside ours:
+A clairvoyant orders exactly what the window of 14 days will ask for. Decays: four forms (exponential, with a rise,
+hyperbola, S-curve) that have lost nine tenths after 2 to 14 days. What a user would otherwise pick, beside ours:
 a limit on the day's count at 3 standard deviations of the last 28 days, and CUSUM on hourly counts as if they were
 independent Poisson counts (what change-point libraries assume).
 """
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -29,6 +32,7 @@ from models.surprise import detector, mode
 from models.surprise.detector import DAY_H, STYLE, Arrivals
 
 Floats = NDArray[np.float64]
+Plant = Callable[[np.random.Generator, int], tuple[Floats, Floats, int]]
 
 POLICY = SurprisePolicy.model_validate({})
 DAY_SHAPE = np.array([3, 2, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 8, 9, 9, 8, 5], dtype=float)
@@ -125,20 +129,38 @@ def planted(random: np.random.Generator, number: int) -> tuple[Floats, Floats, i
     form = (hours / peak_h) * np.exp(1 - hours / peak_h)
     form = np.where(hours < peak_h, form, 0.5 ** ((hours - peak_h) / half_life))
     size = 510_000.0 if number % 2 == 0 else np.exp(random.uniform(np.log(2_000), np.log(510_000)))
-    remembered = np.zeros(len(hours))
-    for hour in range(1, len(hours)):
+    return usual, scattered(random, form, size, begins), begins
+
+
+def scattered(random: np.random.Generator, form: Floats, first_day: float, begins: int) -> Floats:
+    """Pieces by the hour of a spike of that form: hours scatter and remember, the first 24 bring `first_day`."""
+    remembered = np.zeros(len(form))
+    for hour in range(1, len(form)):
         remembered[hour] = 0.7 * remembered[hour - 1] + 0.15 * random.normal()
-    clock_hours = (np.arange(begins, len(usual))) % DAY_H
+    clock_hours = np.arange(begins, begins + len(form)) % DAY_H
     mean = form * (DAY_SHAPE[clock_hours] * DAY_H + 1) / 2 * np.exp(remembered)
-    spike = np.zeros(len(usual))
-    spike[begins:] = random.poisson(mean * size / mean[:DAY_H].sum())
-    return usual, spike, begins
+    return np.concatenate([np.zeros(begins), random.poisson(mean * first_day / mean[:DAY_H].sum())])
 
 
-def one_world(seed: int) -> dict[str, float]:
+def decays(random: np.random.Generator, number: int) -> tuple[Floats, Floats, int]:
+    """As `planted`: four forms in turn, ten to 10,000 times the usual day, a tenth left after 2 to 14 days."""
+    usual, _, begins = planted(random, 0)
+    hours = np.arange(len(usual) - begins) + 0.5
+    gone_h, peak_h = (np.exp(random.uniform(*np.log(span))) for span in ((48.0, 336.0), (0.5, 5.0)))
+    risen = np.minimum(hours / peak_h * np.exp(1 - np.minimum(hours / peak_h, 1)), 1)
+    forms = (
+        0.1 ** (hours / gone_h),
+        risen * 0.1 ** (np.maximum(hours - peak_h, 0) / gone_h),
+        1 / (1 + 9 * hours / gone_h),
+        1 / (1 + np.exp(np.log(9) * (hours / gone_h - 0.7) / 0.3)),
+    )
+    return usual, scattered(random, forms[number % 4], 50 * 10 ** random.uniform(1, 4), begins), begins
+
+
+def one_world(seed: int, plant: Plant) -> dict[str, float]:
     """Hours until it is noticed, seconds for the look, and pieces ordered over those that a clairvoyant orders."""
     random = np.random.default_rng(seed)
-    usual, spike, begins = planted(random, seed)
+    usual, spike, begins = plant(random, seed)
     demand = usual + spike
     keys = pd.DataFrame([("m", "s")], columns=STYLE)
     zero = datetime(2026, 1, 1, tzinfo=UTC)
@@ -170,14 +192,15 @@ def one_world(seed: int) -> dict[str, float]:
     return told
 
 
-def spikes() -> pd.DataFrame:
+def spikes(plant: Plant) -> pd.DataFrame:
     """Figures of all worlds: medians, extremes, and the share between 60 and 120 % of a clairvoyant's pieces."""
-    rows = pd.DataFrame([one_world(seed) for seed in range(WORLDS)])
+    rows = pd.DataFrame([one_world(seed, plant) for seed in range(WORLDS)])
     good = {name: rows[name].between(0.6, 1.2).mean() for name in ("first", "first morning", "in the end")}
-    figures = rows.describe(percentiles=[0.05, 0.5, 0.95]).loc[["min", "5%", "50%", "95%", "max"]].T
+    figures = rows.describe(percentiles=[0.05, 0.25, 0.5, 0.75, 0.95]).iloc[3:].T
     return figures.assign(share_60_to_120=pd.Series(good)).join(rows.iloc[0].rename("the case of the issue"))
 
 
 if __name__ == "__main__":
     pd.set_option("display.width", 200, "display.max_columns", 20)
-    print((false_alarms() if sys.argv[1:] == ["false"] else spikes()).round(3).to_string())
+    asked = {"false": false_alarms, "planted": lambda: spikes(planted), "decays": lambda: spikes(decays)}
+    print(asked[sys.argv[1]]().round(3).to_string())

@@ -684,6 +684,33 @@ PRODUCED: dict[str, dict[str, str]] = {
         "business_date": "DATE",
         "known_at": "TIMESTAMP",
     },
+    # Values of attributes that gain or lose (models/trend): channel '': over all of them. growth: of its styles over
+    # the others, with its 90 % interval; chance: share of false findings if it is called one.
+    "attribute_trends": {
+        "merchant_id": "VARCHAR",
+        "attribute": "VARCHAR",
+        "value": "VARCHAR",
+        "channel": "VARCHAR",
+        "styles": "INTEGER",
+        "share_before": "DOUBLE",
+        "share_recent": "DOUBLE",
+        "growth": "DOUBLE",
+        "growth_low": "DOUBLE",
+        "growth_high": "DOUBLE",
+        "chance": "DOUBLE",
+        "is_sure": "BOOLEAN",
+        "business_date": "DATE",
+        "known_at": "TIMESTAMP",
+    },
+    # Forecasts by place: dimension channel or region; pieces: mean over the horizon, summing to the style's over each.
+    "forecast_shares": {
+        **_STYLE_FORECAST,
+        "dimension": "VARCHAR",
+        "place": "VARCHAR",
+        "share": "DOUBLE",
+        "pieces": "DOUBLE",
+        **_MADE_BY,
+    },
     # When each live job order will be finished, as the robot saw it at a moment: dates met with 10, 50 and 90 %.
     "outlooks": {
         "merchant_id": "VARCHAR",

@@ -37,6 +37,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/merchant/new", "menu.new_order"),
         ("/merchant/shelf", "menu.shelf"),
         ("/merchant/voices", "menu.voices"),
+        ("/merchant/coming", "menu.coming"),
         ("/merchant/catalogue", "menu.catalogue"),
     ),
     "factory": (

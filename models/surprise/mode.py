@@ -154,14 +154,16 @@ def _outlook(
         "owed_pieces": owed,
         "half_life_h": coming.half_life_h,
     }
-    return told | _distribution(draws, policy)
+    began_today = spike["age_h"] <= look.hours_gone
+    return told | _distribution(draws, policy.first_level if began_today else policy.sure_level)
 
 
-def _distribution(draws: Floats, policy: SurprisePolicy) -> Spike:
+def _distribution(draws: Floats, sure_level: float) -> Spike:
     """Of what has to be covered: mean, what is shown, what is ordered for, and the quantiles of a forecast window."""
     shown = dict(zip(("low", "middle", "high"), np.quantile(draws, _SHOWN).tolist(), strict=True))
     level = dict(zip(WINDOW_QUANTILES, np.quantile(draws, WINDOW_LEVELS).tolist(), strict=True))
-    return shown | level | {"mean": float(draws.mean()), "sure_pieces": float(np.quantile(draws, policy.sure_level))}
+    sure = {"sure_level": sure_level, "sure_pieces": float(np.quantile(draws, sure_level))}
+    return shown | level | {"mean": float(draws.mean())} | sure
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _moved(found: pd.DataFrame) -> "pd.Series[float]":
     return (found["sure_pieces"] / found["planned_pieces"].clip(lower=1) - 1).abs()
 
 
-def windows(found: pd.DataFrame, day: date, window_days: int, policy: SurprisePolicy) -> pd.DataFrame:
+def windows(found: pd.DataFrame, day: date, window_days: int) -> pd.DataFrame:
     """Rows of landing/forecast_windows of the styles in livestream mode, and of those that leave it with this look.
 
     Parameters
@@ -224,17 +226,15 @@ def windows(found: pd.DataFrame, day: date, window_days: int, policy: SurprisePo
         Business date.
     window_days
         Days that an order covers.
-    policy
-        Up to which quantile is ordered.
 
     Returns
     -------
     pd.DataFrame
         All columns but known_at.
     """
-    version = sure_version(policy.sure_level)
     rows = found[[*STYLE, "mean", *WINDOW_QUANTILES]]
-    return rows.assign(business_date=day, window_days=window_days, model_version=version)
+    versions = [sure_version(level) for level in found["sure_level"]]
+    return rows.assign(business_date=day, window_days=window_days, model_version=versions)
 
 
 def of_styles(seen: Arrivals, rows: pd.DataFrame, name: str) -> Floats:

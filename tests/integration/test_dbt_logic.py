@@ -23,7 +23,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C2M_HOME", str(folder))
         settings.cache_clear()
-        land("catalogue", [sku("s-M"), sku("s-L"), sku("t-M", price=90)])
+        land("catalogue", [sku("s-M", attributes='{"cuff": "wide"}'), sku("s-L"), sku("t-M", price=90)])
         land("sales_lines", [sale("1", date(2022, 5, 30), quantity=3), sale("2", date(2022, 5, 31), sku_id="s-L")])
         build(DAY)
     return folder
@@ -44,7 +44,7 @@ def test_the_logic_of_the_models_holds_and_is_documented(day_one: Path) -> None:
     assert "size_share" in published.keep_docs().read_text(encoding="utf-8")
     models = json.loads((day_one / "dbt_target" / "manifest.json").read_text(encoding="utf-8"))["nodes"].values()
     marts = [model for model in models if model["resource_type"] == "model" and model["schema"] == "marts"]
-    assert len(marts) == 36
+    assert len(marts) == 38
     for mart in marts:
         assert mart["contract"]["enforced"], mart["name"]
         assert mart["description"], mart["name"]
@@ -63,6 +63,10 @@ def test_a_good_build_is_published_whole_and_the_old_one_stays_readable(day_one:
     assert styles.loc["s", "pieces_28d"] == 4
     assert styles.loc["t", "price"] == 90
     assert str(styles["category"].dtype) == "str"
+    weekly, pieces = published.read("demand_weekly"), published.read("demand_daily")["pieces_asked"].sum()
+    assert weekly.groupby("dimension")["pieces_asked"].sum().to_dict() == {"channel": pieces, "region": pieces}
+    told = published.read("style_attributes").set_index(["style_id", "attribute"])["value"]
+    assert told.to_dict() == {("s", "category"): "kurta", ("s", "cuff"): "wide", ("t", "category"): "kurta"}
     assert published.publish(DAY) == first  # the same marts, the same build
     with pytest.raises(InputError, match="no mart 'style'; published are batches, demand_daily"):
         published.read("style")

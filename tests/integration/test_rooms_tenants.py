@@ -117,6 +117,7 @@ def test_every_page_shows_the_tenants_own_alone(enter: Callable[..., Browser]) -
             "/merchant/new?style=S{n}",
             "/merchant/shelf",
             "/merchant/voices",
+            "/merchant/coming",
         ],
         "factory": ["/factory", "{job}", "/factory/load", "/factory/score", "/factory/terms"],
     }

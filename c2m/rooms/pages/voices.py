@@ -1,5 +1,6 @@
-"""What a merchant's shoppers say of its styles, and which batches they complain of; how sure each figure is."""
+"""What a merchant's shoppers say and ask for: complaints and praise, batches, attributes that gain; how sure it is."""
 
+import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -7,10 +8,35 @@ from c2m.rooms import page
 from c2m.rooms.entry import Merchant
 from c2m.rooms.pages import shelf
 from c2m.rooms.scoped import view
+from c2m.rooms.tenants import landed
 from c2m.warehouse import published
 
 routes = APIRouter(prefix="/merchant")
 _LEAST_SAID, _MOST = 3, 200
+
+
+@routes.get("/coming")
+def coming(request: Request, person: Merchant) -> Response:
+    """Which attributes gain or lose, how sure that is, and through which channels demand is expected."""
+    mine = view(person.grant)
+    found = landed.produced("attribute_trends", mine.scope)
+    newest = found[found["business_date"] == found["business_date"].max()]
+    places = landed.produced("forecast_shares", mine.scope)
+    last = places[places["known_at"] == places["known_at"].max()]
+    return page.shown(
+        request,
+        "coming.html",
+        rows=page.records(newest.sort_values("chance").head(_MOST)),
+        places=page.records(_expected(last)),
+    )
+
+
+def _expected(last: pd.DataFrame) -> pd.DataFrame:
+    """Pieces expected over the horizon by place, and their share of the dimension, the largest first."""
+    sums = last.groupby(["dimension", "place"], as_index=False)["pieces"].sum()
+    share = sums["pieces"] / sums.groupby("dimension")["pieces"].transform("sum")
+    found: pd.DataFrame = sums.assign(share=share)
+    return found.sort_values(["dimension", "pieces"], ascending=[True, False])
 
 
 @routes.get("/voices")

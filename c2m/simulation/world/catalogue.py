@@ -86,8 +86,20 @@ def skus(rng: np.random.Generator, frame: pd.DataFrame, span: Span, currency: st
     day = rows["release_day"].to_numpy("float64", na_value=0).astype("int64")
     rows["released_on"] = pd.Series(span.dates[day], rows.index).dt.date.where(rows["release_day"].notna(), None)
     rows["known_at"] = span.moments(np.where(rows["release_day"].notna(), np.maximum(day - 21, 0), 0), 0)
-    rows["attributes"] = [json.dumps({"season": "new" if r else "all-year"}) for r in rows["release_day"].notna()]
+    season = rows["release_day"].notna().map({True: "new", False: "all-year"})
+    told = [attributes(number) for number in numbers(rows["style_id"])]
+    rows["attributes"] = [json.dumps({"season": one, **of}) for one, of in zip(season, told, strict=True)]
     return rows.reset_index(drop=True)
+
+
+def numbers(style_ids: pd.Series) -> list[int]:
+    """The running number that each style's id ends with."""
+    return [int(number) for number in style_ids.str.extract(r"(\d+)$")[0]]
+
+
+def attributes(number: int) -> dict[str, str]:
+    """Of the style with that number: each attribute goes round by a step of its own."""
+    return {name: values[number % len(values)] for name, values in figures.ATTRIBUTES.items()}
 
 
 def _colours(rng: np.random.Generator, count: int) -> list[str]:

@@ -43,6 +43,14 @@ REVIEW_SHARE = 0.02  # of delivered lines
 SMALL_CUFF_EVERY = 7  # every seventh style runs small at the cuff
 SMALL_CUFF_SHARE = 0.14  # of its reviews say so
 SMALL_CUFF_STARS = 2  # fewer in those
+ATTRIBUTES = {
+    "cuff": ("plain", "wide", "ribbed", "buttoned"),
+    "neckline": ("round", "v-neck", "collar"),
+    "fabric": ("cotton", "linen", "jersey", "viscose", "denim"),
+}  # of styles, by their number
+RISING = ("cuff", "wide")  # what livestreams have taken up ...
+RISING_DAYS = 28  # ... so many days before the business date: since then
+RISING_SHARE = 0.35  # of its other lines come through them too; how many there are in all stays
 
 # --- Styles. Price over the median of all (measured on amazon_india_apparel where it has the category), standard
 # minutes to sew inside the range of garment_productivity (10 to 55, quartiles 18.8, 22.5, 28.1).

@@ -7,8 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from c2m.simulation.world import figures
+from c2m.simulation.world.catalogue import attributes, numbers
 from c2m.simulation.world.demand import Demand
 from c2m.simulation.world.span import Floats, Ints, Span
+
+Marks = npt.NDArray[np.bool_]
 
 _CHANNELS = (("marketplace", "app", "livestream", "web"), (0.46, 0.28, 0.16, 0.10))
 _REGIONS = (("Guangdong", "Zhejiang", "Jiangsu", "Shanghai", "Beijing", "Sichuan", "Hubei", "Shandong"),
@@ -57,7 +60,16 @@ def _placed(
             "known_at": span.moments(day, second),
         }
     )
+    rows["channel"] = _taken_up(rows, day >= span.history_days - figures.RISING_DAYS)
     return rows, day
+
+
+def _taken_up(rows: pd.DataFrame, lately: Marks) -> "pd.Series[str]":
+    """Channels, with the planted trend: livestreams draw lines of styles that have the attribute which rises."""
+    random = np.random.default_rng([len(rows), 28])  # its own: all else is as without the trend
+    attribute, value = figures.RISING
+    has = np.array([attributes(number)[attribute] == value for number in numbers(rows["style_id"])])
+    return rows["channel"].mask(has & lately & (random.random(len(rows)) < figures.RISING_SHARE), "livestream")
 
 
 def _pick_skus(rng: np.random.Generator, style: Ints, styles: pd.DataFrame, skus: pd.DataFrame) -> Ints:

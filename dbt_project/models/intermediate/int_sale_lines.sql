@@ -19,6 +19,8 @@ select
     amount,
     currency,
     promotion,
+    channel,
+    region,
     known_at,
     _row_hash,
     landed_file

@@ -16,6 +16,7 @@ select
     colour_code,
     size_code,
     specification_url,
+    attributes,
     coalesce(sam_cut_minutes, 0) as sam_cut_minutes,
     coalesce(sam_sew_minutes, 0) as sam_sew_minutes,
     coalesce(sam_finish_minutes, 0) as sam_finish_minutes,

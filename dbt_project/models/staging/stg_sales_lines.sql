@@ -9,6 +9,8 @@ select
     amount,
     currency,
     promotion,
+    channel,
+    region,
     known_at,
     _row_hash,
     filename as landed_file
