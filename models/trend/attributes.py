@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
-from scipy.stats import t as student
+from scipy import stats
 
 from c2m.settings import TrendPolicy
 
@@ -62,11 +61,11 @@ class Difference:
     @property
     def chance(self) -> float:
         """That one as large comes about where there is none, either way."""
-        return float(2 * student.sf(abs(self.estimate) / self.error, self.freedom))
+        return float(2 * stats.t.sf(abs(self.estimate) / self.error, self.freedom))
 
     def at(self, side: int) -> float:
         """Ratio of growth: the estimate (0), or an end of its interval (-1, 1)."""
-        reach = student.ppf((1 + _INTERVAL) / 2, self.freedom) * self.error
+        reach = stats.t.ppf((1 + _INTERVAL) / 2, self.freedom) * self.error
         return float(np.exp(self.estimate + side * reach))
 
 
@@ -133,7 +132,7 @@ def trends(weekly: pd.DataFrame, attributes: pd.DataFrame, policy: TrendPolicy) 
     if not rows:
         return pd.DataFrame(columns=_NONE)
     found = pd.DataFrame(rows)
-    adjusted = found.groupby("merchant_id")["chance"].transform(false_discovery_control)
+    adjusted = found.groupby("merchant_id")["chance"].transform(stats.false_discovery_control)
     found = found.assign(chance=adjusted, is_sure=adjusted <= policy.false_share)
     return found.sort_values(["chance", "merchant_id", *VALUE, "channel"], ignore_index=True)[_NONE]
 
