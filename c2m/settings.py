@@ -376,6 +376,35 @@ class RetentionPolicy(BaseModel):
     backups: int = Field(3, ge=1, description="Backups that `c2m upgrade` made, the newest ones")
 
 
+_ROLE = r"^(operator|planner|data|auditor|(merchant|factory):[A-Za-z0-9_-]{1,64})$"
+
+
+class SignInPolicy(BaseModel):
+    """Sign-in of teams to the order room by OpenID Connect; without an issuer people sign in by link alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str | None = Field(
+        None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])\S+$",
+        description="Of the provider, as it says it",
+    )
+    client_id: str = Field("", description="By which the provider knows the order room")
+    client_secret: SecretStr | None = Field(None, description="Its secret there; from the environment alone")
+    scope: str = Field("openid profile email", pattern=r"^(.* )?openid( .*)?$", description="What is asked for")
+    claim: str = Field("groups", min_length=1, description="Claim of the ID token that gives the role")
+    roles: dict[str, Annotated[str, Field(pattern=_ROLE)]] = Field(
+        {}, description="Role by value of the claim, the first that fits: operator, planner, data, auditor, merchant:ID"
+    )
+    hours: float = Field(12, gt=0, le=24 * 31, description="After which a session ends")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SignInPolicy":
+        if self.issuer and not (self.client_id and self.roles):
+            raise ValueError("sign_in.issuer needs sign_in.client_id and sign_in.roles beside it")
+        return self
+
+
 class SimulationPolicy(BaseModel):
     """What the simulated factories are like, beyond their feeds. The shares are assumed: there is no public source."""
 
@@ -533,6 +562,7 @@ class Settings(BaseSettings):
     goods: GoodsPolicy = Field(default_factory=lambda: GoodsPolicy.model_validate({}))
     simulation: SimulationPolicy = Field(default_factory=lambda: SimulationPolicy.model_validate({}))
     retention: RetentionPolicy = Field(default_factory=lambda: RetentionPolicy.model_validate({}))
+    sign_in: SignInPolicy = Field(default_factory=lambda: SignInPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
     prices: PricePolicy = Field(default_factory=lambda: PricePolicy.model_validate({}))
     surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))

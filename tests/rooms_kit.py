@@ -25,7 +25,7 @@ WAITING = plan_of([("L1", "F1", 900), ("L2", "F2", 1000)], round=2)  # waits for
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served home with an order of each of two merchants."""
-    with served(tmp_path_factory.mktemp("rooms"), _fill) as address:
+    with served(tmp_path_factory.mktemp("rooms"), fill) as address:
         yield address
 
 
@@ -44,7 +44,7 @@ def served(home: Path, fill: Callable[[], None]) -> Iterator[str]:
     settings.cache_clear()
 
 
-def _fill() -> None:
+def fill() -> None:
     """Merchants M1 and M2 with an order each, made by F1 and F2; every name tells whose it is."""
     names = {"1": "Shirt of M1", "2": UNKIND}
     owners = {number: {"merchant_id": f"M{number}"} for number in names}

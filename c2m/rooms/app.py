@@ -1,6 +1,7 @@
 """The site: routes, headers, what a person sees where they may not go or something is wrong.
 
-It stands behind the same door as the other servers (c2m/doors.py), which asks for no key here: people sign in by link.
+It stands behind the same door as the other servers (c2m/doors.py), which asks for no key here: people sign in by
+link, or with their team's accounts.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from c2m.doors import App, Door
 from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
-from c2m.rooms import entry, page
+from c2m.rooms import entry, page, team
 from c2m.rooms.api import problems, site
 from c2m.rooms.api.calls import Bell
 from c2m.rooms.epcis import door
@@ -36,6 +37,7 @@ from c2m.rooms.pages import (
     sign_in,
     voices,
 )
+from c2m.settings import settings
 
 # Each with its `routes`.
 _OURS = (sign_in, operations, orders, board, network, plans, figures)
@@ -56,6 +58,8 @@ def create(quoter: Quoter | None = None) -> App:
         app.include_router(room.routes)
     app.mount(site.PREFIX, site.create(quoter))
     app.mount(door.PREFIX, door.create())
+    if settings().sign_in.issuer:
+        app.mount(team.PREFIX, team.create())
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)

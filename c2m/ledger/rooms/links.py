@@ -126,6 +126,13 @@ def revoke(session: Session, link_ids: Sequence[str], at: datetime) -> None:
         link.revoked_at = link.revoked_at or at
 
 
+def end_own(session: Session, link_id: str, made_by: str, at: datetime) -> None:
+    """Ends a link that somebody has made, and no other."""
+    link = session.get(RoomLink, link_id)
+    if link is not None and link.made_by == made_by:
+        link.revoked_at = link.revoked_at or at
+
+
 def has_rows(session: Session, role: str, tenant: str) -> bool:
     """Whether the ledger knows orders of this merchant, or job orders of this factory."""
     column = Order.merchant_id if role == "merchant" else JobOrder.factory_id

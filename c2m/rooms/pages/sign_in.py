@@ -1,11 +1,15 @@
 """Signing in by link, out again, and the choice of a language."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from c2m.rooms import entry, links, page, texts
+from c2m.ledger.rooms.links import end_own
+from c2m.ledger.store import session
+from c2m.rooms import entry, links, page, team, texts
+from c2m.settings import settings
 
 routes = APIRouter()
 
@@ -13,7 +17,7 @@ routes = APIRouter()
 @routes.get("/sign-in")
 def needed(request: Request) -> Response:
     """How to get in."""
-    return page.shown(request, "sign_in.html", 401, token=None)
+    return page.shown(request, "sign_in.html", 401, token=None, team=_team())
 
 
 @routes.get("/in/{token}")
@@ -34,11 +38,19 @@ def enter(request: Request, token: Annotated[str, Form()]) -> Response:
 
 
 @routes.post("/out", dependencies=[entry.Unforged])
-def leave() -> Response:
-    """Ends the session in this browser."""
+def leave(request: Request) -> Response:
+    """Ends the session in this browser; one that a team's account began ends altogether."""
+    if person := entry.known(request):
+        with session() as s:
+            end_own(s, person.grant.link_id, team.maker(), datetime.now(UTC))
     response = RedirectResponse("/sign-in", 303)
     entry.end(response)
     return response
+
+
+def _team() -> str:
+    """Where people sign in with their team's accounts; '' where that is not set up."""
+    return team.PREFIX if settings().sign_in.issuer else ""
 
 
 @routes.get("/language/{code}")
