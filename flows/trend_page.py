@@ -50,9 +50,13 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
             ],
             "share": [f"{row.share_before:.0%} to {row.share_recent:.0%}" for row in rows.itertuples()],
             "styles": rows["styles"],
-            "chance that it is none": rows["chance"].map("{:.2%}".format),
+            "false, of all as sure as this": rows["chance"].map(_percent),
         }
     )
+
+
+def _percent(chance: float) -> str:
+    return f"{chance:.2%}" if chance >= 0.0001 else "under 0.01 %"
 
 
 def _draw(figure: Figure, rows: pd.DataFrame) -> None:
