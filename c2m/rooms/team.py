@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from authlib.integrations.starlette_client import OAuth, OAuthError
+from authlib.integrations.base_client import OAuthError
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from joserfc.errors import ClaimError, JoseError
@@ -119,6 +119,8 @@ def maker() -> str:
 
 
 def _provider() -> Any:
+    from authlib.integrations.starlette_client import OAuth  # loads clients that nobody needs without a provider
+
     asked = settings().sign_in
     assert asked.issuer is not None
     hidden = asked.client_secret.get_secret_value() if asked.client_secret else None
