@@ -34,6 +34,7 @@ from c2m.upkeep.upgrade import upgrade
 from flows import services
 
 PLANNING_HOUR = timedelta(hours=6)  # after the cut-off; nobody is disturbed at midnight
+_SCORES = "+factory_scores +factory_score_components"
 _LONGEST_DAYS = 90  # a job order that has not ended by then is reported, not waited for
 
 
@@ -141,10 +142,11 @@ def later_day_begun(day: date) -> bool:
 def work_off(day: date) -> None:
     """Days without new orders until every job order has ended and every promised date is past.
 
-    Then what was shipped is booked and orders close.
+    Then what was shipped is booked and orders close, factories are scored by what they did, and the robot says what
+    is late. One build for all: a start of dbt costs more than these marts.
     """
-    from flows.parameters import Track
-    from flows.track import track
+    from flows import robot, track, warehouse
+    from flows.parameters import Robot, Track
 
     with step("work off"):
         for today in clock.days(day, _LONGEST_DAYS):
@@ -155,7 +157,11 @@ def work_off(day: date) -> None:
             with session() as s:
                 leave.give(s, clock.now())
         list(warehouses.bring_in(clock.now()))
-    track(Track(business_date=clock.business_date(clock.now()) + timedelta(days=1)))
+    today = clock.business_date(clock.now()) + timedelta(days=1)
+    with step("progress marts"):
+        warehouse.build(today, f"{track.PROGRESS} {robot.FLOOR} {_SCORES}")
+    track.track(Track(business_date=today, rebuild=False))
+    robot.robot(Robot(business_date=today, rebuild=False))
 
 
 def end_of(day: date) -> datetime:
