@@ -117,6 +117,12 @@ def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
     assert row["revoked_at"]
 
 
+def test_a_key_for_a_factory_that_no_feed_names_is_issued_with_a_warning(home: Path) -> None:
+    told = c2m("factory", "add", "F1")
+    assert "no factory F1 in the feed factories" in told.stderr
+    assert len(told.stdout.split()) == 1  # the key alone, for programs
+
+
 def test_where_nothing_waits_to_be_sent_nobody_waits(home: Path) -> None:
     store.migrate()
     assert "Unanswered job orders" not in c2m("dispatch").output
