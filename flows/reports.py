@@ -115,8 +115,8 @@ def _by(keys: list[str], rows: pd.DataFrame, names: dict[str, str]) -> pd.DataFr
 
 def artifact_url(key: str) -> str:
     """The newest version of a page of ours on the Prefect server; before there is one, the list of its versions."""
-    newest = Artifact.get(key)
-    return f"{PREFECT_UI_URL.value()}/artifacts/" + (f"artifact/{newest.id}" if newest else f"key/{key}")
+    newest = getattr(Artifact.get(key), "id", None)
+    return f"{PREFECT_UI_URL.value()}/artifacts/" + (f"artifact/{newest}" if newest else f"key/{key}")
 
 
 def documents_url() -> str:
