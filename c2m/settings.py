@@ -165,7 +165,7 @@ class SurprisePolicy(BaseModel):
     least_times: float = Field(4, gt=1, description="Times the usual orders that a spike has at least")
     least_pieces: int = Field(100, ge=1, description="Pieces beyond the usual that a spike has at least")
     calm_hours: int = Field(24, ge=1, le=168, description="Hours below `least_times` after which it is over")
-    # benchmarks/surprise/spikes.py, medians over a clairvoyant's pieces: the first order is 0.89 of spikes that halve in
+    # benchmarks/surprise/spikes.py, medians over a clairvoyant: the first order is 0.89 of spikes that halve in
     # about nine hours and 0.70 of those that fade in 2 to 14 days; in the end 1.00 and 0.99. With 0.3 on all days it
     # was 1.27 and 1.24 in the end: what nobody has begun can be cut again, what has begun cannot.
     first_level: float = Field(
