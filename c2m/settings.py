@@ -227,6 +227,9 @@ class PlanPolicy(BaseModel):
         4, ge=1, le=50, description="Factories that may share one lot whose order sets no such limit"
     )
     candidate_factories: int = Field(12, ge=1, le=200, description="Cheapest capable factories kept per lot")
+    pooled_pieces: int = Field(
+        1, ge=0, description="Lots of at most so many pieces share a setup with others of their style and colour"
+    )
     promise_level: float = Field(0.9, ge=0.5, lt=1, description="Rate at which the date of a whole order shall hold")
     # City world, two quiet cores: the gap is reached after about 20 s, so a busy machine makes the same plan, later.
     time_limit_s: float = Field(120, gt=0, description="Seconds; far more than the gap takes")

@@ -49,7 +49,8 @@ def arcs(
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.
 
-    `lots` are instance orders joined with their product facts, `to_place` (pieces not held) and `order_id`; `held`
+    `lots` are instance orders joined with their product facts, `to_place` (pieces not held), `order_id`, `pool_id` and
+    `setup_pieces` (made with one setup: those of a lot, or of its pool, whose lots agree on the minimum lot); `held`
     has lot_id, factory_id, quantity; `running_minutes` (F, H + 1) is what a factory can work up to and with each day.
     transit_days holds the days in hand (`slack_days`) with which the whole order's date keeps the promise level.
     """
@@ -60,12 +61,12 @@ def arcs(
     pieces = window_pieces(offered, lots, running_minutes, setup_minutes)
     pieces = np.minimum(pieces, offered.max_lot)
     eligible = offered.eligible & ~refused & (pieces >= offered.min_lot)
-    setup_share = factories["setup_cost"].to_numpy(dtype=float) / _column(lots["quantity"])
+    setup_share = factories["setup_cost"].to_numpy(dtype=float) / _column(lots["setup_pieces"])
     cost = np.where(eligible, offered.unit_cost + setup_share, np.inf)
     free = running_minutes[:, -1] - (keep * offered.minutes_per_piece).sum(axis=0)
     chosen = shortlist(cost, offered.minutes_per_piece, pieces, offered.min_lot, lots, free, count) | (keep > 0)
     lot, factory = np.nonzero(chosen)
-    least, kept = offered.min_lot[chosen], keep[chosen]
+    least, kept, alone = offered.min_lot[chosen], keep[chosen], (lots["pool_id"] == "").to_numpy()
     slack = slack_days(
         factories,
         np.diff(running_minutes, axis=1),
@@ -81,7 +82,7 @@ def arcs(
             "minutes_per_piece": offered.minutes_per_piece[chosen],
             "setup_cost": factories["setup_cost"].to_numpy(dtype=float)[factory],
             "setup_minutes": setup_minutes[factory],
-            "min_lot": np.where(kept > 0, np.minimum(least, kept), least),
+            "min_lot": np.where((kept > 0) & alone[lot], np.minimum(least, kept), least),
             "max_lot": np.maximum(np.minimum(lots["quantity"].to_numpy()[lot], offered.max_lot[chosen]), kept).astype(
                 int
             ),
@@ -117,7 +118,7 @@ def offers(
     max_lot = order_caps(lots, factories, scores)
     active = (factories["status"] == "active").to_numpy(dtype=bool)
     return Offers(
-        eligible=~np.isnan(skill) & active & (min_lot <= np.minimum(_column(lots["quantity"]), max_lot)),
+        eligible=~np.isnan(skill) & active & (min_lot <= np.minimum(_column(lots["setup_pieces"]), max_lot)),
         minutes_per_piece=minutes,
         unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes
         + freight
@@ -214,7 +215,7 @@ def _min_lots(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
     """The factory's minimum lot, down to half of it the more willing it is; a willing one takes a smaller lot whole."""
     willingness = _numbers(factories, "small_order_willingness", 0.0)
     least = np.ceil(factories["min_lot"].to_numpy(dtype=float) * (1 - willingness / 2))
-    quantity = _column(lots["quantity"])
+    quantity = _column(lots["setup_pieces"])
     return np.where(willingness >= WILLING, np.minimum(least, quantity), least).astype(np.int64)
 
 

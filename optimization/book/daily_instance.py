@@ -30,6 +30,7 @@ from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, at_last_stage, key_of, pair_key
 from optimization.routing.distances import transit_days
+from optimization.routing.pools import pool_ids, pooled_pieces, pools_of
 from optimization.routing.stage_lots import NO_STAGES, legs, minutes_of_stages, staged_book
 
 Floats = NDArray[np.float64]
@@ -141,6 +142,7 @@ def build_instance(
     day_1 = first_working_day(calendar, business_date)
     currency = plan_currency(factories) or lots["currency"].min()
     lots = lots[(lots["currency"] == currency) | lots["lot_id"].isin(live["lot_id"])]
+    book = lots = lots.assign(pool_id=pool_ids(lots, policy.pooled_pieces))
     staged = staged_book(lots, of_stages, factories)
     live, refusals = staged.flat(live), staged.flat(refusals)
     lots = staged.stages_of(lots, live)
@@ -183,6 +185,7 @@ def build_instance(
         "incumbent": incumbents,
     }
     tables = staged.as_contract(tables, factories, policy.rates)
+    tables["pools"] = pools_of(book, tables["orders"]["lot_id"])
     return Instance.from_tables(tables, policy.horizon_days, day_1, currency)
 
 
@@ -445,7 +448,8 @@ def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     rows = named(lots)
     rows["to_place"] = (rows["remaining"] - rows["committed"].astype(float).fillna(0)).clip(lower=0).astype(np.int64)
     rows["quantity"] = rows["to_place"] + rows["lot_id"].map(held_pieces).astype(float).fillna(0).astype(np.int64)
-    return rows[rows["quantity"] > 0].reset_index(drop=True)
+    rows = rows[rows["quantity"] > 0].reset_index(drop=True)
+    return rows.assign(setup_pieces=pooled_pieces(rows))
 
 
 def named(lots: pd.DataFrame) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def dated_allocation(
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    """A dated allocation with the factory's price: its minutes and its share of the setup.
+    """A dated allocation with the factory's price: its minutes and its share of the setup, which a pool has once.
 
     Parameters
     ----------
@@ -87,7 +87,10 @@ def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rat
     key = pair_key(instance)
     charges = instance.arcs[[*key, "minutes_per_piece", "setup_cost"]]
     rows = dated.merge(charges, on=key).merge(factories[["factory_id", "minute_cost", "currency"]])
-    setup = rows["setup_cost"] / rows["quantity"]
+    pools = instance.pools.set_index("lot_id")["pool_id"]
+    team = rows["lot_id"].map(pools).fillna(rows["lot_id"])
+    made = rows.groupby([team, *(rows[name] for name in key[1:])])["quantity"].transform("sum")
+    setup = rows["setup_cost"] / made
     if instance.currency is not None:
         setup *= rates_to(rows["currency"], pd.Series(instance.currency, rows.index), rates).fillna(1.0)
     price = (rows["minute_cost"].astype(float) * rows["minutes_per_piece"] + setup).round(4)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from c2m.errors import InputError
-from optimization.contract import instances
+from optimization.contract import groups, instances
 from optimization.contract.edge import outside_keys
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import Plan, read_plan, unmet_pieces
@@ -21,6 +21,7 @@ from optimization.explanation import factory_days, marginal_prices, splitting, w
 from optimization.explanation.form import Explained, Names, table
 from optimization.explanation.frozen_work import Remedy, remedies
 from optimization.explanation.lot import lot, pair, short_or_late
+from optimization.explanation.pools import why_together
 from optimization.explanation.shortage import Shortage, shortage
 from optimization.explanation.stages import why_here
 from optimization.planning.daybook import Day
@@ -35,6 +36,9 @@ _SECONDS = 16.0  # for a page about the whole book: a third each for the book wi
 _FIX_S = 2.0  # a lot's cheapest fix takes about so long; where less is left, its cause alone is told
 _ARCS_PER_SECOND = 500  # of a page; a book with more is not planned without splits, nor solved with its switches fixed
 _FEW = 3  # short lots; of more, the page begins with a summary
+
+
+_NOT_YET = "Lots of one stage that share factories with such lots are not explained yet."
 
 
 def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factory_id: str | None) -> Explained:
@@ -62,7 +66,6 @@ def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factor
         Where a folder cannot be read, or names no such lot or factory.
     """
     instance = instances.read(instance_folder)
-    instance.refuse_joint("an explanation")
     found = _answer(instance, _plan_in(plan_folder), lot_id, factory_id)
     return replace(found, figures=outside_keys(found.figures))
 
@@ -76,10 +79,56 @@ def _plan_in(folder: Path) -> Plan:
 
 def _answer(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str | None) -> Explained:
     if plan.report.get("status") == "infeasible":
+        instance.refuse_joint("why there is no plan")
         return infeasible(instance)
+    if instance.joint:
+        return _joint(instance, plan, lot_id, factory_id)
     if lot_id:
         return pair(instance, plan, lot_id, factory_id) if factory_id else lot(instance, plan, lot_id)
     return factory_days.factory(instance, plan, factory_id) if factory_id else book(instance, plan)
+
+
+def _joint(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str | None) -> Explained:
+    """Of a book with stages or pools: what has no part in them as ever, else where each stage is made and why there."""
+    parts = groups.apart(instance)
+    if parts and (lot_id in set(parts[0].orders["lot_id"]) if lot_id else _works_for(parts[0], factory_id)):
+        return _answer(parts[0], groups.plan_of(parts[0], plan), lot_id, factory_id)
+    if not lot_id and not factory_id:
+        return _joint_book(instance, plan)
+    named = {name: one for name, one in (("lot_id", lot_id), ("factory_id", factory_id)) if one}
+    arcs = instance.arcs
+    for column, name in named.items():
+        if name not in set(instance.arcs[column]):
+            seen = "no factory is listed for it" if name in set(instance.orders["lot_id"]) else "not in the instance"
+            raise InputError("nothing-to-explain", [f"{column.removesuffix('_id')} {name}: {seen}"])
+        arcs = arcs[arcs[column] == name]
+    short = {one["order_id"]: one for one in plan.report["unmet"]}.get(lot_id or "")
+    left = [f"{counted(short['quantity'], 'piece')} of it not made: {short['reason']}."] if short else []
+    lines = [*why_here(instance, plan, lots=arcs["lot_id"]), *why_together(instance, plan, arcs["lot_id"]), *left]
+    told = lines or ["The plan makes nothing of it."]
+    return Explained(f"Why {' at '.join(named.values())}", told, named)
+
+
+def _works_for(part: Instance, factory_id: str | None) -> bool:
+    return factory_id in set(part.capacity["factory_id"])
+
+
+def _joint_book(
+    instance: Instance,
+    plan: Plan,
+    seconds: float = _SECONDS,
+    day: Day | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Explained:
+    """Stages and pools first, then all that shares no factory with them."""
+    parts = groups.apart(instance)
+    lines = [*why_here(instance, plan, names), *why_together(instance, plan)]
+    if parts is None:
+        return Explained("Why this plan", [*lines, _NOT_YET], {})
+    whole = groups.apart(day.book) if day else None
+    plain_day = replace(day, book=whole[0], plan=groups.plan_of(whole[0], day.plan)) if day and whole else None
+    found = book(parts[0], groups.plan_of(parts[0], plan), seconds, plain_day, names)
+    return replace(found, lines=[*lines, *found.lines])
 
 
 def summary(
@@ -110,8 +159,7 @@ def summary(
         Splits, prices of minutes, overtime, and lots that are short or late with their cheapest cures.
     """
     if instance.joint:
-        others = "Lots that share a setup, and those of one stage beside such lots, are not explained yet."
-        return "\n".join([*why_here(instance, plan, names), others, ""])
+        return "\n".join([*_joint_book(instance, plan, seconds, day, names).lines, ""])
     return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
 
 

@@ -5,7 +5,7 @@ other stages stay where they are. Overtime and lateness are not in it: where the
 the instance, days 1..H.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,7 +19,9 @@ _PAIR = ["lot_id", "stage", "factory_id"]
 _MOST = 12  # lots, the largest first
 
 
-def why_here(instance: Instance, plan: Plan, names: Mapping[str, str] | None = None) -> list[str]:
+def why_here(
+    instance: Instance, plan: Plan, names: Mapping[str, str] | None = None, lots: Iterable[str] | None = None
+) -> list[str]:
     """A line of Markdown for each of the largest lots in stages, with its stages in their order.
 
     Parameters
@@ -30,6 +32,8 @@ def why_here(instance: Instance, plan: Plan, names: Mapping[str, str] | None = N
         Its plan.
     names
         What people call a lot, by lot_id; None: by its id.
+    lots
+        Those that are asked about; None: all.
 
     Returns
     -------
@@ -38,6 +42,7 @@ def why_here(instance: Instance, plan: Plan, names: Mapping[str, str] | None = N
     """
     last = instance.stages.groupby("lot_id")["stage"].max()
     made = plan.allocation[plan.allocation["lot_id"].map(last).fillna(1) > 1] if instance.staged else instance.stages
+    made = made if lots is None else made[made["lot_id"].isin(set(lots))]
     if made.empty:
         return []
     offers = offers_of(instance, plan, made)

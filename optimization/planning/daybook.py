@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from optimization.contract import groups
 from optimization.contract.instances import Instance, whole_lots
-from optimization.contract.plan import Plan, cost_parts, empty_frame, pair_key, unmet_pieces
+from optimization.contract.plan import DAY, Plan, cost_parts, pair_key
 from optimization.engines.first.rule import greedy
-
-_ALONE = "the common rule places whole lots alone; this one is made in stages or shares a setup"
 
 
 def day_book(first: Instance, last: Instance) -> Instance:
@@ -82,19 +82,29 @@ def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
     book = day_book(first, last)
     cost = cost_parts(book, plan.allocation, plan.schedule, plan.moves)
     priced = replace(plan, report=plan.report | {"cost": cost, "objective": sum(cost.values())})
-    return Day(book, priced, _by_rule(book))
+    return Day(book, priced, _by_rule(book, priced))
 
 
-def _by_rule(book: Instance) -> Plan:
-    """The common rule, which places whole lots alone: those that are made in stages, or share setups, it leaves."""
+def _by_rule(book: Instance, plan: Plan) -> Plan:
+    """The common rule's plan. It places whole lots alone: joint ones stay as planned, and it gets the room beside."""
     if not book.joint:
         return greedy(book)
     whole = whole_lots(book)
-    rule = greedy(whole)
-    key = {"stage": 1} if book.staged else {}
-    allocation, schedule = rule.allocation.assign(**key), rule.schedule.assign(**key)
-    cost = cost_parts(book, allocation, schedule, empty_frame("moves") if book.staged else None)
-    objective, left = sum(cost.values()), unmet_pieces(book, allocation).drop(whole.orders["lot_id"])
-    unmet = [{"order_id": lot, "quantity": int(pieces), "reason": _ALONE} for lot, pieces in left.items()]
+    ours = [table[~table["lot_id"].isin(whole.orders["lot_id"])] for table in (plan.allocation, plan.schedule)]
+    rule = greedy(replace(whole, capacity=_beside(book.capacity, ours[1])))
+    both = (groups.of_both(table, own) for table, own in zip((rule.allocation, rule.schedule), ours, strict=True))
+    allocation, schedule = both
+    cost = cost_parts(book, allocation, schedule, plan.moves)
+    objective, joint = sum(cost.values()), set(book.orders["lot_id"]) - set(whole.orders["lot_id"])
+    left = [short for short in plan.report["unmet"] if short["order_id"] in joint]
     told = {"cost": cost, "objective": objective, "gap": 1.0 if objective > 0 else 0.0}
-    return Plan(allocation, schedule, rule.report | told | {"unmet": rule.report["unmet"] + unmet})
+    return Plan(allocation, schedule, rule.report | told | {"unmet": rule.report["unmet"] + left}, moves=plan.moves)
+
+
+def _beside(capacity: pd.DataFrame, schedule: pd.DataFrame) -> pd.DataFrame:
+    """The capacity that a schedule leaves."""
+    work = schedule.assign(taken=schedule["setup_minutes"] + schedule["run_minutes"]).groupby(DAY)["taken"].sum()
+    taken = capacity[DAY].join(work, on=DAY)["taken"].fillna(0.0)
+    regular = np.minimum(taken, capacity["minutes"])
+    overtime = (capacity["overtime_minutes"] - (taken - regular)).clip(lower=0)
+    return capacity.assign(minutes=capacity["minutes"] - regular, overtime_minutes=overtime)

@@ -8,6 +8,7 @@ schedule; the bound is the search's proven one.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from c2m.errors import InfeasibleError
-from optimization.contract import instances
+from optimization.contract import groups, instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, empty_frame, gap_share
 from optimization.contract.tolerances import ROUND_OFF_SHARE
@@ -36,6 +37,7 @@ from optimization.unmet import in_stages, reasons
 # Share of the time, and most seconds, for undoing changes that do not pay. Measured at 10,000 x 1,000, busy machine:
 # 60 s of it gain 6 k, 60 s of the search before it 50 k.
 _SETTLING_BY, _SETTLING_S = 0.1, 15.0
+_JOINT_BY = 0.5  # most of the time for lots in stages and pools, where others share no factory with them
 _MOST_PRICED, _PRICING_BY = 20_000, 0.2  # slots, and share of the time, of the relaxation that prices come from
 
 
@@ -149,7 +151,9 @@ def solve(
     began, trace = time.monotonic(), Trace(progress)
     time_limit_s = np.inf if node_limit else time_limit_s
     if instance.joint:
-        return _in_stages(instance, Limits(time_limit_s, gap, threads, node_limit, stop), trace)
+        limits = Limits(time_limit_s, gap, threads, node_limit, stop)
+        parts = groups.apart(instance)
+        return _apart(instance, *parts, limits, trace, reasoned) if parts else _in_stages(instance, limits, trace)
     reduced = reduce(instance)
     whole = whole_of(instance, reduced)
     start, costs = known.cheapest(whole)
@@ -170,6 +174,29 @@ def solve(
     plan.report["stopped_by"] = _stopped_by(plan.report, limits)
     plan.report["seconds"] = round(time.monotonic() - began, 3)
     return plan
+
+
+def _apart(
+    instance: Instance, plain: Instance, joint: Instance, limits: Limits, trace: "Trace", reasoned: bool
+) -> Plan:
+    """The plan of two parts that have nothing in common, each sought on its own; the trace tells of both together."""
+    began = time.monotonic()
+    staged = _in_stages(joint, replace(limits, seconds=_JOINT_BY * limits.seconds), Trace(None))
+    left = limits.seconds - (time.monotonic() - began)
+    told = partial(_beside, staged.report, trace)
+    ours = solve(plain, left, limits.gap, limits.threads, limits.nodes, told, limits.stop, reasoned)
+    plan = groups.together(instance, ours, staged)
+    plan.report["engine"]["trace"] = trace.steps
+    plan.report["seconds"] = round(time.monotonic() - began, 3)
+    return plan
+
+
+def _beside(staged: dict[str, Any], trace: "Trace", step: Progress) -> None:
+    """Tells of a step of the plain part's search together with the plan of the joint one."""
+    cost = None if step.incumbent is None else step.incumbent + staged["objective"]
+    bound = None if step.bound is None else step.bound + staged["bound"]
+    gap = None if cost is None or bound is None else gap_share(cost, bound)
+    trace(replace(step, bound=bound, incumbent=cost, gap=gap))
 
 
 def _in_stages(instance: Instance, limits: Limits, trace: "Trace") -> Plan:

@@ -17,6 +17,7 @@ from optimization.contract.plan import MOVE, Plan, lanes_of
 from optimization.routing.distances import distances_km, transit_days
 
 _PLACE = ["lot_id", "stage", "factory_id"]
+_NAMED = 64  # letters of a name, by the contract
 NO_STAGES = pd.DataFrame(
     columns=[*_PLACE, "stages", "next_factory_id", "made", "shipped", "arrived"]
 )  # of_stages, where no lot has any
@@ -59,9 +60,10 @@ class StagedBook:
         return lot | needs | {"lot_id": f"{lot['lot_id']}/{stage}", "remaining": left}
 
     def _stages(self, lot_ids: "pd.Series[str]") -> pd.DataFrame:
-        """lot_id, stage of those of the lots that are made in stages."""
+        """lot_id, stage, name of those of the lots that are made in stages, named by their operations."""
         open_ = self.lots[self.lots["lot_id"].isin(lot_ids)]
-        return pd.DataFrame([(lot["lot_id"], n) for lot, n in _each_stage(open_)], columns=["lot_id", "stage"])
+        told = [(lot["lot_id"], n, _named(lot, n)) for lot, n in _each_stage(open_)]
+        return pd.DataFrame(told, columns=["lot_id", "stage", "name"])
 
     def as_contract(
         self, tables: dict[str, pd.DataFrame], factories: pd.DataFrame, rates: AssumedRates
@@ -113,6 +115,12 @@ def _each_stage(lots: pd.DataFrame) -> Iterator[tuple[dict[str, Any], int]]:
     for lot in lots.to_dict("records"):
         for stage in range(1, lot["stages"] + 1):
             yield {str(name): value for name, value in lot.items()}, stage
+
+
+def _named(lot: dict[str, Any], stage: int) -> str:
+    """The operations of a stage as its name."""
+    own = operations_of(lot["operations"], stage, lot["stages"])
+    return "-".join(one.name for one in own if one.sam_minutes > 0)[:_NAMED]
 
 
 def _flat_id(lot_id: "pd.Series[str]", stage: "pd.Series[int]") -> "pd.Series[str]":

@@ -43,7 +43,7 @@ def on_the_book(base: Path, scenario: Path, name: str) -> Plan:
         words = "; ".join(broken)
         raise InputError("scenario-not-of-this-book", [f"{name} cannot be released: on the book as it is {words}"])
     instance, before, made = instances.read(base / "instance"), read_plan(base / "plan"), read_plan(scenario / "plan")
-    cost = cost_parts(instance, made.allocation, made.schedule)
+    cost = cost_parts(instance, made.allocation, made.schedule, made.moves)
     objective, bound = sum(cost.values()), min(before.report["bound"], sum(cost.values()))
     report = before.report | {
         "status": "feasible",

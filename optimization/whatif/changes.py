@@ -24,13 +24,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from c2m.errors import InputError
 from optimization.contract.edits import Addition, Edit, edited
-from optimization.contract.instances import LARGEST, Instance
+from optimization.contract.instances import JOINT, LARGEST, Instance
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Names = Annotated[list[Name], Field(min_length=1)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 Pieces = Annotated[int, Field(ge=0)]
-_TABLES = ("orders", "arcs", "capacity", "factories", "incumbent")
+_TABLES = ("orders", "arcs", "capacity", "factories", "incumbent", *JOINT)
 BASE = "base"  # name of the instance as it is, among the scenarios
 
 
@@ -172,6 +172,8 @@ class RushOrder(_Change):
         like = instance.orders[instance.orders["lot_id"] == self.like].to_dict("records")
         yield Addition("orders", pd.DataFrame([dict(*like) | said | {"lot_id": self.order_id}]))
         yield Addition("arcs", self._arcs(instance))
+        stages = instance.stages[instance.stages["lot_id"] == self.like]
+        yield Addition("stages", stages.assign(lot_id=self.order_id))
 
     def _arcs(self, instance: Instance) -> pd.DataFrame:
         if self.arcs:
@@ -184,7 +186,7 @@ class RushOrder(_Change):
             before = instance.orders["quantity"][instance.orders["lot_id"] == self.like].item()
             arcs = arcs.assign(release_day=self.release_day)
             arcs["max_lot"] = _whole_lot(arcs["max_lot"], before, self.quantity)
-        return arcs.assign(lot_id=self.order_id)
+        return arcs.assign(lot_id=self.order_id, stage=arcs.get("stage", 1))
 
 
 class MinimumLot(_FactorOrPieces):
@@ -292,8 +294,9 @@ def _whole_lot(max_lot: "pd.Series[int]", before: Any, after: Any) -> "pd.Series
 def _checked(name: str, instance: Instance) -> Instance:
     """The instance through the contract's checks, which sort it too."""
     tables = {table: getattr(instance, table) for table in _TABLES}
-    if tables["factories"].empty:  # listed, the table would have to name every factory that has no capacity row
-        del tables["factories"]
+    for optional in ("factories", *JOINT):  # listed, that of factories would have to name each without a capacity row
+        if tables[optional].empty:
+            del tables[optional]
     try:
         return Instance.from_tables(tables, instance.horizon_days, instance.day_1, instance.currency)
     except InputError as error:

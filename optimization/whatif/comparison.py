@@ -17,7 +17,7 @@ from c2m.errors import InfeasibleError, InputError
 from c2m.files import write_atomically
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR, Plan, Size, arrivals, factory_loads, read_plan, unmet_pieces
+from optimization.contract.plan import Plan, Size, arrivals, factory_loads, pair_key, read_plan, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.planning.solve import solve
 from optimization.statement.highs import Progress
@@ -106,7 +106,6 @@ def what_if(
         With the faults of all scenarios at once.
     """
     base = instances.read(instance_folder)
-    base.refuse_joint("what-if")
     scenarios = changes.read(files)
     if plan_folder:
         base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)
@@ -185,10 +184,14 @@ def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
 
 
 def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
-    """By lot_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot."""
+    """By lot_id: due_day, finish_day (of the last piece; NaN where none is made), unmet pieces, cost of the lot.
+
+    Of lots that share a setup each counts all of it; what passing pieces on between stages costs is left out.
+    """
     runs = arrivals(instance, plan.schedule)
-    held = instance.incumbent[[*PAIR, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
-    pairs = plan.allocation.merge(instance.arcs, on=PAIR).merge(held, on=PAIR, how="outer").fillna({"quantity": 0})
+    key = pair_key(instance)
+    held = instance.incumbent[[*key, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
+    pairs = plan.allocation.merge(instance.arcs, on=key).merge(held, on=key, how="outer").fillna({"quantity": 0})
     unmet = unmet_pieces(instance, plan.allocation)
     setup = pairs["setup_cost"].where((pairs["quantity"] > 0) & ~pairs["setup_done"].eq(True), 0.0)
     taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from c2m.errors import InputError
 from optimization.contract.instances import Instance
-from optimization.contract.plan import PAIR
+from optimization.contract.plan import pair_key
 
 
 def as_incumbents(instance: Instance, allocation: pd.DataFrame, change_cost: float | None = None) -> Instance:
@@ -27,16 +27,16 @@ def as_incumbents(instance: Instance, allocation: pd.DataFrame, change_cost: flo
     if faults:
         raise InputError("running-plan-invalid", faults)
     typical = held["change_cost"].median() if change_cost is None else change_cost
-    rows = allocation.merge(held.rename(columns={"quantity": "was"}), on=PAIR, how="left")
+    key = pair_key(instance)
+    rows = allocation.merge(held.rename(columns={"quantity": "was"}), on=key, how="left")
     frozen, done = rows["frozen"].eq(True), rows["setup_done"].eq(True)
     incumbent = pd.DataFrame(
         {
-            "lot_id": rows["lot_id"],
-            "factory_id": rows["factory_id"],
+            **{name: rows[name] for name in key},
             "quantity": np.where(frozen, rows["was"], rows["quantity"]).astype("int64"),
             "change_cost": typical if change_cost is not None else rows["change_cost"].fillna(typical),
             "frozen": frozen,
             "setup_done": done,
         }
     )
-    return replace(instance, incumbent=incumbent.sort_values(PAIR, ignore_index=True))
+    return replace(instance, incumbent=incumbent.sort_values(key, ignore_index=True))
