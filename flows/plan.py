@@ -27,7 +27,7 @@ from c2m.steps import step
 from c2m.stopping import until_stopped
 from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
-from flows import materials, plan_page, reports, scenarios, waiting
+from flows import joint_page, materials, plan_page, reports, scenarios, waiting
 from flows.parameters import Limits, Plan
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
@@ -180,6 +180,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
         instances.write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
     keep(folder / "day.json", day.figures)
+    keep(folder / "joint.json", joint_page.rows_of(instance, made, labels))
     try:
         told = summary(instance, made, policy.explanation_s, day, lot_names(labels))
     except Exception as error:  # the plan is verified whatever becomes of its explanation, and the day goes on

@@ -17,7 +17,7 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
-from flows import materials, reports, waiting
+from flows import joint_page, materials, reports, waiting
 from optimization.book.proposal import breaches, dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, read, whole_lots
 from optimization.contract.plan import Plan, Size, read_plan
@@ -104,6 +104,7 @@ def page(standing: Standing) -> list[str]:
         "## Why this plan",
         (folder / "explanation.md").read_text(encoding="utf-8"),
         *beside_the_rule(folder, instance),
+        *joint_page.sections(joint_page.rows_of(instance, plan, labels)),
         *by_lot(instance, placed, labels),
         *promised(folder, placed, labels),
         *not_placed(plan, labels),
@@ -181,7 +182,9 @@ def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
         lines.append(f"The common rule, had it known from the start which factories refuse, would cost {saved} less.")
     if left := len(instance.orders) - len(whole_lots(instance).orders):
         lots = counted(left, "lot")
-        lines.append(f"The rule cannot make {lots} of these, in stages or sharing a setup: to it they are not placed.")
+        lines.append(
+            f"The rule cannot make {lots} of these, in stages or sharing a setup: they stand in both as planned."
+        )
     if (folder / "book").exists():
         lines.append("What earlier rounds of the day have placed counts as the day's own in both figures.")
     return [part for line in lines for part in (line, "")]
@@ -254,10 +257,9 @@ def dated(instance: Instance, plan: Plan) -> pd.DataFrame:
 
 
 def by_lot(instance: Instance, placed: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
-    """Who makes how much of which lot, from when until when. placed: `dated`."""
-    stages = [name for name in ("stage",) if instance.staged]
-    rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", *stages, "factory_id"])
-    ways = {"stage": rows["stage"], "then to": rows["next_factory_id"].fillna("")} if stages else {}
+    """Who makes how much of which lot, from when until when; joint lots have sections of their own. placed: `dated`."""
+    placed = joint_page.others(instance, placed)
+    rows = labels.merge(placed, on="lot_id").sort_values(["due_on", "order", "lot_id", "factory_id"])
     late = (pd.to_datetime(rows["finish_on"]) - pd.to_datetime(rows["due_on"])).dt.days
     shown = pd.DataFrame(
         {
@@ -266,7 +268,6 @@ def by_lot(instance: Instance, placed: pd.DataFrame, labels: pd.DataFrame) -> li
             "colour": rows["colour"],
             "pieces": rows["quantity"],
             "factory": rows["factory_id"],
-            **ways,
             "due": rows["due_on"],
             "arrives by": rows["finish_on"],
             "days late": [str(days) if days > 0 else "" for days in late],

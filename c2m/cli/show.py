@@ -95,6 +95,10 @@ def status(as_json: bool) -> None:
     figures("Floor", {**messages, "dead letters": seen["dead_letters"]}, as_json=False)
     table("Processes of c2m up", seen["processes"]) if seen["processes"] else print("c2m up does not run on this home")
     first("Lots that several factories share", _without_ids(seen["shared_lots"]), "c2m status --json")
+    joint = (seen["plan"] or {}).get("joint", {})
+    first("Lots in stages", joint.get("stages", []), "c2m status --json")
+    first("Lots that share a setup", joint.get("pools", []), "c2m status --json")
+    first("Purchase orders", seen["purchases"], "c2m materials")
     first("Orders that are open: why, and what to do", _without_ids(seen["open_orders"]), "c2m status --json")
 
 

@@ -35,6 +35,43 @@ def of_day(day: date | None) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def in_short(day: date) -> list[dict[str, Any]]:
+    """The purchase orders of a day's plans as people read them.
+
+    Parameters
+    ----------
+    day
+        The business date.
+
+    Returns
+    -------
+    list of dict
+        Supplier, material by its name, quantity, price, when it is there and how it stands: proposed, held back, or
+        released with its plan. None that was replaced.
+    """
+    with session() as s:
+        lines = purchases.of_day(s, day)
+    lines = lines[lines["state"].isin(["proposed", "released"])]
+    names = _mart("material_stock", _STOCK).set_index("material_id")["material_name"].to_dict()
+    return [
+        {
+            "supplier": line["supplier_id"],
+            "material": names.get(line["material_id"], line["material_id"]),
+            "quantity": f"{line['quantity']:,g} {line['unit']}",
+            "price": f"{line['price']:,.2f} {line['currency']}",
+            "there by": f"{line['due_on']:%Y-%m-%d}",
+            "stands": _stands(line),
+        }
+        for line in _records(lines)
+    ]
+
+
+def _stands(line: dict[str, Any]) -> str:
+    if line["withheld"]:
+        return "held back when its plan was released"
+    return f"released with round {line['round']}" if line["released_at"] else "proposed, waits for its plan"
+
+
 def _mart(name: str, columns: list[str]) -> pd.DataFrame:
     """Columns of a mart; of a build that is older than it, no row."""
     return read(name)[columns] if name in manifest()["marts"] else pd.DataFrame(columns=columns)

@@ -1,6 +1,7 @@
 """Where the platform stands, for `c2m status`: rows by feed, orders, job orders, plan, forecast."""
 
 import math
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,19 @@ from c2m.feeds.landing import read_landed
 from c2m.files import read_json
 from c2m.ledger import plans, status
 from c2m.ledger.store import session
-from c2m.people import book
+from c2m.people import book, bought
 from c2m.settings import settings
 
 
 def overview() -> dict[str, Any]:
     """business_date, rows {in, accepted, ...} per feed, orders and job_orders by state, plan, forecast.
 
-    shared_lots and open_orders: rows as `c2m.people.book` makes them.
+    shared_lots and open_orders: rows as `c2m.people.book` makes them; purchases: those of the plan's day.
     """
     ledger = _ledger()  # first: it says in words that there is no home, or one of another version
     seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
-    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
+    purchases = bought.in_short(date.fromisoformat(ledger["plan"]["business_date"])) if ledger["plan"] else []
+    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders(), "purchases": purchases}
 
 
 def _ledger() -> dict[str, Any]:
@@ -39,7 +41,8 @@ def kept(plan: dict[str, Any]) -> dict[str, Any]:
     folder = objects.here(settings().home / plan["folder"])
     report, verdict = _json(folder / "plan/report.json"), _json(folder / "verdict.json")
     verified = verdict.get("verdict", {}).get("words")  # absent in older folders
-    return {"stopped_by": report.get("stopped_by"), "verified": verified, **_day_figures(_json(folder / "day.json"))}
+    told = {"stopped_by": report.get("stopped_by"), "verified": verified, "joint": _json(folder / "joint.json")}
+    return told | _day_figures(_json(folder / "day.json"))
 
 
 def _day_figures(day: dict[str, Any]) -> dict[str, Any]:

@@ -24,14 +24,14 @@ _ROUTING = (
     ("s01-CREW", "pair", "pack", 0.5, 3),
     ("s01-CREW", "pack", "pack", 0.4, 3),
     ("s01-NAME", "embroider", "embroider", 4.0, 1),
-    ("s01-NAME", "pack", "pack", 0.4, 1),
+    ("s01-NAME", "pack", None, 0.4, 1),
 )
 _FACTORIES = (  # id, place, lines, operators, cost of a minute, smallest lot, setup minutes, crafts with efficiency
     ("KNIT-1", (29.71, 120.24), 4, 24, 0.11, 50, 120, {"knit": 0.92, "link": 0.85}),
     ("KNIT-2", (29.60, 119.90), 3, 18, 0.10, 50, 120, {"knit": 0.85, "link": 0.90}),
     ("BOARD-1", (29.80, 120.60), 2, 10, 0.12, 50, 60, {"board": 0.95}),
     ("PACK-1", (31.20, 121.30), 2, 12, 0.15, 50, 30, {"pack": 0.95}),
-    ("STITCH-1", (30.30, 120.20), 2, 10, 0.14, 40, 15, {"embroider": 0.90, "pack": 0.85}),
+    ("STITCH-1", (30.30, 120.20), 2, 10, 0.14, 40, 15, {"embroider": 0.90}),
 )
 _LINES = {"s01-CREW-Black-S": 360, "s01-CREW-Black-L": 540, "s01-CREW-White-S": 280, "s01-CREW-White-L": 420}
 _DUE = {"socks": 21, "name": 14}  # days from the business date
@@ -80,7 +80,7 @@ def _factory(
     name: str, place: tuple[float, float], lines: int, operators: int, minute: float, min_lot: int, setup: int
 ) -> dict[str, object]:
     where = {"country": "CN", "latitude": place[0], "longitude": place[1], "timezone": "Asia/Shanghai"}
-    size = {"lines": lines, "operators": operators, "min_lot": min_lot, "small_order_willingness": 0.95}
+    size = {"lines": lines, "operators": operators, "min_lot": min_lot, "small_order_willingness": 1.0}
     cost = {"minute_cost": minute, "overtime_minute_cost": round(1.5 * minute, 4), "engagement_cost": 0}
     setup_of = {"setup_cost": 12, "setup_minutes": setup, "handling_days": 1, "currency": _CURRENCY}
     return {"factory_id": name, **where, **size, **cost, **setup_of, "transport": "mqtt", "status": "active"}
