@@ -69,7 +69,7 @@ def in_short(day: date) -> list[dict[str, Any]]:
 def _stands(line: dict[str, Any]) -> str:
     if line["withheld"]:
         return "held back when its plan was released"
-    return f"released with round {line['round']}" if line["released_at"] else "proposed, waits for its plan"
+    return "released" if line["released_at"] else "proposed, waits for its plan"
 
 
 def _mart(name: str, columns: list[str]) -> pd.DataFrame:

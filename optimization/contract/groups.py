@@ -5,6 +5,7 @@ In: an Instance, a Plan. Out: the two parts of each, and a plan of both parts as
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def _ties_of_pools(instance: Instance) -> pd.DataFrame:
 
 def _part(instance: Instance, lots: Iterable[str], factories: Iterable[str], inside: bool) -> Instance:
     """The lots and factories that are named, or all others."""
-    kept = {name: _rows(getattr(instance, name), "lot_id", lots, inside) for name in _BY_LOT}
+    kept: dict[str, Any] = {name: _rows(getattr(instance, name), "lot_id", lots, inside) for name in _BY_LOT}
     kept |= {name: _rows(getattr(instance, name), "factory_id", factories, inside) for name in _BY_FACTORY}
     if inside:
         return replace(instance, **kept)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,25 @@ def tables(text: str) -> dict[str, list[list[str]]]:
         elif line.startswith("│") and (cells := [cell.strip() for cell in line.strip("│").split("│")])[0]:
             rows.append(cells)
     return found
+
+
+def test_the_whole_joint_factory_is_there(undisturbed: Path) -> None:
+    """Lots in stages with their hand-overs, lots of one that share a setup, and yarn that is bought for the day."""
+    seen = json.loads((undisturbed / "status.json").read_text())
+    stages, (pool,) = seen["plan"]["joint"]["stages"], seen["plan"]["joint"]["pools"]
+    assert {row["stage"] for row in stages} == {"1: knit, link", "2: board", "3: pair, pack"}
+    for before, after in pairwise(stages):
+        if before["colour"] == after["colour"]:
+            assert after["waits for"] == f"pieces of {before['factory']}"
+            assert before["then to"] == after["factory"]
+            assert before["starts"] < after["starts"]
+    assert (pool["style"], pool["pieces"], pool["factory"]) == ("Name sock", 60, "STITCH-1")
+    assert pool["costs a piece"] < 1.25 * (pool["alone"] - pool["one setup"] * 59 / 60)
+    assert {(row["material"], row["stands"]) for row in seen["purchases"]} == {("Combed cotton yarn", "released")}
+    assert not [row for row in seen["open_orders"] if row["style_id"].startswith("s01-")]
+    plan = {page["key"]: page for page in json.loads((undisturbed / "pages.json").read_text())}["plan"]["data"]
+    for title in ("Lots in stages", "Lots that share a setup", "Materials"):
+        assert f"## {title}" in plan
 
 
 def test_each_day_shows_its_floor(undisturbed: Path) -> None:
