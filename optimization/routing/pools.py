@@ -30,8 +30,9 @@ def pool_ids(lots: pd.DataFrame, most_pieces: int) -> "pd.Series[str]":
         By the index of the lots: style, colour, and a number that tells equal names apart.
     """
     small = lots[lots["quantity"] <= most_pieces]
-    alike = small.groupby(_ALIKE, dropna=False)["quantity"].transform("size") if len(small) else small["quantity"]
-    pooled = small[alike > 1]
+    if len(small) < 2:
+        return pd.Series("", lots.index, dtype=str)
+    pooled = small[small.groupby(_ALIKE, dropna=False)["quantity"].transform("size") > 1]
     named = [_pool_id(*key) for key in pooled[_ALIKE].fillna("").itertuples(index=False)]
     return pd.Series(named, pooled.index, dtype=str).reindex(lots.index, fill_value="")
 
