@@ -18,7 +18,7 @@ from c2m.warehouse.published import read
 from flows import plan_page, reports, waiting, warehouse
 from flows.parameters import Track
 
-PROGRESS = "+job_order_progress +goods +promises +scan_corrections +stock_position +line_daily"
+PROGRESS = "+job_order_progress +goods +hand_overs +promises +scan_corrections +stock_position +line_daily"
 
 
 @task(retries=1, retry_delay_seconds=5)
@@ -26,7 +26,10 @@ def apply_progress(day: date) -> pd.DataFrame:
     """Expires what nobody answered, books what was shipped up to the marts' cut-off; returns all job orders."""
     with session() as s:
         job_orders.expire(s, clock.now())
-        job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day), read("goods"))
+        columns = [*job_orders.KEY, *job_orders.ARRIVED]
+        arrived = [read("goods")[columns], job_orders.lost_between(s, read("hand_overs"))]
+        arrivals = pd.concat([rows for rows in arrived if len(rows)] or arrived[:1], ignore_index=True)
+        job_orders.apply_progress(s, read("job_order_progress"), clock.cut_off(day), arrivals)
         leave.give(s, clock.now())
         promises.make(s, clock.now())
         corrections.refuse(s, read("scan_corrections"), clock.now())

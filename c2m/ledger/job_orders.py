@@ -21,6 +21,7 @@ GOOD_AT, SHIPPED_AT = INSPECT, SHIP  # a piece is good once it has passed inspec
 MADE = ["good_pieces", "shipped", "surplus"]
 KEY = ["job_order_id", "sku_id"]
 ARRIVED = ["received", "lost"]  # of what was shipped
+_RECEIVER = ["lot_id", "stage", "factory_id"]
 OVERVIEW = [
     "job_order_id",
     "factory_id",
@@ -153,13 +154,44 @@ def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
 def of_stages(session: Session) -> pd.DataFrame:
     """Job orders of unfinished lots that are made in stages, for what lies where between the stages.
 
-    lot_id, stage, stages, factory_id, next_factory_id, made (pieces that passed inspection or left), shipped, arrived.
+    lot_id, stage, stages, factory_id, next_factory_id, made (pieces that passed inspection or left), shipped, arrived,
+    lost (of what was shipped).
     """
+    of_skus = select(func.coalesce(func.sum(JobOrderSku.lost), 0))
+    lost = of_skus.where(JobOrderSku.job_order_id == JobOrder.job_order_id).scalar_subquery().label("lost")
     made = case((JobOrder.good_pieces > JobOrder.shipped, JobOrder.good_pieces), else_=JobOrder.shipped).label("made")
     names = ("lot_id", "stage", "stages", "factory_id", "next_factory_id", "shipped", "arrived")
-    chosen = select(*(getattr(JobOrder, name) for name in names), made).join(Lot, Lot.lot_id == JobOrder.lot_id)
+    chosen = select(*(getattr(JobOrder, name) for name in names), made, lost).join(Lot, Lot.lot_id == JobOrder.lot_id)
     unfinished = chosen.where(JobOrder.stages > 1, Lot.state.in_(UNFINISHED))
     return frame(session, unfinished.order_by(JobOrder.job_order_id))
+
+
+def lost_between(session: Session, hand_overs: pd.DataFrame) -> pd.DataFrame:
+    """Whose pieces are missing between stages: they left, and by scan nobody received them in time.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    hand_overs
+        The mart of this name: lot_id, stage (that receives), factory_id, sku_id, missing (pieces).
+
+    Returns
+    -------
+    pd.DataFrame
+        job_order_id, sku_id, received (0), lost: job orders that sent them, the newest first.
+    """
+    missing = hand_overs.loc[hand_overs["missing"] > 0, [*_RECEIVER, "sku_id", "missing"]]
+    if missing.empty:
+        return pd.DataFrame(columns=[*KEY, *ARRIVED])
+    receiver = (JobOrder.lot_id, (JobOrder.stage + 1).label("stage"), JobOrder.next_factory_id.label("factory_id"))
+    sent = select(*receiver, *(getattr(JobOrderSku, name) for name in (*KEY, "shipped")), JobOrder.attempt)
+    sent = sent.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id).where(JobOrderSku.shipped > 0)
+    rows = frame(session, sent.where(JobOrder.lot_id.in_(sorted(set(missing["lot_id"])))))
+    rows = rows.merge(missing, on=[*_RECEIVER, "sku_id"]).sort_values(["attempt", *KEY], ascending=False)
+    newer = rows.groupby([*_RECEIVER, "sku_id"])["shipped"].cumsum() - rows["shipped"]
+    lost = (rows["missing"] - newer).clip(0, rows["shipped"])
+    return rows.assign(received=0, lost=lost)[[*KEY, *ARRIVED]].reset_index(drop=True)
 
 
 def expire(session: Session, now: datetime) -> int:

@@ -19,7 +19,7 @@ from optimization.routing.distances import distances_km, transit_days
 _PLACE = ["lot_id", "stage", "factory_id"]
 _NAMED = 64  # letters of a name, by the contract
 NO_STAGES = pd.DataFrame(
-    columns=[*_PLACE, "stages", "next_factory_id", "made", "shipped", "arrived"]
+    columns=[*_PLACE, "stages", "next_factory_id", "made", "shipped", "arrived", "lost"]
 )  # of_stages, where no lot has any
 
 
@@ -139,10 +139,11 @@ def _ready(jobs: pd.DataFrame, factories: pd.DataFrame) -> pd.DataFrame:
     there = before.assign(quantity=_over(before, "made", "shipped"), day=1)
     later = jobs[jobs["stage"] > 1].assign(stage=jobs["stage"] - 1).groupby(_PLACE)[["arrived", "made"]].sum()
     by_receiver = before.groupby(["lot_id", "stage", "next_factory_id"])
-    sent = by_receiver.agg(shipped=("shipped", "sum"), sender=("factory_id", "first"))
-    came = sent.rename_axis(_PLACE).join(later, how="outer").fillna({"shipped": 0, "arrived": 0, "made": 0})
+    sent = by_receiver.agg(shipped=("shipped", "sum"), lost=("lost", "sum"), sender=("factory_id", "first"))
+    came = sent.rename_axis(_PLACE).join(later, how="outer").fillna({"shipped": 0, "lost": 0, "arrived": 0, "made": 0})
     came = came.reset_index()
-    under_way = came.assign(quantity=_over(came, "shipped", "arrived"), day=_days(came, factories))
+    came["sent"] = came["shipped"] - came["lost"]  # what is lost is made again, from the first stage on
+    under_way = came.assign(quantity=_over(came, "sent", "arrived"), day=_days(came, factories))
     lying = came.assign(quantity=_over(came, "arrived", "made"), day=1)
     return _summed([there, under_way, lying])
 

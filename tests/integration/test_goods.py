@@ -11,9 +11,11 @@ import duckdb
 import pandas as pd
 import pytest
 from ledger_kit import NOW, job, live_to, lot_row, order_row, record, release, shipped
+from sqlalchemy import update
 from warehouse_world import dbt, land, moment, sku
 
 from c2m.ledger import job_orders, orders, store
+from c2m.ledger.tables import JobOrder, Lot
 from c2m.settings import settings
 from c2m.simulation import warehouses
 
@@ -256,6 +258,31 @@ def test_an_order_closes_by_shipment_where_nothing_else_is_asked(sqlite_ledger: 
     release(("L1", "F1", 300))
     live_to("Ended")
     assert at_the_factory(300, 290, 10) == ("closed", 0)
+
+
+def test_pieces_that_are_lost_between_stages_are_asked_for_again(sqlite_ledger: str) -> None:
+    """Of 300 that left F1 for F2, 280 were received there in time: 20 have room again in the first stage."""
+    record(
+        [order_row(tolerance_share=0.0)],
+        [lot_row(quantity=300)],
+        [{"lot_id": "L1", "sku_id": "S", "quantity": 300}],
+    )
+    release(("L1", "F1", 300))
+    live_to("Ended")
+    with store.session() as session:
+        session.execute(update(JobOrder).values(stage=1, stages=2, next_factory_id="F2"))
+        session.execute(update(Lot).values(stages=2))
+    at_the_factory(300, 0, 0)
+    over = {"lot_id": "L1", "stage": 2, "factory_id": "F2", "sku_id": "S"}
+    with store.session() as session:
+        assert orders.rooms_of_stages(session, ["L1"]) == [("L1", 1, "S", 0)]
+        assert job_orders.lost_between(session, pd.DataFrame([over | {"missing": 0}])).empty
+        lost = job_orders.lost_between(session, pd.DataFrame([over | {"missing": 20}]))
+    assert lost[["received", "lost"]].to_numpy().tolist() == [[0, 20]]
+    at_the_factory(300, *lost[["received", "lost"]].iloc[0])
+    with store.session() as session:
+        assert orders.rooms_of_stages(session, ["L1"]) == [("L1", 1, "S", 20)]
+        assert job_orders.of_stages(session)[["shipped", "lost"]].to_numpy().tolist() == [[300, 20]]
 
 
 def test_simulated_warehouses_receive_what_factories_shipped_once(home: Path) -> None:

@@ -52,15 +52,18 @@ def test_every_fault_of_every_routing_is_named_at_once() -> None:
 
 
 def test_pieces_between_stages_are_counted_once_where_they_lie() -> None:
-    """100 asked: of 80 knitted 70 left, 40 of them came, 15 of those are boarded and 5 went on to be packed."""
+    """100 asked: of 80 knitted 70 left, 40 of them came, 15 of those are boarded and 5 went on to be packed.
+
+    Of the 30 that did not come 12 are lost then: they are knitted again.
+    """
     lot = lots("sock").assign(
         stages=3, operations=written(Operation(*step) for step in SOCK), remaining=100, unit_cost_basis=1.0
     )
-    names = ["lot_id", "stage", "stages", "factory_id", "next_factory_id", "made", "shipped", "arrived"]
+    names = ["lot_id", "stage", "stages", "factory_id", "next_factory_id", "made", "shipped", "arrived", "lost"]
     jobs = [
-        ("sock", 1, 3, "knitter", "boarder", 80, 70, 0),
-        ("sock", 2, 3, "boarder", "packer", 15, 5, 40),
-        ("sock", 3, 3, "packer", None, 0, 0, 0),
+        ("sock", 1, 3, "knitter", "boarder", 80, 70, 0, 0),
+        ("sock", 2, 3, "boarder", "packer", 15, 5, 40, 0),
+        ("sock", 3, 3, "packer", None, 0, 0, 0, 0),
     ]
     place = {"latitude": 30.0, "longitude": [120.0, 121.0, 129.0], "handling_days": 1}
     factories = pd.DataFrame({"factory_id": ["knitter", "boarder", "packer"]}).assign(**place)
@@ -73,6 +76,11 @@ def test_pieces_between_stages_are_counted_once_where_they_lie() -> None:
         (2, "boarder", 1): 10,
         (2, "packer", 3): 5,
     }
+    known = pd.DataFrame(jobs, columns=names)
+    lost = staged_book(lot, known.assign(lost=[12, 0, 0]), factories)
+    assert ready["quantity"].sum() - lost.ready["quantity"].sum() == 12
+    asked = lost.stages_of(lot, pd.DataFrame({"lot_id": [], "remaining": []})).set_index("lot_id")["remaining"]
+    assert asked.tolist() == [100 - 68, 100 - 15, 100]
     fewer = staged_book(lot.assign(remaining=20), pd.DataFrame(jobs, columns=names), factories).ready
     assert fewer["quantity"].sum() == 20
     assert fewer.loc[fewer["stage"] == 2, "quantity"].sum() == 15
