@@ -80,15 +80,11 @@ def _waits_for(instance: Instance, plan: Plan, placed: pd.DataFrame) -> pd.DataF
 def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[str, Any]]:
     if instance.pools.empty:
         return []
-    named = instance.pools.merge(labels, on="lot_id")
-    orders = named.sort_values("order").groupby("pool_id").agg(
-        style=("style", "first"), colour=("colour", "first"), first=("order", "first"), last=("order", "last")
-    )  # fmt: skip
     placed = _placed(instance, plan).merge(instance.pools, on="lot_id").assign(stage=lambda rows: rows.get("stage", 1))
     days = placed.groupby(["pool_id", "stage", "factory_id"]).agg(
         starts=("start_on", "min"), there=("finish_on", "max")
     )
-    rows = shared(instance, plan).merge(orders, on="pool_id").merge(days.reset_index())
+    rows = shared(instance, plan).merge(_orders(instance, labels), on="pool_id").merge(days.reset_index())
     shown = pd.DataFrame(
         {
             "style": rows["style"],
@@ -104,6 +100,13 @@ def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[s
         }
     )
     return records(shown)
+
+
+def _orders(instance: Instance, labels: pd.DataFrame) -> pd.DataFrame:
+    """By pool_id its style and colour, its first and its last order."""
+    named = instance.pools.merge(labels, on="lot_id").sort_values("order").groupby("pool_id")
+    facts = {name: (name, "first") for name in ("style", "colour")}
+    return named.agg(**facts, first=("order", "first"), last=("order", "last"))
 
 
 def sections(found: dict[str, list[dict[str, Any]]]) -> list[str]:

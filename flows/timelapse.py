@@ -28,7 +28,7 @@ from c2m.ledger.conversation import leave
 from c2m.ledger.store import session
 from c2m.settings import settings
 from c2m.simulation import joint, warehouses
-from c2m.simulation.world import BUSINESS_DATE, write_world
+from c2m.simulation.world import write_world
 from c2m.steps import step
 from c2m.upkeep.upgrade import upgrade
 from flows import services
@@ -95,7 +95,7 @@ def demo_world() -> Path:
     folder = settings().world_folder
     if not folder.exists():
         write_world(folder, seed=1, size="small")
-        joint.lay_beside(folder, BUSINESS_DATE)
+        joint.lay_beside(folder)
     return folder
 
 

@@ -59,13 +59,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(shared: Path) -> Path:
     """The small demo world, with what it has for the whole joint factory."""
     from c2m.simulation import joint
-    from c2m.simulation.world import BUSINESS_DATE, write_world
+    from c2m.simulation.world import write_world
 
     folder = shared / "feeds" / "world"
     with _alone(shared / "feeds.lock"):
         if not folder.exists():
             write_world(folder, seed=1, size="small")
-            joint.lay_beside(folder, BUSINESS_DATE)
+            joint.lay_beside(folder)
     return folder
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import Select, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.domain.operations import minutes_of, operations_of
@@ -184,14 +184,22 @@ def lost_between(session: Session, hand_overs: pd.DataFrame) -> pd.DataFrame:
     missing = hand_overs.loc[hand_overs["missing"] > 0, [*_RECEIVER, "sku_id", "missing"]]
     if missing.empty:
         return pd.DataFrame(columns=[*KEY, *ARRIVED])
+    rows = frame(session, _sent_on().where(JobOrder.lot_id.in_(sorted(set(missing["lot_id"])))))
+    rows = rows.merge(missing, on=[*_RECEIVER, "sku_id"]).sort_values(["attempt", *KEY], ascending=False)
+    return rows.assign(received=0, lost=_of_newest(rows))[[*KEY, *ARRIVED]].reset_index(drop=True)
+
+
+def _sent_on() -> Select[Any]:
+    """What left for a next stage: the receiver, the job order and its SKU with its pieces, how often it was tried."""
     receiver = (JobOrder.lot_id, (JobOrder.stage + 1).label("stage"), JobOrder.next_factory_id.label("factory_id"))
     sent = select(*receiver, *(getattr(JobOrderSku, name) for name in (*KEY, "shipped")), JobOrder.attempt)
-    sent = sent.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id).where(JobOrderSku.shipped > 0)
-    rows = frame(session, sent.where(JobOrder.lot_id.in_(sorted(set(missing["lot_id"])))))
-    rows = rows.merge(missing, on=[*_RECEIVER, "sku_id"]).sort_values(["attempt", *KEY], ascending=False)
+    return sent.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id).where(JobOrderSku.shipped > 0)
+
+
+def _of_newest(rows: pd.DataFrame) -> "pd.Series[int]":
+    """Of the missing pieces those of each row, the first rows first."""
     newer = rows.groupby([*_RECEIVER, "sku_id"])["shipped"].cumsum() - rows["shipped"]
-    lost = (rows["missing"] - newer).clip(0, rows["shipped"])
-    return rows.assign(received=0, lost=lost)[[*KEY, *ARRIVED]].reset_index(drop=True)
+    return (rows["missing"] - newer).clip(0, rows["shipped"])
 
 
 def expire(session: Session, now: datetime) -> int:

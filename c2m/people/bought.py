@@ -26,8 +26,7 @@ def of_day(day: date | None) -> dict[str, list[dict[str, Any]]]:
     dict
         purchase_orders, materials_that_are_there, left_out.
     """
-    with session() as s:
-        bought = purchases.of_day(s, day or clock.business_date(clock.now()))
+    bought = _lines(day or clock.business_date(clock.now()))
     return {
         "purchase_orders": _records(bought),
         "materials_that_are_there": _records(_mart("material_stock", _STOCK)),
@@ -49,8 +48,7 @@ def in_short(day: date) -> list[dict[str, Any]]:
         Supplier, material by its name, quantity, price, when it is there and how it stands: proposed, held back, or
         released with its plan. None that was replaced.
     """
-    with session() as s:
-        lines = purchases.of_day(s, day)
+    lines = _lines(day)
     lines = lines[lines["state"].isin(["proposed", "released"])]
     names = _mart("material_stock", _STOCK).set_index("material_id")["material_name"].to_dict()
     return [
@@ -64,6 +62,11 @@ def in_short(day: date) -> list[dict[str, Any]]:
         }
         for line in _records(lines)
     ]
+
+
+def _lines(day: date) -> pd.DataFrame:
+    with session() as s:
+        return purchases.of_day(s, day)
 
 
 def _stands(line: dict[str, Any]) -> str:

@@ -120,14 +120,18 @@ def together(instance: Instance, plain: Plan, joint: Plan) -> Plan:
     Plan
         Cost and bound are the sums of both.
     """
-    prices = [plan.prices for plan in (plain, joint) if plan.prices is not None]
     return Plan(
         of_both(plain.allocation, joint.allocation),
         of_both(plain.schedule, joint.schedule),
         _report(instance, plain, joint),
-        pd.concat(prices, ignore_index=True) if prices else None,
+        _prices((plain, joint)),
         joint.moves,
     )
+
+
+def _prices(plans: Iterable[Plan]) -> pd.DataFrame | None:
+    prices = [plan.prices for plan in plans if plan.prices is not None]
+    return pd.concat(prices, ignore_index=True) if prices else None
 
 
 def of_both(plain: pd.DataFrame, joint: pd.DataFrame) -> pd.DataFrame:

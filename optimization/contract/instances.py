@@ -269,9 +269,8 @@ def read(folder: Path) -> Instance:
 def write(instance: Instance, folder: Path) -> None:
     """Writes the instance as CSV; the same instance gives the same bytes. What joins factories is not left behind."""
     files = _files(instance)
-    for name in JOINT:
-        if f"{name}.csv" not in files:
-            (folder / f"{name}.csv").unlink(missing_ok=True)
+    for absent in {f"{name}.csv" for name in JOINT} - files.keys():
+        (folder / absent).unlink(missing_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
 

@@ -1,3 +1,3 @@
 """Why this plan: answers in plain words with figures."""
 
-__all__ = ["answer"]
+__all__ = ["answer", "pools", "stages"]

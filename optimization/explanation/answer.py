@@ -11,6 +11,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from c2m.errors import InputError
 from optimization.contract import groups, instances
 from optimization.contract.edge import outside_keys
@@ -96,17 +98,26 @@ def _joint(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str |
     if not lot_id and not factory_id:
         return _joint_book(instance, plan)
     named = {name: one for name, one in (("lot_id", lot_id), ("factory_id", factory_id)) if one}
+    lots = _lots_with(instance, named)
+    short = [_left(one) for one in plan.report["unmet"] if one["order_id"] == lot_id]
+    lines = [*why_here(instance, plan, lots=lots), *why_together(instance, plan, lots), *short]
+    told = lines or ["The plan makes nothing of it."]
+    return Explained(f"Why {' at '.join(named.values())}", told, named)
+
+
+def _lots_with(instance: Instance, named: Mapping[str, str]) -> "pd.Series[str]":
+    """The lots of the arcs that are asked about; raises InputError where there is none of a lot or of a factory."""
     arcs = instance.arcs
     for column, name in named.items():
         if name not in set(instance.arcs[column]):
-            seen = "no factory is listed for it" if name in set(instance.orders["lot_id"]) else "not in the instance"
+            seen = "expected a lot or a factory that an arc names"
             raise InputError("nothing-to-explain", [f"{column.removesuffix('_id')} {name}: {seen}"])
         arcs = arcs[arcs[column] == name]
-    short = {one["order_id"]: one for one in plan.report["unmet"]}.get(lot_id or "")
-    left = [f"{counted(short['quantity'], 'piece')} of it not made: {short['reason']}."] if short else []
-    lines = [*why_here(instance, plan, lots=arcs["lot_id"]), *why_together(instance, plan, arcs["lot_id"]), *left]
-    told = lines or ["The plan makes nothing of it."]
-    return Explained(f"Why {' at '.join(named.values())}", told, named)
+    return arcs["lot_id"]
+
+
+def _left(short: Mapping[str, Any]) -> str:
+    return f"{counted(short['quantity'], 'piece')} of it not made: {short['reason']}."
 
 
 def _works_for(part: Instance, factory_id: str | None) -> bool:

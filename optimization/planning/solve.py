@@ -193,10 +193,13 @@ def _apart(
 
 def _beside(staged: dict[str, Any], trace: "Trace", step: Progress) -> None:
     """Tells of a step of the plain part's search together with the plan of the joint one."""
-    cost = None if step.incumbent is None else step.incumbent + staged["objective"]
-    bound = None if step.bound is None else step.bound + staged["bound"]
+    cost, bound = _sum(step.incumbent, staged["objective"]), _sum(step.bound, staged["bound"])
     gap = None if cost is None or bound is None else gap_share(cost, bound)
     trace(replace(step, bound=bound, incumbent=cost, gap=gap))
+
+
+def _sum(known: float | None, more: float) -> float | None:
+    return None if known is None else known + more
 
 
 def _in_stages(instance: Instance, limits: Limits, trace: "Trace") -> Plan:

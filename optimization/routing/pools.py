@@ -55,7 +55,7 @@ def pooled_pieces(lots: pd.DataFrame) -> "pd.Series[int]":
     pd.Series
         Pieces by the index of the lots.
     """
-    stage = lots["lot_id"].astype(str).str.extract(r"/(\d+)$")[0].fillna("")
+    stage = lots["lot_id"].str.partition("/")[2]
     shared = lots.groupby([lots["pool_id"], stage])["quantity"].transform("sum")
     return shared.where(lots["pool_id"] != "", lots["quantity"])
 

@@ -50,8 +50,8 @@ def with_operations(lots: pd.DataFrame, routings: pd.DataFrame, capabilities: pd
 def _steps(rows: pd.DataFrame) -> list[Operation]:
     """In the order of work."""
     ordered = rows.sort_values("step")
-    facts = (ordered[name] for name in ("operation", "sam_minutes", "stage"))
-    return [Operation(name, *rest) for name, *rest in zip(next(facts), _crafts(ordered), *facts, strict=True)]
+    facts = (ordered["operation"], _crafts(ordered), ordered["sam_minutes"], ordered["stage"])
+    return [Operation(*one) for one in zip(*facts, strict=True)]
 
 
 def _crafts(rows: pd.DataFrame) -> list[str | None]:

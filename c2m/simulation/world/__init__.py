@@ -2,6 +2,6 @@
 
 from c2m.simulation.world import reviews
 from c2m.simulation.world.supply import write_supply
-from c2m.simulation.world.world import BUSINESS_DATE, SIZES, write_world
+from c2m.simulation.world.world import SIZES, write_world
 
-__all__ = ["BUSINESS_DATE", "SIZES", "reviews", "write_supply", "write_world"]
+__all__ = ["SIZES", "reviews", "write_supply", "write_world"]
