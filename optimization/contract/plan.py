@@ -165,7 +165,8 @@ def at_last_stage(instance: Instance, table: pd.DataFrame) -> pd.DataFrame:
     if not instance.staged:
         return table
     last = instance.stages.groupby("lot_id")["stage"].max().reindex(table["lot_id"], fill_value=1)
-    return table.loc[table["stage"].to_numpy() == last.to_numpy()]
+    rows: pd.DataFrame = table[table["stage"].to_numpy() == last.to_numpy()]
+    return rows
 
 
 def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
