@@ -97,10 +97,9 @@ bench-feeds: setup
 	$(BIN)/python -m benchmarks.tenants.breakages
 
 # What it is worth, on a small demo world: var/proof/proof.html. Done replays are kept, so it goes on where it stopped.
-# Goes on where it stopped.
 proof: setup
 	test -d var/proof/world || $(BIN)/c2m demo-world var/proof/world --size corner --seed 1
-	$(BIN)/c2m replay var/proof/world --from 2026-04-13 --to 2026-05-10 --seeds 4 --out var/proof --policy make_to_stock \
+	$(BIN)/c2m replay var/proof/world --from 2026-04-13 --to 2026-05-24 --seeds 4 --out var/proof --policy make_to_stock \
 	  --policy make_to_stock_14 --policy common_planning_tool --policy platform
 	$(BIN)/python -m benchmarks.proof.publish var/proof
 

@@ -94,7 +94,7 @@ class Replay:
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
-        _settle_in(cell)
+        settle_in(cell)
         self.models = quick.compiled(cell.shared / "models.json")
         self.exported: dict[str, Any] = {}
         go_to(end_of(cell.first - timedelta(days=1)))
@@ -164,7 +164,7 @@ class Replay:
 
     def _book(self, day: date) -> None:
         """The marts as of the start of a day, and by them what was shipped."""
-        quick.build(self.models, day, self._held(day))
+        quick.build(self.models, day, self.held(day))
         if day == self.cell.first:
             self._keep_first_scores()
         track.apply_progress.fn(day)
@@ -173,7 +173,7 @@ class Replay:
         for name in _LEARNED:
             write_with(settings().home / "first" / f"{name}.parquet", partial(copyfile, path(name)))
 
-    def _held(self, day: date) -> dict[str, str]:
+    def held(self, day: date) -> dict[str, str]:
         """Marts that the policy holds back: its steps are all in one stage, its scores stay those of the first day."""
         held = {} if self.cell.policy.stages else {"routings": "SELECT * REPLACE (1 AS stage) FROM marts.routings"}
         if not self.cell.policy.learns and day > self.cell.first:
@@ -264,7 +264,7 @@ class Trained:
         return self.scorer.predict(features)
 
 
-def _settle_in(cell: Cell) -> None:
+def settle_in(cell: Cell) -> None:
     """The home of a replay: the world's settings and the policy's, and all that has landed of the world."""
     os.environ["C2M_HOME"] = str(cell.home)
     world = World.load(cell.world)

@@ -17,7 +17,7 @@ from c2m import PROJECT
 from c2m.files import read_json, write_atomically
 from c2m.proof.page import interval, number
 from c2m.proof.policy import OURS, load
-from c2m.proof.report import Report, Row
+from c2m.proof.report import LEAST_SEEDS, LEAST_WEEKS, Report, Row
 
 RESULTS = PROJECT / "benchmarks" / "results" / "proof"
 PAGE = PROJECT / "docs" / "proof.md"
@@ -48,6 +48,7 @@ def found(folder: Path) -> dict[str, Any]:
         "weeks": report.weeks,
         "seeds": int(report.sums["seed"].nunique()),
         "replays": len(done),
+        "few days for": [one.title for one in report.few_days_for],
         "processor_minutes": round(sum(one["seconds"] for one in done) / 60, 1),
         "claims": [_claim(claim) for claim in report.claims()],
         "questions": [_question(asked) for asked in report.questions()],
@@ -62,9 +63,10 @@ def found(folder: Path) -> dict[str, Any]:
     }
 
 
-def _place(policy: Path) -> tuple[bool, bool, str]:
-    """Rivals first, the slowest of them at the top; then the platform; then parts."""
-    return policy.name.startswith("with"), policy.name == OURS, str(policy).replace("make_to_stock_", "n")
+def _place(policy: Path) -> tuple[bool, bool, bool, str]:
+    """Rivals first, make to stock at the top; then the platform; then parts."""
+    name = policy.name
+    return name.startswith("with"), name == OURS, not name.startswith("make_to_stock"), name
 
 
 def _row(row: Row) -> dict[str, str]:
@@ -128,6 +130,14 @@ def _of_world(name: str, told: dict[str, Any]) -> Iterator[str]:
         f"{told['weeks']} weeks, {told['seeds']} seeds, {told['replays']} replays, {told['processor_minutes']} minutes "
         "of processor time.\n"
     )
+    if told["seeds"] < LEAST_SEEDS or told["weeks"] < LEAST_WEEKS:
+        yield "**A trial**: of less than four weeks, intervals hold the luck of factories alone, not that of weeks.\n"
+    if told["few days for"]:
+        yield (
+            f"**The days are few for {', '.join(told['few days for'])}**: what is ordered there comes when half of the "
+            "days or more are over, so that service, stock and contribution compare mostly what lay on the shelves in "
+            "the beginning. Lead times and overhead stand.\n"
+        )
     yield f"### What is claimed elsewhere\n\n{_table(told['claims'])}"
     yield f"### Questions that were written down before\n\n{_table(told['questions'])}"
     for title, rows in told["against"].items():

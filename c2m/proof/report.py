@@ -19,9 +19,12 @@ from c2m.proof.interval import Difference, difference
 from c2m.proof.kept import load
 from c2m.proof.outcomes import OUTCOMES, Outcome, Rates, measured
 from c2m.proof.policy import OURS, Policy
+from c2m.settings import ReplenishmentPolicy
 
 FOLDER = PROJECT / "worlds" / "proof"
 LEAST_SEEDS = 4  # an interval of fewer is far too narrow: nothing is claimed
+LEAST_WEEKS = 4  # in less, intervals are of seeds alone
+_LEADS = 2  # lead times that the days should hold
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 # Low and high of each rate: what the tornado tries.
 TRIED = {
@@ -79,6 +82,13 @@ class Report:
     def weeks(self) -> int:
         """Weeks that were planned, a started one counted."""
         return ((self.last - self.first).days + 7) // 7
+
+    @property
+    def few_days_for(self) -> list[Policy]:
+        """Policies of which hardly anything that they order is on the shelf within the days: it comes too late."""
+        days, usual = (self.last - self.first).days + 1, ReplenishmentPolicy().lead_time_days
+        leads = [policy.settings().get("replenishment", {}).get("lead_time_days", usual) for policy in self.policies]
+        return [policy for policy, lead in zip(self.policies, leads, strict=True) if lead * _LEADS > days]
 
     @cached_property
     def sums(self) -> pd.DataFrame:

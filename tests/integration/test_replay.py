@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +15,10 @@ from c2m.feeds.contracts import PRODUCED
 from c2m.feeds.landing import folder, is_empty, merge, read_landed
 from c2m.files import write_atomically
 from c2m.ledger import changelog, store
-from c2m.proof.policy import Policy
+from c2m.proof.policy import FOLDER, Policy, load
 from c2m.settings import settings
 from c2m.warehouse.quick import NEEDED
-from flows.replay import Cell, Replay, land
+from flows.replay import Cell, Replay, land, settle_in
 
 SOCKS = ROOT / "worlds" / "socks"
 FIRST = date(2026, 4, 13)
@@ -85,6 +85,32 @@ def test_files_of_a_week_become_one_with_the_same_rows(replays: Path) -> None:
         assert [file.name for file in folder(name).glob("[!._]*")] == ["before-another-day.parquet"]
         pd.testing.assert_frame_equal(read_landed(name)[before[name].columns], before[name], obj=name)
     assert changelog.export() == []
+
+
+def test_parts_are_taken_away(replays: Path) -> None:
+    """What a replay under each policy works by: its settings, and the marts that it is not told."""
+    (replays / "parts" / "shared" / "landing").mkdir(parents=True)
+    told = {}
+    for policy in load([Path(file.name).with_suffix("") for file in sorted(FOLDER.glob("*.yaml"))]):
+        replay = object.__new__(Replay)  # in its home, before its first day
+        replay.cell = Cell(SOCKS, FIRST, 2, policy, 1, replays / "parts" / policy.name, replays / "parts" / "shared")
+        settle_in(replay.cell)
+        now = settings()
+        told[policy.name] = {
+            "minimum": now.replenishment.minimum_order_pieces,
+            "rounds": now.plan.rounds,
+            "prices": now.prices.automatic,
+            "held": sorted(replay.held(FIRST + timedelta(days=1))),
+        }
+    usual = {"minimum": 100, "rounds": 2, "prices": False, "held": []}
+    scores = ["factories", "factory_scores"]
+    assert told["platform"] == told["without_joint_factory"] == told["without_spikes"] == told["without_model"] == usual
+    assert told["without_small_minimum"] == usual | {"minimum": 1000}
+    assert told["without_replan"] == usual | {"rounds": 1}
+    assert told["without_scores"] == usual | {"held": scores}
+    assert told["without_stages"] == usual | {"held": ["routings"]}
+    assert told["with_pricing"] == usual | {"prices": True}
+    assert told["make_to_stock"] == {"minimum": 1000, "rounds": 1, "prices": False, "held": scores}
 
 
 def test_without_stages_nobody_can_make_socks(replays: Path) -> None:

@@ -224,5 +224,6 @@ def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
     assert outcomes.loc[("make_to_stock", "lead_time_days"), "verdict"] == "better"
     assert outcomes.loc[("make_to_stock", "served_share"), "verdict"] == "not shown"
     assert "Lead time falls by 75 %" in page and "cannot be shown with public data" in page
+    assert "The days are few for Make to stock, 28 days." in page
     for asked in ("What is it worth?", "Against what?", "How sure?", "What was assumed?", "(asked later)"):
         assert asked in page
