@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from c2m import PROJECT
@@ -71,11 +72,11 @@ def _place(policy: Path) -> tuple[bool, bool, bool, str]:
 
 def _row(row: Row) -> dict[str, str]:
     return {
-        "outcome": f"{row.outcome.title} ({row.outcome.unit})",
+        "outcome": row.outcome.title + ("" if row.outcome.unit.startswith("share") else f", {row.outcome.unit}"),
         "platform": number(row.found.arm, row.outcome),
         "instead of": number(row.found.base, row.outcome),
         "difference [95 %]": interval(row.found, row.outcome),
-        "": row.verdict,
+        "verdict": row.verdict,
     }
 
 
@@ -126,42 +127,59 @@ def page(results: Path) -> str:
 
 def _of_world(name: str, told: dict[str, Any]) -> Iterator[str]:
     yield f"## {name}: {told['first']} to {told['last']}\n"
-    yield (
+    yield _text(
         f"{told['weeks']} weeks, {told['seeds']} seeds, {told['replays']} replays, {told['processor_minutes']} minutes "
-        "of processor time.\n"
+        "of processor time."
     )
     if told["seeds"] < LEAST_SEEDS or told["weeks"] < LEAST_WEEKS:
-        yield "**A trial**: of less than four weeks, intervals hold the luck of factories alone, not that of weeks.\n"
+        yield _text("**A trial**: of less than four weeks, intervals hold the luck of factories alone, not of weeks.")
     if told["few days for"]:
-        yield (
+        yield _text(
             f"**The days are few for {', '.join(told['few days for'])}**: what is ordered there comes when half of the "
             "days or more are over, so that service, stock and contribution compare mostly what lay on the shelves in "
-            "the beginning. Lead times and overhead stand.\n"
+            "the beginning. Lead times and overhead stand."
         )
-    yield f"### What is claimed elsewhere\n\n{_table(told['claims'])}"
-    yield f"### Questions that were written down before\n\n{_table(told['questions'])}"
+    yield f"### What is claimed elsewhere\n\n{_items(told['claims'])}"
+    yield f"### Questions that were written down before\n\n{_items(told['questions'])}"
     for title, rows in told["against"].items():
         yield f"### Against {title}\n\n{_table(rows)}"
     if told["parts"]:
-        yield f"### What each part brings\n\n{_table(told['parts'])}"
+        yield f"### What each part brings\n\n{_items(told['parts'])}"
     yield "### Where the platform is not better\n"
     yield from _not_better(told["against"])
     yield "\n### What was assumed\n"
     turning = "; ".join(told["turning"]) or "none of those that were tried"
-    yield (
+    yield _text(
         "Factories, their costs and their luck are simulated. Shoppers who find nothing buy nothing. Rates that turn "
-        f"the conclusion on contribution: {turning}.\n"
+        f"the conclusion on contribution: {turning}."
     )
-    yield _table(told["figures"])
+    yield _items(told["figures"])
 
 
 def _not_better(against: dict[str, list[dict[str, str]]]) -> Iterator[str]:
     """A line per rival and verdict."""
     for title, rows in against.items():
         for verdict in ("worse", "not shown"):
-            names = [row["outcome"].partition(" (")[0].lower() for row in rows if row[""] == verdict]
+            names = [row["outcome"].partition(",")[0].lower() for row in rows if row["verdict"] == verdict]
             if names:
-                yield f"* Against {title}, {verdict}: {', '.join(names)}."
+                yield _item(f"against {title}, {verdict}", ", ".join(names))
+
+
+def _text(told: str) -> str:
+    return fill(told, 118, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def _items(rows: list[dict[str, Any]]) -> str:
+    """A point a row: the first cell, then the others by name where they say something."""
+    points = []
+    for row in rows:
+        head, *rest = row.items()
+        points.append(_item(head[1], "; ".join(f"{name}: {told}" for name, told in rest if told != "")))
+    return "\n".join(points) + "\n"
+
+
+def _item(head: str, told: str) -> str:
+    return fill(f"* **{head}** - {told}", 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

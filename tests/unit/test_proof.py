@@ -189,11 +189,10 @@ def test_page_of_the_docs_is_what_was_found() -> None:
     """Written by `python -m benchmarks.proof.publish`; no verdict without an interval."""
     told = PAGE.read_text(encoding="utf-8")
     assert told == publish.page(RESULTS)
-    verdicts = [
-        line for line in told.splitlines() if re.search(r"\| (better|worse|shown|yes|no, the contrary) \|", line)
-    ]
-    for line in verdicts:
-        assert re.search(r"\[[-+]?[\d,.]+ %? ?to [-+]?[\d,.]+", line), line
+    shown = re.compile(r"\| (better|worse|different) \||verdict: shown|answer: (yes|no, the contrary)")
+    said = (" ".join(part.split()) for part in re.split(r"\n(?=[*|#])", told))
+    for part in filter(shown.search, said):
+        assert re.search(r"\[[-+]?[\d,.]+( %| days)? to [-+]?[\d,.]+", part), part
 
 
 def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
