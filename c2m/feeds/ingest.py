@@ -280,7 +280,7 @@ def _column_problems(mapping: Mapping, file: Records) -> list[str]:
     lacking = lacks(mapping, file)
     if not lacking or (file.problems and not file.columns):
         return []
-    return [f"columns missing: {', '.join(lacking)}; the file has {', '.join(file.columns) or 'none'}"]
+    return [f"columns missing: {', '.join(lacking)}; the file has {file.told}"]
 
 
 def _misspelt(mapping: Mapping, file: Records) -> Iterator[str]:

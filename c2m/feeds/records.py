@@ -17,10 +17,11 @@ import io
 import itertools
 import json
 import re
-import sys
 import tempfile
+import textwrap
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import quoted
 
 _AT_ONCE = 20_000  # rows of a table that are read in Python
+_MOST_COLUMNS = 2_000
+_MOST_CELL_BYTES = 64 << 20
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 codecs.register_error("c2m-lost", lambda error: (_LOST, error.end))  # type: ignore[attr-defined]
 
@@ -51,6 +54,7 @@ _SEPARATOR_LINE = re.compile("\ufeff?sep=(.)[\r\n]*", re.IGNORECASE)  # the firs
 UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
     NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password
+    csv.Error,  # a cell beyond the limit
     packed.BombError, trees.TreeError, workbook.WorkbookError,
 )  # fmt: skip
 
@@ -66,6 +70,11 @@ class Records:
 
     columns: tuple[str, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The columns as a message names them: of a wrong file a name may be all of its text."""
+        return textwrap.shorten(", ".join(name[:60] for name in self.columns[:100]), 600) or "none"
 
 
 def kind_of(path: Path) -> str | None:
@@ -152,6 +161,11 @@ def _read(
         return _read_parquet(connection, path, wanted)
     if kind == "excel":
         return _read_workbook(connection, path, options, wanted)
+    if packed.has_endless_line(path) and kind in ("csv", "jsonl"):
+        most = f"expected at most {packed.LONGEST_LINE_MB} MB"
+        return _nothing(
+            connection, f"a line does not end: {most}; is it text, in lines, in the encoding that is named?"
+        )
     if kind == "csv":
         return _read_sound_csv(connection, path, options, wanted) or _read_csv(connection, path, options, wanted)
     stream, damage = _whole(path)
@@ -252,14 +266,16 @@ def _header_problem(header: Sequence[str]) -> str | None:
         return "the file is empty: its first line must name the columns"
     if any("\x00" in name for name in header):
         return "its header has NUL characters, as UTF-16 has: name the encoding, as read: {encoding: utf-16}"
-    names = [name.casefold() for name in header if name]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if len(header) > _MOST_COLUMNS:
+        return f"{len(header):,} columns, expected at most {_MOST_COLUMNS:,}: is the delimiter right?"
+    names = Counter(name.casefold() for name in header if name)
+    if twice := sorted(name for name, count in names.items() if count > 1):
         return f"columns named twice: {', '.join(map(repr, twice))}; name all of them, as read: {{names: [...]}}"
     return None
 
 
 def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]:
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(_MOST_CELL_BYTES)
     return (row for row in csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote) if row)
 
 

@@ -108,7 +108,7 @@ def _add_file(connection: duckdb.DuckDBPyConnection, join: Join, path: Path, col
     absent = [name for name in columns if name.casefold() not in present]
     yield from found.problems
     if absent and not found.problems:
-        yield f"columns missing: {', '.join(absent)}; the file has {', '.join(found.columns)}"
+        yield f"columns missing: {', '.join(absent)}; the file has {found.told}"
     if not absent:
         names = ", ".join(map(quoted, columns))
         connection.execute(f'INSERT INTO {_table(join)} SELECT {names} FROM records WHERE "#fault" IS NULL')

@@ -1,5 +1,6 @@
 """A table is read the same whatever its form: workbook, zip, title lines, JSON, XML; what cannot be read says why."""
 
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from workbooks import write_workbook
 
 from c2m.feeds import landing
 from c2m.feeds.mapping import ReadOptions
-from c2m.feeds.records import read
+from c2m.feeds.records import Records, read
 
 ROWS = [["Order", "Sku", "Qty"], ["7", "a b", "2"], ["8", "ü", ""]]
 CSV = "\n".join(",".join(row) for row in ROWS) + "\n"
@@ -59,6 +60,19 @@ def test_a_sheet_that_another_one_could_be_is_named_and_a_hidden_one_is_passed_o
 def test_a_cell_far_below_its_table_ends_no_process(home: Path, tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "x.xlsx", {"s": [["Order"], [7]]}, last={"XFD1048576": " "})
     assert problem(path).startswith("cannot be read: its cells reach so far that they do not fit into 4 GiB")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.jsonl"])
+def test_a_line_without_an_end_loses_no_row_in_silence(tmp_path: Path, name: str) -> None:
+    content = CSV.encode() + b"0" * 40_000_000
+    (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+    assert problem(tmp_path / name).startswith("a line does not end: expected at most 16 MB")
+
+
+def test_a_file_of_too_many_columns_is_refused_and_a_long_name_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(",".join(f"c{number}" for number in range(200_000)) + "\n")
+    assert problem(tmp_path / "x.csv") == "200,000 columns, expected at most 2,000: is the delimiter right?"
+    assert len(Records(("x" * 10_000_000,) * 2_000).told) <= 600
 
 
 def test_a_locked_workbook_says_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from c2m.settings import settings
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _HARMLESS, _MOST_RATIO = 64 << 20, 250  # bytes; unpacked by packed
 _STEP = 1 << 20
+LONGEST_LINE_MB = 16
 
 
 class BombError(Exception):
@@ -54,6 +56,20 @@ def check(path: Path) -> None:
     with gzip.open(path) as stream:
         while limit.count(stream.read(_STEP)):
             pass
+
+
+def has_endless_line(path: Path) -> bool:
+    """Whether so many bytes follow each other without the end of a line: DuckDB drops a line of 32 MB silently."""
+    stretch = 0
+    with (
+        gzip.open(path) if packing(path) == GZIP else path.open("rb") as stream,
+        suppress(OSError, EOFError, zlib.error),
+    ):
+        while part := stream.read(_STEP):
+            stretch = 0 if b"\n" in part or b"\r" in part else stretch + len(part)
+            if stretch > LONGEST_LINE_MB << 20:
+                return True
+    return False
 
 
 def unpack(content: bytes) -> tuple[bytes, tuple[str, ...]]:
