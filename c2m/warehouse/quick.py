@@ -28,6 +28,7 @@ from c2m.warehouse import published
 
 NEEDED = ["factories", "factory_capabilities", "factory_calendar", "factory_scores", "exchange_rates", "skus", "styles"]
 NEEDED += ["stock_position", "merchant_order_book", "promises", "job_order_progress", "goods", "scan_corrections"]
+NEEDED += ["hand_overs"]
 NEEDED += ["demand_daily", "demand_drivers"]
 _DAY = date(2099, 12, 31)  # stands in the compiled models for the business date
 _HOOK = "-- hooks of {}"
