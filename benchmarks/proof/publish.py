@@ -52,7 +52,7 @@ def found(folder: Path) -> dict[str, Any]:
         "few days for": [one.title for one in report.few_days_for],
         "processor_minutes": round(sum(one["seconds"] for one in done) / 60, 1),
         "claims": [_claim(claim) for claim in report.claims()],
-        "questions": [_question(asked) for asked in report.questions()],
+        "questions": [_question(asked) for asked in report.questions() if asked["row"] or asked["cannot"]],
         "against": {one.title: [_row(row) for row in report.rows(one.name)] for one in report.rivals},
         "parts": [_part(report, part.title, *report.of_part(part)) for part in report.parts],
         "turning": list(_turning(report)),
@@ -97,7 +97,7 @@ def _question(asked: dict[str, Any]) -> dict[str, str]:
     if asked["cannot"]:
         answer = "cannot be shown"
     else:
-        answer = {"better": "yes", "worse": "no, the contrary"}.get(row.verdict, row.verdict) if row else "not replayed"
+        answer = {"better": "yes", "worse": "no, the contrary"}.get(row.verdict, row.verdict)
     told = interval(row.found, row.outcome) if row else asked["cannot"]
     return {"question": asked["question"], "difference [95 %]": told, "answer": answer}
 
@@ -136,8 +136,9 @@ def _of_world(name: str, told: dict[str, Any]) -> Iterator[str]:
     if told["few days for"]:
         yield _text(
             f"**The days are few for {', '.join(told['few days for'])}**: what is ordered there comes when half of the "
-            "days or more are over, so that service, stock and contribution compare mostly what lay on the shelves in "
-            "the beginning. Lead times and overhead stand."
+            "days or more are over, so that service and stock compare mostly what lay on the shelves in the beginning. "
+            "What comes after the last day counts as left over: overstock and contribution of large orders look far "
+            "worse than they would in a year. Lead times, overhead and promises stand."
         )
     yield f"### What is claimed elsewhere\n\n{_items(told['claims'])}"
     yield f"### Questions that were written down before\n\n{_items(told['questions'])}"

@@ -209,7 +209,7 @@ def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
     page = write(tmp_path / "kept", tmp_path, "a <world>", FIRST, FIRST + timedelta(days=13), policies).read_text()
     assert "a &lt;world&gt;" in page and "http" not in page.replace("http-equiv", "")
     rows = re.findall(r'<(?:tr|li) class="difference">.*?</(?:tr|li)>', page, re.S)
-    assert len(rows) > 40
+    assert len(rows) > 30
     bounds = re.compile(r"\[([-+]?[\d,.]+) to ([-+]?[\d,.]+)\]")
     for row in rows:
         said = set(re.findall(r'<span class="(better|worse|shown)"', row))
