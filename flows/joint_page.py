@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from c2m.markdown import table
-from optimization.book.proposal import dated_allocation
+from optimization.book.proposal import dated_allocation, dates
 from optimization.contract.groups import joint_lots
 from optimization.contract.instances import Instance, records
-from optimization.contract.plan import Plan
+from optimization.contract.plan import STAGED_PAIR, Plan
 from optimization.explanation.pools import shared
 from optimization.explanation.stages import offers_of
 from optimization.routing.stage_lots import legs, with_next_factories
@@ -48,10 +48,12 @@ def _placed(instance: Instance, plan: Plan) -> pd.DataFrame:
 
 
 def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[str, Any]]:
-    if not instance.staged:
+    day_1 = instance.day_1
+    if not instance.staged or day_1 is None:
         return []
     placed = _placed(instance, plan).merge(instance.stages, on=["lot_id", "stage"]).merge(labels, on="lot_id")
-    placed = placed.merge(_waits_for(instance, plan, placed), on=["lot_id", "stage", "factory_id"], how="left")
+    placed = placed.merge(_waits_for(instance, plan, placed), on=STAGED_PAIR, how="left")
+    placed = placed.merge(_begins(plan), on=STAGED_PAIR)
     placed = placed.sort_values(["due_on", "order", "lot_id", "stage", "factory_id"])
     goes_to = placed["next_factory_id"].fillna("the warehouse")
     shown = pd.DataFrame(
@@ -63,7 +65,7 @@ def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dic
             "waits for": placed["before"].map(
                 lambda before: f"pieces of {before}" if before else "", na_action="ignore"
             ),
-            "starts": placed["start_on"].astype(str),
+            "starts": [f"{day}" for day in dates(placed["begins"], day_1)],
             "then to": goes_to,
             "there on": placed["finish_on"].astype(str),
         }
@@ -74,7 +76,13 @@ def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dic
 def _waits_for(instance: Instance, plan: Plan, placed: pd.DataFrame) -> pd.DataFrame:
     """lot_id, stage, factory_id, before: the factories whose pieces each pair begins with."""
     found = offers_of(instance, plan, placed)
-    return found.loc[found["there"] == found["factory_id"], ["lot_id", "stage", "factory_id", "before"]]
+    return found.loc[found["there"] == found["factory_id"], [*STAGED_PAIR, "before"]]
+
+
+def _begins(plan: Plan) -> pd.DataFrame:
+    """By pair the day of its first piece: a setup may be done before any piece has come."""
+    made = plan.schedule[plan.schedule["run_minutes"] > 0]
+    return made.groupby(STAGED_PAIR, as_index=False).agg(begins=("day", "min"))
 
 
 def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[str, Any]]:
