@@ -45,6 +45,9 @@ _FOLDER = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 60
 IN_CHUNK = 10_000  # bound parameters per statement; SQLite takes 32,766, PostgreSQL 65,535
 _READING = "c2m_reading"
+_FOR_TENANT = text(
+    "SELECT set_config('c2m.merchant_id', :merchant, true), set_config('c2m.factory_id', :factory, true)"
+)
 LOCKS = 256  # per area
 MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
 
@@ -85,11 +88,17 @@ def session() -> Iterator[Session]:
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
-    """A transaction that only reads, for as long as it likes: on SQLite it keeps no writer waiting."""
+def reading(scope: Scope = EVERYONE) -> Iterator[Session]:
+    """A transaction that only reads, for as long as it likes: on SQLite it keeps no writer waiting.
+
+    scope: whose rows it sees. PostgreSQL then holds back all others (migration 0025), whatever a statement forgets; a
+    superuser of the database sees them all the same.
+    """
     _refuse_other_version(settings().ledger)
     bound = engine(settings().ledger).execution_options(**{_READING: True})
     with Session(bound) as transaction, transaction.begin():
+        if scope != EVERYONE and bound.dialect.name == "postgresql":
+            transaction.execute(_FOR_TENANT, {"merchant": scope.merchant_id or "", "factory": scope.factory_id or ""})
         yield transaction
 
 

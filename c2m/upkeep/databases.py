@@ -41,7 +41,9 @@ class Database:
 
     def dump(self, file: Path) -> None:
         """Writes all of it, as of one moment."""
-        self._run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={file}")
+        # Without --enable-row-security it refuses tables with policies, which show all rows where no tenant is set.
+        whole = ("--format=custom", "--no-owner", "--no-privileges", "--enable-row-security")
+        self._run("pg_dump", *whole, f"--file={file}")
 
     def refuse_full(self) -> None:
         """Only an empty database is loaded into: nothing of another home is mixed in.

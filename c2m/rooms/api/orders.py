@@ -104,7 +104,7 @@ def order(caller: Caller, order_id: InPath, request: Request) -> OrderWhole | Re
 def _whole(caller: Grant, order_id: str) -> OrderWhole:
     row = _row(caller, order_id)
     scope, order_id = view(caller).scope, row["order_id"]
-    with reading() as s:
+    with reading(scope) as s:
         jobs, pieces = standing.job_orders(s, scope, order_id), standing.pieces(s, scope, order_id)
     counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
     made: dict[str, dict[str, int]] = {}
@@ -132,13 +132,13 @@ def change(caller: Caller, key: Key, order_id: InPath, asked: ChangeIn, response
 def asked(caller: Caller, order_id: InPath) -> list[ChangeOut]:
     """The changes of an order, the newest first."""
     order_id = _row(caller, order_id)["order_id"]
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         rows = tickets.of_orders(s, view(caller).scope, order_id)
     return [_ticket(row) for row in landed.records(rows)]
 
 
 def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         known = find(s, view(caller).scope, order_id)
     found = changes.sent(caller, known) if known else None
     if found is None or known is None:
@@ -152,7 +152,7 @@ def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
         raise ProblemError(409, "change-open", "a change of this kind is open: wait until it is done or refused")
     if faults := changes.ask(caller, found, wish, asked.note, nonce):
         raise refused(faults)
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         rows = tickets.of_orders(s, view(caller).scope, known)
     return next(_ticket(row).model_dump(mode="json") for row in landed.records(rows) if row["kind"] == wish.kind)
 
@@ -178,7 +178,7 @@ def _ticket(row: Row) -> ChangeOut:
 
 def _rows(caller: Grant) -> list[Row]:
     """Their orders: those that a plan has taken up, and those that have only come in."""
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         known, there = _plain(standing.orders(s, view(caller).scope)), own_ids(s, view(caller).scope)
     headers = landed.own("merchant_orders", view(caller).scope)
     fresh = [_fresh(row) for row in _plain(headers[~headers["order_id"].isin(there)])]
@@ -203,7 +203,7 @@ def _row(caller: Grant, order_id: str) -> Row:
 
 def _known(scope: Scope, order_id: str) -> list[Row]:
     """The order that the ledger has by this id, ours or theirs."""
-    with reading() as s:
+    with reading(scope) as s:
         return _plain(standing.orders(s, scope, find(s, scope, order_id) or order_id))
 
 

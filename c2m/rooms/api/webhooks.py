@@ -73,7 +73,7 @@ def add(caller: Caller, key: Key, wanted: WebhookIn, response: Response) -> Webh
 @routes.get("/webhooks")
 def addresses(caller: Caller) -> list[WebhookOut]:
     """Your addresses."""
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         rows = webhooks.of_scope(s, view(caller).scope)
         return [WebhookOut(webhook_id=row.webhook_id, url=row.url, secret=None) for row in rows]
 
@@ -96,6 +96,6 @@ def again(
     """The events of your orders behind a position: what an address missed, or all of them."""
     with session() as s:
         events.collect(s, clock.now())
-    with reading() as s:
+    with reading(view(caller).scope) as s:
         found = [EventOut.model_validate(calls.told(one)) for one in events.after(s, view(caller).scope, after, limit)]
     return Events(events=found, next=found[-1].position if found else after)

@@ -112,13 +112,13 @@ def _answer(request: Request, content: Mapping[str, Any], more: Mapping[str, str
 
 
 def _jobs(scope: Scope) -> list[Row]:
-    with reading() as s:
+    with reading(scope) as s:
         return [{str(k): v for k, v in row.items()} for row in standing.batches(s, scope).to_dict("records")]
 
 
 def _skus(scope: Scope, classes: Sequence[str]) -> list[tuple[str, str]]:
     """Lots and SKUs of classes of goods."""
-    with reading() as s:
+    with reading(scope) as s:
         rows = standing.sku_codes(s, scope)
     known = rows[["merchant_id", "lot_id", "sku_id", "sku_code"]].itertuples(index=False, name=None)
     return [(lot, sku) for owner, lot, sku, code in known if names.goods(owner, lot, sku, code) in set(classes)]
@@ -126,7 +126,7 @@ def _skus(scope: Scope, classes: Sequence[str]) -> list[tuple[str, str]]:
 
 def _events(scope: Scope, jobs: Sequence[Row], rows: Sequence[Row]) -> list[events.Event]:
     by_id = {job["job_order_id"]: job for job in jobs}
-    with reading() as s:
+    with reading(scope) as s:
         known = standing.sku_codes(s, scope, {row["lot_id"] for row in rows})
     codes = {
         (lot, sku): code for lot, sku, code in zip(known["lot_id"], known["sku_id"], known["sku_code"], strict=True)

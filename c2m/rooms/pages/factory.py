@@ -26,7 +26,7 @@ routes = APIRouter(prefix="/factory")
 @routes.get("")
 def job_orders(request: Request, person: Factory) -> Response:
     """Its job orders in the order of work: what is live first."""
-    with reading() as s:
+    with reading(view(person.grant).scope) as s:
         found = landed.records(sights.job_orders(s, view(person.grant).scope))
         machine = work.has_machine(s, person.grant.tenant)
     open_ = [job for job in found if job["state"] in LIVE]
@@ -93,7 +93,7 @@ def say(
 
 
 def _own(person: Person, job_order_id: str) -> Job:
-    with reading() as s:
+    with reading(view(person.grant).scope) as s:
         job = work.of_factory(s, job_order_id, view(person.grant).scope)
     if job is None:
         raise NotYoursError
@@ -124,7 +124,7 @@ def _operations(job: Job) -> list[str]:
 
 def _job(request: Request, person: Person, job_order_id: str, faults: Sequence[str] = ()) -> Response:
     job, scope = _own(person, job_order_id), view(person.grant).scope
-    with reading() as s:
+    with reading(scope) as s:
         steps, said = room.steps(s, job.order_id, scope), room.posts(s, job.order_id, scope)
         asked, jobs = tickets.of_orders(s, scope, job.order_id), sights.job_orders(s, scope)
         machine = work.has_machine(s, job.factory_id)

@@ -25,7 +25,7 @@ routes = APIRouter(prefix="/merchant")
 @routes.get("")
 def orders(request: Request, person: Merchant) -> Response:
     """Its orders, the earliest due first."""
-    with reading() as s:
+    with reading(view(person.grant).scope) as s:
         found = standing.orders(s, view(person.grant).scope)
     return page.shown(request, "merchant.html", orders=page.records(found))
 
@@ -101,7 +101,7 @@ def _degrees(text: str, most: float) -> float:
 
 def _order(request: Request, person: Merchant, order_id: str, fault: str = "", faults: Sequence[Any] = ()) -> Response:
     scope = view(person.grant).scope
-    with reading() as s:
+    with reading(scope) as s:
         rows = standing.orders(s, scope, order_id)
         behind = not rows.empty and tickets.is_behind(s, order_id)
     if rows.empty:
@@ -109,7 +109,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
     if behind:
         with session() as s:
             tickets.settle(s, clock.now(), order_id, scope)
-    with reading() as s:
+    with reading(scope) as s:
         jobs, steps = standing.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
         said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
         pieces = standing.pieces(s, scope, order_id)

@@ -30,7 +30,7 @@ def shelf(request: Request, person: Merchant, text: Annotated[str, Query(max_len
         ahead, made_on = _ahead(mine.scope)
         skus, stock = mine.mart("skus"), mine.mart("stock_position")
         rows, names = _styles(skus, stock, ahead, text), names_of(skus)
-    with reading() as s:
+    with reading(view(person.grant).scope) as s:
         proposed = page.records(_by_style(prices.listed(s, view(person.grant).scope), names))
     return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text, prices=proposed)
 
@@ -87,7 +87,7 @@ def catalogue(request: Request, person: Merchant) -> Response:
         row | {"lacks": [name for name in LACKS if not row[name]], "at_a_loss": row["price"] <= row["cost"]}
         for row in page.records(styles)
     ]
-    with reading() as s:
+    with reading(mine.scope) as s:
         waits = standing.orders(s, mine.scope)
     stopped = [row for row in page.records(waits) if row["waits"]]
     return page.shown(

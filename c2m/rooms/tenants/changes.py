@@ -54,7 +54,7 @@ class Wish:
 
 def sent(grant: Grant, order_id: str) -> Order | None:
     """An order as its merchant has sent it last; None where it has not: the platform's own, or nobody's."""
-    with reading() as s:
+    with reading(grant.scope) as s:
         own_id = orders.own_id(s, grant.scope, order_id) or order_id  # that no plan has taken up yet
     headers = landed.own(_ORDERS, grant.scope, order_id=own_id)
     if headers.empty:
@@ -88,7 +88,7 @@ def address_wish(order: Order, latitude: float, longitude: float) -> Wish:
 
 def open_of(grant: Grant, order_id: str) -> list[str]:
     """Kinds of the changes of an order that are not settled yet."""
-    with reading() as s:
+    with reading(grant.scope) as s:
         found = tickets.of_orders(s, grant.scope, order_id)
     return list(found.loc[found["state"].isin(OPEN_TICKETS), "kind"])
 

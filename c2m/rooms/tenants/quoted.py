@@ -89,7 +89,7 @@ def ask(quoter: Quoter, scope: Scope, asked: Asked) -> Given:
 
 def given(scope: Scope, quote_id: str) -> Given | None:
     """A quote of theirs."""
-    with reading() as s:
+    with reading(scope) as s:
         row = quotes.of_id(s, quote_id, scope)
         return _given(row) if row else None
 
