@@ -373,8 +373,20 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     fresh = fresh.assign(knew=0, begun_day=0, before=np.inf, in_overtime=False, made=0, had_minutes=np.nan)
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
+    work["first"] = once_there(work) if instance.staged else work["first"]
     work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
     return work.rename(columns={"pieces": "quantity"})[[*key[:-1], "planned_day", *WORK]]
+
+
+def once_there(work: pd.DataFrame) -> "pd.Series[int]":
+    """The first day of job orders by lot_id and stage: never before all pieces of the stage before are due there.
+
+    A setup may be planned earlier, but a factory is told to begin once it has them all: a date that forgets that would
+    be promised, and then be the due day of a lot that cannot keep it.
+    """
+    due = work.groupby(["lot_id", "stage"])["due_day"].max()
+    before = due.reindex(pd.MultiIndex.from_arrays([work["lot_id"], work["stage"] - 1]))
+    return np.fmax(work["first"], before.to_numpy(dtype=float)).astype(np.int64)
 
 
 def told_work(

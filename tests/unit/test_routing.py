@@ -3,6 +3,7 @@
 import pandas as pd
 
 from c2m.domain.operations import Operation, crafts_of, operations_of, written
+from optimization.book.daily_instance import once_there
 from optimization.routing.stage_lots import staged_book
 from optimization.routing.styles import with_operations
 
@@ -49,6 +50,12 @@ def test_every_fault_of_every_routing_is_named_at_once() -> None:
     assert "style bare has no operations" in waits["bare"]
     for words in ("comes back to knit, a circle", "dip of stage 1 after one of stage 2", "without a gap", "needs dip"):
         assert words in waits["bad"], words
+
+
+def test_a_stage_begins_when_the_one_before_is_due_whatever_day_its_setup_has() -> None:
+    jobs = [("sock", 1, 2, 4), ("sock", 2, 1, 7), ("sock", 3, 9, 12), ("plain", 1, 3, 5)]
+    work = pd.DataFrame(jobs, columns=["lot_id", "stage", "first", "due_day"])
+    assert once_there(work).tolist() == [2, 4, 9, 3]
 
 
 def test_pieces_between_stages_are_counted_once_where_they_lie() -> None:
