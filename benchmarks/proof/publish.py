@@ -160,7 +160,7 @@ def _of_world(name: str, told: dict[str, Any]) -> Iterator[str]:
 def _not_better(against: dict[str, list[dict[str, str]]]) -> Iterator[str]:
     """A line per rival and verdict."""
     for title, rows in against.items():
-        for verdict in ("worse", "not shown"):
+        for verdict in ("worse", "not shown", "too few days"):
             names = [row["outcome"].partition(",")[0].lower() for row in rows if row["verdict"] == verdict]
             if names:
                 yield _item(f"against {title}, {verdict}", ", ".join(names))

@@ -23,6 +23,7 @@ from c2m.settings import ReplenishmentPolicy
 
 FOLDER = PROJECT / "worlds" / "proof"
 LEAST_SEEDS = 4  # an interval of fewer is far too narrow: nothing is claimed
+_OF_SHELF = ("served_share", "stock_days", "lost_margin_share", "overstock_share", "contribution_share")
 LEAST_WEEKS = 4  # in less, intervals are of seeds alone
 _LEADS = 2  # lead times that the days should hold
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
@@ -45,6 +46,7 @@ class Row:
     arm: str
     base: str
     found: Difference
+    few_days: bool = False  # one of the two has hardly received anything within the days, and the outcome counts that
 
     @property
     def verdict(self) -> str:
@@ -53,6 +55,8 @@ class Row:
             return "no figure"
         if self.found.seeds < LEAST_SEEDS:
             return "too few seeds"
+        if self.few_days:
+            return "too few days"
         if not self.found.shown:
             return "not shown"
         if self.outcome.better == "neither":
@@ -116,7 +120,8 @@ class Report:
         one, other = (of[of["policy"] == name] for name in (arm, base))
         if one.empty or other.empty:
             return None
-        return Row(BY_NAME[outcome], arm, base, difference(one, other))
+        few_days = outcome in _OF_SHELF and bool({arm, base} & {policy.name for policy in self.few_days_for})
+        return Row(BY_NAME[outcome], arm, base, difference(one, other), few_days)
 
     def alone(self, outcome: str) -> Row | None:
         """An outcome of the platform beside zero: its own interval."""
@@ -159,7 +164,7 @@ class Report:
         row = self.row(claim["outcome"], OURS, claim["base"]) if "base" in claim else self.alone(claim["outcome"])
         if row is None:
             return {"verdict": "not replayed", "row": None}
-        unclear = row.verdict if row.verdict in ("no figure", "too few seeds") else "not shown"
+        unclear = row.verdict if row.verdict in ("no figure", "too few seeds", "too few days") else "not shown"
         return {"row": row, "verdict": "shown" if unclear == "not shown" and _holds(claim, row) else unclear}
 
     def tornado(self, outcome: str, base: str) -> Iterator[dict[str, Any]]:

@@ -191,6 +191,7 @@ def test_page_of_the_docs_is_what_was_found() -> None:
     assert told == publish.page(RESULTS)
     shown = re.compile(r"\| (better|worse|different) \||verdict: shown|answer: (yes|no, the contrary)")
     said = (" ".join(part.split()) for part in re.split(r"\n(?=[*|#])", told))
+    assert "verdict: shown" in told
     for part in filter(shown.search, said):
         assert re.search(r"\[[-+]?[\d,.]+( %| days)? to [-+]?[\d,.]+", part), part
 
@@ -221,7 +222,8 @@ def test_page_claims_nothing_without_an_interval(tmp_path: Path) -> None:
     outcomes = pd.read_csv(tmp_path / "outcomes.csv").set_index(["base", "outcome"])
     assert set(outcomes["seeds"]) == {4}
     assert outcomes.loc[("make_to_stock", "lead_time_days"), "verdict"] == "better"
-    assert outcomes.loc[("make_to_stock", "served_share"), "verdict"] == "not shown"
+    assert outcomes.loc[("make_to_stock", "served_share"), "verdict"] == "too few days"
+    assert outcomes.loc[("without_model", "served_share"), "verdict"] == "not shown"
     assert "Lead time falls by 75 %" in page and "cannot be shown with public data" in page
     assert "The days are few for Make to stock, 28 days." in page
     for asked in ("What is it worth?", "Against what?", "How sure?", "What was assumed?", "(asked later)"):
