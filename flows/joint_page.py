@@ -63,7 +63,7 @@ def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dic
             "factory": placed["factory_id"],
             "pieces": placed["quantity"],
             "waits for": placed["before"].map(
-                lambda before: f"pieces of {before}" if before else "", na_action="ignore"
+                lambda before: f"pieces of {before}" if before else "nothing", na_action="ignore"
             ),
             "starts": [f"{day}" for day in dates(placed["begins"], day_1)],
             "then to": goes_to,

@@ -18,7 +18,7 @@ def test_what_waits_for_what_and_what_a_piece_of_a_pool_costs() -> None:
     )
     rows = joint_page.rows_of(whole, solve(whole, 20), labels)
     first, last = rows["stages"]
-    assert (first["stage"], first["factory"], first["waits for"], first["then to"]) == ("1: knit", "F", "", "G")
+    assert (first["stage"], first["factory"], first["waits for"], first["then to"]) == ("1: knit", "F", "nothing", "G")
     assert (last["stage"], last["waits for"], last["then to"]) == ("2: pack", "pieces of F", "the warehouse")
     assert last["starts"] > first["starts"]
     (pool,) = rows["pools"]
