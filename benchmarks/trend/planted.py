@@ -63,8 +63,8 @@ def by_shares(found: World) -> pd.DataFrame:
     pooled = (pieces["before"] + pieces["recent"]) / (total["before"] + total["recent"])
     error = np.sqrt(pooled * (1 - pooled) * (1 / total["before"] + 1 / total["recent"]))
     chance = 2 * norm.sf(np.abs(recent_share - before) / error)
-    found: pd.DataFrame = pieces[false_discovery_control(chance) <= POLICY.false_share].reset_index()
-    return found
+    told: pd.DataFrame = pieces[false_discovery_control(chance) <= POLICY.false_share].reset_index()
+    return told
 
 
 def judged(styles: int, factor: float, channels: tuple[str, ...]) -> dict[str, float]:
