@@ -56,7 +56,6 @@ def main(folder: Path) -> None:
         page.add_init_script(f"localStorage.setItem('prefect-password', '{PASSWORD}')")
         shoot(page, f"{PREFECT}/runs/flow-run/{daily['id']}", folder / "prefect-run.png")
         shoot(page, f"{PREFECT}/artifacts/artifact/{plan['id']}", folder / "prefect-plan.png", height=1500)
-        shoot(page, f"{PREFECT}/deployments", folder / "prefect-deployments.png")
         shoot(
             page, f"{MLFLOW}/#/experiments/1/runs?compareRunsMode=CHART", folder / "mlflow-compare.png", wait_ms=12000
         )
