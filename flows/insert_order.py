@@ -26,10 +26,19 @@ class InsertOrder(Now):
     """What is ordered, for whom, and which offer to take."""
 
     merchant_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Whose order it is")
-    code: str = Field(min_length=1, max_length=200, description="The merchant's own number; the same again is the same")
-    pieces: dict[str, int] = Field(description="Good pieces by SKU of the merchant's catalogue")
+    code: str = Field(
+        min_length=1,
+        max_length=200,
+        description="The merchant's own number of the order; it comes in once, however often",
+    )
+    pieces: dict[str, int] = Field(
+        description='Good pieces by SKU of the merchant\'s catalogue, as JSON: {"m01-KURTA001-NAVY-S": 40}'
+    )
     wanted_on: date | None = Field(None, description="When all of it is wanted; empty: as soon as possible")
-    take: Taken = Field("none: only show the offers", description="pressed: by the wanted date, at the cost of others")
+    take: Taken = Field(
+        "none: only show the offers",
+        description="Which offer becomes an order; pressed: by the wanted date, at the cost of others",
+    )
 
 
 @flow(name="insert-order", flow_run_name="insert order {parameters.code} of {parameters.merchant_id}")

@@ -147,7 +147,7 @@ class Scenario(_Form):
 class WhatIf(Now):
     """Which scenarios to plan beside the plan."""
 
-    scenarios: list[Scenario] = Field(min_length=1, max_length=9)
+    scenarios: list[Scenario] = Field(min_length=1, max_length=9, description="One to nine: press Add item")
     plan_id: str | None = Field(None, description="Default: the plan that waits, else the newest one")
     time_limit_s: float = Field(60, gt=0, le=3600, description="Seconds for each")
     gap: float = Field(2e-3, ge=0, le=1, description="Relative gap at which each may stop")
