@@ -42,7 +42,8 @@ def found(folder: Path) -> dict[str, Any]:
     """What the replays of a folder tell, as the docs show it."""
     asked = read_json(folder / "asked.json")
     policies = load(sorted((Path(one.name) for one in (folder / "kept").iterdir()), key=_place))
-    report = Report(folder / "kept", *(date.fromisoformat(asked[name]) for name in ("first", "last")), policies)
+    first, last = date.fromisoformat(asked["first"]), date.fromisoformat(asked["last"])
+    report = Report(folder / "kept", first, last, policies)
     done = [read_json(file) for file in folder.glob("kept/*/*/done.json")]
     return {
         **{name: asked[name] for name in ("first", "last")},
