@@ -386,7 +386,8 @@ def once_there(work: pd.DataFrame) -> "pd.Series[int]":
     """
     due = work.groupby(["lot_id", "stage"])["due_day"].max()
     before = due.reindex(pd.MultiIndex.from_arrays([work["lot_id"], work["stage"] - 1]))
-    return np.fmax(work["first"], before.to_numpy(dtype=float)).astype(np.int64)
+    first: pd.Series[int] = np.fmax(work["first"], before.to_numpy(dtype=float)).astype(np.int64)
+    return first
 
 
 def told_work(

@@ -193,8 +193,8 @@ def _apart(
 
 def _beside(staged: dict[str, Any], trace: "Trace", step: Progress) -> None:
     """Tells of a step of the plain part's search together with the plan of the joint one."""
-    cost, bound = _sum(step.incumbent, staged["objective"]), _sum(step.bound, staged["bound"])
-    gap = None if cost is None or bound is None else gap_share(cost, bound)
+    cost, bound = _sum(step.incumbent, staged["objective"]), step.bound + staged["bound"]
+    gap = None if cost is None else gap_share(cost, bound)
     trace(replace(step, bound=bound, incumbent=cost, gap=gap))
 
 
