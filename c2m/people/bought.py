@@ -46,10 +46,10 @@ def in_short(day: date) -> list[dict[str, Any]]:
     -------
     list of dict
         Supplier, material by its name, quantity, price, when it is there and how it stands: proposed, held back, or
-        released with its plan. None that was replaced.
+        released with its plan, which holds when a later round takes the plan's place.
     """
     lines = _lines(day)
-    lines = lines[lines["state"].isin(["proposed", "released"])]
+    lines = lines[lines["state"].isin(["proposed", "released"]) | lines["released_at"].notna()]
     names = _mart("material_stock", _STOCK).set_index("material_id")["material_name"].to_dict()
     return [
         {
