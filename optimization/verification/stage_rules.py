@@ -8,6 +8,31 @@ select (select count(*) from stages where stage > 1) + (select count(*) from rea
     or exists (from pools)
 """
 
+JOINT_LOTS = """
+create table joint_lots as
+select distinct order_id from (select order_id from stages where stage > 1
+    union all select order_id from pools union all select order_id from ready)
+"""
+
+# Prices are those of lots made at one factory each. The others are left out of their bound, at the least that they can
+# cost: each piece the cheapest factory of every stage, or what leaving it unmet costs, whatever its minutes are worth.
+# Pieces that are ready have passed stages before. This needs minutes without a price where joint lots may be made.
+PRICED_TOGETHER = """
+select count(*) from prices q join pair p using (factory_id) join joint_lots using (order_id) where q.price <> 0
+"""
+LEAST_COST = """
+select coalesce(sum(o.quantity * least(o.unmet_cost, case when r.order_id is null then c.unit_cost else 0 end)), 0)
+from orders o join joint_lots using (order_id)
+left join (select distinct order_id from ready) r using (order_id)
+left join (select order_id, sum(unit_cost) as unit_cost
+           from (select order_id, stage, min(unit_cost) as unit_cost from pair group by all) group by order_id) c
+    using (order_id)
+"""
+WITHOUT_JOINT_LOTS = """
+delete from orders where order_id in (from joint_lots);
+delete from incumbent where order_id in (from joint_lots);
+"""
+
 VIEWS = """
 create view flow as
 select m.order_id, m.stage, m.from_factory, m.to_factory, m.day, m.quantity,

@@ -1,11 +1,13 @@
 """Lots that share no factory with lots in stages or pools: planned as if these were not there."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from joint_kit import joint, open_days
+from plan_kit import checked
 
 from optimization.contract import groups
 from optimization.contract.instances import Instance
@@ -14,6 +16,7 @@ from optimization.engines.first.rule import greedy
 from optimization.explanation import answer
 from optimization.planning.daybook import day_of
 from optimization.planning.solve import solve
+from optimization.whatif.running_plan import as_incumbents
 
 SETUP = {"setup_cost": 5.0, "setup_minutes": 2.0, "min_lot": 3}
 
@@ -71,6 +74,23 @@ def test_the_plan_is_that_of_both_parts_and_the_plain_one_to_the_digit() -> None
     assert plan.report["status"] == "optimal"
     assert plan.report["cost"] == pytest.approx(cost_parts(whole, plan.allocation, plan.schedule, plan.moves))
     assert "; stages, because" in plan.report["engine"]["way"]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_prices_of_the_plain_lots_confirm_a_bound_of_all(tmp_path: Path, held: bool) -> None:
+    whole = book()
+    if held:
+        whole = as_incumbents(whole, solve(whole, 20).allocation, 3.0)
+    plain, staged = groups.apart(whole) or pytest.fail("not apart")
+    plan = solve(whole, 20)
+    of_plain = checked(plain, solve(plain, 20), tmp_path / "plain").confirmed_bound
+    cheapest = staged.arcs.groupby(["lot_id", "stage"])["unit_cost"].min().groupby("lot_id").sum()
+    least = (cheapest * staged.orders.set_index("lot_id")["quantity"]).sum()
+    report = checked(whole, plan, tmp_path / "whole")
+    assert report.confirmed_bound == pytest.approx((of_plain or np.nan) + least)
+    assert 0 < report.confirmed_bound <= plan.report["objective"]
+    free = plan.prices.assign(factory_id="P", price=1.0)
+    assert checked(whole, replace(plan, prices=free), tmp_path / "shared").confirmed_bound is None
 
 
 def test_beside_the_common_rule_what_it_cannot_make_counts_as_planned() -> None:
