@@ -32,7 +32,7 @@ ENDED = {
     "scenario": "A scenario was taken",
 }
 PAGE = "page.md"  # in the plan's folder
-_MOST_LOTS, _MOST_SHORT = 200, 20
+_MOST_LOTS, _MOST_SHORT, _MOST_ALIKE = 200, 20, 3
 
 
 def publish(plan_id: str) -> None:
@@ -283,7 +283,7 @@ def promised(folder: Path, placed: pd.DataFrame, labels: pd.DataFrame) -> list[s
     last = labels.merge(placed, on="lot_id").groupby("order_id")["finish_on"].max()
     named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style": "first"})
     rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
-    corrected = {"by the model alone": whole_percent(rows["modelled"])} if is_corrected(rows) else {}
+    corrected = {"by the model alone": _chance(rows["modelled"])} if is_corrected(rows) else {}
     shown = pd.DataFrame(
         {
             "order": rows["order"],
@@ -291,14 +291,29 @@ def promised(folder: Path, placed: pd.DataFrame, labels: pd.DataFrame) -> list[s
             "due": rows["due_on"],
             "arrives by": rows["order_id"].map(last),
             "promised": rows["promised_on"],
-            "probability": whole_percent(rows["probability"]),
+            "probability": _chance(rows["probability"]),
             **corrected,
             "pieces without a place": [f"{pieces:,.0f}" if pieces else "" for pieces in rows["unplaced"]],
             "order id": rows["order_id"],
         }
     )
     told = "Arrives by: what the last of its factories is asked for. Promised: what holds with this probability."
-    return ["## Promised dates of whole orders", told, "", table(shown, _MOST_LOTS)]
+    return ["## Promised dates of whole orders", told, "", table(_folded(shown), _MOST_LOTS)]
+
+
+def _folded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Orders of which all else is the same, as those of a pool, in one row without their ids where they are many."""
+    alike = rows.groupby([name for name in rows if name not in ("order", "order id")], sort=False)["order"]
+    count = alike.transform("nunique")
+    told = count.astype(str) + " orders: " + alike.transform("first") + " to " + alike.transform("last")
+    many = count > _MOST_ALIKE
+    folded = rows.assign(**{"order": rows["order"].mask(many, told), "order id": rows["order id"].mask(many, "")})
+    return folded.drop_duplicates()
+
+
+def _chance(shares: "pd.Series[float]") -> list[str]:
+    """Probabilities in percent without decimals; none is certain."""
+    return ["over 99 %" if share >= 0.995 else said for share, said in zip(shares, whole_percent(shares), strict=True)]
 
 
 def is_corrected(promises: pd.DataFrame) -> bool:
