@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 120  # characters
-READ = {".cff", ".md", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml"}
+READ = {".cff", ".css", ".html", ".js", ".md", ".py", ".sh", ".sql", ".toml", ".yaml", ".yml"}
 FOLDERS = [
     *("benchmarks", "c2m", "dbt_project", "deploy", "docs", "examples", "expectations", "flows", "mappings", "models"),
     *("optimization", "scripts", "tests", "worlds"),
