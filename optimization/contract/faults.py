@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 _SHOWN = 20  # offending rows named per rule
+_SHOWN_LETTERS = 80  # of a cell
 
 
 def name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
@@ -14,7 +15,9 @@ def name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, wh
         return
     rows = cells[marked]
     for row in rows.head(_SHOWN).itertuples():
-        seen = ", ".join(f"{name}={value!s}" for name, value in zip(cells.columns, row[1:], strict=True))
+        seen = ", ".join(
+            f"{name}={str(value)[:_SHOWN_LETTERS]}" for name, value in zip(cells.columns, row[1:], strict=True)
+        )
         faults.append(f"{table} row {int(str(row[0])) + 1}: {seen}; {what}")
     if len(rows) > _SHOWN:
         faults.append(f"{table}: {len(rows) - _SHOWN} more rows of that kind")

@@ -48,6 +48,7 @@ from optimization.contract.faults import name_rows
 from optimization.contract.staging import PAIR_KEY, check_staging, last_stages
 
 LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
+MOST_DAYS = 10_000  # 27 years: a day beyond is a typing error, and the search keeps a cell for each
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _REQUIRED: Any = object()
@@ -67,14 +68,14 @@ class _Column:
     def expected(self) -> str:
         """The column's domain in words."""
         words = {"id": "1 to 64 of A-Z a-z 0-9 _ -", "flag": "true or false", "whole": "a whole number"}
-        text = words.get(self.kind, "a finite number")
-        if self.kind == "whole" and np.isfinite(self.least):
-            return f"{text} >= {self.least:g}"
-        return f"{text} {'>= 0' if self.least == 0 else '> 0'}" if self.kind == "number" else text
+        if self.kind == "number":
+            return f"a number from {self.least:g} to {LARGEST:g}"
+        text = words[self.kind]
+        return f"{text} >= {self.least:g}" if self.kind == "whole" and np.isfinite(self.least) else text
 
 
 _ANY = -np.inf
-_ABOVE_ZERO = np.nextafter(0, 1)
+_LEAST_MINUTES = 1e-6  # of a piece: below it a whole lot is less than the tolerance of a day
 _KEYS = {
     "orders": ["order_id"],
     "arcs": PAIR_KEY,
@@ -103,7 +104,7 @@ _COLUMNS = {
         _Column("stage", "whole", 1, 1),
         _Column("factory_id", "id"),
         _Column("unit_cost", "number"),
-        _Column("minutes_per_piece", "number", _ABOVE_ZERO),
+        _Column("minutes_per_piece", "number", _LEAST_MINUTES),
         _Column("setup_cost", "number"),
         _Column("setup_minutes", "number"),
         _Column("min_lot", "whole"),
@@ -456,15 +457,16 @@ _PARSERS: dict[str, Callable[[_Column, Any, Any], tuple[Any, Any]]] = {
 
 
 def _horizon(given: int | None, capacity: pd.DataFrame, faults: list[str]) -> int:
-    if given is None:
-        if capacity.empty:
-            faults.append("instance: no capacity row and no horizon_days; expected at least one of them")
-        return int(capacity["day"].max()) if len(capacity) else 1
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        faults.append(f"instance.json: horizon_days is {given!r}, expected a whole number >= 1")
+    if given is None and capacity.empty:
+        faults.append("instance: no capacity row and no horizon_days; expected at least one of them")
         return 1
-    name_rows(faults, "capacity", capacity[["factory_id", "day"]], capacity["day"] > given, f"days end at {given}")
-    return given
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_DAYS):
+        faults.append(f"instance.json: horizon_days is {given!r}, expected a whole number from 1 to {MOST_DAYS:,}")
+        return 1
+    days = min(int(capacity["day"].max()), MOST_DAYS) if given is None else given
+    most = f"at most {MOST_DAYS:,} days are planned" if given is None else f"days end at {given}"
+    name_rows(faults, "capacity", capacity[["factory_id", "day"]], capacity["day"] > days, most)
+    return days
 
 
 def _check_references(tables: dict[str, pd.DataFrame], factories_listed: bool, faults: list[str]) -> None:

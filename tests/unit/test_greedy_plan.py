@@ -53,3 +53,13 @@ def test_late_days_are_used_last() -> None:
     plan = greedy(instance([order], TWO[:1], capacity))
     assert plan.schedule[["day", "run_minutes"]].to_numpy().tolist() == [[1, 50], [2, 10]]
     assert made(instance([order], TWO[:2], [*DAY, capacity[1]])) == {("A", "F"): 50, ("A", "G"): 10}
+
+
+@pytest.mark.filterwarnings("error")
+def test_room_for_more_pieces_than_a_number_holds_is_room_for_all() -> None:
+    problem = instance(
+        [{"lot_id": "A", "quantity": 10}],
+        [{"lot_id": "A", "factory_id": "F", "minutes_per_piece": 1e-6}],
+        [{"factory_id": "F", "day": 1, "minutes": 1e15}],
+    )
+    assert greedy(problem).allocation["quantity"].tolist() == [10]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2m.errors import InfeasibleError
-from optimization.contract.instances import Instance
+from optimization.contract.instances import LARGEST, Instance
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.first.rounding import drafted, spread
@@ -43,7 +43,7 @@ class _Floor:
         arrays, day = self.arrays, np.arange(self.arrays.days)
         within = (arrays.first_day[pairs, None] <= day) & (day < end[pairs, None])
         minutes = (self._open(pairs) * within).sum(axis=1) - self._setup(pairs)
-        return np.maximum(0.0, (minutes + ROOM_MINUTES) / arrays.pace[pairs]).astype(np.int64)
+        return np.clip((minutes + ROOM_MINUTES) / arrays.pace[pairs], 0.0, LARGEST).astype(np.int64)
 
     def place(self, pair: int, pieces: int, end: int) -> None:
         """Takes the minutes of the pieces, and of the setup where it is the pair's first work, from the days."""
