@@ -8,7 +8,7 @@ import pandas as pd
 from c2m import clock
 from c2m.ledger.purchasing import purchases
 from c2m.ledger.store import session
-from c2m.warehouse.published import manifest, read
+from c2m.warehouse.published import is_published, manifest, read
 
 _STOCK = ["material_id", "material_name", "on_hand", "used", "unit"]
 
@@ -76,8 +76,8 @@ def _stands(line: dict[str, Any]) -> str:
 
 
 def _mart(name: str, columns: list[str]) -> pd.DataFrame:
-    """Columns of a mart; of a build that is older than it, no row."""
-    return read(name)[columns] if name in manifest()["marts"] else pd.DataFrame(columns=columns)
+    """Columns of a mart; before the first build, and of one that is older than it, no row."""
+    return read(name)[columns] if is_published() and name in manifest()["marts"] else pd.DataFrame(columns=columns)
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,11 +12,13 @@ import pandas as pd
 
 from c2m.domain.quotes import Delay
 from c2m.settings import PlanPolicy
-from optimization.contract.instances import Instance
+from optimization.contract.groups import joint_lots
+from optimization.contract.instances import JOINT, Instance
 from optimization.contract.plan import PAIR, Plan, arrivals, cost_parts
 from optimization.promising.asked import Part, part_of
 from optimization.promising.room import Room
 from optimization.promising.ways import by, cheapest
+from optimization.unmet.rest import capacity_left
 
 FACTORIES = 6  # whose work may be moved
 _OWN = ("unit", "setup", "engagement")
@@ -57,7 +59,8 @@ def pressed(
     Pressed or None
         None where the order cannot be there.
     """
-    whole = room.offered[room.offered["day"].between(room.day_of(today) + 1, room.last_day(today))]
+    offered = capacity_left(room.offered, _work(room, of_joint=True))  # lots in stages or pools give no way
+    whole = offered[offered["day"].between(room.day_of(today) + 1, room.last_day(today))]
     part = part_of(room, lots, whole, today, policy)
     if part is None:
         return None
@@ -99,11 +102,11 @@ def _few(part: Instance) -> Instance:
 
 def _others(room: Room, shift: int, capacity: pd.DataFrame) -> _Others:
     """What the plan still makes at these factories after `shift` days, as frozen pairs; pieces that are begun whole."""
-    names, schedule = set(capacity["factory_id"]), room.plan.schedule
+    names, schedule = set(capacity["factory_id"]), _work(room, of_joint=False)
     schedule = schedule[schedule["factory_id"].isin(names) & (schedule["day"] > shift)]
     schedule = schedule.assign(day=schedule["day"] - shift)
     minutes = schedule.groupby(PAIR, as_index=False)[["run_minutes", "setup_minutes"]].sum()
-    arcs = room.instance.arcs.drop(columns="setup_minutes").merge(minutes, on=PAIR)
+    arcs = room.instance.arcs.drop(columns=["setup_minutes", "stage"], errors="ignore").merge(minutes, on=PAIR)
     pieces = np.ceil(arcs["run_minutes"] / arcs["minutes_per_piece"] - 1e-6).astype(np.int64)
     arcs = arcs.assign(max_lot=pieces, min_lot=0, release_day=(arcs["release_day"] - shift).clip(lower=1))
     arcs["minutes_per_piece"] = (arcs["run_minutes"] / pieces).where(pieces > 0, arcs["minutes_per_piece"])
@@ -114,8 +117,16 @@ def _others(room: Room, shift: int, capacity: pd.DataFrame) -> _Others:
     asked = orders["lot_id"].map(allocation.groupby("lot_id")["quantity"].sum())
     orders = orders.assign(quantity=asked, due_day=orders["due_day"] - shift, release_day=1, max_factories=len(names))
     tables = {"orders": orders, "arcs": arcs, "incumbent": held, "capacity": capacity}
+    tables |= {name: getattr(room.instance, name).iloc[:0] for name in JOINT}
     instance = replace(room.instance, **{name: table.reset_index(drop=True) for name, table in tables.items()})
     return _Others(instance, Plan(allocation, schedule.reset_index(drop=True), {}))
+
+
+def _work(room: Room, of_joint: bool) -> pd.DataFrame:
+    """The schedule of the lots that are made in stages or share a setup, or of all others."""
+    schedule = room.plan.schedule
+    mine = schedule["lot_id"].isin(joint_lots(room.instance)) == of_joint
+    return schedule[mine].drop(columns="stage", errors="ignore")
 
 
 def _together(mine: Instance, others: _Others) -> Instance:

@@ -55,8 +55,8 @@ def pooled_pieces(lots: pd.DataFrame) -> "pd.Series[int]":
     pd.Series
         Pieces by the index of the lots.
     """
-    stage = lots["lot_id"].str.partition("/")[2]
-    shared = lots.groupby([lots["pool_id"], stage])["quantity"].transform("sum")
+    stage = lots["lot_id"].str.extract("/(.*)", expand=False)
+    shared = lots.groupby([lots["pool_id"], stage.fillna("")])["quantity"].transform("sum")
     return shared.where(lots["pool_id"] != "", lots["quantity"])
 
 
