@@ -20,6 +20,7 @@ from c2m.home import HEADER, home_id
 from c2m.orchestrator import POOL, orchestrator
 from c2m.settings import settings
 from c2m.upkeep.databases import on_postgresql
+from c2m.upkeep.tracking import make_database
 
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # Prefect's first start makes its database. The slowest seen took 35 s on two busy cores, 150 s with ten more at them.
@@ -163,6 +164,7 @@ def prefect_server(port: int) -> AbstractContextManager[Child]:
 
 def mlflow_server(port: int) -> AbstractContextManager[Child]:
     """MLflow's API and pages, on the database that the flows write."""
+    make_database()
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--app-name", "c2m"]
     if public := settings().public_urls.get("mlflow"):

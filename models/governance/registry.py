@@ -35,6 +35,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from c2m.errors import InputError
 from c2m.settings import settings
+from c2m.upkeep.tracking import make_database
 from c2m.warehouse import published
 from models.demand.features import Cells, matrix
 from models.demand.sample import HALF_LIFE
@@ -87,7 +88,7 @@ class Registered:
 
 def store(experiment: str = EXPERIMENT) -> MlflowClient:
     """MLflow on the platform's store; the folder and the experiment are made at the first call."""
-    (settings().home / "mlflow").mkdir(parents=True, exist_ok=True)
+    make_database()
     mlflow.set_tracking_uri(settings().mlflow)
     client = MlflowClient()
     if client.get_experiment_by_name(experiment) is None:
