@@ -161,7 +161,7 @@ def _read(
         return _read_parquet(connection, path, wanted)
     if kind == "excel":
         return _read_workbook(connection, path, options, wanted)
-    if packed.has_endless_line(path) and kind in ("csv", "jsonl"):
+    if kind in ("csv", "jsonl") and packed.has_endless_line(path):
         most = f"expected at most {packed.LONGEST_LINE_MB} MB"
         return _nothing(
             connection, f"a line does not end: {most}; is it text, in lines, in the encoding that is named?"
