@@ -198,7 +198,9 @@ def _show_anew() -> None:
 def materials(date: Day = None, as_json: Json = False) -> None:
     """Purchase orders of a day's plans, stock of materials, and what keeps a material from being planned."""
     from c2m.people import bought
+    from c2m.warehouse.published import manifest
 
+    manifest()  # before the first build it says what to do
     found = bought.of_day(date_of(date))
     if as_json:
         print(json.dumps(found, default=str))
