@@ -4,10 +4,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 try:
     import fcntl
@@ -36,6 +39,20 @@ def write_atomically(path: Path, content: bytes) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_rows(path: Path, dates: Sequence[str] = ()) -> "pd.DataFrame":
+    """A CSV file that the platform wrote: ids are text, whether they look like a number (007) or like nothing (NA)."""
+    import pandas as pd
+
+    ids = {
+        name: str
+        for name in pd.read_csv(path, nrows=0).columns
+        if name.endswith("_id") or name.startswith(("from_", "to_"))
+    }
+    return pd.read_csv(
+        path, dtype=ids, parse_dates=list(dates), keep_default_na=False, na_values=[""], float_precision="round_trip"
+    )
 
 
 def write_private(path: Path, text: str) -> None:

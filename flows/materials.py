@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from c2m.feeds.landing import read_landed
-from c2m.files import read_json, write_atomically
+from c2m.files import read_json, read_rows, write_atomically
 from c2m.ledger import orders
 from c2m.ledger.purchasing import purchases
 from c2m.ledger.store import session
@@ -80,7 +80,7 @@ def proposed(folder: Path) -> pd.DataFrame | None:
     file = folder / FOLDER / "purchases.csv"
     if not file.exists():
         return None
-    rows = pd.read_csv(file, parse_dates=["order_on", "due_on"], float_precision="round_trip")
+    rows = read_rows(file, ["order_on", "due_on"])
     return rows[PURCHASE]
 
 
@@ -95,7 +95,7 @@ def section(plan_id: str, folder: Path) -> list[str]:
     """The part of the plan's page on materials; nothing where the day has none."""
     if not (folder / FOLDER / "report.json").exists():
         return []
-    report, faults = read_json(folder / FOLDER / "report.json"), pd.read_csv(folder / FOLDER / "faults.csv")
+    report, faults = read_json(folder / FOLDER / "report.json"), read_rows(folder / FOLDER / "faults.csv")
     with session() as s:
         bought = purchases.of_plan(s, plan_id)
     return [

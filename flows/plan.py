@@ -16,7 +16,7 @@ from c2m import clock, objects
 from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
-from c2m.files import make_folder, read_json, write_atomically
+from c2m.files import make_folder, read_json, read_rows, write_atomically
 from c2m.ledger import changelog, job_orders, orders, plans, promises, quantities, status
 from c2m.ledger.conversation import changes
 from c2m.ledger.plans import Standing
@@ -214,7 +214,7 @@ def propose(
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
     proposal = Proposal(plan_id, day, number, attempt, limits, version_of(CHAMPION))
     folder = proposal.folder
-    dated = (pd.read_csv(folder / name, parse_dates=_DATES.get(name), float_precision="round_trip") for name in _DATED)
+    dated = (read_rows(folder / name, _DATES.get(name, ())) for name in _DATED)
     promised, makers, order = dated
     enter(proposal, instances.read(folder / "instance"), read_plan(folder / "plan"), promised, makers, order, waits)
 

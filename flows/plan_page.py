@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from c2m.files import read_json, write_atomically
+from c2m.files import read_json, read_rows, write_atomically
 from c2m.ledger import orders, plans, status
 from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
@@ -111,7 +111,7 @@ def page(standing: Standing) -> list[str]:
         *materials.section(standing.plan_id, folder),
         *load(instance, plan),
         "## Scores of these factories, lowest first",
-        table(pd.read_csv(folder / "scores.csv").round({"score": 1}), 30),
+        table(read_rows(folder / "scores.csv").round({"score": 1}), 30),
         *plans_of_the_day(day),
         f"Plan {standing.plan_id}: [instance, plan, search log and verdict]({reports.documents_url()}/"
         f"{standing.folder}/) as files.",
@@ -282,7 +282,7 @@ def promised(folder: Path, placed: pd.DataFrame, labels: pd.DataFrame) -> list[s
     """When whole orders will have arrived, all pieces that the plan has a place for. placed: `dated`."""
     last = labels.merge(placed, on="lot_id").groupby("order_id")["finish_on"].max()
     named = labels.groupby("order_id", as_index=False).agg({"order": "first", "due_on": "first", "style": "first"})
-    rows = named.merge(pd.read_csv(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
+    rows = named.merge(read_rows(folder / "promises.csv"), on="order_id").sort_values(["promised_on", "order"])
     corrected = {"by the model alone": _chance(rows["modelled"])} if is_corrected(rows) else {}
     shown = pd.DataFrame(
         {

@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from c2m.feeds.rules import Conversion, Feed, Reference, Rule, Sql, literal
+from c2m.feeds.rules import NO_NUL, Conversion, Feed, Reference, Rule, Sql, literal
 
 # Dates outside are typing errors or a foreign system's "for ever" (9999-12-31).
 _FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
@@ -27,14 +27,15 @@ FIRST_LINE = "#1"  # of the lines without an id of their own that are equal in t
 
 _LIST = r"^([a-z0-9_-]+(;[a-z0-9_-]+)*)?$"
 _BREAKS = r"^([0-9]+(\.[0-9]+)?:[0-9]+(\.[0-9]+)?(;[0-9]+(\.[0-9]+)?:[0-9]+(\.[0-9]+)?)*)?$"
+Letters = Annotated[str, NO_NUL]
 ID = "[A-Za-z0-9_-]{1,64}"
 Id = Annotated[str, Sql("VARCHAR"), Field(pattern=f"^{ID}$")]
-Label = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
-Code = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=255)]  # as others spell it, any Unicode
-AddedCode = Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)]
+Label = Annotated[Letters, Sql("VARCHAR"), Field(min_length=1, max_length=200)]
+Code = Annotated[Letters, Sql("VARCHAR"), Field(min_length=1, max_length=255)]  # as others spell it, any Unicode
+AddedCode = Annotated[Letters, Sql("VARCHAR", added=True), Field(min_length=1, max_length=255)]
 # A name that a job order tells and both sides must spell alike: what a message cannot carry is no part of it.
 Term = Annotated[str, Sql("VARCHAR"), Field(min_length=1, max_length=200, pattern=r"^[^[:cntrl:]]+$")]
-Text = Annotated[str, Sql("VARCHAR"), Field(max_length=20_000)]
+Text = Annotated[Letters, Sql("VARCHAR"), Field(max_length=20_000)]
 Currency = Annotated[str, Sql("VARCHAR", "ISO 4217"), Field(pattern=r"^[A-Z]{3}$")]
 Day = Annotated[date, Sql("DATE", "date"), Field(ge=_FIRST, lt=_END)]
 _SINCE, _BEFORE = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - UTC by contract
@@ -96,13 +97,13 @@ class CatalogueRow(Row):
     sam_pack_minutes: Sam | None = None
     released_on: Day | None = None
     attributes: Text | None = Field(None, description="JSON object of further attributes")
-    style_name: Annotated[str, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
+    style_name: Annotated[Letters, Sql("VARCHAR", added=True), Field(min_length=1, max_length=200)] | None = Field(
         None, description="What people call the style"
     )
     style_code: AddedCode | None = Field(None, description="The merchant's own number of the style")
     sku_code: AddedCode | None = Field(None, description="The merchant's own number of the SKU")
     specification_url: (
-        Annotated[str, Sql("VARCHAR", added=True), Field(pattern=r"^https?://\S+$", max_length=2000)] | None
+        Annotated[Letters, Sql("VARCHAR", added=True), Field(pattern=r"^https?://\S+$", max_length=2000)] | None
     ) = Field(None, description="Where the style's specification lies, for whoever makes it")
     colour_code: AddedCode | None = Field(None, description="The merchant's own number of the colour")
     size_code: AddedCode | None = Field(None, description="The merchant's own number of the size")
@@ -218,7 +219,7 @@ class Factory(Row):
     onboarding_on: Annotated[date, Sql("DATE", "date", added=True), Field(ge=_FIRST, lt=_END)] | None = Field(
         None, description="Since when it is that far"
     )
-    onboarding_evidence: Annotated[str, Sql("VARCHAR", added=True), Field(max_length=1000)] | None = Field(
+    onboarding_evidence: Annotated[Letters, Sql("VARCHAR", added=True), Field(max_length=1000)] | None = Field(
         None, description="What shows it: report, contract, result of the conformance kit, by name or address"
     )
 
@@ -266,7 +267,7 @@ class Review(Row):
     style_id: Id
     reviewed_on: Day
     rating: Annotated[int, Sql("INTEGER", "stars"), Field(ge=1, le=5)]
-    text: Annotated[str, Sql("VARCHAR", personal=True), Field(max_length=20_000)] | None = Field(
+    text: Annotated[Letters, Sql("VARCHAR", personal=True), Field(max_length=20_000)] | None = Field(
         None, description="Lands without the names, addresses and telephone numbers that it tells"
     )
     sku_id: Annotated[str, Sql("VARCHAR", added=True), Field(pattern=f"^{ID}$")] | None = Field(
@@ -275,7 +276,7 @@ class Review(Row):
     sale_line_id: Annotated[str, Sql("VARCHAR", added=True), Field(pattern=f"^{ID}$")] | None = Field(
         None, description="The sale that it is about: by it a review is traced to a batch"
     )
-    title: Annotated[str, Sql("VARCHAR", added=True, personal=True), Field(max_length=1000)] | None = None
+    title: Annotated[Letters, Sql("VARCHAR", added=True, personal=True), Field(max_length=1000)] | None = None
 
 
 # Measures of materials. What stands in one column converts into the others of its row of `UNITS`.
@@ -300,7 +301,7 @@ class BillOfMaterials(Row):
         "style", description="What is made of it: a style, or a material that is itself made of others"
     )
     parent_id: Id = Field(description="style_id or material_id")
-    colour: Annotated[str, Sql("VARCHAR"), Field(max_length=200)] = Field(
+    colour: Annotated[Letters, Sql("VARCHAR"), Field(max_length=200)] = Field(
         "", description="Of the style, for which it is needed; '' is all colours"
     )
     material_id: Id

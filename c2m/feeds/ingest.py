@@ -8,11 +8,11 @@ costs, however few its rows, is paid once for all of them.
 
 import difflib
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from functools import cached_property
 
 import duckdb
 import pandas as pd
@@ -54,7 +54,7 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
             landed.append(known)
             continue
         try:
-            arrived = _Arrived(source, _arrival(source))
+            arrived = _arrival(source)
         except _UnreadableError as error:
             faults += error.faults
             continue
@@ -62,10 +62,10 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
         if arrived.outcome.finished:
             continue
         if not _fits(together, arrived):
-            _bring_in(together)
+            faults += _bring_in(together)
             together = []
         together.append(arrived)
-    _bring_in(together)
+    faults += _bring_in(together)
     admit_waiting()
     now = outcomes.find_all(outcome.batch_id for outcome in landed)
     landed = [now.get(outcome.batch_id, outcome) for outcome in landed]
@@ -102,10 +102,17 @@ class _Arrived:
 
     source: Source
     outcome: Outcome
+    stat: os.stat_result  # before anything of it was read
 
-    @cached_property
+    @property
     def bytes(self) -> int:
-        return self.source.file.stat().st_size
+        return self.stat.st_size
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether nobody has written to it since: what was read then is what its batch says."""
+        now = self.source.file.stat()
+        return (now.st_size, now.st_mtime_ns) == (self.stat.st_size, self.stat.st_mtime_ns)
 
 
 def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
@@ -123,9 +130,9 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
 def bring_in(source: Source) -> Outcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
     _look_up()
-    arrived = _Arrived(source, _arrival(source))
-    if not arrived.outcome.finished:
-        _bring_in([arrived])
+    arrived = _arrival(source)
+    if not arrived.outcome.finished and (faults := _bring_in([arrived])):
+        raise _UnreadableError("file-unreadable", faults)
     admit_waiting()
     return outcomes.find(arrived.outcome.batch_id) or arrived.outcome
 
@@ -150,12 +157,19 @@ def _missing(world: World, landed: list[Outcome]) -> list[str]:
     return faults
 
 
-def _bring_in(together: Sequence[_Arrived]) -> None:
-    """Lands files of one mapping, in their order; one that cannot be used as a whole is left to itself."""
+def _bring_in(together: Sequence[_Arrived]) -> list[str]:
+    """Lands files of one mapping, in their order; one that cannot be used as a whole is left to itself.
+
+    One that was written to while it was read is left for the next run; what to do about such is returned.
+    """
     if not together:
-        return
+        return []
     with landing.connect() as connection:
         read = list(_gather(connection, together)) if len(together) > 1 else [_read(connection, together[0])]
+        if growing := [one for one in together if not one.is_steady]:
+            steady = [one for one in together if one not in growing]
+            told = [f"{one.source.name}: it changed while it was read; run again once it is whole" for one in growing]
+            return told + [fault for one in steady for fault in _bring_in([one])]
         sound = [one for one in read if not one.problems]
         mapping = of_files([one.source.mapping for one in sound or read])
         if sound:
@@ -169,9 +183,8 @@ def _bring_in(together: Sequence[_Arrived]) -> None:
         counts = _counts(connection, mapping.feed)
         for one in sound or read[:1]:
             _settle(connection, one, counts.get(one.number, (0, 0, 0, None, False)), alone=len(together) == 1)
-    for one in read if sound else read[1:]:
-        if one.problems:
-            _bring_in([one])
+    alone = [one for one in (read if sound else read[1:]) if one.problems]
+    return [fault for one in alone for fault in _bring_in([one])]
 
 
 @dataclass(frozen=True)
@@ -191,7 +204,7 @@ def _read(connection: duckdb.DuckDBPyConnection, one: _Arrived) -> _Read:
     rows = read(connection, source.file, source.mapping, source.joined)
     problems = [*rows.file.problems, *_column_problems(source.mapping, rows.file)]
     columns = tuple(name for name in connection.table("records").columns if not name.startswith("#"))
-    return _Read(source, one.outcome, rows, problems, columns)
+    return _Read(source, one.outcome, one.stat, rows, problems, columns)
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, together: Sequence[_Arrived]) -> Iterator[_Read]:
@@ -256,12 +269,13 @@ def batch_of(source: Source, digest: str) -> str:
     return hashlib.sha256("|".join(identity).encode()).hexdigest()[:32]
 
 
-def _arrival(source: Source) -> Outcome:
-    """The outcome of the file's batch: finished, broken off, or new and written now."""
+def _arrival(source: Source) -> _Arrived:
+    """The file with the outcome of its batch: finished, broken off, or new and written now."""
     feed = source.mapping.feed.name
     if problem := source.problem():
         raise _UnreadableError("file-unreadable", [f"{source.name}: {problem}"])
     try:
+        stat = source.file.stat()
         digest = sha256(source.file)
         batch_id = batch_of(source, digest)
     except OSError as error:
@@ -269,11 +283,11 @@ def _arrival(source: Source) -> Outcome:
             "file-unreadable", [f"{source.name}: cannot be read: {error}; give it back and run again"]
         ) from error
     if known := outcomes.find(batch_id):
-        return known
+        return _Arrived(source, known, stat)
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
     arrived = Outcome(batch_id, feed, None, source.name, digest, source.mapping.name, 0, 0, 0, 0, 0, "arrived", "", now)
     outcomes.record(arrived)
-    return arrived
+    return _Arrived(source, arrived, stat)
 
 
 def _column_problems(mapping: Mapping, file: Records) -> list[str]:

@@ -41,6 +41,9 @@ class ReadOptions(BaseModel):
     )
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str = Field('"', min_length=1, max_length=1)
+    escape: str | None = Field(
+        None, min_length=1, max_length=1, description="Sign that takes the next one as it is: a backslash, of databases"
+    )
     encoding: str = Field("utf-8", description="Any codec of Python")
     header: int = Field(
         1, ge=0, le=1000, description="Line (of a sheet: row) that names the columns, from 1; 0: no line does"

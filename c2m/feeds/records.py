@@ -19,6 +19,7 @@ import json
 import re
 import tempfile
 import textwrap
+import unicodedata
 import zipfile
 import zlib
 from collections import Counter
@@ -38,6 +39,12 @@ _AT_ONCE = 20_000  # rows of a table that are read in Python
 _MOST_COLUMNS = 2_000
 _MOST_CELL_BYTES = 64 << 20
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
+_DUCKDB_READS = {
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+    "iso8859-1": "latin-1",
+}  # of UTF-16 in one order of bytes, no row
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
 codecs.register_error("c2m-lost", lambda error: (_LOST, error.end))  # type: ignore[attr-defined]
 
 _WORKBOOKS = dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "excel")
@@ -161,6 +168,8 @@ def _read(
         return _read_parquet(connection, path, wanted)
     if kind == "excel":
         return _read_workbook(connection, path, options, wanted)
+    if packed.is_packed_twice(path):
+        return _nothing(connection, "an archive within an archive: give the inner one, or unpack it")
     if kind in ("csv", "jsonl") and packed.has_endless_line(path):
         most = f"expected at most {packed.LONGEST_LINE_MB} MB"
         return _nothing(
@@ -173,21 +182,22 @@ def _read(
         if kind == "xml":
             objects = map(_object, trees.xml_records(stream, options.path, options.lists))
             return _store_objects(connection, objects, wanted, *damage)
-        with io.TextIOWrapper(stream, options.encoding, "c2m-lost", newline="\n") as text:
-            if text.read(1) != "\ufeff":
-                text.seek(0)
+        with _decoded(stream, options.encoding, "c2m-lost", "\n") as text:
             if kind == "json":
                 objects = map(_object, trees.json_records(text, options.path))
+            elif (first := next(lines := filter(str.strip, text), None)) is None:
+                return _nothing(connection, "the file is empty")
             else:
-                objects = map(_json_object, filter(str.strip, text))
+                objects = map(_json_object, itertools.chain([first], lines))
             return _store_objects(connection, objects, wanted, *damage)
 
 
 def _read_sound_csv(
     connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted
 ) -> Records | None:
-    """DuckDB's reader, strict; None where the file is not sound or in an encoding that DuckDB does not know."""
-    found = _sound_header(path, options)
+    """DuckDB's reader, strict; None where the file is not sound or written in a way that DuckDB does not know."""
+    encoding = _DUCKDB_READS.get(codecs.lookup(options.encoding).name)
+    found = _sound_header(path, options) if encoding and not options.escape else None
     if not found or _header_problem(found[0]):
         return None
     header, options = found
@@ -198,14 +208,19 @@ def _read_sound_csv(
             FROM read_csv($path, auto_detect = false, header = $named, all_varchar = true, strict_mode = true,
                           columns = $columns, delim = $delimiter, quote = $quote, escape = $quote, encoding = $encoding,
                           compression = $packed)""",  # noqa: S608
-            {"path": str(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none"}
-            | {"named": options.header > 0}
-            | options.model_dump(include={"delimiter", "quote", "encoding"}),
+            {"path": _glob_of(path), "columns": positions, "packed": "gzip" if _is_packed(path) else "none"}
+            | {"named": options.header > 0, "encoding": encoding}
+            | options.model_dump(include={"delimiter", "quote"}),
         )
     except duckdb.Error:
         return None
     _show(connection, f"{_SOUND}, *")
     return Records(tuple(filter(None, header)))
+
+
+def _glob_of(path: Path) -> str:
+    """As DuckDB finds this file alone: to it, `sales[1].csv` is a pattern that means sales1.csv."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def _show(connection: duckdb.DuckDBPyConnection, shown: str) -> None:
@@ -220,7 +235,7 @@ def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], Re
         if _is_packed(path):
             packed.check(path)  # DuckDB would not notice a false checksum
         with _open(path) as stream:
-            text = io.TextIOWrapper(stream, options.encoding, newline="")
+            text = _decoded(stream, options.encoding, "strict", "")
             lines, skip, options = _below_title(text, options)
             header = _header(_csv_rows(lines, options), options)
             text.detach()
@@ -228,6 +243,14 @@ def _sound_header(path: Path, options: ReadOptions) -> tuple[tuple[str, ...], Re
         return None
     # DuckDB loses every row where the lines that it skips end otherwise than the others.
     return None if skip else (header, options)
+
+
+def _decoded(stream: BinaryIO, encoding: str, errors: str, newline: str) -> io.TextIOWrapper:
+    """The text of a stream, without a mark of the order of bytes: before a quote it would make this a letter."""
+    text = io.TextIOWrapper(stream, encoding, errors, newline)
+    if text.read(1) != "\ufeff":
+        text.seek(0)
+    return text
 
 
 def _below_title(text: io.TextIOBase, options: ReadOptions) -> tuple[Iterator[str], int, ReadOptions]:
@@ -243,8 +266,8 @@ def _below_title(text: io.TextIOBase, options: ReadOptions) -> tuple[Iterator[st
     return lines, skip, options.model_copy(update={"delimiter": named[1]}) if named else options
 
 
-def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path) if _is_packed(path) else path.open("rb")
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if _is_packed(path) else path.open("rb")
 
 
 def _is_packed(path: Path) -> bool:
@@ -252,7 +275,9 @@ def _is_packed(path: Path) -> bool:
 
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name.removeprefix("\ufeff").strip().replace(_LOST, "\ufffd") for name in header)
+    """As a person types them: composed (a Mac writes u and two dots), without blanks and unseen letters around."""
+    composed = (unicodedata.normalize("NFC", name.replace(_LOST, "\ufffd")) for name in header)
+    return tuple(name.strip().strip(_UNSEEN).strip() for name in composed)
 
 
 def _header(rows: Iterator[list[str]], options: ReadOptions) -> tuple[str, ...]:
@@ -276,12 +301,13 @@ def _header_problem(header: Sequence[str]) -> str | None:
 
 def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]:
     csv.field_size_limit(_MOST_CELL_BYTES)
-    return (row for row in csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote) if row)
+    signs = options.model_dump(include={"delimiter"}) | {"quotechar": options.quote, "escapechar": options.escape}
+    return filter(None, csv.reader(lines, **signs))
 
 
 def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
     stream, damage = _whole(path)
-    with stream, io.TextIOWrapper(stream, options.encoding, "c2m-lost", newline="") as text:
+    with stream, _decoded(stream, options.encoding, "c2m-lost", "") as text:
         lines, _, options = _below_title(text, options)
         rows = _csv_rows(lines, options)
         records = _store_table(connection, _header(rows, options), rows, wanted)
@@ -296,7 +322,7 @@ def _whole(path: Path) -> tuple[BinaryIO, tuple[str, ...]]:
         except (OSError, EOFError, zlib.error):
             content, damage = packed.unpack(path.read_bytes())
             return io.BytesIO(content), damage
-    return cast(BinaryIO, _open(path)), ()
+    return _open(path), ()
 
 
 def _read_workbook(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
@@ -320,6 +346,8 @@ def _store_table(
 def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
     while len(row) > len(header) and not row[-1]:  # delimiters at the end of the line, as DuckDB takes them
         row = row[:-1]
+    if len(row) < len(header) and not any(header[len(row) :]):  # and delimiters at the end of the header alone
+        row = [*row, *header[len(row) :]]
     if len(row) != len(header):
         cells = _as_json(row) if whole else None
         return "row-shape", f"{len(row)} cells under a header of {len(header)}", cells, [None] * len(header)
@@ -361,6 +389,9 @@ def _store_objects(
 ) -> Records:
     """The table `records` of objects, each with fields of its own: a column is added where it first comes."""
     columns: dict[str, None] = {}
+    if (first := next(objects, None)) is None:  # a day without orders: nothing is said of the columns
+        return _store(connection, tuple(wanted.names or ()), (), wanted, *problems)
+    objects = itertools.chain([first], objects)
     _make_lines(connection)
     while some := list(itertools.islice(objects, _AT_ONCE)):
         columns |= dict.fromkeys(name for *_, row in some for name in row)
@@ -375,7 +406,7 @@ def _store_objects(
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wanted) -> Records:
-    source = connection.read_parquet(str(path))
+    source = connection.read_parquet(_glob_of(path))
     header = tuple(source.columns)
     rows = source.project(", ".join(f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(header)))
     assert rows  # DuckDB finds it by its name

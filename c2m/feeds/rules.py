@@ -11,7 +11,7 @@ from datetime import date
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 _TENANTS = ("merchant_id", "factory_id")
@@ -25,6 +25,15 @@ class Sql:
     unit: str = ""
     added: bool = False  # rows had landed before the contract had it
     personal: bool = False  # free text of a person: what tells who they are is removed before it lands
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("NUL is no letter of a text")
+    return text
+
+
+NO_NUL = AfterValidator(_without_nul)  # of texts that have a longest length: PostgreSQL takes none with a NUL
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,8 @@ def _limits(name: str, info: FieldInfo) -> Iterator[Rule]:
             holds = f"regexp_full_match({name}, {literal(pattern)})"
             yield _rule(name, "form", holds, f"text of the form {pattern}")
         if (longest := getattr(mark, "max_length", None)) is not None:
-            yield _rule(name, "length", f"length({name}) <= {longest}", f"at most {longest} characters")
+            holds = f"length({name}) <= {longest} AND NOT contains({name}, chr(0))"
+            yield _rule(name, "length", holds, f"at most {longest} characters, none of them NUL")
         if (shortest := getattr(mark, "min_length", None)) is not None:
             yield _rule(name, "filled", f"length(trim({name})) >= {shortest}", "a text that is not blank")
     if bounds := [

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from c2m import objects
+from c2m.files import read_rows
 from c2m.settings import settings
 
 _KEY = ["factory_id", "day"]
@@ -114,7 +115,7 @@ def _days(capacity: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
 def _table(folder: Path, name: str) -> pd.DataFrame:
     parquet = folder / f"{name}.parquet"
     if not parquet.exists():
-        return pd.read_csv(folder / f"{name}.csv", dtype={"order_id": str, "factory_id": str})
+        return read_rows(folder / f"{name}.csv")
     with duckdb.connect() as connection:
         found: pd.DataFrame = connection.read_parquet(str(parquet)).df()
     return found

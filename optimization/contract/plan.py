@@ -138,11 +138,16 @@ class Size:
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
-        name: inside(pd.read_csv(file, dtype=types | {"stage": "int64"}, float_precision="round_trip"))
+        name: inside(_read_frame(file, types | {"stage": "int64"}))
         for name, types in _FRAMES.items()
         if (file := folder / f"{name}.csv").is_file() or name not in _OPTIONAL
     }
     return Plan(**frames, report=read_json(folder / "report.json"))
+
+
+def _read_frame(file: Path, types: dict[str, str]) -> pd.DataFrame:
+    """NA is an id like any other."""
+    return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip")
 
 
 def empty_frame(name: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import gzip
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
-from c2m.feeds import landing, quarantine
+from c2m.feeds import landing, quarantine, shape
 from c2m.feeds.forms import packed
 from c2m.feeds.ingest import ingest
 from c2m.feeds.world import World
@@ -132,3 +133,29 @@ def test_a_rejected_file_shows_in_the_exit_code(world: Path) -> None:
     assert result.exit_code == 2
     assert "reviews.csv: no row accepted: columns missing" in result.output
     assert quarantine.read("reviews")["record"].tolist() == [1]
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_run(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = world / "sales_lines.csv", shape.read
+    write_csv(file, [good("sales_lines")])
+
+    def growing(*given: Any) -> shape.Rows:
+        found = read(*given)
+        if given[1] == file:
+            write_csv(file, [good("sales_lines"), good("sales_lines", sale_line_id="s2")])
+        return found
+
+    monkeypatch.setattr("c2m.feeds.ingest.read", growing)
+    with pytest.raises(InputError, match=r"sales_lines.csv: it changed while it was read"):
+        ingest(World.load(world))
+    monkeypatch.undo()
+    table = ingest(World.load(world))
+    assert table[table["feed"] == "sales_lines"][["rows_in", "accepted"]].values.tolist() == [[2, 2]]
+
+
+def test_a_text_with_a_nul_stays_out_of_every_ledger(world: Path) -> None:
+    write_csv(world / "sales_lines.csv", [good("sales_lines"), good("sales_lines", sale_line_id="s2", region="a\0b")])
+    ingest(World.load(world))
+    assert quarantine.read("sales_lines")["rule"].tolist() == ["region-length"]

@@ -38,7 +38,7 @@ def test_a_document_in_parts_is_the_document(few: int) -> None:
     [
         ('[{"a": 1}, {"a": 2]', None, "Expecting ',' delimiter"),
         ('{"a": [1, 2', "a", "expected , or ]"),
-        ('{"a": [1]} 7', "a", "behind the end"),
+        ('{"a": [1]} 7', "a", "no 'a' of the path 'a'; there is 7"),
         ('{"a": [1], "b": 2, "a": [3]}', "a", "comes twice"),
         ('{"a": [1]}', "b.c", "no 'b' of the path 'b.c'; there is a"),
         ("[1]", "a", "there is a list"),

@@ -4,9 +4,10 @@ import multiprocessing
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from c2m.files import make_folder
+from c2m.files import make_folder, read_rows
 
 
 def half(folder: Path) -> None:
@@ -56,3 +57,11 @@ def test_of_two_processes_one_makes_it_and_the_other_waits(tmp_path: Path) -> No
     assert [maker.exitcode for maker in makers] == [0, 0]
     assert names(tmp_path / "plan") == ["first", "second"]
     assert (tmp_path / "calls").read_text() == "x"
+
+
+def test_ids_that_look_like_numbers_or_like_nothing_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {"factory_id": ["007", "NA", "1e5"], "from_place": ["null", "0", "x"], "late": [1.5, None, 0.0]}
+    )
+    rows.to_csv(tmp_path / "x.csv", index=False)
+    pd.testing.assert_frame_equal(read_rows(tmp_path / "x.csv"), rows, check_dtype=False)

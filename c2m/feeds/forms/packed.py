@@ -58,6 +58,14 @@ def check(path: Path) -> None:
             pass
 
 
+def is_packed_twice(path: Path) -> bool:
+    """Whether what gzip packed is an archive, or a file that should be unpacked by now is one."""
+    kind = packing(path)
+    with gzip.open(path) if kind == GZIP else path.open("rb") as stream, suppress(OSError, EOFError, zlib.error):
+        return stream.read(4).startswith((GZIP, ZIP) if kind == GZIP else ZIP)
+    return False
+
+
 def has_endless_line(path: Path) -> bool:
     """Whether so many bytes follow each other without the end of a line: DuckDB drops a line of 32 MB silently."""
     stretch = 0
@@ -119,12 +127,18 @@ def _byte_by_byte(unpacker: "zlib._Decompress", chunk: bytes) -> Generator[bytes
 def members(path: Path, wanted: str | None) -> tuple[list[str], str]:
     """Names of the files of a zip that are meant, by name or glob (none: undecided), and why it is not clear which."""
     with zipfile.ZipFile(path) as archive:
-        names = [one.filename for one in archive.infolist() if not one.is_dir() and "__MACOSX/" not in one.filename]
+        names = [one.filename for one in archive.infolist() if not one.is_dir() and not _is_hidden(one.filename)]
     chosen = [name for name in sorted(names) if wanted in (None, name) or fnmatchcase(name, str(wanted))]
     if len(chosen) == 1 or (chosen and wanted):
         return chosen, ""
     told = f"the zip holds {len(names)} files ({', '.join(sorted(names)[:8])})"
     return [], f"{told}; name those that are meant in the mapping, as read: {{member: ...}}, or all of a kind: '*.csv'"
+
+
+def _is_hidden(name: str) -> bool:
+    """What systems put beside files: .DS_Store, ._orders.csv, Thumbs.db."""
+    file = name.rpartition("/")[2]
+    return "__MACOSX/" in name or file.startswith(".") or file in ("Thumbs.db", "desktop.ini")
 
 
 def check_zip(path: Path) -> None:

@@ -22,12 +22,15 @@ class TreeError(Exception):
 
 
 def json_records(stream: TextIO, path: str | None) -> Iterator[Tree]:
-    """The records of the list at a dotted path of keys; without one the document is the list, or the one record."""
+    """The records of the list at a dotted path of keys; without one the document is the list, or the one record.
+
+    Of several documents, one behind the other as databases write them, those of each.
+    """
     text = _Text(stream)
     try:
         yield from _found(text, path or "")
-        if text.next():
-            raise ValueError("text behind the end of the document")
+        while text.next():
+            yield from _found(text, path or "")
     except json.JSONDecodeError as error:  # its place is told within the part at hand
         raise TreeError(f"not JSON: {error.msg}: {error.doc[max(error.pos - 20, 0) : error.pos + 20]!r}") from error
     except (ValueError, RecursionError) as error:
@@ -107,7 +110,10 @@ def _found(text: _Text, path: str, depth: int = 0) -> Iterator[Tree]:
     """The records behind a path; what stands beside it is read over."""
     keys = path.split(".") if path else []
     if depth == len(keys):
-        yield from (text.value() for _ in text.entries("[]")) if text.next() == "[" else [text.value()]
+        if text.next() == "[":
+            yield from (text.value() for _ in text.entries("[]"))
+        elif (one := text.value()) is not None:
+            yield one
         return
     wanted, has = keys[depth], dict[str, None]()
     if (kind := text.next()) != "{":
