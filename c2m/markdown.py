@@ -1,4 +1,4 @@
-"""Tables in Markdown, for the pages of Prefect and MLflow."""
+"""Tables and lists in words, as Markdown, for the pages of Prefect and MLflow."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -61,3 +61,10 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return "" if value is None or value is pd.NaT else str(value)
+
+
+def listed(names: Iterable[Any], most: int = 4) -> str:
+    """Some names, and how many more there are."""
+    every = list(map(str, names))
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more

@@ -21,6 +21,7 @@ from great_expectations.data_context import FileDataContext
 
 from c2m import clock
 from c2m.errors import InputError
+from c2m.markdown import listed
 from c2m.settings import settings
 from expectations import batches, pages, suites
 
@@ -102,21 +103,18 @@ def _judge(frames: Mapping[str, pd.DataFrame], business_date: date) -> Verdict:
 def _row(batch: str, result: Any) -> dict[str, Any]:
     """One expectation's result; for those on rows, who broke it."""
     config = result.expectation_config
-    least, most = config.kwargs.get("min_value"), config.kwargs.get("max_value")
+    limits = {">=": config.kwargs.get("min_value"), "<=": config.kwargs.get("max_value")}
     found = result.result
     broken = [
         f"{row['subject']} {row[config.kwargs['column']]:.4g}" for row in found.get("unexpected_index_list") or []
     ]
-    more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
     return {
         "batch": batch,
         "rule": config.description,
         "severity": str(config.severity.value),
         "passed": bool(result.success),
-        "observed": str(found["observed_value"]) if "observed_value" in found else ", ".join(broken[:_SHOWN]) + more,
-        "expected": " and ".join(
-            f"{sign} {limit}" for sign, limit in ((">=", least), ("<=", most)) if limit is not None
-        ),
+        "observed": str(found["observed_value"]) if "observed_value" in found else listed(broken, _SHOWN),
+        "expected": " and ".join(f"{sign} {limit}" for sign, limit in limits.items() if limit is not None),
     }
 
 

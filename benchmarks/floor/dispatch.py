@@ -247,7 +247,7 @@ def run(count: int, factories: int, steady_s: float) -> None:
             part = (str(number * share), str(min(share, factories - number * share)), str(book))
             parts[f"factories {number + 1}"] = ["benchmarks.floor.factories", *part]
         parts["relay"] = ["c2m.floor.relay"]
-        pids = {"release": os.getpid(), "broker": running.pid}
+        pids = {"release": os.getpid(), "broker": running.process.pid}
         pids |= {name: stack.enter_context(service(name, module, env)).pid for name, module in parts.items()}
         known = select(func.count()).select_from(FactoryStatus)
         until(lambda: scalar(reader, known) == factories, f"{factories} factories", lambda: scalar(reader, known))

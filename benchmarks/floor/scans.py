@@ -105,7 +105,7 @@ def measured(batch: int, seconds: float, watch: bool = False) -> dict[str, Any]:
         took = time.perf_counter() - began
         row = {"scans_a_message": batch, "bytes": len(body("F1", 1, batch)), "messages": sent, "seconds": took}
         row |= {"messages_a_second": sent / took, "scans_a_second": sent * batch / took}
-        for name, process in {"collector": seen, "broker": psutil.Process(running.pid)}.items():
+        for name, process in {"collector": seen, "broker": psutil.Process(running.process.pid)}.items():
             row[f"{name}_cpu_s"] = sum(process.cpu_times()[:2])
         return row | {"mib_at_a_third": memory[len(memory) // 3], "mib_at_the_end": memory[-1]}
 

@@ -82,6 +82,7 @@ class World:
         }
         facts |= {"setup_minutes": SETUP_MINUTES, "engagement_cost": 0.0, "min_lot": 50, "small_order_willingness": 1.0}
         facts |= {"handling_days": 1, "audit_score": None, "certificates": "", "timezone": "UTC"}
+        facts["onboarding"] = "active"
         factories = pd.DataFrame({"factory_id": [f"F{n:02d}" for n in range(FACTORIES)]}).assign(**facts)
         factories["minute_cost"] = random.uniform(0.095, 0.105, FACTORIES)
         factories.loc[WORSE, "minute_cost"] = 0.096  # of the cheaper half: it has work to lose
@@ -105,6 +106,7 @@ class World:
         known = marts(self.tables(), day_of(day)) | {"capabilities": self.skills(), "calendar": self.calendar()}
         facts = {
             "merchant_id": "m",
+            "source": "merchant",
             "parent_order_id": None,
             "category": "shirt",
             "crafts": "",

@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,10 +82,11 @@ def letters_show(
     if as_json:
         print(json.dumps({**facts, "whole": whole}, default=str))
         return
-    show.figures(f"Dead letter {letter_id}", {name: facts[name] for name in facts if name != "payload"}, as_json)
-    print(_laid_out(letter.payload))
+    payload = facts.pop("payload")
+    show.figures(f"Dead letter {letter_id}", facts, as_json)
+    print(_laid_out(payload))
     if not whole:
-        kept = len(letter.payload.encode())
+        kept = len(payload.encode())
         print(f"kept in part or as text only: {kept} bytes of {letter.size_bytes} that came", file=sys.stderr)
 
 
@@ -111,14 +113,12 @@ def letters_readmit(
     as_json: Json = False,
 ) -> None:
     """Take dead letters back after their cause was repaired, each once; exit code 2 names those refused again."""
-    from dataclasses import asdict
-
     from c2m.errors import InputError
     from c2m.floor.readmit import Correction, readmit
     from c2m.ledger.conversation import letters
     from c2m.ledger.store import session
 
-    chosen = list(letter_ids or ())
+    chosen = letter_ids or []
     by_options = (factory, reason, older_than_hours, newer_than_hours)
     if bool(chosen) == any(option is not None for option in by_options):
         raise InputError("which-letters", ["name letters, or choose by --factory, --reason, --...-hours; not both"])

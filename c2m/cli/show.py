@@ -97,7 +97,7 @@ def status(as_json: bool) -> None:
     first("Lots that several factories share", _without_ids(seen["shared_lots"]), "c2m status --json")
     joint = (seen["plan"] or {}).get("joint", {})
     first("Lots in stages", joint.get("stages", []), "c2m status --json")
-    first("Lots that share a setup", joint.get("pools", []), "c2m status --json")
+    first("Lots that share a setup", _with_money(joint.get("pools", [])), "c2m status --json")
     first("Purchase orders", seen["purchases"], "c2m materials")
     first("Orders that are open: why, and what to do", _without_ids(seen["open_orders"]), "c2m status --json")
 
@@ -105,6 +105,13 @@ def status(as_json: bool) -> None:
 def _without_ids(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows as people read them: an order has its number."""
     return [{name: value for name, value in row.items() if name != "order_id"} for row in records]
+
+
+def _with_money(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows whose fractions are amounts of money, with two decimals."""
+    return [
+        {name: f"{value:,.2f}" if isinstance(value, float) else value for name, value in row.items()} for row in records
+    ]
 
 
 def first(title: str, records: list[dict[str, Any]], whole: str, most: int = 20) -> None:

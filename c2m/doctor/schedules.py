@@ -154,8 +154,10 @@ def limit() -> list[Finding]:
         return [Finding("warehouse limit", False, f"the global concurrency limit {name} {seen}", _DEPLOY)]
     running = server.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "limit": 1})
     faults = [f"{name} is taken though no flow runs"] if found["active_slots"] and not running else []
-    freed = f"PREFECT_API_URL={address()}/api prefect gcl update {name} --active-slots 0"
-    move = f"it is freed a minute after a run was killed; else: {freed}"
+    move = (
+        "it is freed a minute after a run was killed; else: "
+        f"PREFECT_API_URL={address()}/api prefect gcl update {name} --active-slots 0"
+    )
     return judged("warehouse limit", faults, "one writer at a time", move)
 
 

@@ -36,16 +36,17 @@ def record(session: Session, found: pd.DataFrame, at: datetime, alone: str | Non
     """
     serialise(session, "alerts")
     own = Alert.kind == alone if alone else Alert.kind.not_in((PLATFORM, SPIKE))
-    open_ = session.scalars(select(Alert).where(Alert.closed_at.is_(None), own)).all()
-    gone = {(alert.kind, alert.subject): alert for alert in open_}
+    still_open = select(Alert).where(Alert.closed_at.is_(None), own)
+    gone = {(alert.kind, alert.subject): alert for alert in session.scalars(still_open)}
     for values in rows(Alert, found, ALERT):
         about = (values["kind"], values["subject"])
         alert = gone.pop(about, None)
         if alert is None:
             alert = Alert(alert_id=str(uuid5(NAMESPACE_URL, "/".join((*about, at.isoformat())))), opened_at=at)
             session.add(alert)
-        for name, value in (values | {"seen_at": at}).items():
+        for name, value in values.items():
             setattr(alert, name, value)
+        alert.seen_at = at
     for alert in gone.values():
         alert.closed_at = at
 

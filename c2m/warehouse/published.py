@@ -46,18 +46,19 @@ def dbt_args(command: str, business_date: date, select: str | None = None) -> li
     list of str
         For `dbt` itself.
     """
-    home = settings().home.absolute()
+    now = settings()
+    home = now.home.absolute()
     variables = {
         "business_date": business_date.isoformat(),
         "cut_off": f"{clock.cut_off(business_date):%Y-%m-%d %H:%M:%S}",
-        "timezone": settings().timezone,
-        "landing": str(settings().landing.absolute()),
-        "warehouse": str(settings().warehouse.absolute()),
-        "memory": settings().warehouse_memory,
-        "threads": settings().warehouse_threads,
-        "scan_skew_seconds": settings().plan.clock_skew_s,
-        **settings().goods.model_dump(),
-        "other_places": f"[{', '.join(map(literal, settings().other_places))}]::varchar[]",
+        "timezone": now.timezone,
+        "landing": str(now.landing.absolute()),
+        "warehouse": str(now.warehouse.absolute()),
+        "memory": now.warehouse_memory,
+        "threads": now.warehouse_threads,
+        "scan_skew_seconds": now.plan.clock_skew_s,
+        **now.goods.model_dump(),
+        "other_places": f"[{', '.join(map(literal, now.other_places))}]::varchar[]",
     }
     return [
         *command.split(),

@@ -1,7 +1,6 @@
 """One link of the chain from a job order back to the rows of a feed file: what it says, and whether it holds."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +40,6 @@ class Link:
 def pieces(number: float) -> str:
     """A number of pieces, with decimals where it is not whole."""
     return f"{number:,.0f}" if number == round(number) else f"{number:,.2f}"
-
-
-def listed(names: Iterable[Any], most: int = 4) -> str:
-    """Some names, and how many more there are."""
-    every = list(map(str, names))
-    more = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
 
 
 def _same(expected: Any, seen: Any) -> bool:

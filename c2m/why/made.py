@@ -206,9 +206,9 @@ def _lots(link: Link, folder: Path, lot_ids: Sequence[str], placed: _Pairs, repo
     asked = {row["order_id"]: int(row["quantity"]) for row in _rows(folder / "instance", "orders")}
     unmet = Counter({row["order_id"]: int(row["quantity"]) for row in report["unmet"]})
     for lot_id in lot_ids:
-        stages = {stage for lot, stage, _ in placed if lot == lot_id}
         at = {(stage, factory): made for (lot, stage, factory), made in sorted(placed.items()) if lot == lot_id}
-        last = sum(made for (stage, _), made in at.items() if stage == max(stages))
+        last_stage = max((stage for stage, _ in at), default=0)
+        last = sum(made for (stage, _), made in at.items() if stage == last_stage)
         link.words.append(_placed_words(asked.get(lot_id, 0), at, unmet[lot_id]))
         link.expect(f"pieces of lot {lot_id} to place", last + unmet[lot_id], asked.get(lot_id))
 

@@ -16,8 +16,9 @@ from c2m.feeds.shape import read
 from c2m.feeds.split import hashes, row_hash
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
+from c2m.markdown import listed
 from c2m.settings import settings
-from c2m.why.link import Link, listed
+from c2m.why.link import Link
 
 MOST_FILES = 7  # feed files, the newest first, whose records are read again; a week of daily ones
 _SHOWN = 5  # records named

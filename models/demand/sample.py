@@ -130,8 +130,8 @@ def _move(demand: Floats, origin: int, target: Ints) -> Floats:
     """(targets,): mean demand (T,) in the week about each target over that in the week up to the origin; > 0."""
     running, end = np.concatenate([[0.0], np.cumsum(demand)]), len(demand) - 1
     first, last = np.maximum(target - DAYS_OF_WEEK // 2, 0), np.minimum(target + DAYS_OF_WEEK // 2, end)
-    before = running[origin + 1] - running[max(0, origin + 1 - DAYS_OF_WEEK)]
-    level = ratio(np.full(len(target), before), np.full(len(target), float(min(origin + 1, DAYS_OF_WEEK))))
+    days = min(origin + 1, DAYS_OF_WEEK)
+    level = (running[origin + 1] - running[origin + 1 - days]) / days
     move = ratio((running[last + 1] - running[first]) / (last + 1 - first), level)
     return np.where(move > 0, move, 1.0)
 

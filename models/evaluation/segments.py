@@ -13,7 +13,7 @@ RARE = 0.5  # of the last 28 periods with a sale, below which a series is interm
 def segments(panel: Panel, origin: int) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
     """(N,): the segment of each series as known at column `origin`; the fast sell more than the median of the rest."""
     history = History(panel.y[:, : origin + 1])
-    sold = History(np.where(history.seen, panel.y[:, : origin + 1] > 0, np.nan)).mean(28)[:, -1]
+    sold = History(np.where(history.seen, history.values > 0, np.nan)).mean(28)[:, -1]
     new = (origin - panel.first < NEW) & (panel.first > panel.first.min())
     rare = ~new & ~(sold >= RARE)
     level = np.nan_to_num(history.mean(28)[:, -1])

@@ -111,12 +111,12 @@ def _refuse(faults: list[str]) -> None:
 def _misplaced(places: periods.Places, numbers: Ints, step: periods.Step) -> "list[str]":
     """Dates that are far off, too many, or two in one period."""
     faults = list(periods.strays(places, numbers))
-    series, count = len(places.names), int(numbers.max() - numbers.min()) + 1
+    series, count = len(places.names), int(np.ptp(numbers)) + 1
     if not faults and (count > MAX_PERIODS or series * count > MAX_CELLS):
         limits = f"{MAX_PERIODS} periods or {MAX_CELLS} cells"
         size = f"{series} series x {count} periods (one {step.name} each) are over {limits}"
         faults.append(f"{size}; check ds for a stray date, or say --freq")
-    twice = np.flatnonzero(pd.Series(places.series * count + numbers - numbers.min()).duplicated(keep=False))
+    twice = np.flatnonzero(pd.Series(places.series * count + numbers).duplicated(keep=False))
     if len(twice):
         faults.append(f"{len(twice)} rows share a {step.name} with another of their series: {places.shown(twice)}")
     return faults
@@ -163,15 +163,13 @@ def _covariates(
 ) -> tuple[dict[str, Floats], dict[str, Category]]:
     """Every further column as a matrix; a column without any value is left out."""
     numbers, categories = {}, {}
-    for name in (column for column in frame.columns if column not in KEYS):
-        if frame[name].notna().sum() == 0:
-            continue
-        values = _as_numbers(frame[name])
+    for name, column in frame.drop(columns=list(KEYS), errors="ignore").dropna(axis="columns", how="all").items():
+        values = _as_numbers(column)
         if values is not None:
             finite = np.where(np.isfinite(values) & (np.abs(values) < LARGEST_COVARIATE), values, np.nan)
             numbers[str(name)] = carried(placed(shape, rows, columns, finite))
             continue
-        codes, levels = named(frame[name])
+        codes, levels = named(column)
         matrix = carried(placed(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
         categories[str(name)] = Category(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(levels))
     return numbers, categories

@@ -28,13 +28,12 @@ def set_apart(
     """
     skus = lots["lot_id"].map(lot_skus.groupby("lot_id").size()).fillna(0).astype(int)
     own = lots["currency"]
-    many = f" SKUs of one style and colour, expected {MAX_SKUS:,} at most: split it"
     told = [
-        (skus > MAX_SKUS, skus.astype(str) + many),
+        (skus > MAX_SKUS, skus.astype(str) + f" SKUs of one style and colour, expected {MAX_SKUS:,} at most: split it"),
         (lots["quantity"] > MAX_PIECES, lots["quantity"].astype(str) + f" pieces, expected {MAX_PIECES:,}: split it"),
         (own != (currency or own), "counts in " + own + f", the plan in {currency}: send exchange_rates between them"),
     ]
-    waits = (lots["waits"] if "waits" in lots else pd.Series("", lots.index)).astype(object)
+    waits = lots.get("waits", pd.Series("", lots.index)).astype(object)
     for holds, words in told:
         waits = waits.mask(holds & (waits == ""), words)
     return orders, lots.assign(waits=waits), lot_skus

@@ -83,11 +83,11 @@ def search_log(report: dict[str, Any]) -> str:
     """How the search went, as text: seconds, proven bound and cost of the best plan at each step, then the outcome."""
     engine = report["engine"]
     facts = "  ".join(f"{name} {value}" for name, value in engine.items() if name != "trace")
-    steps = (["-" if value is None else f"{value:,.2f}" for value in step] for step in engine.get("trace", []))
+    steps = [["-" if value is None else f"{value:,.2f}" for value in step] for step in engine.get("trace", [])]
+    line = "{:>10}{:>20}{:>20}".format
     end = f"{report['status']} after {report['seconds']:,.2f} s: cost {report['objective']:,.2f}, "
     end += f"at least {report['bound']:,.2f} ({report['bound_by']}), gap {report['gap']:.4%}"
-    head = f"{'seconds':>10}{'bound':>20}{'cost':>20}"
-    return "\n".join([facts, head, *("{:>10}{:>20}{:>20}".format(*step) for step in steps), end, ""])
+    return "\n".join([facts, line("seconds", "bound", "cost"), *(line(*step) for step in steps), end, ""])
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,11 @@ def _joint(instance: Instance, plan: Plan, lot_id: str | None, factory_id: str |
     if parts and (lot_id in set(parts[0].orders["lot_id"]) if lot_id else _works_for(parts[0], factory_id)):
         return _answer(parts[0], groups.plan_of(parts[0], plan), lot_id, factory_id)
     if not lot_id and not factory_id:
-        return _joint_book(instance, plan)
+        return _joint_book(instance, plan, _SECONDS, None, {})
     named = {name: one for name, one in (("lot_id", lot_id), ("factory_id", factory_id)) if one}
     lots = _lots_with(instance, named)
     short = [_left(one) for one in plan.report["unmet"] if one["order_id"] == lot_id]
-    lines = [*why_here(instance, plan, lots=lots), *why_together(instance, plan, lots), *short]
+    lines = [*why_here(instance, plan, lots=lots), *why_together(instance, plan, lots=lots), *short]
     told = lines or ["The plan makes nothing of it."]
     return Explained(f"Why {' at '.join(named.values())}", told, named)
 
@@ -124,16 +124,10 @@ def _works_for(part: Instance, factory_id: str | None) -> bool:
     return factory_id in set(part.capacity["factory_id"])
 
 
-def _joint_book(
-    instance: Instance,
-    plan: Plan,
-    seconds: float = _SECONDS,
-    day: Day | None = None,
-    names: Mapping[str, str] | None = None,
-) -> Explained:
+def _joint_book(instance: Instance, plan: Plan, seconds: float, day: Day | None, names: Mapping[str, str]) -> Explained:
     """Stages and pools first, then all that shares no factory with them."""
     parts = groups.apart(instance)
-    lines = [*why_here(instance, plan, names), *why_together(instance, plan)]
+    lines = [*why_here(instance, plan, names), *why_together(instance, plan, names)]
     if parts is None:
         return Explained("Why this plan", [*lines, _NOT_YET], {})
     whole = groups.apart(day.book) if day else None
@@ -169,9 +163,8 @@ def summary(
     str
         Splits, prices of minutes, overtime, and lots that are short or late with their cheapest cures.
     """
-    if instance.joint:
-        return "\n".join([*_joint_book(instance, plan, seconds, day, names).lines, ""])
-    return "\n".join([*book(instance, plan, seconds, day, names).lines, ""])
+    told = _joint_book if instance.joint else book
+    return "\n".join([*told(instance, plan, seconds, day, names or {}).lines, ""])
 
 
 def book(

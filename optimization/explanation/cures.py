@@ -218,16 +218,16 @@ def _needed(order: Any, beside: Instance, plan: Plan) -> Iterator[Edit]:
 
 def _limits_moved(pair: Any, longest_minutes: float) -> Iterator[Edit]:
     """The limits of a factory that a pair of a plan passes; `pair` with its quantity and its arc."""
-    name, minutes = f"at {pair.factory_id}", _up(longest_minutes)
+    name, key, minutes = f"at {pair.factory_id}", _pair(pair), _up(longest_minutes)
     if pair.quantity < pair.min_lot:
         words = f"lower its minimum lot {name} from {pair.min_lot:,} to {pair.quantity:,}"
-        yield Edit("arcs", _pair(pair), {"min_lot": pair.quantity}, words=words)
+        yield Edit("arcs", key, {"min_lot": pair.quantity}, words=words)
     if pair.quantity > pair.max_lot:
         words = f"raise its largest lot {name} from {pair.max_lot:,} to {pair.quantity:,}"
-        yield Edit("arcs", _pair(pair), {"max_lot": pair.quantity}, words=words)
+        yield Edit("arcs", key, {"max_lot": pair.quantity}, words=words)
     if longest_minutes > pair.max_minutes_per_day + FITS_MINUTES:
         words = f"raise its daily limit {name} from {pair.max_minutes_per_day:,.0f} to {minutes:,.0f} minutes"
-        yield Edit("arcs", _pair(pair), {"max_minutes_per_day": minutes}, words=words)
+        yield Edit("arcs", key, {"max_minutes_per_day": minutes}, words=words)
 
 
 def overtime_needed(beside: Instance, schedule: pd.DataFrame) -> Iterator[Edit]:

@@ -3,13 +3,14 @@
 Money of the instance.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import Plan, pair_key
-from optimization.contract.wording import counted
+from optimization.contract.wording import counted, money
+from optimization.explanation.form import Names
 
 
 def shared(instance: Instance, plan: Plan) -> pd.DataFrame:
@@ -36,7 +37,9 @@ def shared(instance: Instance, plan: Plan) -> pd.DataFrame:
     return found.drop(columns="unit")
 
 
-def why_together(instance: Instance, plan: Plan, lots: Iterable[str] | None = None) -> list[str]:
+def why_together(
+    instance: Instance, plan: Plan, names: Mapping[str, str] | None = None, lots: Iterable[str] | None = None
+) -> list[str]:
     """A line of Markdown for each pool and place.
 
     Parameters
@@ -45,6 +48,8 @@ def why_together(instance: Instance, plan: Plan, lots: Iterable[str] | None = No
         What was planned.
     plan
         Its plan.
+    names
+        What people call a lot, by lot_id; None: by its id. A pool is called by its first and its last lot.
     lots
         Whose pools are asked about; None: all.
 
@@ -58,10 +63,13 @@ def why_together(instance: Instance, plan: Plan, lots: Iterable[str] | None = No
     found = found[found["pool_id"].isin(pools["pool_id"])]
     if found.empty:
         return []
+    lots_of = instance.pools["lot_id"].map(Names(names or {}).lot).groupby(instance.pools["pool_id"])
+    called = {pool: f"{min(its_lots)} to {max(its_lots)}" for pool, its_lots in lots_of}
     lines = [
-        f"* Pool {row.pool_id}: {counted(row.lots, 'lot')} with {counted(row.pieces, 'piece')} at {row.factory_id}, "
-        f"{row.piece_cost:,.2f} a piece. Their one setup costs {row.setup_cost:,.2f}, "
-        f"{row.setup_cost / row.pieces:,.2f} a piece; alone, each lot would pay all of it."
+        f"* {called[row.pool_id]} (pool {row.pool_id}): "
+        f"{counted(row.lots, 'lot')} with {counted(row.pieces, 'piece')} at {row.factory_id}, "
+        f"{money(row.piece_cost)} a piece. Their one setup costs {money(row.setup_cost)}, "
+        f"{money(row.setup_cost / row.pieces)} a piece; alone, each lot would pay all of it."
         for row in rows(found)
     ]
     return ["Lots that share a setup:", "", *lines, ""]

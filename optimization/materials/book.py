@@ -185,13 +185,13 @@ def _materials(
     """Stock, safety over the shortest lead time and a day, and prices of a unit that lies, is thin or lacks."""
     rows = pd.DataFrame({"material_id": sorted(due["material_id"].unique())})
     of = rows["material_id"]
-    days = of.map(offers.groupby("material_id")["lead_periods"].min()) + 1.0
+    days = of.map(offers.groupby("material_id")["lead_periods"].min()).to_numpy() + 1.0
     daily = spread.set_index("material_id")
     mean, variance = (of.map(daily[name]).fillna(0.0).to_numpy(dtype=float) for name in ("mean", "variance"))
     price = of.map(breaks.groupby("material_id")["price"].min())
     return rows.assign(
         stock=of.map(stock.set_index("material_id")["on_hand"]).fillna(0.0).astype(float),
-        safety=safety_stock(mean * days.to_numpy(), variance * days.to_numpy(), policy.service_level),
+        safety=safety_stock(mean * days, variance * days, policy.service_level),
         hold_cost=price * settings().replenishment.holding_share_per_day,
         thin_cost=price * policy.thin_share_per_day,
         short_cost=price * policy.short_share_per_day,

@@ -135,8 +135,8 @@ def _unsellable(case: Case) -> Iterator[str]:
     """Offers of which not one pack, or not the smallest purchase, can be delivered in a week."""
     least = case.breaks.groupby(OFFER, as_index=False)["from_quantity"].min()
     terms = case.offers.merge(least, on=OFFER, how="left")
-    own = terms["supplier_id"].map(case.suppliers.set_index("supplier_id")["capacity"]).fillna(np.inf)
-    room = np.minimum(terms["capacity"], own)
+    own = terms["supplier_id"].map(case.suppliers.set_index("supplier_id")["capacity"])
+    room = np.fmin(terms["capacity"], own)  # a supplier without a limit of its own has none there
     for row in rows(terms[terms["from_quantity"].isna()]):
         yield f"offers: supplier {row.supplier_id}, material {row.material_id}: breaks have no price of it"
     for row in rows(terms.assign(room=room)[np.maximum(terms["pack"], terms["from_quantity"]) > room]):

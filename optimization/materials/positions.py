@@ -96,9 +96,9 @@ def material_of(case: Case) -> Material | None:
     count = math.ceil(wanted / float(step)) + max((one.most * one.steps for one in terms), default=0) + 1
     if count > _MOST_POSITIONS:
         return None
-    facts = {name: float(case.materials[name].iloc[0]) for name in _FACTS}
-    lying = _lying(case)
-    return Material(str(case.materials["material_id"].iloc[0]), terms, facts, lying, float(step), count)
+    material = case.materials.iloc[0]
+    facts = {name: float(material[name]) for name in _FACTS}
+    return Material(str(material["material_id"]), terms, facts, _lying(case), float(step), count)
 
 
 def cheapest(

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from day_kit import ROOT, ledger
 
 from benchmarks.faults.kills import SMALL
+from benchmarks.proof import speed
 from benchmarks.proof.same_ledger import cut, different, replayed
 from c2m.feeds.contracts import PRODUCED
 from c2m.feeds.landing import folder, is_empty, merge, read_landed
@@ -36,14 +38,19 @@ def replays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def first_day(world: Path, folder: Path, policy: Policy = PLATFORM) -> dict[str, pd.DataFrame]:
-    """The ledger after a day."""
+def landed(world: Path, folder: Path) -> Path:
+    """The folder that replays in `folder` share."""
     models, shared = folder.parent / "models.json", folder / "shared"
     if models.exists():
         write_atomically(shared / "models.json", models.read_bytes())
     land(world, FIRST, shared)
     shutil.copy(shared / "models.json", models)
-    replay = Replay(Cell(world, FIRST, 1, policy, 1, folder / "home", shared))
+    return shared
+
+
+def first_day(world: Path, folder: Path, policy: Policy = PLATFORM) -> dict[str, pd.DataFrame]:
+    """The ledger after a day."""
+    replay = Replay(Cell(world, FIRST, 1, policy, 1, folder / "home", landed(world, folder)))
     replay.one_day(FIRST)
     with store.session() as session:
         return store.snapshot(session)
@@ -73,6 +80,18 @@ def test_a_day_is_that_of_servers(
     for name in NEEDED:
         files = [pd.read_parquet(build / f"{name}.parquet") for build in (ours, by_dbt)]
         pd.testing.assert_frame_equal(*files, obj=name)
+
+
+def test_what_a_replay_takes_is_printed(
+    replays: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landed(SOCKS, replays / "speed")
+    policy = replays / "speed" / "policy.yaml"
+    policy.write_text(yaml.safe_dump(PLATFORM.model_dump(mode="json", exclude_unset=True)))
+    words = [SOCKS, "--from", FIRST, "--days", 1, "--policy", policy, "--out", replays / "speed"]
+    monkeypatch.setattr("sys.argv", ["speed", *map(str, words)])
+    speed.main()
+    assert "a day" in capsys.readouterr().out
 
 
 def test_files_of_a_week_become_one_with_the_same_rows(replays: Path) -> None:

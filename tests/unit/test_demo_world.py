@@ -1,6 +1,5 @@
 """The generated world: deterministic, calibrated, loaded as it says, with orders that no factory can make alone."""
 
-import runpy
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.worlds.calibrate import measure
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
 from c2m.simulation.world import catalogue, demand, figures, network, write_world
@@ -214,7 +214,6 @@ def test_efficiencies_spread_as_between_measured_teams() -> None:
 
 @pytest.mark.shared
 def test_measured_numbers_are_what_the_public_data_say(shared_data: Path) -> None:
-    measure = runpy.run_path(str(ROOT / "benchmarks" / "worlds" / "calibrate.py"))["measure"]
     assert [figure for figure in measure(shared_data) if not figure.holds] == []
 
 

@@ -1,12 +1,14 @@
-"""Each `c2m` command that the documentation shows exists, with the options it is shown with."""
+"""Commands that the documentation shows: each exists with its options, and those of README and how-to are run."""
 
 import ast
 import itertools
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bench_kit
 import pytest
 import typer.main
 
@@ -19,6 +21,12 @@ CALLS = {"c2m", "c2m_on", "command", "invoke", "Popen", "run"}  # by which tests
 SHOWN = re.compile(r"(?:`|^\s*(?:\$ )?(?:\.venv/bin/)?)c2m ([a-z][^`\n]*)", re.MULTILINE)
 
 
+@cache
+def whole() -> Any:
+    """The command that all others are parts of."""
+    return typer.main.get_command(app)
+
+
 def shown(page: Path) -> Iterator[list[str]]:
     """The words after `c2m` of each command on a page, brackets of what is optional left out."""
     for match in SHOWN.finditer(page.read_text(encoding="utf-8")):
@@ -29,7 +37,7 @@ def shown(page: Path) -> Iterator[list[str]]:
 def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
     faults = []
     for words in shown(page):
-        command: Any = typer.main.get_command(app)
+        command = whole()
         rest = words
         while rest and rest[0] in getattr(command, "commands", {}):
             command, rest = command.commands[rest[0]], rest[1:]
@@ -44,7 +52,7 @@ def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
 
 def _leaf(words: list[str]) -> tuple[str, ...]:
     """The names of a command, groups before it."""
-    command: Any = typer.main.get_command(app)
+    command = whole()
     names: list[str] = []
     while words and words[0] in getattr(command, "commands", {}):
         command, names, words = command.commands[words[0]], [*names, words[0]], words[1:]
@@ -76,18 +84,91 @@ def test_commands_of_the_readme_and_the_how_to_pages_are_run_by_a_test() -> None
     assert {names for names in asked if not any(tuple(words[: len(names)]) == names for words in calls)} == set()
 
 
-def test_what_else_the_readme_and_the_how_to_pages_call_is_there() -> None:
-    """Targets of make, modules of benchmarks, test files: each costs too much to run here."""
-    told = "\n".join(page.read_text(encoding="utf-8") for page in [*STEPS, ROOT / "CONTRIBUTING.md"])
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^ {4,})make ([a-z-]+)", told, re.MULTILINE)) <= targets
-    modules = re.findall(r"python -m ([\w.]+)", told)
-    files = [f"{name.replace('.', '/')}.py" for name in modules] + re.findall(r"pytest (?:-m long )?([\w./]+)", told)
-    assert len(files) > 5
-    assert [name for name in files if not (ROOT / name).exists()] == []
+def _benchmarks() -> set[str]:
+    """The modules of benchmarks that are commands: `allocation.suite`."""
+    folder = ROOT / "benchmarks"
+    files = (path for path in folder.rglob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
+    return {".".join(path.relative_to(folder).with_suffix("").parts) for path in files}
+
+
+@cache
+def _called_modules() -> set[str]:
+    """Modules of which a test calls something, and those whose smallest form tests/bench_kit.py has run."""
+    found = {f"benchmarks.{name}" for name in bench_kit.QUICK | bench_kit.LONG}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        whence = {one.name: node.module for node in imports for one in node.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                first, _, attribute = ast.unparse(node.func).partition(".")
+                if first in whence:
+                    found.add(f"{whence[first]}.{first}" if attribute else whence[first])
+    return found
+
+
+def _recipe(target: str) -> Iterator[list[str]]:
+    """The commands of a target of make, words of the shell left out."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    rule = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    assert rule, f"no target {target}"
+    for part in re.split(r"\|\||&&|\n", rule[1]):
+        words = [word for word in part.split() if word != "@exec" and not re.match(r"[A-Z_\d]+=", word)]
+        if words and words[0].startswith("$(BIN)/"):
+            yield [words[0].removeprefix("$(BIN)/"), *words[1:]]
+
+
+def _is_run(words: list[str], calls: list[list[str]], modules: set[str]) -> bool:
+    """Whether a test runs a command: of c2m, a module of Python, a script of ours, or another program."""
+    program, *rest = words
+    if program == "c2m":
+        names = _leaf(rest)
+        return any(tuple(call[: len(names)]) == names for call in calls)
+    if program == "python":
+        return (rest[1] if rest[0] == "-m" else rest[0].removesuffix(".py").replace("/", ".")) in modules
+    return any(words[:2] == call[at : at + 2] for call in calls for at in range(len(call)))
+
+
+def _told() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in [*STEPS, ROOT / "CONTRIBUTING.md"])
+
+
+def test_targets_of_make_that_pages_name_are_run_by_continuous_integration_or_step_by_step_by_tests() -> None:
+    targets = set(re.findall(r"(?:`|^ {4,})make ([a-z-]+)", _told(), re.MULTILINE))
+    by_ci = set(re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE))
+    assert len(targets) > 5
+    calls, modules = list(called()), _called_modules()
+    steps = {target: list(_recipe(target)) for target in targets - by_ci}
+    assert all(steps.values())
+    left = [words for target in steps for words in steps[target] if not _is_run(words, calls, modules)]
+    assert left == []
+
+
+def test_modules_that_pages_call_are_run_by_a_test() -> None:
+    modules = set(re.findall(r"python -m ([\w.]+)", _told()))
+    assert modules
+    assert modules - _called_modules() == set()
+
+
+def test_every_benchmark_is_run_by_a_test_in_its_smallest_form() -> None:
+    not_run = {name for name in _benchmarks() if f"benchmarks.{name}" not in _called_modules()}
+    assert not_run == set(bench_kit.NOT_RUN)
+
+
+def test_tests_that_pages_call_are_there_with_what_they_are_asked_for() -> None:
+    """What `pytest FILE` runs, `make test` or `make test-long` runs; -m, -k and the environment are looked up."""
+    asked = re.findall(r"(GOLDEN_WRITE=1 )?pytest( -m long)? (tests[\w./]*)(?: -k (\w+))?", _told())
+    assert len(asked) > 5
+    for writes, long, name, chosen in asked:
+        folder = ROOT / name
+        assert folder.exists(), name
+        text = folder.read_text(encoding="utf-8") if folder.is_file() else ""
+        assert not long or "pytest.mark.long" in text, name
+        assert not chosen or re.search(rf"def test_\w*{chosen}", text), (name, chosen)
+        assert not writes or "GOLDEN_WRITE=1 pytest" in text, name
 
 
 def test_the_readme_lists_every_command() -> None:
-    commands: Any = typer.main.get_command(app)
+    commands = whole()
     listed = {words[0] for words in shown(ROOT / "README.md")}
     assert set(commands.commands) - listed == set()

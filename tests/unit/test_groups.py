@@ -108,7 +108,8 @@ def test_beside_the_common_rule_what_it_cannot_make_counts_as_planned() -> None:
 def test_stages_pools_and_plain_lots_are_explained_in_one_page() -> None:
     whole = book()
     plan = solve(whole, 20)
-    told = answer.summary(whole, plan, 1.0)
+    told = answer.summary(whole, plan, 1.0, names={f"S{number}": f"Shopper {number}, Sock" for number in (1, 2, 3)})
     assert "knit at F from day" in told
-    assert "3 lots with 3 pieces at P, 2.67 a piece. Their one setup costs 5.00, 1.67 a piece" in told
+    assert "* Shopper 1, Sock to Shopper 3, Sock (pool Q): 3 lots with 3 pieces at P, 2.67 a piece." in told
+    assert "Their one setup costs 5, 1.67 a piece" in told
     assert "2 lots: 90 pieces" in told

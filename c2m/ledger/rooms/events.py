@@ -5,6 +5,7 @@ An event is there once `collect` has looked; its id follows from its fact, so th
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import func, select
@@ -39,7 +40,7 @@ def collect(session: Session, at: datetime) -> None:
     for some in chunks([row["event_id"] for row in found]):
         known |= set(session.scalars(select(MerchantEvent.event_id).where(MerchantEvent.event_id.in_(some))))
     new = [row for row in found if row["event_id"] not in known]
-    session.add_all(MerchantEvent(**row, at=at) for row in sorted(new, key=lambda row: row["happened_at"]))
+    session.add_all(MerchantEvent(**row, at=at) for row in sorted(new, key=itemgetter("happened_at")))
     session.flush()
 
 

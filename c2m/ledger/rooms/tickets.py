@@ -102,9 +102,9 @@ def _stage(session: Session, ticket: RoomTicket) -> _Stage:
         return _Stage("planned")
     of_order = select(JobOrder).where(JobOrder.order_id == order.order_id, JobOrder.is_last)
     jobs = session.scalars(of_order).all()
-    asked = _questions(session, jobs, ticket.at)
-    if any(state in OPEN for _, state in asked):
-        return _Stage("answered" if any(state == "answered" for _, state in asked) else "sent")
+    states = {state for _, state in _questions(session, jobs, ticket.at)}
+    if not states.isdisjoint(OPEN):
+        return _Stage("answered" if "answered" in states else "sent")
     stage = {"cut": _of_less, "cancel": _of_less, "grow": _of_more, "date": _of_date, "address": _of_address}
     return stage[ticket.kind](session, ticket, jobs)
 
@@ -143,8 +143,7 @@ def _of_less(session: Session, ticket: RoomTicket, jobs: Sequence[JobOrder]) -> 
     room = orders.rooms().subquery()
     lots = select(Lot.lot_id).where(Lot.order_id == ticket.order_id)
     over = select(func.count()).where(room.c.lot_id.in_(lots), room.c.pieces < 0)
-    unasked = [job for job in live if job.cut_accepted is None]
-    if unasked and (ticket.kind == "cancel" or session.scalar(over)):
+    if any(job.cut_accepted is None for job in live) and (ticket.kind == "cancel" or session.scalar(over)):
         return _Stage("planned")  # the question is still to be written
     made = sum(job.made_pieces or 0 for job in jobs)
     return _Stage("done", "made_comes" if made else "done", {"pieces": made})

@@ -65,20 +65,9 @@ class Wanted(BaseModel):
 
 def create() -> FastAPI:
     """The application."""
-    told: Any = {"model": problems.Problem, "description": "Refused", "content": {problems.MEDIA_TYPE: {}}}
-    app = FastAPI(
-        title="C2M events (GS1 EPCIS 2.0)",
-        version="2.0.0",
-        description=_ABOUT,
-        servers=[{"url": PREFIX}],
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-        responses={"4XX": told},
-    )
+    app = problems.application("C2M events (GS1 EPCIS 2.0)", "2.0.0", _ABOUT, PREFIX)
     app.get("/events")(found)
     app.get("/events/{event_id}")(one)
-    problems.speak(app)
     return app
 
 

@@ -50,16 +50,14 @@ def answer(job: Job, act: str, reason: str = "", made: int | None = None) -> Non
         raise InputError("out-of-turn", [f"{act}: the job order is {job.state}; load the page anew"])
     begun = job.has_begun
     here = job.state if job.state in ("Running", "Interrupted") else "NotAllowedToStart"
-    state = {
-        "accept": here,
-        "refuse": here,
+    follows = {
         "give_back": "Running" if begun and made else "Aborted",
-        "go_on": here,
         "start": "Running",
         "interrupt": "Interrupted",
         "resume": "Running",
         "finish": "Ended",
-    }[act]
+    }
+    state = follows.get(act, here)
     agreed = {"accept": True, "refuse": False, "give_back": True if begun and made else None, "go_on": False}.get(act)
     facts: dict[str, Any] = {"job_order_id": job.job_order_id, "revision": job.revision, "state": state}
     facts |= {"sequence": job.sequence + 1, "accepted": agreed, "reason": reason, "made": made if begun else None}

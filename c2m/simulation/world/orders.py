@@ -18,6 +18,8 @@ _LARGE_MAX_FACTORIES = 6
 _CHANGE_EVERY = 14  # one ordinary order in so many is cancelled, one gets more pieces, a day or two after it came
 _REPEAT_EVERY = 6  # one ordinary order in so many repeats the one before
 
+_OF_MERCHANT = ["merchant_id", "currency", "destination_latitude", "destination_longitude"]
+
 
 @dataclass(frozen=True)
 class Arrivals:
@@ -56,8 +58,7 @@ def merchant_orders(
         pieces = _large_pieces(order, garments[style], network) if order["large"] else _ordinary_pieces(rng)
         lines.append(_lines(order, chosen, pieces))
     owners = skus.drop_duplicates("style_id").set_index("style_id")
-    for column in ("merchant_id", "currency", "destination_latitude", "destination_longitude"):
-        headers[column] = owners.loc[picks, column].to_numpy()
+    headers[_OF_MERCHANT] = owners.loc[picks, _OF_MERCHANT].set_axis(headers.index)
     return _with_cancellations(headers), _with_additions(pd.concat(lines, ignore_index=True), headers)
 
 

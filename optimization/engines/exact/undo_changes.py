@@ -168,7 +168,7 @@ def _undone(
     others, below = part.allocation[part.allocation["lot_id"] != lot.order.name], part.cost - least
     tried = (pd.concat([others, lot.rows(way)], ignore_index=True) for way in ways)
     found = (part.best(way, below, min(_LONGEST_S, until - time.monotonic())) for way in tried)
-    return next((better for better in found if better), None)
+    return next(filter(None, found), None)
 
 
 def at_stake(instance: Instance, plan: Plan) -> "pd.Series[float]":

@@ -199,14 +199,14 @@ class Routes:
 
     def legs(self) -> Legs:
         """The routes found so far."""
-        known = list(self._known.items())
-        way = np.array([number for (number, *_), _ in known], dtype=np.int64)
-        route = np.repeat(np.arange(len(known)), [len(one.pairs) for _, one in known])
-        pair = np.concatenate([*(one.pairs for _, one in known), _NONE])
-        day = np.concatenate([*(one.days for _, one in known), _NONE])
-        a = self.arrays
-        money = np.bincount(route, a.unit_cost[pair] + a.late_per_piece(pair, day), len(known))
-        passing = np.array([self._passing(number, one.pairs) for (number, *_), one in known])
+        known, ways = self._known.values(), [number for number, *_ in self._known]
+        way = np.array(ways, dtype=np.int64)
+        route = np.repeat(np.arange(len(known)), [len(one.pairs) for one in known])
+        pair = np.concatenate([*(one.pairs for one in known), _NONE])
+        day = np.concatenate([*(one.days for one in known), _NONE])
+        unit_cost, late = self.arrays.unit_cost[pair], self.arrays.late_per_piece(pair, day)
+        money = np.bincount(route, unit_cost + late, len(known))
+        passing = np.array([self._passing(number, one.pairs) for number, one in zip(ways, known, strict=True)])
         return Legs(way, money + passing, route, pair, day)
 
     def _passing(self, number: int, pairs: Ints) -> float:
