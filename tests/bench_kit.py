@@ -19,8 +19,6 @@ LONG = {
     "floor.dispatch": "--job-orders 30 --factories 4 --steady 2",
     "floor.scans": "2",
     "forecast.backtest": "speed --series 4 --months 40",
-    "forecast.new_styles": "",
-    "forecast.orange_juice": "1",
     "forecast.scale": "--one 50",
     "marts.scans": "1",
     "promises.dates": "--worlds 1 --days 1 --processes 1 --out dates",
@@ -29,8 +27,7 @@ LONG = {
     "voice.aspects": "",
 }
 # They read the public data, and are skipped where these are absent.
-PUBLIC = {"allocation.single_source", "finish.sewing_lines", "forecast.new_styles", "forecast.orange_juice"}
-PUBLIC |= {"scores.calibrate", "scores.share", "voice.aspects"}
+PUBLIC = {"allocation.single_source", "finish.sewing_lines", "scores.calibrate", "scores.share", "voice.aspects"}
 MOSQUITTO = {"floor.dispatch", "floor.scans"}
 _RIVALS = "its rivals come with `make bench` alone"
 _DAY = "each of its steps is a `c2m run`, which the tests of days run"

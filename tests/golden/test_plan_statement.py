@@ -62,3 +62,10 @@ def example() -> Instance:
 def test_statement_is_the_golden_one(name: str, tmp_path: Path) -> None:
     problem = example()
     assert_golden(state(problem, reduce(problem)), CONSTRAINTS, name, GOLDEN, tmp_path)
+
+
+def test_golden_write_writes_what_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDEN_WRITE", "1")
+    problem = example()
+    assert_golden(state(problem, reduce(problem)), CONSTRAINTS, "cost", tmp_path, tmp_path)
+    assert (tmp_path / "cost.lp").read_text("utf-8") == (GOLDEN / "cost.lp").read_text("utf-8")

@@ -11,6 +11,7 @@ import pytest
 from bench_kit import LONG, MOSQUITTO, PUBLIC, QUICK
 
 from benchmarks.finish import prediction
+from benchmarks.forecast import new_styles, orange_juice
 from benchmarks.surprise import spikes
 from c2m.floor import broker
 from c2m.settings import settings
@@ -31,6 +32,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     settings.cache_clear()
 
 
+@pytest.fixture
+def public(shared_data: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C2M_SHARED_DATA", str(shared_data))
+    settings.cache_clear()
+
+
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)])
 def test_the_smallest_form_comes_to_its_end(
@@ -43,8 +50,7 @@ def test_the_smallest_form_comes_to_its_end(
     if name in MOSQUITTO and broker.mosquitto_path() is None:
         pytest.skip("the mosquitto broker is not installed")
     if name in PUBLIC:
-        monkeypatch.setenv("C2M_SHARED_DATA", str(request.getfixturevalue("shared_data")))
-        settings.cache_clear()
+        request.getfixturevalue("public")
     monkeypatch.setattr(sys, "argv", [name, *SMALLEST[name].split()])
     try:
         runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
@@ -68,3 +74,24 @@ def test_when_job_orders_end_on_one_small_floor(
 def test_two_planted_spikes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spikes, "WORLDS", 2)
     assert (spikes.spikes(spikes.planted).loc["noticed_h", "max"]) <= 4
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("public")
+def test_ten_new_styles(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(new_styles, "STYLES", f"FROM ({new_styles.STYLES}) LIMIT 200")
+    monkeypatch.setattr(new_styles, "HELD_OUT", 10)
+    new_styles.main()
+    assert "median curve" in capsys.readouterr().out
+
+
+@pytest.mark.shared
+@pytest.mark.long
+@pytest.mark.usefixtures("public")
+def test_the_orange_juice_of_two_stores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = orange_juice.sales()
+    two = rows[rows["store"].isin(sorted(rows["store"].unique())[:2])]
+    monkeypatch.setattr(orange_juice, "sales", lambda: two)
+    monkeypatch.setattr(sys, "argv", ["orange_juice", "1"])
+    orange_juice.main()
+    assert "c2m forecast, rounds 1 to 4" in capsys.readouterr().out
