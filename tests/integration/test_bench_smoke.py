@@ -88,10 +88,10 @@ def test_ten_new_styles(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.mark.shared
 @pytest.mark.long
 @pytest.mark.usefixtures("public")
-def test_the_orange_juice_of_two_stores(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_orange_juice_of_one_store(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rows = orange_juice.sales()
-    two = rows[rows["store"].isin(sorted(rows["store"].unique())[:2])]
-    monkeypatch.setattr(orange_juice, "sales", lambda: two)
+    few = rows[(rows["store"] == rows["store"].iloc[0]) & rows["brand"].isin(["brand 1", "brand 2"])]
+    monkeypatch.setattr(orange_juice, "sales", lambda: few)
     monkeypatch.setattr(sys, "argv", ["orange_juice", "1"])
     orange_juice.main()
     assert "c2m forecast, rounds 1 to 4" in capsys.readouterr().out
