@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pandas as pd
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from c2m.ledger import orders, plans, store
@@ -30,29 +30,62 @@ FULL_LIFE = [("NotAllowedToStart", True), ("AllowedToStart", None), ("Running", 
 def ledger(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty, migrated ledger on each database; its URL."""
     if request.param == "postgresql":
-        monkeypatch.setenv("C2M_LEDGER_URL", new_postgresql_database())
+        monkeypatch.setenv("C2M_LEDGER_URL", new_postgresql_database(_migrated_database()))
         settings.cache_clear()
-    yield from _migrated()
+    else:
+        lay_migrated_file()
+    yield from _disposed()
 
 
 @pytest.fixture
 def sqlite_ledger(home: Path) -> Iterator[str]:
     """An empty, migrated ledger on SQLite."""
-    yield from _migrated()
+    lay_migrated_file()
+    yield from _disposed()
 
 
-def _migrated() -> Iterator[str]:
-    store.migrate()
+def _disposed() -> Iterator[str]:
     yield settings().ledger
     store.engine(settings().ledger).dispose()
 
 
-def new_postgresql_database() -> str:
+def lay_migrated_file() -> None:
+    """The ledger of this home, on SQLite, as the migrations leave it; they run once for all tests of a process."""
+    file = settings().home / "ledger.db"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(_migrated_file())
+
+
+@lru_cache(maxsize=1)
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.db")
+        _migrate(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _migrated_database() -> str:
+    """Name of a migrated database on PostgreSQL, to copy."""
+    _migrate(url := new_postgresql_database())
+    return str(make_url(url).database)
+
+
+def _migrate(url: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2M_LEDGER_URL", url)
+        settings.cache_clear()
+        store.migrate()
+        store.engine(url).dispose()
+    settings.cache_clear()
+
+
+def new_postgresql_database(template: str = "template1") -> str:
     """URL of a database of its own."""
     base = postgresql_server().get_uri().replace("postgresql://", "postgresql+psycopg://")
     name = f"c2m_{uuid4().hex}"
     with create_engine(base, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     return base.replace("/postgres?", f"/{name}?")
 
 

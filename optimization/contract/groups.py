@@ -12,8 +12,9 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from optimization.contract.instances import JOINT, Instance
+from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, STAGED_PAIR, Plan, cost_parts, gap_share
+from optimization.contract.staging import JOINT
 
 _BY_LOT = ("orders", "arcs", "incumbent", "stages", "ready", "pools")
 _BY_FACTORY = ("capacity", "factories")

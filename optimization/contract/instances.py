@@ -45,7 +45,7 @@ from c2m.errors import InputError
 from c2m.files import read_json, write_atomically
 from optimization.contract.edge import inside, outside
 from optimization.contract.faults import name_rows
-from optimization.contract.staging import PAIR_KEY, check_staging, last_stages
+from optimization.contract.staging import JOINT, PAIR_KEY, check_staging
 
 LARGEST = 1e15  # above it a float no longer holds a cost times a quantity to the cent
 MOST_DAYS = 10_000  # 27 years: a day beyond is a typing error, and the search keeps a cell for each
@@ -159,13 +159,18 @@ _COLUMNS = {
         _Column("pool_id", "id"),
     ],
 }
-JOINT = ("stages", "transfers", "ready", "pools")
 _OPTIONAL = {"factories", "incumbent", *JOINT}
+
+
+_EMPTY = {
+    name: inside(pd.DataFrame({column.name: pd.Series(dtype=_DTYPES[column.kind]) for column in columns}))
+    for name, columns in _COLUMNS.items()
+}
 
 
 def _empty(name: str) -> pd.DataFrame:
     """A table of the contract without a row."""
-    return inside(pd.DataFrame({column.name: pd.Series(dtype=_DTYPES[column.kind]) for column in _COLUMNS[name]}))
+    return _EMPTY[name].copy()
 
 
 @dataclass(frozen=True)
@@ -372,8 +377,8 @@ def _read_header(file: Path, faults: list[str]) -> dict[str, Any]:
 
 def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: list[str]) -> Instance:
     whole_tables = {name for name in _COLUMNS if name in tables or name in _OPTIONAL}
-    named = [name for name in _COLUMNS if name in tables or name not in JOINT]
-    typed = {name: outside(_empty(name)) for name in JOINT}
+    named = [name for name in _COLUMNS if name in tables or name not in _OPTIONAL]
+    typed = {name: outside(_empty(name)) for name in _OPTIONAL}
     typed |= {name: _typed(name, tables.get(name), faults) for name in named}
     horizon_days = _horizon(header.get("horizon_days"), typed["capacity"], faults)
     if whole_tables == set(_COLUMNS):
@@ -384,7 +389,7 @@ def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: li
     order_release = arcs["order_id"].map(typed["orders"].set_index("order_id")["release_day"])
     order_release = order_release.where(arcs["stage"] == 1, 1)
     arcs["release_day"] = arcs["release_day"].fillna(order_release).astype("int64")
-    if last_stages(typed["orders"], typed["stages"]).max() == 1:
+    if not (typed["stages"]["stage"] > 1).any():
         typed |= {name: typed[name].drop(columns="stage") for name in ("arcs", "incumbent")}
     ordered = {
         name: inside(table.sort_values([key for key in _KEYS[name] if key in table], ignore_index=True))
@@ -399,7 +404,11 @@ def _typed(name: str, table: pd.DataFrame | None, faults: list[str]) -> pd.DataF
         table = pd.DataFrame({column.name: pd.Series(dtype="object") for column in _COLUMNS[name]})
     result = {}
     for column in _COLUMNS[name]:
-        if column.name not in table and column.default is _REQUIRED:
+        if column.name not in table and column.default is not _REQUIRED:
+            dtype = "float64" if column.default is None else _DTYPES[column.kind]
+            result[column.name] = pd.Series(column.default, index=range(len(table)), dtype=dtype)
+            continue
+        if column.name not in table:
             faults.append(f"{name}: column {column.name} is missing; expected {column.expected}")
         cells = table.get(column.name, pd.Series(np.nan, index=table.index, dtype="object"))
         result[column.name] = _typed_column(name, column, cells.reset_index(drop=True), column.name in table, faults)

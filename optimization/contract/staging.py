@@ -10,12 +10,14 @@ import pandas as pd
 from optimization.contract.faults import name_rows
 
 PAIR_KEY = ["order_id", "stage", "factory_id"]
+JOINT = ("stages", "transfers", "ready", "pools")
+_STAGED = ("arcs", "incumbent")
 _SHARED = ["setup_cost", "setup_minutes", "min_lot"]  # equal among the lots of a pool at one factory and stage
 
 Tables = dict[str, pd.DataFrame]
 
 
-def last_stages(orders: pd.DataFrame, stages: pd.DataFrame) -> "pd.Series[int]":
+def _last_stages(orders: pd.DataFrame, stages: pd.DataFrame) -> "pd.Series[int]":
     """The number of the last stage of each order, by order_id."""
     last = stages.groupby("order_id")["stage"].max()
     return last.reindex(orders["order_id"], fill_value=1).astype("int64")
@@ -23,7 +25,9 @@ def last_stages(orders: pd.DataFrame, stages: pd.DataFrame) -> "pd.Series[int]":
 
 def check_staging(tables: Tables, faults: list[str]) -> None:
     """Adds every fault of these tables among each other and against orders, arcs and incumbent."""
-    last = last_stages(tables["orders"].drop_duplicates("order_id"), tables["stages"])
+    if all(tables[name].empty for name in JOINT) and all((tables[name]["stage"] == 1).all() for name in _STAGED):
+        return
+    last = _last_stages(tables["orders"].drop_duplicates("order_id"), tables["stages"])
     _check_orders(tables, faults)
     _check_stages(tables, last, faults)
     _check_transfers(tables["transfers"], faults)
@@ -37,7 +41,7 @@ def _last_of(table: pd.DataFrame, last: "pd.Series[int]") -> Any:
 
 
 def _check_orders(tables: Tables, faults: list[str]) -> None:
-    for name in ("stages", "transfers", "ready", "pools"):
+    for name in JOINT:
         table = tables[name]
         unknown = ~table["order_id"].isin(tables["orders"]["order_id"]) & (table["order_id"] != "")
         name_rows(faults, name, table[["order_id"]], unknown, "is not in orders")
@@ -48,7 +52,7 @@ def _check_stages(tables: Tables, last: "pd.Series[int]", faults: list[str]) -> 
     numbers = stages.groupby("order_id")["stage"].agg(["max", "nunique"])
     for order_id, row in numbers[numbers["max"] > numbers["nunique"]].iterrows():
         faults.append(f"stages: order {order_id} has {row['nunique']} stages up to {row['max']}; number them 1 to S")
-    for name in ("arcs", "incumbent"):
+    for name in _STAGED:
         table = tables[name]
         beyond = table["stage"] > _last_of(table, last)
         name_rows(faults, name, table[PAIR_KEY], beyond, "is after the last stage of its order")

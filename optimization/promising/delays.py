@@ -13,8 +13,9 @@ import pandas as pd
 from c2m.domain.quotes import Delay
 from c2m.settings import PlanPolicy
 from optimization.contract.groups import joint_lots
-from optimization.contract.instances import JOINT, Instance
+from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, arrivals, cost_parts
+from optimization.contract.staging import JOINT
 from optimization.promising.asked import Part, part_of
 from optimization.promising.room import Room
 from optimization.promising.ways import by, cheapest

@@ -11,8 +11,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from optimization.contract.instances import JOINT, Instance
+from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, lanes_of
+from optimization.contract.staging import JOINT
 from optimization.stages.lanes import Lanes
 from optimization.stages.windows import Calendar, narrowed
 from optimization.statement.reduction import Pairs, reduce

@@ -4,12 +4,13 @@ Tables: the instance's, the plan's, `horizon(days)`. Read by optimization/verifi
 no constraint of the model and no line of the solver is used here.
 """
 
-VIEWS = """
-create view finish as
+# Tables, not views: forty rules read them, and each would plan and join them anew.
+DERIVED = """
+create table finish as
 select o.order_id, coalesce(max(s.stage), 1) as last_stage
 from orders o left join stages s using (order_id) group by o.order_id;
 
-create view pair as
+create table pair as
 select a.order_id, a.stage, a.factory_id, a.unit_cost, a.minutes_per_piece, a.min_lot, a.max_lot,
        a.max_minutes_per_day,
        o.due_day, o.quantity as order_quantity,
@@ -26,14 +27,14 @@ select a.order_id, a.stage, a.factory_id, a.unit_cost, a.minutes_per_piece, a.mi
 from arcs a join orders o using (order_id) join finish e using (order_id) left join pools k using (order_id)
 left join incumbent i using (order_id, stage, factory_id) cross join horizon h;
 
-create view setup as
+create table setup as
 select p.team, p.pooled, a.stage, a.factory_id, any_value(a.min_lot) as min_lot, bool_or(p.frozen) as frozen,
        case when bool_or(i.setup_done) then 0 else any_value(a.setup_cost) end as setup_cost,
        case when bool_or(i.setup_done) then 0 else any_value(a.setup_minutes) end as setup_minutes
 from arcs a join pair p using (order_id, stage, factory_id) left join incumbent i using (order_id, stage, factory_id)
 group by all;
 
-create view served as
+create table served as
 select o.order_id, o.quantity, o.quantity - coalesce(sum(a.quantity), 0) as unmet
 from orders o join finish e using (order_id)
 left join allocation a on a.order_id = o.order_id and a.stage = e.last_stage group by o.order_id, o.quantity;
@@ -43,7 +44,7 @@ select s.order_id, s.stage, s.factory_id, s.day, s.setup_minutes, s.run_minutes,
        s.setup_minutes + s.run_minutes as minutes
 from schedule s;
 
-create view load as
+create table load as
 select w.factory_id, w.day, w.minutes, coalesce(c.minutes, 0) as regular_minutes,
        coalesce(c.overtime_minutes, 0) as overtime_minutes, coalesce(c.overtime_cost, 0) as overtime_cost
 from (select factory_id, day, sum(minutes) as minutes from work group by all) w

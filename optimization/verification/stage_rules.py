@@ -1,6 +1,6 @@
 """The rules of stages, transfers, ready pieces and pools in SQL, for an instance or a plan that has any of them.
 
-Tables and views as in optimization/verification/rules.py, and the plan's `moves`. S1 to S3 are the contract's numbers.
+tables as in optimization/verification/rules.py, and the plan's `moves`. S1 to S3 are the contract's numbers.
 """
 
 CONCERNED = """
@@ -31,10 +31,11 @@ left join (select order_id, sum(unit_cost) as unit_cost
 WITHOUT_JOINT_LOTS = """
 delete from orders where order_id in (from joint_lots);
 delete from incumbent where order_id in (from joint_lots);
+delete from pair where order_id in (from joint_lots);
 """
 
-VIEWS = """
-create view flow as
+DERIVED = """
+create table flow as
 select m.order_id, m.stage, m.from_factory, m.to_factory, m.day, m.quantity,
        case when m.from_factory = m.to_factory then 0 else coalesce(own.cost, any_lot.cost) end as cost,
        case when m.from_factory = m.to_factory then 0 else coalesce(own.days, any_lot.days) end as days
@@ -44,7 +45,7 @@ left join transfers own
 left join transfers any_lot
     on any_lot.order_id = '' and any_lot.from_factory = m.from_factory and any_lot.to_factory = m.to_factory;
 
-create view finished as
+create table finished as
 select w.order_id, w.stage, w.factory_id, w.day, w.run_minutes / p.minutes_per_piece as pieces
 from work w join pair p using (order_id, stage, factory_id) where p.passes_on
 union all select order_id, stage, factory_id, day, quantity from ready;
@@ -55,7 +56,7 @@ select order_id, stage, from_factory as factory_id, day, quantity as pieces from
 create view arrived as
 select order_id, stage + 1 as stage, to_factory as factory_id, day + days as day, quantity as pieces from flow;
 
-create view begun as
+create table begun as
 select w.order_id, w.stage, w.factory_id, w.day, w.run_minutes / p.minutes_per_piece as pieces
 from work w join pair p using (order_id, stage, factory_id) where w.stage > 1;
 

@@ -227,10 +227,10 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
     with duckdb.connect() as db:
         _load(db, instance_folder, plan_folder)
         _set_horizon(db, instance_folder)
-        db.execute(rules.VIEWS)
+        db.execute(rules.DERIVED)
         queries, costs = rules.RULES, rules.COST
         if staged := _scalar(db, stage_rules.CONCERNED):
-            db.execute(stage_rules.VIEWS)
+            db.execute(stage_rules.DERIVED)
             queries, costs = queries | stage_rules.RULES, costs | stage_rules.COST
         broken = [found for name, query in queries.items() if (found := _broken(db, name, query))]
         if claim.get("status") == "infeasible":

@@ -24,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from c2m.errors import InputError
 from optimization.contract.edits import Addition, Edit, edited
-from optimization.contract.instances import JOINT, LARGEST, Instance
+from optimization.contract.instances import LARGEST, Instance
+from optimization.contract.staging import JOINT
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Names = Annotated[list[Name], Field(min_length=1)]

@@ -6,6 +6,7 @@ anything that moves with that price.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from optimization.statement.highs import Limits, search
 from optimization.statement.part import Others, Whole, cut, whole_of
 from optimization.statement.reduction import reduce
 from optimization.verification import rules, stage_rules
+from optimization.verification.verifier import Report
 
 LIMITS = Limits(60, 0.0, 1)
 LOT = {"lot_id": "A", "quantity": 10, "due_day": 1, "max_factories": 1, "unmet_cost": 1000}
@@ -116,16 +118,20 @@ class Solved:
     plan: Plan
     folder: Path
 
-    @property
+    @cached_property
     def whole(self) -> Whole:
         reduced = reduce(self.problem)
         return whole_of(self.problem, reduced)
 
-    @property
+    @cached_property
     def relaxed(self) -> Relaxed:
         found = relax(self.whole.arrays)
         assert found is not None
         return found
+
+    @cached_property
+    def verdict(self) -> Report:
+        return checked(self.problem, self.plan, self.folder)
 
 
 def _program(case: Solved) -> float:
@@ -167,7 +173,7 @@ VALUES: dict[str, Callable[[Solved], float]] = {
     "plan": lambda case: sum(
         cost_parts(case.problem, case.plan.allocation, case.plan.schedule, case.plan.moves).values()
     ),
-    "judge": lambda case: float(checked(case.problem, case.plan, case.folder).objective or 0.0),
+    "judge": lambda case: float(case.verdict.objective or 0.0),
     "program": _program,
     "fixed program": lambda case: Fixed(case.problem, case.plan).cost,
     "draft": lambda case: case.whole.draft(case.plan.allocation, case.plan.schedule).cost(),
@@ -176,7 +182,7 @@ VALUES: dict[str, Callable[[Solved], float]] = {
     "relaxation": lambda case: case.relaxed.value,
     "prices": lambda case: lagrangian.bound(case.whole.arrays, case.relaxed.prices),
     "patterns": lambda case: column_generation.value(case.whole.arrays, case.relaxed.prices),
-    "judge's bound": lambda case: float(checked(case.problem, case.plan, case.folder).confirmed_bound or 0.0),
+    "judge's bound": lambda case: float(case.verdict.confirmed_bound or 0.0),
     "floors": lambda case: floors(case.whole.arrays, 0.5).bound,
     "stages": lambda case: by_days.solved(case.problem, LIMITS).cost,
     "mix": _mix,
@@ -195,7 +201,7 @@ def test_every_term_and_every_formulation_is_tried() -> None:
 
 
 def _tables(problem: Instance) -> tuple[object, object]:
-    plan = solve(problem, gap=0.0)
+    plan = solve(problem, gap=0.0, reasoned=False)
     return plan.allocation, plan.schedule
 
 
@@ -207,7 +213,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, float], S
     def of(name: str, price: float) -> Solved:
         if (name, price) not in kept:
             problem = CASES[name][0](price)
-            kept[name, price] = Solved(problem, solve(problem, gap=0.0), tmp_path_factory.mktemp(name))
+            kept[name, price] = Solved(problem, solve(problem, gap=0.0, reasoned=False), tmp_path_factory.mktemp(name))
         return kept[name, price]
 
     return of
