@@ -10,6 +10,8 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+# Compiled modules are kept, also where the machine says otherwise: hundreds of processes would compile each anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make run    set up, then one business day of a demo world, end to end"

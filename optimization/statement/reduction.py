@@ -50,15 +50,17 @@ def reduce(instance: Instance) -> Pairs:
     pairs = arcs[reason.isna()].reset_index(drop=True)
     dropped = arcs[PAIR].assign(reason=reason).dropna().reset_index(drop=True)
     days["span"] = _span_numbers(days, pairs, grid)
-    spans = days.groupby(["factory_id", "span"], as_index=False).agg(
-        first_day=("day", "min"),
-        last_day=("day", "max"),
-        days=("day", "size"),
-        minutes=("minutes", "sum"),
-        overtime_minutes=("overtime_minutes", "sum"),
-        overtime_cost=("overtime_cost", "max"),
-    )
-    return Pairs(pairs, days.drop(columns="most"), spans, dropped)
+    return Pairs(pairs, days.drop(columns="most"), _spans(days), dropped)
+
+
+def _spans(days: pd.DataFrame) -> pd.DataFrame:
+    """The days of each span together; they stand one below the other in the order of the spans."""
+    by_span = days.groupby(["factory_id", "span"])
+    size = by_span.size().to_numpy()
+    end = np.cumsum(size)
+    first_day, last_day = (days["day"].to_numpy()[at] for at in (end - size, end - 1))
+    spans = by_span[["minutes", "overtime_minutes"]].sum().assign(overtime_cost=by_span["overtime_cost"].max())
+    return spans.reset_index().assign(first_day=first_day, last_day=last_day, days=size)
 
 
 def _joined(instance: Instance) -> pd.DataFrame:

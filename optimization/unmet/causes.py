@@ -77,9 +77,9 @@ class Want:
         late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
         return part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)
 
-    def pays(self, part: Instance) -> bool:
-        """Whether no plan of a part is cheaper than those that make the lot whole, and on time where asked."""
-        return self.forced(part).total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
+    def pays(self, forced: Choice, part: Instance) -> bool:
+        """Whether no plan of a part is cheaper than the one that makes the lot whole, and on time where asked."""
+        return forced.total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
 
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
@@ -93,11 +93,16 @@ def cause(want: Want) -> Cause:
     if not len(want.alone("plan").arcs):
         return Cause("no-capable-factory", "no factory is listed for it: none has all that it needs")
     alone = want.alone("frozen")
-    if not want.forced(alone).possible:
+    forced = want.forced(alone)
+    if not forced.possible:
         return _impossible(want, alone)
-    if not want.pays(alone):
-        return _too_dear(want, alone)
+    if not want.pays(forced, alone):
+        return _too_dear(want, alone, forced)
     return _in_the_way(want)
+
+
+def _pays_in(want: Want, part: Instance) -> bool:
+    return want.pays(want.forced(part), part)
 
 
 def _impossible(want: Want, alone: Instance) -> Cause:
@@ -135,10 +140,9 @@ def _too_short_words(alone: Instance, reach: "pd.Series[float]", window: str) ->
     return f"{asked}; {of} have {roomy.sum():,.0f} {window}, were there no other lot"
 
 
-def _too_dear(want: Want, alone: Instance) -> Cause:
+def _too_dear(want: Want, alone: Instance, forced: Choice) -> Cause:
     """It could be made, but even alone it does not pay: the cost without which it would."""
-    forced = want.forced(alone)
-    names = [code for code, lift in _FREE.items() if want.pays(lift(alone))] or list(_FREE)
+    names = [code for code, lift in _FREE.items() if _pays_in(want, lift(alone))] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
     spent = "; ".join(f"{COST_WORDS[name]} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
     if want.on_time:
@@ -163,7 +167,7 @@ def _in_the_way(want: Want) -> Cause:
             f"room is left that saves {money(now - best.total)}: the search stopped before it found it",
         )
     for code, lift in LIFTS.items():
-        if want.pays(lift(beside)):
+        if _pays_in(want, lift(beside)):
             return Cause(code, f"{_rule_words(code, beside)}; {_room_words(want, beside)}")
     return Cause("capacity-full", f"capacity is taken by other lots: {_room_words(want, beside)}")
 
