@@ -47,14 +47,14 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     _look_up()
     sources, landed, faults = world.sources(), [], world.lacking()
     together: list[_Arrived] = []
-    for done, (source, known) in enumerate(zip(sources, _known(sources), strict=True)):
+    for done, seen in enumerate(_looked_up(sources)):
         if progress:
-            progress(done, len(sources), source.name)
-        if known and known.finished:
-            landed.append(known)
+            progress(done, len(sources), seen.source.name)
+        if seen.known and seen.known.finished:
+            landed.append(seen.known)
             continue
         try:
-            arrived = _arrival(source)
+            arrived = _arrival(seen)
         except _UnreadableError as error:
             faults += error.faults
             continue
@@ -81,19 +81,33 @@ def _look_up() -> None:
     objects.fetch(settings().quarantine)
 
 
-def _known(sources: Sequence[Source]) -> list[Outcome | None]:
-    """What has become of each file before, all looked up at once."""
-    batches = [_identity(source) for source in sources]
-    found = outcomes.find_all(batches)
-    return [found.get(batch_id) for batch_id in batches]
+@dataclass(frozen=True)
+class _Seen:
+    """A file as it was found; of one that cannot be opened, what is wrong with it."""
+
+    source: Source
+    problem: str | None
+    stat: os.stat_result | None = None
+    digest: str = ""
+    batch_id: str = ""
+    known: Outcome | None = None  # what has become of it before
 
 
-def _identity(source: Source) -> str:
-    """Its batch; of a file that cannot be opened, none."""
+def _looked_up(sources: Sequence[Source]) -> list[_Seen]:
+    """All files, and what became of them, looked up at once."""
+    seen = [_see(source) for source in sources]
+    found = outcomes.find_all(one.batch_id for one in seen)
+    return [replace(one, known=found.get(one.batch_id)) for one in seen]
+
+
+def _see(source: Source) -> _Seen:
+    if problem := source.problem():
+        return _Seen(source, problem)
     try:
-        return "" if source.problem() else batch_of(source, sha256(source.file))
-    except OSError:
-        return ""
+        stat, digest = source.file.stat(), sha256(source.file)
+        return _Seen(source, None, stat, digest, batch_of(source, digest))
+    except OSError as error:
+        return _Seen(source, f"cannot be read: {error}; give it back and run again")
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,8 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
 def bring_in(source: Source) -> Outcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
     _look_up()
-    arrived = _arrival(source)
+    (seen,) = _looked_up([source])
+    arrived = _arrival(seen)
     if not arrived.outcome.finished and (faults := _bring_in([arrived])):
         raise _UnreadableError("file-unreadable", faults)
     admit_waiting()
@@ -269,25 +284,32 @@ def batch_of(source: Source, digest: str) -> str:
     return hashlib.sha256("|".join(identity).encode()).hexdigest()[:32]
 
 
-def _arrival(source: Source) -> _Arrived:
+def _arrival(seen: _Seen) -> _Arrived:
     """The file with the outcome of its batch: finished, broken off, or new and written now."""
-    feed = source.mapping.feed.name
-    if problem := source.problem():
-        raise _UnreadableError("file-unreadable", [f"{source.name}: {problem}"])
-    try:
-        stat = source.file.stat()
-        digest = sha256(source.file)
-        batch_id = batch_of(source, digest)
-    except OSError as error:
-        raise _UnreadableError(
-            "file-unreadable", [f"{source.name}: cannot be read: {error}; give it back and run again"]
-        ) from error
-    if known := outcomes.find(batch_id):
-        return _Arrived(source, known, stat)
+    source, mapping = seen.source, seen.source.mapping
+    if seen.problem or not seen.stat:
+        raise _UnreadableError("file-unreadable", [f"{source.name}: {seen.problem}"])
+    if known := seen.known or outcomes.find(seen.batch_id):
+        return _Arrived(source, known, seen.stat)
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
-    arrived = Outcome(batch_id, feed, None, source.name, digest, source.mapping.name, 0, 0, 0, 0, 0, "arrived", "", now)
+    arrived = Outcome(
+        seen.batch_id,
+        mapping.feed.name,
+        None,
+        source.name,
+        seen.digest,
+        mapping.name,
+        0,
+        0,
+        0,
+        0,
+        0,
+        "arrived",
+        "",
+        now,
+    )
     outcomes.record(arrived)
-    return _Arrived(source, arrived, stat)
+    return _Arrived(source, arrived, seen.stat)
 
 
 def _column_problems(mapping: Mapping, file: Records) -> list[str]:

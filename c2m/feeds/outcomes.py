@@ -63,10 +63,7 @@ _read: dict[Path, tuple[_Stamp, Outcome]] = {}
 
 def record(outcome: Outcome) -> None:
     """Writes or replaces the outcome of a batch."""
-    row = asdict(outcome)
-    values = ", ".join(f"${name}::{kind} AS {name}" for name, kind in PRODUCED["file_outcomes"].items())
-    with landing.connect() as connection:
-        landing.write_parquet(connection.sql(f"SELECT {values}", params=row), _path(outcome.batch_id))
+    landing.write_rows("file_outcomes", [asdict(outcome)], _path(outcome.batch_id))
 
 
 def find(batch_id: str) -> Outcome | None:

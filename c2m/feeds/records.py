@@ -57,6 +57,7 @@ _SUFFIXES = {
     ".xml": "xml",
 }
 _SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _SEPARATOR_LINE = re.compile("\ufeff?sep=(.)[\r\n]*", re.IGNORECASE)  # the first line of what Excel writes
 UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
@@ -366,10 +367,11 @@ def _json_object(line: str) -> _Object:
     line = line.removesuffix("\n")
     try:
         line.encode()
-        row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+        row = _JSON.decode(line)
         if not isinstance(row, dict):
             return "row-shape", f"JSON {type(row).__name__}, not an object", _as_json([line]), {}
-        json.dumps(row, ensure_ascii=False).encode()  # an escape such as \ud800 alone is no text either
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()  # an escape such as \ud800 alone is no text either
     except UnicodeError:
         return "encoding", "bytes of another encoding", _as_json([line]), {}
     except (ValueError, RecursionError) as error:
@@ -459,5 +461,6 @@ def _append(
 def _kept(header: Sequence[str], wanted: _Wanted, *further: str) -> str:
     """SQL: the wanted ones of columns c0, c1, ... under the file's names, blank cells NULL; and what is given."""
     kept = [(f"c{i}", quoted(name)) for i, name in enumerate(header) if name in wanted]
-    cells = [f"CASE WHEN trim({cell}) <> '' THEN {cell} END AS {name}" for cell, name in kept]
+    # A cell that begins with a letter or a sign is filled; to trim it as well took a sixth of the time of reading.
+    cells = [f"CASE WHEN {cell} >= '!' OR trim({cell}) <> '' THEN {cell} END AS {name}" for cell, name in kept]
     return ", ".join((*further, *cells)) or 'NULL::VARCHAR AS "#none"'

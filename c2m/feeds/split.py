@@ -243,8 +243,21 @@ def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own: Sequence[str]
     """
     key, mine = ", ".join((*feed.key, "known_at")), row_hash(feed)
     _doubt(connection, feed, key, own)
+    connection.execute('CREATE TEMP TABLE again ("#record" BIGINT, conflict BOOLEAN)')
+    if connection.execute("SELECT 1 FROM doubtful LIMIT 1").fetchall():
+        _repeat(connection, feed, key, mine)
+    twice, kept = "false", "true"  # a join, even with an empty table, may lose the order of the records
+    if connection.execute("SELECT 1 FROM broken UNION ALL SELECT 1 FROM again LIMIT 1").fetchall():
+        twice, kept = '"#record" IN (SELECT "#record" FROM again)', '"#record" NOT IN (SELECT "#record" FROM broken)'
     connection.execute(
-        f"""CREATE TEMP TABLE again AS
+        f"CREATE TEMP VIEW accepted AS SELECT *, {mine} AS _row_hash, {twice} AS duplicate FROM typed WHERE {kept}"
+    )
+
+
+def _repeat(connection: duckdb.DuckDBPyConnection, feed: Feed, key: str, mine: str) -> None:
+    """Fills `again`; those of other content are broken."""
+    connection.execute(
+        f"""INSERT INTO again
         WITH found AS (
             SELECT "#record", l._row_hash AS landed, first_value("#record") OVER same_key AS first
             FROM doubtful ANTI JOIN broken USING ("#record") LEFT JOIN landed AS l USING ({key})
@@ -258,12 +271,6 @@ def _stand(connection: duckdb.DuckDBPyConnection, feed: Feed, own: Sequence[str]
         f"""INSERT INTO broken SELECT "#record", 'key-conflict', {_shown((*feed.key, "known_at"))}, $advice
         FROM doubtful JOIN again USING ("#record") WHERE conflict""",
         {"advice": "Another content of this key and known_at came before. Give a later known_at, or drop this row."},
-    )
-    twice, kept = "false", "true"  # a join, even with an empty table, may lose the order of the records
-    if connection.execute("SELECT 1 FROM broken UNION ALL SELECT 1 FROM again LIMIT 1").fetchall():
-        twice, kept = '"#record" IN (SELECT "#record" FROM again)', '"#record" NOT IN (SELECT "#record" FROM broken)'
-    connection.execute(
-        f"CREATE TEMP VIEW accepted AS SELECT *, {mine} AS _row_hash, {twice} AS duplicate FROM typed WHERE {kept}"
     )
 
 
@@ -295,11 +302,12 @@ def _near(connection: duckdb.DuckDBPyConnection, feed: Feed, own: Sequence[str])
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[_Check]) -> None:
-    """Adds the broken rules of `table`; what is said of them is made only for rows that break one."""
-    if not checks:
+    """Adds the broken rules of `table`; what is said of them is made only where a row breaks one."""
+    broken = " OR ".join(f"({check.when})" for check in checks)
+    if not checks or not connection.execute(f"SELECT 1 FROM {table} WHERE {broken} LIMIT 1").fetchall():
         return
     said = f"list_filter([{', '.join(map(str, checks))}], lambda one: one IS NOT NULL)"
     connection.execute(
         f"""INSERT INTO broken SELECT "#record", unnest({said}, recursive := true)
-        FROM {table} WHERE {" OR ".join(f"({check.when})" for check in checks)}"""
+        FROM {table} WHERE {broken}"""
     )
