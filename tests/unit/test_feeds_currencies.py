@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from feed_rows import good, write_csv, write_good_world
+from feed_rows import LEAST, good, write_csv, write_good_world
 
 from c2m.feeds import landing, quarantine
 from c2m.feeds.ingest import ingest
@@ -14,9 +14,7 @@ from c2m.feeds.world import World
 
 @pytest.fixture
 def world(tmp_path: Path, home: Path) -> Path:
-    world = write_good_world(tmp_path / "world")
-    (world / "exchange_rates.csv").unlink()
-    return world
+    return write_good_world(tmp_path / "world", LEAST)
 
 
 def bring_in(world: Path, *sales: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from feed_rows import write_good_world
+from feed_rows import LEAST, write_good_world
 
 from c2m.errors import InputError
 from c2m.feeds import landing, quarantine
@@ -41,8 +41,7 @@ SHOP = (
 @pytest.fixture
 def world(tmp_path: Path, home: Path) -> Path:
     """A good world, and one shop's foreign reviews."""
-    folder = write_good_world(tmp_path / "world")
-    (folder / "reviews.csv").unlink()
+    folder = write_good_world(tmp_path / "world", (*LEAST, "stock"))
     (folder / "shop").mkdir()
     (folder / "shop" / "shop-1.txt").write_bytes(SHOP.encode("cp1252"))
     (folder / "shop.yaml").write_text(MAPPING)

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from feed_rows import write_good_world
+from feed_rows import LEAST, write_good_world
 
 from c2m import clock
 from c2m.errors import InputError
@@ -41,7 +41,7 @@ columns:
 
 @pytest.fixture
 def world(tmp_path: Path, home: Path) -> Path:
-    folder = write_good_world(tmp_path / "world")
+    folder = write_good_world(tmp_path / "world", (*LEAST, "stock"))
     (folder / "sales_lines.csv").unlink()
     (folder / "world.yaml").write_text("sources: [{mapping: shop.yaml}]\n")
     return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from feed_rows import good, write_csv, write_good_world
+from feed_rows import LEAST, good, write_csv, write_good_world
 
 from c2m import clock
 from c2m.feeds import ingest as intake
@@ -15,6 +15,8 @@ from c2m.feeds import landing, quarantine
 from c2m.feeds.ingest import ingest
 from c2m.feeds.world import World
 from c2m.settings import settings
+
+_LOOKED_AT = (*LEAST, "stock", "reviews", "merchant_orders", "merchant_order_lines")
 
 
 def write_lines(world: Path, files: int) -> None:
@@ -43,7 +45,7 @@ def came_in(world: Path) -> tuple[pd.DataFrame, list[tuple[object, ...]], pd.Dat
 
 
 def test_together_is_one_after_the_other(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = write_good_world(tmp_path / "world")
+    world = write_good_world(tmp_path / "world", _LOOKED_AT)
     (world / "merchant_order_lines.csv").unlink()
     (world / "merchant_order_lines").mkdir()
     write_lines(world, 14)
@@ -65,7 +67,7 @@ def test_together_is_one_after_the_other(tmp_path: Path, home: Path, monkeypatch
 @pytest.mark.parametrize("good_pieces", [-1, 3], ids=["some broken", "all accepted"])
 def test_rows_land_in_the_order_of_their_records(tmp_path: Path, home: Path, good_pieces: int) -> None:
     """Enough rows for every core."""
-    world = write_good_world(tmp_path / "world")
+    world = write_good_world(tmp_path / "world", _LOOKED_AT)
     duckdb.sql(
         f"""COPY (SELECT 'm1' AS merchant_id, 'k' || i AS sku_id, 'l1' AS location_id,
             TIMESTAMP '2026-01-05' AS as_of, CASE WHEN i % 1000 = 7 THEN {good_pieces} ELSE 3 END AS on_hand,
@@ -77,7 +79,7 @@ def test_rows_land_in_the_order_of_their_records(tmp_path: Path, home: Path, goo
 
 
 def test_only_files_that_may_hold_the_same_row_are_opened(tmp_path: Path, home: Path) -> None:
-    world = write_good_world(tmp_path / "world")
+    world = write_good_world(tmp_path / "world", _LOOKED_AT)
     for day in range(5, 9):
         write_csv(world / "stock.csv", [good("stock", known_at=f"2026-01-0{day}")])
         ingest(World.load(world))
@@ -90,7 +92,7 @@ def test_only_files_that_may_hold_the_same_row_are_opened(tmp_path: Path, home: 
 
 def test_files_of_sources_that_speak_for_different_merchants(tmp_path: Path, home: Path) -> None:
     """Read together, each file is held to its own source's merchants."""
-    world = write_good_world(tmp_path / "world")
+    world = write_good_world(tmp_path / "world", _LOOKED_AT)
     (world / "reviews.csv").unlink()
     columns = "".join(f"  {name}: '\"{name}\"'\n" for name in good("reviews"))
     (world / "reviews.yaml").write_text(f"feed: reviews\nfiles: '*.csv'\ncolumns:\n{columns}")
