@@ -44,20 +44,23 @@ class Measured:
 
     seconds: float
     peak_gb: float
+    processor_seconds: float  # what a busy machine does not change
 
 
 def measure(code: str, world: Path, home: Path) -> Measured:
     """Runs code on a world; raises CalledProcessError where it fails."""
     begun = time.perf_counter()
-    peak = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    used = "import resource; used = resource.getrusage(resource.RUSAGE_SELF)"
+    used += "; print(used.ru_maxrss, used.ru_utime + used.ru_stime)"
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{peak}", str(world)],
+        [sys.executable, "-c", f"{code}\n{used}", str(world)],
         env={"C2M_HOME": str(home), "PATH": ""},
         check=True,
         capture_output=True,
         text=True,
     )
-    return Measured(time.perf_counter() - begun, int(done.stdout.split()[-1]) / 1e6)
+    *_, peak, processor = done.stdout.split()
+    return Measured(time.perf_counter() - begun, int(peak) / 1e6, float(processor))
 
 
 def landed(home: Path) -> int:
@@ -81,6 +84,10 @@ def many(folder: Path, files: int) -> Measured:
     return seen
 
 
+def _told(seen: Measured) -> str:
+    return f"{seen.seconds:7.1f} s, {seen.processor_seconds:7.1f} s of processor time, {seen.peak_gb:5.2f} GB"
+
+
 def main() -> None:
     """Prints a line per case."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -95,14 +102,13 @@ def main() -> None:
         theirs = measure(_PANDAS, folder / "one", folder / "home")
         print(f"one file of {asked.rows:,} rows", flush=True)
         for name, seen in (("c2m ingest", ours), ("pandas, nothing checked", theirs)):
-            print(
-                f"  {name:24s} {asked.rows / seen.seconds:10,.0f} rows/s {seen.seconds:7.1f} s {seen.peak_gb:5.2f} GB"
-            )
+            rate = asked.rows / seen.seconds
+            print(f"  {name:24s} {rate:10,.0f} rows/s {_told(seen)}")
         print(f"  ratio of the seconds     {ours.seconds / theirs.seconds:10.2f}")
         taken = {files: many(folder / f"many{files}", files) for files in (asked.files // 4, asked.files)}
         for files, seen in taken.items():
             rate = files / seen.seconds
-            print(f"{files:,} files of 1,000 rows    {seen.seconds:7.1f} s {rate:7.1f} files/s {seen.peak_gb:5.2f} GB")
+            print(f"{files:,} files of 1,000 rows    {rate:7.1f} files/s {_told(seen)}")
         (few, first), (all_, last) = taken.items()
         print(f"  a further file           {1000 * (last.seconds - first.seconds) / (all_ - few):7.1f} ms")
 

@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from c2m.feeds import landing, quarantine, shape
 from c2m.feeds.forms import packed
 from c2m.feeds.ingest import ingest
 from c2m.feeds.world import World
+from expectations import batches
 
 
 @pytest.fixture
@@ -159,3 +160,15 @@ def test_a_text_with_a_nul_stays_out_of_every_ledger(world: Path) -> None:
     write_csv(world / "sales_lines.csv", [good("sales_lines"), good("sales_lines", sale_line_id="s2", region="a\0b")])
     ingest(World.load(world))
     assert quarantine.read("sales_lines")["rule"].tolist() == ["region-length"]
+
+
+def test_codes_that_differ_by_zeros_or_case_are_different_and_what_is_not_listed_is_told(world: Path) -> None:
+    listed = [("m1", "0042"), ("m1", "Tee"), ("m2", "42")]
+    write_csv(world / "catalogue.csv", [good("catalogue", merchant_id=m, sku_id=sku) for m, sku in listed])
+    sold = [*listed, ("m1", "42"), ("m1", "tee"), ("m2", "0042")]
+    rows = [good("sales_lines", merchant_id=m, sku_id=sku, sale_line_id=f"s-{sku}", quantity="300") for m, sku in sold]
+    write_csv(world / "sales_lines.csv", rows)
+    ingest(World.load(world))
+    assert set(landing.latest("sales_lines")[["merchant_id", "sku_id"]].itertuples(index=False, name=None)) == set(sold)
+    found = batches.of_feeds(date(2026, 1, 6))["matches"].set_index("subject")["unlisted_share"]
+    assert found["all merchants"] == 0.5
