@@ -128,6 +128,7 @@ def test_the_transform_is_uniform_for_normal_demand_and_nearly_so_for_counts() -
     assert low[-1] < 0.5
 
 
+@pytest.mark.long
 def test_ours_is_ahead_on_amazon_apparel(shared_data: Path) -> None:
     """The simple baselines of the acceptance; benchmarks/forecast/amazon.py has statsforecast beside them."""
     sales = shared_data / "amazon_india_apparel" / "Amazon Sale Report.csv.gz"
