@@ -23,6 +23,8 @@ from flows import services
 from flows.robot import emit
 from scripts import readme_run
 
+pytestmark = pytest.mark.long
+
 
 def test_every_row_is_accounted_for_and_every_job_order_ends(undisturbed: Path, world: Path) -> None:
     seen = json.loads((undisturbed / "status.json").read_text())

@@ -16,6 +16,8 @@ from c2m.ledger import store
 from c2m.settings import settings
 from c2m.why.chain import Chain, why
 
+pytestmark = pytest.mark.long
+
 REPLENISHED = ["job order", "allocation", "plan", "lot", "quantity", "forecast", "model version", "feature rows",
                "mart build", "landed rows", "source rows", "stock", "landed rows"]  # fmt: skip
 ORDERED = ["job order", "allocation", "plan", "lot", "order lines", "landed rows", "source rows"]

@@ -28,6 +28,8 @@ from flows import services
 from flows.desk import Desk
 from optimization.contract.plan import day_loads
 
+pytestmark = pytest.mark.long
+
 LEFT_OUT = shutil.ignore_patterns("mlflow*", "prefect", "broker", "*_docs", "gx", "logs", "spill")
 
 
