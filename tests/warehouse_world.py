@@ -17,7 +17,7 @@ from c2m.settings import settings
 from c2m.warehouse.published import dbt_args
 
 moment = datetime.fromisoformat
-_PARSED: dict[Path, Any] = {}  # by home, dbt's manifest
+_PARSED: list[tuple[Any, str]] = []  # dbt's manifest, and the landing zone of its sources
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -56,17 +56,28 @@ def sku(sku_id: str, **values: Any) -> dict[str, Any]:
 def dbt(command: str, business_date: date, *more: str) -> Any:
     """Runs dbt in this process; the result of dbtRunner.
 
-    A landing zone's project is read once: half of a small build's time, and only the models' SQL asks for the day.
+    The project is read once: half of a small build's time. Only the models' SQL asks for the day, only sources say
+    where they lie.
     """
     from dbt.cli.main import dbtRunner
 
     ensure_landing()
-    if (home := settings().home) not in _PARSED:
+    if not _PARSED:
         parsed = dbtRunner().invoke([*dbt_args("parse", business_date), "--quiet"])
         if not parsed.success:
             return parsed
-        _PARSED[home] = parsed.result
-    return dbtRunner(manifest=_PARSED[home]).invoke([*dbt_args(command, business_date), "--quiet", *more])
+        _PARSED.append((parsed.result, _landing()))
+    manifest, lay = _PARSED.pop()
+    for source in manifest.sources.values():
+        source.relation_name = source.relation_name.replace(lay, _landing())
+        for config in (source.config, source.unrendered_config):
+            config["external_location"] = config["external_location"].replace(lay, _landing())
+    _PARSED.append((manifest, _landing()))
+    return dbtRunner(manifest=manifest).invoke([*dbt_args(command, business_date), "--quiet", *more])
+
+
+def _landing() -> str:
+    return str(settings().landing.absolute())
 
 
 def build(business_date: date, *more: str) -> None:
