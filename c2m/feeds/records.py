@@ -58,7 +58,7 @@ _SUFFIXES = {
 }
 _SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
-_SEPARATOR_LINE = re.compile("\ufeff?sep=(.)[\r\n]*", re.IGNORECASE)  # the first line of what Excel writes
+_SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # the first line of what Excel writes
 UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
     NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password

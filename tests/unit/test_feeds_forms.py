@@ -115,10 +115,11 @@ def test_a_zip_bomb_is_refused(home: Path, tmp_path: Path) -> None:
     [
         ("sep=;\n" + CSV.replace(",", ";"), {}),
         ("\ufeffsep=;\r\n" + CSV.replace(",", ";"), {"delimiter": "|"}),
+        ('\ufeff"sep=;"\n' + CSV.replace(",", ";"), {}),
         ('Orders of "March\nall shops\n\n' + CSV, {"header": 4}),
         ("sep=;\nOrders\n" + CSV.replace(",", ";"), {"header": 3}),
     ],
-    ids=["separator", "prevails", "title", "both"],
+    ids=["separator", "prevails", "in quotes", "title", "both"],
 )
 def test_lines_above_the_header(home: Path, tmp_path: Path, text: str, options: dict[str, object], torn: str) -> None:
     (tmp_path / "x.csv").write_text(text + torn)

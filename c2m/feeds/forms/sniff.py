@@ -59,7 +59,7 @@ def _encoding(content: bytes) -> str:
 
 def _table(text: str) -> dict[str, Any]:
     lines = text.splitlines()[:_LINES]
-    if lines and lines[0].lower().startswith("sep="):
+    if lines and lines[0].lower().startswith(("sep=", '"sep=')):
         return {}
     found = {delimiter: _rows(lines, delimiter) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda one: _agreement([row for _, row in found[one]]))
