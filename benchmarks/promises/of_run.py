@@ -1,9 +1,11 @@
 """Do promised dates hold in `c2m run` itself? One home a seed: a day with the real broker, then `c2m promises`.
 
-    .venv/bin/python -m benchmarks.promises.of_run [--seeds 20] [--first 1] [--out FOLDER]
+    .venv/bin/python -m benchmarks.promises.of_run [--seeds 20] [--first 1] [--out FOLDER] [--replay]
 
 World and simulated factories have the seed. Each seed leaves FOLDER/<seed>.json; the same command again runs what is
-missing. The interval of what was kept is a bootstrap over seeds: orders of one world share its factories.
+missing. With --replay the day is that of `c2m replay`, searched to the gap of `c2m run`: no servers, no gates, and a
+fifth of the processor time. The interval of what was kept is a bootstrap over seeds: orders of one world share its
+factories.
 """
 
 import argparse
@@ -19,26 +21,46 @@ import numpy as np
 import pandas as pd
 
 from c2m.files import write_atomically
+from c2m.proof.policy import Figure, Policy
+from c2m.settings import PlanPolicy
+from c2m.simulation.world.world import BUSINESS_DATE
+from flows import replay
 
 DRAWS = 10_000
 SMALL_PIECES, SMALL_DAYS = 300, 7
+SEARCH = {"plan.gap": PlanPolicy().gap, "plan.node_limit": None}
+FIGURES = {name: Figure(value=value, source="default of a day's plan") for name, value in SEARCH.items()}
+AS_RUN = Policy(name="platform", title="The platform", figures=FIGURES)
 
 
-def run(seed: int, file: Path) -> None:
+def run(seed: int, file: Path, replayed: bool) -> None:
     """Runs one seed in a temporary home; writes what `c2m promises --json` says, and how long small orders took."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "C2M_HOME": home, "C2M_SIMULATION_SEED": str(seed)}
-        world = str(Path(home) / "world")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        environment = {**os.environ, "C2M_HOME": str(home), "C2M_SIMULATION_SEED": str(seed)}
+        world = str(Path(folder) / "world")
 
         def c2m(*arguments: str) -> str:
             command = [sys.executable, "-m", "c2m.cli", *arguments]
             return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
         c2m("demo-world", world, "--seed", str(seed))
-        c2m("run", "--world", world)
+        if replayed:
+            replay_day(Path(world), seed, home)
+        else:
+            c2m("run", "--world", world)
         found = json.loads(c2m("promises", "--json"))
-        found["small_days"] = _small_days(Path(home))
+        found["small_days"] = _small_days(home)
         write_atomically(file, json.dumps(found, indent=1).encode())
+
+
+def replay_day(world: Path, seed: int, home: Path) -> None:
+    """The day of a world, and the factories' work until all is done, in this process."""
+    shared = home.parent / "shared"
+    replay.land(world, BUSINESS_DATE, shared)
+    day = replay.Replay(replay.Cell(world, BUSINESS_DATE, 1, AS_RUN, seed, home, shared, shelf=False))
+    day.one_day(BUSINESS_DATE)
+    day.work_off()
 
 
 def _small_days(home: Path) -> list[float]:
@@ -67,12 +89,13 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--first", type=int, default=1)
     arguments.add_argument("--out", type=Path, default=Path("var") / "promises_of_run")
+    arguments.add_argument("--replay", action="store_true", help="without servers; a folder for each way")
     asked = arguments.parse_args()
     found = []
     for seed in range(asked.first, asked.first + asked.seeds):
         file = asked.out / f"{seed}.json"
         if not file.exists():
-            run(seed, file)
+            run(seed, file, asked.replay)
         found.append(json.loads(file.read_text(encoding="utf-8")))
         print(seed, {name: found[-1][name] for name in ("judged", "open", "stated", "kept")}, flush=True)
     small = np.concatenate([seed["small_days"] for seed in found])
