@@ -25,6 +25,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
     os.environ["C2M_HOME"] = str(tmp_path / "home")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # of the processes that a benchmark starts
     settings.cache_clear()
     yield tmp_path
     os.environ.clear()
