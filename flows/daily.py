@@ -14,7 +14,7 @@ from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
 from flows import day_page, spike_page, waiting, warehouse
-from flows.dispatch import dispatch, tell_dates
+from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
 from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Robot, Track, Train
@@ -47,7 +47,6 @@ def run_day(parameters: Daily) -> None:
     take_up(today.part(Ingest))
     for number in range(1, settings().plan.rounds + 1):
         if not plan(Plan(**today.part(Limits).model_dump(), round=number)):
-            tell_dates()
             spike_page.publish(today.day)
             day_page.publish(today.day)
             waiting.suspend_until_decided(today.day, today)

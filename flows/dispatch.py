@@ -6,10 +6,9 @@ import pandas as pd
 from prefect import flow
 
 from c2m import clock
-from c2m.ledger import changelog, job_orders, plans, promises
+from c2m.ledger import changelog, job_orders, promises
 from c2m.ledger.store import session
 from c2m.people import book
-from c2m.settings import settings
 from c2m.steps import step
 from flows import reports
 from flows.parameters import Dispatch
@@ -37,32 +36,14 @@ def await_answers(patience_s: float) -> pd.DataFrame:
         time.sleep(_POLL_S)
 
 
-def tell_dates() -> None:
-    """Merchants hear the dates that hold so far."""
-    with session() as s:
-        promises.make(s, clock.now())
-    changelog.export()
-
-
-def plans_again() -> bool:
-    """Whether the day has another round for what was refused: nobody hears a date before, so nothing refused waits
-    behind dates that were told a minute ago."""
-    day = clock.business_date(clock.now())
-    with session() as s:
-        refused = job_orders.refusals(s, since=clock.cut_off(day))
-        number = plans.next_round(s, day)
-    return len(refused) > 0 and number is not None and number <= settings().plan.rounds
-
-
 @flow(name="dispatch", flow_run_name="dispatch {parameters.moment}")
 def dispatch(parameters: Dispatch) -> None:
     """Job orders to the factories, and their answers."""
     with step("dispatch"):
         waiting = await_answers(parameters.patience_s)
-        if plans_again():
-            changelog.export()
-        else:
-            tell_dates()
+        with session() as s:
+            promises.make(s, clock.now())
+        changelog.export()
     with session() as s:
         rows = job_orders.overview(s)
     note = f"**{len(waiting)} job orders are unanswered**; they are sent again until accept_by." if len(waiting) else ""

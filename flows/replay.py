@@ -121,9 +121,6 @@ class Replay:
             with store.session() as s:
                 if job_orders.refusals(s, since=clock.cut_off(day)).empty:
                     break
-        with store.session() as s:
-            promises.make(s, clock.now())
-        changelog.export(self.exported)
         if self.cell.policy.price_answer is not None:
             prices.keep(day, prices.found_on.fn(day))
         self._end(day)
@@ -233,6 +230,9 @@ class Replay:
             plans.release(s, plan_id, "replay", "nobody reviews a replay", [], clock.now())
         changelog.export(self.exported)
         self.floor.converse()
+        with store.session() as s:
+            promises.make(s, clock.now())
+        changelog.export(self.exported)
         return True
 
     def _version(self, day: date) -> str | None:

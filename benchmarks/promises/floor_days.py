@@ -154,8 +154,6 @@ class World:
             with store.session() as s:
                 if job_orders.refusals(s, since=clock.cut_off(day)).empty:
                     break
-        with store.session() as s:
-            promises.make(s, clock.now())
         self._advance(clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1))
 
     def _plan(self, day: date, round: int) -> bool:
@@ -192,6 +190,8 @@ class World:
         manner = self.known["factories"].set_index("factory_id").filter(like="works_by_").max(axis=1)
         self.sure |= {(plan_id, str(name)): share for name, share in manner.items()}
         self._converse()
+        with store.session() as s:
+            promises.make(s, clock.now())
         return True
 
     def _converse(self) -> None:

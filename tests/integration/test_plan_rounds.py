@@ -3,14 +3,12 @@
 from typing import Any
 
 import pytest
-from ledger_kit import DAY, NOW, answer, job, plan_of, record, release
+from ledger_kit import DAY, plan_of, record, release
 
-from c2m import clock
 from c2m.errors import InputError
 from c2m.ledger import plans
 from c2m.ledger.store import session
 from flows import plan as flow
-from flows.dispatch import plans_again
 from flows.parameters import Plan
 
 
@@ -63,16 +61,3 @@ def test_a_run_that_replaced_a_plan_can_be_repeated_once_later_rounds_are_decide
         plans.reject(s, propose(3), plans.REPLANNING, "replaced", plan_of([]).at)
     assert ask(1, replace=True)
     assert ask(2, replace=True)
-
-
-def test_no_date_is_told_while_the_day_is_to_be_planned_again(sqlite_ledger: str) -> None:
-    """Dates told between two rounds would put what was refused behind all that was accepted."""
-    clock.set_now(NOW)
-    record()
-    release(("L1", "F1", 400), ("L1", "F2", 600))
-    answer(job("F1"), 1, "NotAllowedToStart", True)
-    assert not plans_again()
-    answer(job("F2"), 1, "NotAllowedToStart", False)
-    assert plans_again()
-    release(("L1", "F1", 1000), round=2)
-    assert not plans_again()
