@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,17 +41,30 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def read_rows(path: Path, dates: Sequence[str] = ()) -> "pd.DataFrame":
-    """A CSV file that the platform wrote: ids are text, whether they look like a number (007) or like nothing (NA)."""
+def read_rows(path: Path, dates: Sequence[str] = (), types: Mapping[str, str] | None = None) -> "pd.DataFrame":
+    """A CSV file that the platform wrote: ids are text, whether they look like a number (007) or like nothing (NA).
+
+    Parameters
+    ----------
+    path
+        The file.
+    dates
+        Columns that hold dates.
+    types
+        Types of columns, where the cells do not tell.
+
+    Returns
+    -------
+    DataFrame
+        Its rows, numbers as they were written to the last bit.
+    """
     import pandas as pd
 
-    ids = {
-        name: str
-        for name in pd.read_csv(path, nrows=0).columns
-        if name.endswith("_id") or name.startswith(("from_", "to_"))
-    }
+    names = pd.read_csv(path, nrows=0).columns
+    told: dict[Any, Any] = {name: str for name in names if name.endswith("_id") or name.startswith(("from_", "to_"))}
+    told.update(types or {})
     return pd.read_csv(
-        path, dtype=ids, parse_dates=list(dates), keep_default_na=False, na_values=[""], float_precision="round_trip"
+        path, dtype=told, parse_dates=list(dates), keep_default_na=False, na_values=[""], float_precision="round_trip"
     )
 
 

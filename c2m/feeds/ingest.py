@@ -125,7 +125,10 @@ class _Arrived:
     @property
     def is_steady(self) -> bool:
         """Whether nobody has written to it since: what was read then is what its batch says."""
-        now = self.source.file.stat()
+        try:
+            now = self.source.file.stat()
+        except OSError:  # taken away meanwhile
+            return False
         return (now.st_size, now.st_mtime_ns) == (self.stat.st_size, self.stat.st_mtime_ns)
 
 

@@ -163,7 +163,10 @@ def _covariates(
 ) -> tuple[dict[str, Floats], dict[str, Category]]:
     """Every further column as a matrix; a column without any value is left out."""
     numbers, categories = {}, {}
-    for name, column in frame.drop(columns=list(KEYS), errors="ignore").dropna(axis="columns", how="all").items():
+    for name in frame.columns.difference(list(KEYS), sort=False):
+        column = frame[name]
+        if column.isna().all():
+            continue
         values = _as_numbers(column)
         if values is not None:
             finite = np.where(np.isfinite(values) & (np.abs(values) < LARGEST_COVARIATE), values, np.nan)

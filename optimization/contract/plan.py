@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from c2m.files import read_json, write_atomically
+from c2m.files import read_json, read_rows, write_atomically
 from optimization.contract.edge import INSIDE, inside, outside
 from optimization.contract.instances import Instance
 
@@ -138,16 +138,11 @@ class Size:
 def read_plan(folder: Path) -> Plan:
     """The plan that `write` left in a folder."""
     frames = {
-        name: inside(_read_frame(file, types | {"stage": "int64"}))
+        name: inside(read_rows(file, types=types | {"stage": "int64"}))
         for name, types in _FRAMES.items()
         if (file := folder / f"{name}.csv").is_file() or name not in _OPTIONAL
     }
     return Plan(**frames, report=read_json(folder / "report.json"))
-
-
-def _read_frame(file: Path, types: dict[str, str]) -> pd.DataFrame:
-    """NA is an id like any other."""
-    return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip")
 
 
 def empty_frame(name: str) -> pd.DataFrame:

@@ -77,10 +77,6 @@ class Want:
         late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
         return part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)
 
-    def pays(self, forced: Choice, part: Instance) -> bool:
-        """Whether no plan of a part is cheaper than the one that makes the lot whole, and on time where asked."""
-        return forced.total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
-
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
     """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
@@ -96,13 +92,14 @@ def cause(want: Want) -> Cause:
     forced = want.forced(alone)
     if not forced.possible:
         return _impossible(want, alone)
-    if not want.pays(forced, alone):
+    if not _pays(forced, alone):
         return _too_dear(want, alone, forced)
     return _in_the_way(want)
 
 
-def _pays_in(want: Want, part: Instance) -> bool:
-    return want.pays(want.forced(part), part)
+def _pays(forced: Choice, part: Instance) -> bool:
+    """Whether no plan of a part is cheaper than the one that makes the lot whole, and on time where asked."""
+    return forced.total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
 
 
 def _impossible(want: Want, alone: Instance) -> Cause:
@@ -142,7 +139,7 @@ def _too_short_words(alone: Instance, reach: "pd.Series[float]", window: str) ->
 
 def _too_dear(want: Want, alone: Instance, forced: Choice) -> Cause:
     """It could be made, but even alone it does not pay: the cost without which it would."""
-    names = [code for code, lift in _FREE.items() if _pays_in(want, lift(alone))] or list(_FREE)
+    names = [code for code, lift in _FREE.items() if _pays(want.forced(free := lift(alone)), free)] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])
     spent = "; ".join(f"{COST_WORDS[name]} {money(cost)}" for name, cost in forced.cost.items() if cost > 0)
     if want.on_time:
@@ -167,7 +164,7 @@ def _in_the_way(want: Want) -> Cause:
             f"room is left that saves {money(now - best.total)}: the search stopped before it found it",
         )
     for code, lift in LIFTS.items():
-        if _pays_in(want, lift(beside)):
+        if _pays(want.forced(free := lift(beside)), free):
             return Cause(code, f"{_rule_words(code, beside)}; {_room_words(want, beside)}")
     return Cause("capacity-full", f"capacity is taken by other lots: {_room_words(want, beside)}")
 

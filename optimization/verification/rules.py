@@ -4,7 +4,7 @@ Tables: the instance's, the plan's, `horizon(days)`. Read by optimization/verifi
 no constraint of the model and no line of the solver is used here.
 """
 
-# Tables, not views: forty rules read them, and each would plan and join them anew.
+# Tables, not views: every rule reads some of them, and each would plan and join them anew.
 DERIVED = """
 create table finish as
 select o.order_id, coalesce(max(s.stage), 1) as last_stage
