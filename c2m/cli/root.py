@@ -1,5 +1,6 @@
 """The root of the command line, how a command is registered, and the options that several share."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -39,6 +40,9 @@ def _root(
     ] = False,
 ) -> None:
     keep_private()
+    # Processes that we start import nothing from the folder in which a person stands: `worlds/socks` there was taken for
+    # the library `socks`.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 def plainly(function: Callable[..., None]) -> Callable[..., None]:

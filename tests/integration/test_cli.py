@@ -1,6 +1,8 @@
 """The command line as its users meet it: exit codes, words instead of tracebacks, JSON for programs."""
 
 import json
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
+from workbooks import write_workbook
 
 from c2m.cli import app
 from c2m.ledger import store
@@ -62,6 +65,16 @@ def test_quarantined_rows_go_out_and_come_back_corrected(world: Path, tmp_path: 
 def test_a_world_that_is_not_there_is_an_error_in_words(home: Path, tmp_path: Path) -> None:
     result = c2m("ingest", "--world", tmp_path / "nowhere", code=2)
     assert "no such folder" in result.output
+
+
+def test_processes_that_we_start_import_nothing_from_where_a_person_stands(home: Path, tmp_path: Path) -> None:
+    for library in ("paho", "socks", "python_calamine"):
+        (tmp_path / f"{library}.py").write_text("raise SystemExit('taken from the folder')")
+    book = write_workbook(tmp_path / "lines.xlsx", {"lines": [["sku_id", "quantity"], ["A", 1]]})
+    program = Path(sys.executable).with_name("c2m")
+    done = subprocess.run([program, "map", book, "--feed", "sales_lines"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sku_id" in done.stdout
 
 
 def test_bad_instances_are_refused_with_all_faults_and_nothing_is_written(tmp_path: Path) -> None:
