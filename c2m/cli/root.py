@@ -40,8 +40,8 @@ def _root(
     ] = False,
 ) -> None:
     keep_private()
-    # Processes that we start import nothing from the folder in which a person stands: `worlds/socks` there was taken for
-    # the library `socks`.
+    # Processes that we start import nothing from the folder in which a person stands: in `worlds`, the folder `socks`
+    # was taken for the library of that name.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
