@@ -1,7 +1,10 @@
-"""A week of the Amazon data, as README runs it: a person releases the first plan, and `c2m why` finds every source."""
+"""Two days of the Amazon data: a person releases the first plan, and `c2m why` finds every source.
+
+`python -m benchmarks.life.links` asks the same of the whole week that README runs.
+"""
 
 import json
-import resource
+import re
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -9,8 +12,8 @@ from pathlib import Path
 import pytest
 from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledger, run_days
 from mlflow.tracking import MlflowClient
-from test_day_why import asked, ids
 
+from benchmarks.life import links
 from c2m.settings import settings
 from models.governance.registry import NAME
 
@@ -19,7 +22,6 @@ pytestmark = [
     pytest.mark.shared,
     pytest.mark.timeout(3_600),
 ]
-LIMIT_S = 6.0  # of processor time: 3 s is what it may take on quiet cores, and busy ones double it
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def feeds(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for the whole week: the second test goes on where the first stopped."""
+    """One home for both tests: the second asks of what the first has done."""
     return tmp_path_factory.mktemp("amazon-home")
 
 
@@ -58,33 +60,13 @@ def test_two_days_with_a_person_who_releases_the_first_plan(feeds: Path, home: P
     assert (gate["gate"], gate["gate.champion"]) in {("promoted", "1"), ("refused", "1")}
 
 
-def test_every_link_of_the_whole_week_holds(
-    feeds: Path, home: Path, prefect_url: str, monkeypatch: pytest.MonkeyPatch
+def test_every_link_of_both_days_holds(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run_days(feeds, home, prefect_url, days="7")
-    assert done.returncode == 0, done.stderr
     monkeypatch.setenv("C2M_HOME", str(home))
     settings.cache_clear()
-    links = 0
-    for table in ("job_order", "lot", "order"):
-        found = ids(home, f"SELECT {table}_id FROM {table}s")
-        assert len(found) > 20, (table, len(found))
-        for name in found:
-            chain = asked(name)
-            assert [link.as_dict() for link in chain.links if not link.holds] == []
-            links += len(chain.links)
-    assert links > 2_000
+    assert links.main() == 0, capsys.readouterr().out
+    jobs, lots, orders, held = map(int, re.findall(r"\d+", capsys.readouterr().out)[:4])
+    assert min(jobs, lots, orders) > 20
+    assert held > 1_000
     settings.cache_clear()
-    assert slowest(home) < LIMIT_S
-
-
-def slowest(home: Path) -> float:
-    """Processor seconds of the slowest of five commands, spread over the job orders."""
-    names = ids(home, "SELECT job_order_id FROM job_orders ORDER BY 1")
-    taken = []
-    for name in names[:: max(1, len(names) // 5)]:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command("why", name), env=environment(home, ""), check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return max(taken)
