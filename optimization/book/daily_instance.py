@@ -30,6 +30,7 @@ from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, at_last_stage, key_of, pair_key
 from optimization.routing.distances import transit_days
+from optimization.routing.hand_overs import LEAST_DAYS
 from optimization.routing.pools import pool_ids, pooled_pieces, pools_of
 from optimization.routing.stage_lots import NO_STAGES, legs, minutes_of_stages, staged_book
 
@@ -334,10 +335,12 @@ def standing_work(
     row, column = row[known], column[known]
     told_on = _days(lots["promised_on"], day_1).to_numpy()[row]
     transit = transit_days(lots, factories)[row, column]
+    passed_on, work["lane_days"] = work["lane_days"], transit
     work["transit_days"], work["told_by"] = transit, told_on - transit
     if instance.staged:  # what goes to another stage has no date of its own: the last stage has that of the order
         earlier = ~work.index.isin(at_last_stage(instance, work).index)
         work["transit_days"], work["told_by"] = work["transit_days"].mask(earlier, 0), work["told_by"].mask(earlier)
+        work["lane_days"] = work["lane_days"].mask(earlier, passed_on)
     work["order_id"] = lots["order_id"].to_numpy()[row]
     return work
 
@@ -373,21 +376,31 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     fresh = fresh.assign(knew=0, begun_day=0, before=np.inf, in_overtime=False, made=0, had_minutes=np.nan)
     work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
     work["minutes"] = work["pieces"] * work["minutes_per_piece"]
-    work["first"] = once_there(work) if instance.staged else work["first"]
-    work = work.rename(columns={"first": "first_day"}).drop(columns=["quantity", "transit_days"])
-    return work.rename(columns={"pieces": "quantity"})[[*key[:-1], "planned_day", *WORK]]
+    work["start_day"] = work["first"]
+    if instance.staged:
+        work["start_day"] = _not_before(work, instance.ready.groupby(["lot_id", "stage"])["day"].max())
+        work["first"] = once_there(work)
+    work = work.rename(columns={"first": "first_day"}).drop(columns="quantity")
+    work = work.rename(columns={"pieces": "quantity", "transit_days": "lane_days"})
+    return work[[*key[:-1], "planned_day", "start_day", *WORK]]
 
 
 def once_there(work: pd.DataFrame) -> "pd.Series[int]":
     """The first day of job orders by lot_id and stage: never before all pieces of the stage before are due there.
 
-    A setup may be planned earlier, but a factory is told to begin once it has them all: a date that forgets that would
-    be promised, and then be the due day of a lot that cannot keep it.
+    A setup may be planned earlier, but a factory is told to begin once it has them all. Of futures, each has its own
+    first day (`routing/hand_overs.py`); this one is for what looks at no future, as the order of work does at first.
     """
-    due = work.groupby(["lot_id", "stage"])["due_day"].max()
-    before = due.reindex(pd.MultiIndex.from_arrays([work["lot_id"], work["stage"] - 1]))
-    first: pd.Series[int] = np.fmax(work["first"], before.to_numpy(dtype=float)).astype(np.int64)
-    return first
+    there = work[["lot_id", "stage", "due_day"]].assign(done=work["planned_day"] + LEAST_DAYS)
+    there["day"] = there[["due_day", "done"]].max(axis=1)
+    return _not_before(work, there.groupby(["lot_id", "stage"])["day"].max())
+
+
+def _not_before(work: pd.DataFrame, there: "pd.Series[int]") -> "pd.Series[int]":
+    """start_day, or the day on which the stage before is there, by lot_id and stage, where that is later."""
+    before = there.reindex(pd.MultiIndex.from_arrays([work["lot_id"], work["stage"] - 1]))
+    first = np.fmax(work["start_day"].to_numpy(dtype=float), before.to_numpy(dtype=float))
+    return pd.Series(first, work.index).astype("int64")
 
 
 def told_work(

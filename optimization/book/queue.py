@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from optimization.book.later_work import Coming, coming, lately
+from optimization.routing.hand_overs import HandOvers, first_days, of_futures
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,12 +32,13 @@ Flags = NDArray[np.bool_]
 Jobs = Mapping[str, Any] | pd.DataFrame
 Facts = Mapping[Any, Any] | pd.Series  # of a factory, a row of the mart
 
-# A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day,
-# due_day; begun; place: by the plan; before: by ranks as they are, infinite where it is new; arrival: when the factory
-# came to know it; quantity: pieces to make. Of what has begun, begun_day and knew: the arrival of the newest known by
-# then; in_overtime: whether it began so; made: pieces so far, in had_minutes, NaN where that is not known.
+# A job order that a factory has or gets. minutes: planned, setup left out; setup_minutes: not yet done; first_day;
+# due_day: on which its pieces shall be where they go, lane_days from there; begun; place: by the plan; before: by ranks
+# as they are, infinite where it is new; arrival: when the factory came to know it; quantity: pieces to make. Of what
+# has begun, begun_day and knew: the arrival of the newest known by then; in_overtime: whether it began so; made: pieces
+# so far, in had_minutes, NaN where that is not known.
 WORK = ["factory_id", "minutes", "setup_minutes", "first_day", "due_day", "begun", "place", "before", "arrival"]
-WORK += ["quantity", "begun_day", "knew", "in_overtime", "made", "had_minutes"]
+WORK += ["quantity", "begun_day", "knew", "in_overtime", "made", "had_minutes", "lane_days"]
 MANNERS = ("rank", "arrival", "size")
 DRAWS = 2000  # futures of a factory; the error of a 90 % date is then 0.7 points
 # Quantiles of actual over targeted productivity, as a share of 1.
@@ -61,24 +63,42 @@ def finishes(
 ) -> Iterator[tuple[int, Ints]]:
     """Row of `work`, and in each of DRAWS futures the day (an index of the calendar's) on which it is done.
 
-    work: columns WORK; minutes, overtime (F, D): what is paid on the days from 0 on, in the order of factories; told:
-    what factories were told of lately (`later_work.TOLD`), as a sample of what is to come.
+    work: columns WORK, and those of stages where there are any (`hand_overs`); minutes, overtime (F, D): what is paid
+    on the days from 0 on, in the order of factories; told: what factories were told of lately (`later_work.TOLD`), as
+    a sample of what is to come.
     """
-    known, recent = factories.to_dict("records"), lately(told)
-    row_of = {str(facts["factory_id"]): row for row, facts in enumerate(known)}
+    floor, waits = _Floor(factories, minutes, overtime, told), HandOvers(work)
+    for stage in waits.stages:
+        for factory_id, rows, jobs in by_factory(work):
+            if waits.passes_on(rows, stage):
+                waits.hear(stage, rows, floor.done(factory_id, waits.opened(rows, jobs)))
     for factory_id, rows, jobs in by_factory(work):
-        row = row_of[factory_id]
-        facts, random = known[row], np.random.default_rng(_seed(factory_id))
+        yield from zip(rows.tolist(), floor.done(factory_id, waits.opened(rows, jobs)), strict=True)
+
+
+class _Floor:
+    """The factories, whose futures are drawn one by one: whoever asks again gets the same draws."""
+
+    def __init__(self, factories: pd.DataFrame, minutes: Floats, overtime: Floats, told: pd.DataFrame) -> None:
+        self.known, self.recent = factories.to_dict("records"), lately(told)
+        self.minutes, self.overtime = minutes, overtime
+        self.row_of = {str(facts["factory_id"]): row for row, facts in enumerate(self.known)}
+
+    def done(self, factory_id: str, jobs: Jobs) -> Ints:
+        """(jobs, DRAWS) day on which each is done."""
+        row, random = self.row_of[factory_id], np.random.default_rng(_seed(factory_id))
+        facts = self.known[row]
         needed = durations(jobs, facts, random)
         manner = np.searchsorted(np.cumsum(manners(facts)), _even(random, (1, DRAWS))[0])
-        done = np.zeros((len(rows), DRAWS), dtype=np.int64)
+        done = np.zeros(needed.shape, dtype=np.int64)
         for number, name in enumerate(MANNERS):
             futures = np.flatnonzero(manner == number)
             if len(futures):
-                some = len(factories), random, len(futures)
-                later = coming(recent, factory_id, *some) if name == "size" else None
-                done[:, futures] = booked(jobs, name, needed[:, futures], minutes[row], overtime[row], later)
-        yield from zip(rows.tolist(), done, strict=True)
+                some = len(self.known), random, len(futures)
+                later = coming(self.recent, factory_id, *some) if name == "size" else None
+                days = self.minutes[row], self.overtime[row]
+                done[:, futures] = booked(of_futures(jobs, futures), name, needed[:, futures], *days, later)
+        return done
 
 
 def by_factory(work: pd.DataFrame) -> Iterator[tuple[str, Ints, Jobs]]:
@@ -179,10 +199,11 @@ def booked(
 ) -> Ints:
     """(jobs, draws) day on which each is done; needed (jobs, draws) minutes, minutes and overtime (D,) of the days.
 
-    later: the larger job orders to come, which pass what waits where the largest goes first.
+    jobs may have `hand_overs.OPENS`, the first day by future. later: the larger job orders to come, which pass what
+    waits where the largest goes first.
     """
     # From the last first day on, the work of the longest future fills no more days than these.
-    last = int(np.clip(np.max(jobs["first_day"]), 0, len(minutes) - 1))
+    last = int(np.clip(first_days(jobs).max(), 0, len(minutes) - 1))
     most = (needed.sum(axis=0) + (later.total if later else 0.0)).max()
     enough = min(last + 1 + int(np.searchsorted(np.cumsum(minutes[last:]), most)), len(minutes))
     room = _Room(jobs, needed, minutes[:enough], overtime[:enough])
@@ -238,30 +259,34 @@ class _Room:
     def __init__(self, jobs: Jobs, needed: Floats, minutes: Floats, overtime: Floats) -> None:
         self.needed, self.overtime = needed, overtime
         self.free = np.repeat(np.stack([minutes, overtime])[:, :, None], needed.shape[1], axis=2)
-        self.first = np.asarray(jobs["first_day"], dtype=np.int64).clip(min=0)
-        self.due = np.asarray(jobs["due_day"], dtype=np.int64)
+        self.first = first_days(jobs).clip(min=0)  # (jobs, draws), or (jobs, 1) where it is that of all futures
+        self.due = np.asarray(jobs["due_day"], dtype=np.int64) - np.asarray(jobs["lane_days"], dtype=np.int64)
         self.in_overtime = np.asarray(jobs["in_overtime"], dtype=bool)
         self.full = 0  # so many days have no regular minute left in any future
 
     def take(self, job: int) -> Ints:
         """Takes the minutes of a job order; the day (draws,) on which it is done. Overtime where it would be late."""
-        first, lack = int(self.first[job]), self.needed[job].copy()
-        in_time = self.free[0, first : max(int(self.due[job]) + 1, first)].sum(axis=0)
+        opens, lack = self.first[job], self.needed[job].copy()
+        first, due = int(opens.min()), int(self.due[job])
+        in_time = (self.free[0, first : max(due + 1, first)] * self._is_open(opens, first, due + 1)).sum(axis=0)
         late = (in_time < lack - _LEAST) | self.in_overtime[job]
         any_late = late.any()
-        done = np.full(len(lack), first)
+        done = np.broadcast_to(opens, lack.shape)
         for day in range(first, self.free.shape[1]):
-            _take(self.free[0, day], lack)
+            open_ = opens <= day
+            _take(self.free[0, day], lack, open_)
             if any_late and self.overtime[day] > 0:
-                taken = np.where(late, np.minimum(self.free[1, day], lack), 0.0)
-                self.free[1, day] -= taken
-                lack -= taken
+                _take(self.free[1, day], lack, open_ & late)
             waits = lack > _LEAST
             if not waits.any():
                 break
-            done += waits
+            done = np.where(waits, day + 1, done)
         last = self.free.shape[1] - 1
         return np.asarray(np.minimum(done, last))
+
+    def _is_open(self, opens: Ints, first: int, end: int) -> Flags:
+        """(days, draws or 1) whether a job order may be worked on, by its first day in each future."""
+        return np.asarray(np.arange(first, min(end, self.free.shape[1]))[:, None] >= opens)
 
     def take_around(self, job: int, ahead: list[int]) -> Ints:
         """Takes the minutes of a job order that leaves room for those ahead of it, which take theirs later."""
@@ -281,8 +306,9 @@ class _Room:
         last = self.free.shape[1] - 1
         while self.full < last and not (self.free[0, self.full] > _LEAST).any():
             self.full += 1
-        first = min(max(int(self.first[job]), self.full), last)
-        is_open = self.free[0, first:last] > _LEAST
+        opens = self.first[job]
+        first = min(max(int(opens.min()), self.full), last)
+        is_open = (self.free[0, first:last] > _LEAST) & self._is_open(opens, first, last)
         if first == last:
             return np.full(is_open.shape[1], last)
         return np.asarray(first + np.where(is_open.any(axis=0), is_open.argmax(axis=0), last - first))
@@ -297,8 +323,8 @@ class _Room:
         self.free[0][begin:, some] -= np.clip(needed[some] - before, 0.0, free)
 
 
-def _take(free: Floats, lack: Floats) -> None:
+def _take(free: Floats, lack: Floats, where: Flags) -> None:
     """Moves minutes (draws,) from what is free on a day to what is lacking."""
-    taken = np.minimum(free, lack)
+    taken = np.minimum(free, lack) * where
     free -= taken
     lack -= taken

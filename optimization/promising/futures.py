@@ -128,4 +128,5 @@ def _entered(rest: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     ahead = beside["place"].where(beside["planned_day_rest"] <= beside["planned_day"], 0.0)
     place = ahead.groupby(beside["index"]).max().to_numpy() + 0.5
     due = new["planned_day"] + new["transit_days"]
-    return new.assign(due_day=due, place=place, arrival=2 * 10**12 + np.arange(len(new)), **_NEW)
+    lanes = {"lane_days": new["transit_days"]}
+    return new.assign(due_day=due, place=place, **lanes, arrival=2 * 10**12 + np.arange(len(new)), **_NEW)

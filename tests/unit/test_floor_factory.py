@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from floor_world import MORNING, factory_rows, order, write_world
+from floor_world import DAY, MORNING, factory_rows, order, write_world
 
 from c2m.simulation.factories.factory import Factory
 from c2m.simulation.factories.profile import Profile, read
 from c2m.simulation.factories.state import State
-from c2m.wire.messages import PLATFORM, Cancel, JobOrder, JobResponse, Scan, Start, compose, parse
+from c2m.wire.messages import PLATFORM, Cancel, Destination, JobOrder, JobResponse, Scan, Start, compose, parse
 
 END = MORNING + timedelta(days=20)
 
@@ -100,6 +101,32 @@ def test_a_queue_longer_than_the_window_is_refused(bench: Bench) -> None:
     answers = [bench.say(order(3000, job_order_id=f"J{i}")).accepted for i in range(6)]
     assert answers[0] is True
     assert answers[-1] is False
+
+
+@pytest.mark.parametrize(
+    ("to", "by"),
+    [
+        ({"destination": Destination(latitude=0.0, longitude=18.0)}, 6),  # 2,001 km: a day of handling, five of road
+        ({"destination": Destination(latitude=None, longitude=None)}, 2),
+        ({"stage": 1, "stages": 2, "next_factory_id": "F2"}, 4),  # 1,001 km
+        ({"stage": 1, "stages": 2, "next_factory_id": "F1"}, 0),
+    ],
+)
+def test_it_is_done_as_many_days_before_its_due_day_as_the_goods_are_under_way(
+    bench: Bench, to: dict[str, Any], by: int
+) -> None:
+    """Regular shifts take two days for these pieces, and overtime as much again makes them in one."""
+    days = {day: (minutes, minutes) for day, (minutes, _) in bench.profile.calendar.items()}
+    here = replace(bench.profile, calendar=days, handling_days=1, latitude=0.0, longitude=0.0)
+    peers = {"F1": here, "F2": replace(here, factory_id="F2", longitude=9.0)}
+    for spare, in_overtime in ((2, False), (0, True)):
+        state = State(bench.folder / str(spare))
+        factory = Factory(here, 1, state, "session", "rank", 2, peers)
+        offer = order(900, start_on=DAY, due_on=DAY + timedelta(days=by + spare), **to)
+        with state.transaction():
+            factory.receive(parse(compose(offer, PLATFORM, MORNING).body()), MORNING)  # type: ignore[arg-type]
+        (job,) = state.jobs("F1")
+        assert ({segment.day for segment in job.segments} == {DAY}) == in_overtime
 
 
 def test_what_was_refused_does_not_start(bench: Bench) -> None:

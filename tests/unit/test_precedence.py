@@ -21,7 +21,7 @@ def work(*rows: tuple[float, float, float], **facts: object) -> pd.DataFrame:
     columns = pd.DataFrame(rows, columns=["days", "told_by", "before"])
     columns = columns.assign(factory_id="F", minutes=480.0 * columns["days"], setup_minutes=0.0, first_day=1)
     columns = columns.assign(due_day=50, begun=False, place=range(len(rows)), arrival=0, quantity=1)
-    columns = columns.assign(knew=0, begun_day=0, in_overtime=False, made=0, had_minutes=np.nan)
+    columns = columns.assign(knew=0, begun_day=0, in_overtime=False, made=0, had_minutes=np.nan, lane_days=0)
     return columns.assign(**facts)
 
 

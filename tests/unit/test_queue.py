@@ -16,7 +16,7 @@ from optimization.book.promised_dates import promises
 FIRST, DAYS = date(2026, 3, 2), 60
 SURE = {"efficiency_level": 1.0, "efficiency_level_sd": 0.0, "efficiency_day_sd": 0.0, "efficiency_factor": 1.0}
 NOTHING = pd.DataFrame(columns=TOLD)
-UNTOLD = {"in_overtime": False, "made": 0, "had_minutes": np.nan}
+UNTOLD = {"in_overtime": False, "made": 0, "had_minutes": np.nan, "lane_days": 0}
 BY = {f"works_by_{name}": 0.0 for name in queue.MANNERS}
 
 

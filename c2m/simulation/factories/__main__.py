@@ -40,7 +40,8 @@ def main() -> None:
 def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Event) -> None:
     """Runs the factories of a file until `stop`."""
     state, session = State(folder), uuid.uuid4().hex
-    factories = {row.factory_id: Factory(row, seed, state, session) for row in profile.read(factories_file).values()}
+    rows = profile.read(factories_file)
+    factories = {name: Factory(row, seed, state, session, peers=rows) for name, row in rows.items()}
     carriers: dict[str, Carrier] = {}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS))

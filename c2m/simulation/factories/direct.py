@@ -25,8 +25,8 @@ class DirectFloor:
 
     def __init__(self, factories_file: Path, seed: int, folder: Path) -> None:
         self.state = State(folder)
-        rows = profile.read(factories_file).values()
-        self.factories = {row.factory_id: Factory(row, seed, self.state, "replay") for row in rows}
+        rows = profile.read(factories_file)
+        self.factories = {name: Factory(row, seed, self.state, "replay", peers=rows) for name, row in rows.items()}
 
     def catch_up(self) -> None:
         """The factories tell what has happened up to now, and both sides answer until all is said."""

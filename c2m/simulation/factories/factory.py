@@ -4,9 +4,10 @@ The rules of the conversation stand in c2m/wire/messages.py.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 
 from c2m.ids import derive_id
 from c2m.settings import settings
@@ -35,7 +36,7 @@ from c2m.wire.messages import (
 
 SCANS_PER_MESSAGE = 100
 _SMALL_ORDER_LOTS = 2  # an order below so many minimum lots is small: the factory may not want it
-_GRACE_DAYS = 7  # after due_on; a plan may be late on purpose
+_GRACE_DAYS = 7  # that it may be late; a plan may be late on purpose
 _IN_HAND = ("AllowedToStart", "Running", "Interrupted")
 _BEGUN = "production has begun"
 
@@ -43,7 +44,8 @@ _BEGUN = "production has begun"
 class Factory:
     """One factory. Every method writes into `state`, inside the caller's transaction.
 
-    manner, version: drawn by the shares of the settings where they are not given.
+    manner, version: drawn by the shares of the settings where they are not given. peers: the factories that it may send
+    pieces to.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Factory:
         session: str,
         manner: Manner | None = None,
         version: int | None = None,
+        peers: Mapping[str, Profile] = MappingProxyType({}),
     ) -> None:
-        self.profile = profile
+        self.profile, self._peers = profile, peers
         self.through: datetime | None = None  # up to when this session has reported
         self.manner = manner or manner_of(profile, seed, settings().simulation)
         self.version = version or version_of(profile, seed, settings().simulation)
@@ -190,7 +193,7 @@ class Factory:
         place = turn(self.manner, order, arrival)
         before = [name for name in self._queue if name != job.job_order_id and self._turn(name) < place]
         segments = self._book(order, production.nominal_minutes(self.profile, order), self._taken(before, now), now)
-        return bool(segments) and segments[-1].day <= order.due_on + timedelta(days=_GRACE_DAYS)
+        return bool(segments) and segments[-1].day <= self._done_by(order) + timedelta(days=_GRACE_DAYS)
 
     def _start(self, job: Job, now: datetime) -> JobResponse:
         if job.order is None:
@@ -292,7 +295,15 @@ class Factory:
         return taken
 
     def _book(self, order: JobOrder, minutes: float, taken: Taken, now: datetime) -> list[Segment]:
-        return book(self.profile, taken, max(order.start_on, self.profile.today(now)), order.due_on, minutes)
+        first = max(order.start_on, self.profile.today(now))
+        return book(self.profile, taken, first, self._done_by(order), minutes)
+
+    def _done_by(self, order: JobOrder) -> date:
+        """The day on which it must be done to be there by `due_on`: at the factory of the next stage, or at its end."""
+        if order.next_factory_id == self.profile.factory_id:
+            return order.due_on
+        to = self._peers.get(order.next_factory_id or "", order.destination)
+        return order.due_on - timedelta(days=self.profile.lane_days(to.latitude, to.longitude))
 
     def _events(self, job: Job, order: JobOrder) -> list[production.Event]:
         """What the platform has not been told yet."""

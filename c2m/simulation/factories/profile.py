@@ -14,6 +14,7 @@ from c2m.files import read_json
 
 SHIFT_BEGINS = time(8)
 _EARTH_KM, _ROAD_KM_A_DAY = 6371.0, 500.0
+_ASSUMED_ROAD_DAYS = 1  # to a destination that nobody has named
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Profile:
     calendar: dict[date, tuple[float, float]]
     latitude: float = 0.0
     longitude: float = 0.0
+    handling_days: int = 0
 
     def draws(self, seed: int, *about: object) -> random.Random:
         """Random numbers that depend on the seed, this factory and what they are about, and on nothing else."""
@@ -40,12 +42,19 @@ class Profile:
 
     def road_days(self, other: "Profile") -> int:
         """Days that goods take to another factory; none within one."""
-        if self.factory_id == other.factory_id:
-            return 0
-        north, south = math.radians(self.latitude), math.radians(other.latitude)
-        east = math.radians(other.longitude - self.longitude)
+        return 0 if self.factory_id == other.factory_id else max(1, self._days_to(other.latitude, other.longitude))
+
+    def lane_days(self, latitude: float | None, longitude: float | None) -> int:
+        """Days from the last piece to a place: handling, then by road."""
+        named = latitude is not None and longitude is not None
+        road = self._days_to(latitude, longitude) if named else _ASSUMED_ROAD_DAYS  # type: ignore[arg-type]
+        return self.handling_days + road
+
+    def _days_to(self, latitude: float, longitude: float) -> int:
+        north, south = math.radians(self.latitude), math.radians(latitude)
+        east = math.radians(longitude - self.longitude)
         chord = math.sin((south - north) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(east / 2) ** 2
-        return max(1, math.ceil(2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(chord))) / _ROAD_KM_A_DAY))
+        return math.ceil(2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(chord))) / _ROAD_KM_A_DAY)
 
     def capacity(self, day: date) -> tuple[float, float]:
         """(regular, overtime) minutes of a day; past the calendar's end, the mean of that weekday."""
@@ -113,4 +122,5 @@ def _profile(row: dict[str, Any]) -> Profile:
         },
         latitude=float(row.get("latitude") or 0.0),
         longitude=float(row.get("longitude") or 0.0),
+        handling_days=int(row.get("handling_days") or 0),
     )

@@ -1,0 +1,84 @@
+"""When job orders of later stages may begin, in each future: once the last piece of the stage before is there.
+
+In: job orders of factories' queues with lot_id, stage, start_day (the first day that the plan has for it) and lane_days
+(from there to where its pieces go), and the day on which each of an earlier stage is done. Out: first days by future.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Jobs = Mapping[str, Any] | pd.DataFrame
+
+# Leave to begin is given in the morning, once all pieces are counted: also within a factory, where there is no way.
+LEAST_DAYS = 1
+OPENS = "opens"  # of job orders: (jobs, draws), from which day on they may be worked on
+
+
+class HandOvers:
+    """What job orders wait for; without stages nothing waits for anything."""
+
+    def __init__(self, work: pd.DataFrame) -> None:
+        self._there: dict[int, Ints] = {}  # by row, the day in each future on which all its pieces are there
+        self._waiting: dict[int, list[int]] = {}  # by row, the rows that wait for its pieces
+        if "stage" in work:
+            self._work = work[["stage", "start_day", "lane_days"]].to_dict("records")
+            self._waiting = _followers(work)
+
+    @property
+    def stages(self) -> list[int]:
+        """Those that pass pieces on, in their order."""
+        return sorted({self._stage(row) for row in self._waiting})
+
+    def _stage(self, row: int) -> int:
+        return int(self._work[row]["stage"])
+
+    def passes_on(self, rows: Ints, stage: int) -> bool:
+        """Whether one of the rows is of this stage, and another waits for its pieces."""
+        return any(row in self._waiting and self._stage(row) == stage for row in rows.tolist())
+
+    def hear(self, stage: int, rows: Ints, done: Ints) -> None:
+        """That rows are done on these days; done: (rows, draws)."""
+        for row, days in zip(rows.tolist(), done, strict=True):
+            if row in self._waiting and self._stage(row) == stage:
+                there = days + max(int(self._work[row]["lane_days"]), LEAST_DAYS)
+                for other in self._waiting[row]:
+                    self._there[other] = np.maximum(self._there.get(other, 0), there)
+
+    def opened(self, rows: Ints, jobs: Jobs) -> Jobs:
+        """The job orders of these rows, with OPENS where one of them waits."""
+        waits = [(at, row) for at, row in enumerate(rows.tolist()) if row in self._there]
+        if not waits:
+            return jobs
+        draws = len(self._there[waits[0][1]])
+        opens = np.repeat(np.asarray(jobs["first_day"], dtype=np.int64)[:, None], draws, axis=1)
+        for at, row in waits:
+            opens[at] = np.maximum(self._there[row], int(self._work[row]["start_day"]))
+        return {**jobs, OPENS: opens}
+
+
+def _followers(work: pd.DataFrame) -> dict[int, list[int]]:
+    """By row of an earlier stage, the rows of the next one that have not begun."""
+    rows = work[["lot_id", "stage"]].assign(row=np.arange(len(work)))
+    later = rows[~work["begun"].to_numpy(dtype=bool)].assign(stage=lambda row: row["stage"] - 1)
+    both = rows.merge(later, on=["lot_id", "stage"], suffixes=("", "_next"))
+    followers: dict[int, list[int]] = {}
+    for row, other in zip(both["row"].tolist(), both["row_next"].tolist(), strict=True):
+        followers.setdefault(row, []).append(other)
+    return followers
+
+
+def first_days(jobs: Jobs) -> Ints:
+    """(jobs, draws) the first day of each; (jobs, 1) where it is the same in all futures."""
+    if OPENS in jobs:
+        return np.asarray(jobs[OPENS])
+    return np.asarray(jobs["first_day"], dtype=np.int64)[:, None]
+
+
+def of_futures(jobs: Jobs, futures: Ints) -> Jobs:
+    """The job orders as they are in some of the futures."""
+    return {**jobs, OPENS: np.asarray(jobs[OPENS])[:, futures]} if OPENS in jobs else jobs
