@@ -1,4 +1,4 @@
-"""A factory's gateway to begin with:  python gateway.py FACTORY HOST PORT [KEY]     (paho-mqtt, jsonschema, PyYAML)
+"""A factory's gateway to begin with:  python gateway.py FACTORY HOST PORT KEY     (paho-mqtt, jsonschema, PyYAML)
 
 It knows docs/asyncapi.yaml and nothing else of the platform: what breaks that schema it says so and leaves. It accepts
 what comes in time and needs none but its CRAFTS, keeps the order of work by rank, and starts when it is told to; put
@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-FACTORY, HOST, PORT, KEY = [*sys.argv[1:], None][:4]
+FACTORY, HOST, PORT, KEY = sys.argv[1:5]
 CRAFTS = {"print", "embroidery"}  # what yours has
 HERE = Path(__file__).parent
 PAGE = next(file for file in (HERE / "asyncapi.yaml", HERE / "../docs/asyncapi.yaml") if file.exists())
@@ -96,7 +96,7 @@ def heard(client, _, message):
 
 
 # Whoever connects by the same client id takes the session over: one that follows from the key is nobody else's guess.
-CLIENT_ID = f"{FACTORY}-{hashlib.sha256((KEY or FACTORY).encode()).hexdigest()[:16]}"
+CLIENT_ID = f"{FACTORY}-{hashlib.sha256(KEY.encode()).hexdigest()[:16]}"
 client = Client(CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True)
 client.username_pw_set(FACTORY, KEY)
 RESPONSES = f"c2m/v1/{FACTORY}/job-responses"

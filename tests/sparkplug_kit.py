@@ -83,14 +83,13 @@ def mapping(folder: Path) -> Path:
 class Node:
     """Gateway 1 with Line 1 on a broker: births, data by alias, a will, births again when it is asked."""
 
-    def __init__(self, port: int, bd_seq: int = 0, key: str | None = None, **values: Value) -> None:
+    def __init__(self, port: int, key: str, bd_seq: int = 0, **values: Value) -> None:
         self.bd_seq, self.seq, self.rebirths = bd_seq, 0, 0
         self.values: dict[str, Value] = {"Order/Id": "J1", "Order/Sku": "K1", "Sewn/Good": 0, "Sewn/Rejected": 0}
         self.values |= values
         self.lock = threading.RLock()
         self.client = Client(CallbackAPIVersion.VERSION2, f"gateway-{bd_seq}")
-        if key:
-            self.client.username_pw_set("F1", key)
+        self.client.username_pw_set("F1", key)
         self.client.will_set(self.topic("NDEATH"), body(None, now_ms(), metric("bdSeq", bd_seq)), 1)
         self.client.on_message = lambda *_: self.born(asked=True)
         subscribed = threading.Event()

@@ -219,8 +219,7 @@ class Process:
 
     def _connect(self, name: str, subscribed: dict[str, bool]) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, f"gateway-{name}", clean_session=False, manual_ack=True)
-        if name in self.options.keys:
-            client.username_pw_set(name, self.options.keys[name])
+        client.username_pw_set(name, self.options.keys[name])
         client.reconnect_delay_set(1, 1)
         client.max_inflight_messages_set(100)
         lost_at: list[float] = []

@@ -91,7 +91,7 @@ class Site:
     lots: dict[str, int] = field(default_factory=dict)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     faults: int = 0
-    keys: dict[str, str] = field(default_factory=dict)  # of factories, where the floor asks for them
+    keys: dict[str, str] = field(default_factory=dict)  # of factories
     orders_to: dict[str, Any] = field(default_factory=dict)  # by what the proxy stands before
     idle: list[socket.socket] = field(default_factory=list)
 
@@ -163,11 +163,7 @@ def _environment(made: Site, fault: "Fault") -> None:
     }
     settings.cache_clear()
     made.stack.callback(store.engine(settings().ledger).dispose)
-    if fault.keyed:
-        made.keys = {name: credentials.issue(name) for name in FACTORIES}
-        services = {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.platform_key()}
-        os.environ |= services
-        made.stack.callback(lambda: [os.environ.pop(name) for name in services])
+    made.keys = {name: credentials.issue(name) for name in FACTORIES}
 
 
 def _proxy(made: Site, server: str) -> None:
@@ -283,7 +279,6 @@ class Fault:
     disorder: bool = False
     small_disk: bool = False
     relays: int = 1
-    keyed: bool = False
 
 
 def pause(made: Site, least_s: float, most_s: float) -> None:
@@ -469,7 +464,7 @@ def matrix() -> list[Fault]:
         Fault("bad peers", "slow: a byte every five seconds", drip, proxied=over_http),
         Fault("bad peers", "bodies without end", talk_without_end, proxied=over_http),
         Fault("bad peers", "256 idle connections at each door", be_idle),
-        Fault("bad peers", "a factory takes the names of others' sessions", steal_sessions, keyed=True),
+        Fault("bad peers", "a factory takes the names of others' sessions", steal_sessions),
         Fault("two writers", "each plan released twice at once, a second relay and collector", write_twice),
         Fault("everything", "any of them killed at any moment", at_any_time(*everything), disorder=True, relays=2),
     ]

@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from c2m.floor import credentials
 from c2m.floor.service import READY, stop_on_signal
 from c2m.settings import settings
 from c2m.wire.messages import START, STORE, factory_source, topic
@@ -92,6 +93,7 @@ class Factory:
 def connect(name: str) -> Factory:
     """Asks for a session that the broker keeps, and for the job orders."""
     client = Client(CallbackAPIVersion.VERSION2, f"c2m-factory-{name}", protocol=MQTTv5, manual_ack=True)
+    client.username_pw_set(credentials.PLATFORM, credentials.platform_key())
     factory = Factory(name, client)
 
     def connected(*_: Any) -> None:

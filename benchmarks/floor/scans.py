@@ -26,7 +26,7 @@ import psutil
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from c2m.floor import broker
+from c2m.floor import broker, credentials
 from c2m.floor.child import child, free_port
 from c2m.floor.processes import service
 from c2m.ledger import store
@@ -71,6 +71,7 @@ def load(port: int, batch: int, seconds: float, rate: float) -> None:
 
 def _client(name: str, port: int, room: Semaphore) -> Client:
     client = Client(CallbackAPIVersion.VERSION2, f"load-{name}")
+    client.username_pw_set(credentials.PLATFORM, credentials.platform_key())
     client.max_inflight_messages_set(UNDER_WAY)
     client.on_publish = lambda *_: room.release()
     client.connect("127.0.0.1", port)

@@ -29,7 +29,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.floor.scans import body
 from benchmarks.promises.floor_days import LOT, ORDER, SKU
-from c2m.floor import broker
+from c2m.floor import broker, credentials
 from c2m.floor.child import free_port
 from c2m.floor.processes import service
 from c2m.ledger import orders, store
@@ -54,6 +54,7 @@ class Load:
     def run(self, stop: Event) -> None:
         """Until it is told to stop, and all that it sent is acknowledged."""
         client = Client(CallbackAPIVersion.VERSION2, f"load-{self.first}")
+        client.username_pw_set(credentials.PLATFORM, credentials.platform_key())
         client.max_inflight_messages_set(1000)
         client.on_publish = lambda _client, _data, mid, *_: self.acknowledged.setdefault(mid, time.monotonic())
         client.connect("127.0.0.1", self.port)

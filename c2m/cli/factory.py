@@ -21,15 +21,13 @@ def factory_add(
     from c2m.floor import broker, credentials
     from c2m.ledger import status, store
 
-    first = not credentials.required()
     print(credentials.issue(factory_id))
     warn_of_unknown("factory", factory_id)
     if version:
         store.migrate()
         with store.session() as session:
             status.register(session, factory_id, version, clock.now())
-    taken_up = broker.reload() and not first
-    print("in force now" if taken_up else "in force when the floor starts next", file=sys.stderr)
+    print("in force now" if broker.reload() else "in force when the floor starts next", file=sys.stderr)
 
 
 @command("rotate", factories)
@@ -60,6 +58,5 @@ def factory_list() -> None:
     from c2m.floor import credentials
 
     for user, hashes in credentials.known().items():
-        if user != credentials.PLATFORM:
-            end = credentials.expires(hashes)
-            print(user, f"until {end:%Y-%m-%d %H:%M} UTC" if end else "does not expire")
+        end = credentials.expires(hashes)
+        print(user, f"until {end:%Y-%m-%d %H:%M} UTC" if end else "does not expire")

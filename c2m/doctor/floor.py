@@ -34,7 +34,7 @@ _SENT = timedelta(minutes=5)  # the relay looks every few seconds, and tries a f
 
 
 def broker() -> list[Finding]:
-    """It runs, answers, and takes nobody without a key where keys were issued."""
+    """It runs, answers, and takes nobody without a key."""
     if settings().mqtt_host != LOOPBACK:
         return [Finding("broker", None, f"the broker is {settings().mqtt_host}'s, not of this machine")]
     return _own_broker(_floor())
@@ -44,8 +44,8 @@ def _own_broker(floor: dict[str, Any]) -> list[Finding]:
     port = floor["mqtt_port"]
     said = _said_to_a_stranger(port) if _runs("broker", floor["pids"]["broker"]) and listens(port) else b""
     faults = [] if said else [f"nobody answers on port {port}"]
-    if said == _TAKEN and credentials.required():
-        faults = ["factories have keys, and the broker takes everyone without one: it was started before the first key"]
+    if said == _TAKEN:
+        faults = [f"what answers on port {port} takes everyone without a key: it is not the broker that we started"]
     return judged(
         "broker", faults, f"{floor['engine']} on port {port}", f"read {log_file('broker')}; start c2m up anew"
     )

@@ -1,6 +1,7 @@
 """The MQTT broker of one machine: Mosquitto where it is installed, else the embedded amqtt (MQTT 3.1.1); loopback only.
 
-Where credentials were issued (`c2m factory add`), Mosquitto takes nobody without; with `mqtt_cert_file` it speaks TLS.
+Neither takes anybody without a key. The embedded one knows the platform's alone: a key of a factory (`c2m factory add`)
+asks for Mosquitto. With `mqtt_cert_file` Mosquitto speaks TLS.
 Production points `mqtt_host` and `mqtt_port` at its own broker and starts none.
 """
 
@@ -35,29 +36,20 @@ class Broker:
 
 
 def reload() -> bool:
-    """Has the running broker of this home read credentials anew; whether there is one that asks for them.
-
-    One that was started before the first credential was issued takes everyone until it is started anew.
-    """
+    """Has the running broker of this home read credentials anew; whether there is one that does."""
     floor = settings().home / "floor.json"
     pid = json.loads(floor.read_bytes())["pids"]["broker"] if floor.exists() else None
-    folder = (settings().home / "broker").absolute()
-    if pid is None or not _asks(pid, folder):
+    if pid is None or not _is_mosquitto(pid):
         return False
-    credentials.broker_files(folder)
+    credentials.broker_files((settings().home / "broker").absolute())
     os.kill(pid, signal.SIGHUP)
     return True
-
-
-def _asks(pid: int, folder: Path) -> bool:
-    """Whether a process is a broker that asks for credentials."""
-    return _is_mosquitto(pid) and "allow_anonymous true" not in (folder / "mosquitto.conf").read_text()
 
 
 def forget_expired() -> None:
     """Has the running broker turn away whose key has expired since it last read them."""
     passwords = settings().home / "broker" / "passwords"
-    if passwords.exists() and _users(passwords) - credentials.live().keys():
+    if passwords.exists() and _users(passwords) - credentials.live().keys() - {credentials.PLATFORM}:
         reload()
 
 
@@ -87,14 +79,15 @@ def start(port: int | None = None, engine: Engine | None = None) -> Iterator[Bro
     Raises
     ------
     InputError
-        Credentials were issued, and there is no Mosquitto to ask for them.
+        Factories have keys, and there is no Mosquitto to ask for them.
     """
     port = port or free_port()
+    credentials.renew_platform_key()
     mosquitto = mosquitto_path()
     engine = engine or ("mosquitto" if mosquitto else "amqtt")
-    if engine == "amqtt" and credentials.required():
-        seen = "credentials were issued, and the embedded broker takes everyone without"
-        raise InputError("broker-without-credentials", [f"{seen}: install mosquitto, which asks for them"])
+    if engine == "amqtt" and credentials.issued():
+        seen = "factories have keys, and the embedded broker does not keep one factory from another's messages"
+        raise InputError("broker-without-credentials", [f"{seen}: install mosquitto, which does"])
     command = (
         [mosquitto or "mosquitto", "-c", str(_mosquitto_config(port))]
         if engine == "mosquitto"

@@ -1,7 +1,7 @@
 """Credentials of factories, for MQTT (username and password) and HTTP (bearer key); only hashes of them are kept.
 
-Without any, broker and inlet take whoever is on the loopback: the demo. With the first one nobody is taken without, and
-a factory reads and writes its own topics alone. A key has 256 bits of chance, so that a plain hash of it tells nothing.
+Broker and inlet take nobody without, also on the loopback; a factory reads and writes its own topics alone. A key has
+256 bits of chance, so that a plain hash of it tells nothing.
 
 A key expires (`key_days`). `rotate` gives the next one while the old ones hold for some days. Each key is a user of its
 own at the broker: the factory's id, then for the next keys F17.2, F17.3: a full stop is in no id. By the wall clock.
@@ -27,11 +27,12 @@ from c2m.settings import settings
 from c2m.wire.messages import ID_PATTERN
 
 SIGNATURE = "c2m-signature"  # header of what we post
-PLATFORM = "c2m-platform"  # relay and collector; its key is made anew with every start of the floor
+PLATFORM = "c2m-platform"  # user of relay, collector and simulated factories
 _RESERVED = re.compile(r"c2m([-_].*)?", re.IGNORECASE)  # names of the platform and of its clients
 _SALT_BYTES, _ITERATIONS = 12, 1000  # of Mosquitto's PBKDF2; a key needs no slow hash
 _ACL = f"""user {PLATFORM}
 topic readwrite c2m/v1/#
+topic readwrite spBv1.0/#
 
 """
 _OWN = """
@@ -62,12 +63,13 @@ def _read(file: Path, _version: tuple[int, int]) -> Mapping[str, Hashes]:
     except ValueError as error:
         move = "restore it from a backup, or remove it and issue all keys anew (c2m factory add)"
         raise InputError("credentials", [f"{file} cannot be read ({error}); nobody is let in: {move}"]) from None
+    found.pop(PLATFORM, None)  # homes of earlier versions kept it beside the factories
     return found
 
 
-def required() -> bool:
-    """Whether a credential was ever issued: from then on nobody is taken without, also where all were taken back."""
-    return _file().exists()
+def issued() -> bool:
+    """Whether a factory has a key, be it expired."""
+    return bool(known())
 
 
 def live() -> dict[str, Hashes]:
@@ -136,9 +138,19 @@ def _in_days(days: float) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
 
 
-def platform_key() -> str:
-    """A new key of the platform's own services."""
-    return _issued(PLATFORM, known())
+def renew_platform_key() -> None:
+    """The platform's own services get a new key; they find it in the home, which is their user's alone."""
+    write_private(_platform_file(), secrets.token_urlsafe(32))
+
+
+def platform_key() -> str | None:
+    """The key of the platform's own services; None where no broker was started in this home."""
+    file = _platform_file()
+    return file.read_text() if file.exists() else None
+
+
+def _platform_file() -> Path:
+    return settings().home / "platform.key"
 
 
 def client_id(name: str) -> str:
@@ -146,11 +158,15 @@ def client_id(name: str) -> str:
     return f"{name}-{hmac.new(secret('broker').encode(), name.encode(), hashlib.sha256).hexdigest()[:24]}"
 
 
-def _issued(user: str, held: Mapping[str, Hashes], until: str | None = None) -> str:
+def _issued(user: str, held: Mapping[str, Hashes], until: str) -> str:
     key = secrets.token_urlsafe(32)
-    hashes = {"sha256": _digest(key), "mosquitto": _for_mosquitto(key)}
-    _keep({**held, user: {**hashes, "until": until} if until else hashes})
+    _keep({**held, user: {"sha256": _digest(key), "mosquitto": _for_mosquitto(key), "until": until}})
     return key
+
+
+def is_platform(key: str) -> bool:
+    """Whether it is the key of the platform's own services."""
+    return secrets.compare_digest(key.encode(), (platform_key() or "").encode()) and bool(key)
 
 
 def signature(name: str, body: bytes) -> dict[str, str]:
@@ -187,13 +203,13 @@ def revoke(name: str) -> None:
 
 
 def broker_files(folder: Path) -> list[str]:
-    """Writes what Mosquitto checks clients by; the lines of its configuration. Without credentials, all are taken."""
-    held = live()
-    if not required():
-        return ["allow_anonymous true"]
+    """Writes what Mosquitto checks clients by; the lines of its configuration."""
     passwords, acl = folder / "passwords", folder / "acl"
-    write_private(passwords, "".join(f"{user}:{hashes['mosquitto']}\n" for user, hashes in held.items()))
-    own = (_OWN.format(user=user, factory_id=owner(user)) for user in held if user != PLATFORM)
+    hashed = {user: hashes["mosquitto"] for user, hashes in live().items()}
+    own = [_OWN.format(user=user, factory_id=owner(user)) for user in hashed]
+    if key := platform_key():
+        hashed[PLATFORM] = _for_mosquitto(key)
+    write_private(passwords, "".join(f"{user}:{one}\n" for user, one in hashed.items()))
     write_private(acl, "".join((_ACL, *own)))
     return ["allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}"]
 
@@ -206,7 +222,8 @@ class Doorkeeper:
 
     def refusal(self, factory_id: str, authorization: str | None) -> tuple[int, str] | None:
         """HTTP status and reason; None for who may go in."""
-        if required() and not _is_key_of(factory_id, authorization or ""):
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not (_opens(factory_id, key) or is_platform(key)):
             return 401, f"no valid key for factory {factory_id}: send Authorization: Bearer KEY"
         return None if self._has_token(factory_id) else (429, "too many messages a second: send larger batches")
 
@@ -226,12 +243,11 @@ def _keep(held: Mapping[str, Hashes]) -> None:
     write_private(_file(), json.dumps(dict(sorted(held.items())), indent=1))
 
 
-def _is_key_of(name: str, authorization: str) -> bool:
-    """Whether the header holds a valid key of a factory; all keys are compared, so that the time tells nothing."""
-    scheme, _, key = authorization.partition(" ")
+def _opens(name: str, key: str) -> bool:
+    """Whether it is a valid key of a factory; all keys are compared, so that the time tells nothing."""
     told = _digest(key)
     good = [secrets.compare_digest(hashes["sha256"], told) for hashes in of(name).values()]
-    return scheme.lower() == "bearer" and any(good)
+    return any(good)
 
 
 def _digest(key: str) -> str:

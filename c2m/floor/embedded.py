@@ -5,8 +5,10 @@ import sys
 
 import amqtt.broker
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.session import OutgoingApplicationMessage
+from amqtt.plugins.base import BaseAuthPlugin
+from amqtt.session import OutgoingApplicationMessage, Session
 
+from c2m.floor import credentials
 from c2m.floor.child import LOOPBACK
 
 
@@ -33,12 +35,20 @@ class PatientHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt is n
             self._puback_waiters.pop(app_message.packet_id, None)
 
 
+class Services(BaseAuthPlugin):  # type: ignore[misc]
+    """Who has the platform's key."""
+
+    async def authenticate(self, *, session: Session) -> bool:
+        """Whether a client is one of ours."""
+        return session.username == credentials.PLATFORM and credentials.is_platform(session.password or "")
+
+
 async def serve(port: int) -> None:
-    """Admits everyone, but not without a name: only sessions of named users survive a disconnection in amqtt."""
+    """Admits the platform's own services alone."""
     amqtt.broker.BrokerProtocolHandler = PatientHandler
     config = {
         "listeners": {"default": {"type": "tcp", "bind": f"{LOOPBACK}:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}},
+        "plugins": {"c2m.floor.embedded.Services": {}},
     }
     await amqtt.broker.Broker(config).start()
     await asyncio.Event().wait()

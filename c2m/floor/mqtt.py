@@ -22,7 +22,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import SecretStr
 
+from c2m.floor import credentials
 from c2m.floor.delivery import Letter, NotDeliveredError
 from c2m.settings import settings
 from c2m.wire.messages import topic
@@ -70,7 +72,7 @@ class Connection:
         given_up: Iterable[str] = (),
         remembers_s: float = 0,
     ) -> None:
-        self._remembers_s = remembers_s
+        self._client_id, self._remembers_s = client_id, remembers_s
         self._recent: deque[tuple[float, str, bytes]] = deque()  # acknowledged at (monotonic), topic, payload
         self._given_up = list(given_up)
         self._topics = [(name, QOS) for name in topics]
@@ -161,7 +163,8 @@ class Connection:
             self._client.ack(message.mid, QOS)
 
     def _connected(self, client: Client, userdata: object, flags: object, reason: ReasonCode, *_: object) -> None:
-        if reason.is_failure:
+        if reason.is_failure:  # of a broker that was started anew, and so was the key
+            _identify(client, self._client_id)
             return
         self._session += 1
         for _again in range(len(self._recent)):
@@ -205,6 +208,8 @@ def _client(client_id: str, keeps: bool) -> Client:
         manual_ack=True,
     )
     _identify(client, client_id)
+    if settings().mqtt_ca_file:
+        client.tls_set(str(settings().mqtt_ca_file))
     client.reconnect_delay_set(0.1, 5)  # type: ignore[arg-type]  # seconds; fractions work
     client.max_inflight_messages_set(_IN_FLIGHT)
     client.on_socket_open = _no_delay
@@ -212,11 +217,11 @@ def _client(client_id: str, keeps: bool) -> Client:
 
 
 def _identify(client: Client, client_id: str) -> None:
-    """Name, password and certificate of the settings."""
-    password = settings().mqtt_password
-    client.username_pw_set(settings().mqtt_username or client_id, password.get_secret_value() if password else None)
-    if settings().mqtt_ca_file:
-        client.tls_set(str(settings().mqtt_ca_file))
+    """Name and password of the settings; without them, the key that this home's broker knows since its start."""
+    user, password = settings().mqtt_username, settings().mqtt_password
+    if user is None and (key := credentials.platform_key()):
+        user, password = credentials.PLATFORM, SecretStr(key)
+    client.username_pw_set(user or client_id, password.get_secret_value() if password else None)
 
 
 def _no_delay(client: Client, userdata: object, connection: Any) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from c2m.errors import C2MError
 from c2m.files import write_atomically
-from c2m.floor import broker, credentials
+from c2m.floor import broker
 from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port
 from c2m.floor.service import READY
 from c2m.ledger import status, store
@@ -86,10 +86,9 @@ def floor(
         A service does not start; with the end of its log.
     """
     with ExitStack() as stack:
-        own = _own_credential()
         running = stack.enter_context(broker.start(mqtt_port, engine))
         http_port, factory_http_port = http_port or free_port(), free_port()
-        env = _environment(running, http_port, factory_http_port) | own
+        env = _environment(running, http_port, factory_http_port)
         # Who is spoken to listens before the speaker starts: MQTT 3.1.1 does not say when nobody does.
         modules = {"collector": ["c2m.floor.collect"]}
         if factories:
@@ -105,13 +104,6 @@ def floor(
         yield found
         for process in children.values():
             process.terminate()  # all at once; then the stack waits for one after another, and stops the broker last
-
-
-def _own_credential() -> dict[str, str]:
-    """Where factories need credentials, the services do too: one for this run, known to them alone."""
-    if not credentials.required():
-        return {}
-    return {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.platform_key()}
 
 
 def _environment(running: broker.Broker, http_port: int, factory_http_port: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from test_floor_services import await_that, mosquitto
 
 from c2m import objects
 from c2m.errors import InputError
-from c2m.floor import broker, collect
+from c2m.floor import broker, collect, credentials
 from c2m.floor.child import free_port, stop
 from c2m.floor.delivery import Letter
 from c2m.floor.mqtt import Connection
@@ -131,6 +131,7 @@ def test_collectors_on_machines_without_a_disk_in_common_lose_nothing_when_one_i
 ) -> None:
     def on(machine: str, name: str) -> dict[str, str]:
         own = {"C2M_HOME": str(home.parent / machine), "C2M_LEDGER_URL": settings().ledger}
+        own |= {"C2M_MQTT_USERNAME": credentials.PLATFORM, "C2M_MQTT_PASSWORD": credentials.platform_key() or ""}
         return collector(name) | own
 
     with s3(monkeypatch), ExitStack() as stack:

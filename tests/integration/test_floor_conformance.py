@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
-from c2m.floor import broker, conformance
+from c2m.floor import broker, conformance, credentials
 from c2m.floor.child import free_port
 from c2m.floor.conformance import Finding
 from c2m.floor.processes import service
@@ -55,46 +55,49 @@ MISTAKES = {
 }
 
 
-@pytest.fixture(scope="module")
-def engine() -> broker.Engine:
-    return "mosquitto" if broker.mosquitto_path() else "amqtt"
+@pytest.fixture
+def key(home: Path) -> str:
+    return credentials.issue("F1")
 
 
 @pytest.fixture
-def port(home: Path, engine: broker.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    with broker.start(engine=engine) as running:
+def place(key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What a gateway is told: factory, host, port, key."""
+    if broker.mosquitto_path() is None:
+        pytest.skip("the mosquitto broker is not installed")
+    with broker.start(engine="mosquitto") as running:
         monkeypatch.setenv("C2M_MQTT_PORT", str(running.port))
         monkeypatch.setenv("C2M_MQTT_VERSION", "3.1.1")
         settings.cache_clear()
-        yield running.port
+        yield ["F1", "127.0.0.1", str(running.port), key]
 
 
-def judged(stack: ExitStack, port: int, folder: Path, program: str) -> list[Finding]:
+def judged(stack: ExitStack, place: list[str], folder: Path, program: str) -> list[Finding]:
     """The findings on a gateway of this program."""
     folder.mkdir()
     (folder / "gateway.py").write_text(program)
     (folder / "asyncapi.yaml").write_text(PAGE.read_text())
-    command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
+    command = [sys.executable, "gateway.py", *place]
     gateway = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     stack.callback(lambda: (gateway.kill(), gateway.wait()))
     with suppress(Empty), conformance.over_mqtt("F1") as (_, heard):
         heard.get(timeout=10)  # its status: it listens; one of the mistakes is to say none
-    return conformance.judge(f"mqtt://127.0.0.1:{port}", "F1", "shirt", 2.0, 0)
+    return conformance.judge(f"mqtt://127.0.0.1:{place[2]}", "F1", "shirt", 2.0, 0)
 
 
-def test_the_reference_gateway_passes_and_has_few_lines(port: int, tmp_path: Path) -> None:
+def test_the_reference_gateway_passes_and_has_few_lines(place: list[str], tmp_path: Path) -> None:
     program = GATEWAY.read_text()
     code = [line for line in program.split('"""', 2)[2].splitlines() if line.strip()]
     assert len(code) <= 85
     with ExitStack() as stack:
-        found = judged(stack, port, tmp_path / "right", program)
+        found = judged(stack, place, tmp_path / "right", program)
     assert [finding.rule for finding in found if finding.kept is not True] == [], found
 
 
-def test_a_gateway_of_version_1_passes_and_is_asked_nothing_of_version_2(port: int, tmp_path: Path) -> None:
+def test_a_gateway_of_version_1_passes_and_is_asked_nothing_of_version_2(place: list[str], tmp_path: Path) -> None:
     program = GATEWAY.read_text().replace(', "version": 2}', "}")
     with ExitStack() as stack:
-        found = judged(stack, port, tmp_path / "first", program)
+        found = judged(stack, place, tmp_path / "first", program)
     assert [finding.rule for finding in found if finding.kept is False] == [], found
     assert [finding.seen for finding in found if finding.kept is None] == ["it understands version 1"] * 3
     (told,) = (tmp_path / "first").glob("F1.json")
@@ -103,10 +106,10 @@ def test_a_gateway_of_version_1_passes_and_is_asked_nothing_of_version_2(port: i
     assert not {"rank", "items", "crafts", "price"} & set().union(*offers)
 
 
-def test_the_reference_gateway_says_what_breaks_the_schema_and_goes_on(port: int, tmp_path: Path) -> None:
+def test_the_reference_gateway_says_what_breaks_the_schema_and_goes_on(place: list[str], tmp_path: Path) -> None:
     (tmp_path / "gateway.py").write_text(GATEWAY.read_text())
     (tmp_path / "asyncapi.yaml").write_text(PAGE.read_text())
-    command = [sys.executable, "gateway.py", "F1", "127.0.0.1", str(port)]
+    command = [sys.executable, "gateway.py", *place]
     gateway = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
         with conformance.over_mqtt("F1") as (send, heard):
@@ -126,18 +129,18 @@ def test_the_reference_gateway_says_what_breaks_the_schema_and_goes_on(port: int
 
 
 @pytest.mark.parametrize("rule", MISTAKES)
-def test_each_broken_rule_is_named(port: int, tmp_path: Path, rule: str) -> None:
+def test_each_broken_rule_is_named(place: list[str], tmp_path: Path, rule: str) -> None:
     right, wrong = MISTAKES[rule]
     program = GATEWAY.read_text()
     assert right in program
     with ExitStack() as stack:
-        found = judged(stack, port, tmp_path / "wrong", program.replace(right, wrong, 1))
+        found = judged(stack, place, tmp_path / "wrong", program.replace(right, wrong, 1))
     assert any(rule in finding.rule for finding in found if finding.kept is False), found
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "http"])
 def test_the_simulated_factories_pass_by_the_command(
-    port: int, transport: str, monkeypatch: pytest.MonkeyPatch
+    place: list[str], transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin()
     own, theirs = free_port(), free_port()
@@ -146,7 +149,7 @@ def test_the_simulated_factories_pass_by_the_command(
     file = write_world(factory_rows((transport,)), settings().home / "factories.json")
     module = ["c2m.simulation.factories", "--factories", str(file), "--state", str(settings().home / "sim")]
     with service("factories", [*module, "--http-port", str(theirs)], {}):
-        url = f"mqtt://127.0.0.1:{port}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
+        url = f"mqtt://127.0.0.1:{place[2]}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
         options = ["--factory", "F1", "--patience", "5", "--json"] + (
             ["--port", str(own)] if transport == "http" else []
         )
@@ -158,8 +161,9 @@ def test_the_simulated_factories_pass_by_the_command(
     assert [each["seen"] for each in found if each["kept"] is None and transport == "mqtt"] == []
 
 
-def test_a_gateway_that_is_not_there_is_said_so(port: int) -> None:
-    told = CliRunner().invoke(app, ["conformance", f"mqtt://127.0.0.1:{port}", "--factory", "F9", "--patience", "0.5"])
+def test_a_gateway_that_is_not_there_is_said_so(place: list[str]) -> None:
+    url = f"mqtt://127.0.0.1:{place[2]}"
+    told = CliRunner().invoke(app, ["conformance", url, "--factory", "F9", "--patience", "0.5"])
     assert told.exit_code == 2
     assert re.search(r"answers an offer .*no answer", told.output)
 

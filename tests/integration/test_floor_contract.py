@@ -16,7 +16,7 @@ import yaml
 from floor_world import MORNING, begin, factory_rows, landed_scans, release, write_world
 from ledger_kit import job
 
-from c2m.floor import broker
+from c2m.floor import broker, credentials
 from c2m.floor.processes import Floor, floor
 from c2m.ledger import audit, store
 from c2m.settings import settings
@@ -60,7 +60,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.fixture
-def running(home: Path) -> Iterator[Floor]:
+def running(key: str) -> Iterator[Floor]:
     begin()
     write_world(factory_rows(("mqtt", "mqtt")), settings().home / "factories.json")
     with floor(None) as found:
@@ -68,11 +68,17 @@ def running(home: Path) -> Iterator[Floor]:
         yield found
 
 
+@pytest.fixture
+def key(home: Path) -> str:
+    return credentials.issue("F1")
+
+
 class Gateway:
     """A factory's gateway of command-line tools, written from the two pages alone."""
 
-    def __init__(self, running: Floor, factory_id: str, over_http: bool) -> None:
-        self.mqtt, self.http = ["-h", "127.0.0.1", "-p", str(running.mqtt_port), "-q", "1"], running.http_port
+    def __init__(self, running: Floor, factory_id: str, key: str, over_http: bool) -> None:
+        self.mqtt = ["-h", "127.0.0.1", "-p", str(running.mqtt_port), "-q", "1", "-u", factory_id, "-P", key]
+        self.http, self.bearer = running.http_port, f"authorization: Bearer {key}"
         self.factory_id, self.over_http, self.sequence = factory_id, over_http, 0
         self.asyncapi, self.openapi = (
             yaml.safe_load((DOCS / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("asyncapi", "openapi")
@@ -93,7 +99,8 @@ class Gateway:
             (path,) = (path for path in self.openapi["paths"] if path.endswith(f"/{kind}"))
             url = f"http://127.0.0.1:{self.http}{path.replace('{factory_id}', self.factory_id)}"
             kind_of_content = f"content-type: {self.asyncapi['defaultContentType']}"
-            subprocess.run(["curl", "-sSf", "-H", kind_of_content, "--data-binary", body, url], check=True)
+            headers = ["-H", kind_of_content, "-H", self.bearer]
+            subprocess.run(["curl", "-sSf", *headers, "--data-binary", body, url], check=True)
         else:
             address = self.asyncapi["channels"][kind]["address"].replace("{factoryId}", self.factory_id)
             subprocess.run(["mosquitto_pub", *self.mqtt, "-t", address, "-m", body], check=True)
@@ -108,8 +115,10 @@ class Gateway:
 @pytest.mark.skipif(broker.mosquitto_path() is None, reason="the mosquitto broker is not installed")
 @pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"one of {', '.join(TOOLS)} is not installed")
 @pytest.mark.parametrize("over_http", [False, True], ids=["mosquitto_pub", "curl"])
-def test_a_client_that_knows_only_the_pages_takes_a_job_order_to_its_end(running: Floor, over_http: bool) -> None:
-    gateway = Gateway(running, "F1", over_http)
+def test_a_client_that_knows_only_the_pages_takes_a_job_order_to_its_end(
+    running: Floor, key: str, over_http: bool
+) -> None:
+    gateway = Gateway(running, "F1", key, over_http)
     release([("F1", 100)])
     (offer,) = gateway.hear()
     order = offer["data"]

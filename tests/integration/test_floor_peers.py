@@ -151,20 +151,22 @@ def test_connections_that_say_nothing_keep_nobody_out(
     scan = Scan(scan_id="s", job_order_id="J", sku_id="K", operation="sew", quantity=1, at=MORNING)
     body = compose([scan], factory_source("F1"), MORNING).body()
     url = f"http://{LOOPBACK}:{settings().http_port}/v1/factories/F1/scans"
-    assert httpx.post(url, content=body, trust_env=False).status_code == 204
+    key = {"authorization": f"Bearer {credentials.platform_key()}"}
+    assert httpx.post(url, content=body, headers=key, trust_env=False).status_code == 204
     for connection in idle:
         with closing(connection):
             connection.settimeout(10)
             assert connection.recv(1) == b""  # closed by the platform
-    assert httpx.post(url, content=body, headers={"host": "evil.example"}, trust_env=False).status_code == 403
+    assert httpx.post(url, content=body, headers=key | {"host": "evil.example"}, trust_env=False).status_code == 403
 
 
 def test_a_body_that_drips_is_given_up(services: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_BODY_S", 1.0)
     services(collect.run)
     with socket.create_connection((LOOPBACK, settings().http_port), timeout=10) as connection:
-        head = "POST /v1/factories/F1/scans HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{"
-        connection.sendall(head.encode())
+        head = "POST /v1/factories/F1/scans HTTP/1.1", "host: localhost", "content-length: 1000"
+        key = f"authorization: Bearer {credentials.platform_key()}"
+        connection.sendall("\r\n".join((*head, key, "", "{")).encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
@@ -216,7 +218,7 @@ def test_what_a_factory_gets_is_signed_with_what_both_sides_know(services: Calla
     key = credentials.issue("F1")
     good = Factory(well)
     publish_factories(factory_rows(["http"]).assign(endpoint_url=good.url))
-    (settings().home / "credentials.json").rename(settings().home / "held.json")  # MQTT without: the embedded broker
+    (settings().home / "credentials.json").rename(settings().home / "held.json")  # MQTT by the embedded broker
     services(relay.run)
     (settings().home / "held.json").rename(settings().home / "credentials.json")
     release([("F1", 100)])

@@ -247,17 +247,27 @@ def await_connected(client: Client) -> bool:
     return client.is_connected()
 
 
-def test_a_floor_that_was_begun_without_credentials_says_that_it_takes_everyone(home: Path) -> None:
+@pytest.mark.parametrize("engine", ["mosquitto", "amqtt"])
+def test_before_the_first_key_nobody_is_let_in_but_our_own_services(home: Path, engine: broker.Engine) -> None:
     begin()
     write_world(factory_rows(("mqtt",)), settings().home / "factories.json")
-    with floor(None, engine="mosquitto"):
-        for name in ("F1", "F2"):  # the first, and one when there are some already
-            assert "when the floor starts next" in CliRunner().invoke(app, ["factory", "add", name]).stderr
-    with floor(None, engine="mosquitto"):
-        assert "in force now" in CliRunner().invoke(app, ["factory", "add", "F3"]).stderr
+    with floor(None, engine=engine) as running:
+        strangers = [
+            Party(running, "F1", None),
+            Party(running, "F1", "guess"),
+            Party(running, credentials.PLATFORM, "x"),
+        ]
+        assert all(stranger.refused.wait(10) for stranger in strangers)
+        assert not any(stranger.connected.is_set() for stranger in strangers)
+        url = f"http://127.0.0.1:{running.http_port}/v1/factories/F1/scans"
+        assert httpx.post(url, content=scan_of("F1", "x"), trust_env=False).status_code == 401
+        if engine == "mosquitto":
+            told = CliRunner().invoke(app, ["factory", "add", "F1"])
+            assert "in force now" in told.stderr
+            Party(running, "F1", told.stdout.strip()).hear("c2m/v1/F1/job-orders")
 
 
-def test_the_broker_that_takes_everyone_does_not_start_where_keys_were_issued(keys: dict[str, str]) -> None:
+def test_the_embedded_broker_does_not_start_where_factories_have_keys(keys: dict[str, str]) -> None:
     with pytest.raises(InputError, match="install mosquitto"), broker.start(engine="amqtt"):
         pass
 

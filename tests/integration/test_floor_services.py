@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from c2m import clock
 from c2m.errors import C2MError
-from c2m.floor import broker, collect, relay
+from c2m.floor import broker, collect, credentials, relay
 from c2m.floor.child import child, free_port, listens
 from c2m.floor.processes import floor, service, settle
 from c2m.floor.service import READY
@@ -258,7 +258,10 @@ def test_the_http_inlet_says_what_became_of_a_message(site: Site, caplog: pytest
     site.thread(collect.run, caplog)
     url = f"http://127.0.0.1:{site.ports[1]}/v1/factories/F9/status"
     message = compose(Status(online=True, through=MORNING), factory_source("F9"), MORNING).body()
+    key = {"authorization": f"Bearer {credentials.platform_key()}"}
     with httpx.Client(trust_env=False) as client:
+        assert client.post(url, content=message).status_code == 401
+        client.headers.update(key)
         assert client.post(url, content=message).status_code == 204
         assert client.post(url.replace("F9", "F8"), content=message).status_code == 422
         assert client.post(url, content=b"[" * 100_000).json()["reason"].startswith("message: Invalid JSON")

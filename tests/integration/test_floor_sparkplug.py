@@ -40,8 +40,13 @@ def ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of a broker."""
+def key(ledger: None) -> str:
+    return credentials.issue("F1")
+
+
+@pytest.fixture
+def port(key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Of a broker that knows F1."""
     with broker.start(engine="mosquitto") as running:
         monkeypatch.setenv("C2M_MQTT_PORT", str(running.port))
         monkeypatch.setenv("C2M_HTTP_PORT", str(free_port()))
@@ -77,10 +82,10 @@ def online() -> bool | None:
     return known and known.online
 
 
-def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, tmp_path: Path) -> None:
+def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, key: str, tmp_path: Path) -> None:
     adapter = partial(service.run, mapping(tmp_path))
     with beside(collect.run):
-        node = Node(port, **{"Sewn/Good": 100})
+        node = Node(port, key, **{"Sewn/Good": 100})
         with beside(adapter):
             until(lambda: node.rebirths)  # the births came before the adapter: it asks for them
             until(online)
@@ -104,7 +109,7 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, tmp_path
             until(lambda: landed() == (19, 2, 0))
             node.vanish()
             until(lambda: online() is False)
-            node = Node(port, bd_seq=1, **{"Sewn/Good": 11, "Sewn/Rejected": 2})
+            node = Node(port, key, 1, **{"Sewn/Good": 11, "Sewn/Rejected": 2})
             until(online)
             until(lambda: landed() == (21, 2, 0))
         node.leave()
@@ -113,19 +118,19 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, tmp_path
 
 
 def test_with_credentials_a_site_is_heard_by_its_own_adapter_and_spoken_for_by_nobody_else(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    keys = {name: credentials.issue(name) for name in ("F1", "F2")} | {credentials.PLATFORM: credentials.platform_key()}
+    other = credentials.issue("F2")
     port = request.getfixturevalue("port")
     heard: list[bytes] = []
     platform = Client(CallbackAPIVersion.VERSION2, "platform")
-    platform.username_pw_set(credentials.PLATFORM, keys[credentials.PLATFORM])
+    platform.username_pw_set(credentials.PLATFORM, credentials.platform_key())
     platform.on_connect = lambda *_: platform.subscribe([("c2m/v1/F1/scans", 1), ("c2m/v1/F1/status", 1)])
     platform.on_message = lambda _client, _data, message: heard.append(message.payload)
     platform.connect("127.0.0.1", port)
     platform.loop_start()
     monkeypatch.setenv("C2M_MQTT_USERNAME", "F1")
-    monkeypatch.setenv("C2M_MQTT_PASSWORD", keys["F1"])
+    monkeypatch.setenv("C2M_MQTT_PASSWORD", key)
     settings.cache_clear()
     file = settings().home / "sparkplug" / "F1.json"
 
@@ -134,9 +139,9 @@ def test_with_credentials_a_site_is_heard_by_its_own_adapter_and_spoken_for_by_n
         return known
 
     with beside(partial(service.run, mapping(tmp_path))):
-        node = Node(port, key=keys["F1"])
+        node = Node(port, key)
         until(alive)
-        intruder = ["mosquitto_pub", "-p", str(port), "-u", "F2", "-P", keys["F2"], "-q", "1", "-s"]
+        intruder = ["mosquitto_pub", "-p", str(port), "-u", "F2", "-P", other, "-q", "1", "-s"]
         said = body(None, now_ms(), metric("bdSeq", 0))
         subprocess.run([*intruder, "-t", node.topic("NDEATH")], input=said, check=False, timeout=20)
         node.work(good=1)
@@ -164,14 +169,14 @@ def test_a_message_with_qos_0_does_not_cost_the_collector_its_connection(
 
 
 def test_nothing_is_acknowledged_before_the_platform_has_it(
-    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    port: int, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acknowledged: list[Message] = []
     tell = Connection.acknowledge
     monkeypatch.setattr(Connection, "acknowledge", lambda self, m: (acknowledged.append(m), tell(self, m)))
     heard: list[bytes] = []
     with beside(partial(service.run, mapping(tmp_path))):
-        node = Node(port)
+        node = Node(port, key)
         file = settings().home / "sparkplug" / "F1.json"
         until(lambda: file.exists() and b"online" in file.read_bytes())  # written down, and nobody takes it
         node.work(good=3, qos=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from c2m import clock
-from c2m.floor import http
+from c2m.floor import credentials, http
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
 from c2m.floor.mqtt import Connection, Message, Will
@@ -49,7 +49,7 @@ def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Eve
         client = stack.enter_context(http.Client())
         over_mqtt = [factory for factory in factories.values() if factory.profile.transport == "mqtt"]
         connections = {factory.profile.factory_id: _connect(factory, engine) for factory in over_mqtt}
-        carriers.update(dict.fromkeys(factories, http.carrier(client, _platform_url)))
+        carriers.update(dict.fromkeys(factories, http.carrier(client, _platform_url, _with_key)))
         carriers.update({name: connection.carry for name, connection in connections.items()})
         for connection in connections.values():
             stack.enter_context(connection)
@@ -78,6 +78,11 @@ def _accept(engine: Engine, factory_id: str, _kind: str, body: bytes) -> "Future
     safe: Future[str] = Future()
     engine.inbox.put(Incoming(factory_id, body, safe.set_result))
     return safe
+
+
+def _with_key(_letter: Letter) -> dict[str, str]:
+    """They are the platform's own, as its services are."""
+    return {"authorization": f"Bearer {credentials.platform_key()}"}
 
 
 def _platform_url(letter: Letter) -> str:
