@@ -196,6 +196,16 @@ class TrendPolicy(BaseModel):
         return self.recent_weeks + self.before_weeks
 
 
+class MarketPolicy(BaseModel):
+    """How far the market is forecast, and when its model is chosen anew."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    horizon_weeks: int = Field(8, ge=1, le=26, description="Weeks ahead of the last whole week that is known")
+    least_weeks: int = Field(13, ge=4, description="Weeks known of a category below which it is not forecast")
+    retrain_after_days: int = Field(28, ge=1, description="Age at which a challenger of the model is trained")
+
+
 class PricePolicy(BaseModel):
     """Guard rails of prices, and when a change of price is proposed and released."""
 
@@ -569,6 +579,7 @@ class Settings(BaseSettings):
     sign_in: SignInPolicy = Field(default_factory=lambda: SignInPolicy.model_validate({}))
     robot: RobotPolicy = Field(default_factory=lambda: RobotPolicy.model_validate({}))
     prices: PricePolicy = Field(default_factory=lambda: PricePolicy.model_validate({}))
+    market: MarketPolicy = Field(default_factory=lambda: MarketPolicy.model_validate({}))
     surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))
     trend: TrendPolicy = Field(default_factory=lambda: TrendPolicy.model_validate({}))
 

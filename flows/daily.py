@@ -13,7 +13,7 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
-from flows import day_page, spike_page, waiting, warehouse
+from flows import day_page, market, spike_page, waiting, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
@@ -44,6 +44,7 @@ def run_day(parameters: Daily) -> None:
         robot(Robot(business_date=today.day, rebuild=False))
     train(today.part(Train))
     forecast(today.part(Day))
+    market.foresee(today.day)
     take_up(today.part(Ingest))
     for number in range(1, settings().plan.rounds + 1):
         if not plan(Plan(**today.part(Limits).model_dump(), round=number)):

@@ -26,8 +26,8 @@ DAYS = "1"  # the test on real data runs two
 ENDS = {"Ended", "Refused", "Cancelled", "Expired", "Aborted"}
 ROOT = Path(__file__).parents[1]
 FIRST_DAY_STEPS = (
-    "ingest", "gate", "transform", "track", "robot", "tell", "train", "forecast", "forecast gate", "surprise", "orders",
-    "solve", "propose", "release", "dispatch", "prices", "factories work",
+    "ingest", "gate", "transform", "track", "robot", "tell", "train", "forecast", "forecast gate", "market", "surprise",
+    "orders", "solve", "propose", "release", "dispatch", "prices", "factories work",
 )  # fmt: skip
 
 

@@ -42,6 +42,9 @@ GOOD: dict[str, dict[str, str]] = {
     "demand_signals": {
         "merchant_id": "m1", "style_id": "tee", "day": "2026-01-09", "signal": "promotion_depth", "value": "0.2",
     },
+    "market": {
+        "source": "panel", "category": "tee", "day": "2025-12-29", "volume": "1200", "price": "19.5", "currency": "EUR",
+    },
     "routings": {"merchant_id": "m1", "style_id": "tee", "step": "1", "operation": "sew", "sam_minutes": "9.5"},
     "reviews": {"merchant_id": "m1", "review_id": "r1", "style_id": "tee", "reviewed_on": "2026-01-04", "rating": "4"},
     "materials": {"material_id": "jersey", "material_name": "Jersey 180 g", "unit": "m2", "kg_per_unit": "0.18"},

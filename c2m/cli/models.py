@@ -139,6 +139,34 @@ def train_voice(
 
 
 @command()
+def market(
+    category: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    date: Day = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file of every week with all quantiles.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What the market does: volume and price of categories over the weeks ahead, with range and how sure that is."""
+    from c2m.domain import markets
+    from c2m.errors import InputError
+    from c2m.feeds.landing import ensure_landing, read_landed
+
+    ensure_landing()
+    landed = read_landed("market_forecasts", **({"business_date": date_of(date)} if date else {}))
+    rows = landed[landed["known_at"] == landed["known_at"].max()]
+    if category:
+        rows = rows[rows["category"] == category]
+    if rows.empty:
+        known = ", ".join(sorted(landed["category"].unique())) or "none: run a day on 13 whole weeks of sales, or more"
+        raise InputError("no-market-forecast", [f"nothing is forecast of {category or 'any category'}; known: {known}"])
+    if out:
+        rows.to_csv(out, index=False)
+        print(f"{len(rows):,} rows in {out}")
+        return
+    told = markets.changes(rows) if as_json else markets.in_words(rows)
+    show.rows(f"The market, {rows['weeks'].max()} weeks ahead beside as many before", told, as_json)
+
+
+@command()
 def prices(
     release: Annotated[str | None, typer.Option(help="Proposal, MERCHANT/STYLE, or all, to release.")] = None,
     reject: Annotated[str | None, typer.Option(help="The same, to reject.")] = None,

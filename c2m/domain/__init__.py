@@ -5,6 +5,7 @@ __all__ = [
     "alert_words",
     "apportion",
     "lanes",
+    "markets",
     "newsvendor",
     "operations",
     "promises",

@@ -130,6 +130,17 @@ class ExchangeRate(Row):
     rate: Annotated[Decimal, Sql("DECIMAL(18,8)", "quote_currency per currency"), Field(gt=0)]
 
 
+class MarketRow(Row):
+    source: Annotated[str, Sql("VARCHAR"), Field(pattern=f"^{ID}$")] = Field(
+        description="Who tells it: a panel of shops, a customs office, an index of searches"
+    )
+    category: Term = Field(description="As the catalogue names it, where the two are to be read side by side")
+    day: Day = Field(description="First day of what the row tells of, be it a day, a week or a month")
+    volume: Annotated[float, Sql("DOUBLE", "of the source: pieces, an index"), Field(ge=0, le=1e15)] | None = None
+    price: Annotated[Decimal, Sql("DECIMAL(18,4)", "currency per piece, or an index"), Field(gt=0)] | None = None
+    currency: Currency | None = Field(None, description="Of the price; empty where that is an index")
+
+
 class StockRow(Row):
     merchant_id: Id
     sku_id: Id
@@ -474,6 +485,15 @@ _PAIR = Rule(
     "currency <> quote_currency",
     "Give the rate between two different currencies.",
 )
+_MARKET = Rule(
+    "volume-or-price",
+    ("volume", "price"),
+    "volume IS NOT NULL OR price IS NOT NULL",
+    "Give a volume, a price, or both.",
+)
+_OUTSIDE = Rule(
+    "source-reserved", ("source",), "source <> 'own'", "Name the source otherwise: own is what merchants here sell."
+)
 _OF_FACTORY = (Reference(("factory_id",), "factories"),)
 
 # In the order in which they land: what a row names comes before it.
@@ -571,6 +591,14 @@ FEEDS: dict[str, Feed] = {
             ("merchant_id", "style_id", "day", "signal"),
             "append",
             (_DEPTH,),
+        ),
+        Feed(
+            "market",
+            MarketRow,
+            "source x category x day, week or month",
+            ("source", "category", "day"),
+            "upsert",
+            (_MARKET, _OUTSIDE),
         ),
         Feed("reviews", Review, "review", ("merchant_id", "review_id"), "append"),
         Feed("materials", Material, "material", ("material_id",), "upsert", (_ATTRIBUTES,)),
@@ -702,6 +730,25 @@ PRODUCED: dict[str, dict[str, str]] = {
         "is_sure": "BOOLEAN",
         "business_date": "DATE",
         "known_at": "TIMESTAMP",
+    },
+    # Volume and price of categories by week (models/market). source: own (with its merchant), or who tells it (merchant
+    # ''). known_until: the last whole week known of the series. week: empty over all weeks ahead, where volume is a sum
+    # and price a mean; before: the same of as many weeks up to known_until; rise_chance: that it will be more.
+    "market_forecasts": {
+        "source": "VARCHAR",
+        "merchant_id": "VARCHAR",
+        "category": "VARCHAR",
+        "currency": "VARCHAR",
+        "measure": "VARCHAR",
+        "known_until": "DATE",
+        "week": "DATE",
+        "weeks": "INTEGER",
+        "mean": "DOUBLE",
+        **{f"q{level}": "DOUBLE" for level in _LEVELS},
+        "before": "DOUBLE",
+        "rise_chance": "DOUBLE",
+        "business_date": "DATE",
+        **_MADE_BY,
     },
     # Forecasts by place: dimension channel or region; pieces: mean over the horizon, summing to the style's over each.
     "forecast_shares": {

@@ -30,6 +30,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/board", "menu.board"),
         ("/network", "menu.network"),
         ("/plans", "menu.plans"),
+        ("/market", "menu.market"),
         ("/figures", "menu.figures"),
     ),
     "merchant": (
@@ -38,6 +39,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/merchant/shelf", "menu.shelf"),
         ("/merchant/voices", "menu.voices"),
         ("/merchant/coming", "menu.coming"),
+        ("/merchant/market", "menu.market"),
         ("/merchant/catalogue", "menu.catalogue"),
     ),
     "factory": (

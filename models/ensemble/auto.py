@@ -6,7 +6,7 @@ their blend, how much the engine's own quantiles count beside these, and a last 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +69,15 @@ class Chosen:
 
 @dataclass
 class Said:
-    """What members say `back` periods before the end, each computed once: points, and the trees' quantiles."""
+    """What members say `back` periods before the end, each computed once: points, and the trees' quantiles.
+
+    further: members of whoever asks, by name; each gives points of a fold.
+    """
 
     panel: Panel
     horizon: int
     policy: ForecastPolicy
+    further: Mapping[str, Callable[[Fold], Floats]] = field(default_factory=dict)
     groups: dict[str, Bools] = field(init=False)
     kept: dict[tuple[int, str], Floats] = field(default_factory=dict)
     folds: dict[int, Fold] = field(default_factory=dict)
@@ -104,7 +108,7 @@ class Said:
         """What is said of them."""
         if self.sampled.step <= 1:
             return self
-        return Said(self.panel.some(self.sampled), self.horizon, self.policy)
+        return Said(self.panel.some(self.sampled), self.horizon, self.policy, self.further)
 
     def fold(self, back: int) -> Fold:
         """The panel as it was."""
@@ -128,6 +132,7 @@ class Said:
             ENGINE: lambda: trees.level(fold, self.policy),
             DIFFERENCES: lambda: differences(fold, self.policy),
             GROWTH: lambda: trees.growth(fold, self.policy),
+            **{further: partial(points, fold) for further, points in self.further.items()},
         }
         return self._once(back, name, calls[name])
 

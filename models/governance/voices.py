@@ -4,17 +4,14 @@ Cost, for the gate, is wrong marks: of the reviews labelled by hand that no mode
 home without a champion hears with the model that comes with the code, and the first challenger is judged beside that.
 """
 
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
 from c2m.settings import settings
-from models.governance import gate, registry
+from models.governance import gate, plain
 from models.voice import model
 from models.voice.model import Marks, Model
 from models.voice.words import codes
@@ -26,13 +23,8 @@ _FILE = "aspects.npz"
 
 def champion() -> tuple[str, Model]:
     """Version and model that hear; the one that comes with the code where no version is champion."""
-    client = registry.store()
-    try:
-        found = client.get_model_version_by_alias(NAME, registry.CHAMPION)
-    except MlflowException:
-        return SHIPPED, model.load()
-    file = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_FILE)
-    return str(found.version), model.load(Path(file))
+    found = plain.champion(NAME, _FILE)
+    return (found[0], model.load(found[1])) if found else (SHIPPED, model.load())
 
 
 def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
@@ -57,33 +49,18 @@ def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
     holder = champion()[1]
     policy = settings().promotion
     verdict = gate.judge(costs(truth, holder.says(texts), found.says(texts)), policy)
-    if verdict.promoted:
-        registry.store().set_registered_model_alias(NAME, registry.CHAMPION, version)
-    registry.store().set_model_version_tag(NAME, version, registry.GATE, "; ".join(verdict.reasons))
+    plain.settle(NAME, version, verdict)
     return version, verdict, table
 
 
 def _register(found: Model, table: pd.DataFrame) -> str:
-    client = registry.store()
     from models.voice import judge
 
-    with registry.run("voice") as run, tempfile.TemporaryDirectory() as folder:
-        mlflow.log_params(found.about | {"terms": len(found.vocabulary)})
-        mlflow.log_metrics({"macro_f1": judge.macro_f1(table)})
-        mlflow.log_text(table.to_csv(index=False), "by_code.csv")
-        found.save(Path(folder, _FILE))
-        mlflow.log_artifact(str(Path(folder, _FILE)))
-        source = mlflow.get_artifact_uri(_FILE)
-    _ignore_known(lambda: client.create_registered_model(NAME))
-    return str(client.create_model_version(NAME, source, run.info.run_id).version)
-
-
-def _ignore_known(make: Callable[[], object]) -> None:
-    try:
-        make()
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    said: dict[str, dict[str, Any]] = {
+        "params": found.about | {"terms": len(found.vocabulary)},
+        "metrics": {"macro_f1": judge.macro_f1(table)},
+    }
+    return plain.register(NAME, "voice", _FILE, found.save, said, table)
 
 
 def costs(truth: Marks, champion: Marks, challenger: Marks) -> pd.DataFrame:

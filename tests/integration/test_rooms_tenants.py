@@ -118,6 +118,7 @@ def test_every_page_shows_the_tenants_own_alone(enter: Callable[..., Browser]) -
             "/merchant/shelf",
             "/merchant/voices",
             "/merchant/coming",
+            "/merchant/market",
         ],
         "factory": ["/factory", "{job}", "/factory/load", "/factory/score", "/factory/terms"],
     }

@@ -42,7 +42,7 @@ FLOORS = {
         "proof",
         "cli",
     ),
-    "models": ("panel", "demand", "evaluation", "ensemble", "governance", "finish", "surprise", "price"),
+    "models": ("panel", "demand", "evaluation", "ensemble", "market", "governance", "finish", "surprise", "price"),
     "optimization": (
         "contract",
         "verification",

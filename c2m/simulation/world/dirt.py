@@ -69,6 +69,7 @@ _FAULTS: dict[str, tuple[Fault, ...]] = {
     ),
     "demand_signals": (Fault("value-range", "value", "-5"), Fault("signal-choice", "signal", "smells")),
     "reviews": (Fault("rating-range", "rating", "9", "review_id"),),
+    "market": (Fault("volume-range", "volume", "-1", "source"),),
 }
 _TORN: dict[str, tuple[Fault, ...]] = {
     "sales_lines": (

@@ -1,4 +1,4 @@
-"""The feeds that shoppers make: sales lines with their status changes, and demand signals."""
+"""The feeds that shoppers make: sales lines with their status changes, demand signals; and the stock they find."""
 
 import numpy as np
 import numpy.typing as npt
@@ -131,3 +131,13 @@ def recent_rate(demand: Demand, span: Span, days: int = 28) -> Floats:
     """Pieces a day of each style over the `days` before the business date."""
     rate: Floats = demand.lines[:, span.history_days - days : span.history_days].mean(axis=1)
     return rate
+
+
+def stock(skus: pd.DataFrame, pieces: Floats, opening: np.datetime64) -> pd.DataFrame:
+    """The stock feed: one snapshot of `pieces` of `skus` in the last second before the day that begins at `opening`.
+
+    Running totals are rounded, not the pieces: many SKUs of less than half a piece keep their sum.
+    """
+    on_hand = np.diff(np.rint(np.cumsum(pieces)), prepend=0).astype("int64")
+    rows = skus[["merchant_id", "sku_id"]].assign(location_id="main", as_of=opening - np.timedelta64(1, "s"))
+    return rows.assign(on_hand=on_hand, known_at=rows["as_of"])

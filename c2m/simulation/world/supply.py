@@ -16,7 +16,7 @@ from c2m.errors import InputError
 from c2m.feeds.world import World
 from c2m.files import write_atomically
 from c2m.settings import settings
-from c2m.simulation.world import figures, mapped, network, orders, stock
+from c2m.simulation.world import figures, mapped, network, orders, sales
 from c2m.simulation.world.files import write_feed, write_settings
 from c2m.simulation.world.span import Span
 from c2m.simulation.world.world import sized
@@ -67,7 +67,7 @@ def write_supply(
         "factories": factories.factories,
         "factory_capabilities": factories.capabilities,
         "factory_calendar": factories.calendar,
-        "stock": stock.snapshot(skus, on_hand, opening),
+        "stock": sales.stock(skus, on_hand, opening),
         "merchant_orders": headers,
         "merchant_order_lines": lines,
     }

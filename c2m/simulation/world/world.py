@@ -12,7 +12,7 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
-from c2m.simulation.world import catalogue, demand, dirt, figures, network, orders, reviews, sales, stock
+from c2m.simulation.world import catalogue, demand, dirt, figures, market, network, orders, reviews, sales
 from c2m.simulation.world.files import write_feed, write_settings
 from c2m.simulation.world.span import Span
 
@@ -83,6 +83,7 @@ def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_D
         "stock": pd.concat([_opening_stock(seed, m, span) for m in merchants], ignore_index=True),
         "merchant_orders": headers,
         "merchant_order_lines": lines,
+        "market": market.market(np.random.default_rng([seed, 8]), _by_category(merchants), span, CURRENCY),
     }
     faults = {feed: _write(folder, feed, iter([frame]), len(frame)) for feed, frame in small.items()}
     faults |= _write_shoppers(folder, seed, merchants, span)
@@ -91,6 +92,15 @@ def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_D
         folder,
         {"name": f"demo-{size}", "timezone": TIMEZONE, "currency": CURRENCY, "business_date": BUSINESS_DATE},
     )
+
+
+def _by_category(merchants: list[Merchant]) -> dict[str, "np.ndarray"]:
+    """Order lines of all merchants a day, by category."""
+    found: dict[str, np.ndarray] = {}
+    for m in merchants:
+        for category, rows in m.styles.groupby("category").indices.items():
+            found[str(category)] = found.get(str(category), 0.0) + m.demand.lines[rows].sum(axis=0).astype(np.float64)
+    return found
 
 
 def _calendar_end(future_days: int) -> int:
@@ -133,7 +143,7 @@ def _opening_stock(seed: int, merchant: Merchant, span: Span) -> pd.DataFrame:
     colour, names = pd.factorize(skus["style_id"] + skus["colour"])
     cover = rng.uniform(*figures.OPENING_COVER_DAYS, len(names))[colour]
     pieces = skus["style_id"].map(rate) * skus["share"] * cover * rng.uniform(0.7, 1.3, len(skus))
-    return stock.snapshot(skus, pieces.to_numpy("float64"), span.midnights[span.history_days])
+    return sales.stock(skus, pieces.to_numpy("float64"), span.midnights[span.history_days])
 
 
 def _write_shoppers(folder: Path, seed: int, merchants: list[Merchant], span: Span) -> dict[str, dict[str, int]]:

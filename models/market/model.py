@@ -1,0 +1,192 @@
+"""The market model: which members forecast volume and price of categories, chosen on held-out weeks.
+
+The engine is that of `models.ensemble`, with one member more, which sees all series together and what other sources
+tell of the same category (`models.market.pooled`). Learned are shares, spread and width, by measure and group of
+series; a forecast fits the members to what is known by then.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from c2m.settings import ForecastPolicy
+from models.demand.boosting import QUANTILE_LEVELS
+from models.demand.forecast import QUANTILES
+from models.ensemble import auto, blend, members
+from models.ensemble.auto import Chosen, Said
+from models.ensemble.sums import Dependence, quantiles_of_sums
+from models.evaluation.backtest import pinball
+from models.market.pooled import pooled
+from models.market.series import PRICE, names
+from models.panel.matrices import Floats, Panel
+
+POOLED = "Pooled"
+CANDIDATES = {
+    auto.SMOOTH: (auto.NAIVE, *members.SMOOTH, POOLED),
+    auto.SPARSE: (auto.NAIVE, *members.SPARSE, POOLED),
+}
+_SCORES = stats.norm.ppf(QUANTILE_LEVELS)
+
+
+@dataclass(frozen=True)
+class Model:
+    """chosen: by measure and group of series. ids: by measure, the series that it was chosen on. about: facts of it."""
+
+    chosen: dict[str, dict[str, Chosen]]
+    ids: dict[str, list[str]]
+    about: dict[str, Any]
+
+    def quantiles(self, measure: str, panel: Panel, horizon: int, policy: ForecastPolicy, back: int = 0) -> Floats:
+        """(N, horizon, levels) as known `back` weeks before the end of each series; nan for what it has not learned."""
+        said = asked(panel, horizon, policy)
+        found = np.full((len(panel.ids), horizon, len(QUANTILE_LEVELS)), np.nan)
+        known = self.chosen.get(measure, {})
+        for group, rows in said.groups.items() if known else ():
+            chosen = self._of_these(known.get(group) or next(iter(known.values())), measure, panel)
+            found[rows] = auto.quantiles(said, back, group, chosen)[rows]
+        return found
+
+    def _of_these(self, chosen: Chosen, measure: str, panel: Panel) -> Chosen:
+        """Its spread for these series; one that it has not met spreads as is typical."""
+        own = pd.Series(chosen.spread.own, index=self.ids[measure]).reindex(panel.ids).fillna(chosen.spread.typical)
+        return replace(chosen, spread=replace(chosen.spread, own=np.asarray(own, dtype=np.float64)))
+
+    def save(self, file: Path) -> None:
+        """As JSON."""
+        said = {"about": self.about, "ids": self.ids, "chosen": {
+            measure: {group: asdict(chosen) for group, chosen in of.items()} for measure, of in self.chosen.items()
+        }}  # fmt: skip
+        file.write_text(json.dumps(said, default=lambda values: values.tolist()), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> "Model":
+        """What `save` wrote."""
+        said = json.loads(file.read_text(encoding="utf-8"))
+        chosen = {name: {group: _chosen(one) for group, one in of.items()} for name, of in said["chosen"].items()}
+        return cls(chosen, said["ids"], said["about"])
+
+
+def _chosen(said: dict[str, Any]) -> Chosen:
+    spread = said["spread"]
+    arrays = blend.Spread(np.array(spread["errors"]), np.array(spread["own"]), spread["typical"])
+    engine, dependence = (said["engine"][0], said["engine"][1]), Dependence(**said["dependence"])
+    return Chosen(**said | {"spread": arrays, "engine": engine, "dependence": dependence})
+
+
+def asked(panel: Panel, horizon: int, policy: ForecastPolicy) -> Said:
+    """What members say of the panel, ours among them."""
+    return Said(panel, horizon, policy, {POOLED: pooled})
+
+
+def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, back: int = 0) -> Model:
+    """Chosen on the weeks up to `back` before the end; a measure whose history is too short is left out."""
+    chosen = {}
+    for measure, panel in panels.items():
+        found = auto.decided(asked(panel, horizon, policy), back, CANDIDATES)
+        if found:
+            chosen[measure] = found
+    ids = {measure: [str(one) for one in panels[measure].ids] for measure in chosen}
+    return Model(chosen, ids, {"horizon_weeks": horizon, "series": {name: len(of) for name, of in ids.items()}})
+
+
+def forecast(model: Model, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy) -> pd.DataFrame:
+    """The market ahead.
+
+    Parameters
+    ----------
+    model
+        What was chosen.
+    panels
+        Of `models.market.series.panels`.
+    horizon
+        Weeks ahead of the last week that is known of each series.
+    policy
+        Threads.
+
+    Returns
+    -------
+    pd.DataFrame
+        KEY, measure, known_until, week (empty: all weeks together; a sum of volume, a mean of price), weeks, mean,
+        q05 .. q95 in units of the series, before (the same of as many weeks until now), rise_chance (0 to 1).
+    """
+    parts = []
+    for measure, panel in panels.items():
+        quantiles = model.quantiles(measure, panel, horizon, policy)
+        told = np.isfinite(quantiles).all(axis=(1, 2))
+        if told.any():
+            parts.append(_framed(measure, panel, quantiles, told, _dependence(model.chosen[measure])))
+    return _together(parts)
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _dependence(chosen: Mapping[str, Chosen]) -> Dependence:
+    return Dependence.mean([one.dependence for one in chosen.values()], [1] * len(chosen))
+
+
+def _framed(measure: str, panel: Panel, quantiles: Floats, told: "np.ndarray", dependence: Dependence) -> pd.DataFrame:
+    """A row per series and week, and one over all weeks."""
+    rows, horizon = np.flatnonzero(told), quantiles.shape[1]
+    sums = quantiles_of_sums(quantiles[rows], np.eye(len(rows)), dependence)[:, -1:]
+    share = horizon if measure == PRICE else 1
+    every = np.concatenate([quantiles[rows], sums / share], axis=1)
+    frame = names(panel).iloc[np.repeat(rows, horizon + 1)].reset_index(drop=True)
+    ends = panel.ds[panel.last[rows]]
+    weeks = ends.to_numpy()[:, None] + np.arange(1, horizon + 2) * np.timedelta64(7, "D")
+    weeks[:, -1] = np.datetime64("NaT", "ns")
+    before = _before(panel, rows, horizon) / (horizon if measure == PRICE else 1)
+    flat = every.reshape(-1, len(QUANTILE_LEVELS))
+    found: pd.DataFrame = frame.assign(
+        measure=measure,
+        known_until=np.repeat(ends, horizon + 1),
+        week=weeks.ravel(),
+        weeks=np.where(np.isnat(weeks.ravel()), horizon, 1),
+        mean=auto.mean(flat),
+        **dict(zip(QUANTILES, flat.T, strict=True)),
+        before=np.where(np.isnat(weeks.ravel()), np.repeat(before, horizon + 1), np.nan),
+        rise_chance=np.where(np.isnat(weeks.ravel()), np.repeat(_rises(every[:, -1], before), horizon + 1), np.nan),
+    )
+    return found
+
+
+def _before(panel: Panel, rows: "np.ndarray", horizon: int) -> Floats:
+    """(rows,): the sum of the last weeks known."""
+    columns = panel.last[rows][:, None] - np.arange(horizon)
+    known = members.filled(panel)[rows[:, None], np.maximum(columns, 0)]
+    found: Floats = np.where(columns >= 0, known, np.nan).sum(axis=1)
+    return found
+
+
+def _rises(quantiles: Floats, before: Floats) -> Floats:
+    """(rows,): chance that it comes out above `before`; no nearer to 0 or 1 than the outer quantiles are."""
+    return np.array([
+        stats.norm.sf(np.interp(was, of, _SCORES)) if np.isfinite(was) else np.nan
+        for of, was in zip(quantiles, before, strict=True)
+    ])  # fmt: skip
+
+
+def costs(model: Model, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, folds: int) -> pd.DataFrame:
+    """series_id, origin, segment (the measure) and cost: pinball loss over the usual change of the series.
+
+    Judged on the `folds` last origins that have a whole horizon behind them, a week apart.
+    """
+    parts = []
+    for measure, panel in panels.items():
+        said = asked(panel, horizon, policy)
+        for back in range(horizon + folds - 1, horizon - 1, -1):
+            quantiles, actual = model.quantiles(measure, panel, horizon, policy, back), said.fold(back).actual(panel)
+            seen = np.isfinite(actual) & np.isfinite(quantiles).all(axis=-1)
+            series, _ = np.nonzero(seen)
+            loss = pinball(actual[seen], quantiles[seen]).mean(axis=1) / blend.scales(said.fold(back).panel)[series]
+            found = pd.DataFrame({"series_id": panel.ids[series], "origin": back, "segment": measure, "cost": loss})
+            sums = found.groupby(["series_id", "origin", "segment"])["cost"].sum()
+            parts.append(sums.reset_index())
+    return _together(parts)
