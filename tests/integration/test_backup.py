@@ -39,7 +39,7 @@ def test_a_restored_home_is_the_same_and_goes_on_elsewhere(undisturbed: Path, tm
     before = json.loads(c2m(moved, prefect_url, "status", "--json").stdout)
     away = undisturbed.rename(undisturbed.with_name("away"))  # nothing of the old place is asked for
     try:
-        done = c2m(moved, prefect_url, "run", "--date", before["business_date"], "--json")
+        done = c2m(moved, prefect_url, "run", "--date", before["business_date"], "--no-to-the-end", "--json")
         assert done.returncode == 0, done.stderr
         audit = c2m(moved, prefect_url, "audit", "verify")
         assert audit.returncode == 0, audit.stdout + audit.stderr
@@ -169,7 +169,7 @@ def test_a_home_on_postgresql_is_the_same_at_another_server(
         monkeypatch.setenv("PATH", f"{second.tools}{os.pathsep}{os.environ['PATH']}")
         with server(tmp_path / "first") as first:
             there = databases_on(first)
-            done = c2m_on(old, there, "run", "--world", str(world), "--json")
+            done = c2m_on(old, there, "run", "--world", str(world), "--no-to-the-end", "--json")
             assert done.returncode == 0, done.stderr
             assert not list(old.glob("ledger.db")) + list(old.rglob("mlflow.db"))
             done = c2m_on(old, there, "backup", str(tmp_path / "b.tar.gz"))
