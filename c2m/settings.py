@@ -206,6 +206,21 @@ class MarketPolicy(BaseModel):
     retrain_after_days: int = Field(28, ge=1, description="Age at which a challenger of the model is trained")
 
 
+class DesignPolicy(BaseModel):
+    """Which quantities of a design are reckoned, its test order, and when the first days of sale are acted on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quantities: list[int] = Field([100, 300, 1000], min_length=1, description="Pieces whose cost and date are reckoned")
+    test_pieces: int = Field(100, ge=1, description="Pieces of a test order, where a design does not say")
+    reading_days: int = Field(3, ge=1, description="Days of sale before anything is decided on them")
+    act_chance: float = Field(0.8, gt=0.5, lt=1, description="That a reorder pays: from here on it is advised")
+    scale_times: float = Field(3, ge=1, description="Test orders that a reorder holds from which it is called scaling")
+    read_days: int = Field(56, ge=7, description="Days of sale after which a style is no longer read as a test")
+    renew_days: int = Field(7, ge=1, description="Days after which costs and dates are reckoned anew")
+    most_a_day: int = Field(20, ge=0, description="Designs whose costs and dates are reckoned in one daily run")
+
+
 class PricePolicy(BaseModel):
     """Guard rails of prices, and when a change of price is proposed and released."""
 
@@ -582,6 +597,7 @@ class Settings(BaseSettings):
     market: MarketPolicy = Field(default_factory=lambda: MarketPolicy.model_validate({}))
     surprise: SurprisePolicy = Field(default_factory=lambda: SurprisePolicy.model_validate({}))
     trend: TrendPolicy = Field(default_factory=lambda: TrendPolicy.model_validate({}))
+    designs: DesignPolicy = Field(default_factory=lambda: DesignPolicy.model_validate({}))
 
     @classmethod
     def settings_customise_sources(

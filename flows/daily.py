@@ -13,7 +13,7 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
-from flows import day_page, market, spike_page, waiting, warehouse
+from flows import day_page, designs, market, spike_page, waiting, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
@@ -57,6 +57,7 @@ def run_day(parameters: Daily) -> None:
             if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
                 break
     propose(today.day)
+    designs.take_up(today.day)
     spike_page.publish(today.day)
     day_page.publish(today.day)
 

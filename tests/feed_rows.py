@@ -61,6 +61,12 @@ GOOD: dict[str, dict[str, str]] = {
         "minimum_order": "100", "pack": "25", "lead_days": "9", "capacity_per_week": "5000",
         "currency": "EUR",
     },
+    "designs": {
+        "merchant_id": "m1", "design_id": "wide-tee", "category": "tee", "price": "24", "currency": "EUR",
+        "routing": '[{"operation": "sew", "sam_minutes": 9.5, "craft": "knit", "attribute": "cuff"}]',
+        "bill_of_materials": '[{"material_id": "jersey", "quantity": 0.9, "unit": "m2"}]',
+        "attributes": '{"cuff": "wide"}',
+    },
     "lanes": {
         "from_place": "mill", "to_place": "f1", "mode": "road", "cost_per_kg": "0.12", "currency": "EUR", "days": "3",
         "days_sd": "1",

@@ -1,7 +1,7 @@
-"""Forecasts and price proposals, and the models behind them."""
+"""Forecasts, designs and price proposals, and the models behind them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -164,6 +164,61 @@ def market(
         return
     told = markets.changes(rows) if as_json else markets.in_words(rows)
     show.rows(f"The market, {rows['weeks'].max()} weeks ahead beside as many before", told, as_json)
+
+
+@command()
+def designs(as_json: Json = False) -> None:
+    """Designs: expected demand, best first quantity, and what the first days of sale say of those on sale."""
+    from c2m.people.designs import in_short, listed
+
+    if as_json:
+        show.rows("Designs", listed(), as_json)
+        return
+    rows = in_short()
+    show.table("Designs", rows) if rows else print("No design is known: bring the feed designs")
+
+
+@command()
+def design(
+    code: Annotated[str, typer.Argument(help="Its design_id.")],
+    quantity: Annotated[list[int] | None, typer.Option(min=1, help="Pieces to reckon now; several times.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the style's feed files and its test order.")] = None,
+    merchant: Annotated[str | None, typer.Option(help="Whose, where several have a design of that code.")] = None,
+    as_json: Json = False,
+) -> None:
+    """One design: who can make it, cost and date by quantity, demand, first quantity, attributes, its test order."""
+    from c2m.errors import InputError
+    from c2m.people.designs import one
+
+    whose = {"merchant_id": merchant} if merchant else {}
+    found = one(code, **whose)
+    if found is None:
+        raise InputError("no-such-design", [f"{code}: no design of that code; c2m designs lists them"])
+    if quantity:
+        from flows.designs import reckon
+
+        reckon(found["about"]["merchant_id"], code, quantity)
+        found = one(code, **whose) or found
+    if out:
+        from flows.designs import as_style
+
+        print("\n".join(map(str, as_style(found, out))))
+        return
+    _show_design(found, as_json)
+
+
+def _show_design(found: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    about, costs, held = found["about"], found["costs"], found["attributes"]
+    if as_json:
+        tables = {name: json.loads(found[name].to_json(orient="records")) for name in ("costs", "attributes")}
+        print(json.dumps(json.loads(about.to_json()) | tables))
+        return
+    show.figures(about["design_name"], {str(name): value for name, value in about.dropna().items()}, as_json)
+    hidden = ["merchant_id", "design_id", "business_date", "known_at"]
+    show.rows("Cost and date by quantity", costs.drop(columns=hidden), as_json)
+    show.rows("What attributes cost a piece, and bring", held.drop(columns=hidden).dropna(axis=1, how="all"), as_json)
 
 
 @command()

@@ -99,6 +99,7 @@ def status(as_json: bool) -> None:
     first("Lots in stages", joint.get("stages", []), "c2m status --json")
     first("Lots that share a setup", _with_money(joint.get("pools", [])), "c2m status --json")
     first("Purchase orders", seen["purchases"], "c2m materials")
+    first("Designs", seen["designs"], "c2m designs")
     first("Orders that are open: why, and what to do", _without_ids(seen["open_orders"]), "c2m status --json")
 
 

@@ -123,6 +123,46 @@ class RoutingStep(Row):
     )
 
 
+_STEPS = '[{"operation":"VARCHAR","sam_minutes":"DOUBLE","craft":"VARCHAR","stage":"INTEGER","attribute":"VARCHAR"}]'
+_PARTS = '[{"material_id":"VARCHAR","quantity":"DOUBLE","unit":"VARCHAR","waste_share":"DOUBLE","attribute":"VARCHAR"}]'
+
+
+class Design(Row):
+    merchant_id: Id
+    design_id: Id = Field(description="Its code; the style has it as style_id once it is in the catalogue")
+    design_name: Label | None = None
+    category: Term
+    price: Price = Field(description="Target price")
+    currency: Currency
+    crafts: Annotated[str, Sql("VARCHAR"), Field(pattern=_LIST)] = Field(
+        "", description="Crafts that making it needs, sorted, ';' between; of a routing those of its steps count"
+    )
+    sam_cut_minutes: Sam | None = Field(None, description="These five, or routing")
+    sam_sew_minutes: Sam | None = None
+    sam_finish_minutes: Annotated[float, Sql("DOUBLE", "standard minutes per piece"), Field(ge=0, le=600)] | None = None
+    sam_inspect_minutes: Sam | None = None
+    sam_pack_minutes: Sam | None = None
+    routing: Text | None = Field(
+        None,
+        description="JSON list of steps in the order of work: operation, sam_minutes, and where they say something "
+        "craft, stage (1 first), attribute (which one asks for it)",
+    )
+    bill_of_materials: Text | None = Field(
+        None,
+        description="JSON list: material_id, quantity, unit, and where they say something waste_share, attribute; "
+        "empty: material is reckoned as usual of the category",
+    )
+    attributes: Text | None = Field(None, description="JSON object: attribute and value, as in the catalogue")
+    colours: Annotated[Letters, Sql("VARCHAR"), Field(max_length=1000)] = Field(
+        "", description="Colours of the first order, ';' between"
+    )
+    sizes: Annotated[Letters, Sql("VARCHAR"), Field(max_length=1000)] = Field(
+        "", description="Sizes, ';' between; empty: those of the merchant's category"
+    )
+    test_pieces: Count | None = Field(None, description="Pieces of the test order; empty: the setting")
+    status: Annotated[Literal["open", "dropped"], Sql("VARCHAR")] = "open"
+
+
 class ExchangeRate(Row):
     currency: Currency
     quote_currency: Currency
@@ -459,6 +499,45 @@ _SHORTHAND = Rule(
     " + ".join(f"({name} IS NOT NULL)::INT" for name in _SAM_COLUMNS) + " IN (0, 5)",
     "Give all five minutes, or none of them where the feed routings has the operations of the style.",
 )
+_EITHER = Rule(
+    "minutes-or-routing",
+    ("routing", *_SAM_COLUMNS),
+    f"coalesce({_SHORTHAND.holds}, false) AND "
+    f"(routing IS NULL) = ({' AND '.join(f'{name} IS NOT NULL' for name in _SAM_COLUMNS)})",
+    "Give all five minutes, or a routing, one of the two.",
+)
+
+
+def _list_of(column: str, shape: str, each: str) -> str:
+    """Predicate: a filled JSON list of that shape, each `x` of which holds."""
+    listed = f"CASE WHEN json_valid({column}) THEN json_transform({column}, {literal(shape)}) END"
+    return f"""{column} IS NULL OR coalesce(
+        len({listed}) > 0 AND list_bool_and(list_transform({listed}, x -> coalesce({each}, false))), false)"""
+
+
+_ROUTING = Rule(
+    "routing-json",
+    ("routing",),
+    _list_of(
+        "routing",
+        _STEPS,
+        f"regexp_full_match(x.operation, {literal(ID)}) AND x.operation NOT IN ('receive', 'ship') "
+        "AND x.sam_minutes > 0 AND x.sam_minutes <= 600 AND coalesce(x.stage, 1) BETWEEN 1 AND 20 "
+        "AND (x.craft IS NULL OR regexp_full_match(x.craft, '[a-z0-9_-]+'))",
+    ),
+    'Give a JSON list of steps: [{"operation": "sew", "sam_minutes": 11.5, "craft": "knit", "stage": 1}, ...].',
+)
+_BILL = Rule(
+    "bill-json",
+    ("bill_of_materials",),
+    _list_of(
+        "bill_of_materials",
+        _PARTS,
+        f"regexp_full_match(x.material_id, {literal(ID)}) AND x.quantity > 0 AND x.unit <> '' "
+        "AND coalesce(x.waste_share, 0) BETWEEN 0 AND 0.95",
+    ),
+    'Give a JSON list: [{"material_id": "jersey", "quantity": 0.9, "unit": "m2", "waste_share": 0.1}, ...].',
+)
 _RESERVED = Rule(
     "operation-reserved",
     ("operation",),
@@ -621,6 +700,14 @@ FEEDS: dict[str, Feed] = {
             (_PACK, _MINIMUM, _RISING),
             references=(Reference(("supplier_id",), "suppliers"), Reference(("material_id",), "materials")),
         ),
+        Feed(
+            "designs",
+            Design,
+            "design, before it is a style",
+            ("merchant_id", "design_id"),
+            "upsert",
+            (_CRAFTS, _ATTRIBUTES, _EITHER, _ROUTING, _BILL),
+        ),
         Feed("lanes", Lane, "from x to x mode", ("from_place", "to_place", "mode"), "upsert", (_ELSEWHERE, _RATE)),
     )
 }
@@ -630,6 +717,7 @@ FEEDS: dict[str, Feed] = {
 LANDED = {"_batch_id": "VARCHAR", "_record": "BIGINT", "_row_hash": "VARCHAR"}
 
 _STYLE_FORECAST = {"merchant_id": "VARCHAR", "style_id": "VARCHAR", "business_date": "DATE"}
+_DESIGN = {"merchant_id": "VARCHAR", "design_id": "VARCHAR"}
 _LEVELS = ("05", "10", "25", "50", "75", "90", "95")
 _WINDOW_LEVELS = ("05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975")
 _MADE_BY = {"model_version": "VARCHAR", "known_at": "TIMESTAMP"}
@@ -749,6 +837,97 @@ PRODUCED: dict[str, dict[str, str]] = {
         "rise_chance": "DOUBLE",
         "business_date": "DATE",
         **_MADE_BY,
+    },
+    # What a design costs and when it is there, by quantity (flows/designs.py). offer: soonest | cheapest; money in the
+    # plan's currency, of all pieces; days from the order to the last piece, those of materials first.
+    "design_costs": {
+        **_DESIGN,
+        "quantity": "INTEGER",
+        "offer": "VARCHAR",
+        "material_cost": "DOUBLE",
+        "making_cost": "DOUBLE",
+        "unit_cost": "DOUBLE",
+        "material_days": "INTEGER",
+        "lead_days": "INTEGER",
+        "probability": "DOUBLE",
+        "factories": "VARCHAR",
+        "currency": "VARCHAR",
+        "business_date": "DATE",
+        "known_at": "TIMESTAMP",
+    },
+    # What a design is expected to sell in a season and what is best to make of it first. lacking: in words, why it
+    # cannot be made; daily: mean by day of sale, level_*: how many times that (models/design/demand.py); repeat_days:
+    # until a repeat can be there; profit: expected, of the season, with a repeat where it pays; once_*: without one;
+    # sold_out: chance that best_quantity does not last until the repeat.
+    "design_studies": {
+        **_DESIGN,
+        "able": "INTEGER",
+        "stages": "VARCHAR",
+        "lacking": "VARCHAR",
+        "price": "DOUBLE",
+        "season_days": "INTEGER",
+        "repeat_days": "INTEGER",
+        "mean": "DOUBLE",
+        **{f"q{level}": "DOUBLE" for level in _WINDOW_LEVELS},
+        "daily": "DOUBLE[]",
+        "level_centre": "DOUBLE",
+        "level_spread": "DOUBLE",
+        "level_freedom": "DOUBLE",
+        "best_quantity": "INTEGER",
+        "best_profit": "DOUBLE",
+        "sold_out": "DOUBLE",
+        "once_quantity": "INTEGER",
+        "once_profit": "DOUBLE",
+        "test_pieces": "INTEGER",
+        "test_profit": "DOUBLE",
+        "currency": "VARCHAR",
+        "business_date": "DATE",
+        **_MADE_BY,
+    },
+    # What an attribute of a design costs (minutes and material of a piece) and what its value brings: growth of styles
+    # with it over others (models/trend), pieces a style sells over others, share of reviews that complain of the part.
+    "design_attributes": {
+        **_DESIGN,
+        "attribute": "VARCHAR",
+        "value": "VARCHAR",
+        "minutes": "DOUBLE",
+        "making_cost": "DOUBLE",
+        "material_cost": "DOUBLE",
+        "growth": "DOUBLE",
+        "growth_low": "DOUBLE",
+        "growth_high": "DOUBLE",
+        "is_sure": "BOOLEAN",
+        "level": "DOUBLE",
+        "level_low": "DOUBLE",
+        "level_high": "DOUBLE",
+        "voices": "INTEGER",
+        "complaints": "DOUBLE",
+        "complaints_low": "DOUBLE",
+        "complaints_high": "DOUBLE",
+        "business_date": "DATE",
+        "known_at": "TIMESTAMP",
+    },
+    # What the first days of sale of a style say that was a design. times: its level over what was expected, with its
+    # 80 % interval; decision: wait | reorder | scale | stop; reorder: pieces; chance: that a reorder pays.
+    "design_readings": {
+        **_DESIGN,
+        "on_sale_on": "DATE",
+        "days": "INTEGER",
+        "expected": "DOUBLE",
+        "sold": "INTEGER",
+        "sold_out": "BOOLEAN",
+        "times": "DOUBLE",
+        "times_low": "DOUBLE",
+        "times_high": "DOUBLE",
+        "ahead": "DOUBLE",
+        "ahead_low": "DOUBLE",
+        "ahead_high": "DOUBLE",
+        "held": "INTEGER",
+        "reorder": "INTEGER",
+        "chance": "DOUBLE",
+        "decision": "VARCHAR",
+        "business_date": "DATE",
+        "known_at": "TIMESTAMP",
     },
     # Forecasts by place: dimension channel or region; pieces: mean over the horizon, summing to the style's over each.
     "forecast_shares": {

@@ -10,7 +10,7 @@ from c2m.feeds.landing import read_landed
 from c2m.files import read_json
 from c2m.ledger import plans, status
 from c2m.ledger.store import session
-from c2m.people import book, bought
+from c2m.people import book, bought, designs
 from c2m.settings import settings
 
 
@@ -22,7 +22,8 @@ def overview() -> dict[str, Any]:
     ledger = _ledger()  # first: it says in words that there is no home, or one of another version
     seen = {"business_date": clock.business_date(clock.now()), "rows": rows(), **ledger, "forecast": forecast()}
     purchases = bought.in_short(date.fromisoformat(ledger["plan"]["business_date"])) if ledger["plan"] else []
-    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders(), "purchases": purchases}
+    seen |= {"purchases": purchases, "designs": designs.in_short()}
+    return seen | {"shared_lots": book.shared_lots(), "open_orders": book.open_orders()}
 
 
 def _ledger() -> dict[str, Any]:

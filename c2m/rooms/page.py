@@ -40,6 +40,7 @@ MENU: dict[str, tuple[tuple[str, str], ...]] = {
         ("/merchant/voices", "menu.voices"),
         ("/merchant/coming", "menu.coming"),
         ("/merchant/market", "menu.market"),
+        ("/merchant/designs", "menu.designs"),
         ("/merchant/catalogue", "menu.catalogue"),
     ),
     "factory": (

@@ -94,7 +94,7 @@ class Panel:
         """With further words of how it was read."""
         return replace(self, notes=(*notes, *self.notes))
 
-    def some(self, rows: slice) -> "Panel":
+    def some(self, rows: slice | Bools) -> "Panel":
         """Some of the series."""
         return replace(
             self,

@@ -35,7 +35,22 @@ class Marts:
 
 
 def offers_in(offers: pd.DataFrame, rates: pd.DataFrame, currency: str) -> tuple[pd.DataFrame, list[str]]:
-    """The offers that count in the plan's currency or have a rate to it, with their breaks; why others are left out."""
+    """The offers that count in the plan's currency or have a rate to it, with their breaks; why others are left out.
+
+    Parameters
+    ----------
+    offers
+        The mart supplier_offers.
+    rates
+        The mart exchange_rates.
+    currency
+        Of the plan.
+
+    Returns
+    -------
+    tuple
+        (offers with order_cost in that currency and `factor` to it, faults in words).
+    """
     setup = offers[["order_cost", "order_cost_currency"]].rename(columns={"order_cost_currency": "currency"})
     setup = in_currency(setup, ["order_cost"], rates, currency)
     factor = in_currency(offers[["currency"]].assign(factor=1.0), ["factor"], rates, currency)

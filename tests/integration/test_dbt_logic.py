@@ -44,7 +44,7 @@ def test_the_logic_of_the_models_holds_and_is_documented(day_one: Path) -> None:
     assert "size_share" in published.keep_docs().read_text(encoding="utf-8")
     models = json.loads((day_one / "dbt_target" / "manifest.json").read_text(encoding="utf-8"))["nodes"].values()
     marts = [model for model in models if model["resource_type"] == "model" and model["schema"] == "marts"]
-    assert len(marts) == 39
+    assert len(marts) == 41
     for mart in marts:
         assert mart["contract"]["enforced"], mart["name"]
         assert mart["description"], mart["name"]

@@ -119,6 +119,7 @@ def test_every_page_shows_the_tenants_own_alone(enter: Callable[..., Browser]) -
             "/merchant/voices",
             "/merchant/coming",
             "/merchant/market",
+            "/merchant/designs",
         ],
         "factory": ["/factory", "{job}", "/factory/load", "/factory/score", "/factory/terms"],
     }

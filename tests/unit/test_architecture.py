@@ -42,7 +42,18 @@ FLOORS = {
         "proof",
         "cli",
     ),
-    "models": ("panel", "demand", "evaluation", "ensemble", "market", "governance", "finish", "surprise", "price"),
+    "models": (
+        "panel",
+        "demand",
+        "evaluation",
+        "ensemble",
+        "market",
+        "governance",
+        "finish",
+        "surprise",
+        "price",
+        "design",
+    ),
     "optimization": (
         "contract",
         "verification",
@@ -57,6 +68,7 @@ FLOORS = {
         "whatif",
         "promising",
         "materials",
+        "costing",
     ),
     "optimization.engines": ("bounds", "exact", "first", "location", "whole_lots", "large", "staged"),
 }

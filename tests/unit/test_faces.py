@@ -26,7 +26,9 @@ def _section(told: str, title: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("face", ["optimization", "c2m.domain.apportion", "c2m.domain.newsvendor"])
+@pytest.mark.parametrize(
+    "face", ["optimization", "c2m.domain.apportion", "c2m.domain.designs", "c2m.domain.newsvendor"]
+)
 def test_the_example_of_a_face_runs(face: str) -> None:
     found = doctest.testmod(import_module(face))
     assert found.attempted > 0

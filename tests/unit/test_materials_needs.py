@@ -33,6 +33,7 @@ def bills(lines: pd.DataFrame, materials: pd.DataFrame) -> duckdb.DuckDBPyConnec
     connection = duckdb.connect()
     connection.register("stg_bill_of_materials", lines)
     connection.register("stg_materials", materials)
+    connection.execute("CREATE TABLE stg_designs (merchant_id VARCHAR, design_id VARCHAR, bill_of_materials VARCHAR)")
     connection.execute("CREATE TABLE stg_suppliers (supplier_id VARCHAR, capacity_per_week DOUBLE)")
     connection.execute(
         """CREATE TABLE stg_supplier_materials

@@ -1,4 +1,4 @@
-"""What a merchant sees of its styles: the forecast, the stock, proposed prices, and what its catalogue lacks."""
+"""What a merchant sees of its styles: forecast, stock, proposed prices, what its catalogue lacks, and designs."""
 
 import json
 from typing import Annotated, Any
@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from c2m.feeds import quarantine
 from c2m.ledger.rooms import prices, standing
 from c2m.ledger.store import Scope, reading
+from c2m.people import designs
 from c2m.rooms import page
-from c2m.rooms.entry import Merchant
+from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import landed
 from c2m.warehouse import published
@@ -111,3 +112,27 @@ def _quarantined(merchant_id: str) -> list[dict[str, Any]]:
                 what = raw.get("sku_id") or raw.get("order_id") or ""
                 found.append({"feed": feed, "what": what} | {str(name): value for name, value in row.items()})
     return found[: landed.MOST_FAULTS]
+
+
+def _mine(person: Merchant) -> dict[str, object]:
+    """Whose designs somebody sees."""
+    column, value = landed.tenant(view(person.grant).scope)
+    return {column: value}
+
+
+@routes.get("/designs")
+def designs_of(request: Request, person: Merchant) -> Response:
+    """Those on sale first, then what promises most."""
+    rows = designs.listed(**_mine(person)).head(landed.MOST_FAULTS) if published.is_published() else pd.DataFrame()
+    return page.shown(request, "designs.html", rows=page.records(rows))
+
+
+@routes.get("/designs/{design_id}")
+def design(request: Request, person: Merchant, design_id: str) -> Response:
+    """One design: feasibility, cost and date by quantity, demand, first quantity, attributes, first days of sale."""
+    found = designs.one(design_id, **_mine(person)) if published.is_published() else None
+    if found is None:
+        raise NotYoursError
+    about: dict[str, Any] = page.records(pd.DataFrame([found["about"]]))[0]
+    costs, held = page.records(found["costs"]), page.records(found["attributes"])
+    return page.shown(request, "design.html", about=about, costs=costs, attributes=held, design=found["design"])

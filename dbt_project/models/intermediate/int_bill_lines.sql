@@ -11,6 +11,38 @@ with unit as (
         ('ml', 'volume', 0.000001), ('piece', 'count', 1.0), ('pair', 'count', 2.0), ('dozen', 'count', 12.0),
         ('gross', 'count', 144.0)
     ) as known (unit, dimension, size)
+),
+
+-- Of a design each line says which attribute asks for it, where one does.
+of_design as (
+    select
+        merchant_id,
+        design_id,
+        unnest(
+            json_transform(
+                bill_of_materials,
+                '[{"material_id":"VARCHAR","quantity":"DOUBLE","unit":"VARCHAR","waste_share":"DOUBLE",'
+                || '"attribute":"VARCHAR"}]'
+            )
+        ) as one
+    from {{ ref('stg_designs') }}
+),
+
+bill as (
+    select merchant_id, parent_kind, parent_id, colour, material_id, unit, waste_share, quantity, '' as attribute
+    from {{ ref('stg_bill_of_materials') }}
+    union all
+    select
+        merchant_id,
+        'design' as parent_kind,
+        design_id as parent_id,
+        '' as colour,
+        one.material_id,
+        one.unit,
+        coalesce(one.waste_share, 0) as waste_share,
+        one.quantity,
+        coalesce(one.attribute, '') as attribute
+    from of_design
 )
 
 select
@@ -19,6 +51,7 @@ select
     b.parent_id,
     b.colour,
     b.material_id,
+    b.attribute,
     b.unit,
     m.unit as counted_in,
     b.quantity / (1 - b.waste_share) * case
@@ -27,7 +60,7 @@ select
         when u.dimension = 'mass' then u.size / m.kg_per_unit
         when u.dimension = 'volume' then u.size / m.m3_per_unit
     end as quantity
-from {{ ref('stg_bill_of_materials') }} as b
+from bill as b
 inner join {{ ref('stg_materials') }} as m on b.material_id = m.material_id
 left join unit as u on b.unit = u.unit
 left join unit as c on m.unit = c.unit

@@ -1,11 +1,12 @@
--- What each style, and each material that is made of others, is made of at every depth. A path that meets a material
--- again is a circle and ends there. `is_bought`: the part has no bill of its own.
+-- What each style, each design, and each material that is made of others, is made of at every depth. A path that meets
+-- a material again is a circle and ends there. `is_bought`: the part has no bill of its own.
 with recursive part as (
     select
         merchant_id,
         parent_kind,
         parent_id,
         colour,
+        attribute,
         material_id,
         unit,
         counted_in,
@@ -19,6 +20,7 @@ with recursive part as (
         p.parent_kind,
         p.parent_id,
         p.colour,
+        p.attribute,
         b.material_id,
         b.unit,
         b.counted_in,

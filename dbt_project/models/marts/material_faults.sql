@@ -13,7 +13,7 @@ with found as (
             || ', which do not convert: give the line in another unit, or what a unit weighs or takes up'
         ) as words
     from {{ ref('int_bill_parts') }}
-    where is_circle or quantity is null
+    where (is_circle or quantity is null) and parent_kind <> 'design'
     union all
     select
         '' as merchant_id,
