@@ -38,7 +38,7 @@ def design(design_id: str, **values: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
+def c2m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
     """A home with designs d (a bill of two depths), faulty (a unit that does not convert) and s (a style on sale)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("designs")))
@@ -74,32 +74,32 @@ def landed(name: str, **values: Any) -> None:
     land(name, [row | {"business_date": DAY, "known_at": KNOWN} | values])
 
 
-def test_a_bill_is_read_at_every_depth_or_left_out_whole(world: object) -> None:
+def test_a_bill_is_read_at_every_depth_or_left_out_whole(c2m: object) -> None:
     rows = published.read("design_materials").set_index(["design_id", "material_id"])
     assert rows["quantity"].to_dict() == {("d", "jersey"): pytest.approx(1.0), ("d", "button"): 10.0}
     assert rows["attribute"].to_dict() == {("d", "jersey"): "cuff", ("d", "button"): ""}
     assert published.read("style_materials").empty and published.read("material_faults").empty  # no plan is touched
 
 
-def test_a_style_of_the_same_code_comes_from_the_design(world: object) -> None:
+def test_a_style_of_the_same_code_comes_from_the_design(c2m: object) -> None:
     assert designs.mart().set_index("design_id")["state"].to_dict() == {"d": "open", "faulty": "open", "s": "on sale"}
 
 
-def test_commands_tell_a_design_and_write_its_style(world: Callable[..., Result], tmp_path: Path) -> None:
+def test_commands_tell_a_design_and_write_its_style(c2m: Callable[..., Result], tmp_path: Path) -> None:
     study = {"lacking": "", "able": 2, "stages": "", "q10": 30.0, "q50": 90.0, "q90": 300.0, "best_quantity": 120}
     landed("design_studies", **study, best_profit=800.0, test_pieces=100, price=100.0)
     cost = {"quantity": 100, "material_cost": 700.0, "probability": 0.95, "factories": "F1", "material_days": 5}
     landed("design_costs", offer="soonest", making_cost=500.0, unit_cost=12.0, lead_days=9, **cost)
     landed("design_costs", offer="cheapest", making_cost=300.0, unit_cost=10.0, lead_days=16, **cost)
     landed("design_attributes", attribute="cuff", value="wide", minutes=2.0, making_cost=1.0, material_cost=2.0)
-    listed = json.loads(world("designs", "--json").output)
+    listed = json.loads(c2m("designs", "--json").output)
     assert {one["design_id"]: one["best_quantity"] for one in listed} == {"d": 120, "faulty": None, "s": None}
-    assert "90 (30 to 300)" in world("designs").output.replace("\n", " ")
-    told = json.loads(world("design", "d", "--json").output)
+    assert "90 (30 to 300)" in c2m("designs").output.replace("\n", " ")
+    told = json.loads(c2m("design", "d", "--json").output)
     assert [one["unit_cost"] for one in told["costs"]] == [12.0, 10.0] and told["attributes"][0]["minutes"] == 2
-    assert "cuff" in world("design", "d").output
-    assert world("design", "nobodys").exit_code == world("design", "faulty", "--out", tmp_path).exit_code == 2
-    files = world("design", "d", "--out", tmp_path / "style").output.split()
+    assert "cuff" in c2m("design", "d").output
+    assert c2m("design", "nobodys").exit_code == c2m("design", "faulty", "--out", tmp_path).exit_code == 2
+    files = c2m("design", "d", "--out", tmp_path / "style").output.split()
     assert {Path(file).stem for file in files} <= FEEDS.keys()
     assert len(files) == 4  # no routing: the five minutes say it
     clock.set_now(datetime.fromisoformat("2022-06-02T08:00:00+00:00"))
@@ -109,7 +109,7 @@ def test_commands_tell_a_design_and_write_its_style(world: Callable[..., Result]
     assert (str(order["due_on"])[:10], read_landed("merchant_order_lines")["quantity"].sum()) == ("2022-06-17", 100)
 
 
-def test_the_first_days_are_those_of_the_style(world: object) -> None:
+def test_the_first_days_are_those_of_the_style(c2m: object) -> None:
     """What was expected is known from the study before."""
     landed("design_studies", design_id="s", known_at=KNOWN, business_date=date(2022, 5, 1), daily=[2.0] * 14,
            level_centre=0.0, level_spread=1.0, level_freedom=9.0)  # fmt: skip
