@@ -47,9 +47,9 @@ test: setup
 	$(BIN)/python -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder \
 	  $$($(BIN)/python -c "$(COVERAGE)")
 
-# Two at a time: these tests start servers, and measure by the wall clock what a user waits for.
+# Three at a time on two cores: these tests start servers and wait for them.
 test-long: setup
-	$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -m long --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 20
 
 lint: setup
 	$(BIN)/ruff check .
