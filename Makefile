@@ -73,6 +73,7 @@ bench-forecast: .venv/bench-installed
 	$(BIN)/python -m benchmarks.forecast.amazon
 	$(BIN)/python -m benchmarks.forecast.orange_juice
 	$(BIN)/python -m benchmarks.forecast.kinds
+	$(BIN)/python -m benchmarks.forecast.market
 	$(BIN)/python -m benchmarks.forecast.pages
 	$(BIN)/python -m benchmarks.forecast.backtest speed
 	$(BIN)/python -m benchmarks.forecast.backtest choice

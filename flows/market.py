@@ -66,7 +66,7 @@ def publish(day: date, found: pd.DataFrame, weekly: pd.DataFrame) -> None:
         f"What the market does, {day}",
         f"Volume and mean price of categories over the {settings().market.horizon_weeks} weeks after the last whole "
         "week known of each, against as many weeks before: what merchants here sell (own), and what others tell. In "
-        "brackets the 80 % range. Sure: the chance that it moves that way. By "
+        "brackets the 80 % range. Sure: the chance that it moves that way; 95 % is 95 % or more. By "
         f"[{NAME} version {version}]({link}), chosen on held-out weeks.",
         "",
         reports.picture(lambda figure: _draw(figure, found), height_in=5),

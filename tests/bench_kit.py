@@ -37,6 +37,7 @@ NOT_RUN = {
     "floor.factories": "a process of floor.dispatch",
     "forecast.amazon": _RIVALS,
     "forecast.kinds": _RIVALS,
+    "forecast.market": _RIVALS,
     "forecast.pages": _RIVALS,
     "life.year": _DAY,
     "promises.of_run": _DAY,

@@ -16,10 +16,11 @@ from models.ensemble.members import filled
 from models.market.series import OWN, names
 from models.panel.matrices import Floats, Ints, Panel
 
-LEVEL, RECENT, LONG = 8, 3, 26  # periods of the level that is left, and of the means beside it
+LEVEL, MEANS = 8, (2, 3, 13, 26, 52, 200)  # periods of the level that is left, and of the means beside it
+THEIRS = (1, 3)  # the same of other sources
 SEASONS = 3  # that are averaged
 OFFSET = 0.02  # of the usual level, added before the logarithm, which a zero has not
-SHRINK = 0.02  # of the rows, added to the diagonal
+SHRINK = 0.05  # of the rows, added to the diagonal
 LEAST_ROWS = 60
 FURTHEST = 4.0  # usual changes that one feature or target counts at most, times the root of the periods ahead
 
@@ -47,12 +48,11 @@ class Course:
         """(rows, features) and the level (rows,) they are measured from."""
         level, last = self._mean(self.z, series, origin, LEVEL), self.z[series, origin]
         size = self.size[series]
-        own = [last, self._mean(self.z, series, origin, 2), self._mean(self.z, series, origin, RECENT),
-               self._mean(self.z, series, origin, LONG)]  # fmt: skip
+        own = [last, *(self._mean(self.z, series, origin, periods) for periods in MEANS)]
         parts = [(part - level) / size for part in own]
         parts.append(self._season(series, origin, ahead, season))
         theirs = self._mean(self.beside, series, origin, LEVEL)
-        parts += [self._mean(self.beside, series, origin, of) - theirs for of in (1, RECENT)]
+        parts += [self._mean(self.beside, series, origin, of) - theirs for of in THEIRS]
         found = np.nan_to_num(np.column_stack(parts))
         return np.clip(found, -FURTHEST, FURTHEST), level
 

@@ -120,7 +120,13 @@ def test_people_read_it_at_the_terminal(tmp_path: Path, monkeypatch: pytest.Monk
     assert CliRunner().invoke(app, ["market"]).exit_code == 2
     ensure_landing()
     quantiles = {f"q{level}": 100.0 + at for at, level in enumerate(("05", "10", "25", "50", "75", "90", "95"))}
-    key = {"source": "panel", "merchant_id": "", "category": "tee", "currency": "EUR", "measure": "price"}
+    key: dict[str, Any] = {
+        "source": "panel",
+        "merchant_id": "",
+        "category": "tee",
+        "currency": "EUR",
+        "measure": "price",
+    }
     key |= {"known_until": date(2026, 1, 5), "business_date": date(2026, 1, 12), "model_version": "1"}
     key |= {"known_at": datetime(2026, 1, 12), "mean": 103.0, "before": None, "rise_chance": None}  # noqa: DTZ001
     rows = [key | quantiles | {"week": date(2026, 1, 12) + timedelta(7 * at), "weeks": 1} for at in range(2)]
