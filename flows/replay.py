@@ -125,6 +125,12 @@ class Replay:
             prices.keep(day, prices.found_on.fn(day))
         self._end(day)
 
+    def plan_again(self, day: date) -> None:
+        """A day without new orders, whose plan is for what the day before left without a factory."""
+        self._begin(day)
+        self._plan(day, 2)
+        self._end(day)
+
     def work_off(self) -> None:
         """Days without new orders until every job order has ended and its goods are there."""
         after = self.cell.days[-1] + timedelta(days=1)

@@ -4,8 +4,8 @@
 
 World and simulated factories have the seed. Each seed leaves FOLDER/<seed>.json; the same command again runs what is
 missing. With --replay the day is that of `c2m replay`, searched to the gap of `c2m run`: no servers, no gates, and a
-fifth of the processor time. The interval of what was kept is a bootstrap over seeds: orders of one world share its
-factories.
+fifth of the processor time; what no factory took that day is planned again on the next morning. The interval of what
+was kept is a bootstrap over seeds: orders of one world share its factories.
 """
 
 import argparse
@@ -17,10 +17,12 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 
 from c2m.files import write_atomically
+from c2m.ledger import orders, store
 from c2m.proof.policy import Figure, Policy
 from c2m.settings import PlanPolicy
 from c2m.simulation.world.world import BUSINESS_DATE
@@ -30,6 +32,20 @@ DRAWS = 10_000
 SMALL_PIECES, SMALL_DAYS = 300, 7
 SEARCH = {"plan.gap": PlanPolicy().gap, "plan.node_limit": None}
 FIGURES = {name: Figure(value=value, source="default of a day's plan") for name, value in SEARCH.items()}
+ORDERED = """
+    WITH lots AS (
+        FROM read_parquet('{lots}', union_by_name = true)
+        QUALIFY row_number() OVER (PARTITION BY lot_id ORDER BY known_at DESC) = 1
+    ), orders AS (
+        FROM read_parquet('{orders}', union_by_name = true)
+        QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY known_at DESC) = 1
+    )
+    SELECT o.order_id, any_value(o.placed_on) AS placed_on
+    FROM orders AS o JOIN lots AS l USING (order_id)
+    WHERE o.source = 'replenishment' AND o.state != 'cancelled' AND l.state != 'cancelled'
+    GROUP BY o.order_id HAVING sum(l.quantity) <= {pieces}
+    ORDER BY o.order_id
+"""
 AS_RUN = Policy(name="platform", title="The platform", figures=FIGURES)
 
 
@@ -55,20 +71,29 @@ def run(seed: int, file: Path, replayed: bool) -> None:
 
 
 def replay_day(world: Path, seed: int, home: Path) -> None:
-    """The day of a world, and the factories' work until all is done, in this process."""
+    """The day of a world, tomorrow's plan of what was refused, and the work until all is done, in this process."""
     shared = home.parent / "shared"
     replay.land(world, BUSINESS_DATE, shared)
     day = replay.Replay(replay.Cell(world, BUSINESS_DATE, 1, AS_RUN, seed, home, shared, shelf=False))
     day.one_day(BUSINESS_DATE)
+    with store.session() as s:
+        lots = orders.open_lots(s)
+    if (lots["remaining"] > lots["committed"].astype(float).fillna(0)).any():
+        day.plan_again(BUSINESS_DATE + timedelta(days=1))
     day.work_off()
 
 
 def _small_days(home: Path) -> list[float]:
-    """Days from the promise to the arrival of each small replenishment order; infinite where it has not arrived."""
+    """Days from the order to the arrival of each small replenishment order; infinite where it has not arrived.
+
+    Also of those that no merchant was told a date for, as all factories had refused them.
+    """
     pointer = json.loads((home / "published" / "current.json").read_text(encoding="utf-8"))
-    rows = pd.read_parquet(home / "published" / pointer["marts"]["promises"]["file"])
-    small = rows[rows["is_first"] & (rows["source"] == "replenishment") & (rows["pieces"] <= SMALL_PIECES)]
-    took = (pd.to_datetime(small["arrived_on"]) - pd.to_datetime(small["made_on"])) / timedelta(days=1)
+    told = pd.read_parquet(home / "published" / pointer["marts"]["promises"]["file"])
+    landed = {name: home / "landing" / f"ledger_{name}" / "[!.]*.parquet" for name in ("orders", "lots")}
+    small = duckdb.sql(ORDERED.format(**landed, pieces=SMALL_PIECES)).df().set_index("order_id")["placed_on"]
+    came = told[told["is_first"]].set_index("order_id")["arrived_on"].reindex(small.index)
+    took = (pd.to_datetime(came) - pd.to_datetime(small)) / timedelta(days=1)
     return [float(days) for days in took.fillna(10_000)]
 
 

@@ -22,6 +22,8 @@ from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.highs import Floats, Limits, Program, Progress, Search, compile_model, complete, search
 from optimization.statement.outcome import Outcome
 
+_MOVED = 0.01  # what a day of a piece under way counts beside one of a minute of work
+_EARLY_GAP, _EARLY_NODES = 1e-3, 100
 _PART = re.compile(r"order (\S+)/(\d+)")
 
 
@@ -86,11 +88,16 @@ def stated(instance: Instance) -> Stated:
 
 
 def solved(
-    instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None, first: Tables | None = None
+    instance: Instance,
+    limits: Limits,
+    progress: Callable[[Progress], None] | None = None,
+    first: Tables | None = None,
+    early: bool = False,
 ) -> Outcome:
     """The best plan within the limits, from a first one where there is one.
 
-    Raises InfeasibleError where the frozen work does not fit: never because the time is over.
+    early: its work is done as early as the same cost allows. Raises InfeasibleError where the frozen work does not fit,
+    never because the time is over.
     """
     began = time.monotonic()
     this = stated(instance)
@@ -105,7 +112,26 @@ def solved(
         values = any_point(program)
     if values is None:
         raise InfeasibleError("frozen-work-does-not-fit", causes(this.flat))
-    return outcome(instance, this, values, found)
+    return outcome(instance, this, _earlier(this, values) if early else values, found)
+
+
+def _earlier(this: Stated, values: Floats) -> Floats:
+    """The point with its work and its moves on the first days that cost no more: it leaves slack for surprises.
+
+    Pieces and their ways stay, nothing that costs money grows, and setups may be done sooner.
+    """
+    program, model = this.program, this.model
+    days = np.zeros_like(program.cost)
+    for variable, weight in ((model.run, 1.0), (model.setting, 1.0), (model.moved, _MOVED)):
+        keys, columns = program.columns(variable)
+        days[columns] = [weight * key[-1] for key in keys]
+    stays = program.integer.copy()
+    stays[program.columns(model.begun)[1]] = False
+    most = np.where(program.cost > 0, np.clip(values, program.lower, program.upper), program.upper)
+    lower, upper = (np.where(stays, np.rint(values), edge) for edge in (program.lower, most))
+    sooner = replace(program, cost=days, offset=0.0, lower=lower, upper=upper)
+    moved = polished(sooner, search(sooner, values, Limits(np.inf, _EARLY_GAP, 1, _EARLY_NODES)).values)
+    return values if moved is None else moved
 
 
 def outcome(instance: Instance, this: Stated, values: Floats, found: Search | None = None) -> Outcome:

@@ -44,7 +44,7 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
     began = time.monotonic()
     flat = flat_of(instance)
     if not suits(flat):
-        return by_days.solved(instance, limits, progress)
+        return by_days.solved(instance, limits, progress, early=True)
     by_days.refuse_stranded(flat)
     routes = Routes(flat)
     bound = bounded(routes, _BOUND_BY * limits.seconds)
