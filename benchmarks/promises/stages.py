@@ -177,7 +177,8 @@ def judged(world: str, day: date, seeds: range) -> Iterator[pd.DataFrame]:
             rows = of_day.told[of_day.told["order_id"].isin(set(came) - refused)]
             kept = [(arrived := came[order]) is not None and arrived <= promised
                     for order, promised in zip(rows["order_id"], rows["promised_on"], strict=True)]  # fmt: skip
-            yield rows.assign(world=world, day=day, seed=seed, kept=kept)
+            ahead = [(promised - day).days for promised in rows["promised_on"]]
+            yield rows.assign(world=world, day=day, seed=seed, kept=kept, days_ahead=ahead)
 
 
 def main() -> None:
@@ -191,7 +192,12 @@ def main() -> None:
     seeds = range(asked.first, asked.first + asked.seeds)
     days = [FIRST + timedelta(days=number) for number in range(asked.days)]
     rows = pd.concat([found for world in asked.worlds for day in days for found in judged(world, day, seeds)])
-    print(rows.groupby(["world", "day", "order_id", "level"])[["probability", "kept"]].mean().round(3).to_string())
+    print(
+        rows.groupby(["world", "day", "order_id", "level"])[["days_ahead", "probability", "kept"]]
+        .mean()
+        .round(3)
+        .to_string()
+    )
     for by in (["world", "level"], ["level"]):
         shares = rows.groupby(by).agg(promises=("kept", "size"), stated=("probability", "mean"), kept=("kept", "mean"))
         print(shares.round(3).to_string())
