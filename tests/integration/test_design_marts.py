@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 from warehouse_world import build, land, moment, sale, sku
 
@@ -38,7 +37,7 @@ def design(design_id: str, **values: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def c2m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
+def c2m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """A home with designs d (a bill of two depths), faulty (a unit that does not convert) and s (a style on sale)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C2M_HOME", str(tmp_path_factory.mktemp("designs")))
@@ -85,7 +84,7 @@ def test_a_style_of_the_same_code_comes_from_the_design(c2m: object) -> None:
     assert designs.mart().set_index("design_id")["state"].to_dict() == {"d": "open", "faulty": "open", "s": "on sale"}
 
 
-def test_commands_tell_a_design_and_write_its_style(c2m: Callable[..., Result], tmp_path: Path) -> None:
+def test_commands_tell_a_design_and_write_its_style(c2m: Callable[..., Any], tmp_path: Path) -> None:
     study = {"lacking": "", "able": 2, "stages": "", "q10": 30.0, "q50": 90.0, "q90": 300.0, "best_quantity": 120}
     landed("design_studies", **study, best_profit=800.0, test_pieces=100, price=100.0)
     cost = {"quantity": 100, "material_cost": 700.0, "probability": 0.95, "factories": "F1", "material_days": 5}
