@@ -33,10 +33,10 @@ def foresee(day: date) -> None:
 
 
 def is_told(day: date, weekly: pd.DataFrame) -> bool:
-    """Whether a forecast of today, or of a day before that knew as many weeks, has landed."""
-    landed = read_landed("market_forecasts")
-    before = landed[pd.to_datetime(landed["business_date"]).dt.date <= day]
-    return len(before) > 0 and before["known_until"].max() >= weekly["week"].max()
+    """Whether a forecast has landed since the last week that is known was over; a later one than `day` counts not."""
+    landed = pd.to_datetime(read_landed("market_forecasts")["business_date"])
+    over = pd.to_datetime(weekly["week"]).max() + pd.Timedelta(7, "D")
+    return bool(landed.between(over, pd.Timestamp(day)).any())
 
 
 @task

@@ -15,7 +15,8 @@ from c2m.feeds.landing import ensure_landing, land_frame
 from c2m.settings import MarketPolicy, settings
 from c2m.simulation.world import figures, market
 from c2m.simulation.world.span import Span
-from models.governance import markets as governed
+from models.governance import plain
+from models.governance.markets import NAME, fit
 from models.market import model, pooled, series
 
 HORIZON, LEAD = 4, 2
@@ -97,20 +98,19 @@ def test_the_forecast_is_of_every_series_and_all_weeks_are_the_sum_of_them(
 
 
 def test_the_first_is_champion_a_young_one_stays_and_an_old_one_is_challenged(
-    panels: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("C2M_HOME", str(tmp_path))
     settings.cache_clear()
-    day = date(2026, 1, 5)
-    first = governed.fit(panels, day, POLICY)
-    young = governed.fit(panels, day + timedelta(7), POLICY)
-    assert first is not None and young is not None and (first[0], young[0]) == ("1", "1")
-    later = governed.fit(panels, day + timedelta(28), POLICY)
-    assert later is not None and later[0] in ("1", "2")
-    verdict = governed.judged(first[1], panels, POLICY)
-    assert set(verdict.segments["segment"]) == {"volume", "price"}
-    without = governed.fit({}, day, POLICY)  # nothing to choose from: the champion goes on
-    assert without is not None and without[0] == later[0]
+    judged: list[Any] = []
+    monkeypatch.setattr(plain, "settle", lambda *told: judged.append(told))
+    few, day = series.panels(weekly(with_source=False, categories=2, weeks=40), 13), date(2026, 1, 5)
+    found = [fit(few, day + timedelta(age), POLICY) for age in (0, 7, 28)]
+    assert [one and one[0] for one in found] == ["1", "1", "2" if judged[0][2].promoted else "1"]
+    (told,) = judged
+    assert told[:2] == (NAME, "2") and set(told[2].segments["segment"]) == {"volume", "price"}
+    without = fit({}, day + timedelta(28), POLICY)  # nothing to choose from: the champion goes on
+    assert without is not None and without[0] == "1"
     settings.cache_clear()
 
 

@@ -6,7 +6,6 @@ from fastapi.responses import Response
 
 from c2m.domain import markets
 from c2m.feeds import landing
-from c2m.ledger.store import EVERYONE
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant, Operations
 from c2m.rooms.scoped import view
@@ -26,7 +25,7 @@ def of_merchant(request: Request, person: Merchant) -> Response:
     """Their own sales, and what others tell of the categories that they sell."""
     scope = view(person.grant).scope
     rows = newest()
-    own = rows[rows["merchant_id"] == scope.merchant_id] if scope != EVERYONE else rows
+    own = rows[rows["merchant_id"] == scope.merchant_id]
     outside = rows[(rows["merchant_id"] == "") & rows["category"].isin(own["category"])]
     return _shown(request, pd.concat([own, outside]))
 
