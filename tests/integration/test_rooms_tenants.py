@@ -54,6 +54,10 @@ def _fill() -> None:
         skill = {"factory_id": f"F{n}", "kind": "category", "name": "tops", "efficiency": 0.8, "known_at": plain}
         land("factory_capabilities", [skill])
         land("factories", [_factory(f"F{n}") | {"known_at": plain}])
+    land(
+        "market_forecasts",
+        [row for n in (1, 2) for row in (*_told(f"M{n}", f"tops of M{n}"), *_told("", f"tops of M{n}"))],
+    )
     owners = {n: {"merchant_id": f"M{n}", "order_id": f"O{n}"} for n in (1, 2)}
     headers = [order_row(f"O{n}", order_code=f"PO-of-M{n}", merchant_id=f"M{n}") for n in owners]
     lots = [
@@ -62,6 +66,15 @@ def _fill() -> None:
     skus = [row | {"sku_id": f"S{n}-{SIZES[i]}"} for n in owners for i, row in enumerate(sku_rows(f"L{n}", (300,) * 3))]
     record(headers, lots, skus)
     release(("L1", "F1", 900), ("L2", "F2", 900))
+
+
+def _told(merchant_id: str, category: str) -> list[dict[str, Any]]:
+    """A week ahead of a category, and all weeks together."""
+    key = {"source": "own" if merchant_id else "panel", "merchant_id": merchant_id, "category": category, "weeks": 1}
+    key |= {"currency": "EUR", "measure": "volume", "known_until": DAY, "business_date": DAY, "model_version": "1"}
+    key |= {"known_at": NOW.replace(tzinfo=None), "mean": 120.0, "week": DAY + timedelta(days=7)}
+    key |= {f"q{level}": float(100 + int(level)) for level in ("05", "10", "25", "50", "75", "90", "95")}
+    return [key, key | {"week": None, "before": 110.0, "rise_chance": 0.85}]
 
 
 def _factory(factory_id: str) -> dict[str, Any]:
@@ -131,6 +144,7 @@ def test_every_page_shows_the_tenants_own_alone(enter: Callable[..., Browser]) -
             assert f"of M{other}" not in seen and f"S{other}-" not in seen and f"F{other}" not in seen, path
     assert "Shirt of M1" in enter("merchant", "M1").see("/merchant")
     assert "Shirt of M1" in enter("factory", "F1").see("/factory")
+    assert enter("merchant", "M1").see("/merchant/market").count("tops of M1") == 2  # its own, and what others tell
 
 
 def test_nobody_reaches_what_is_anothers(enter: Callable[..., Browser]) -> None:
