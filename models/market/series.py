@@ -39,14 +39,14 @@ def names(panel: Panel) -> pd.DataFrame:
 
 
 def _panel(weekly: pd.DataFrame, measure: str, least_weeks: int) -> Panel | None:
-    known = weekly.dropna(subset=[measure])
+    known = weekly.dropna(subset=[measure]).reset_index(drop=True)
     series = known[KEY].astype(str).agg("\n".join, axis=1)
     enough = known[series.map(series.value_counts()) >= least_weeks]
     if enough.empty:
         return None
     ids, days = pd.Index(sorted(series[enough.index].unique())), pd.to_datetime(weekly["week"])
     ds = pd.date_range(days.min(), days.max(), freq="7D", name="ds")
-    cells = ids.get_indexer(pd.Index(series[enough.index])), ds.get_indexer(pd.DatetimeIndex(days[enough.index]))
+    cells = ids.get_indexer(pd.Index(series[enough.index])), ds.get_indexer(pd.DatetimeIndex(enough["week"]))
     y = placed((len(ids), len(ds)), *cells, enough[measure].to_numpy(dtype=np.float64))
     panel = Panel(ids, ds, y, np.zeros(y.shape, dtype=bool), SEASONS["W"])
     return replace(panel, y=_with_zeros(panel, weekly)) if measure == VOLUME else panel
