@@ -63,8 +63,9 @@ class HandOvers:
 
 def _followers(work: pd.DataFrame) -> dict[int, list[int]]:
     """By row of an earlier stage, the rows of the next one that have not begun."""
-    rows = work[["lot_id", "stage"]].assign(row=np.arange(len(work)))
-    later = rows[~work["begun"].to_numpy(dtype=bool)].assign(stage=lambda row: row["stage"] - 1)
+    rows = work[["lot_id", "stage", "begun"]].assign(row=np.arange(len(work)))
+    rows = rows.dropna(subset="stage")  # what a quote asks for has none, and would follow itself
+    later = rows[~rows["begun"].to_numpy(dtype=bool)].assign(stage=lambda row: row["stage"] - 1)
     both = rows.merge(later, on=["lot_id", "stage"], suffixes=("", "_next"))
     followers: dict[int, list[int]] = {}
     for row, other in zip(both["row"].tolist(), both["row_next"].tolist(), strict=True):

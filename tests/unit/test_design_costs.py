@@ -15,6 +15,7 @@ from optimization.costing.purchase import Market
 from optimization.costing.study import Given, costs
 from optimization.promising.known import Known
 from optimization.promising.room import Room, ready
+from optimization.routing.hand_overs import HandOvers
 
 NAMES = ["near", "cheap", "dyer"]
 MAKERS = [factory("near"), factory("cheap", minute_cost=0.07, setup_cost=90.0, latitude=28.6, longitude=77.2)]
@@ -85,3 +86,8 @@ def test_stages_that_no_factory_does_together_are_made_one_after_the_other(given
     one = costs(shirt(steps[0]), [200], True, given)
     assert rows["lead_days"].min() > one["lead_days"].min()
     assert {name for names in rows["factories"] for name in names.split(";")} >= {"dyer"}
+
+
+def test_what_a_quote_asks_for_waits_for_no_stage() -> None:
+    work = pd.DataFrame({"lot_id": ["s", "s", "new"], "stage": [1.0, 2.0, None], "begun": False, "start_day": 1.0})
+    assert HandOvers(work.assign(lane_days=1.0)).stages == [1]
