@@ -113,8 +113,13 @@ def study_due(rows: pd.DataFrame, day: date) -> int:
     old = pd.Timestamp(clock.cut_off(day - timedelta(days=policy.renew_days)).replace(tzinfo=None))
     is_fresh = last.to_numpy() > rows["known_at"].where(rows["known_at"] > old, old).to_numpy()
     chosen = rows[rows["state"].isin(["open", "style"]).to_numpy() & ~is_fresh].head(policy.most_a_day)
-    if len(chosen):
+    if chosen.empty:
+        return 0
+    try:
         land(studies(chosen, policy.quantities, day), day)
+    except InputError as error:  # no plan is in force yet: the day goes on, and the next one studies them
+        log.warning("%s  designs wait: %s", day, "; ".join(error.faults))
+        return 0
     return len(chosen)
 
 
