@@ -66,10 +66,10 @@ def test_an_unknown_size_is_refused_with_the_sizes_there_are(tmp_path: Path) -> 
 
 
 def test_every_feed_is_there_with_the_columns_of_its_contract(folder: Path) -> None:
-    # All counts in one currency; receipts follow from what is made; whoever makes a style brings its material; the
-    # catalogue has the five minutes, which need no routing.
+    # All counts in one currency; receipts follow from what is made; whoever makes a style brings its material; designs
+    # come with the whole joint factory; the catalogue has the five minutes, which need no routing.
     told_later = {"exchange_rates", "receipts", "lanes", "routings"} | {name for name in FEEDS if "materials" in name}
-    told_later |= {"suppliers"}
+    told_later |= {"suppliers", "designs"}
     for feed in (feed for name, feed in FEEDS.items() if name not in told_later):
         assert list(clean(folder, feed.name)) == [c.name for c in feed.columns]
 

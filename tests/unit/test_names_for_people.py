@@ -1,5 +1,7 @@
 """What a plan costs and a score consists of has a name on every page that shows it, in every language."""
 
+import re
+
 import pytest
 import yaml
 
@@ -18,6 +20,8 @@ def test_cost_terms_and_components_have_a_name(code: str) -> None:
     assert named(code, "cost") >= {term.name for term in TERMS}
     assert named(code, "component") >= {name for parts in weights.values() for name in parts}
     assert texts.catalogue(code).keys() == texts.catalogue(texts.FALLBACK).keys()
+    pages = re.findall(r"^(\w+):", (texts.FOLDER / f"{code}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(pages) == len(set(pages))  # YAML would drop the first of two without a word
 
 
 def test_pages_call_a_part_of_the_cost_alike() -> None:

@@ -53,9 +53,9 @@ def test_every_fault_of_every_routing_is_named_at_once() -> None:
 
 
 def test_a_stage_begins_when_the_one_before_is_due_whatever_day_its_setup_has() -> None:
-    jobs = [("sock", 1, 2, 4), ("sock", 2, 1, 7), ("sock", 3, 9, 12), ("plain", 1, 3, 5)]
-    work = pd.DataFrame(jobs, columns=["lot_id", "stage", "first", "due_day"])
-    assert once_there(work).tolist() == [2, 4, 9, 3]
+    jobs = [("sock", 1, 2, 4, 4), ("sock", 2, 1, 6, 7), ("sock", 3, 9, 11, 12), ("plain", 1, 3, 4, 5)]
+    work = pd.DataFrame(jobs, columns=["lot_id", "stage", "start_day", "planned_day", "due_day"])
+    assert once_there(work).tolist() == [2, 5, 9, 3]  # what is done on day 4 goes on in the next morning
 
 
 def test_pieces_between_stages_are_counted_once_where_they_lie() -> None:
