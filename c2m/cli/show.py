@@ -32,9 +32,14 @@ def table(title: str, records: list[dict[str, Any]]) -> None:
 
 
 def _in_lines(row: dict[str, Any], width: int) -> list[str]:
-    """Figure after figure, on as few lines as hold them; a figure that alone is wider than the terminal stays whole."""
+    """Figure after figure, on as few lines as hold them; a figure that alone is wider than the terminal stays whole.
+
+    What has no value is left out.
+    """
     lines = [""]
     for name, value in row.items():
+        if value == "":
+            continue
         figure = f"{name} {_shown(value)}"
         line = f"{lines[-1]}, {figure}" if lines[-1] else f"  {figure}"
         if len(line) < width or not lines[-1]:

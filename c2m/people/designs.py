@@ -63,12 +63,13 @@ def in_short() -> list[dict[str, str]]:
 def _in_short(row: dict[Hashable, Any]) -> dict[str, str]:
     lacking = row["lacking"] if isinstance(row["lacking"], str) else ""
     line = {"design": row["design_id"], "category": row["category"], "stands": row["state"]}
-    line |= {"season, pieces": "", "first": "", "earns": "", "says": lacking}
+    line |= {"season pieces": "", "first": "", "earns": "", "says": lacking}
     if not pd.isna(row["q50"]):
-        line["season, pieces"] = f"{row['q50']:,.0f} ({row['q10']:,.0f} to {row['q90']:,.0f})"
+        line["season pieces"] = f"{row['q50']:,.0f} ({row['q10']:,.0f} to {row['q90']:,.0f})"
         line["first"], line["earns"] = f"{row['best_quantity']:,.0f}", f"{row['best_profit']:,.0f} {row['currency']}"
     if isinstance(row["decision"], str):
-        line["says"] = f"{row['decision']}, {row['reorder']:,.0f} pieces (pays with {row['chance']:.0%})"
+        chance = min(max(row["chance"], 0.01), 0.99)  # nothing is certain
+        line["says"] = f"{row['decision']}, {row['reorder']:,.0f} pieces (chance that they pay {chance:.0%})"
     return line
 
 
