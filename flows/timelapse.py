@@ -157,6 +157,7 @@ def work_off(day: date) -> None:
             advance(end_of(today))
             with session() as s:
                 leave.give(s, clock.now())
+            settle(set(), clock.now())  # a leave that is heard after the clock has gone on begins a day later
         list(warehouses.bring_in(clock.now()))
     today = clock.business_date(clock.now()) + timedelta(days=1)
     with step("progress marts"):
