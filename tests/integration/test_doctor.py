@@ -311,7 +311,7 @@ PACKAGE = "Metadata-Version: 2.1\nName: duckdb\nVersion: 0.9.0\n"
 
 
 def test_planted_faults_are_each_named_with_what_to_do(platform: Platform, tmp_path: Path) -> None:
-    """Twenty of them, for real; the slow ones are planted first, since a worker is missed after 90 s only."""
+    """Nineteen of them, for real; the slow ones are planted first, since a worker is missed after 90 s only."""
     home, seen, moves = platform.home, dict[str, str](), dict[str, str]()
     assert platform.doctor() == {}
 
@@ -350,7 +350,6 @@ def test_planted_faults_are_each_named_with_what_to_do(platform: Platform, tmp_p
             odd = {"C2M_LEAST_FREE_GB": "1e9", "PYTHONPATH": str(tmp_path), "C2M_DOCS_PORT": other}
             # The server's loop fails every 5 s; what it has said twice is a fault.
             found = await_that(lambda: (one := look(**odd)).get("server log") and one, 60) or look(**odd)
-        assert "takes everyone without one" in found["broker"]
         assert "the key of F001 expires on" in found["keys"]
         assert "is cut off or overwritten" in found["landing"]
         assert "is not what was published" in found["marts"]

@@ -1,6 +1,7 @@
 """Credentials on a real Mosquitto and over HTTP: a factory reads and writes its own, and nothing of another's."""
 
 import contextlib
+import json
 import subprocess
 import threading
 import time
@@ -19,6 +20,7 @@ import c2m.doctor.floor
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor import broker, credentials
+from c2m.floor.child import await_ready, child, free_port, listens
 from c2m.floor.processes import Floor, floor
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, Outbox
@@ -265,6 +267,18 @@ def test_before_the_first_key_nobody_is_let_in_but_our_own_services(home: Path, 
             told = CliRunner().invoke(app, ["factory", "add", "F1"])
             assert "in force now" in told.stderr
             Party(running, "F1", told.stdout.strip()).hear("c2m/v1/F1/job-orders")
+
+
+def test_a_broker_that_takes_everyone_is_named(home: Path) -> None:
+    config, port = home / "broker" / "mosquitto.conf", free_port()
+    config.parent.mkdir()
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    with child("broker", [broker.mosquitto_path() or "", "-c", str(config)]) as process:
+        await_ready(process, lambda: listens(port))
+        facts = {"engine": "mosquitto", "mqtt_port": port, "pids": {"broker": process.pid}}
+        (home / "floor.json").write_text(json.dumps(facts))
+        (found,) = c2m.doctor.floor.broker()
+    assert (found.ok, "takes everyone without a key" in found.seen) == (False, True)
 
 
 def test_the_embedded_broker_does_not_start_where_factories_have_keys(keys: dict[str, str]) -> None:
