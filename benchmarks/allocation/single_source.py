@@ -20,6 +20,7 @@ import re
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context  # a fork of a process with threads may wait for a lock for ever
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def _copied(source: Path, target: Path) -> None:
 def compared(name: str, seconds: float, processes: int) -> str:
     """One case, all ways, as a line."""
     made, solvers = case(name), ("c2m", *_RIVALS)
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(processes) as pool:
+    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(processes, get_context("forkserver")) as pool:
         instance = Path(scratch) / "instance"
         made.write(instance)
         runs = [suite.Run(name, solver, seconds, 1e-6) for solver in solvers]

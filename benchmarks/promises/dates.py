@@ -14,6 +14,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
+from multiprocessing import get_context  # a fork of a process with threads may wait for a lock for ever
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def main() -> None:
     asked = arguments.parse_args()
     seeds = range(asked.seed, asked.seed + asked.worlds)
     one = partial(world, Pattern(days=asked.days), asked.out, time.time() + 60 * asked.minutes)
-    with ProcessPoolExecutor(asked.processes) as pool:
+    with ProcessPoolExecutor(asked.processes, get_context("forkserver")) as pool:
         for ran in as_completed([pool.submit(one, seed) for seed in seeds]):
             if ran.result():
                 print(ran.result(), flush=True)

@@ -13,6 +13,7 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from multiprocessing import get_context  # a fork of a process with threads may wait for a lock for ever
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=501)
     arguments.add_argument("--picture", type=Path, default=PICTURE)
     asked = arguments.parse_args()
-    with ProcessPoolExecutor(max_workers=2) as pool:
+    with ProcessPoolExecutor(2, get_context("forkserver")) as pool:
         seeds = range(asked.seed, asked.seed + asked.worlds)
         rows = pd.concat(pool.map(course, seeds, [asked.days] * asked.worlds))
     table = shares(rows)
