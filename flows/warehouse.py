@@ -26,6 +26,7 @@ from c2m.warehouse.published import (
     is_published,
     keep_docs,
     manifest,
+    mark_warehouse,
     publish,
     remove_old_warehouse,
 )
@@ -73,9 +74,11 @@ def build(day: date, select: str | None = None) -> dict[str, Any]:
     changelog.export()
     found = inputs(day, select)
     if not is_published() or manifest().get("inputs") != found:
-        remove_old_warehouse()
-        run_dbt(dbt_args("build", day, select))
-        publish(day, found, whole=select is None)
+        whole = remove_old_warehouse() or select is None
+        run_dbt(dbt_args("build", day, None if whole else select))
+        if whole:
+            mark_warehouse()
+        publish(day, found, whole=whole)
     return manifest()
 
 

@@ -35,7 +35,7 @@ _SQLITE, _BESIDE = b"SQLite format 3\0", ("-wal", "-shm", "-journal")  # first b
 # Made anew, or of the processes that run now.
 _LEFT_OUT = (
     "warehouse.duckdb",
-    "warehouse.code",
+    "warehouse.whole",
     "dbt_target",
     "dbt_logs",
     "gx",

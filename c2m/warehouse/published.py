@@ -85,17 +85,29 @@ def code() -> list[str]:
     return [sha256(path) for path in sorted(PROJECT.rglob("*")) if path.suffix in {".sql", ".yml", ".csv"}]
 
 
-def remove_old_warehouse() -> None:
-    """Removes a warehouse that another version of the dbt project built: its incremental tables may differ from ours.
+def remove_old_warehouse() -> bool:
+    """Removes a warehouse that this version of the dbt project did not build whole: its tables may differ, or lack.
 
-    All that it holds follows from the landing zone, and the next build makes it again.
+    All that it holds follows from the landing zone. Returns whether the next build must be of all models.
     """
-    digest, mark = hashlib.sha256(json.dumps(code()).encode()).hexdigest(), settings().home / "warehouse.code"
-    if mark.exists() and mark.read_text() == digest:
-        return
+    if _mark().exists() and _mark().read_text() == _digest():
+        return False
     for file in settings().home.glob(f"{settings().warehouse.name}*"):  # and DuckDB's log of what is not in it yet
         file.unlink()
-    write_atomically(mark, digest.encode())
+    return True
+
+
+def mark_warehouse() -> None:
+    """Notes that this version of the dbt project has built the warehouse whole."""
+    write_atomically(_mark(), _digest().encode())
+
+
+def _mark() -> Path:
+    return settings().home / "warehouse.whole"
+
+
+def _digest() -> str:
+    return hashlib.sha256(json.dumps(code()).encode()).hexdigest()
 
 
 def _landed(business_date: date) -> list[str]:

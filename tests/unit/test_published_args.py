@@ -67,13 +67,18 @@ def test_a_build_follows_from_what_was_known_when_its_day_began_and_from_nothing
     assert published.inputs(DAY) != first
 
 
-def test_a_warehouse_of_another_version_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warehouse_that_this_version_has_not_built_whole_is_made_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings().warehouse.write_text("of an unknown version")
-    published.remove_old_warehouse()
+    assert published.remove_old_warehouse()
     assert not settings().warehouse.exists()
+    settings().warehouse.write_text("begun, and not finished")
+    assert published.remove_old_warehouse()
     settings().warehouse.write_text("of this version")
-    published.remove_old_warehouse()
+    published.mark_warehouse()
+    assert not published.remove_old_warehouse()
     assert settings().warehouse.read_text() == "of this version"
     monkeypatch.setattr(published, "code", lambda: ["other models"])
-    published.remove_old_warehouse()
+    assert published.remove_old_warehouse()
     assert not settings().warehouse.exists()
