@@ -24,11 +24,8 @@ Panels = Mapping[str, Panel]
 
 def champion() -> tuple[str, Model, date] | None:
     """Version, model and the business date whose data it learned from; None where no version is champion."""
-    found = plain.champion(NAME, _FILE)
-    if found is None:
-        return None
-    version, file, tags = found
-    return version, Model.load(file), date.fromisoformat(tags["business_date"])
+    found = plain.champion(NAME, _FILE, Model.load)
+    return found and (*found[:2], date.fromisoformat(found[2]["business_date"]))
 
 
 def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, Model] | None:

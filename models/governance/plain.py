@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 import pandas as pd
@@ -12,15 +12,18 @@ from mlflow.exceptions import MlflowException
 from models.governance import registry
 from models.governance.gate import Promotion
 
+M = TypeVar("M")
 
-def champion(name: str, file: str) -> tuple[str, Path, dict[str, str]] | None:
-    """Version, file and tags of the champion of that name; None where there is none."""
+
+def champion(name: str, file: str, load: Callable[[Path], M]) -> tuple[str, M, dict[str, str]] | None:
+    """Version, model and tags of the champion of that name; None where there is none."""
     try:
         found = registry.store().get_model_version_by_alias(name, registry.CHAMPION)
     except MlflowException:
         return None
-    held = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=file)
-    return str(found.version), Path(held), dict(found.tags)
+    with tempfile.TemporaryDirectory() as folder:  # MLflow leaves a folder behind wherever none is named
+        held = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=file, dst_path=folder)
+        return str(found.version), load(Path(held)), dict(found.tags)
 
 
 def register(

@@ -23,8 +23,8 @@ _FILE = "aspects.npz"
 
 def champion() -> tuple[str, Model]:
     """Version and model that hear; the one that comes with the code where no version is champion."""
-    found = plain.champion(NAME, _FILE)
-    return (found[0], model.load(found[1])) if found else (SHIPPED, model.load())
+    found = plain.champion(NAME, _FILE, model.load)
+    return found[:2] if found else (SHIPPED, model.load())
 
 
 def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
