@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 _SHOWN = 20  # offending rows named per rule
@@ -10,7 +11,7 @@ _SHOWN_LETTERS = 80  # of a cell
 
 def name_rows(faults: list[str], table: str, cells: pd.DataFrame, wrong: Any, what: str) -> None:
     """Adds one fault per offending row."""
-    marked = wrong.to_numpy(dtype=bool)
+    marked = np.asarray(wrong, dtype=bool)
     if not marked.any():
         return
     rows = cells[marked]

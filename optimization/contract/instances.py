@@ -401,49 +401,60 @@ def _checked(tables: dict[str, pd.DataFrame], header: dict[str, Any], faults: li
 def _typed(name: str, table: pd.DataFrame | None, faults: list[str]) -> pd.DataFrame:
     """The table's columns in their types; cells that break their column's domain become faults."""
     if table is None:
-        table = pd.DataFrame({column.name: pd.Series(dtype="object") for column in _COLUMNS[name]})
-    result = {}
-    for column in _COLUMNS[name]:
-        if column.name not in table and column.default is not _REQUIRED:
-            dtype = "float64" if column.default is None else _DTYPES[column.kind]
-            result[column.name] = pd.Series(column.default, index=range(len(table)), dtype=dtype)
-            continue
-        if column.name not in table:
-            faults.append(f"{name}: column {column.name} is missing; expected {column.expected}")
-        cells = table.get(column.name, pd.Series(np.nan, index=table.index, dtype="object"))
-        result[column.name] = _typed_column(name, column, cells.reset_index(drop=True), column.name in table, faults)
-    typed = pd.DataFrame(result)
+        table = pd.DataFrame(columns=[column.name for column in _COLUMNS[name]], dtype="object")
+    table = table.reset_index(drop=True)
+    typed = pd.DataFrame({column.name: _typed_column(name, column, table, faults) for column in _COLUMNS[name]})
     name_rows(faults, name, typed[_KEYS[name]], typed.duplicated(_KEYS[name]), "stands twice; keep one row per key")
     return typed
 
 
-def _typed_column(table: str, column: _Column, cells: "pd.Series[Any]", present: bool, faults: list[str]) -> Any:
-    is_number = column.kind in ("number", "whole") and cells.dtype in ("int64", "float64")
-    text = cells if is_number else cells.astype("str").str.strip()
-    empty = cells.isna() if is_number else cells.isna() | (text == "")
-    values, wrong = _PARSERS[column.kind](column, cells, text)
-    wrong = wrong & ~empty if column.default is not _REQUIRED else (wrong | empty) & present
-    name_rows(faults, table, cells.to_frame(), wrong, f"expected {column.expected}")
-    if column.default is not _REQUIRED and column.default is not None:
-        values = values.mask(empty, column.default)
+def _typed_column(name: str, column: _Column, table: pd.DataFrame, faults: list[str]) -> Any:
+    """In numpy where it can be: instances are small and many, and a column is a dozen steps."""
+    present, optional = column.name in table, column.default is not _REQUIRED
+    if not present and optional:
+        dtype = "float64" if column.default is None else _DTYPES[column.kind]
+        return pd.Series(column.default, index=range(len(table)), dtype=dtype)
+    if not present:
+        faults.append(f"{name}: column {column.name} is missing; expected {column.expected}")
+    cells = table[column.name] if present else pd.Series(np.nan, index=table.index, dtype="object")
+    values, empty, wrong = _PARSERS[column.kind](column, cells)
+    wrong = wrong & ~empty if optional else (wrong | empty) & present
+    if wrong.any():
+        name_rows(faults, name, cells.to_frame(), wrong, f"expected {column.expected}")
+    if optional and column.default is not None and empty.any():
+        values = pd.Series(values).mask(empty, column.default)
     if column.kind == "whole" and column.default is not None:
-        return values.mask(wrong | values.isna(), 1).astype("int64")
+        return np.where(wrong | np.isnan(values), 1, values).astype(np.int64)
     return values.astype(bool) if column.kind == "flag" else values
 
 
-def _parse_id(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
-    return text, ~text.str.fullmatch(_NAME.pattern).astype(bool)
+def _stripped(cells: "pd.Series[Any]") -> tuple[Any, Any]:
+    """Text, and where there is none."""
+    text = cells.astype("str").str.strip()
+    return text, (cells.isna() | (text == "")).to_numpy(bool)
 
 
-def _parse_flag(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
+def _parse_id(column: _Column, cells: "pd.Series[Any]") -> tuple[Any, Any, Any]:
+    text, empty = _stripped(cells)
+    return text, empty, ~text.str.fullmatch(_NAME.pattern).to_numpy(bool)
+
+
+def _parse_flag(column: _Column, cells: "pd.Series[Any]") -> tuple[Any, Any, Any]:
+    text, empty = _stripped(cells)
     values = text.str.lower().map(_FLAGS)
-    return values.astype("object").where(values.notna(), False), values.isna()
+    unknown = values.isna().to_numpy(bool)
+    return values.astype("object").where(~unknown, False), empty, unknown
 
 
-def _parse_number(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
-    values = text.astype("float64") if text is cells else _read_exactly(text)
-    unlimited = values == column.default  # infinity, where it says that there is no limit
-    return values, ~(((values >= column.least) & (values.abs() <= LARGEST)) | unlimited)
+def _parse_number(column: _Column, cells: "pd.Series[Any]") -> tuple[Any, Any, Any]:
+    if cells.dtype in ("int64", "float64"):
+        values = cells.to_numpy(np.float64)
+        empty = np.isnan(values)
+    else:
+        text, empty = _stripped(cells)
+        values = _read_exactly(text).to_numpy()
+    unlimited = (values == np.inf) & (column.default == np.inf)
+    return values, empty, ~(((values >= column.least) & (np.abs(values) <= LARGEST)) | unlimited)
 
 
 def _read_exactly(text: "pd.Series[Any]") -> "pd.Series[float]":
@@ -452,12 +463,12 @@ def _read_exactly(text: "pd.Series[Any]") -> "pd.Series[float]":
     return text.where(readable, "nan").astype("float64")
 
 
-def _parse_whole(column: _Column, cells: "pd.Series[Any]", text: "pd.Series[Any]") -> tuple[Any, Any]:
-    values, wrong = _parse_number(column, cells, text)
-    return values, wrong | (values % 1 != 0)
+def _parse_whole(column: _Column, cells: "pd.Series[Any]") -> tuple[Any, Any, Any]:
+    values, empty, wrong = _parse_number(column, cells)
+    return values, empty, wrong | (np.floor(values) != values)
 
 
-_PARSERS: dict[str, Callable[[_Column, Any, Any], tuple[Any, Any]]] = {
+_PARSERS: dict[str, Callable[[_Column, Any], tuple[Any, Any, Any]]] = {
     "id": _parse_id,
     "flag": _parse_flag,
     "number": _parse_number,
