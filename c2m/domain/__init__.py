@@ -9,6 +9,7 @@ __all__ = [
     "markets",
     "newsvendor",
     "operations",
+    "personalisation",
     "promises",
     "quotes",
     "worktime",

@@ -231,6 +231,11 @@ class MerchantOrderLine(Row):
         description="Lines of one SKU add up. Without an id the equal lines of one file are numbered (#1, #2, ...), "
         "and what a later file says of that SKU of the order takes the place of all of them",
     )
+    personalisation: Annotated[Letters, Sql("VARCHAR", added=True), Field(max_length=4000)] | None = Field(
+        None,
+        description="What makes the pieces of the line a shopper's own, for the factory: JSON object of 1 to 20 names "
+        'with a text of at most 500 letters each, such as {"name": "Ada"}. They are a lot of their own',
+    )
 
 
 # In the order in which a factory comes in; suspended: it may come back. Connected is what the conformance kit shows.
@@ -492,6 +497,17 @@ _CRAFTS = Rule(
     "Give each craft once, in alphabetical order.",
 )
 _ATTRIBUTES = Rule("attributes-json", ("attributes",), "json_valid(attributes)", "Give attributes as a JSON object.")
+_OWN_TEXTS = "list_transform(json_extract(personalisation, '$.*'), lambda one: json_type(one) IN "
+_OWN_TEXTS += "('VARCHAR', 'BIGINT', 'UBIGINT', 'DOUBLE', 'BOOLEAN') AND length(one ->> '$') <= 500)"
+_OWN_NAMES = "list_transform(json_keys(personalisation), lambda one: length(one) BETWEEN 1 AND 200)"
+_PERSONALISATION = Rule(
+    "personalisation-json",
+    ("personalisation",),
+    "CASE WHEN NOT json_valid(personalisation) OR json_type(personalisation) <> 'OBJECT' THEN false ELSE "
+    "len(json_keys(personalisation)) BETWEEN 1 AND 20 AND list_unique(json_keys(personalisation)) = "
+    f"len(json_keys(personalisation)) AND list_bool_and({_OWN_NAMES}) AND list_bool_and({_OWN_TEXTS}) END",
+    'Give a JSON object of 1 to 20 different names with a text each, such as {"name": "Ada"}, or nothing.',
+)
 _SAM_COLUMNS = tuple(f"sam_{name}_minutes" for name in ("cut", "sew", "finish", "inspect", "pack"))
 _SHORTHAND = Rule(
     "part-of-a-routing",
@@ -648,6 +664,7 @@ FEEDS: dict[str, Feed] = {
             "line of a production order",
             ("merchant_id", "order_id", "sku_id", "order_line_id"),
             "upsert",
+            (_PERSONALISATION,),
             references=(
                 Reference(("merchant_id", "order_id"), "merchant_orders"),
                 Reference(("merchant_id", "sku_id"), "catalogue"),
@@ -1037,6 +1054,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "style_code": "VARCHAR",
         "operations": "VARCHAR",
         "stages": "INTEGER",
+        "personalisation": "VARCHAR",
     },
     "ledger_lot_skus": {
         "lot_id": "VARCHAR",

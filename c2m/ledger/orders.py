@@ -30,6 +30,7 @@ OPTIONAL = {  # of a lot
     "style_name": None,
     "style_code": None,
     "specification_url": None,
+    "personalisation": None,
     "operations": None,
     "stages": 1,
     "waits": "",
@@ -287,11 +288,12 @@ def routed(session: Session) -> frozenset[str]:
 
 
 def held(session: Session) -> pd.DataFrame:
-    """order_id, merchant_id, merchant_order_id, lot_id, sku_id of merchants' orders, also of those without lots.
+    """What merchants' orders, lots and SKUs are called (optimization/book/identity.py), also of orders without lots.
 
     The lot that orders most of a SKU comes first.
     """
-    chosen = select(Order.order_id, Order.merchant_id, Order.merchant_order_id, Lot.lot_id, LotSku.sku_id)
+    names = (Order.order_id, Order.merchant_id, Order.merchant_order_id, Lot.lot_id, LotSku.sku_id)
+    chosen = select(*names, Lot.personalisation)
     chosen = chosen.outerjoin(Lot, Lot.order_id == Order.order_id).outerjoin(LotSku, LotSku.lot_id == Lot.lot_id)
     ordered = chosen.where(Order.source == "merchant").order_by(Order.order_id, LotSku.quantity.desc(), Lot.lot_id)
     return frame(session, ordered)

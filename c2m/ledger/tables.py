@@ -105,6 +105,7 @@ class Lot(Base):
     """One style-colour of one order: the planning unit. waits: why it cannot be planned now; '' where it can.
 
     style_code: the merchant's own number of the style; none where there is none, or not one for all of its SKUs.
+    personalisation: JSON of what makes its pieces a shopper's own (c2m/domain/personalisation.py); none of most lots.
     operations: JSON by name, in their order, of craft, sam_minutes and stage; none where the five minutes say it all.
     stages: after one another, in which it is made, each at a factory of its own.
     """
@@ -120,6 +121,7 @@ class Lot(Base):
     crafts: Mapped[str]
     style_name: Mapped[str | None]
     style_code: Mapped[Code | None]
+    personalisation: Mapped[str | None] = mapped_column(Text)
     specification_url: Mapped[str | None] = mapped_column(Text)
     quantity: Mapped[int]
     unit_value: Mapped[Decimal]

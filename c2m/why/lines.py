@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from c2m import clock, objects
+from c2m.domain.personalisation import canonical
 from c2m.feeds import landing
 from c2m.feeds.contracts import FIRST_LINE
 from c2m.feeds.rules import literal
@@ -37,6 +38,7 @@ def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) ->
         {"merchant_id": lot.merchant_id, "order_id": own_id, "skus": list(ordered), "first": FIRST_LINE}
         | {"cut_off": cut_off.replace(tzinfo=None)},
     )
+    _leave_out_others(connection, lot)
     found = connection.execute(
         """SELECT sku_id, sum(if(status = 'cancelled', 0, quantity))::BIGINT, count(*)
         FROM order_lines GROUP BY 1 ORDER BY 1"""
@@ -47,3 +49,13 @@ def of_lot(session: Session, connection: duckdb.DuckDBPyConnection, lot: Lot) ->
     link.words = [f"{sum(seen.values()):,} pieces in {sum(lines for *_, lines in found)} lines: {named}."]
     link.figures = {"lines": seen}
     return link
+
+
+def _leave_out_others(connection: duckdb.DuckDBPyConnection, lot: Lot) -> None:
+    """Lines of the same SKU that are personalised otherwise are another lot's."""
+    told = connection.execute("SELECT DISTINCT personalisation FROM order_lines").fetchall()
+    others = [text for (text,) in told if (text and canonical(text)) != lot.personalisation]
+    connection.execute(
+        "DELETE FROM order_lines WHERE coalesce(list_contains($others::VARCHAR[], personalisation), $without)",
+        {"others": [text for text in others if text], "without": None in others},
+    )

@@ -43,6 +43,8 @@ def _compare_id(link: Link, session: Session, connection: duckdb.DuckDBPyConnect
 def _names(lot: Lot, order: Order, labels: Sequence[tuple[str, str]], skus: Sequence[str]) -> set[str]:
     """Ids that the lot may have had by these labels: see optimization/book/identity.py."""
     own_ids = [order.merchant_order_id or order.order_id, order.order_id]  # the second in ledgers before 0020
+    if lot.personalisation:
+        return {derive_id(own, lot.merchant_id, sku_id, lot.personalisation) for own in own_ids for sku_id in skus}
     apart: list[tuple[str, ...]] = [(), *((sku_id,) for sku_id in skus)]
     return {derive_id(own, lot.merchant_id, *of, *one) for own in own_ids for of in labels for one in apart}
 

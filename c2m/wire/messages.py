@@ -133,7 +133,10 @@ class Destination(_Data):
 
 
 class Item(_Data):
-    """Pieces of one SKU. The codes are the merchant's own, where the catalogue gives them."""
+    """Pieces of one SKU. The codes are the merchant's own, where the catalogue gives them.
+
+    `personalisation`: names with texts, such as a name to embroider, which each of the pieces gets.
+    """
 
     sku_id: Id
     colour: Name
@@ -142,6 +145,7 @@ class Item(_Data):
     sku_code: Code | None = None
     colour_code: Code | None = None
     size_code: Code | None = None
+    personalisation: dict[Name, Text] | None = Field(None, min_length=1, max_length=20)
 
 
 class JobOrder(_Data):

@@ -5,7 +5,10 @@ from nothing that anybody else sends; an order that the ledger knows keeps the i
 placed here the id that it was given then. The merchant's own id stays beside it as merchant_order_id.
 A SKU stays in the lot in which the ledger holds it, however its colour or style is spelled since: open work goes on.
 
-In: `held`, the ledger's orders (`orders.held`): order_id, merchant_id, merchant_order_id, lot_id, sku_id.
+What is personalised is a lot of its own, called by its order, SKU and personalisation: other words are another lot.
+
+In: `held`, the ledger's orders (`orders.held`): order_id, merchant_id, merchant_order_id, lot_id, sku_id,
+personalisation.
 """
 
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ from c2m.ids import derive_id, placed_id, within_all
 
 LOT = ["order_id", "merchant_id", "style_id", "colour"]
 OWN = ["merchant_id", "merchant_order_id"]
-HELD = ["order_id", *OWN, "lot_id", "sku_id"]
+HELD = ["order_id", *OWN, "lot_id", "sku_id", "personalisation"]
 NOTHING = pd.DataFrame(columns=HELD, dtype=object)
 
 
@@ -51,15 +54,24 @@ def _named(book: pd.DataFrame, column: str, names: Mapping[tuple[str, str], str]
 
 
 def lot_ids(rows: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
-    """The lot of each row (LOT, sku_id and, of merchants' orders, merchant_order_id), in its order."""
+    """The lot of each row (LOT, sku_id, personalisation and, of merchants' orders, merchant_order_id), in its order."""
+    told = rows["personalisation"].notna()
+    own = rows if "merchant_order_id" not in rows else rows.assign(order_id=rows["merchant_order_id"])
+    keys = own.loc[told, ["order_id", "merchant_id", "sku_id", "personalisation"]]
+    personal = [derive_id(*key) for key in keys.itertuples(index=False)]
+    found = pd.concat([_of_labels(rows[~told], own[~told], held), pd.Series(personal, keys.index, dtype=object)])
+    return found.reindex(rows.index).astype("str")
+
+
+def _of_labels(rows: pd.DataFrame, own: pd.DataFrame, held: pd.DataFrame) -> "pd.Series[str]":
+    """Of what is made alike for everyone. own: the same rows under the merchant's order ids, where it has some."""
+    taken, held = set(held["lot_id"]), held[held["personalisation"].isna()]
     known = held.drop_duplicates(["order_id", "sku_id"]).set_index(["order_id", "sku_id"])["lot_id"]
     found = known.reindex(pd.MultiIndex.from_frame(rows[["order_id", "sku_id"]])).set_axis(rows.index)
     labels = pd.MultiIndex.from_frame(rows[LOT])
     of_label = found.groupby(labels).min()
     found = pd.Series(np.where(found.isna(), of_label.reindex(labels), found), rows.index, dtype=object)
-    taken = set(held["lot_id"])
-    own = rows if "merchant_order_id" not in rows else rows.assign(order_id=rows["merchant_order_id"])
     for key, some in own[found.isna()].groupby(LOT, sort=False):
         name = derive_id(*key)
         found[some.index] = derive_id(*key, min(some["sku_id"])) if name in taken else name
-    return found.astype("str")
+    return found

@@ -1,12 +1,14 @@
 """SKU lines of orders -> lots (one style-colour of one order, the planning unit) with its SKUs, in ledger columns.
 
-In: lines (merchant_id, order_id, sku_id, quantity in pieces, of merchants' orders merchant_order_id too) and the mart
-`skus`. Minutes are standard, per piece.
+In: lines (merchant_id, order_id, sku_id, quantity in pieces, of merchants' orders merchant_order_id too, and
+personalisation where there is any: pieces of one SKU with the same are a lot) and the mart `skus`. Minutes are
+standard, per piece.
 """
 
 import numpy as np
 import pandas as pd
 
+from c2m.domain.personalisation import canonical
 from c2m.errors import InputError
 from optimization.book.identity import LOT, NOTHING, lot_ids
 
@@ -30,7 +32,7 @@ def make_lots(
     _refuse_unknown(rows)
     rows["lot_id"] = lot_ids(rows, held)
     by_lot = rows.groupby("lot_id", sort=False)
-    lots = by_lot[[*LOT, "category", *TOLD]].first()
+    lots = by_lot[[*LOT, "category", "personalisation", *TOLD]].first()
     lots["style_code"] = lots["style_code"].where(by_lot["style_code"].nunique() <= 1)  # never one of several
     lots["crafts"] = by_lot["crafts"].agg(lambda lists: ";".join(_union(lists)))
     lots["currency"] = by_lot["currency"].agg(lambda own: " and ".join(sorted(set(own))))
@@ -47,7 +49,11 @@ def _with_catalogue(lines: pd.DataFrame, skus: pd.DataFrame) -> pd.DataFrame:
     told = [*TOLD, *TOLD_OF_SKU]
     facts = skus.assign(**{name: None for name in told if name not in skus})[[*_OF_SKU, *told]]
     asked = [name for name in ["merchant_id", "order_id", "merchant_order_id", "sku_id", "quantity"] if name in lines]
-    return lines[asked].merge(facts, on=["merchant_id", "sku_id"], how="left", validate="many_to_one")
+    own = pd.Series(None, lines.index, dtype=object)
+    if "personalisation" in lines:
+        own = lines["personalisation"].astype(object).map(canonical, na_action="ignore")
+    rows = lines[asked].assign(personalisation=own)
+    return rows.merge(facts, on=["merchant_id", "sku_id"], how="left", validate="many_to_one")
 
 
 def _lot_skus(rows: pd.DataFrame) -> pd.DataFrame:

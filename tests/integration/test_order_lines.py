@@ -14,8 +14,10 @@ from c2m.feeds import quarantine
 from c2m.feeds.ingest import ingest, readmit
 from c2m.feeds.landing import read_landed
 from c2m.feeds.world import World
-from c2m.ledger import job_orders, orders, store
+from c2m.ledger import job_orders, orders, status, store
+from c2m.ledger.tables import Outbox
 from c2m.warehouse import published
+from c2m.why import chain
 from optimization.book.daily_instance import merchant_lots
 
 DAY = date(2026, 1, 6)
@@ -63,6 +65,39 @@ def test_two_lines_of_one_sku_are_ordered_made_and_closed_as_two(home: Path, tmp
         with store.session() as session:
             job_orders.apply_progress(session, shipped((job().job_order_id, "tee-red-M", pieces)), NOW)
             assert store.snapshot(session)["orders"]["state"].tolist() == [state]
+
+
+def test_what_is_personalised_keeps_its_shopper_from_the_line_to_the_job_order(home: Path, tmp_path: Path) -> None:
+    ada, bob = '{"name":"Ada","size": 41}', '{"name": "Bob\\n", "text": "\\u0000"}'  # a new line, NUL
+    lines = [line(90), *(line(1, order_line_id=name, personalisation=ada) for name in "ab")]
+    lines.append(line(1, order_line_id="c", personalisation=bob))
+    wrong = [
+        line(1, order_id="o2", order_line_id=f"x{at}", personalisation=text)
+        for at, text in enumerate(("Ada", "[1]", "{}", '{"name": null}', '{"a": 1, "a": 2}'))
+    ]
+    headers = [good("merchant_orders"), good("merchant_orders", order_id="o2")]
+    early = {"known_at": "2026-01-04T09:00:00Z"}  # before the plan's day ends
+    world(tmp_path, headers, [one | early for one in (*lines, *wrong)])
+    assert len(quarantine.read("merchant_order_lines")) == len(wrong)
+    assert set(quarantine.read("merchant_order_lines")["rule"]) == {"personalisation-json"}
+    store.migrate()
+    ordered = book()
+    with store.session() as session:
+        status.register(session, "F1", 2, NOW)
+        for again in (ordered, ordered[::-1]):  # the second time they are known
+            orders.record(session, *merchant_lots(again, published.read("skus"), orders.held(session)), NOW)
+        lots = orders.open_lots(session).set_index("lot_id")["quantity"].to_dict()
+    assert sorted(lots.values()) == [1, 2, 90]
+    release(*((lot_id, "F1", pieces) for lot_id, pieces in lots.items()))
+    with store.session() as session:
+        told = [one.payload["data"]["items"] for one in session.query(Outbox)]
+        links = [link for lot_id in lots for link in chain.why(session, lot_id).links if link.name == "order lines"]
+        assert [link.broken for link in links] == [[], [], []]
+    assert sorted((item["quantity"], str(item.get("personalisation"))) for (item,) in told) == [
+        (1, "{'name': 'Bob ', 'text': ' '}"),
+        (2, "{'name': 'Ada', 'size': '41'}"),
+        (90, "None"),
+    ]
 
 
 # Lines of one order and SKU in files that came in one after the other, and the lines that hold.

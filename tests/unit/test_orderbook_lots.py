@@ -92,7 +92,7 @@ def test_unknown_skus_are_named_all_at_once() -> None:
 
 def held(orders: pd.DataFrame, lots: pd.DataFrame, lot_skus: pd.DataFrame) -> pd.DataFrame:
     """As the ledger would hold them."""
-    of_order = lot_skus.merge(lots[["lot_id", "order_id"]], on="lot_id")
+    of_order = lot_skus.merge(lots[["lot_id", "order_id", "personalisation"]], on="lot_id")
     return orders[["order_id", "merchant_id", "merchant_order_id"]].merge(of_order, on="order_id", how="left")[HELD]
 
 

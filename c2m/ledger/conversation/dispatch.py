@@ -16,6 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
+from c2m.domain import personalisation
 from c2m.domain.apportion import apportion
 from c2m.domain.operations import Operation, crafts_of, operations_of
 from c2m.ids import derive_id
@@ -225,9 +226,13 @@ def _tell_anew(desk: _Desk, job: JobOrder, pair: PlanAllocation | None) -> str:
 
 
 def _is_tellable(desk: _Desk, pair: PlanAllocation) -> bool:
-    """Whether the factory's version of the messages can say what the lot needs: the first knows no crafts or stages."""
+    """Whether the factory's version of the messages can say what the lot needs.
+
+    The first knows no crafts, no stages and nothing of a shopper's own.
+    """
     lot = desk.lots[pair.lot_id]
-    return desk.versions.get(pair.factory_id, 1) >= VERSION or not (lot.crafts or lot.operations)
+    needs = lot.crafts or lot.operations or lot.personalisation
+    return desk.versions.get(pair.factory_id, 1) >= VERSION or not needs
 
 
 def _open(desk: _Desk, pair: PlanAllocation, pieces: int) -> str:
@@ -369,9 +374,12 @@ def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
 
 def _items(desk: _Desk, lot: Lot, skus: Pieces) -> Iterator[dict[str, Any]]:
     words, colour = desk.words.get(lot.lot_id, {}), _tellable_text(lot.colour)
+    own = personalisation.pairs(lot.personalisation or "{}").items()
+    personal = {_tellable_text(name): _tellable_text(text) for name, text in own} or None
     for sku_id, share in skus.items():
         if share:
-            yield {"sku_id": sku_id, "colour": colour, "quantity": share, **words.get(sku_id, {})}
+            told = {"sku_id": sku_id, "colour": colour, "quantity": share, "personalisation": personal}
+            yield told | words.get(sku_id, {})
 
 
 def _tellable_text(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from c2m.domain.personalisation import pairs
 from c2m.ledger.orders import number
 from c2m.ledger.states import UNFINISHED, JobState
 from c2m.ledger.store import Scope, frame
@@ -154,7 +155,8 @@ def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | Non
     Returns
     -------
     dict or None
-        Columns of `orders`, and lots: style_name, colour, category, crafts, quantity, shipped, waits, sizes.
+        Columns of `orders`, and lots: style_name, colour, category, crafts, quantity, shipped, waits, own (names and
+        texts of what is personalised), sizes.
     """
     chosen = select(CODE.label("code"), *(getattr(Order, name) for name in ORDER))
     found = frame(session, chosen.where(Order.order_id == order_id, *scope.conditions(Order)))
@@ -163,12 +165,13 @@ def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | Non
     whole = found.merge(_lots_in_short(session, found), on="order_id", how="left").astype(object)
     row: dict[str, Any] = dict(whole.where(whole.notna(), None).iloc[0])
     of_lot = ("colour", "category", "crafts", "quantity", "shipped", "waits", "specification_url", "state", "lot_id")
-    lots = select(STYLE.label("style_name"), *(getattr(Lot, name) for name in of_lot)).where(Lot.order_id == order_id)
+    lots = select(STYLE.label("style_name"), Lot.personalisation, *(getattr(Lot, name) for name in of_lot))
+    lots = lots.where(Lot.order_id == order_id)
     skus = select(LotSku.lot_id, LotSku.size, LotSku.sku_id, LotSku.quantity, LotSku.shipped, LotSku.surplus)
     skus = skus.join(Lot, Lot.lot_id == LotSku.lot_id).where(Lot.order_id == order_id).order_by(LotSku.sku_id)
     sizes = {lot_id: rows.to_dict("records") for lot_id, rows in frame(session, skus).groupby("lot_id")}
     row["lots"] = [
-        {**lot, "sizes": sizes.get(lot["lot_id"], [])}
+        {**lot, "own": pairs(lot["personalisation"] or "{}"), "sizes": sizes.get(lot["lot_id"], [])}
         for lot in frame(session, lots.order_by(Lot.quantity.desc(), Lot.lot_id)).to_dict("records")
     ]
     return row

@@ -101,6 +101,8 @@ def ask(grant: Grant, order: Order, wish: Wish, note: str, nonce: str) -> list[d
     list of dict
         What the feed's rules say against it (record, rule, seen, advice); then nothing was changed or kept.
     """
+    if faults := _of_shoppers(order, wish):
+        return faults
     ticket_id = derive_id("room-ticket", order.order_id, nonce)
     for feed, rows in _rows(order, wish).items():
         arrived = landed.write(grant.scope, feed, rows, ticket_id)
@@ -111,6 +113,16 @@ def ask(grant: Grant, order: Order, wish: Wish, note: str, nonce: str) -> list[d
         what = {"kind": wish.kind, "asked": wish.asked, "before": wish.before, "note": note[:1000]}
         tickets.ask(s, kept | what | {"person": grant.person, "at": clock.now()})
     return []
+
+
+def _of_shoppers(order: Order, wish: Wish) -> list[dict[str, Any]]:
+    """Faults of a change of pieces of which some are personalised: a number cannot say whose."""
+    own = set(order.lines.loc[order.lines["personalisation"].notna(), "sku_id"])
+    advice = "Some are personalised: send the lines that change in the feed merchant_order_lines."
+    return [
+        {"record": number, "rule": "personalised", "seen": sku_id, "advice": advice}
+        for number, sku_id in enumerate(sorted(own & wish.asked.keys()), start=1)
+    ]
 
 
 def _rows(order: Order, wish: Wish) -> dict[str, Sequence[landed.Row]]:

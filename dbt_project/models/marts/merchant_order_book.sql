@@ -14,6 +14,7 @@ select
     o.order_code,
     l.sku_id,
     l.order_line_id,
+    l.personalisation,
     s.style_id,
     s.colour,
     s.category,

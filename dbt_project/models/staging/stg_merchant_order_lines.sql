@@ -7,6 +7,7 @@ with landed as (
         sku_id,
         status,
         quantity,
+        personalisation,
         known_at,
         _row_hash,
         coalesce(order_line_id, '#1') as order_line_id
@@ -27,6 +28,7 @@ select
     order_id,
     sku_id,
     order_line_id,
+    personalisation,
     if(coalesce(status, 'open') = 'cancelled', 0, quantity) as quantity
 from newest
 where not starts_with(order_line_id, '#') or known_at = sku_known_at
