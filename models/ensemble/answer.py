@@ -146,15 +146,27 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
     taken = auto.decided(said, 0, names)
     blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
     if not blended:
-        return Answer(forecast(panel, metric), _words(said, taken), _dependence(said, taken))
+        return Answer(_of_engine(said, cells, metric, taken), _words(said, taken), _dependence(said, taken))
     found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
     for group, chosen in blended.items():
         found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
     quantiles = found[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
-    frame = frame.where(~rest, forecast(panel, metric)) if rest.any() else frame
+    frame = frame.where(~rest, _of_engine(said, cells, metric, taken)) if rest.any() else frame
     return Answer(frame, _words(said, taken), _dependence(said, taken))
+
+
+def _of_engine(said: auto.Said, cells: Cells, metric: Metric, taken: dict[str, auto.Chosen]) -> pd.DataFrame:
+    """The engine's forecast, its ranges as much wider as was chosen for the groups that are given it alone."""
+    panel, wider = said.panel, np.ones(len(said.panel.ids))
+    for group, chosen in taken.items():
+        if chosen.is_engine:
+            wider[said.groups[group]] = chosen.wider
+    frame = forecast(panel, metric)
+    lowest = np.where(panel.base < 0, -np.inf, 0.0)[cells.series, None]
+    quantiles = auto.widened(frame[QUANTILES].to_numpy(), wider[cells.series, None], lowest)
+    return frame.assign(**dict(zip(QUANTILES, auto.told(quantiles, panel.whole).T, strict=True)))
 
 
 def _dependence(said: auto.Said, taken: dict[str, auto.Chosen]) -> Dependence:
