@@ -48,7 +48,7 @@ class Chosen:
     """What a group of series is given.
 
     shares: of the members. spread: about their blend. engine: whose quantiles count too, and how much. wider: by which
-    the distance of each quantile from the median is multiplied. errors: mean absolute error of each candidate and of the
+    the distance of each quantile from the median is multiplied. errors: mean absolute error of each candidate and the
     blend over that of the seasonal naive forecast, on so many folds. dependence: how errors of the blend move together.
     """
 

@@ -188,7 +188,8 @@ def test_ranges_are_as_wide_as_held_out_origins_and_a_short_history_ask(whole: b
     told = np.broadcast_to(stats.poisson.ppf(levels, 2) if whole else stats.norm.ppf(levels), (*shape, len(levels)))
     middle = told[..., 3]
     held = auto.HeldOut(actual.astype(float), np.ones((4, 100, 1)), {"a": middle}, {}, middle, whole, 0.2)
-    assert auto._wider(held, told, ("", 0.0), auto.SMOOTH) == pytest.approx(asked**0.5 * (1 + auto.SHORT * 0.2), rel=0.03)
+    wider = auto._wider(held, told, ("", 0.0), auto.SMOOTH)
+    assert wider == pytest.approx(asked**0.5 * (1 + auto.SHORT * 0.2), rel=0.03)
 
 
 def test_without_errors_there_are_no_quantiles() -> None:

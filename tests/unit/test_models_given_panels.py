@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[pd.DataFrame, Any, str]] = {
     "a week that its year has not": (rows(["2021-W51", "2021-W52", "2021-W53"]), {}, "no day of the calendar: row 3"),
     "truth for a date": (rows([True, False]), {}, "not a date or a whole number: row 1: a, True"),
     "parts of a second": (rows(by("100ms", 20)), {}, "ds has fractions of a second"),
-    "a price mistyped": (changed(DAILY.assign(price=9.5), price="1o"), {}, "a price that is not a number, as the others"),
+    "a price mistyped": (changed(DAILY.assign(price=9.5), price="1o"), {}, "a price that is not a number"),
     "a horizon of centuries": (DAILY, {"horizon": 200_000}, "or a smaller --horizon"),
     "the year 10000": (rows([f"{year}-01-01" for year in range(9990, 9998)]), {"horizon": 5}, "dates end with 9999"),
     "dates without a rule": (rows(by("WOM-3FRI")), {"horizon": 3}, "instead of --horizon"),
