@@ -346,8 +346,8 @@ class RobotPolicy(BaseModel):
 
     # Of the pairs tried (`python -m benchmarks.finish.prediction --tune`), the one that warns of most late job orders
     # while at most 8 % of its warnings are false.
-    late_chance: float = Field(0.95, gt=0, le=1, description="Warn from this chance of a finish past the due day")
-    near_chance: float = Field(0.6, gt=0, le=1, description="The same on the due day and the working day before it")
+    late_chance: float = Field(0.95, gt=0, le=1, description="Warn from this chance of arriving past the due day")
+    near_chance: float = Field(0.6, gt=0, le=1, description="The same on the last day to end, and the day before it")
     relief_chance: float = Field(0.3, ge=0, lt=1, description="The warning ends when the chance falls below this")
     hold_chance: float = Field(0.2, ge=0, le=1, description="Ask for a re-plan below this chance of the last date")
     silent_hours: float = Field(4, gt=0, description="Working hours without a scan of a running job order or line")

@@ -133,12 +133,23 @@ def went_out(sent: pd.DataFrame) -> list[str]:
 
 
 def kept(day: date) -> list[str]:
-    """What was promised beside what was kept, of the dates that are past."""
+    """What was promised beside what was kept, of the dates that are past, and who was told no date yet."""
     found = how_kept(read("promises"), day) if is_published() else {}
     if not found.get("judged"):
-        return ["## Promises", "No promised date is past yet.", ""]
+        return ["## Promises", "No promised date is past yet.", "", *_undated()]
     words = f"{found['kept']:.1%} of {counted(found['judged'], 'promise')} were kept; {found['stated']:.1%} was stated"
-    return ["## Promises", f"{words}. {found['open']:,} are open.", ""]
+    return ["## Promises", f"{words}. {found['open']:,} are open.", "", *_undated()]
+
+
+def _undated() -> list[str]:
+    """Open orders without a promised date, and when their merchants hear of one."""
+    rows = book.undated()
+    if not rows:
+        return []
+    names = {"merchant_id": "merchant", "due_on": "due", "refused_by": "refused by", "hears": "hears of a date"}
+    shown = pd.DataFrame(rows[:_MOST]).drop(columns="order_id").rename(columns=names)
+    more = f"{len(rows) - _MOST:,} more: `c2m promises`" if len(rows) > _MOST else ""
+    return [f"{counted(len(rows), 'open order has', 'open orders have')} no date yet.", "", table(shown), more, ""]
 
 
 def where_to_look(newest: Standing | None) -> list[str]:

@@ -256,6 +256,7 @@ def floor(rows: pd.DataFrame, alerts: pd.DataFrame, moment: datetime) -> None:
             "made": [bar(share) for share in rows["done_share"]],
             "pieces left": rows["pieces_left"],
             "due": [when(day) for day in rows["due_on"]],
+            "must end": [when(day) for day in rows["ends_by"]],
             "finish": [when(day) for day in rows["q50"]],
             "80 % range": [f"{when(a)} to {when(b)}" for a, b in zip(rows["q10"], rows["q90"], strict=True)],
             "late": [f"{chance:.0%}" for chance in rows["late_chance"]],
@@ -295,15 +296,15 @@ def bar(share: float, width: int = 10) -> str:
 
 
 def _ranges(figure: Figure, rows: pd.DataFrame, moment: datetime) -> None:
-    """Each job order's range, median and due day; those beyond the calendar end at its edge."""
+    """Each job order's range, median and the day by which it must end; those beyond the calendar end at its edge."""
     axes = figure.subplots()
     start = pd.Timestamp(moment).tz_localize(None).normalize()
-    low, middle, high, due = ((rows[name] - start).dt.days for name in ("q10", "q50", "q90", "due_on"))
+    low, middle, high, due = ((rows[name] - start).dt.days for name in ("q10", "q50", "q90", "ends_by"))
     edge = max(float(np.nanmax([high.max(), due.max(), 1])), 1.0) + 1
     place = range(len(rows))
     axes.hlines(place, low.fillna(edge), high.fillna(edge), linewidth=4, alpha=0.35, label="80 % range")
     axes.plot(middle.fillna(edge), place, "o", label="median")
-    axes.plot(due, place, "|", color="red", markersize=10, label="due")
+    axes.plot(due, place, "|", color="red", markersize=10, label="must end")
     axes.set(xlabel=f"days from {start:%d %b}", yticks=list(place))
     axes.set_yticklabels(rows["factory_id"] + " " + rows["job_order_id"].str[:8], fontsize=7)
     axes.invert_yaxis()

@@ -48,8 +48,9 @@ def track(parameters: Track) -> State[None] | None:
         with step("track"):
             rows = apply_progress(parameters.day)
     live = rows[rows.state.isin(LIVE)]
-    late = live[pd.to_datetime(live.due_on).dt.date < parameters.day]
-    note = f"**{len(late)} live job orders are past their due date.**" if len(late) else "No live job order is late."
+    late = live[job_orders.is_overdue(live, parameters.day)]
+    words = "**{} live job orders are past the day by which their work had to end to arrive on their due day.**"
+    note = words.format(len(late)) if len(late) else "No live job order is late."
     if video.is_set():
         rows = with_video(rows, parameters.day)
     plan_page.renew()

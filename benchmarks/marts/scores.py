@@ -28,7 +28,7 @@ NOTHING = {
     "line_id varchar, slot timestamp",
     "int_job_order_pieces": "job_order_id varchar, factory_id varchar, first_scan_at timestamp",
     "int_job_orders": "job_order_id varchar, lot_id varchar, order_id varchar, factory_id varchar, quantity int, "
-    "rank bigint, state varchar, accepted boolean, start_on date, due_on date, ended_at timestamp, "
+    "rank bigint, state varchar, accepted boolean, start_on date, due_on date, ends_by date, ended_at timestamp, "
     "released_at timestamp, answered_at timestamp, changed_at timestamp",
     "stg_ledger_job_orders": "job_order_id varchar, rank bigint, known_at timestamp",
     "stg_ledger_lots": "lot_id varchar, category varchar, sam_cut_minutes double, sam_sew_minutes double, "

@@ -324,6 +324,7 @@ class World:
         jobs["released_at"] = jobs["job_order_id"].map(self.heard.released)
         jobs["answered_at"] = jobs["job_order_id"].map(self.heard.answered).where(jobs["accepted"].notna())
         jobs["changed_at"] = jobs["at"]
+        jobs["ends_by"] = pd.to_datetime(jobs["due_on"]) - pd.to_timedelta(jobs["transit_days"], "D")
         for name in ("released_at", "answered_at", "changed_at", "ended_at"):
             jobs[name] = pd.to_datetime(jobs[name], utc=True).dt.tz_localize(None)
         tables = {"stg_factories": self.network.factories.drop(columns=["known_at"]).assign(onboarding="active")}

@@ -43,6 +43,7 @@ PAID_MINUTES, SETUP_MINUTES = 58 * 480.0, 200.0
 SAM = {"cut": 1.0, "sew": 11.0, "finish": 1.0, "inspect": 1.0, "pack": 1.0}
 SAM_MINUTES = sum(SAM.values())
 ACCEPT_WITHIN_HOURS = 12.0
+WAY_DAYS = 1  # from every factory to every destination, all of it handling
 WINDOW = 3  # days over which a share is taken: a day has few lots
 POLICY = PlanPolicy.model_validate(
     {"horizon_days": 14, "max_late_days": 5, "max_factories": 2, "candidate_factories": 8}
@@ -82,7 +83,7 @@ class World:
             "status": "active",
         }
         facts |= {"setup_minutes": SETUP_MINUTES, "engagement_cost": 0.0, "min_lot": 50, "small_order_willingness": 1.0}
-        facts |= {"handling_days": 1, "audit_score": None, "certificates": "", "timezone": "UTC"}
+        facts |= {"handling_days": WAY_DAYS, "audit_score": None, "certificates": "", "timezone": "UTC"}
         facts["onboarding"] = "active"
         factories = pd.DataFrame({"factory_id": [f"F{n:02d}" for n in range(FACTORIES)]}).assign(**facts)
         factories["minute_cost"] = random.uniform(0.095, 0.105, FACTORIES)
@@ -150,6 +151,7 @@ class World:
             job |= {"order_id": str(row.lot_id).replace("l", "o"), "quantity": int(row.pieces), "made": 0, "lost": 0}
             job |= {"state": "AllowedToStart" if accepted else "Expired", "accepted": accepted or None}
             job |= {"start_on": row.start_on, "due_on": row.finish_on, "released_at": released, "changed_at": decided}
+            job["ends_by"] = row.finish_on - timedelta(days=WAY_DAYS)
             job |= {
                 "answered_at": decided if accepted else None,
                 "ended_at": None,
@@ -210,7 +212,7 @@ class World:
     def tables(self) -> dict[str, pd.DataFrame]:
         """What the marts read."""
         columns = ["job_order_id", "lot_id", "order_id", "factory_id", "quantity", "state", "accepted", "start_on"]
-        columns += ["due_on", "ended_at", "released_at", "answered_at", "changed_at"]
+        columns += ["due_on", "ends_by", "ended_at", "released_at", "answered_at", "changed_at"]
         tables = {
             "stg_factories": self.factories,
             "stg_factory_calendar": self.calendar(),

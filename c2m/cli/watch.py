@@ -44,16 +44,21 @@ def open_alerts(as_json: Json = False) -> None:
 
 @command("promises")
 def kept_promises(as_json: Json = False) -> None:
-    """How many promised dates were kept, beside what was stated: in all, by kind, distance, size, month, factory."""
+    """How many promised dates were kept, beside what was stated: in all, by kind, distance, size, month, factory.
+
+    Also which open orders have no date yet, and when their merchants hear of one.
+    """
     from c2m import clock
     from c2m.domain.promises import how_kept
+    from c2m.people import book
     from c2m.warehouse.published import read
 
-    found = how_kept(read("promises"), clock.business_date(clock.now()))
+    found, undated = how_kept(read("promises"), clock.business_date(clock.now())), book.undated()
     if as_json:
-        print(json.dumps(found, default=str))
+        print(json.dumps(found | {"undated": undated}, default=str))
         return
     by = found.pop("by")
     show.figures("Promises", found, as_json)
     for name, cells in by.items():
         show.table(f"By {name}", [{name: key, **cell} for key, cell in cells.items()])
+    show.table("Orders without a date yet", undated)

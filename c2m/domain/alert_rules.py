@@ -138,7 +138,7 @@ def _chance_of_so_many(defects: pd.Series, pieces: pd.Series, past_defects: pd.S
 
 
 def late(outlook: pd.DataFrame, standing: set[str], policy: RobotPolicy, moves: dict[str, str]) -> pd.DataFrame:
-    """Job orders that will finish past their due day.
+    """Job orders that will finish past the day by which they must end to arrive on their due day.
 
     Where the last acceptable date cannot be held either, it is urgent: somebody must plan anew.
 
@@ -272,7 +272,7 @@ def spikes(standing: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":
-    """Whether a chance of being late is worth a warning, `days_left` working days before the end of the due day.
+    """Whether a chance of being late is worth a warning, `days_left` working days before work must end.
 
     Far from it much may still turn, and only what is nearly certain is told; near it what is more likely than not.
     """

@@ -57,7 +57,13 @@ def yield_move(row: Any) -> str:
 
 
 def late_cause(row: Any) -> str:
-    return f"{row.late_chance:.0%} sure to miss {row.due_on:%d %b}: {_finish(row)}; {_pace(row)}{_lost(row)}"
+    return f"{row.late_chance:.0%} sure to miss {_must_end(row)}: {_finish(row)}; {_pace(row)}{_lost(row)}"
+
+
+def _must_end(row: Any) -> str:
+    """The day by which work must end, and what it must end for where there is a way."""
+    way = f", to be there on {row.due_on:%d %b}" if row.ends_by < row.due_on else ""
+    return f"{row.ends_by:%d %b}{way}"
 
 
 def _finish(row: Any) -> str:

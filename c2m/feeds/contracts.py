@@ -1131,6 +1131,7 @@ PRODUCED: dict[str, dict[str, str]] = {
         "stage": "INTEGER",
         "stages": "INTEGER",
         "next_factory_id": "VARCHAR",
+        "transit_days": "INTEGER",
     },
     "ledger_promises": {
         "plan_id": "VARCHAR",

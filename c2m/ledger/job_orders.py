@@ -1,7 +1,7 @@
 """Job orders as planning and tracking see them: what is live, what came back, what was made."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -38,6 +38,7 @@ OVERVIEW = [
     "cut_accepted",
     "start_on",
     "due_on",
+    "transit_days",
     "revision",
     "attempt",
     "reason",
@@ -57,6 +58,7 @@ FLOOR = [
     "quantity",
     "start_on",
     "due_on",
+    "transit_days",
     "at",
 ]
 LOT_ON_THE_FLOOR = [
@@ -98,10 +100,14 @@ def overview(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
 
 
 def on_the_floor(session: Session) -> pd.DataFrame:
-    """Live job orders with what making them takes: FLOOR, and their lot's; `order_due_on` is the merchant's date."""
+    """Live job orders with what making them takes: FLOOR, and their lot's.
+
+    `order_due_on` is the merchant's date; passes_on: to a next stage.
+    """
     columns = (getattr(JobOrder, name) for name in FLOOR)
     lot = (getattr(Lot, name) for name in LOT_ON_THE_FLOOR)
     chosen = select(*columns, *lot, Order.due_on.label("order_due_on")).where(JobOrder.state.in_(LIVE))
+    chosen = chosen.add_columns((JobOrder.stage < JobOrder.stages).label("passes_on"))
     of_stage = (Lot.operations, JobOrder.stage, JobOrder.stages)
     joined = chosen.add_columns(*of_stage).join(Lot, JobOrder.lot_id == Lot.lot_id)
     joined = joined.join(Order, JobOrder.order_id == Order.order_id)
@@ -122,6 +128,12 @@ def _minutes_of_stage(rows: pd.DataFrame) -> list[float]:
     """Standard minutes of a piece, from the operations, stage and stages of each row."""
     of = zip(rows["operations"].astype(str), rows["stage"].astype(int), rows["stages"].astype(int), strict=True)
     return [minutes_of(operations_of(*row)) for row in of]
+
+
+def is_overdue(rows: pd.DataFrame, day: date) -> "pd.Series[bool]":
+    """Whether work had to end before `day`, for the pieces to be where they go on due_on; the way is transit_days."""
+    way = pd.to_timedelta(rows["transit_days"], "D")
+    return pd.to_datetime(rows["due_on"]) - way < pd.Timestamp(day)
 
 
 def told(session: Session, since: datetime) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation, PlanHold
 POLICY = "policy"  # who releases a plan that is within the limits of the release policy
 REPLANNING = "a run that replaces it"  # who rejects a plan that a form asks to be made anew
 ALLOCATION = ["lot_id", "factory_id", "quantity", "start_on", "finish_on"]
-OPTIONAL = {"stage": 1, "next_factory_id": None, "place": None, "price": None, "currency": None}
+OPTIONAL = {"stage": 1, "next_factory_id": None, "transit_days": 0, "place": None, "price": None, "currency": None}
 
 
 def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha256: str, limits: str) -> str:
@@ -53,8 +53,8 @@ def derive_plan_id(business_date: date, round: int, attempt: int, instance_sha25
 class ProposedPlan:
     """A solved and verified plan. allocation: ALLOCATION; quantity in good pieces still to be shipped.
 
-    OPTIONAL columns: the stage and where its pieces go, the place of a pair in its factory's order of work (1 first),
-    the factory's price per piece.
+    OPTIONAL columns: the stage, where its pieces go and the days of that way, the place of a pair in its factory's
+    order of work (1 first), the factory's price per piece.
     """
 
     business_date: date

@@ -257,7 +257,8 @@ class PlanAllocation(Base):
     """What a plan gives to a factory of a lot. withheld: not dispatched when the plan was released.
 
     place: in the order in which the plan has the factory work, 1 first; price: of the factory, per piece.
-    next_factory_id: where the pieces of a stage before the last go.
+    next_factory_id: where the pieces of a stage before the last go; transit_days: their way to there, or to the
+    destination, which `finish_on` counts in: the work ends so many days before.
     """
 
     __tablename__ = "plan_allocations"
@@ -269,6 +270,7 @@ class PlanAllocation(Base):
     quantity: Mapped[int]
     start_on: Mapped[date]
     finish_on: Mapped[date]
+    transit_days: Mapped[int] = mapped_column(default=0, server_default="0")
     withheld: Mapped[bool]
     place: Mapped[int | None]
     price: Mapped[Decimal | None]
@@ -370,6 +372,7 @@ class JobOrder(Base):
     begun_at: when work on it began, by the factory's word; none before, and where that was never said.
     stage, stages: which stage of its lot it is, of how many; next_factory_id: where its pieces go from there, none from
     the last. arrived: pieces of the stage before that its factory has received by scan.
+    due_on: when its pieces shall be where they go; transit_days: of the way there, so work shall end so much earlier.
     """
 
     __tablename__ = "job_orders"
@@ -401,6 +404,7 @@ class JobOrder(Base):
     accept_by: Mapped[datetime]
     start_on: Mapped[date]
     due_on: Mapped[date]
+    transit_days: Mapped[int] = mapped_column(default=0, server_default="0")
     rank: Mapped[int | None] = mapped_column(BigInteger)
     agreed_rank: Mapped[int | None] = mapped_column(BigInteger)
     ranked_revision: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -8,13 +8,20 @@ import pandas as pd
 
 from c2m import clock
 from c2m.files import read_json
-from c2m.ledger import job_orders, orders, plans, status
+from c2m.ledger import job_orders, orders, plans, promises, status
 from c2m.ledger.states import GIVEN_BACK, LIVE
 from c2m.ledger.store import session
 from c2m.settings import settings
 
 LABEL = ["order", "style_id", "colour"]  # the order by its merchant's number, else by its id
 BOOK = [*LABEL, "pieces", "due_on", "days_late", "reason", "move", "order_id"]
+UNDATED = ["order", "merchant_id", "pieces", "due_on", "refused_by", "hears", "order_id"]
+_HEARS = {
+    "correction": "once it can be planned: {waits}",
+    "answer": "once all factories have answered, by {answer_by:%Y-%m-%d %H:%M} UTC at the latest",
+    "release": "once the plan that waits for a person is released and factories have accepted",
+    "plan": "once factories have accepted by the plan of {plan_on}",
+}
 SHARED = [*LABEL, "pieces", "factories", "order_id"]
 
 
@@ -38,6 +45,15 @@ def open_orders() -> list[dict[str, Any]]:
         values = [*label, lot["remaining"], f"{lot['due_on']:%Y-%m-%d}", late, reason, move, lot["order_id"]]
         rows.append(dict(zip(BOOK, values, strict=True)))
     return rows + _waiting(waits, today)
+
+
+def undated() -> list[dict[str, Any]]:
+    """A row per open order whose merchant was told no date yet, with UNDATED: hears says when that will be."""
+    with session() as s:
+        rows = promises.undated(s, clock.business_date(clock.now()))
+    rows = rows.rename(columns={"called": "order"}).astype({"pieces": int, "due_on": str})
+    rows["hears"] = [_HEARS[row["hears"]].format_map(row) for row in rows.to_dict("records")]
+    return [{name: row[name] for name in UNDATED} for row in rows.to_dict("records")]
 
 
 def _waiting(lots: pd.DataFrame, today: date) -> list[dict[str, Any]]:

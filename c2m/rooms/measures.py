@@ -74,20 +74,27 @@ def _is_there() -> bool:
 def _orders(session: Session, view: View, since: date) -> pd.DataFrame:
     """Orders that were not cancelled: placed_on, due_on, delivered_on, pieces.
 
-    An order is closed when the platform next looks, perhaps days after its last factory had shipped and ended.
+    An order is closed when the platform next looks, perhaps days after its last factory had shipped and ended. What was
+    shipped is delivered once it has come its way.
     """
-    ended = select(JobOrder.order_id, func.max(JobOrder.ended_at).label("ended_at"))
-    shipped = ended.where(JobOrder.state == "Ended", JobOrder.is_last).group_by(JobOrder.order_id).subquery()
-    columns = (Order.order_id, Order.placed_on, Order.due_on, Order.closed_at, shipped.c.ended_at)
-    chosen = select(*columns, func.sum(Lot.quantity).label("pieces")).join(Lot, Lot.order_id == Order.order_id)
-    chosen = chosen.outerjoin(shipped, shipped.c.order_id == Order.order_id)
     wanted = (Order.state != "cancelled", Order.placed_on >= since, *view.scope.conditions(Order))
-    found = frame(session, chosen.where(*wanted).group_by(Order.order_id, shipped.c.ended_at))
-    closed, ended_at = (pd.to_datetime(found[name], utc=True) for name in ("closed_at", "ended_at"))
+    columns = (Order.order_id, Order.placed_on, Order.due_on, Order.closed_at)
+    chosen = select(*columns, func.sum(Lot.quantity).label("pieces")).join(Lot, Lot.order_id == Order.order_id)
+    found = frame(session, chosen.where(*wanted).group_by(Order.order_id))
+    shipped = select(JobOrder.order_id, JobOrder.ended_at, JobOrder.transit_days)
+    counted = (JobOrder.state == "Ended", JobOrder.is_last, JobOrder.ended_at <= Order.closed_at)
+    shipped = shipped.join(Order, Order.order_id == JobOrder.order_id).where(*counted, *wanted)
+    closed, arrived = pd.to_datetime(found["closed_at"], utc=True), _arrived(frame(session, shipped))
     by_receipt = settings().goods.close_orders_by == "receipt"
-    delivered = closed if by_receipt else closed.where(~(ended_at < closed), ended_at)
+    delivered = closed if by_receipt else found["order_id"].map(arrived).fillna(closed).where(closed.notna())
     found["delivered_on"] = [None if pd.isna(at) else clock.business_date(at) for at in delivered]
     return found
+
+
+def _arrived(shipped: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """By order the moment at which the last of what was shipped has come its way."""
+    ended, way = pd.to_datetime(shipped["ended_at"], utc=True), pd.to_timedelta(shipped["transit_days"], "D")
+    return (ended + way).groupby(shipped["order_id"]).max()
 
 
 def _lead_time(orders: pd.DataFrame) -> Measure:

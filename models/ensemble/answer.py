@@ -80,7 +80,8 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
     panel, odd = without_outliers(panel)
     cells = asked_cells(panel)
     if model == CHAMPION:
-        found = Answer(forecast(panel, metric), ["every series: the engine of the daily run, trained on this panel"])
+        words = ["every series: the engine of the daily run, trained on this panel"]
+        found = Answer(_of_engine(panel, cells, metric, np.ones(len(panel.ids))), words)
     else:
         found = _chosen(panel, cells, metric, model)
     bounded = found.frame.assign(**bounds(found.frame, ranges))
@@ -146,15 +147,38 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
     taken = auto.decided(said, 0, names)
     blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
     if not blended:
-        return Answer(forecast(panel, metric), _words(said, taken), _dependence(said, taken))
+        frame = _of_engine(panel, cells, metric, _widths(said, taken))
+        return Answer(frame, _words(said, taken), _dependence(said, taken))
     found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
     for group, chosen in blended.items():
         found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
     quantiles = found[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
-    frame = frame.where(~rest, forecast(panel, metric)) if rest.any() else frame
+    frame = frame.where(~rest, _of_engine(panel, cells, metric, _widths(said, taken))) if rest.any() else frame
     return Answer(frame, _words(said, taken), _dependence(said, taken))
+
+
+def _widths(said: auto.Said, taken: dict[str, auto.Chosen]) -> Floats:
+    """(N,): by what the ranges of series are wider that are given the engine alone."""
+    wider = np.ones(len(said.panel.ids))
+    for group, chosen in taken.items():
+        wider[said.groups[group]] = chosen.wider if chosen.is_engine else 1.0
+    return wider
+
+
+def _of_engine(panel: Panel, cells: Cells, metric: Metric, wider: Floats) -> pd.DataFrame:
+    """The engine's forecast, its ranges as much wider as was chosen for each series (N,).
+
+    A mean beyond both the range and all that was ever observed of the series is none: trees have learned from others.
+    """
+    frame = forecast(panel, metric)
+    lowest = np.where(panel.base < 0, -np.inf, 0.0)[cells.series, None]
+    quantiles = auto.widened(frame[QUANTILES].to_numpy(), wider[cells.series, None], lowest)
+    frame[QUANTILES] = auto.told(quantiles, panel.whole)
+    most = np.fmax.reduce(panel.y, axis=1)[cells.series]
+    frame["mean"] = np.fmin(frame["mean"], np.where(np.isnan(most), np.inf, np.fmax(frame["q95"], most)))
+    return frame.assign(point=point(frame, metric))
 
 
 def _dependence(said: auto.Said, taken: dict[str, auto.Chosen]) -> Dependence:

@@ -158,7 +158,11 @@ def _shrunk(total: Floats, count: Floats, typical: float) -> Floats:
 
 
 def _by_horizon(errors: Floats) -> Floats:
-    """(horizon, levels): quantiles of the errors (folds, N, horizon) at and about each horizon."""
+    """(horizon, levels): quantiles of the errors (folds, N, horizon) at and about each horizon.
+
+    Of few errors they are those that the next one falls below as often as it should (Weibull): of 24, the range between
+    the usual ones at 10 and 90 % holds 74 % of what comes.
+    """
     horizon = errors.shape[2]
     found = np.empty((horizon, len(QUANTILE_LEVELS)))
     for ahead in range(horizon):
@@ -167,5 +171,5 @@ def _by_horizon(errors: Floats) -> Floats:
             near = near[np.isfinite(near)]
             if len(near) >= FEWEST_ERRORS:
                 break
-        found[ahead] = np.quantile(near, QUANTILE_LEVELS)
+        found[ahead] = np.quantile(near, QUANTILE_LEVELS, method="linear" if len(near) >= FEWEST_ERRORS else "weibull")
     return found

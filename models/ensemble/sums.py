@@ -41,6 +41,14 @@ class Dependence:
         pairs = count * (count - 1)
         return cls(_share(beside.sum(), int(pairs.sum())), _share(next_one.sum(), int(both.sum())))
 
+    def independent(self, error: Floats) -> float:
+        """As how many independent errors those held out (folds, N, horizon) tell: one at least."""
+        seen = np.isfinite(error)
+        folds, series, periods = (int(seen.any(axis=others).sum()) for others in ((1, 2), (0, 2), (0, 1)))
+        of_series = series / (1 + (series - 1) * self.between)
+        of_periods = max(1.0, periods * (1 - self.over_time) / (1 + self.over_time))
+        return max(1.0, folds * of_series * of_periods)
+
     @classmethod
     def mean(cls, each: "Sequence[Dependence]", counts: Sequence[int]) -> "Dependence":
         """Of several groups, each by its number of series."""

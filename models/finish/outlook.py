@@ -30,8 +30,9 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
     Adds to the ledger's columns: running, work_left and day_work (standard minutes; of the job order, of its factory),
     pace (standard minutes that a paid minute of its factory earns in its category as declared), level (the part of it
     that its factory earns), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the finish, NaT
-    beyond the calendar), due_days (working days up to the end of the due day), late_chance, last_on (last acceptable
-    date), lost_chance (of missing it), short (standard minutes that will lack on the due day, expected).
+    beyond the calendar), ends_by (the day by which work must end so that its pieces are there on due_on), due_days
+    (working days up to the end of that day), late_chance (of a finish past it), last_on (last acceptable date of
+    arrival), lost_chance (of missing it), short (standard minutes that will lack at the end of ends_by, expected).
     """
     rows, calendar = _in_order(_with_progress(live, floor)), floor.calendar
     line = calendar.line(rows["factory_id"])
@@ -45,13 +46,15 @@ def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
     queue = rows[["share"]].assign(line=line, left=rows["work_left"] / rows["pace"])
     queue["begin"] = _until(places < calendar.places(rows["start_on"])[:, None], paid) * now.level
     work = _work(rows, queue, floor, backlog.of_changes(queue, day_minutes, process.change))
-    due, last = (places <= calendar.places(rows[name])[:, None] for name in ("due_on", "last_on"))
+    way = pd.to_timedelta(rows["transit_days"], "D")
+    due, last = (places <= calendar.places(rows[name] - way)[:, None] for name in ("due_on", "last_on"))
     days = np.column_stack([due.sum(axis=1), last.sum(axis=1)])
     last_day = backlog.last_day(queue, day_minutes, process.change)
     found = prediction.finish(process, now, work, paid, days, last_day)
     lacking = (work - _until(due, paid) * now.level) * rows["pace"]
     return rows.assign(
         **_quantiles(found.days, calendar.dates(places)),
+        ends_by=rows["due_on"] - way,
         due_days=days[:, 0],
         late_chance=found.late[:, 0],
         lost_chance=found.late[:, 1],
@@ -104,10 +107,14 @@ def _heard(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
 
 
 def _days(rows: pd.DataFrame) -> dict[str, Any]:
-    """Start and due day as moments, and the last day on which the goods are still taken."""
+    """Start and due day as moments, and the last day on which the goods are still taken.
+
+    A stage that passes its pieces on has as many days left as the last one of its lot.
+    """
     due, late = pd.to_datetime(rows["due_on"]), pd.Timedelta(settings().plan.max_late_days, "D")
-    last = np.maximum(pd.to_datetime(rows["order_due_on"]), due) + late
-    return {"due_on": due, "start_on": pd.to_datetime(rows["start_on"]), "last_on": last}
+    of_lot = due.groupby(rows["lot_id"]).transform("max").where(rows["passes_on"].eq(True), due)
+    left = np.maximum(pd.to_datetime(rows["order_due_on"]), of_lot) - of_lot + late
+    return {"due_on": due, "start_on": pd.to_datetime(rows["start_on"]), "last_on": due + left}
 
 
 def _by_operation(rows: pd.DataFrame, progress: pd.DataFrame, column: str) -> Floats:

@@ -40,10 +40,10 @@ def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, st
 
 
 def _move(row: Any, spare: "Spare") -> str:
-    due = f"{row.due_on:%d %b}"
+    due = f"{row.ends_by:%d %b}"
     if row.pieces == 0:
         return f"Call {row.factory_id}: the due day hangs on an ordinary day's work"
-    if spare.overtime(row.factory_id, row.due_on) * row.level * row.pace >= row.short:
+    if spare.overtime(row.factory_id, row.ends_by) * row.level * row.pace >= row.short:
         return f"{row.short / row.level / row.pace:,.0f} minutes of overtime at {row.factory_id} until {due} would do"
     if other := spare.room_for(row):
         return f"Re-plan {row.pieces:,} of {row.pieces_left:,} pieces: {other} has the time for them until {due}"
@@ -75,11 +75,11 @@ class Spare:
         return float(self._overtime[self._calendar.factory_ids.get_loc(factory_id), self._place(day)])
 
     def room_for(self, row: Any) -> str:
-        """Of the other factories that can make the job order the one with most room by its due day, '' if too little.
+        """Of the other factories that can make the job order the one with most room by then, '' if too little.
 
         They begin on the next day at the earliest.
         """
-        roomy = self._roomy(row.category, row.crafts, row.due_on)
+        roomy = self._roomy(row.category, row.crafts, row.ends_by)
         factory_id, room = next((pair for pair in roomy if pair[0] != row.factory_id), ("", 0.0))
         return factory_id if room >= row.short else ""
 

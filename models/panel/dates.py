@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.errors import InputError
 from models.panel.matrices import Bools, Ints
 from models.panel.numerals import distinct, is_text
 
@@ -36,8 +37,10 @@ _FORMS = {
     "Mon YYYY": r"(?P<name>[A-Za-z]{3,9})\.?[- /](?P<year>\d{4}|\d{2})",
     "a whole number": r"(?P<number>[+-]?\d+)(?:\.0+)?",
 }
+_WRITTEN = {"YYYY-Qn": "%Y-Q", "YYYYQn": "%YQ", "YYYY-MM": "%Y-%m", "YYYY-Wnn": "%G-W%V", "Mon YYYY": "%b %Y"}
 _CODED = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # digits of a whole number that is a date
 _YEARS = (1800, 2199)
+LAST_YEAR = 9999  # that a date of four digits can have
 _MONTHS = {name.lower(): at for at, name in enumerate(month_abbr) if name}
 _SUMMER_HOURS = 1.0  # by which a zone's offset changes in the year
 
@@ -64,18 +67,24 @@ class Dates:
         if ticks.dtype.kind == "i":
             return pd.Index(ticks)
         times = stamps(ticks)
+        if len(times) and times.year.max() > LAST_YEAR:
+            fault = f"the periods to forecast reach the year {times.year.max()}; dates end with {LAST_YEAR}"
+            raise InputError("bad-panel", [f"{fault}: give a smaller --horizon"])
         if self.form in _CODED.values():
             return pd.Index(times.strftime(self.form).astype(np.int64))
         quarters = times.quarter.astype("str")
-        texts = {
-            "YYYY-Qn": times.strftime("%Y-Q") + quarters,
-            "YYYYQn": times.strftime("%YQ") + quarters,
-            "Qn YYYY": "Q" + quarters + times.strftime(" %Y"),
-            "YYYY-MM": times.strftime("%Y-%m"),
-            "YYYY-Wnn": times.strftime("%G-W%V"),
-            "Mon YYYY": times.strftime("%b %Y"),
-        }
-        return texts.get(self.form, times)
+        if self.form == "Qn YYYY":
+            return pd.Index("Q" + quarters + times.strftime(" %Y"))
+        if self.form in _WRITTEN:
+            return times.strftime(_WRITTEN[self.form]) + (quarters if "Q" in self.form else "")
+        return times
+
+    def continued(self, ticks: Ticks) -> "pd.Index[Any]":
+        """The labels that are given, and after them those of other ticks."""
+        given, further = self.given, self.written(ticks)
+        if isinstance(given, pd.DatetimeIndex) and isinstance(further, pd.DatetimeIndex) and given.unit != further.unit:
+            given, further = given.as_unit("s"), further.as_unit("s")
+        return given.append(further)
 
 
 def stamps(ticks: Ticks) -> pd.DatetimeIndex:
@@ -107,6 +116,8 @@ def _of_times(column: "pd.Series[Any]") -> Dates:
         local = local.tz_localize(None)
         faults = tuple(_changing(offsets, _has_clock(local.to_numpy())))
     ticks = local.to_numpy().astype("datetime64[s]")
+    if (ticks != local.to_numpy()).any():
+        faults += ("ds has fractions of a second; the shortest period is a second",)
     notes = (f"ds is taken as local time of {zone}",) if zone is not None else ()
     return Dates(codes.astype(np.int64), ticks, stamps(ticks), "", {}, notes, faults)
 
@@ -130,7 +141,7 @@ def _of_numbers(column: "pd.Series[Any]") -> Dates:
     """Whole numbers, also where an empty cell made them doubles."""
     codes, found = pd.factorize(column)
     values = np.asarray(found, dtype=np.float64)
-    broken = (values % 1 != 0) | (np.abs(values) > 2**53)
+    broken = (values % 1 != 0) | (np.abs(values) > 2**53) | pd.api.types.is_bool_dtype(column)
     wrong = {int(at): "not a date or a whole number" for at in np.flatnonzero(broken)}
     return _numbered(codes.astype(np.int64), np.where(broken, 0, values).astype(np.int64), wrong)
 
@@ -253,9 +264,14 @@ def _week(year: Ints, week: Ints) -> Ticks:
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")
     monday = fourth - ((fourth.astype(np.int64) + 3) % 7).astype("timedelta64[D]")
     days = monday + (7 * (week - 1)).astype("timedelta64[D]")
-    days[(week < 1) | (week > 53)] = np.datetime64("NaT")
+    days[(week < 1) | (_weeks(days) != week)] = np.datetime64("NaT")
     found: Ticks = days.astype("datetime64[s]")
     return found
+
+
+def _weeks(mondays: Ticks) -> Ints:
+    """Weeks of the year by ISO 8601; 53 only in the years that have so many."""
+    return pd.DatetimeIndex(mondays).isocalendar()["week"].to_numpy(dtype=np.int64)
 
 
 def _hours(parts: pd.DataFrame) -> "pd.Series[float]":

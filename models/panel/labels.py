@@ -36,13 +36,13 @@ def labelled(places: Places, dates: Dates, step: Step, columns: Ints, numbers: I
         absent = np.flatnonzero(cells[row] < 0)
         cells[row, absent] = len(dates.ticks) + sum(map(len, further)) + np.arange(len(absent))
         further.append(like(step, places.of(row), numbers[absent]))
-    own = dates.given.append(dates.written(np.concatenate(further)))
+    own = dates.continued(np.concatenate(further))
     return Labels(_filled(dates, first, step, places.of(0), numbers), own, cells)
 
 
 def _filled(dates: Dates, first: Ints, step: Step, ticks: Ticks, numbers: Ints) -> "pd.Index[Any]":
     absent = np.flatnonzero(first < 0)
-    labels: pd.Index[Any] = dates.given.append(dates.written(like(step, ticks, numbers[absent])))
+    labels = dates.continued(like(step, ticks, numbers[absent]))
     places = first.copy()
     places[absent] = len(dates.given) + np.arange(len(absent))
     return labels[places].rename("ds")

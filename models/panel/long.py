@@ -61,8 +61,8 @@ def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[Sai
     places = periods.Places(rows.series, rows.date, rows.dates.ticks, rows.names)
     step = _step(places, absent, said.get("frequency"))
     numbers = step.numbers(rows.dates.ticks)[rows.date]
-    _refuse(list(_misplaced(places, numbers, step)))
     first, ahead = int(numbers.min()), said.get("horizon") or 0
+    _refuse(list(_misplaced(places, numbers, step, ahead)))
     columns = numbers - first
     shape = len(rows.names), _width(columns, rows.y, ahead)
     labels = labelled(places, rows.dates, step, columns, np.arange(first, first + shape[1]))
@@ -108,14 +108,14 @@ def _refuse(faults: list[str]) -> None:
         raise InputError("bad-panel", faults)
 
 
-def _misplaced(places: periods.Places, numbers: Ints, step: periods.Step) -> "list[str]":
+def _misplaced(places: periods.Places, numbers: Ints, step: periods.Step, horizon: int) -> "list[str]":
     """Dates that are far off, too many, or two in one period."""
     faults = list(periods.strays(places, numbers))
-    series, count = len(places.names), int(np.ptp(numbers)) + 1
+    series, count = len(places.names), int(np.ptp(numbers)) + 1 + horizon
     if not faults and (count > MAX_PERIODS or series * count > MAX_CELLS):
         limits = f"{MAX_PERIODS} periods or {MAX_CELLS} cells"
         size = f"{series} series x {count} periods (one {step.name} each) are over {limits}"
-        faults.append(f"{size}; check ds for a stray date, or say --freq")
+        faults.append(f"{size}; check ds for a stray date, say --freq, or a smaller --horizon")
     twice = np.flatnonzero(pd.Series(places.series * count + numbers).duplicated(keep=False))
     if len(twice):
         faults.append(f"{len(twice)} rows share a {step.name} with another of their series: {places.shown(twice)}")
@@ -167,7 +167,7 @@ def _covariates(
         column = frame[name]
         if column.isna().all():
             continue
-        values = _as_numbers(column)
+        values = _as_numbers(str(name), column)
         if values is not None:
             finite = np.where(np.isfinite(values) & (np.abs(values) < LARGEST_COVARIATE), values, np.nan)
             numbers[str(name)] = carried(placed(shape, rows, columns, finite))
@@ -181,8 +181,11 @@ def _covariates(
 LARGEST_COVARIATE = 1e30  # single precision ends near 1e38
 
 
-def _as_numbers(column: "pd.Series[Any]") -> Floats | None:
-    """The column as numbers (rows,), unless some of its cells are none."""
+MOSTLY = 0.8  # of a column's cells, from which on it holds numbers, and what is none is a slip
+
+
+def _as_numbers(name: str, column: "pd.Series[Any]") -> Floats | None:
+    """The column as numbers (rows,), unless some of its cells are none; refused where few of them are none."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return None
     if not is_text(column):
@@ -190,4 +193,9 @@ def _as_numbers(column: "pd.Series[Any]") -> Floats | None:
     codes, texts = distinct(column)
     read = numerals(texts)
     values: Floats = np.where(codes >= 0, read.values[codes], np.nan)
-    return None if read.wrong.any() else values
+    wrong = np.flatnonzero((codes >= 0) & read.wrong[codes])
+    if 0 < len(wrong) < (1 - MOSTLY) * (codes >= 0).sum():
+        first = f"row {wrong[0] + 1}: {column.iloc[wrong[0]]}"
+        fault = f"{len(wrong)} rows have a {name} that is {read.why}, as the others are: {first}"
+        raise InputError("bad-panel", [f"{fault}; mend them, or write every {name} as a word if it is a category"])
+    return None if len(wrong) else values

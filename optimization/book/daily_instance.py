@@ -30,7 +30,7 @@ from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, at_last_stage, key_of, pair_key
 from optimization.routing.distances import transit_days
-from optimization.routing.hand_overs import LEAST_DAYS
+from optimization.routing.hand_overs import LEAST_DAYS, in_chain
 from optimization.routing.pools import pool_ids, pooled_pieces, pools_of
 from optimization.routing.stage_lots import NO_STAGES, legs, minutes_of_stages, staged_book
 
@@ -271,7 +271,8 @@ def promised_dates(
     -------
     tuple
         (order_id, unplaced, planned_on, promised_on, modelled, probability) and (order_id, factory_id, transit_days)
-        for `ledger.promises.record`; (lot_id, factory_id, place, due_day) for `proposal.dated_allocation`.
+        for `ledger.promises.record`; (lot_id, factory_id, place, due_day, lane_days) for
+        `proposal.dated_allocation`.
 
     Raises
     ------
@@ -285,6 +286,7 @@ def promised_dates(
     live = live.join(under_way(live, factories, calendar, until))
     work = standing_work(instance, instance.day_1, plan, rows, live, factories)
     minutes, overtime = calendar_days(calendar, factories, instance.day_1, DAYS_AHEAD)
+    work = in_chain(work, factories, minutes + overtime)
     order = order_of_work(work, factories, minutes, overtime, versions)
     lately = told_work(told, instance, rows, factories, instance.day_1)
     found = promises(work, factories, minutes, overtime, lately, level, correction)
@@ -303,9 +305,10 @@ def promised_dates(
 def order_of_work(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
 ) -> pd.DataFrame:
-    """lot_id, factory_id, place, due_day (of what is new); in `work` they become those that keep what was told.
+    """lot_id, factory_id, place, due_day (of what is new), lane_days.
 
-    The first version of the messages knows no rank, and due days stand for it.
+    In `work` place and due_day become those that keep what was told. The first version of the messages knows no rank,
+    and due days stand for it.
     """
     knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
     work["place"] = work["place"].where(knows_rank, work["due_day"])
@@ -317,7 +320,7 @@ def order_of_work(
     order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(key)
     order = order.sort_values(["factory_id", "place"], ignore_index=True)
     order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
-    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", "due_day"]]
+    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", "due_day", "lane_days"]]
 
 
 def standing_work(

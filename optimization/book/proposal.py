@@ -41,7 +41,7 @@ def dated_allocation(
     -------
     pd.DataFrame
         lot_id, factory_id, quantity (pieces), start_on (first day of work), finish_on (arrival of the last piece),
-        place (1 is done first).
+        place (1 is done first); with `order`, transit_days (of finish_on: the way from there).
 
     Raises
     ------
@@ -54,15 +54,15 @@ def dated_allocation(
     span = schedule.groupby(key, as_index=False).agg(first=("day", "min"), last=("day", "max"))
     arcs = instance.arcs if legs is None else legs
     rows = allocation.merge(span, on=key).merge(arcs[[*key, "transit_days"]], on=key)
-    rows["arrives"] = rows["last"] + rows["transit_days"]
+    rows["arrives"] = rows["last"] + rows.pop("transit_days")  # with the days in hand
     if order is None:
         rows = rows.merge(places(schedule), on=key)
     else:
-        rows = rows.merge(order, on=key)
+        rows = rows.merge(order.rename(columns={"lane_days": "transit_days"}), on=key)
         rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["arrives"], instance.day_1)
-    return rows[[*key, *_DATED]]
+    return rows[[name for name in (*key, *_DATED, "transit_days") if name in rows]]
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rat
     if instance.currency is not None:
         setup *= rates_to(rows["currency"], pd.Series(instance.currency, rows.index), rates).fillna(1.0)
     price = (rows["minute_cost"].astype(float) * rows["minutes_per_piece"] + setup).round(4)
-    return rows[[*key, *_DATED]].assign(price=price, currency=rows["currency"])
+    return rows[list(dated.columns)].assign(price=price, currency=rows["currency"])
 
 
 def places(schedule: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from optimization.book.under_way import under_way
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.promising.known import Known
+from optimization.routing.hand_overs import in_chain
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +78,7 @@ def futures_of(
     live = live.join(under_way(live, known.factories, known.calendar, known.until))
     work = standing_work(instance, day_1, plan, lots, live, known.factories)
     minutes, overtime = calendar_days(known.calendar, known.factories, day_1, DAYS_AHEAD)
+    work = in_chain(work, known.factories, minutes + overtime)
     told = told_work(known.told, instance, lots, known.factories, day_1)
     return Futures(work, known.factories, minutes, overtime, known.versions, told, level, known.correction)
 

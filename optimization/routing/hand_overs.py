@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Jobs = Mapping[str, Any] | pd.DataFrame
 
 # Leave to begin is given in the morning, once all pieces are counted: also within a factory, where there is no way.
 LEAST_DAYS = 1
+_LEAST_MINUTES = 1e-6
 OPENS = "opens"  # of job orders: (jobs, draws), from which day on they may be worked on
 
 
@@ -59,6 +61,55 @@ class HandOvers:
         for at, row in waits:
             opens[at] = np.maximum(self._there[row], int(self._work[row]["start_day"]))
         return {**jobs, OPENS: opens}
+
+
+def in_chain(work: pd.DataFrame, factories: pd.DataFrame, paid: Floats) -> pd.DataFrame:
+    """Job orders with the days of what is new at later stages, as all pieces of the stage before allow.
+
+    A plan may run a stage on the pieces that have come so far. A factory gets leave to begin once all are there, and is
+    told a due day that it can then keep: what it is paid until the work ends is at least what the work takes.
+
+    Parameters
+    ----------
+    work
+        Job orders of all factories with lot_id, stage, before (infinite where new), first_day, planned_day, due_day,
+        lane_days, minutes, setup_minutes; without stages they stay as they are.
+    factories
+        The mart of this name.
+    paid
+        (F, D) minutes, overtime too, of each factory on the days from 0 on.
+
+    Returns
+    -------
+    pd.DataFrame
+        The same rows; first_day, planned_day and due_day are later where they must be.
+    """
+    if "stage" not in work:
+        return work
+    found = work.copy()
+    until = np.cumsum(paid, axis=1)[pd.Index(factories["factory_id"]).get_indexer(work["factory_id"])]
+    needed = (work["minutes"] + work["setup_minutes"]).to_numpy(dtype=float)
+    for stage in sorted(work["stage"].dropna().unique())[1:]:
+        rows = np.flatnonzero(np.isinf(work["before"]) & (work["stage"] == stage))
+        opens = np.fmax(found["first_day"], _there(found, stage))[rows].clip(1, paid.shape[1] - 1).astype(np.int64)
+        more = (_ends(until[rows], opens, needed[rows]) - found.loc[rows, "planned_day"]).clip(lower=0)
+        found.loc[rows, "first_day"] = opens
+        for name in ("planned_day", "due_day"):
+            found.loc[rows, name] += more
+    return found
+
+
+def _there(work: pd.DataFrame, stage: int) -> "pd.Series[float]":
+    """The day on which all pieces of the stage before are where the lot's next one is made; NaN where there is none."""
+    before = work[work["stage"] == stage - 1]
+    days = before["due_day"].clip(lower=before["planned_day"] + LEAST_DAYS)
+    return work["lot_id"].map(days.groupby(before["lot_id"]).max())
+
+
+def _ends(until: Floats, opens: Ints, needed: Floats) -> Ints:
+    """(jobs,) the day on which so many minutes are paid from `opens` on; the calendar's last, where they never are."""
+    lacks = until[np.arange(len(opens)), opens - 1] + needed - _LEAST_MINUTES
+    return np.asarray((until[:, :-1] < lacks[:, None]).sum(axis=1))
 
 
 def _followers(work: pd.DataFrame) -> dict[int, list[int]]:

@@ -93,6 +93,39 @@ def test_a_refused_order_and_one_that_is_not_placed_whole_hear_of_no_date(ledger
     assert made() == []
 
 
+def hears() -> list[tuple[str, str, date]]:
+    with store.session() as session:
+        rows = promises.undated(session, DAY, store.Scope(merchant_id="M1"))
+    return list(rows[["hears", "refused_by", "plan_on"]].itertuples(index=False, name=None))
+
+
+def test_who_was_told_no_date_hears_when_one_will_be_told(ledger: str) -> None:
+    tomorrow = DAY + timedelta(days=1)
+    record()
+    assert hears() == [("plan", "", DAY)]
+    first = propose()
+    assert hears() == [("release", "", tomorrow)]
+    with store.session() as session:
+        plans.release(session, first, "ops", "fits", (), NOW)
+    assert hears() == [("answer", "", tomorrow)]
+    answer(job("F2"), 1, "NotAllowedToStart", False)
+    assert hears() == [("answer", "F2", tomorrow)]
+    answer(job("F1"), 1, "NotAllowedToStart", False)
+    assert hears() == [("plan", "F1, F2", tomorrow)]
+    record(lots=[lot_row("L1") | {"waits": "its last line is missing"}])
+    assert hears() == [("correction", "F1, F2", tomorrow)]
+
+
+def test_who_was_told_a_date_is_not_among_those_without(ledger: str) -> None:
+    record()
+    released()
+    for factory_id in ("F1", "F2"):
+        answer(job(factory_id), 1, "NotAllowedToStart", True)
+    assert len(hears()) == 1
+    made()
+    assert hears() == []
+
+
 def test_recording_again_changes_nothing(ledger: str) -> None:
     record()
     propose()

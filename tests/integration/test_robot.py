@@ -131,7 +131,7 @@ def test_the_page_shows_each_job_order_and_alert(running: str, monkeypatch: pyte
     rows, standing = run(pieces=200)
     reports.floor(rows, standing, MORNING)
     (line,) = [line for line in pages["floor"].splitlines() if f"/job-orders/{running}" in line]
-    assert "| F1 | ▓▓░░░░░░░░ 20 % | 800 | 13 Jan | 15 Jan | " in line
+    assert "| F1 | ▓▓░░░░░░░░ 20 % | 800 | 13 Jan | 13 Jan | 15 Jan | " in line
     assert f"* **warning: late {running}**" in pages["floor"]
     assert "![plot](data:image/png;base64," in pages["floor"]
     reports.floor(rows.iloc[:0], standing.iloc[:0], MORNING)

@@ -23,7 +23,7 @@ def outlook(*changes: dict[str, Any]) -> pd.DataFrame:
     well = {
         "order_id": "O1", "factory_id": "F1", "quantity": 1000, "running": True, "work_left": 5000.0,
         "pieces_left": 500, "done_share": 0.5, "lines": 2, "silent_hours": 1.0, "day_work": 2000.0,
-        "due_days": 9, "late_chance": 0.1, "lost_chance": 0.01, "due_on": DAY,
+        "due_days": 9, "late_chance": 0.1, "lost_chance": 0.01, "due_on": DAY, "ends_by": DAY,
         "last_on": DAY + pd.Timedelta(days=5), "q10": DAY, "q50": DAY, "q90": DAY,
     }  # fmt: skip
     return pd.DataFrame([{"job_order_id": f"J{n}"} | well | change for n, change in enumerate(changes, 1)])
@@ -45,6 +45,11 @@ def test_far_from_its_due_day_only_what_is_nearly_certain_is_late() -> None:
     cause = "96% sure to miss 09 Mar: finish 09 Mar (09 Mar to 09 Mar); 5,000 standard minutes are left, F1 earns 2,000"
     assert found["cause"].iloc[0] == f"{cause} a day"
     assert found["cause"].iloc[2].endswith("the last date, 14 Mar, cannot be held either")
+
+
+def test_a_late_one_is_said_to_miss_the_day_before_its_way() -> None:
+    rows = outlook({"late_chance": 0.96, "due_on": DAY + pd.Timedelta(days=2)})
+    assert "sure to miss 09 Mar, to be there on 11 Mar: finish" in alert_rules.late(rows, set(), POLICY, {})["cause"][0]
 
 
 def test_a_warning_stands_until_its_chance_is_low() -> None:

@@ -164,6 +164,12 @@ REFUSED: dict[str, tuple[pd.DataFrame, Any, str]] = {
                      "3 columns are dates"),
     "months of days": (rows(by("D")), {"frequency": "M"}, "30 rows share a month with another of their series"),
     "a frequency of no such name": (MONTHLY, {"frequency": "fortnight"}, "no frequency 'fortnight'; expected"),
+    "a week that its year has not": (rows(["2021-W51", "2021-W52", "2021-W53"]), {}, "no day of the calendar: row 3"),
+    "truth for a date": (rows([True, False]), {}, "not a date or a whole number: row 1: a, True"),
+    "parts of a second": (rows(by("100ms", 20)), {}, "ds has fractions of a second"),
+    "a price mistyped": (changed(DAILY.assign(price=9.5), price="1o"), {}, "a price that is not a number"),
+    "a horizon of centuries": (DAILY, {"horizon": 200_000}, "or a smaller --horizon"),
+    "the year 10000": (rows([f"{year}-01-01" for year in range(9990, 9998)]), {"horizon": 5}, "dates end with 9999"),
     "dates without a rule": (rows(by("WOM-3FRI")), {"horizon": 3}, "instead of --horizon"),
 }  # fmt: skip
 
@@ -178,6 +184,17 @@ def test_what_is_said_goes_before_what_is_seen() -> None:
     panel = panel_of(rows(["01/02/2024", "01/03/2024", "01/04/2024"]), order="dmy", season=3)
     assert (list(panel.ds.astype(str)), panel.season) == (["2024-02-01", "2024-03-01", "2024-04-01"], 3)
     assert panel_of(rows(by("W-TUE", 9)), frequency="D").y.shape == (1, 57)
+
+
+def test_dates_go_on_past_the_nanoseconds_of_pandas() -> None:
+    panel = panel_of(rows(by("YS", 9, "2250-01-01")), horizon=9)
+    assert [str(day)[:10] for day in panel.ds[[0, -1]]] == ["2250-01-01", "2267-01-01"]
+
+
+def test_a_broken_piece_in_one_series_makes_no_pieces_of_others_broken() -> None:
+    frame = rows(by("D"), "a", "b")
+    assert panel_of(changed(frame, y=0.5)).whole
+    assert not panel_of(frame.assign(y=frame["y"].where(frame["unique_id"] == "a", 0.25))).whole
 
 
 READ: dict[str, tuple[Any, list[float]]] = {
@@ -321,6 +338,12 @@ def test_a_first_sale_that_may_be_a_slip_does_not_move_the_other_series() -> Non
     ]
     assert (totals[1] / totals[0] - 1).abs().max() < 0.05
     assert abs(totals[1].sum() / totals[0].sum() - 1) < 0.04  # 11 times as much before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_mean_is_none_beyond_the_range_and_all_that_was_observed() -> None:
+    found = answer(panel_of(rows(by("D", 60)).assign(y=[0.0] * 50 + [100.0] * 10), horizon=7)).frame
+    assert (found["mean"] <= found["q95"].clip(lower=100)).all()  # 512 before, of quantiles up to 175
 
 
 @pytest.mark.usefixtures("quick")

@@ -59,7 +59,8 @@ def live(*changes: dict[str, Any]) -> pd.DataFrame:
     row = {
         "lot_id": "L", "order_id": "O1", "merchant_id": "M", "factory_id": "F1", "state": "AllowedToStart",
         "quantity": 1000, "start_on": DAY, "due_on": DAY + timedelta(days=11), "style_id": "S", "category": "shirt",
-        "at": MIDNIGHT - 24 * HOUR, "crafts": "", "order_due_on": DAY + timedelta(days=11),
+        "at": MIDNIGHT - 24 * HOUR, "crafts": "", "order_due_on": DAY + timedelta(days=11), "transit_days": 0,
+        "passes_on": False,
         **{f"sam_{name}_minutes": 2.0 for name in OPERATIONS},
     }  # fmt: skip
     return pd.DataFrame([{"job_order_id": f"J{n}"} | row | change for n, change in enumerate(changes, 1)])
@@ -74,6 +75,22 @@ def test_a_job_order_is_done_when_its_minutes_are_earned() -> None:
     assert job.q10 <= job.q50 <= job.q90
     assert (job.due_days, job.late_chance < 0.01) == (10, True)
     assert job.last_on == pd.Timestamp(DAY + timedelta(days=16))
+
+
+def test_work_must_end_the_days_of_its_way_before_it_is_due() -> None:
+    near, far = live({}), live({"transit_days": 10})  # 2.98 days of work
+    (early,), (late,) = outlook(floor(), near).itertuples(), outlook(floor(), far).itertuples()
+    assert (late.ends_by, late.due_on, late.due_days) == (pd.Timestamp(2026, 3, 10), early.due_on, 2)
+    (sooner,) = outlook(floor(), live({"due_on": DAY + timedelta(days=1)})).itertuples()
+    assert late.late_chance == sooner.late_chance > 0.9 > 0.1 > early.late_chance
+    assert (late.lost_chance < 0.01, late.last_on) == (True, early.last_on)
+
+
+def test_a_stage_that_passes_on_is_lost_as_many_days_before_its_lot() -> None:
+    first = {"due_on": DAY + timedelta(days=4), "passes_on": True}
+    rows = outlook(floor(), live(first, {"due_on": DAY + timedelta(days=9)}))
+    days = [(last - due).days for last, due in zip(rows["last_on"], rows["due_on"], strict=True)]
+    assert days == [7, 7]  # the order is due two days after its last stage, and taken five days after that
 
 
 def test_weekends_are_no_working_days_and_the_last_week_goes_on() -> None:

@@ -1,9 +1,11 @@
 """Styles with a routing of their own: which lots are made in stages, what is wrong with a routing, what lies where."""
 
+import numpy as np
 import pandas as pd
 
 from c2m.domain.operations import Operation, crafts_of, operations_of, written
 from optimization.book.daily_instance import once_there
+from optimization.routing.hand_overs import in_chain
 from optimization.routing.stage_lots import staged_book
 from optimization.routing.styles import with_operations
 
@@ -56,6 +58,20 @@ def test_a_stage_begins_when_the_one_before_is_due_whatever_day_its_setup_has() 
     jobs = [("sock", 1, 2, 4, 4), ("sock", 2, 1, 6, 7), ("sock", 3, 9, 11, 12), ("plain", 1, 3, 4, 5)]
     work = pd.DataFrame(jobs, columns=["lot_id", "stage", "start_day", "planned_day", "due_day"])
     assert once_there(work).tolist() == [2, 5, 9, 3]  # what is done on day 4 goes on in the next morning
+
+
+def test_a_stage_is_due_no_sooner_than_it_can_end_once_all_pieces_of_the_one_before_are_there() -> None:
+    """The plan ran stage 2 on what had come: three days of 100 minutes from day 3. All is there on day 5."""
+    new = np.inf
+    jobs = [("sock", 1, 1, 4, 5, 400.0, new), ("sock", 2, 3, 5, 6, 300.0, new), ("sock", 3, 6, 6, 8, 50.0, new)]
+    jobs += [("held", 1, 1, 4, 5, 400.0, 0.0), ("held", 2, 3, 5, 6, 300.0, 0.0)]
+    names = ["lot_id", "stage", "first_day", "planned_day", "due_day", "minutes", "before"]
+    work = pd.DataFrame(jobs, columns=names).assign(factory_id="f", setup_minutes=0.0)
+    found = in_chain(work, pd.DataFrame({"factory_id": ["f"]}), np.full((1, 30), 100.0))
+    days = found[["first_day", "planned_day", "due_day"]].to_numpy().tolist()
+    assert days == [[1, 4, 5], [5, 7, 8], [8, 8, 10], [1, 4, 5], [3, 5, 6]]  # what was told before stays
+    plain = work.drop(columns="stage")
+    assert in_chain(plain, pd.DataFrame({"factory_id": ["f"]}), np.full((1, 30), 100.0)) is plain
 
 
 def test_pieces_between_stages_are_counted_once_where_they_lie() -> None:

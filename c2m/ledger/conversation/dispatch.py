@@ -220,6 +220,7 @@ def _tell_anew(desk: _Desk, job: JobOrder, pair: PlanAllocation | None) -> str:
     rank = None if job.state in STARTED else desk.ranks.get(_key(job))
     if pair and (rank not in (None, job.rank) or pair.next_factory_id != job.next_factory_id):
         job.rank, job.next_factory_id = job.rank if rank is None else rank, pair.next_factory_id
+        job.transit_days = pair.transit_days
         desk.told_anew.append((job, pair))
         desk.turns[job.job_order_id] = _in_plan(pair)
     return "left"
@@ -315,7 +316,7 @@ def _share(pieces: int, over: Pieces) -> Pieces:
 def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> None:
     """The next revision of a job order."""
     job.revision, job.requested, job.at = job.revision + 1, sum(skus.values()), desk.at
-    job.start_on, job.due_on = pair.start_on, pair.finish_on
+    job.start_on, job.due_on, job.transit_days = pair.start_on, pair.finish_on, pair.transit_days
     job.rank, job.next_factory_id = desk.ranks.get(_key(pair)), pair.next_factory_id
     desk.turns[job.job_order_id] = _in_plan(pair)
     job.accept_by = desk.at + timedelta(hours=settings().plan.accept_within_hours)

@@ -18,7 +18,8 @@ from c2m.ledger.store import Scope, frame
 from c2m.ledger.tables import JobOrder, Lot, LotSku, Order, Promise
 
 ORDER = ("merchant_id", "source", "state", "placed_on", "due_on", "currency", "closed_at", "order_id")
-JOB = ("state", "quantity", "good_pieces", "shipped", "defects", "start_on", "due_on", "rank", "accept_by", "reason")
+_WHEN = ("start_on", "due_on", "transit_days")
+JOB = ("state", "quantity", "good_pieces", "shipped", "defects", *_WHEN, "rank", "accept_by", "reason")
 Sort = Literal["due_on", "placed_on", "code", "merchant_id", "state"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 CODE = number()

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from c2m import clock
 from c2m.errors import InputError
+from c2m.ledger.job_orders import is_overdue
 from c2m.ledger.rooms import room, sights, tickets, work
 from c2m.ledger.rooms.work import Job
 from c2m.ledger.states import LIVE
@@ -27,8 +29,9 @@ routes = APIRouter(prefix="/factory")
 def job_orders(request: Request, person: Factory) -> Response:
     """Its job orders in the order of work: what is live first."""
     with reading(view(person.grant).scope) as s:
-        found = landed.records(sights.job_orders(s, view(person.grant).scope))
+        rows = sights.job_orders(s, view(person.grant).scope)
         machine = work.has_machine(s, person.grant.tenant)
+    found = landed.records(rows.assign(is_late=is_overdue(rows, clock.business_date(clock.now()))))
     open_ = [job for job in found if job["state"] in LIVE]
     ended = [job for job in found if job["state"] not in LIVE]
     return page.shown(request, "factory.html", live=open_, over=ended, machine=machine)

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
+from c2m.ledger import promises
 from c2m.ledger.rooms import room, standing, tickets
 from c2m.ledger.store import reading, session
 from c2m.rooms import entry, page
@@ -113,6 +114,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         jobs, steps = standing.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
         said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
         pieces = standing.pieces(s, scope, order_id)
+        undated = promises.undated(s, clock.business_date(clock.now()), scope, order_id)
     factories = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
     counts, row = scanned.made(factories), page.records(rows)[0]
     sent = changes.sent(person.grant, order_id)
@@ -123,6 +125,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         order=row,
         stages=told.stages(row, jobs, steps, counts, pieces, _arrived(person, order_id)),
         outlook=_outlook(scope, order_id),
+        hears=next(iter(landed.records(undated)), None),
         jobs=landed.records(jobs),
         counts=counts,
         operations=told.operations(jobs),

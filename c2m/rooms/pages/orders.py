@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
 from c2m.feeds.forms.cells import neutral
+from c2m.ledger import promises
 from c2m.ledger.rooms import room, sights, tickets
 from c2m.ledger.rooms.sights import Sort, Wanted
 from c2m.ledger.store import reading
@@ -133,11 +134,13 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
             raise NotYoursError
         jobs, steps = sights.job_orders(s, scope, order_id), room.steps(s, order_id, scope)
         said, asked = room.posts(s, order_id, scope), tickets.of_orders(s, scope, order_id)
+        undated = promises.undated(s, clock.business_date(clock.now()), scope, order_id)
     counts = scanned.made(dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True)))
     return page.shown(
         request,
         "order.html",
         order=found,
+        hears=next(iter(page.records(undated)), None),
         changes=page.records(asked),
         names=_names(found),
         feed=told.conversation(steps, said, asked, jobs, counts),

@@ -1,5 +1,6 @@
 -- What happened at a factory in a category on a day, one row a measure: observations, their sum and sum of squares.
--- A job order is settled when it has ended or its day has passed; what is late failed on its due day.
+-- A job order is settled when it has ended or the day by which its work had to end has passed; what is late failed on
+-- that day: the way from there is not the factory's.
 with scanned as (
     select
         s.job_order_id,
@@ -23,14 +24,14 @@ job_orders as (
         {{ local_date('coalesce(j.answered_at, j.changed_at)') }} as decided_on,
         {{ local_date('j.answered_at') }} as answered_on,
         date_diff('minute', j.released_at, j.answered_at) / 60 as answer_hours,
-        coalesce(j.accepted, false) and (j.ended_at is not null or j.due_on < {{ business_date() }}) as is_settled,
-        least({{ local_date('j.ended_at') }}, j.due_on) as settled_on,
-        j.state = 'Ended' and {{ local_date('j.ended_at') }} <= j.due_on as is_on_time,
+        coalesce(j.accepted, false) and (j.ended_at is not null or j.ends_by < {{ business_date() }}) as is_settled,
+        least({{ local_date('j.ended_at') }}, j.ends_by) as settled_on,
+        j.state = 'Ended' and {{ local_date('j.ended_at') }} <= j.ends_by as is_on_time,
         j.quantity * (1 - coalesce(o.tolerance_share, 0)) as full_pieces,
         j.state = 'Ended' as is_made,
         {{ local_date('j.ended_at') }} as ended_on,
         greatest(date_diff('day', j.start_on, {{ local_date('j.ended_at') }}), 0) + 1 as lead_days,
-        greatest(date_diff('day', j.start_on, j.due_on), 0) + 1 as planned_lead_days
+        greatest(date_diff('day', j.start_on, j.ends_by), 0) + 1 as planned_lead_days
     from {{ ref('int_job_orders') }} as j
     inner join {{ ref('stg_ledger_lots') }} as l on j.lot_id = l.lot_id
     left join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id

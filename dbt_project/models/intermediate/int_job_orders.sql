@@ -1,4 +1,5 @@
--- The state of each job order, with the moments of its release and of the factory's answer out of the change log.
+-- The state of each job order, with the moments of its release and of the factory's answer out of the change log. Its
+-- pieces shall be where they go on due_on, so its work shall end on ends_by.
 select
     job_order_id,
     lot_id,
@@ -11,6 +12,7 @@ select
     accepted,
     start_on,
     due_on,
+    due_on - transit_days as ends_by,
     ended_at,
     stage,
     stages,

@@ -17,6 +17,7 @@ select
     "at" as changed_at,
     known_at,
     coalesce(stage, 1) as stage,
-    coalesce(stages, 1) as stages
+    coalesce(stages, 1) as stages,
+    coalesce(transit_days, 0) as transit_days
 from {{ source('landing', 'ledger_job_orders') }}
 where known_at < {{ cut_off() }}
