@@ -3,10 +3,12 @@
 In: an instance with its plan, and what people call its lots. Out: rows, for the plan's page and `c2m status`.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from c2m.files import read_rows
 from c2m.markdown import table
 from optimization.book.proposal import dated_allocation, dates
 from optimization.contract.groups import joint_lots
@@ -17,11 +19,14 @@ from optimization.explanation.stages import offers_of
 from optimization.routing.stage_lots import legs, with_next_factories
 
 STAGES, POOLS = "stages", "pools"  # in joint.json of a plan's folder
+ORDER_OF_WORK = "order_of_work.csv"  # in it too
 _LABEL = ["order", "style", "colour"]
 _MOST = 100
 
 
-def rows_of(instance: Instance, plan: Plan, labels: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def rows_of(
+    instance: Instance, plan: Plan, labels: pd.DataFrame, placed: pd.DataFrame
+) -> dict[str, list[dict[str, Any]]]:
     """Rows by kind, none of a kind that the plan does not have.
 
     Parameters
@@ -32,26 +37,45 @@ def rows_of(instance: Instance, plan: Plan, labels: pd.DataFrame) -> dict[str, l
         Its plan.
     labels
         `ledger.orders.labels` of its lots.
+    placed
+        By `dated`.
 
     Returns
     -------
     dict
         `stages`: a row for each lot, stage and factory; `pools`: for each pool and factory.
     """
-    return {STAGES: _in_stages(instance, plan, labels), POOLS: _pooled(instance, plan, labels)}
+    return {STAGES: _in_stages(instance, plan, labels, placed), POOLS: _pooled(instance, plan, labels, placed)}
 
 
-def _placed(instance: Instance, plan: Plan) -> pd.DataFrame:
-    """The dated allocation, with where a stage's pieces go next."""
-    placed = dated_allocation(instance, plan.allocation, plan.schedule, legs=legs(instance, plan))
+def dated(instance: Instance, plan: Plan, folder: Path) -> pd.DataFrame:
+    """The allocation of a plan in its folder, with the dates that factories are told, and where pieces go next.
+
+    Parameters
+    ----------
+    instance
+        What was planned, with day_1.
+    plan
+        Its plan.
+    folder
+        Of the plan; where it keeps no order of work, the days are those of the schedule.
+
+    Returns
+    -------
+    pd.DataFrame
+        `proposal.dated_allocation`, with next_factory_id where lots have stages.
+    """
+    file = folder / ORDER_OF_WORK
+    order = read_rows(file) if file.exists() else None
+    placed = dated_allocation(instance, plan.allocation, plan.schedule, order, legs(instance, plan))
     return with_next_factories(placed, instance, plan)
 
 
-def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[str, Any]]:
+def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame, placed: pd.DataFrame) -> list[dict[str, Any]]:
     day_1 = instance.day_1
     if not instance.staged or day_1 is None:
         return []
-    placed = _placed(instance, plan).merge(instance.stages, on=["lot_id", "stage"]).merge(labels, on="lot_id")
+    placed = placed.merge(instance.stages, on=["lot_id", "stage"]).merge(labels, on="lot_id")
     placed = placed.merge(_waits_for(instance, plan, placed), on=STAGED_PAIR, how="left")
     placed = placed.merge(_begins(plan), on=STAGED_PAIR)
     placed = placed.sort_values(["due_on", "order", "lot_id", "stage", "factory_id"])
@@ -65,7 +89,7 @@ def _in_stages(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dic
             "waits for": placed["before"].map(
                 lambda before: f"pieces of {before}" if before else "nothing", na_action="ignore"
             ),
-            "starts": [f"{day}" for day in dates(placed["begins"], day_1)],
+            "starts": [f"{max(two)}" for two in zip(dates(placed["begins"], day_1), placed["start_on"], strict=True)],
             "then to": goes_to,
             "there on": placed["finish_on"].astype(str),
         }
@@ -85,10 +109,10 @@ def _begins(plan: Plan) -> pd.DataFrame:
     return made.groupby(STAGED_PAIR, as_index=False).agg(begins=("day", "min"))
 
 
-def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame) -> list[dict[str, Any]]:
+def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame, placed: pd.DataFrame) -> list[dict[str, Any]]:
     if instance.pools.empty:
         return []
-    placed = _placed(instance, plan).merge(instance.pools, on="lot_id").assign(stage=lambda rows: rows.get("stage", 1))
+    placed = placed.merge(instance.pools, on="lot_id").assign(stage=lambda rows: rows.get("stage", 1))
     days = placed.groupby(["pool_id", "stage", "factory_id"]).agg(
         starts=("start_on", "min"), there=("finish_on", "max")
     )

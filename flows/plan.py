@@ -46,7 +46,7 @@ from optimization.routing.stage_lots import legs, with_next_factories
 from optimization.routing.styles import with_operations
 from optimization.verification.verifier import verify
 
-_DATED = ("promises.csv", "promise_factories.csv", "order_of_work.csv")  # in a plan's folder
+_DATED = ("promises.csv", "promise_factories.csv", joint_page.ORDER_OF_WORK)  # in a plan's folder
 _DATES = {"promises.csv": ["planned_on", "promised_on"]}
 
 
@@ -180,7 +180,8 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
         instances.write(day.book, folder / "book")
     day.rule.write(folder / "shadow")
     keep(folder / "day.json", day.figures)
-    keep(folder / "joint.json", joint_page.rows_of(instance, made, labels))
+    placed = joint_page.dated(instance, made, folder)
+    keep(folder / "joint.json", joint_page.rows_of(instance, made, labels, placed))
     try:
         told = summary(instance, made, policy.explanation_s, day, lot_names(labels))
     except Exception as error:  # the plan is verified whatever becomes of its explanation, and the day goes on

@@ -18,12 +18,11 @@ from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
 from flows import joint_page, materials, reports, waiting
-from optimization.book.proposal import breaches, dated_allocation, load_by_factory
+from optimization.book.proposal import breaches, load_by_factory
 from optimization.contract.instances import Instance, read, whole_lots
 from optimization.contract.plan import Plan, Size, read_plan
 from optimization.contract.terms import COST_WORDS
 from optimization.contract.wording import counted, money, percent
-from optimization.routing.stage_lots import legs, with_next_factories
 
 ENDED = {
     "time": "Time ended the search",
@@ -93,7 +92,7 @@ def page(standing: Standing) -> list[str]:
     with session() as s:
         day = plans.of_day(s, standing.business_date)
         labels = orders.labels(s, sorted(instance.orders["lot_id"]))
-    placed = dated(instance, plan)
+    placed = joint_page.dated(instance, plan, folder)
     return [
         *decided(standing),
         *the_day(folder, instance, plan),
@@ -104,7 +103,7 @@ def page(standing: Standing) -> list[str]:
         "## Why this plan",
         (folder / "explanation.md").read_text(encoding="utf-8"),
         *beside_the_rule(folder, instance),
-        *joint_page.sections(joint_page.rows_of(instance, plan, labels)),
+        *joint_page.sections(joint_page.rows_of(instance, plan, labels, placed)),
         *by_lot(instance, placed, labels),
         *promised(folder, placed, labels),
         *not_placed(plan, labels),
@@ -248,12 +247,6 @@ def beside_the_rule(folder: Path, instance: Instance) -> list[str]:
         "",
         table(cost.rename_axis("cost").reset_index()),
     ]
-
-
-def dated(instance: Instance, plan: Plan) -> pd.DataFrame:
-    """The allocation with its dates, and where pieces go next."""
-    placed = dated_allocation(instance, plan.allocation, plan.schedule, legs=legs(instance, plan))
-    return with_next_factories(placed, instance, plan)
 
 
 def by_lot(instance: Instance, placed: pd.DataFrame, labels: pd.DataFrame) -> list[str]:

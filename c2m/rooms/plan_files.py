@@ -89,13 +89,15 @@ def _read(path: Path) -> PlanFolder:
 
 
 def _worked(schedule: pd.DataFrame, arcs: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
-    """Each day of work with its minutes, its pieces, and whether these arrive after the lot is due."""
+    """Each day of work with its minutes, its pieces, and whether these, at the last stage, come after the due day."""
     key = ["order_id", "factory_id", *(["stage"] if "stage" in arcs and "stage" in schedule else [])]
     work = schedule.merge(arcs[[*key, "minutes_per_piece", "transit_days"]], on=key, how="left")
     work = work.merge(orders[["order_id", "due_day"]], on="order_id", how="left")
     minutes = work["setup_minutes"] + work["run_minutes"]
     pieces = work["run_minutes"] / work["minutes_per_piece"]
     is_late = (work["day"] + work["transit_days"].fillna(0) > work["due_day"]) & (work["run_minutes"] > 0)
+    if "stage" in key:
+        is_late &= work["stage"] == work["order_id"].map(arcs.groupby("order_id")["stage"].max())
     told = {"lot_id": work["order_id"], "factory_id": work["factory_id"], "day": work["day"]}
     return pd.DataFrame(told | {"minutes": minutes, "pieces": pieces, "is_late": is_late})
 

@@ -42,6 +42,7 @@ HEADER = [
     *["max_factories", "currency", *DESTINATION],
 ]
 _MAKER = ["order_id", "factory_id"]
+_TOLD = ["first_day", "due_day"]
 _WORK_OF_PAIR = [*PAIR, "minutes_per_piece", "setup_minutes"]
 DAYS_AHEAD = 120  # of the calendar, that a promise looks at
 
@@ -271,8 +272,8 @@ def promised_dates(
     -------
     tuple
         (order_id, unplaced, planned_on, promised_on, modelled, probability) and (order_id, factory_id, transit_days)
-        for `ledger.promises.record`; (lot_id, factory_id, place, due_day, lane_days) for
-        `proposal.dated_allocation`.
+        for `ledger.promises.record`; (lot_id, factory_id, place, first_day, due_day,
+        lane_days) for `proposal.dated_allocation`.
 
     Raises
     ------
@@ -305,7 +306,7 @@ def promised_dates(
 def order_of_work(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
 ) -> pd.DataFrame:
-    """lot_id, factory_id, place, due_day (of what is new), lane_days.
+    """lot_id, factory_id, place, first_day and due_day (of what is new), lane_days.
 
     In `work` place and due_day become those that keep what was told. The first version of the messages knows no rank,
     and due days stand for it.
@@ -319,8 +320,8 @@ def order_of_work(
     key = key_of(work)
     order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(key)
     order = order.sort_values(["factory_id", "place"], ignore_index=True)
-    order["due_day"] = order["due_day"].where(np.isinf(order["before"]))
-    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", "due_day", "lane_days"]]
+    order[_TOLD] = order[_TOLD].where(np.isinf(order["before"]))
+    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", *_TOLD, "lane_days"]]
 
 
 def standing_work(

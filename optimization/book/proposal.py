@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from c2m.markdown import plain
@@ -33,7 +34,7 @@ def dated_allocation(
     schedule
         lot_id, factory_id, day, setup_minutes, run_minutes.
     order
-        Of work, with the due days of what is new (`daily_instance.promised_dates`); None: that of the schedule.
+        Of work, with first and due days of what is new (`daily_instance.promised_dates`); None: as in the schedule.
     legs
         Where lots have stages: the arcs with the days to where each stage's pieces go (`routing.stage_lots.legs`).
 
@@ -60,6 +61,7 @@ def dated_allocation(
     else:
         rows = rows.merge(order.rename(columns={"lane_days": "transit_days"}), on=key)
         rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
+        rows["first"] = np.fmax(rows["first"], rows.get("first_day", rows["first"]))
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["arrives"], instance.day_1)
     return rows[[name for name in (*key, *_DATED, "transit_days") if name in rows]]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 from test_groups import book
@@ -10,13 +11,14 @@ from flows import joint_page
 from optimization.planning.solve import solve
 
 
-def test_what_waits_for_what_and_what_a_piece_of_a_pool_costs() -> None:
+def test_what_waits_for_what_and_what_a_piece_of_a_pool_costs(tmp_path: Path) -> None:
     whole = replace(book(), day_1=date(2026, 4, 14))
     lots = whole.orders["lot_id"]
     labels = pd.DataFrame(
         {"order": "PO " + lots, "style": "Crew", "colour": "Red", "due_on": "2026-05-01", "lot_id": lots}
     )
-    rows = joint_page.rows_of(whole, solve(whole, 20), labels)
+    plan = solve(whole, 20)
+    rows = joint_page.rows_of(whole, plan, labels, joint_page.dated(whole, plan, tmp_path))
     first, last = rows["stages"]
     assert (first["stage"], first["factory"], first["waits for"], first["then to"]) == ("1: knit", "F", "nothing", "G")
     assert (last["stage"], last["waits for"], last["then to"]) == ("2: pack", "pieces of F", "the warehouse")
