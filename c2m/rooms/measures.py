@@ -12,7 +12,7 @@ from typing import Literal
 
 import duckdb
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from c2m import clock
@@ -81,18 +81,20 @@ def _orders(session: Session, view: View, since: date) -> pd.DataFrame:
     columns = (Order.order_id, Order.placed_on, Order.due_on, Order.closed_at)
     chosen = select(*columns, func.sum(Lot.quantity).label("pieces")).join(Lot, Lot.order_id == Order.order_id)
     found = frame(session, chosen.where(*wanted).group_by(Order.order_id))
-    shipped = select(JobOrder.order_id, JobOrder.ended_at, JobOrder.transit_days)
-    counted = (JobOrder.state == "Ended", JobOrder.is_last, JobOrder.ended_at <= Order.closed_at)
-    shipped = shipped.join(Order, Order.order_id == JobOrder.order_id).where(*counted, *wanted)
-    closed, arrived = pd.to_datetime(found["closed_at"], utc=True), _arrived(frame(session, shipped))
-    by_receipt = settings().goods.close_orders_by == "receipt"
-    delivered = closed if by_receipt else found["order_id"].map(arrived).fillna(closed).where(closed.notna())
+    delivered = pd.to_datetime(found["closed_at"], utc=True)
+    if settings().goods.close_orders_by != "receipt":
+        arrived = found["order_id"].map(_arrived(session, wanted))
+        delivered = arrived.fillna(delivered).where(delivered.notna())
     found["delivered_on"] = [None if pd.isna(at) else clock.business_date(at) for at in delivered]
     return found
 
 
-def _arrived(shipped: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+def _arrived(session: Session, wanted: tuple[ColumnElement[bool], ...]) -> "pd.Series[pd.Timestamp]":
     """By order the moment at which the last of what was shipped has come its way."""
+    chosen = select(JobOrder.order_id, JobOrder.ended_at, JobOrder.transit_days)
+    chosen = chosen.join(Order, Order.order_id == JobOrder.order_id).where(*wanted)
+    counted = (JobOrder.state == "Ended", JobOrder.is_last, JobOrder.ended_at <= Order.closed_at)
+    shipped = frame(session, chosen.where(*counted))
     ended, way = pd.to_datetime(shipped["ended_at"], utc=True), pd.to_timedelta(shipped["transit_days"], "D")
     return (ended + way).groupby(shipped["order_id"]).max()
 

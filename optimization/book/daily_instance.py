@@ -316,12 +316,17 @@ def order_of_work(
     place = settled(work, factories, minutes, overtime)
     work["due_day"] = work["due_day"].where(knows_rank, due_days(work, place))
     work["place"] = place.where(knows_rank, work["due_day"])
-    # Of a pair what is new or waits counts: what has begun is in the lines.
+    return _of_pairs(work.assign(place=place))
+
+
+def _of_pairs(work: pd.DataFrame) -> pd.DataFrame:
+    """Each factory's pairs in their order; of a pair what is new or waits counts: what has begun is in the lines."""
     key = key_of(work)
-    order = work.assign(place=place).sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(key)
+    order = work.sort_values(["begun", "before"], ascending=[True, False]).drop_duplicates(key)
     order = order.sort_values(["factory_id", "place"], ignore_index=True)
     order[_TOLD] = order[_TOLD].where(np.isinf(order["before"]))
-    return order.assign(place=order.groupby("factory_id").cumcount() + 1)[[*key, "place", *_TOLD, "lane_days"]]
+    order["place"] = order.groupby("factory_id").cumcount() + 1
+    return order[[*key, "place", *_TOLD, "lane_days"]]
 
 
 def standing_work(

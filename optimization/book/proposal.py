@@ -56,15 +56,17 @@ def dated_allocation(
     arcs = instance.arcs if legs is None else legs
     rows = allocation.merge(span, on=key).merge(arcs[[*key, "transit_days"]], on=key)
     rows["arrives"] = rows["last"] + rows.pop("transit_days")  # with the days in hand
-    if order is None:
-        rows = rows.merge(places(schedule), on=key)
-    else:
-        rows = rows.merge(order.rename(columns={"lane_days": "transit_days"}), on=key)
-        rows["arrives"] = rows["due_day"].fillna(rows["arrives"])
-        rows["first"] = np.fmax(rows["first"], rows.get("first_day", rows["first"]))
+    rows = rows.merge(places(schedule), on=key) if order is None else _as_told(rows, order, key)
     rows["start_on"] = dates(rows["first"], instance.day_1)
     rows["finish_on"] = dates(rows["arrives"], instance.day_1)
     return rows[[name for name in (*key, *_DATED, "transit_days") if name in rows]]
+
+
+def _as_told(rows: pd.DataFrame, order: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Rows with the first and the due day that factories are told of what is new, and transit_days of the way."""
+    told = rows.merge(order.rename(columns={"lane_days": "transit_days"}), on=key)
+    first = np.fmax(told["first"], told.get("first_day", told["first"]))
+    return told.assign(arrives=told["due_day"].fillna(told["arrives"]), first=first)
 
 
 def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:

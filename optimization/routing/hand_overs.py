@@ -88,15 +88,21 @@ def in_chain(work: pd.DataFrame, factories: pd.DataFrame, paid: Floats) -> pd.Da
         return work
     found = work.copy()
     until = np.cumsum(paid, axis=1)[pd.Index(factories["factory_id"]).get_indexer(work["factory_id"])]
-    needed = (work["minutes"] + work["setup_minutes"]).to_numpy(dtype=float)
     for stage in sorted(work["stage"].dropna().unique())[1:]:
         rows = np.flatnonzero(np.isinf(work["before"]) & (work["stage"] == stage))
-        opens = np.fmax(found["first_day"], _there(found, stage))[rows].clip(1, paid.shape[1] - 1).astype(np.int64)
-        more = (_ends(until[rows], opens, needed[rows]) - found.loc[rows, "planned_day"]).clip(lower=0)
-        found.loc[rows, "first_day"] = opens
-        for name in ("planned_day", "due_day"):
-            found.loc[rows, name] += more
+        opens = np.fmax(found["first_day"], _there(found, stage))[rows]
+        found.loc[rows, "first_day"] = opens.clip(1, paid.shape[1] - 1).astype(np.int64)
+        _put_off(found, rows, until[rows])
     return found
+
+
+def _put_off(found: pd.DataFrame, rows: Ints, until: Floats) -> None:
+    """Moves planned and due day of rows by as many days as they cannot end before; until: as in `_ends`."""
+    some = found.loc[rows]
+    needed = (some["minutes"] + some["setup_minutes"]).to_numpy(dtype=float)
+    more = (_ends(until, some["first_day"].to_numpy(), needed) - some["planned_day"]).clip(lower=0)
+    for name in ("planned_day", "due_day"):
+        found.loc[rows, name] += more
 
 
 def _there(work: pd.DataFrame, stage: int) -> "pd.Series[float]":
@@ -107,7 +113,10 @@ def _there(work: pd.DataFrame, stage: int) -> "pd.Series[float]":
 
 
 def _ends(until: Floats, opens: Ints, needed: Floats) -> Ints:
-    """(jobs,) the day on which so many minutes are paid from `opens` on; the calendar's last, where they never are."""
+    """(jobs,) the day on which so many minutes are paid from `opens` on; the calendar's last, where they never are.
+
+    until (jobs, D): minutes that the job order's factory is paid up to and with each day.
+    """
     lacks = until[np.arange(len(opens)), opens - 1] + needed - _LEAST_MINUTES
     return np.asarray((until[:, :-1] < lacks[:, None]).sum(axis=1))
 
