@@ -11,7 +11,6 @@ import pandas as pd
 
 from c2m import clock
 from c2m.domain.designs import Design, Part, design_of
-from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
 from c2m.feeds.landing import land_frame, read_landed
@@ -232,45 +231,16 @@ def _studied(
     if costs is None or costs.empty:
         told["lacking"] = lacking or "not all pieces find room within the plan's horizon"
         return Found(pd.DataFrame(), pd.DataFrame(told), pd.DataFrame())
-    told |= _earned(design, costs, ahead, test, given)
+    told |= first.earned(ahead, costs, _terms(design, test), lambda pieces: study.material_curve(design, pieces, given))
     piece = _piece(design, costs[costs["quantity"] == test], test, given)
     held = attributes.table(design, piece, market, settings().trend)
     keys = {name: names[name] for name in KEY}
     return Found(costs.assign(**names), pd.DataFrame(told), held.assign(**keys))
 
 
-def _earned(design: Design, costs: pd.DataFrame, ahead: Ahead, test: int, given: study.Given) -> dict[str, Any]:
-    """Demand of the season, the best first quantity with a repeat and without, and what the test order earns."""
-    stock, season_days = settings().replenishment, settings().prices.season_days
-    repeat_days = settings().designs.reading_days + int(costs.loc[costs["quantity"] == test, "lead_days"].min())
-    early, whole = (ahead.total(days, first.SHARES) for days in (repeat_days, season_days))
-    pieces = first.candidates(whole[-1], min(test, stock.minimum_order_pieces), test)
-    least = costs.groupby("quantity")["making_cost"].min()
-    spent = first.between(pieces.astype(float), least.index.to_numpy(), least.to_numpy())
-    spent = np.append(0.0, spent + study.material_curve(design, pieces, given))
-    known = np.append(0, pieces)
-    season = first.Season(
-        early,
-        np.maximum(whole - early, 0.0),
-        design.price,
-        first.kept_share(season_days, stock),
-        stock.minimum_order_pieces,
-        lambda wanted: np.interp(wanted, known, spent),
-    )
-    profits, alone = first.repeated(pieces, season), first.once(pieces, season)
-    best, single = first.best(pieces, profits, season), first.best(pieces, alone, season)
-    return {
-        **dict(zip(WINDOW_QUANTILES, ahead.total(season_days), strict=True)),
-        "season_days": season_days,
-        "repeat_days": repeat_days,
-        "mean": float(whole.mean()),
-        "best_quantity": best.quantity,
-        "best_profit": best.profit,
-        "sold_out": best.sold_out,
-        "once_quantity": single.quantity,
-        "once_profit": single.profit,
-        "test_profit": float(profits[np.searchsorted(pieces, test)]),
-    }
+def _terms(design: Design, test: int) -> first.Terms:
+    held = settings()
+    return first.Terms(design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment)
 
 
 def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.Given) -> attributes.Piece:

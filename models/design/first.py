@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from c2m.domain.newsvendor import WINDOW_QUANTILES
 from c2m.settings import ReplenishmentPolicy
+from models.design.demand import Ahead
 from models.panel.matrices import Floats, Ints
 
 SHARES = (np.arange(500) + 0.5) / 500  # levels that are looked at
@@ -37,6 +40,17 @@ class Season:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """Price of a piece, pieces of the test order, days of the season and of reading, stock and orders."""
+
+    price: float
+    test: int
+    season_days: int
+    reading_days: int
+    stock: ReplenishmentPolicy
+
+
+@dataclass(frozen=True)
 class First:
     """A first quantity, what it is expected to earn over the season, and the chance that it does not last."""
 
@@ -50,8 +64,8 @@ def kept_share(season_days: int, policy: ReplenishmentPolicy) -> float:
     return policy.salvage_share - policy.holding_share_per_day * season_days
 
 
-def once(pieces: Ints, season: Season) -> Floats:
-    """Expected profit of quantities that are never repeated.
+def profits(pieces: Ints, season: Season, repeats: bool = True) -> Floats:
+    """Expected profit of first quantities, with a repeat where it pays, or without any.
 
     Parameters
     ----------
@@ -59,6 +73,8 @@ def once(pieces: Ints, season: Season) -> Floats:
         (Q,) quantities.
     season
         Demand and money.
+    repeats
+        Whether a second batch can be ordered.
 
     Returns
     -------
@@ -68,32 +84,16 @@ def once(pieces: Ints, season: Season) -> Floats:
     made = pieces[:, None].astype(float)
     sold = np.minimum(made, season.early + season.late)
     earned = season.price * sold + season.left(np.broadcast_to(made, sold.shape), made - sold)
+    if repeats:
+        earned = earned + _repeat(season, season.late - (sold - np.minimum(made, season.early)))
     return np.asarray(earned.mean(axis=1) - season.cost(pieces.astype(float)))
 
 
-def repeated(pieces: Ints, season: Season) -> Floats:
-    """Expected profit of first quantities with a repeat where it pays.
-
-    Parameters
-    ----------
-    pieces
-        (Q,) quantities.
-    season
-        Demand and money.
-
-    Returns
-    -------
-    numpy.ndarray
-        (Q,) money.
-    """
-    made = pieces[:, None].astype(float)
-    early = np.minimum(made, season.early)
-    late = np.minimum(made - early, season.late)
-    first = season.price * (early + late) + season.left(np.broadcast_to(made, late.shape), made - early - late)
-    lacking = season.late - late
+def _repeat(season: Season, lacking: Floats) -> Floats:
+    """What a second batch earns that brings the lacking pieces, or the smallest there is; zero where it does not."""
     batch = np.where(lacking > 0, np.maximum(lacking, season.least), 0.0)
     more = season.price * lacking + season.left(batch, batch - lacking) - season.cost(batch)
-    return np.asarray((first + np.maximum(more, 0.0)).mean(axis=1) - season.cost(pieces.astype(float)))
+    return np.maximum(more, 0.0)
 
 
 def best(pieces: Ints, profits: Floats, season: Season) -> First:
@@ -162,3 +162,51 @@ def between(quantities: Floats, known: Ints, costs: Floats) -> Floats:
     inside = np.interp(quantities, knots, money)
     found: Floats = np.where(quantities > knots[-1], money[-1] + slope * (quantities - knots[-1]), inside)
     return found
+
+
+def earned(ahead: Ahead, costs: pd.DataFrame, terms: Terms, materials: Callable[[Ints], Floats]) -> dict[str, float]:
+    """Demand of the season, the best first quantity with a repeat and without, and what the test order earns.
+
+    Parameters
+    ----------
+    ahead
+        What is expected to be sold.
+    costs
+        quantity, making_cost (of all its pieces), lead_days: what was reckoned, the test order among it.
+    terms
+        Price, season, rules of orders.
+    materials
+        What the materials of quantities (Q,) cost.
+
+    Returns
+    -------
+    dict
+        Columns of landing/design_studies; pieces, days and money.
+    """
+    repeat_days = terms.reading_days + int(costs.loc[costs["quantity"] == terms.test, "lead_days"].min())
+    early, whole = (ahead.total(days, SHARES) for days in (repeat_days, terms.season_days))
+    pieces = candidates(whole[-1], min(terms.test, terms.stock.minimum_order_pieces), terms.test)
+    least = costs.groupby("quantity")["making_cost"].min()
+    spent = between(pieces.astype(float), least.index.to_numpy(), least.to_numpy()) + materials(pieces)
+    season = Season(
+        early,
+        np.maximum(whole - early, 0.0),
+        terms.price,
+        kept_share(terms.season_days, terms.stock),
+        terms.stock.minimum_order_pieces,
+        lambda wanted: np.interp(wanted, np.append(0, pieces), np.append(0.0, spent)),
+    )
+    ways = [profits(pieces, season, repeats) for repeats in (True, False)]
+    repeated, once = (best(pieces, way, season) for way in ways)
+    return {
+        **dict(zip(WINDOW_QUANTILES, ahead.total(terms.season_days).tolist(), strict=True)),
+        "season_days": terms.season_days,
+        "repeat_days": repeat_days,
+        "mean": float(whole.mean()),
+        "best_quantity": repeated.quantity,
+        "best_profit": repeated.profit,
+        "sold_out": repeated.sold_out,
+        "once_quantity": once.quantity,
+        "once_profit": once.profit,
+        "test_profit": float(ways[0][np.searchsorted(pieces, terms.test)]),
+    }

@@ -71,7 +71,8 @@ def test_the_first_quantity_is_the_best_of_all_that_are_tried(fixed: float, leas
             sums += max(earned(made, soon, later, batch) for batch in options)
         return sums / len(early)
 
-    for batches, found in ((True, first.repeated(pieces, case)), (False, first.once(pieces, case))):
+    for batches in (True, False):
+        found = first.profits(pieces, case, batches)
         assert found == pytest.approx([tried(int(made), batches) for made in pieces])
         best = first.best(pieces, found, case)
         assert best.profit == pytest.approx(max(0.0, *(tried(int(made), batches) for made in pieces)))
@@ -82,9 +83,9 @@ def test_without_a_repeat_the_best_quantity_is_the_newsvendors() -> None:
     case = season(demand.tolist(), [0.0] * 100)
     pieces = np.arange(1, 101)
     stakes = Stakes(np.array([20.0 - 8]), np.array([8 - 0.3 * 8]))
-    found = first.best(pieces, first.once(pieces, case), case)
+    found = first.best(pieces, first.profits(pieces, case, False), case)
     assert found.quantity == np.ceil(100 * stakes.critical_ratio[0])
-    assert first.best(pieces, first.once(pieces, season([1.0], [0.0], fixed=500)), case).quantity == 0
+    assert first.best(pieces, first.profits(pieces, season([1.0], [0.0], fixed=500), False), case).quantity == 0
 
 
 def offers() -> pd.DataFrame:
