@@ -6,7 +6,8 @@ Rules of the long form (series_id or unique_id, ds, y, further columns known ahe
 * Rows with empty y after a series' last observation are asked for; with a horizon, its next periods are instead.
   Earlier empty ones are missing, and so are absent rows, unless `absent="zero"`: then they are zero from the series'
   first row to the last period observed in any series.
-* Further columns are known ahead: numbers, or categories (text). Past the last value given, the last one holds.
+* Further columns are known ahead: numbers, or categories (text). Past the last value given, the last one holds. Where
+  four cells in five are numbers, the others are faults: one mistyped price makes no category of all.
 * The step of the axis is told or inferred (`models.panel.periods`), and the season follows from it unless told.
 """
 
