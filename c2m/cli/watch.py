@@ -61,4 +61,5 @@ def kept_promises(as_json: Json = False) -> None:
     show.figures("Promises", found, as_json)
     for name, cells in by.items():
         show.table(f"By {name}", [{name: key, **cell} for key, cell in cells.items()])
-    show.table("Orders without a date yet", undated)
+    if undated:
+        show.table("Orders without a date yet", undated)

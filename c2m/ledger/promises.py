@@ -97,7 +97,7 @@ def undated(session: Session, today: date, scope: Scope = EVERYONE, order_id: st
         the last factory that was asked and has not answered), refused_by (factories, or those that never answered),
         plan_on (the day whose plan takes it in), order_id; hears, what comes first: correction, answer, release, plan.
     """
-    found = _with_answers(session, frame(session, _undated(scope, order_id)))
+    found = _with_answers(session, _undated(scope, order_id))
     newest_first = (Plan.business_date.desc(), Plan.round.desc(), *LATEST)
     newest = session.execute(select(Plan.business_date, Plan.state).order_by(*newest_first).limit(1)).first()
     found["plan_on"] = max(today, newest[0] + timedelta(days=1)) if newest else today
@@ -106,10 +106,11 @@ def undated(session: Session, today: date, scope: Scope = EVERYONE, order_id: st
     return found
 
 
-def _with_answers(session: Session, found: pd.DataFrame) -> pd.DataFrame:
-    """Orders with answer_by and refused_by, of the job orders that factories were asked for."""
+def _with_answers(session: Session, chosen: Select[Any]) -> pd.DataFrame:
+    """The chosen orders with answer_by and refused_by, of the job orders that factories were asked for."""
+    found, ids = frame(session, chosen), chosen.with_only_columns(Order.order_id, maintain_column_froms=True)
     columns = (JobOrder.order_id, JobOrder.factory_id, JobOrder.state, JobOrder.accept_by)
-    jobs = frame(session, select(*columns).where(JobOrder.order_id.in_(list(found["order_id"]))))
+    jobs = frame(session, select(*columns).where(JobOrder.order_id.in_(ids.order_by(None))))
     asked = jobs[jobs["state"] == "Released"].groupby("order_id")["accept_by"].max()
     lost = jobs[jobs["state"].isin(["Refused", "Expired"])].sort_values("factory_id")
     refused = lost.groupby("order_id")["factory_id"].agg(lambda ids: ", ".join(dict.fromkeys(ids)))
