@@ -23,6 +23,7 @@ from c2m.ledger.rooms import links, webhooks
 from c2m.ledger.store import migrate, session
 from c2m.rooms import app
 from c2m.rooms.api import calls, site
+from c2m.rooms.tenants import changes
 from c2m.settings import settings
 
 NOW = datetime.fromisoformat("2026-01-05T08:00:00+00:00")
@@ -79,6 +80,25 @@ def test_an_order_is_placed_once(merchant: Caller) -> None:
     assert rows[["merchant_id", "sku_id", "quantity"]].to_numpy().tolist() == [["M1", "S1-M", 40]]
     seen = merchant.get(f"/orders/{first['order_id']}")
     assert (seen["state"], seen["waits_for"], seen["skus"][0]["quantity"]) == ("received", "plan", 40)
+
+
+def test_personalised_pieces_are_ordered_by_shopper(merchant: Caller) -> None:
+    lines = [{"sku_id": "S1-M", "quantity": 3, "personalisation": {"name": name}} for name in ("王", "Ada")]
+    order = {"code": "PO 8", "due_on": "2026-02-01", "lines": [{"sku_id": "S1-M", "quantity": 40}, *lines]}
+    placed = merchant.post("/orders", order)
+    assert merchant.post("/orders", order | {"lines": order["lines"][::-1]}) == placed  # under another key
+    assert placed["quantity"] == 46
+    rows = landing.read_landed("merchant_order_lines", order_id=placed["order_id"])
+    told = rows[["quantity", "personalisation"]].fillna("").to_numpy().tolist()
+    assert sorted(told) == [[3, '{"name": "Ada"}'], [3, '{"name": "王"}'], [40, ""]]
+    twice = merchant.call("POST", "/orders", order | {"code": "Z", "lines": [lines[0], lines[0]]})
+    assert twice.status_code == 422
+    grant = links.Grant("l", "merchant", "M1", "ann", NOW)
+    sent = changes.sent(grant, placed["order_id"])
+    assert sent is not None
+    wish = changes.pieces_wish(sent, {"S1-M": 45})
+    assert wish is not None
+    assert [fault["rule"] for fault in changes.ask(grant, sent, wish, "fewer", "n1")] == ["personalised"]
 
 
 def test_errors_are_problem_documents_with_every_fault(merchant: Caller) -> None:

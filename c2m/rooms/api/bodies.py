@@ -3,12 +3,15 @@
 Quantities are good pieces, moments are UTC, probabilities are shares of 1.
 """
 
+import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from c2m.domain.personalisation import canonical
 from c2m.domain.quotes import Needs, Offer
 from c2m.ledger.states import TicketKind, TicketState
 
@@ -35,6 +38,29 @@ class Line(_In):
     sku_id: Id
     quantity: Pieces
 
+    @property
+    def own(self) -> str:
+        """What makes the pieces a shopper's own, as the feed and the ledger have it; '' where nothing does."""
+        return ""
+
+
+class OrderLine(Line):
+    """Pieces of a SKU, or those of them that are one shopper's own."""
+
+    personalisation: (
+        dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=500)]] | None
+    ) = Field(
+        None,
+        min_length=1,
+        max_length=20,
+        description='What each piece gets, such as {"name": "Ada"}: such pieces are a lot of their own',
+    )
+
+    @property
+    def own(self) -> str:
+        """As JSON."""
+        return canonical(json.dumps(self.personalisation)) if self.personalisation else ""
+
 
 class Place(_In):
     """Where goods go, in degrees."""
@@ -44,21 +70,21 @@ class Place(_In):
 
 
 class _Lines(_In):
-    lines: list[Line] = Field(max_length=MOST_LINES)
+    lines: Sequence[Line] = Field(max_length=MOST_LINES)
     destination: Place | None = Field(None, description="Default: where your other orders go")
     repeats: Id | None = Field(None, description="The order that this one repeats")
 
     @model_validator(mode="after")
     def _one_line_a_sku(self) -> Self:
-        names = [line.sku_id for line in self.lines]
+        names = [(line.sku_id, line.own) for line in self.lines]
         if len(set(names)) < len(names):
             raise ValueError("a SKU stands in several lines; add them up")
         return self
 
     @property
     def pieces(self) -> dict[str, int]:
-        """By SKU."""
-        return {line.sku_id: line.quantity for line in self.lines}
+        """By SKU, of what is alike for everyone."""
+        return {line.sku_id: line.quantity for line in self.lines if not line.own}
 
     @property
     def place(self) -> tuple[float | None, float | None]:
@@ -71,7 +97,12 @@ class OrderIn(_Lines):
 
     code: Code
     due_on: Day
-    lines: list[Line] = Field(min_length=1, max_length=MOST_LINES)
+    lines: list[OrderLine] = Field(min_length=1, max_length=MOST_LINES)
+
+    @property
+    def own(self) -> dict[tuple[str, str], int]:
+        """Pieces by SKU and personalisation."""
+        return {(line.sku_id, line.own): line.quantity for line in self.lines if line.own}
 
 
 class Style(_In):

@@ -54,7 +54,7 @@ def place(caller: Caller, key: Key, order: OrderIn, request: Request, response: 
     """
 
     def make() -> Row:
-        new = placed.NewOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats)
+        new = placed.NewOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats, order.own)
         return received(caller, new, placed.place(view(caller).scope, new))
 
     once = Once(caller, "POST /orders", key, order.model_dump_json())
@@ -75,7 +75,7 @@ def received(caller: Grant, new: placed.NewOrder, arrived: landed.Arrived | None
     if arrived:
         raise refused(arrived.faults or [{"rule": "file", "seen": arrived.outcome.problems, "advice": ""}])
     order_id = placed.order_id_of(caller.tenant, new.code)
-    told = Received(order_id=order_id, code=new.code, due_on=new.due_on, quantity=sum(new.pieces.values()))
+    told = Received(order_id=order_id, code=new.code, due_on=new.due_on, quantity=new.quantity)
     return told.model_dump(mode="json")
 
 

@@ -4,8 +4,8 @@ The id of an order follows from its merchant and the merchant's own number, so t
 from operations, means the same order.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -23,7 +23,7 @@ TOLERANCE_SHARE = 0.03  # of an order that names none: what factories usually mi
 
 @dataclass(frozen=True)
 class NewOrder:
-    """What is ordered. code: the merchant's own number; pieces: by SKU."""
+    """What is ordered. code: the merchant's own number; pieces: by SKU; own: by SKU and personalisation (canonical)."""
 
     code: str
     due_on: date
@@ -31,6 +31,12 @@ class NewOrder:
     latitude: float | None = None
     longitude: float | None = None
     parent_order_id: str | None = None
+    own: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def quantity(self) -> int:
+        """All pieces."""
+        return sum(self.pieces.values()) + sum(self.own.values())
 
 
 def order_id_of(merchant_id: str, code: str) -> str:
@@ -64,7 +70,7 @@ def place(scope: Scope, new: NewOrder) -> landed.Arrived | None:
 def _rows(scope: Scope, new: NewOrder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     _, merchant_id = landed.tenant(scope)
     pieces = {sku_id: count for sku_id, count in new.pieces.items() if count}
-    currencies = _currencies(scope, pieces)
+    currencies = _currencies(scope, [*pieces, *(sku_id for sku_id, _ in new.own)])
     header = {
         "merchant_id": merchant_id,
         "order_id": order_id_of(merchant_id, new.code),
@@ -77,20 +83,24 @@ def _rows(scope: Scope, new: NewOrder) -> tuple[dict[str, Any], list[dict[str, A
         "destination_longitude": new.longitude,
         "status": "open",
         "parent_order_id": new.parent_order_id,
-        "line_count": len(pieces),
-        "total_quantity": sum(pieces.values()),
+        "line_count": len(pieces) + len(new.own),
+        "total_quantity": new.quantity,
     }
     line = {"merchant_id": merchant_id, "order_id": header["order_id"], "order_line_id": "#1", "status": "open"}
-    return header, [line | {"sku_id": sku_id, "quantity": count} for sku_id, count in pieces.items()]
+    alike = [line | {"sku_id": sku_id, "quantity": count} for sku_id, count in pieces.items()]
+    return header, alike + [
+        line | {"order_line_id": f"own-{number}", "sku_id": sku_id, "quantity": count, "personalisation": own}
+        for number, ((sku_id, own), count) in enumerate(sorted(new.own.items()), start=1)
+    ]
 
 
-def _currencies(scope: Scope, pieces: Mapping[str, int]) -> dict[str, str]:
+def _currencies(scope: Scope, skus: Sequence[str]) -> dict[str, str]:
     catalogue = landed.own("catalogue", scope)
     own = dict(zip(catalogue["sku_id"], catalogue["currency"], strict=True))
-    if unknown := [sku_id for sku_id in pieces if sku_id not in own]:
+    if unknown := [sku_id for sku_id in dict.fromkeys(skus) if sku_id not in own]:
         faults = [f"SKU {sku_id} is not in your catalogue: send its row there first" for sku_id in unknown]
         raise InputError("unknown-sku", faults)
-    return {sku_id: own[sku_id] for sku_id in pieces}
+    return {sku_id: own[sku_id] for sku_id in skus}
 
 
 def _is_there(scope: Scope, order_id: str, new: NewOrder) -> bool:
@@ -105,8 +115,9 @@ def _is_there(scope: Scope, order_id: str, new: NewOrder) -> bool:
     if headers.empty:
         return False
     lines = landed.own("merchant_order_lines", scope, order_id=order_id)
-    there = {sku: count for sku, count in zip(lines["sku_id"], lines["quantity"], strict=True) if count}
-    wanted = {sku_id: count for sku_id, count in new.pieces.items() if count}
+    rows = lines[["sku_id", "personalisation", "quantity"]].itertuples(index=False, name=None)
+    there = {(sku_id, own if isinstance(own, str) else ""): count for sku_id, own, count in rows if count}
+    wanted = {(sku_id, ""): count for sku_id, count in new.pieces.items() if count} | dict(new.own)
     due_on = pd.Timestamp(headers["due_on"].iloc[0]).date()
     if there and (there, due_on) != (wanted, new.due_on):
         known = f"{new.code} names an order with other pieces or another date already"
