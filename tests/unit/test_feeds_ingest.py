@@ -174,7 +174,7 @@ def test_missing_feeds_are_named_together_before_anything_lands(world: Path) -> 
     named = [fault.split(":")[0] for fault in caught.value.faults]
     assert named == ["factories", "sales_lines"]
     assert "sale_lines.csv" in caught.value.faults[-1]
-    assert len(landed("catalogue")) == len(landed("file_outcomes")) == 0
+    assert landing.is_empty("catalogue") and landing.is_empty("file_outcomes")
     write_good_world(world)
     ingest(World.load(world))
     assert len(landed("factory_calendar")) == 1
