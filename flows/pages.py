@@ -4,6 +4,7 @@ python -m flows.pages MODULE:FACTORY PORT     serves it; closes idle connections
 """
 
 import asyncio
+import resource
 import sys
 from functools import partial
 
@@ -60,8 +61,14 @@ async def _ask(app: App, path: str) -> httpx.Response:
         return await client.get(f"http://{LOOPBACK}{path}")
 
 
-if __name__ == "__main__":
-    named, port = sys.argv[1], int(sys.argv[2])
+def serve(named: str, port: int) -> None:
+    """Serves an application until a signal comes. named: MODULE:FACTORY."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # open streams; the usual 1,024 are quickly taken
     served = uvicorn.Config(named, LOOPBACK, port, http=Impatient, factory=True, log_level="warning")
     served.timeout_graceful_shutdown = 3
     uvicorn.Server(served).run()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))
