@@ -4,7 +4,6 @@ python -m flows.pages MODULE:FACTORY PORT     serves it; closes idle connections
 """
 
 import asyncio
-import resource
 import sys
 from functools import partial
 
@@ -14,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from c2m.doors import App, Door
 from c2m.floor.child import LOOPBACK
-from c2m.floor.http import Impatient
+from c2m.floor.http import Impatient, allow_connections
 from c2m.health import Health
 from c2m.upkeep.figures import Figures, of_home
 
@@ -63,8 +62,7 @@ async def _ask(app: App, path: str) -> httpx.Response:
 
 def serve(named: str, port: int) -> None:
     """Serves an application until a signal comes. named: MODULE:FACTORY."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # open streams; the usual 1,024 are quickly taken
+    allow_connections()
     served = uvicorn.Config(named, LOOPBACK, port, http=Impatient, factory=True, log_level="warning")
     served.timeout_graceful_shutdown = 3
     uvicorn.Server(served).run()

@@ -240,11 +240,16 @@ class Impatient(H11Protocol):
         self._next_look = self.loop.call_later(_HEADERS_S, self._look)
 
 
+def allow_connections() -> None:
+    """As many open connections as this process may have; the usual 1,024 are quickly taken."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextmanager
 def serve(app: FastAPI, port: int, look: Look = Health) -> Iterator[None]:
     """Serves on a loopback port, in a thread, until the block ends. look: how this process is, for `/health`."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections; the usual 1,024 are quickly taken
+    allow_connections()
     config = uvicorn.Config(
         Door(app, keyed=False, look=look), LOOPBACK, port, http=Impatient, log_level="warning", access_log=False
     )

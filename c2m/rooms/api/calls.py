@@ -49,9 +49,13 @@ def refuse(url: str) -> None:
         public_address(url)
     except NotDeliveredError as error:
         raise InputError("url-refused", [str(error)]) from None
-    named = httpx.URL(url)
-    if named.scheme != "https" and named.host not in settings().endpoint_hosts:
+    if not _is_secure(httpx.URL(url)):
         raise InputError("url-refused", [f"{url}: expected an address that begins with https://"])
+
+
+def _is_secure(url: httpx.URL) -> bool:
+    """HTTPS, or HTTP to a host that the settings name."""
+    return url.scheme == "https" or url.host in settings().endpoint_hosts
 
 
 def told(event: MerchantEvent) -> dict[str, object]:

@@ -23,10 +23,14 @@ def orders(scope: Scope) -> list[Row]:
 
 def of_id(scope: Scope, order_id: str) -> Row | None:
     """One of theirs, by our id or theirs."""
-    with reading(scope) as s:
-        known = landed.records(standing.orders(s, scope, find(s, scope, order_id) or order_id))
-    found = known or _fresh(scope, landed.own("merchant_orders", scope, order_id=order_id))
+    found = _planned(scope, order_id) or _fresh(scope, landed.own("merchant_orders", scope, order_id=order_id))
     return found[0] if found else None
+
+
+def _planned(scope: Scope, order_id: str) -> list[Row]:
+    """The one that a plan has taken up."""
+    with reading(scope) as s:
+        return landed.records(standing.orders(s, scope, find(s, scope, order_id) or order_id))
 
 
 def _fresh(scope: Scope, headers: pd.DataFrame) -> list[Row]:
