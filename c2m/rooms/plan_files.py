@@ -27,9 +27,9 @@ _KEY = ["factory_id", "day"]
 class PlanFolder:
     """What the folder of a plan says.
 
-    work: lot_id, factory_id, day, minutes, pieces, arrives_on, is_last (stage) of every day of work. days: factory_id, day, minutes,
-    overtime_minutes, load, overtime, free of every day with paid minutes or work. allocation: lot_id, factory_id,
-    quantity. pieces: that were asked for.
+    work: lot_id, factory_id, day, minutes, pieces, arrives_on and is_last (whether of the last stage) of every day of
+    work. days: factory_id, day, minutes, overtime_minutes, load, overtime, free of every day with paid minutes or work.
+    allocation: lot_id, factory_id, quantity. pieces: that were asked for.
     """
 
     first_day: date
