@@ -115,7 +115,7 @@ ORDER BY subject
 _FILES = """
 SELECT feed AS subject, sum(quarantined) / nullif(sum(rows_in), 0) AS quarantined_share,
     count(*) FILTER (status = 'rejected') AS rejected_files
-FROM {file_outcomes} WHERE status <> 'arrived' AND arrived_at >= $yesterday GROUP BY feed ORDER BY feed
+FROM {file_outcomes} WHERE status NOT IN ('arrived', 'changed') AND arrived_at >= $yesterday GROUP BY feed ORDER BY feed
 """
 
 

@@ -63,7 +63,7 @@ def whom_it_waits_for(newest: Standing | None, waits: pd.DataFrame) -> list[str]
     if len(waits) > _MOST:
         owed.append(f"* {len(waits) - _MOST:,} more lots that wait for their merchants.")
     if rows := sum(of["quarantined"] for of in overview.rows().values()):
-        owed.append(f"* **Data**: {counted(rows, 'row is', 'rows are')} in quarantine: `c2m quarantine FEED`.")
+        owed.append(f"* **Data**: {counted(rows, 'row is', 'rows are')} in quarantine: `c2m quarantine`.")
     return ["## Waits for", *(owed or ["Nobody: nothing waits for a decision."]), ""]
 
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from c2m.doors import App, Door
 from c2m.floor.child import LOOPBACK
-from c2m.floor.http import Impatient
+from c2m.floor.http import Impatient, allow_connections
 from c2m.health import Health
 from c2m.upkeep.figures import Figures, of_home
 
@@ -60,8 +60,13 @@ async def _ask(app: App, path: str) -> httpx.Response:
         return await client.get(f"http://{LOOPBACK}{path}")
 
 
-if __name__ == "__main__":
-    named, port = sys.argv[1], int(sys.argv[2])
+def serve(named: str, port: int) -> None:
+    """Serves an application until a signal comes. named: MODULE:FACTORY."""
+    allow_connections()
     served = uvicorn.Config(named, LOOPBACK, port, http=Impatient, factory=True, log_level="warning")
     served.timeout_graceful_shutdown = 3
     uvicorn.Server(served).run()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -31,6 +31,7 @@ LONG = {
 PUBLIC = {"allocation.single_source", "finish.sewing_lines", "scores.calibrate", "scores.share", "voice.aspects"}
 MOSQUITTO = {"floor.dispatch", "floor.scans"}
 _RIVALS = "its rivals come with `make bench` alone"
+_ROOMS = "it asks a home in which a day was run; tests/integration/test_merchant_strangers.py asks alike"
 _DAY = "each of its steps is a `c2m run`, which the tests of days run"
 NOT_RUN = {
     "faults.kills": _DAY,
@@ -41,5 +42,8 @@ NOT_RUN = {
     "forecast.pages": _RIVALS,
     "life.year": _DAY,
     "promises.of_run": _DAY,
+    "tenants.light": _ROOMS,
+    "tenants.strangers": _ROOMS,
+    "tenants.streams": _ROOMS,
     "proof.intervals": "a hundred replays, each as in tests/integration/test_replay.py",
 }

@@ -105,7 +105,7 @@ def _print_where_to_look() -> None:
         "make up": "Prefect (steps, reports), MLflow (models), Data Docs, dbt docs",
         f"{home}/runs/<date>/<plan>": "the plan: instance, allocation, schedule, report, verdict, page",
         f"{home}/published/current.json": "the marts, as Parquet",
-        f"{home}/quarantine": "rows that were not accepted; c2m quarantine FEED --out FILE",
+        f"{home}/quarantine": "rows that were not accepted: c2m quarantine",
         "c2m status": "all this again",
     }
     print("Where to look:")

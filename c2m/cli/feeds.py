@@ -51,14 +51,23 @@ def compact(as_json: Json = False) -> None:
 
 @command()
 def quarantine(
-    feed: Annotated[str, typer.Argument(help="Feed whose quarantined rows to export.")],
-    out: Annotated[Path, typer.Option(help="File to write; correct it, then `c2m ingest --readmit` it.")],
+    feed: Annotated[str | None, typer.Argument(help="Feed whose quarantined rows are meant; else all.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the feed's rows here; correct them, then `c2m ingest --readmit` the file."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Export quarantined rows, with the rule that each broke, for correction."""
-    from c2m.feeds.quarantine import export_quarantine
+    """Count quarantined rows by the rule that they broke, or export those of a feed for correction."""
+    from c2m.feeds.quarantine import counted, export_quarantine
 
-    rows = export_quarantine(feed, out)
-    print(f"{rows} rows in {out}; correct them, then: c2m ingest --readmit {out}")
+    if out is None:
+        show.rows("In quarantine", counted(feed), as_json)
+    elif feed is None:
+        raise InputError("feed-missing", ["--out writes the rows of one feed: name it"])
+    else:
+        rows = export_quarantine(feed, out)
+        print(f"{rows} rows in {out}; correct them, then: c2m ingest --readmit {out}")
 
 
 @command("map")

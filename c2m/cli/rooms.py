@@ -15,23 +15,16 @@ app.add_typer(rooms, name="rooms")
 
 @rooms.callback()
 @plainly
-def serve(context: typer.Context) -> None:
+def served(context: typer.Context) -> None:
     """The order room: a web site for operations, merchants and factories. Without a command: serves it."""
     if context.invoked_subcommand is not None:
         return
-    import uvicorn
-
     from c2m.rooms.links import site
     from c2m.settings import settings
+    from flows.pages import serve
 
     print(f"the order room is at {site()}; c2m rooms link makes a link to it. Ctrl-C ends it.")
-    uvicorn.run(
-        "flows.pages:rooms",
-        factory=True,
-        port=settings().rooms_port,
-        log_level="warning",
-        timeout_graceful_shutdown=3,
-    )
+    serve("flows.pages:rooms", settings().rooms_port)
 
 
 @command("link", rooms)

@@ -8,11 +8,11 @@ costs, however few its rows, is paid once for all of them.
 
 import difflib
 import hashlib
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -27,13 +27,19 @@ from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
 from c2m.feeds.rules import Feed, quoted
 from c2m.feeds.shape import Rows, drop, lacks, read
-from c2m.feeds.split import quarantine_all, split
+from c2m.feeds.split import quarantine_all, since, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
 from c2m.settings import settings
 
 __all__ = ["bring_in", "ingest", "readmit"]
 
+_NEEDED = "the day cannot go on without it. Bring it in and run again."
+_TWICE = (
+    "it came in before, read otherwise: {gone:,} ids of then come no more, {new:,} new ones would count beside them;"
+    " give the ids as before, or begin anew with an empty C2M_HOME"
+)
+_GONE = "{gone:,} ids come no more that came when it was read otherwise: what landed of them still counts"
 _MOST_TOGETHER, _BYTES_TOGETHER = 250, 32_000_000  # files that are checked together
 Progress = Callable[[int, int, str], None]  # files done, files in all, name of the next one
 
@@ -41,11 +47,14 @@ Progress = Callable[[int, int, str], None]  # files done, files in all, name of 
 def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     """Lands every file of the world and returns its outcomes, one row per batch.
 
-    Raises InputError, all faults at once, when afterwards a feed that no day can do without has no row at all, or a
-    source of world.yaml has no file; what has landed stays.
+    Raises InputError, all faults at once: before anything lands, when a feed that no day can do without has no row and
+    no file; afterwards, when such a feed has still no row, a file could not be read, or a source of world.yaml has no
+    file. What has landed then stays.
     """
     _look_up()
     sources, landed, faults = world.sources(), [], world.lacking()
+    if absent := _absent(world, sources):
+        raise InputError("feed-missing", [*faults, *absent])
     together: list[_Arrived] = []
     for done, seen in enumerate(_looked_up(sources)):
         if progress:
@@ -69,8 +78,8 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     admit_waiting()
     now = outcomes.find_all(outcome.batch_id for outcome in landed)
     landed = [now.get(outcome.batch_id, outcome) for outcome in landed]
-    if faults := [*faults, *_missing(world, landed)]:
-        raise InputError("feed-missing", faults)
+    if (missing := list(_missing(landed))) or faults:
+        raise InputError("feed-missing" if missing else "file-unreadable", [*faults, *missing])
     return outcomes.frame(landed)
 
 
@@ -87,27 +96,49 @@ class _Seen:
 
     source: Source
     problem: str | None
-    stat: os.stat_result | None = None
+    stamps: "_Stamps" = ()
     digest: str = ""
     batch_id: str = ""
     known: Outcome | None = None  # what has become of it before
+    earlier: tuple[Outcome, ...] = ()  # and what of it, read by its mapping as that was then
+
+    @property
+    def read_as(self) -> tuple[str, str, str]:
+        """Feed, digest of the content, name of the mapping."""
+        return self.source.mapping.feed.name, self.digest, self.source.mapping.name
 
 
 def _looked_up(sources: Sequence[Source]) -> list[_Seen]:
     """All files, and what became of them, looked up at once."""
     seen = [_see(source) for source in sources]
+    if mapped := [one.digest for one in seen if one.source.mapping.name]:
+        came = outcomes.of_contents(mapped)
+        seen = [_in_turn(one, came.get(one.read_as, [])) for one in seen]
     found = outcomes.find_all(one.batch_id for one in seen)
     return [replace(one, known=found.get(one.batch_id)) for one in seen]
+
+
+def _in_turn(seen: _Seen, came: Sequence[Outcome]) -> _Seen:
+    batch_id = outcomes.in_turn(seen.batch_id, came)
+    return replace(seen, batch_id=batch_id, earlier=tuple(one for one in came if one.batch_id != batch_id))
 
 
 def _see(source: Source) -> _Seen:
     if problem := source.problem():
         return _Seen(source, problem)
     try:
-        stat, digest = source.file.stat(), sha256(source.file)
-        return _Seen(source, None, stat, digest, batch_of(source, digest))
+        stamps, digest = _stamps(source), sha256(source.file)
+        return _Seen(source, None, stamps, digest, batch_of(source, digest))
     except OSError as error:
         return _Seen(source, f"cannot be read: {error}; give it back and run again")
+
+
+_Stamps = tuple[tuple[int, int], ...]
+
+
+def _stamps(source: Source) -> _Stamps:
+    """Bytes and last change of a file and of those that are joined to it. Raises OSError where one is not there."""
+    return tuple((stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, source.files))
 
 
 @dataclass(frozen=True)
@@ -116,20 +147,26 @@ class _Arrived:
 
     source: Source
     outcome: Outcome
-    stat: os.stat_result  # before anything of it was read
+    stamps: _Stamps  # before anything of it was read
+    earlier: tuple[Outcome, ...] = ()
+    refused: tuple[str, ...] = ()  # why nothing of it may land
+
+    @property
+    def earlier_ids(self) -> list[str]:
+        return [one.batch_id for one in self.earlier]
 
     @property
     def bytes(self) -> int:
-        return self.stat.st_size
+        return self.stamps[0][0]
 
     @property
-    def is_steady(self) -> bool:
-        """Whether nobody has written to it since: what was read then is what its batch says."""
+    def unsteady(self) -> str:
+        """What became of it since, where what was read may not be what its batch says."""
         try:
-            now = self.source.file.stat()
-        except OSError:  # taken away meanwhile
-            return False
-        return (now.st_size, now.st_mtime_ns) == (self.stat.st_size, self.stat.st_mtime_ns)
+            changed = _stamps(self.source) != self.stamps
+        except OSError:
+            return "it was taken away while it was read; give it back and run again"
+        return "it changed while it was read; run again once it is whole" if changed else ""
 
 
 def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
@@ -138,6 +175,8 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
     apart = mapping.newest_file_wins or bool(mapping.shape and mapping.shape.join)
     return not together or (
         not apart
+        and not one.earlier
+        and not together[0].earlier
         and mapping.is_like(together[0].source.mapping)
         and len(together) < _MOST_TOGETHER
         and sum(other.bytes for other in (*together, one)) < _BYTES_TOGETHER
@@ -159,20 +198,29 @@ class _UnreadableError(InputError):
     """The file system does not give the file: it has no content to account for."""
 
 
-def _missing(world: World, landed: list[Outcome]) -> list[str]:
-    """Faults of the indispensable feeds that hold no row."""
-    faults = []
+def _absent(world: World, sources: Iterable[Source]) -> list[str]:
+    """Faults of the indispensable feeds that have neither row nor file."""
+    come = {source.mapping.feed.name for source in sources}
     stray = f"; files that belong to no feed: {', '.join(world.unclaimed())}" if world.unclaimed() else ""
+    return [
+        f"{feed.name}: no file of it in {world.folder}{stray}; {_NEEDED}"
+        for feed in FEEDS.values()
+        if feed.required and feed.name not in come and landing.is_empty(feed.name)
+    ]
+
+
+def _missing(landed: Sequence[Outcome]) -> Iterator[str]:
+    """Faults of the indispensable feeds that hold no row although there is a file."""
     for feed in FEEDS.values():
         if feed.required and landing.is_empty(feed.name):
-            seen = [
-                f"{o.file}: {o.problems or f'{o.quarantined} rows quarantined'}" for o in landed if o.feed == feed.name
-            ]
-            found = (
-                f"no row of it was accepted ({'; '.join(seen)})" if seen else f"no file of it in {world.folder}{stray}"
-            )
-            faults.append(f"{feed.name}: {found}; the day cannot go on without it. Bring it in and run again.")
-    return faults
+            seen = "; ".join(_told(one) for one in landed if one.feed == feed.name)
+            yield f"{feed.name}: no row of it was accepted ({seen or 'see above'}); {_NEEDED}"
+
+
+def _told(outcome: Outcome) -> str:
+    counts = {"quarantined": outcome.quarantined, "left out": outcome.left_out}
+    told = ", ".join(f"{count:,} rows {become}" for become, count in counts.items() if count)
+    return f"{outcome.file}: {outcome.problems or told or 'it holds no row'}"
 
 
 def _bring_in(together: Sequence[_Arrived]) -> list[str]:
@@ -184,28 +232,44 @@ def _bring_in(together: Sequence[_Arrived]) -> list[str]:
         return []
     with landing.connect() as connection:
         read = list(_gather(connection, together)) if len(together) > 1 else [_read(connection, together[0])]
-        if growing := [one for one in together if not one.is_steady]:
-            steady = [one for one in together if one not in growing]
-            told = [f"{one.source.name}: it changed while it was read; run again once it is whole" for one in growing]
-            return told + [fault for one in steady for fault in _bring_in([one])]
+        if unsteady := [one for one in together if one.unsteady]:
+            steady = [one for one in together if one not in unsteady]
+            return [*map(_leave, unsteady), *_one_by_one(steady)]
         sound = [one for one in read if not one.problems]
+        if not sound and len(together) > 1:
+            return _one_by_one(together)
         mapping = of_files([one.source.mapping for one in sound or read])
         if sound:
             arrivals = [one.outcome.arrived_at for one in sound]
-            split(connection, mapping, arrivals, [one.outcome.batch_id for one in sound])
+            split(connection, mapping, arrivals, [one.outcome.batch_id for one in sound], sound[0].earlier_ids)
         else:
             quarantine_all(connection, mapping.feed, read[0].problems)
-        if len(together) > 1:  # what a view would work out once more for each file
+        if len(sound) > 1:  # what a view would work out once more for each file
             connection.execute("CREATE TEMP TABLE worked_out AS FROM accepted; DROP VIEW accepted")
             connection.execute("ALTER TABLE worked_out RENAME TO accepted")
+        if sound and sound[0].earlier:
+            gone, new = since(connection, mapping.feed, sound[0].earlier_ids)
+            if gone and new:
+                return _bring_in([replace(together[0], refused=(_TWICE.format(gone=gone, new=new),))])
+            sound = [sound[0].with_note(_GONE.format(gone=gone))] if gone else sound
         counts = _counts(connection, mapping.feed)
-        for one in sound or read[:1]:
+        for one in sound or read:
             _settle(connection, one, counts.get(one.number, (0, 0, 0, None, False)), alone=len(together) == 1)
-    alone = [one for one in (read if sound else read[1:]) if one.problems]
-    return [fault for one in alone for fault in _bring_in([one])]
+    return _one_by_one([one for one in read if one.problems]) if sound else []
 
 
-@dataclass(frozen=True)
+def _one_by_one(files: Iterable[_Arrived]) -> list[str]:
+    return [fault for one in files for fault in _bring_in([one])]
+
+
+def _leave(one: _Arrived) -> str:
+    """Ends what has begun of a file that is to come in with a later run; what to do about it."""
+    told = one.unsteady or "it changed while it was read; run again"
+    outcomes.record(replace(one.outcome, status="changed", problems=told))
+    return f"{one.source.name}: {told}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Read(_Arrived):
     """A file whose records are in the table `records`: from `before` + 1 on, under `number` in "#file"."""
 
@@ -215,14 +279,18 @@ class _Read(_Arrived):
     number: int = 1
     before: int = 0
 
+    def with_note(self, note: str) -> "_Read":
+        return replace(self, rows=replace(self.rows, notes=(*self.rows.notes, note)))
+
 
 def _read(connection: duckdb.DuckDBPyConnection, one: _Arrived) -> _Read:
     """Makes the table `records` of one file."""
     source = one.source
     rows = read(connection, source.file, source.mapping, source.joined)
-    problems = [*rows.file.problems, *_column_problems(source.mapping, rows.file)]
+    problems = [*one.refused, *rows.file.problems, *_column_problems(source.mapping, rows.file)]
     columns = tuple(name for name in connection.table("records").columns if not name.startswith("#"))
-    return _Read(source, one.outcome, one.stat, rows, problems, columns)
+    given = {field.name: getattr(one, field.name) for field in fields(_Arrived)}
+    return _Read(**given, rows=rows, problems=problems, columns=columns)
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, together: Sequence[_Arrived]) -> Iterator[_Read]:
@@ -277,6 +345,8 @@ def _settle(connection: duckdb.DuckDBPyConnection, one: _Read, counts: _Counts, 
     quarantined = 0
     if broken or quarantine.path_of(mapping.feed.name, batch_id).exists():
         quarantined = quarantine.keep(connection, mapping, one.outcome, one.columns, one.number, one.before)
+    for earlier in () if one.problems else one.earlier:
+        outcomes.record(quarantine.close(earlier))
     outcomes.record(_finished(one, counts, quarantined))
 
 
@@ -290,10 +360,10 @@ def batch_of(source: Source, digest: str) -> str:
 def _arrival(seen: _Seen) -> _Arrived:
     """The file with the outcome of its batch: finished, broken off, or new and written now."""
     source, mapping = seen.source, seen.source.mapping
-    if seen.problem or not seen.stat:
+    if seen.problem:
         raise _UnreadableError("file-unreadable", [f"{source.name}: {seen.problem}"])
     if known := seen.known or outcomes.find(seen.batch_id):
-        return _Arrived(source, known, seen.stat)
+        return _Arrived(source, known, seen.stamps, seen.earlier)
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
     arrived = Outcome(
         seen.batch_id,
@@ -312,7 +382,7 @@ def _arrival(seen: _Seen) -> _Arrived:
         now,
     )
     outcomes.record(arrived)
-    return _Arrived(source, arrived, seen.stat)
+    return _Arrived(source, arrived, seen.stamps, seen.earlier)
 
 
 def _column_problems(mapping: Mapping, file: Records) -> list[str]:
@@ -352,5 +422,5 @@ def _finished(one: _Read, counts: _Counts, quarantined: int) -> Outcome:
         status=outcomes.status(accepted, quarantined, "; ".join(one.problems)),
         problems="; ".join(said),
         left_out=left_out,
-        notes="; ".join([*reasons, *one.rows.notes]),
+        notes="; ".join([*reasons, *one.rows.notes, *one.rows.file.notes]),
     )

@@ -22,11 +22,13 @@ from c2m.settings import settings
 FORMAT = 1  # of what has landed; it grows when what lies there means something else, not when a column is added
 
 # For mappings: the id of a foreign code. A code that is an id stays itself; of any other one its letters, digits, _ and
-# - stay, and a digest of the whole code keeps apart what would look alike.
+# - stay, and a digest of the whole code keeps apart what would look alike. An accent that is typed as a sign of its own
+# (a Mac does so) makes no other code.
 _ID_OF = """CREATE MACRO id_of(code) AS CASE
     WHEN regexp_full_match(code, '[A-Za-z0-9_-]{1,64}') THEN code
     WHEN trim(code) <> '' THEN
-        left(regexp_replace(strip_accents(code), '[^A-Za-z0-9_-]+', '_', 'g'), 51) || '-' || left(md5(code), 12)
+        left(regexp_replace(strip_accents(code), '[^A-Za-z0-9_-]+', '_', 'g'), 51) || '-'
+        || left(md5(nfc_normalize(code)), 12)
 END"""
 # For mappings: a number as people write it, with its decimals behind `mark` ('.' or ','), as text that casts. The other
 # mark, spaces and apostrophes part thousands; a currency may stand around it; (5) and 5- are negative. Null where it is
@@ -40,6 +42,35 @@ _BARE_NUMBER = r"""CREATE MACRO bare_number(written, mark) AS regexp_replace(
     translate(regexp_replace(written, '\p{L}{2,3}\.?|[\p{Sc}\p{Z}''’]', '', 'g'),
         '.,', CASE mark WHEN ',' THEN ',.' WHEN '.' THEN '.,' END),
     '^\((.*)\)$|^(.*)-$', '-\1\2')"""
+
+# DuckDB's own casts take 1.5 for 2, `2026-01-1x` for the first of January, `10:00 BST` for the time of Dhaka and +99:00
+# for an offset: these, in their place, end in an error instead, which TRY makes null.
+_STRICT = r"""
+CREATE MACRO whole_of(x) AS CASE
+    WHEN x IS NULL THEN NULL
+    WHEN regexp_full_match(CAST(x AS VARCHAR), '\s*[+-]?[0-9]+(\.0*)?\s*')  -- nearly all; the rest is slow
+        -- computed in binary: a digit may lack
+        OR typeof(x) = 'DOUBLE' AND abs(CAST(x AS DOUBLE) - round(CAST(x AS DOUBLE))) < 1e-9
+        OR CAST(x AS DECIMAL(38,27)) = trunc(CAST(x AS DECIMAL(38,27)))
+    THEN CAST(x AS BIGINT)
+    ELSE CAST('not whole: ' || CAST(x AS VARCHAR) AS BIGINT)
+END;
+CREATE MACRO day_of(x) AS CASE
+    WHEN x IS NULL THEN NULL
+    WHEN typeof(x) <> 'VARCHAR' OR CAST(TRY_CAST(x AS DATE) AS VARCHAR) = CAST(x AS VARCHAR)
+        OR regexp_full_match(CAST(x AS VARCHAR), '\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}'
+            || '([T\s]\s*([01]?\d|2[0-4])(:[0-5]\d){1,2}(\.\d+)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)?)?\s*')
+    THEN CAST(x AS DATE)
+    ELSE CAST('no day: ' || CAST(x AS VARCHAR) AS DATE)
+END;
+CREATE MACRO moment_of(x) AS CASE
+    WHEN x IS NULL THEN NULL
+    WHEN regexp_full_match(CAST(x AS VARCHAR), '.*(\d|[zZ]|UTC|GMT|infinity|[A-Za-z]/[A-Za-z0-9_+/-]+)\s*')
+        AND NOT regexp_matches(CAST(x AS VARCHAR), ':\d\d(\.\d+)?\s*[+-](1[5-9]|[2-9]\d)')
+    THEN CAST(x AS TIMESTAMPTZ)
+    ELSE CAST('no moment: ' || CAST(x AS VARCHAR) AS TIMESTAMPTZ)
+END;
+"""
 
 # Free text of shoppers without e-mail and web addresses, telephone numbers, and names where a text says whose they are.
 _WITHOUT_PERSONS = r"""CREATE MACRO without_persons(text) AS regexp_replace(regexp_replace(regexp_replace(text,
@@ -59,6 +90,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     database.execute(_ID_OF)
     database.execute(_BARE_NUMBER)
     database.execute(_NUMBER_OF)
+    database.execute(_STRICT)
     database.execute(_WITHOUT_PERSONS)
     database.execute(f"SET memory_limit = '{settings().ingest_memory_mb}MB'")
     spill = settings().home.absolute() / "spill"

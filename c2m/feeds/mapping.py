@@ -19,16 +19,93 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.rules import Column, Feed, Rule, literal, quoted
+
+
+def _parsed(expression: str) -> dict[str, Any]:
+    """DuckDB's syntax tree of one expression; `error` is set where the text is anything else."""
+    row = landing.connect().execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchone()
+    tree: dict[str, Any] = json.loads(row[0]) if row else {}
+    node = tree["statements"][0]["node"] if not tree.get("error") else {}
+    if node and (len(tree["statements"]) > 1 or len(node["select_list"]) > 1 or node["from_table"]["type"] != "EMPTY"):
+        return {"error": True, "error_message": "expected one expression"}
+    return tree
+
+
+@cache
+def columns_of(expression: str) -> tuple[str, ...]:
+    """The columns that an expression mentions."""
+    found = [names[-1] for names in _values(_parsed(expression), "column_names") if names]
+    return tuple({name.casefold(): name for name in found}.values())
+
+
+def _values(tree: Any, key: str) -> Iterator[Any]:
+    """Every value that stands under `key`, anywhere in a JSON tree."""
+    if isinstance(tree, dict):
+        if key in tree:
+            yield tree[key]
+        tree = list(tree.values())
+    for branch in tree if isinstance(tree, list) else ():
+        yield from _values(branch, key)
+
+
+# DuckDB's types, and the macro (see landing.py) that a cast to it goes through.
+_STRICTLY = {"DATE": "day_of", "TIMESTAMP WITH TIME ZONE": "moment_of"}
+
+
+@cache
+def _strict(expression: str) -> str:
+    """The expression with casts that take no text for another day, time or number than it says."""
+    tree = _parsed(expression)
+    casts = [] if tree.get("error") else [node for node in _nodes(tree) if _stand_in(node)]
+    if not casts:
+        return expression
+    for node in casts:
+        call = _call("FUNCTION", "FUNCTION", node["child"]) | {"function_name": _stand_in(node), "schema": ""}
+        call |= {"filter": None, "order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "distinct": False}
+        call |= {"is_operator": False, "export_state": False, "catalog": ""}
+        node["child"] = _call("OPERATOR", "OPERATOR_TRY", call) if node["try_cast"] else call
+    row = landing.connect().execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchone()
+    return str(row[0]).removeprefix("SELECT ") if row else expression
+
+
+def _call(kind: str, name: str, child: dict[str, Any]) -> dict[str, Any]:
+    return {"class": kind, "type": name, "alias": "", "query_location": 0, "children": [child]}
+
+
+def _stand_in(node: dict[str, Any]) -> str | None:
+    """The macro that the cast in this node of a syntax tree lacks, where it is one."""
+    kind = str(node["cast_type"]["id"]) if node.get("class") == "CAST" else ""
+    macro = "whole_of" if kind.endswith(("INT", "INTEGER")) else _STRICTLY.get(kind)
+    return None if macro in _values(node["child"] if macro else {}, "function_name") else macro
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a JSON tree."""
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    for branch in tree if isinstance(tree, list) else ():
+        yield from _nodes(branch)
+
+
+def _below(glob: str) -> str:
+    if not Path(glob).parts or Path(glob).is_absolute():
+        raise ValueError(f"{glob!r} names no file below the source's root: give a glob such as orders-*.csv")
+    return glob
+
+
+Expression = Annotated[str, AfterValidator(_strict)]
+Files = Annotated[str, AfterValidator(_below)]
 
 
 class ReadOptions(BaseModel):
@@ -57,6 +134,15 @@ class ReadOptions(BaseModel):
     lists: list[str] = Field(default_factory=list, description="Tags of XML that are lists, though one comes alone")
     empty: list[str] = Field(default_factory=list, description="Texts that mean an empty cell, such as N/A")
 
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError as error:
+            raise ValueError(f"{error}; such as utf-8, utf-16, cp1252, gb18030") from None
+        return encoding
+
     @model_validator(mode="after")
     def _columns_have_names(self) -> "ReadOptions":
         if self.header == 0 and not self.names:
@@ -79,7 +165,7 @@ class Join(_Part):
     """Columns of another file, under `name.column`, by equal keys; a record without a partner is a fault."""
 
     name: str = Field(alias="as", pattern="^[A-Za-z_][A-Za-z0-9_]*$")
-    files: str = Field(description="Glob below the source's root")
+    files: Files = Field(description="Glob below the source's root")
     keys: dict[str, str] = Field(min_length=1, description="Column here: column of the other file")
     read: ReadOptions = Field(default_factory=lambda: ReadOptions.model_validate({}))
     optional: bool = Field(False, description="A record without a partner is in order; its columns are empty")
@@ -88,7 +174,7 @@ class Join(_Part):
 class Explode(_Part):
     """A record becomes as many rows as a list has items."""
 
-    rows: str = Field(description="DuckDB SQL: the list of items, as text")
+    rows: Expression = Field(description="DuckDB SQL: the list of items, as text")
     name: str = Field("item", alias="as", description="Column that holds the item")
     number: str = Field("item_number", description="Column that holds its place in the list, from 1")
 
@@ -105,7 +191,7 @@ class Unpivot(_Part):
 class Where(_Part):
     """Rows for which `keep` is false are left out, counted under the reason."""
 
-    keep: str = Field(description="DuckDB SQL; null (it cannot be told) keeps the row")
+    keep: Expression = Field(description="DuckDB SQL; null (it cannot be told) keeps the row")
     reason: str = Field(min_length=1)
 
 
@@ -119,7 +205,7 @@ class NumberLines(_Part):
 class AddUp(_Part):
     """Rows of one file that are equal in these columns become one: the first, with the sum; the others are left out."""
 
-    value: str = Field(description="DuckDB SQL: what is added, a number; a row without one stays as it is")
+    value: Expression = Field(description="DuckDB SQL: what is added, a number; a row without one stays as it is")
     name: str = Field("total", alias="as", description="Column that holds the sum")
     within: list[str] = Field(min_length=1)
 
@@ -127,8 +213,8 @@ class AddUp(_Part):
 class Value(_Part):
     """A contract column that is null on purpose where `null_when` is true."""
 
-    value: str
-    null_when: str
+    value: Expression
+    null_when: Expression
 
 
 class Shape(_Part):
@@ -191,12 +277,12 @@ class MappingFile(Shape):
 
     feed: Literal[tuple(FEEDS)]  # type: ignore[valid-type]
     description: str = ""
-    files: str
+    files: Files
     read: ReadOptions = Field(default_factory=lambda: ReadOptions.model_validate({}))
     newest_file_wins: bool = Field(
         False, description="A row that differs from what has landed under its key is known since its file arrived"
     )
-    columns: dict[str, str | Value]
+    columns: dict[str, Expression | Value]
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -395,63 +481,15 @@ def _expression_faults(expression: str, kind: str) -> Iterator[str]:
 _REFUSED = {"SUBQUERY", "WINDOW", "LAMBDA", "STAR", "PARAMETER"}
 
 
-def _parsed(expression: str) -> dict[str, Any]:
-    """DuckDB's syntax tree of one expression; `error` is set where the text is anything else."""
-    row = landing.connect().execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchone()
-    tree: dict[str, Any] = json.loads(row[0]) if row else {}
-    node = tree["statements"][0]["node"] if not tree.get("error") else {}
-    if node and (len(tree["statements"]) > 1 or len(node["select_list"]) > 1 or node["from_table"]["type"] != "EMPTY"):
-        return {"error": True, "error_message": "expected one expression"}
-    return tree
-
-
-@cache
-def columns_of(expression: str) -> tuple[str, ...]:
-    """The columns that an expression mentions."""
-    found = [names[-1] for names in _values(_parsed(expression), "column_names") if names]
-    return tuple({name.casefold(): name for name in found}.values())
-
-
-def _values(tree: Any, key: str) -> Iterator[Any]:
-    """Every value that stands under `key`, anywhere in a JSON tree."""
-    if isinstance(tree, dict):
-        if key in tree:
-            yield tree[key]
-        tree = list(tree.values())
-    for branch in tree if isinstance(tree, list) else ():
-        yield from _values(branch, key)
-
-
-@cache
-def _not_rounded(expression: str) -> str:
-    """The expression without a cast to whole numbers at its outside, which would round 1.5 to 2 without a word."""
-    tree = _parsed(expression)
-    if tree.get("error"):
-        return expression
-    node = tree["statements"][0]["node"]
-    (value,) = node["select_list"]
-    if value["class"] != "CAST" or not value["cast_type"]["id"].endswith(("INT", "INTEGER")):
-        return expression
-    node["select_list"] = [value["child"]]
-    row = landing.connect().execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchone()
-    return str(row[0]).removeprefix("SELECT ") if row else expression
-
-
 def _typed(expression: str, kind: str) -> str:
-    value = f"(\n{_not_rounded(expression) if kind == 'INTEGER' else expression}\n)"
-    if kind == "INTEGER":  # a bare cast would round 1.5 to 2
-        plain = (
-            rf"regexp_full_match(CAST({value} AS VARCHAR), '\s*[+-]?[0-9]+(\.0*)?\s*')"  # nearly all; the rest is slow
-        )
-        real = f"CAST({value} AS DOUBLE)"
-        close = (
-            f"typeof({value}) = 'DOUBLE' AND abs({real} - round({real})) < 1e-9"  # computed in binary: a digit may lack
-        )
-        exact = f"CAST({value} AS DECIMAL(38,27)) = trunc(CAST({value} AS DECIMAL(38,27)))"
-        return f"TRY(CASE WHEN {plain} OR {close} OR {exact} THEN CAST({value} AS INTEGER) END)"
+    value = f"(\n{expression}\n)"
+    if kind == "INTEGER":
+        return f"TRY(CAST(whole_of({value}) AS INTEGER))"
+    if kind == "DATE":
+        return f"TRY(day_of({value}))"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone
         plain = f"CASE WHEN CAST({value} AS VARCHAR) LIKE '____-__-_____:__:__' THEN CAST({value} AS TIMESTAMP) END"
-        moment = "TRY(CAST(CAST({} AS TIMESTAMPTZ) AS TIMESTAMP))"
+        moment = "TRY(CAST(moment_of({}) AS TIMESTAMP))"
         closed = rf"regexp_replace(CAST({value} AS VARCHAR), ' ([+-]\d\d):?(\d\d)$', '\1:\2')"  # DuckDB wants no blank
         return f"coalesce(TRY({plain}), {moment.format(value)}, {moment.format(closed)})"  # nearly all are plain
     return f"TRY(CAST({value} AS {kind}))"

@@ -2,10 +2,12 @@
 
 rows_in = accepted + quarantined + left_out, always. A row is written when the file is first seen (status arrived: the
 moment that stands for known_at where the file names none) and again when all its rows are landed, quarantined or left
-out, so that a run that broke off ends as one that did not.
+out, so that a run that broke off ends as one that did not. A file that changed while it was read ends as changed, with
+no row: it comes in whole when it is next met.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,7 +50,7 @@ class Outcome:
     @property
     def finished(self) -> bool:
         """Whether every row of the file is accounted for."""
-        return self.status != "arrived"
+        return self.status not in ("arrived", "changed")
 
 
 def status(accepted: int, quarantined: int, problems: str) -> str:
@@ -81,6 +83,27 @@ def find_all(batch_ids: Iterable[str]) -> dict[str, Outcome]:
             path = _path(row["batch_id"])
             _read[path] = written[path], _outcome(row)
     return {path.stem: _read[path][1] for path in written if path in _read}
+
+
+def of_contents(digests: Iterable[str]) -> dict[tuple[str, str, str], list[Outcome]]:
+    """What became of files with these contents, first come first: by feed, digest of the content and mapping's name."""
+    found: dict[tuple[str, str, str], list[Outcome]] = {}
+    query = f"FROM {landing.source('file_outcomes')} WHERE list_contains($digests, file_sha256)"
+    with landing.connect() as connection:
+        rows = connection.execute(f"{query} ORDER BY arrived_at, batch_id", {"digests": list(digests)})
+        for row in rows.to_arrow_table().to_pylist():
+            one = _outcome(row)
+            found.setdefault((one.feed, one.file_sha256, one.mapping), []).append(one)
+    return found
+
+
+def in_turn(batch_id: str, came: Sequence[Outcome]) -> str:
+    """The batch of a content that comes in under `batch_id`: another one where it came in read otherwise since then."""
+    known = [one.batch_id for one in came]
+    if batch_id not in known:
+        return batch_id
+    turns = [hashlib.sha256(f"{batch_id}|{other}".encode()).hexdigest()[:32] for other in known]
+    return known[-1] if known[-1] in (batch_id, *turns) else turns[-1]
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:

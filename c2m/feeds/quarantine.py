@@ -8,6 +8,7 @@ others. Lines of orders land too, as what their order lacks: it is not whole wit
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -91,6 +92,17 @@ def keep(
     return len(records_of(outcome))
 
 
+def close(outcome: Outcome) -> Outcome:
+    """The outcome of a batch whose file has come in anew, read otherwise: nothing of it lies in quarantine any more."""
+    path = path_of(outcome.feed, outcome.batch_id)
+    objects.remove([path, path.with_suffix(".yaml"), path.with_suffix(".merchants.json")])
+    if not outcome.quarantined:
+        return outcome
+    said = f"{outcome.quarantined:,} left out: the file came in anew, read otherwise"
+    left_out, notes = outcome.left_out + outcome.quarantined, "; ".join(filter(None, (outcome.notes, said)))
+    return replace(outcome, quarantined=0, left_out=left_out, status="ok", notes=notes)
+
+
 def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome, number: int, before: int) -> None:
     """Lands what can be read of broken lines, save of those by which a source speaks for somebody else's order."""
     lines = connection.execute(
@@ -158,16 +170,26 @@ def read(feed: str | None = None) -> pd.DataFrame:
         return connection.execute(f"FROM {_source(files)} ORDER BY feed, batch_id, record, rule").df()
 
 
+def counted(feed: str | None = None) -> pd.DataFrame:
+    """Rows in quarantine by feed and broken rule, with one as it was seen and what to do; of one feed or of all."""
+    broken = read(_known(feed) if feed else None).groupby(["feed", "rule"], as_index=False)
+    return broken.agg(rows=("record", "size"), seen=("seen", "first"), advice=("advice", "first"))
+
+
+def _known(feed: str) -> str:
+    if feed not in FEEDS:
+        raise InputError("feed-unknown", [f"no feed is called {feed!r}; the feeds are {', '.join(FEEDS)}"])
+    return feed
+
+
 def export_quarantine(feed: str, file: Path) -> int:
     """Writes a feed's quarantined records for a person to correct, as CSV or (suffix .jsonl) JSON lines; how many.
 
     The columns are those of the files that they came in; the ones that begin with `_` say what is wrong and where the
     row belongs. A spreadsheet carries out nothing of a CSV file. `readmit` takes the corrected file back.
     """
-    if feed not in FEEDS:
-        raise InputError("feed-unknown", [f"no feed is called {feed!r}; the feeds are {', '.join(FEEDS)}"])
     records = []
-    for batch_id, broken in read(feed).groupby("batch_id", sort=False):
+    for batch_id, broken in read(_known(feed)).groupby("batch_id", sort=False):
         outcome = find(str(batch_id))
         names = mapping_of(outcome).wanted if outcome else ()
         records += [_to_correct(rules, names) for _, rules in broken.groupby("record", sort=False)]

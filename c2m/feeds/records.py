@@ -31,9 +31,9 @@ from typing import BinaryIO, cast
 import duckdb
 import pyarrow as pa
 
-from c2m.feeds.forms import packed, trees, workbook
+from c2m.feeds.forms import packed, sniff, trees, workbook
 from c2m.feeds.mapping import ReadOptions
-from c2m.feeds.rules import quoted
+from c2m.feeds.rules import literal, quoted
 
 _AT_ONCE = 20_000  # rows of a table that are read in Python
 _MOST_COLUMNS = 2_000
@@ -53,11 +53,13 @@ _SUFFIXES = {
     ".json": "json",
     ".xml": "xml",
 }
+_TEXT = ("csv", "jsonl", "json")
 _SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
-_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=trees.once)
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # the first line of what Excel writes
 UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
+    UnicodeError,  # of UTF-16 without the mark that tells its order of bytes, nothing can be told
     NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password
     csv.Error,  # a cell beyond the limit
     packed.BombError, trees.TreeError, workbook.WorkbookError,
@@ -75,6 +77,7 @@ class Records:
 
     columns: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -111,10 +114,16 @@ def read(
         kind = options.format or kind_of(path) or "csv"
         if kind != "excel" and packed.packing(path) == packed.ZIP:
             return _read_zip(connection, path, options, wanted)
-        return _read(connection, path, options, wanted, kind)
+        found = _read(connection, path, options, wanted, kind)
+        return replace(found, notes=tuple(sniff.doubts(path, options.encoding)) if kind in _TEXT else ())
     except UNREADABLE as error:
         drop(connection)
-        return _nothing(connection, f"cannot be read: {error}")
+        return _nothing(connection, f"cannot be read: {error}{_advice(error)}")
+
+
+def _advice(error: Exception) -> str:
+    """What to do, where the library's words do not say it."""
+    return "; name its order of bytes, as utf-16-le" if "start with BOM" in str(error) else ""
 
 
 def drop(connection: duckdb.DuckDBPyConnection) -> None:
@@ -348,11 +357,22 @@ def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
         row = [*row, *header[len(row) :]]
     if len(row) != len(header):
         cells = _as_json(row) if whole else None
-        return "row-shape", f"{len(row)} cells under a header of {len(header)}", cells, [None] * len(header)
+        return (
+            "row-shape",
+            f"{len(row)} cells under a header of {len(header)}{_lines(row)}",
+            cells,
+            [None] * len(header),
+        )
     if any(_LOST in cell for cell in row):
         at = next(name for name, cell in zip(header, row, strict=True) if _LOST in cell)
         return "encoding", f"bytes of another encoding in {at}", None, [cell.replace(_LOST, "\ufffd") for cell in row]
     return None, None, None, row
+
+
+def _lines(row: Iterable[str]) -> str:
+    """How far a torn record runs on: a quote that nobody closes takes in all that follows."""
+    further = sum(cell.count("\n") for cell in row)
+    return f", over {further + 1:,} lines: is a quote not closed?" if further else ""
 
 
 def _as_json(cells: Iterable[str]) -> str:
@@ -397,7 +417,10 @@ def _store_objects(
         header = () if _header_problem(tuple(columns)) else tuple(columns)
         said = list(zip(*(one[:3] for one in some), strict=True))
         _append(connection, said, [[row.get(name) for *_, row in some] for name in header], header, wanted)
-    if columns and (problem := _header_problem(tuple(columns))):
+    problem = (
+        _header_problem(tuple(columns)) if columns else "no line is a JSON object; of a list, read: {format: json}"
+    )
+    if problem:
         _show(connection, ", ".join(map(quoted, _SAID)))
         return Records((), (*problems, problem))
     _show(connection, "*" if wanted.all_of(tuple(columns)) else '* REPLACE (NULL::VARCHAR AS "#cells")')
@@ -406,12 +429,26 @@ def _store_objects(
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, wanted: _Wanted) -> Records:
     source = connection.read_parquet(_glob_of(path))
-    header = tuple(source.columns)
-    rows = source.project(", ".join(f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(header)))
-    assert rows  # DuckDB finds it by its name
+    top = zip(source.columns, source.types, strict=True)
+    names, texts = zip(*(leaf for name, kind in top for leaf in _leaves(name, quoted(name), kind)), strict=True)
+    header = _names(names)
+    if problem := _header_problem(header):
+        return _nothing(connection, problem)
+    rows = source.project(", ".join(f"{text}::VARCHAR AS c{i}" for i, text in enumerate(texts)))
+    assert rows is not None  # DuckDB finds it by its name; one without rows is false
     connection.execute(f"CREATE TEMP TABLE lines AS SELECT {_kept(header, wanted)} FROM rows")  # noqa: S608
     _show(connection, f"{_SOUND}, *")
     return Records(header)
+
+
+def _leaves(name: str, value: str, kind: duckdb.sqltypes.DuckDBPyType) -> Iterator[tuple[str, str]]:
+    """A column's fields by dotted name, with their SQL: as of a JSON document, what is no single value as JSON."""
+    if kind.id == "struct":
+        for field, inner in kind.children:
+            part = f"struct_extract({value}, {literal(field)})"
+            yield from _leaves(f"{name}.{field}", part, cast(duckdb.sqltypes.DuckDBPyType, inner))
+    else:
+        yield name, f"to_json({value})" if kind.id in ("list", "array", "map", "union") else value
 
 
 def _store(

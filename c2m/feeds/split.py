@@ -44,16 +44,23 @@ class _Check:
 
 
 def split(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrivals: Sequence[datetime], own: Sequence[str] = ()
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    arrivals: Sequence[datetime],
+    own: Sequence[str] = (),
+    earlier: Sequence[str] = (),
 ) -> None:
     """Makes `typed`, `broken` and `accepted` of files that came at these moments.
 
-    Landed rows of the batches `own` (a run that broke off) do not count.
+    Landed rows of the batches `own` (a run that broke off) do not count. What a file that was read otherwise before, in
+    the batches `earlier`, now says of a key is known since it came anew.
     """
     _type(connection, mapping, arrivals)
     _number_lines(connection, mapping.feed)
-    if mapping.newest_file_wins:
-        _date_by_arrival(connection, mapping.feed, arrivals[0], own)
+    if mapping.newest_file_wins or earlier:
+        held = "true" if mapping.newest_file_wins else "list_contains($earlier, l._batch_id)"
+        bound = {"arrived_at": arrivals[0], "own": list(own), "earlier": list(earlier)}
+        _date_by_arrival(connection, mapping.feed, held, bound)
     connection.execute(
         """CREATE TEMP TABLE broken AS SELECT "#record", "#fault" AS rule, "#seen" AS seen, $advice AS advice
         FROM records WHERE "#fault" IS NOT NULL""",
@@ -211,10 +218,19 @@ def hashes(
     return dict(connection.execute(found, {"numbers": list(numbers)}).fetchall())
 
 
-def _date_by_arrival(
-    connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, own: Sequence[str]
-) -> None:
-    """Rows that say something new of a key that has landed are known since their file arrived.
+def since(connection: duckdb.DuckDBPyConnection, feed: Feed, earlier: Sequence[str]) -> tuple[int, int]:
+    """Keys of the batches `earlier` that `typed` gives no more, and keys of `accepted` that never landed."""
+    key = ", ".join(feed.key)
+    landed = f"(FROM {landing.source(feed.name)} WHERE list_contains($earlier, _batch_id))"
+    counts = f"""SELECT
+        (SELECT count(*) FROM (SELECT DISTINCT {key} FROM {landed} ANTI JOIN typed USING ({key}))),
+        (SELECT count(*) FROM (SELECT DISTINCT {key} FROM accepted ANTI JOIN {landed} USING ({key})))"""
+    gone, new = connection.execute(counts, {"earlier": list(earlier)}).fetchall()[0]
+    return gone, new
+
+
+def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, held: str, bound: dict[str, object]) -> None:
+    """Rows that say something new of a key that has landed, in a row that is `held`, are known since their file came.
 
     What says the same is a repeat. A row of an older file than the one whose row holds keeps the mapping's date.
     """
@@ -230,9 +246,9 @@ def _date_by_arrival(
         ) AS l LEFT JOIN (
             SELECT batch_id, min(arrived_at) AS landed_at FROM {landing.source("file_outcomes")} GROUP BY batch_id
         ) AS o ON o.batch_id = l._batch_id
-        WHERE {" AND ".join(f"typed.{name} = l.{name}" for name in feed.key)}
-            AND coalesce(o.landed_at <= $arrived_at, true)""",
-        {"arrived_at": arrived_at, "own": list(own)},
+        WHERE {" AND ".join(f"typed.{name} = l.{name}" for name in feed.key)} AND {held}
+            AND len($earlier) >= 0 AND coalesce(o.landed_at <= $arrived_at, true)""",
+        bound,
     )
 
 

@@ -71,13 +71,18 @@ class Source:
     name: str
     joined: dict[str, tuple[Path, ...]] = field(default_factory=dict)  # by the name of the join
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, and those that are joined to it."""
+        return self.file, *(path for paths in self.joined.values() for path in paths)
+
     def problem(self) -> str | None:
         """Why it cannot be opened at all; None for a file, or for what is not there (a link to nowhere)."""
         try:
             str(self.file).encode()
         except UnicodeEncodeError:
             return "its name is not UTF-8; rename it"
-        for file in (self.file, *(path for paths in self.joined.values() for path in paths)):
+        for file in self.files:
             if file.exists() and not file.is_file():
                 kind = "a folder" if file.is_dir() else "a pipe or a device"
                 return f"{file.name} is {kind}, not a file; take it away, or give the file in its place"

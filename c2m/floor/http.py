@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from queue import Full
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -43,6 +42,8 @@ _HEADERS_S, _BODY_S, _SAFE_TIMEOUT_S = (
     60.0,
 )  # of what comes in: until it is here whole, and until it is safe
 _SIDE_BY_SIDE, _MOST_BUSY = 32, 256  # messages that are received at a time, of one factory and of all
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses behind a gateway, private ones among them
+_LAST_PORT = 65_535
 _TRY_AGAIN = (401, 403, 404, 408, 425, 429)  # refusals that are about the moment or the set-up, not about the message
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Client:
         sent = asyncio.run_coroutine_threadsafe(self._post(url, body, headers, address), self._loop)
         try:
             return sent.result()
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OverflowError, TimeoutError) as error:
             raise _not_delivered(url, error) from error
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], address: str | None) -> tuple[int, str]:
@@ -118,25 +119,33 @@ def public_address(url: str) -> str | None:
     """The address to call; None: whichever it is. A feed must not have us call what only we can reach.
 
     A name may resolve to one address when it is looked at and to another when it is called: so it is called by the
-    address that was looked at.
+    address that was looked at, as the client that calls reads it.
 
     Raises
     ------
     NotDeliveredError
-        The host has an address that is not public, and `endpoint_hosts` does not name it.
+        It is no address, or the host has one that is not public and `endpoint_hosts` does not name it.
     """
-    named = urlsplit(url)
-    if named.hostname in settings().endpoint_hosts:
-        return None
     try:
-        found = socket.getaddrinfo(named.hostname, named.port or named.scheme, type=socket.SOCK_STREAM)
-    except OSError as error:
+        named = httpx.URL(url)
+        if named.host in settings().endpoint_hosts:
+            return None
+        found = socket.getaddrinfo(named.host, named.port or named.scheme, type=socket.SOCK_STREAM)
+        if (named.port or 0) > _LAST_PORT:
+            raise httpx.InvalidURL(f"port {named.port} is beyond {_LAST_PORT}")
+    except (OSError, UnicodeError, httpx.InvalidURL) as error:
         raise NotDeliveredError(f"{url}: {error}") from error
     for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            allow = f"C2M_ENDPOINT_HOSTS='[\"{named.hostname}\"]' allows it"
+        if not _is_public(str(address[0]).partition("%")[0]):
+            allow = f"C2M_ENDPOINT_HOSTS='[\"{named.host}\"]' allows it"
             raise NotDeliveredError(f"{url}: {address[0]} is not a public address; {allow}")
     return str(found[0][-1][0])
+
+
+def _is_public(address: str) -> bool:
+    """Whether an address is one of the internet; a translating gateway (NAT64) would lead to the machine or its net."""
+    seen = ipaddress.ip_address(address)
+    return seen.is_global and not seen.is_multicast and seen not in _TRANSLATED
 
 
 def carrier(
@@ -231,11 +240,16 @@ class Impatient(H11Protocol):
         self._next_look = self.loop.call_later(_HEADERS_S, self._look)
 
 
+def allow_connections() -> None:
+    """As many open connections as this process may have; the usual 1,024 are quickly taken."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextmanager
 def serve(app: FastAPI, port: int, look: Look = Health) -> Iterator[None]:
     """Serves on a loopback port, in a thread, until the block ends. look: how this process is, for `/health`."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections; the usual 1,024 are quickly taken
+    allow_connections()
     config = uvicorn.Config(
         Door(app, keyed=False, look=look), LOOPBACK, port, http=Impatient, log_level="warning", access_log=False
     )

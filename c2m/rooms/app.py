@@ -18,7 +18,7 @@ from c2m.doors import App, Door
 from c2m.errors import C2MError
 from c2m.health import Health
 from c2m.ledger import store
-from c2m.rooms import entry, page, team
+from c2m.rooms import entry, limit, page, team
 from c2m.rooms.api import problems, site
 from c2m.rooms.api.calls import Bell
 from c2m.rooms.epcis import door
@@ -55,6 +55,7 @@ _HEADERS = {
 def create(quoter: Quoter | None = None) -> App:
     """The site behind its door. quoter: who gives quotes to merchants; None: nobody does."""
     app = FastAPI(title="C2M order room", lifespan=_ringing, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.quoter = quoter
     for room in ROOMS:
         app.include_router(room.routes)
     app.mount(site.PREFIX, site.create(quoter))
@@ -62,6 +63,7 @@ def create(quoter: Quoter | None = None) -> App:
     if settings().sign_in.issuer:
         app.mount(team.PREFIX, team.create())
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
+    app.add_middleware(limit.Limit)
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)
     app.exception_handler(entry.NotYoursError)(_not_found)
@@ -99,7 +101,8 @@ def _not_found(request: Request, error: Exception) -> Response:
         (f"{site.PREFIX}/", f"{door.PREFIX}/")
     ):  # with a line break in it, which leads to no mounted application
         return problems.of_http(request, error)
-    return page.shown(request, "error.html", status, faults=[])
+    faults = [str(getattr(error, "detail", ""))] if status in limit.STATUS else []
+    return page.shown(request, "error.html", status, faults=faults)
 
 
 def _in_words(request: Request, error: Exception) -> Response:

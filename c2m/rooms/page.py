@@ -94,7 +94,7 @@ def _environment() -> Environment:
         return _made[0]
     made = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
-    made.filters |= {one.__name__: one for one in (day, moment, whole, money, share, short, one_place)}
+    made.filters |= {one.__name__: one for one in (chance, day, moment, whole, money, plain, share, short, one_place)}
     _made.append(made)
     return made
 
@@ -131,9 +131,19 @@ def money(value: Any, currency: str) -> str:
     return NONE if _is_none(value) else f"{round(float(value)):,} {currency}"  # never -0
 
 
+def plain(value: Any) -> str:
+    """A number as a field of a form takes it."""
+    return "" if _is_none(value) else f"{float(value):.10g}"
+
+
 def share(value: Any) -> str:
     """A share as a percentage."""
     return NONE if _is_none(value) else f"{100 * float(value):.0f} %"
+
+
+def chance(value: Any) -> str:
+    """A probability as a percentage; what rounds to 100 % is not certain."""
+    return share(value) if _is_none(value) or float(value) < 0.995 else "> 99 %"
 
 
 def one_place(value: Any) -> str:

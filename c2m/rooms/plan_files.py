@@ -5,7 +5,8 @@ what is read of it once is kept. Days are dates here, minutes are paid operator 
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -26,9 +27,9 @@ _KEY = ["factory_id", "day"]
 class PlanFolder:
     """What the folder of a plan says.
 
-    work: lot_id, factory_id, day, minutes, pieces, is_late of every day of work. days: factory_id, day, minutes,
-    overtime_minutes, load, overtime, free, is_late of every day with paid minutes or work. allocation: lot_id,
-    factory_id, quantity. pieces: that were asked for.
+    work: lot_id, factory_id, day, minutes, pieces, arrives_on and is_last (whether of the last stage) of every day of
+    work. days: factory_id, day, minutes, overtime_minutes, load, overtime, free of every day with paid minutes or work.
+    allocation: lot_id, factory_id, quantity. pieces: that were asked for.
     """
 
     first_day: date
@@ -70,10 +71,10 @@ def _read(path: Path) -> PlanFolder:
     report, instance = _json(path / "plan" / "report.json"), _json(path / "instance" / "instance.json")
     first_day = date.fromisoformat(instance["day_1"])
     orders, arcs = _table(path / "instance", "orders"), _table(path / "instance", "arcs")
-    work = _worked(_table(path / "plan", "schedule"), arcs, orders)
+    work = _worked(_table(path / "plan", "schedule"), arcs)
     days = _days(_table(path / "instance", "capacity"), work)
-    for table in (work, days):
-        table["day"] = [first_day + timedelta(days=int(number) - 1) for number in table["day"]]
+    for table, column in ((work, "day"), (work, "arrives_on"), (days, "day")):
+        table[column] = [first_day + timedelta(days=int(number) - 1) for number in table[column]]
     return PlanFolder(
         first_day,
         int(instance.get("horizon_days") or _table(path / "instance", "capacity")["day"].max()),
@@ -88,25 +89,34 @@ def _read(path: Path) -> PlanFolder:
     )
 
 
-def _worked(schedule: pd.DataFrame, arcs: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
-    """Each day of work with its minutes, its pieces, and whether these, at the last stage, come after the due day."""
+def _worked(schedule: pd.DataFrame, arcs: pd.DataFrame) -> pd.DataFrame:
+    """Each day of work with its minutes, its pieces, and the number of the day on which these arrive."""
     key = ["order_id", "factory_id", *(["stage"] if "stage" in arcs and "stage" in schedule else [])]
     work = schedule.merge(arcs[[*key, "minutes_per_piece", "transit_days"]], on=key, how="left")
-    work = work.merge(orders[["order_id", "due_day"]], on="order_id", how="left")
     minutes = work["setup_minutes"] + work["run_minutes"]
     pieces = work["run_minutes"] / work["minutes_per_piece"]
-    is_late = (work["day"] + work["transit_days"].fillna(0) > work["due_day"]) & (work["run_minutes"] > 0)
-    if "stage" in key:
-        is_late &= work["stage"] == work["order_id"].map(arcs.groupby("order_id")["stage"].max())
     told = {"lot_id": work["order_id"], "factory_id": work["factory_id"], "day": work["day"]}
-    return pd.DataFrame(told | {"minutes": minutes, "pieces": pieces, "is_late": is_late})
+    arrives = work["day"] + work["transit_days"].fillna(0)
+    is_last = work["stage"] == work["order_id"].map(arcs.groupby("order_id")["stage"].max()) if "stage" in key else True
+    return pd.DataFrame(told | {"minutes": minutes, "pieces": pieces, "arrives_on": arrives, "is_last": is_last})
+
+
+def with_late(files: PlanFolder, due: Mapping[str, date]) -> PlanFolder:
+    """The same with is_late in `work` and `days`: pieces of a last stage that arrive after their lot is due.
+
+    due: by lot, from the ledger. The instance has the day that was told in its place, which is earlier.
+    """
+    wanted = files.work["lot_id"].map(due).fillna(date.max)
+    is_late = (files.work["arrives_on"] > wanted) & (files.work["pieces"] > 0) & files.work["is_last"]
+    work = files.work.assign(is_late=is_late)
+    days = files.days.merge(work.groupby(_KEY, as_index=False)["is_late"].any(), on=_KEY, how="left")
+    return replace(files, work=work, days=days.assign(is_late=days["is_late"].eq(True)))
 
 
 def _days(capacity: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
     """Each factory's days: paid minutes, load, overtime used, what is free."""
-    load = work.groupby(_KEY, as_index=False).agg(load=("minutes", "sum"), is_late=("is_late", "any"))
+    load = work.groupby(_KEY, as_index=False).agg(load=("minutes", "sum"))
     days = capacity[[*_KEY, "minutes", "overtime_minutes"]].merge(load, on=_KEY, how="outer")
-    days["is_late"] = days["is_late"].eq(True)
     figures = ["minutes", "overtime_minutes", "load"]
     days[figures] = days[figures].fillna(0.0)
     days["overtime"] = (days["load"] - days["minutes"]).clip(lower=0).where(lambda over: over > 1e-6, 0.0)

@@ -22,7 +22,7 @@ from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, poi
 from models.ensemble import auto, blend
 from models.ensemble.sums import ASSUMED, Dependence, sums
 from models.panel.matrices import Category, Floats, Panel
-from models.panel.outliers import without_outliers
+from models.panel.outliers import without_outliers, without_slips
 
 AUTO, CHAMPION = "auto", "champion"
 MODELS = (AUTO, CHAMPION, *auto.NAMES)
@@ -77,6 +77,7 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
         Nothing is asked for, or no model or metric has the name.
     """
     _refuse(panel, metric, model)
+    panel, slips = without_slips(panel)
     panel, odd = without_outliers(panel)
     cells = asked_cells(panel)
     if model == CHAMPION:
@@ -85,7 +86,7 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
     else:
         found = _chosen(panel, cells, metric, model)
     bounded = found.frame.assign(**bounds(found.frame, ranges))
-    return replace(found, frame=bounded, words=[*odd.words(panel), *found.words])
+    return replace(found, frame=bounded, words=[*slips, *odd.words(panel), *found.words])
 
 
 def _refuse(panel: Panel, metric: Metric, model: str) -> None:

@@ -202,6 +202,27 @@ def test_a_name_that_resolves_anew_is_called_by_the_address_that_was_looked_at(
     assert f"host: factory.example:{port}\r\n".encode() in ours.heard[0].lower()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[bad/x",
+        "http://mill.example:99999999/x",
+        f"http://{'m' * 64}.example/x",
+        "http://8.8.8.8/\x01",
+        "http:///x",
+        "https://[64:ff9b::7f00:1]/x",
+        "https://224.0.0.1/x",
+    ],
+)
+def test_an_address_that_cannot_be_called_stops_its_own_letters_alone(home: Path, url: str) -> None:
+    """Whatever a row of a feed says: an error of another kind would end the relay, for all factories."""
+    letter = Letter("k", "F1", "job-orders", b"{}")
+    with http.Client() as client:
+        for public in (True, False):
+            with pytest.raises(NotDeliveredError):
+                list(http.carrier(client, lambda _: url, public=public or "//8" not in url)([letter]))
+
+
 def test_an_address_of_a_feed_that_begins_like_ours_is_not_ours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Factory(well)
     monkeypatch.setenv("C2M_HTTP_FACTORY_URL", ours.url + "{factory_id}")
@@ -212,6 +233,7 @@ def test_an_address_of_a_feed_that_begins_like_ours_is_not_ours(home: Path, monk
             list(relay._over_http(client, "F1", ours.url + "F1/../admin")([letter]))
         assert list(relay._over_http(client, "F1", ours.url + "F1")([letter])) == [letter]
     assert len(ours.heard) == 1
+    assert credentials.simulated_login()["authorization"].encode() in ours.heard[0]  # how simulated factories know us
 
 
 def test_what_a_factory_gets_is_signed_with_what_both_sides_know(services: Callable[..., None]) -> None:

@@ -1,5 +1,6 @@
 """The floor over real brokers and real HTTP: to the end, through crashes and outages, and with nothing left behind."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +23,14 @@ from sqlalchemy import select
 
 from c2m import clock
 from c2m.errors import C2MError
-from c2m.floor import broker, collect, credentials, relay
+from c2m.floor import broker, collect, credentials, http, relay
 from c2m.floor.child import child, free_port, listens
 from c2m.floor.processes import floor, service, settle
 from c2m.floor.service import READY
 from c2m.ledger import status, store
 from c2m.ledger.tables import DeadLetter, FactoryStatus, JobOrder, Outbox
 from c2m.settings import settings
+from c2m.simulation.factories.__main__ import refusal
 from c2m.simulation.factories.__main__ import run as simulate
 from c2m.wire.messages import MAX_BYTES, Status, compose, factory_source
 
@@ -269,6 +272,19 @@ def test_the_http_inlet_says_what_became_of_a_message(site: Site, caplog: pytest
     with store.session() as session:
         assert status.factories(session)["factory_id"].tolist() == ["F9"]
     assert len(in_ledger(DeadLetter)) == 2
+
+
+def test_simulated_factories_take_work_of_their_own_platform_alone(home: Path) -> None:
+    async def post(headers: dict[str, str]) -> int:
+        taken: Future[str] = Future()
+        taken.set_result("")
+        transport = httpx.ASGITransport(http.inlet("/{factory_id}", lambda *_: taken, refusal))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.post("/F1", content=b"{}", headers=headers)).status_code
+
+    factory = {"authorization": f"Bearer {credentials.issue('F1')}"}
+    asked = ({}, factory, credentials.simulated_login())
+    assert [asyncio.run(post(headers)) for headers in asked] == [401, 401, 204]
 
 
 def alive(pid: int) -> bool:

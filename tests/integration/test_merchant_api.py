@@ -21,7 +21,7 @@ from c2m.feeds import landing
 from c2m.floor.http import Client
 from c2m.ledger.rooms import links, webhooks
 from c2m.ledger.store import migrate, session
-from c2m.rooms import app
+from c2m.rooms import app, limit
 from c2m.rooms.api import calls, site
 from c2m.rooms.tenants import changes
 from c2m.settings import settings
@@ -120,6 +120,13 @@ def test_errors_are_problem_documents_with_every_fault(merchant: Caller) -> None
     past = merchant.call("POST", "/orders", ORDER | {"code": "Y", "due_on": "2025-01-01"})
     assert past.json()["faults"][0]["at"] == "due-before-placed"
     assert merchant.call("POST", "/quotes", {"lines": ORDER["lines"]}).json()["type"] == "no-quotes"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/xml"])
+def test_of_nobody_more_is_read_than_fits(served: App, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit, "MOST", 1000)
+    answer = Caller(served).call("POST", "/orders", headers={"content-type": kind}, content=b"[" * 1001)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
 
 def test_only_a_merchants_token_that_holds_is_let_in(served: App) -> None:
@@ -233,7 +240,17 @@ def test_events_are_called_signed_until_taken_and_can_be_asked_for_again(
     assert merchant.get("/webhooks") == []
 
 
-@pytest.mark.parametrize("url", ["http://example.com/x", "https://127.0.0.1/x", "https://10.0.0.1/", "https://[::1]/"])
+OURS = [
+    "http://example.com/x",
+    "https://127.0.0.1/x",
+    "https://10.0.0.1/",
+    "https://[::1]/",
+    "https://[64:ff9b::7f00:1]/",
+]
+NONE = ["https://[bad", "https://8.8.8.8/\x01", "https://8.8.8.8:99999/", f"https://{'s' * 64}.example/"]
+
+
+@pytest.mark.parametrize("url", [*OURS, *NONE])
 def test_no_address_of_ours_is_called(merchant: Caller, url: str) -> None:
     answer = merchant.call("POST", "/webhooks", {"url": url})
     assert (answer.status_code, answer.json()["type"]) == (422, "url-refused")

@@ -95,6 +95,30 @@ def test_a_quote_becomes_an_order_whose_minutes_are_kept(
     assert dict(zip(rows["sku_id"], rows["quantity"], strict=True)) == {one["sku_id"]: 60 for one in lines}
 
 
+def test_a_quote_is_asked_for_and_taken_in_the_form(served: App, lines: list[dict[str, Any]]) -> None:
+    shop = Caller(served, "merchant", "m01")
+    entered = shop.call("POST", "/in", below="", data={"token": shop.token})
+    known: dict[str, Any] = {"below": "", "headers": {"cookie": entered.headers["set-cookie"].partition(";")[0]}}
+    csrf = re.search(r'name="csrf" value="([^"]+)"', shop.call("GET", "/merchant/new", **known).text)
+    assert csrf
+    style = read("skus").set_index("sku_id")["style_id"][lines[0]["sku_id"]]
+    pieces = {f"pieces-{one['sku_id']}": "60" for one in lines}
+    form = {"csrf": csrf[1], "style": style, "act": "quote", **pieces}
+    asked = shop.call("POST", "/merchant/new", data=form, **known)
+    assert asked.status_code == 303, asked.text
+    path = asked.headers["location"]
+    page = shop.call("GET", path, **known).text
+    assert "As soon as possible" in page and "100 %" not in page  # no date is certain
+    nameless = shop.call("POST", path, data={"csrf": csrf[1], "offer": "soonest"}, **known)
+    assert (nameless.status_code, "number of yours" in nameless.text) == (409, True)
+    taken = shop.call("POST", path, data={"csrf": csrf[1], "offer": "soonest", "code": "FORM-1"}, **known)
+    assert taken.status_code == 303 and "FORM-1" in shop.call("GET", taken.headers["location"], **known).text
+    other = Caller(served, "merchant", "m02")
+    entered = other.call("POST", "/in", below="", data={"token": other.token})
+    known["headers"] = {"cookie": entered.headers["set-cookie"].partition(";")[0]}
+    assert other.call("GET", path, **known).status_code == 404
+
+
 def test_accepted_offers_and_the_plan_never_share_a_minute(
     merchant: Caller, desk: Desk, lines: list[dict[str, Any]]
 ) -> None:

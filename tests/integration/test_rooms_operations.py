@@ -108,6 +108,7 @@ def test_a_plan_is_decided_by_who_may_with_a_reason_once(browser: Callable) -> N
     assert (refused.status_code, "needs a reason" in refused.text) == (409, True)
     both = operator.post(path, data={**form, "decision": "reject", "reason": "too dear"})
     assert (both.status_code, "as a whole" in both.text, "too dear" in both.text) == (409, True, True)
+    assert 'value="L2" checked' in both.text  # what was ticked stays so: else the next button would release it
     assert operator.post(path, data={**form, "reason": "L2 waits for cloth"}).status_code == 303
     with reading() as s:
         made = plans.standing(s, WAITING.plan_id).decision

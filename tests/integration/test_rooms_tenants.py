@@ -199,10 +199,15 @@ def test_an_order_in_the_form_comes_in_by_its_feed(enter: Callable[..., Browser]
     pieces = {"style": "S1", "pieces-S1-S": "120", "pieces-S1-M": "", "pieces-S1-L": "80"}
     page = "/merchant/new?style=S1"
     assert merchant.send("/merchant/new", page, code="SUMMER", due_on="2025-01-01", **pieces).status_code == 400
+    typed = merchant.send("/merchant/new", page, code="SUMMER", due_on="soon", **pieces)
+    assert (typed.status_code, typed.text.count('value="120"'), typed.text.count('value="SUMMER"')) == (400, 1, 1)
+    assert merchant.send("/merchant/new", page, act="quote", due_on="9999-12-31", **pieces).status_code == 400
     for _ in range(2):
         placed = merchant.send("/merchant/new", page, code="SUMMER", due_on="2026-02-01", **pieces)
         assert placed.status_code == 303
-    assert "SUMMER" in merchant.see(placed.headers["location"])
+    assert "The next plan takes it up" in merchant.see(placed.headers["location"])
+    assert enter("merchant", "M2").client.get(placed.headers["location"]).status_code == 404
+    assert "SUMMER" in merchant.see("/merchant")
     headers = landing.latest("merchant_orders")
     header = headers[headers["order_code"].eq("SUMMER")].iloc[0]
     lines = landing.latest("merchant_order_lines")
@@ -223,6 +228,21 @@ def test_a_file_of_orders_shows_what_did_not_come_in(enter: Callable[..., Browse
     assert "merchant-not-of-source" in answer.text
     known = set(landing.latest("merchant_orders")["order_id"])
     assert "FILE1" in known and "FILE2" not in known
+
+
+def test_a_file_need_not_say_whose_it_is(enter: Callable[..., Browser]) -> None:
+    merchant = enter("merchant", "M1")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', merchant.see("/merchant/new"))
+    assert csrf
+    brought = {
+        "merchant_orders": "order_id,placed_on,due_on,currency\nSHORT,2026-01-02,2026-02-02,EUR\n",
+        "merchant_order_lines": "order_id,sku_id,quantity\nSHORT,S1-M,150\n",
+    }
+    for feed, text in brought.items():
+        file = {"file": (f"{'x' * 300}*[?]\x01.csv", text)}
+        answer = merchant.client.post("/merchant/files", data={"csrf": csrf[1], "feed": feed}, files=file)
+        assert (answer.status_code, "All of it has come in" in answer.text) == (200, True), answer.text
+    assert "SHORT" in merchant.see("/merchant") and "Shirt of M1" in merchant.see("/merchant/orders/SHORT")
 
 
 def test_a_factory_keeps_its_calendar_and_capabilities(enter: Callable[..., Browser]) -> None:

@@ -1,7 +1,9 @@
 """What is wrong with a file or a row is told; nothing is taken for something else, and nothing goes uncounted."""
 
 import gzip
+import json
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -136,24 +138,69 @@ def test_a_rejected_file_shows_in_the_exit_code(world: Path) -> None:
     assert quarantine.read("reviews")["record"].tolist() == [1]
 
 
+def read_with(monkeypatch: pytest.MonkeyPatch, file: Path, happens: Callable[[], object]) -> None:
+    """Lets something happen to a file once it has been read."""
+    read = shape.read
+
+    def and_then(*given: Any) -> shape.Rows:
+        found = read(*given)
+        if given[1] == file:
+            happens()
+        return found
+
+    monkeypatch.setattr("c2m.feeds.ingest.read", and_then)
+
+
 def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_run(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, read = world / "sales_lines.csv", shape.read
-    write_csv(file, [good("sales_lines")])
-
-    def growing(*given: Any) -> shape.Rows:
-        found = read(*given)
-        if given[1] == file:
-            write_csv(file, [good("sales_lines"), good("sales_lines", sale_line_id="s2")])
-        return found
-
-    monkeypatch.setattr("c2m.feeds.ingest.read", growing)
+    file = world / "sales_lines.csv"
+    read_with(monkeypatch, file, lambda: write_csv(file, [good("sales_lines"), good("sales_lines", sale_line_id="s2")]))
     with pytest.raises(InputError, match=r"sales_lines.csv: it changed while it was read"):
         ingest(World.load(world))
     monkeypatch.undo()
     table = ingest(World.load(world))
     assert table[table["feed"] == "sales_lines"][["rows_in", "accepted"]].values.tolist() == [[2, 2]]
+    told = landing.read_landed("file_outcomes", feed="sales_lines").sort_values("arrived_at")
+    assert told["status"].tolist() == ["changed", "ok"]
+
+
+def test_a_file_that_goes_away_or_is_only_touched_comes_in_whole_once_it_is_back(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = world / "sales_lines.csv"
+    text = file.read_bytes()
+    read_with(monkeypatch, file, file.unlink)
+    with pytest.raises(InputError, match=r"sales_lines.csv: it was taken away while it was read"):
+        ingest(World.load(world))
+    monkeypatch.undo()
+    file.write_bytes(text)
+    read_with(monkeypatch, file, lambda: os.utime(file, (1, 1)))
+    with pytest.raises(InputError, match=r"sales_lines.csv: it changed while it was read"):
+        ingest(World.load(world))
+    monkeypatch.undo()
+    assert outcome(world, "sales_lines")[["rows_in", "accepted", "status"]].tolist() == [1, 1, "ok"]
+
+
+def test_several_files_of_which_none_can_be_used_are_accounted_for(world: Path) -> None:
+    (world / "reviews.csv").unlink()
+    for name, text in (("a", "x,y\n1,2\n"), ("b", "z\n1\n2\n"), ("c", "")):
+        (world / "reviews").mkdir(exist_ok=True)
+        (world / "reviews" / f"{name}.csv").write_text(text)
+    table = ingest(World.load(world))
+    found = table[table["feed"] == "reviews"]
+    assert found[["rows_in", "quarantined"]].values.tolist() == [[1, 1], [2, 2], [0, 0]]
+    assert set(found["status"]) == {"rejected"}
+
+
+def test_quarantine_is_counted_by_rule_without_a_file(world: Path) -> None:
+    write_csv(world / "stock.csv", [good("stock", on_hand=pieces) for pieces in ("-1", "-2", "x", "5")])
+    ingest(World.load(world))
+    for words in (["quarantine"], ["quarantine", "stock"]):
+        result = CliRunner().invoke(app, [*words, "--json"])
+        counts = {(row["feed"], row["rule"]): row["rows"] for row in json.loads(result.stdout)}
+        assert counts == {("stock", "on_hand-range"): 2, ("stock", "on_hand-type"): 1}
+    assert CliRunner().invoke(app, ["quarantine", "shoes"]).exit_code == 2
 
 
 def test_a_text_with_a_nul_stays_out_of_every_ledger(world: Path) -> None:

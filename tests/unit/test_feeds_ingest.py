@@ -110,7 +110,7 @@ def test_torn_rows_and_wrong_bytes_cost_only_themselves(world: Path) -> None:
             "the archive is damaged",
         ),
         ("reviews.parquet", b"PAR1nonsense", "cannot be read"),
-        ("reviews.jsonl", b"[1]\nnot json\n", "columns missing"),
+        ("reviews.jsonl", b"[1]\nnot json\n", "no line is a JSON object"),
         ("reviews.csv", "merchant_id,review_id\nm1,r1\n".encode("utf-16"), "name the encoding, as read"),
     ],
     ids=["empty", "columns-short", "column-twice", "not-gzip", "gzip-cut", "not-parquet", "not-jsonl", "utf-16"],
@@ -166,18 +166,18 @@ def test_a_source_speaks_for_its_own_merchants_alone(world: Path) -> None:
     assert readmit(export)["readmitted"].tolist() == [1]
 
 
-def test_missing_feeds_are_named_together_and_the_rest_is_kept(world: Path) -> None:
+def test_missing_feeds_are_named_together_before_anything_lands(world: Path) -> None:
     (world / "sales_lines.csv").rename(world / "sale_lines.csv")
     (world / "factories.csv").unlink()
     with pytest.raises(InputError) as caught:
         ingest(World.load(world))
     named = [fault.split(":")[0] for fault in caught.value.faults]
-    assert named == ["factories", "factory_capabilities", "factory_calendar", "sales_lines"]
+    assert named == ["factories", "sales_lines"]
     assert "sale_lines.csv" in caught.value.faults[-1]
-    assert len(landed("catalogue")) == 1
+    assert landing.is_empty("catalogue") and landing.is_empty("file_outcomes")
     write_good_world(world)
     ingest(World.load(world))
-    assert len(landed("factory_calendar")) == 1  # waited for its factory, then came in by itself
+    assert len(landed("factory_calendar")) == 1
     assert quarantine.read().empty
 
 

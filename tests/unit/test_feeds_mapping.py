@@ -115,6 +115,72 @@ def test_another_mapping_of_the_same_file_is_another_batch(world: Path) -> None:
     assert len(duckdb.sql(f"FROM {landing.source('file_outcomes')} WHERE feed = 'reviews'").fetchall()) == 2
 
 
+def write_shop(world: Path, mapping: str) -> None:
+    (world / "shop.yaml").write_text(mapping)
+    ingest(World.load(world))
+
+
+def held() -> list[tuple[str, int]]:
+    latest = landing.latest("reviews").sort_values("review_id")
+    return list(latest[["review_id", "rating"]].itertuples(index=False, name=None))
+
+
+def test_a_changed_mapping_corrects_what_landed_and_a_change_back_takes_it_back(world: Path) -> None:
+    shop = world / "shop" / "shop-1.txt"
+    shop.write_bytes(b"No.;Article;Day;Stars;Said\n1;TEE;03.01.2026;80;\n2;TEE;2026-01-03;40;\n")
+    dated = MAPPING + "  known_at: TIMESTAMP '2026-01-05'\n"
+    write_shop(world, dated)
+    assert held() == [("1", 4)] and len(quarantine.read("reviews")) == 1
+    both = """coalesce(TRY(strptime("Day", '%d.%m.%Y')), TRY(strptime("Day", '%Y-%m-%d')))"""
+    mended = dated.replace("""strptime("Day", '%d.%m.%Y')""", both).replace("/ 20", "/ 40")
+    write_shop(world, mended)
+    assert held() == [("1", 2), ("2", 1)] and quarantine.read("reviews").empty
+    write_shop(world, dated)
+    assert held() == [("1", 4), ("2", 1)]
+    before = len(landing.read_landed("reviews"))
+    for mapping in (dated, mended, mended):
+        write_shop(world, mapping)
+    assert held() == [("1", 2), ("2", 1)] and len(landing.read_landed("reviews")) == before + 1
+    told = landing.read_landed("file_outcomes", feed="reviews")
+    assert (told["rows_in"] == told["accepted"] + told["quarantined"] + told["left_out"]).all()
+
+
+def test_a_mapping_that_gives_landed_rows_other_ids_is_refused(world: Path) -> None:
+    write_shop(world, MAPPING)
+    write_shop(world, MAPPING.replace("""'"No."'""", '''"'x' || \\"No.\\""'''))
+    assert held() == [("1", 4)]
+    told = landing.read_landed("file_outcomes", feed="reviews").sort_values("arrived_at")["problems"]
+    refused = "1 ids of then come no more, 1 new ones would count beside"
+    assert told.str.contains(refused).tolist() == [False, True]
+
+
+ZONED = ["2026-01-05 10:00:00 +0800", "2026-01-05 10:00:00 Asia/Shanghai", "2026-01-05T02:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "cells", "right"),
+    [
+        ("reviewed_on", 'CAST("Day" AS DATE)', ["2026-01-04x", "2026-01-1x", "2026-01-04T25:00", "20260104"], {}),
+        ("reviewed_on", 'CAST("Day" AS DATE)', ["2026-1-4", "2026-01-04T23:30:00+08:00"], {"2026-01-04": 2}),
+        ("rating", 'CAST("Day" AS INTEGER) + 1', ["1.5", "2", "2.0", "2e0", "NaN"], {3: 3}),
+        ("known_at", '"Day"', ["2026-01-05 10:00:00 BST", "2026-01-05T10:00:00+99:00", "2026-01-05 10:00:00 CST"], {}),
+        ("known_at", '"Day"', ZONED, {"2026-01-05 02:00:00": 3}),
+    ],
+)
+def test_casts_take_nothing_for_what_it_is_not(
+    world: Path, column: str, expression: str, cells: list[str], right: dict[object, int]
+) -> None:
+    lines = "".join(f"{number};TEE;{cell}\n" for number, cell in enumerate(cells))
+    (world / "shop" / "shop-1.txt").write_text(f"No.;Article;Day\n{lines}")
+    columns = {"merchant_id": "'m1'", "review_id": '"No."', "style_id": "Article", "rating": "'4'"}
+    columns |= {"reviewed_on": "DATE '2026-01-04'", "known_at": "TIMESTAMP '2026-01-05'", column: expression}
+    head, *_ = MAPPING.partition("columns:")
+    write_shop(world, f"{head}columns: {json.dumps(columns)}\n")
+    found = landing.read_landed("reviews")[column]
+    assert (found if column == "rating" else found.astype(str)).value_counts().to_dict() == right
+    assert quarantine.read("reviews")["rule"].tolist() == [f"{column}-type"] * (len(cells) - len(found))
+
+
 @pytest.mark.parametrize(
     ("text", "faults"),
     [
@@ -132,6 +198,10 @@ def test_another_mapping_of_the_same_file_is_another_batch(world: Path) -> None:
                 "columns.as_of: an expression over one row may hold no window",
                 "columns.on_hand: not a DuckDB expression: expected one",
             ],
+        ),
+        (
+            "feed: stock\nfiles: /x\nread: {encoding: rot13}\njoin: [{as: a, files: '', keys: {a: b}}]\ncolumns: {}",
+            ["files: Value error, '/x' names no file", "join.0.files: Value error, '' names", "read.encoding: Value"],
         ),
         ("feed: stock\nfiles: x\ncolumns: {sku_id: No, on_hand: 1}", ["sku_id, on_hand: YAML takes this for a number"]),
         (
@@ -221,3 +291,9 @@ def test_ids_of_foreign_codes_are_never_folded_into_one(home: Path) -> None:
     made = ids[:-3]
     assert len(set(made)) == len(made)
     assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", one) for one in made)
+
+
+def test_an_accent_typed_as_a_sign_of_its_own_makes_no_other_code(home: Path) -> None:
+    with landing.connect() as connection:
+        query = "SELECT id_of($one) = id_of($two)"
+        assert connection.execute(query, {"one": "caf\u00e9", "two": "cafe\u0301"}).fetchall() == [(True,)]

@@ -17,7 +17,7 @@ from models.demand.features import History, scale_of, usual_level
 from models.demand.forecast import QUANTILES, forecast
 from models.ensemble.answer import answer
 from models.panel.long import panel_of, read_panel
-from models.panel.outliers import without_outliers
+from models.panel.outliers import without_outliers, without_slips
 
 
 def rows(ds: Any, *names: str) -> pd.DataFrame:
@@ -325,6 +325,20 @@ def test_what_is_no_mistake_stays() -> None:
     assert outliers(0, 0, 3, 0, 90, 0, 4) == []  # too few to know how they vary
     event = pd.concat([rows(by("D", 20), name).assign(y=[20.0] * 12 + [400] + [20.0] * 7) for name in "abc"])
     assert len(without_outliers(panel_of(event))[1].series) == 0
+
+
+def test_a_price_a_hundred_times_the_others_is_a_mistake_and_a_frost_is_none() -> None:
+    """Before, one price of 1e6 moved the forecasts of other series by 24 %."""
+    frame = rows(by("D"), "a", "b")
+    for slip in (1e6, 0.0, -5.0):
+        panel, words = without_slips(panel_of(changed(frame.assign(price=9.5), price=slip)))
+        assert (panel.numbers["price"] == 9.5).all()
+        assert f"a 2024-01-12: price is {slip:g}, taken as 9.5" in words[0]
+    kept = frame.assign(degrees=[2.0, 20.0] * 30, promotion=0.0, viewers=0.0)
+    kept = changed(kept, degrees=-3.0, promotion=1.0, viewers=5000.0).infer_objects()
+    assert without_slips(panel_of(kept))[1] == []
+    event = pd.concat([changed(rows(by("D"), name).assign(price=9.5), price=1e6) for name in "abc"])
+    assert without_slips(panel_of(event))[1] == []
 
 
 @pytest.mark.usefixtures("quick")

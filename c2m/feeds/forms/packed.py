@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from c2m.settings import settings
 
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+GZIP, ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _HARMLESS, _MOST_RATIO = 64 << 20, 250  # bytes; unpacked by packed
 _STEP = 1 << 20
 LONGEST_LINE_MB = 16
@@ -30,7 +30,7 @@ def packing(path: Path) -> bytes:
     """GZIP, ZIP or b'' by the file's first bytes."""
     with path.open("rb") as file:
         start = file.read(4)
-    return next((kind for kind in (GZIP, ZIP) if start.startswith(kind)), b"")
+    return ZIP if start == _EMPTY_ZIP else next((kind for kind in (GZIP, ZIP) if start.startswith(kind)), b"")
 
 
 class _Limit:
@@ -131,6 +131,8 @@ def members(path: Path, wanted: str | None) -> tuple[list[str], str]:
     chosen = [name for name in sorted(names) if wanted in (None, name) or fnmatchcase(name, str(wanted))]
     if len(chosen) == 1 or (chosen and wanted):
         return chosen, ""
+    if not names:
+        return [], "the zip is empty; give it with the file that it is to hold"
     told = f"the zip holds {len(names)} files ({', '.join(sorted(names)[:8])})"
     return [], f"{told}; name those that are meant in the mapping, as read: {{member: ...}}, or all of a kind: '*.csv'"
 

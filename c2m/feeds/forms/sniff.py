@@ -3,12 +3,15 @@
 Out: keys of a mapping's `read`, those that differ from the default alone.
 """
 
+import codecs
 import csv
 import gzip
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -33,6 +36,21 @@ def sniff(path: Path, kind: str | None) -> dict[str, Any]:
     if kind == "json":
         return found | _path(text)
     return _tag(content) if kind == "xml" else found | _table(text)
+
+
+def doubts(path: Path, encoding: str) -> Iterator[str]:
+    """What speaks against the encoding that a mapping names: of one byte a letter, all bytes are letters of any."""
+    content = b""
+    if encoding != "utf-8":
+        with suppress(OSError, EOFError, zlib.error):  # a damaged archive is told by whoever reads all of it
+            content = _start(path, whole=False)
+    beyond = set(content.translate(None, bytes(range(128))))
+    if not beyond or len(bytes(range(256)).decode(encoding, "replace")) != 256:
+        return
+    if _encoding(content) == "utf-8":
+        yield f"its letters beyond ASCII make UTF-8: is read: {{encoding: utf-8}} meant instead of {encoding}?"
+    elif codecs.lookup(encoding).name == "iso8859-1" and beyond & set(range(0x80, 0xA0)):
+        yield f"it has letters that {encoding} lacks: is read: {{encoding: cp1252}} meant?"
 
 
 def _start(path: Path, whole: bool) -> bytes:

@@ -21,6 +21,15 @@ class TreeError(Exception):
     """The document cannot be read, or holds no records where they are looked for."""
 
 
+def once(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
+    """An object of JSON; one that names a field twice says two things."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} comes twice in one object")
+    return fields
+
+
 def json_records(stream: TextIO, path: str | None) -> Iterator[Tree]:
     """The records of the list at a dotted path of keys; without one the document is the list, or the one record.
 
@@ -45,7 +54,7 @@ class _Text:
     """JSON read from a stream value by value."""
 
     _BLANK = re.compile(r"[ \t\n\r]*")
-    _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+    _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=once)
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.text, self.at, self.step = stream, "", 0, 1 << 18

@@ -1,5 +1,6 @@
 """Plans as people who decide on them see them: the recent ones, what was decided, the lots of one."""
 
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from c2m.ledger.rooms.sights import labels
 from c2m.ledger.store import EVERYONE, frame
-from c2m.ledger.tables import LATEST, Decision, Plan, PlanAllocation
+from c2m.ledger.tables import LATEST, Decision, Lot, Order, Plan, PlanAllocation
 
 PLAN = ("business_date", "round", "state", "objective", "split_orders", "unmet_pieces", "at", "folder", "plan_id")
 
@@ -93,3 +94,19 @@ def count_lots(session: Session, plan_id: str) -> int:
     """How many lots a plan gives to factories."""
     distinct = select(func.count(PlanAllocation.lot_id.distinct())).where(PlanAllocation.plan_id == plan_id)
     return session.scalar(distinct) or 0
+
+
+def count_late(session: Session, plan_id: str) -> int:
+    """How many lots of a plan arrive after their orders are due."""
+    ends = select(PlanAllocation.lot_id, func.max(PlanAllocation.finish_on).label("finish_on"))
+    ends_of = ends.where(PlanAllocation.plan_id == plan_id).group_by(PlanAllocation.lot_id).subquery()
+    late = select(func.count()).select_from(ends_of).join(Lot, Lot.lot_id == ends_of.c.lot_id)
+    late = late.join(Order, Order.order_id == Lot.order_id).where(ends_of.c.finish_on > Order.due_on)
+    return session.scalar(late) or 0
+
+
+def due_dates(session: Session, plan_id: str) -> dict[str, date]:
+    """When the lots of a plan are due, by lot."""
+    chosen = select(PlanAllocation.lot_id, Order.due_on).distinct().where(PlanAllocation.plan_id == plan_id)
+    joined = chosen.join(Lot, Lot.lot_id == PlanAllocation.lot_id).join(Order, Order.order_id == Lot.order_id)
+    return {row[0]: row[1] for row in session.execute(joined)}

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.ledger.orders import find, own_ids
+from c2m.ledger.orders import find
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
-from c2m.ledger.store import Scope, reading
+from c2m.ledger.store import reading
 from c2m.rooms.api import ubl, ubl_answers
 from c2m.rooms.api.bodies import (
     ChangeIn,
@@ -30,7 +30,7 @@ from c2m.rooms.api.bodies import (
 from c2m.rooms.api.caller import Caller, Key, Once
 from c2m.rooms.api.problems import ProblemError, refused
 from c2m.rooms.scoped import view
-from c2m.rooms.tenants import changes, landed, placed, scanned
+from c2m.rooms.tenants import booked, changes, landed, placed, scanned
 
 routes = APIRouter(tags=["orders"])
 placing = APIRouter(tags=["orders"], route_class=ubl.UblRoute)
@@ -82,7 +82,7 @@ def received(caller: Grant, new: placed.NewOrder, arrived: landed.Arrived | None
 @routes.get("/orders")
 def orders(caller: Caller, after: Id | None = None, limit: Annotated[int, Query(ge=1, le=A_PAGE)] = A_PAGE) -> Orders:
     """Your orders, by due day, page by page."""
-    rows = _rows(caller)
+    rows = booked.orders(view(caller).scope)
     names = [row["order_id"] for row in rows]
     first = names.index(after) + 1 if after in names else 0
     shown = rows[first : first + limit]
@@ -176,15 +176,6 @@ def _ticket(row: Row) -> ChangeOut:
     return ChangeOut(change_id=row["ticket_id"], asked_at=row["at"], **told)
 
 
-def _rows(caller: Grant) -> list[Row]:
-    """Their orders: those that a plan has taken up, and those that have only come in."""
-    with reading(view(caller).scope) as s:
-        known, there = _plain(standing.orders(s, view(caller).scope)), own_ids(s, view(caller).scope)
-    headers = landed.own("merchant_orders", view(caller).scope)
-    fresh = [_fresh(row) for row in _plain(headers[~headers["order_id"].isin(there)])]
-    return sorted([*known, *fresh], key=lambda row: (str(row["due_on"])[:10], row["order_id"]))
-
-
 def _row(caller: Grant, order_id: str) -> Row:
     """One of theirs, by our id or theirs.
 
@@ -193,27 +184,9 @@ def _row(caller: Grant, order_id: str) -> Row:
     ProblemError
         There is none of this id, or it is somebody else's.
     """
-    if known := _known(view(caller).scope, order_id):
-        return known[0]
-    headers = _plain(landed.own("merchant_orders", view(caller).scope, order_id=order_id))
-    if not headers:
-        raise ProblemError(404, "no-such-order", f"you have no order {order_id}")
-    return _fresh(headers[0])
-
-
-def _known(scope: Scope, order_id: str) -> list[Row]:
-    """The order that the ledger has by this id, ours or theirs."""
-    with reading(scope) as s:
-        return _plain(standing.orders(s, scope, find(s, scope, order_id) or order_id))
-
-
-def _fresh(header: Row) -> Row:
-    """An order that no plan has taken up."""
-    state = "cancelled" if header["status"] == "cancelled" else "received"
-    told = {"state": state, "source": "merchant", "code": header["order_code"], "promised_on": None, "waits": ""}
-    told |= {"pieces": header["total_quantity"] or 0, "shipped": 0, "open_changes": 0}
-    waits_for = "plan" if state == "received" else "nothing"
-    return {name: header[name] for name in ("order_id", "placed_on", "due_on")} | told | {"waits_for": waits_for}
+    if found := booked.of_id(view(caller).scope, order_id):
+        return found
+    raise ProblemError(404, "no-such-order", f"you have no order {order_id}")
 
 
 def _short(row: Row) -> OrderOut:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import pandas as pd
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
@@ -31,8 +32,8 @@ def board(
     """Factories by load, the fullest first; the plan that was released last, unless another is asked for."""
     with reading() as s:
         known = decisions.recent(s, PLANS)
-    chosen = _chosen(known, plan)
-    files = plan_files.of(chosen["folder"]) if chosen else None
+        chosen = _chosen(known, plan)
+        files = files_of(s, chosen)
     rows, total = _rows(files, text, page_number) if files else ([], 0)
     pages = max(1, -(-total // ROWS))
     shown: dict[str, Any] = {"plans": known, "chosen": chosen, "text": text, "page_number": page_number, "pages": pages}
@@ -46,6 +47,12 @@ def _chosen(known: list[dict[str, Any]], plan_id: str) -> dict[str, Any] | None:
         return asked[0]
     stands = [one for one in known if one["state"] == "released"] or known
     return stands[0] if stands else None
+
+
+def files_of(session: Session, plan: dict[str, Any] | None) -> PlanFolder | None:
+    """What a plan's folder says, with what arrives late; None where there is none."""
+    files = plan_files.of(plan["folder"]) if plan else None
+    return plan_files.with_late(files, decisions.due_dates(session, plan["plan_id"])) if plan and files else None
 
 
 def _rows(files: PlanFolder, text: str, number: int) -> tuple[list[dict[str, Any]], int]:
@@ -82,7 +89,7 @@ def factory(
     """A factory's lots by day, by the plan."""
     with reading() as s:
         chosen = _chosen(decisions.recent(s, PLANS), plan)
-        files = plan_files.of(chosen["folder"]) if chosen else None
+        files = files_of(s, chosen)
         if chosen is None or files is None or factory_id not in set(files.days["factory_id"]):
             raise NotYoursError
         work = files.work[files.work["factory_id"] == factory_id]

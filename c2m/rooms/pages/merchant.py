@@ -15,9 +15,9 @@ from c2m.ledger import promises
 from c2m.ledger.rooms import room, standing, tickets
 from c2m.ledger.store import reading, session
 from c2m.rooms import entry, page
-from c2m.rooms.entry import Merchant, NotYoursError
+from c2m.rooms.entry import Merchant, NotYoursError, Person
 from c2m.rooms.scoped import view
-from c2m.rooms.tenants import changes, landed, scanned, told
+from c2m.rooms.tenants import booked, changes, landed, scanned, told
 from c2m.warehouse import published
 
 routes = APIRouter(prefix="/merchant")
@@ -25,10 +25,8 @@ routes = APIRouter(prefix="/merchant")
 
 @routes.get("")
 def orders(request: Request, person: Merchant) -> Response:
-    """Its orders, the earliest due first."""
-    with reading(view(person.grant).scope) as s:
-        found = standing.orders(s, view(person.grant).scope)
-    return page.shown(request, "merchant.html", orders=page.records(found))
+    """Its orders, the earliest due first; one that has come in stands there at once."""
+    return page.shown(request, "merchant.html", orders=booked.orders(view(person.grant).scope))
 
 
 @routes.get("/orders/{order_id}")
@@ -106,7 +104,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         rows = standing.orders(s, scope, order_id)
         behind = not rows.empty and tickets.is_behind(s, order_id)
     if rows.empty:
-        raise NotYoursError
+        return _received(request, person, order_id)
     if behind:
         with session() as s:
             tickets.settle(s, clock.now(), order_id, scope)
@@ -139,6 +137,16 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         fault=fault,
         faults=faults,
     )
+
+
+def _received(request: Request, person: Person, order_id: str) -> Response:
+    """An order that no plan has taken up yet."""
+    found, sent = booked.of_id(view(person.grant).scope, order_id), changes.sent(person.grant, order_id)
+    if found is None or sent is None:
+        raise NotYoursError
+    if found["order_id"] != order_id:  # a plan knows it by another id than its merchant
+        return RedirectResponse(f"/merchant/orders/{found['order_id']}", 303)
+    return page.shown(request, "received.html", order=found, pieces=sent.pieces)
 
 
 def _arrived(person: Merchant, order_id: str) -> datetime | None:

@@ -33,6 +33,7 @@ def today(request: Request, person: Anyone) -> Response:
     late, waiting = Wanted(late_on=date), Wanted(state="open")
     with reading() as s:
         plans = decisions.recent(s, 1)
+        late_lots = decisions.count_late(s, plans[0]["plan_id"]) if plans else 0
         counts = status.summary(s)
         found: dict[str, Any] = {
             **_alerts(s, scope, FIRST),
@@ -43,7 +44,8 @@ def today(request: Request, person: Anyone) -> Response:
         }
     plan = plans[0] if plans else None
     if plan:
-        found |= {"figures": figures(plan, plan_files.of(plan["folder"])), "waits": why_it_waits(plan["folder"])}
+        found["figures"] = figures(plan, plan_files.of(plan["folder"]), late_lots)
+        found["waits"] = why_it_waits(plan["folder"])
     return page.shown(request, "today.html", plan=plan, dead_letters=counts["dead_letters"], **found)
 
 

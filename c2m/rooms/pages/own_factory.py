@@ -16,6 +16,7 @@ from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
 from c2m.rooms import entry, page, plan_files
 from c2m.rooms.entry import Factory, Person
+from c2m.rooms.pages import board
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import landed
 from c2m.warehouse import published
@@ -31,7 +32,7 @@ def load(request: Request, person: Factory) -> Response:
     with reading() as s:
         known = decisions.recent(s, _PLANS)
         chosen = next((plan for plan in known if plan["state"] == "released"), None)
-        files = plan_files.of(chosen["folder"]) if chosen else None
+        files = board.files_of(s, chosen)
         days, work = _own(files, person.grant.tenant) if files else (pd.DataFrame(), pd.DataFrame())
         jobs = sights.job_orders(s, view(person.grant).scope)
     named = {row["lot_id"]: f"{row['style_name']}, {row['colour']}" for row in page.records(jobs)}
@@ -42,7 +43,10 @@ def load(request: Request, person: Factory) -> Response:
 
 
 def _own(files: plan_files.PlanFolder, factory_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    days, work = (rows[rows["factory_id"] == factory_id] for rows in (files.days, files.work))
+    today = clock.business_date(clock.now())
+    days, work = (
+        rows[(rows["factory_id"] == factory_id) & (rows["day"] >= today)] for rows in (files.days, files.work)
+    )
     return days, work
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ class Figures:
     currency: str
 
 
-def figures(plan: dict[str, Any], files: PlanFolder | None) -> Figures:
+def figures(plan: dict[str, Any], files: PlanFolder | None, late_lots: int) -> Figures:
     """Six figures of a plan.
 
     Parameters
@@ -52,6 +53,8 @@ def figures(plan: dict[str, Any], files: PlanFolder | None) -> Figures:
         Its row in the ledger.
     files
         Its folder.
+    late_lots
+        That arrive after they are due, by the ledger.
 
     Returns
     -------
@@ -60,13 +63,13 @@ def figures(plan: dict[str, Any], files: PlanFolder | None) -> Figures:
     """
     cost = float(plan["objective"])
     if files is None:
-        return Figures(cost, None, None, None, None, None, None, settings().currency)
+        return Figures(cost, None, None, None, late_lots, None, None, settings().currency)
     return Figures(
         files.day.get("objective", cost),
         files.day.get("saved"),
         files.pieces,
         files.pieces - sum(one["quantity"] for one in files.unmet),
-        int(files.work.loc[files.work["is_late"], "lot_id"].nunique()),
+        late_lots,
         float(files.days["overtime"].sum()),
         files.utilisation,
         files.currency,
@@ -100,6 +103,7 @@ def compare(
         if first is None or second is None:
             gone = "the files of one of these plans were removed (retention.plans_days): choose a later one"
             raise InputError("plan-files-gone", [gone])
+        late = [decisions.count_late(s, plan_id) for plan_id in (one, other)]
         moved = plan_files.difference(first, second)
         names = sights.labels(s, view(person.grant).scope, sorted(set(moved["lot_id"]))[:LOTS])
     rows = names.merge(moved, on="lot_id").sort_values("change", key=abs, ascending=False)
@@ -107,7 +111,7 @@ def compare(
         request,
         "compare.html",
         plans=both,
-        figures=[figures(plan, file) for plan, file in zip(both, files, strict=True)],
+        figures=[figures(*known) for known in zip(both, files, late, strict=True)],
         costs=[(part, first.cost[part], second.cost.get(part, 0.0)) for part in first.cost],
         currency=first.currency,
         moved=page.records(rows),
@@ -121,10 +125,14 @@ def plan(request: Request, person: Operations, plan_id: str) -> Response:
     return _page(request, plan_id)
 
 
-def _page(request: Request, plan_id: str, faults: list[str] | None = None, reason: str = "") -> Response:
+def _page(
+    request: Request, plan_id: str, faults: Sequence[str] = (), reason: str = "", held: Sequence[str] = ()
+) -> Response:
+    """reason, held: what stands in the form, where something of it was wrong: a lost tick would release a lot."""
     with reading() as s:
         found = _known(decisions.of_id(s, plan_id))
         lots, count = decisions.lots(s, plan_id, LOTS), decisions.count_lots(s, plan_id)
+        late = decisions.count_late(s, plan_id)
         files = plan_files.of(found["folder"])
         unmet = pd.DataFrame(files.unmet if files else [], columns=["lot_id", "quantity", "reason"])
         largest = unmet.sort_values("quantity", ascending=False, kind="stable").head(LOTS)
@@ -135,13 +143,14 @@ def _page(request: Request, plan_id: str, faults: list[str] | None = None, reaso
         "plan.html",
         409 if faults else 200,
         plan=found,
-        figures=figures(found, files),
+        figures=figures(found, files, late),
         waits=why_it_waits(found["folder"]),
         lots=page.records(lots),
         count=count,
         unmet=page.records(unmet_rows.sort_values("quantity", ascending=False)),
-        faults=faults or [],
+        faults=faults,
         reason=reason,
+        held=held,
     )
 
 
@@ -157,9 +166,9 @@ def decide(
     """Releases the plan, whole or without the ticked lots, or rejects it; a reason is needed."""
     held, why, at = without or [], reason.strip(), clock.now()
     if not why:
-        return _page(request, plan_id, [page.words(request, "plan.reason_needed")])
+        return _page(request, plan_id, [page.words(request, "plan.reason_needed")], "", held)
     if decision == "reject" and held:
-        return _page(request, plan_id, [page.words(request, "plan.reject_is_whole")], why)
+        return _page(request, plan_id, [page.words(request, "plan.reject_is_whole")], why, held)
     try:
         with session() as s:
             if decision == "reject":
@@ -170,7 +179,7 @@ def decide(
                 raise NotYoursError
             title = plans.standing(s, plan_id).title
     except InputError as error:
-        return _page(request, plan_id, error.faults, why)
+        return _page(request, plan_id, error.faults, why, held)
     return RedirectResponse(f"/plans/{plan_id}", 303, background=BackgroundTask(tell_prefect, plan_id, title))
 
 

@@ -72,7 +72,8 @@ def _styles(skus: pd.DataFrame, stock: pd.DataFrame, ahead: pd.DataFrame, text: 
     )
     rows = rows.merge(ahead, on="style_id", how="left")
     if text.strip():
-        hits = [rows[name].str.contains(text.strip(), case=False, regex=False) for name in ("name", "category")]
+        named = (rows[name].astype(str) for name in ("name", "category"))  # of no rows, no text
+        hits = [names.str.contains(text.strip(), case=False, regex=False) for names in named]
         rows = rows[hits[0] | hits[1]]
     rows["cover"] = rows["on_hand"] / (rows["mean"] / rows["days"]).where(rows["mean"] > 0)
     return page.records(rows.sort_values(["cover", "name"], na_position="last"))

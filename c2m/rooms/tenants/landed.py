@@ -7,8 +7,9 @@ else's is refused before there is a file.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,11 +19,11 @@ import pandas as pd
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.feeds import landing, quarantine
+from c2m.feeds import landing, mapping, quarantine
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import bring_in
-from c2m.feeds.mapping import native
 from c2m.feeds.outcomes import Outcome
+from c2m.feeds.records import read
 from c2m.feeds.world import Source, World
 from c2m.files import write_atomically
 from c2m.ledger.store import Scope
@@ -30,6 +31,8 @@ from c2m.settings import settings
 
 MOST_BYTES = 20 * 1024 * 1024  # of a file that somebody brings
 MOST_FAULTS = 200  # that a page shows
+MOST_NAME = 100  # letters of a file's name
+TOLERANCE_SHARE = 0.03  # of an order that names none: what factories usually miss
 
 Row = Mapping[str, Any]
 
@@ -89,7 +92,7 @@ def write(scope: Scope, feed: str, rows: Sequence[Row], name: str) -> Arrived:
     file = _folder(value) / name / f"{feed}.jsonl"
     write_atomically(file, ("\n".join(lines) + "\n").encode())
     merchants = [value] if column == "merchant_id" else None
-    return _bring_in(Source(native(feed).bound(merchants), file, f"rooms/{value}/{name}/{feed}.jsonl"))
+    return _bring_in(Source(mapping.native(feed).bound(merchants), file, f"rooms/{value}/{name}/{feed}.jsonl"))
 
 
 def take(scope: Scope, feed: str, name: str, content: bytes) -> Arrived:
@@ -104,20 +107,30 @@ def take(scope: Scope, feed: str, name: str, content: bytes) -> Arrived:
     if feed not in ("merchant_orders", "merchant_order_lines") or len(content) > MOST_BYTES:
         limit = f"{MOST_BYTES // 1024 // 1024} MB"
         raise InputError("file-refused", [f"{len(content):,} bytes of {feed}: orders and their lines, up to {limit}"])
-    safe = Path(name).name.lstrip("._") or f"{feed}.csv"
+    safe = re.sub(r"[^\w.-]", "_", Path(name).name).lstrip("._")[-MOST_NAME:] or f"{feed}.csv"
     file = _folder(value) / hashlib.sha256(content).hexdigest()[:16] / safe
     write_atomically(file, content)
-    mapping = next((one for one in _mappings(value) if one.feed.name == feed and file.match(one.files)), native(feed))
-    return _bring_in(Source(mapping.bound([value]), file, f"rooms/{value}/{safe}"))
+    foreign = (one for one in _mappings(value) if one.feed.name == feed and file.match(one.files))
+    form = next(foreign, None) or _said_by_itself(mapping.native(feed), file, value)
+    return _bring_in(Source(form.bound([value]), file, f"rooms/{value}/{safe}"))
 
 
-def _mappings(merchant_id: str) -> list[Any]:
+def _said_by_itself(form: mapping.Mapping, file: Path, merchant_id: str) -> mapping.Mapping:
+    """For a file with the columns of the feed that leaves out what goes without saying: whose its rows are."""
+    with landing.connect() as connection:
+        there = {name.casefold() for name in read(connection, file, form.read).columns}
+    known = {"merchant_id": merchant_id, "tolerance_share": str(TOLERANCE_SHARE), "status": "open"}
+    said = {name: f"'{text}'" for name, text in known.items() if name in form.expressions and name not in there}
+    return replace(form, expressions=form.expressions | said, text=json.dumps(said)) if said else form
+
+
+def _mappings(merchant_id: str) -> list[mapping.Mapping]:
     """The foreign files' mappings that speak for this merchant."""
     try:
         world = World.load(settings().world_folder)
     except InputError:  # a home whose feeds lie elsewhere
         return []
-    return [mapping for mapping, _ in world.foreign if mapping.merchants is None or merchant_id in mapping.merchants]
+    return [form for form, _ in world.foreign if form.merchants is None or merchant_id in form.merchants]
 
 
 def _bring_in(source: Source) -> Arrived:

@@ -18,8 +18,6 @@ from c2m.ledger.store import Scope
 from c2m.rooms.tenants import landed
 from c2m.settings import settings
 
-TOLERANCE_SHARE = 0.03  # of an order that names none: what factories usually miss
-
 
 @dataclass(frozen=True)
 class NewOrder:
@@ -78,7 +76,7 @@ def _rows(scope: Scope, new: NewOrder) -> tuple[dict[str, Any], list[dict[str, A
         "placed_on": clock.business_date(clock.now()),
         "due_on": new.due_on,
         "currency": next(iter(currencies.values()), settings().currency),
-        "tolerance_share": TOLERANCE_SHARE,
+        "tolerance_share": landed.TOLERANCE_SHARE,
         "destination_latitude": new.latitude,
         "destination_longitude": new.longitude,
         "status": "open",

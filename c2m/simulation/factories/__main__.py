@@ -4,6 +4,7 @@ python -m c2m.simulation.factories --factories FILE --seed N --state DIR --http-
 """
 
 import argparse
+import secrets
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -53,7 +54,8 @@ def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Eve
         carriers.update({name: connection.carry for name, connection in connections.items()})
         for connection in connections.values():
             stack.enter_context(connection)
-        stack.enter_context(http.serve(http.inlet("/{factory_id}", lambda *parts: _accept(engine, *parts)), http_port))
+        inlet = http.inlet("/{factory_id}", lambda *parts: _accept(engine, *parts), refusal)
+        stack.enter_context(http.serve(inlet, http_port))
         announce(connections.values())
         engine.run(stop)
         for name, connection in connections.items():
@@ -78,6 +80,14 @@ def _accept(engine: Engine, factory_id: str, _kind: str, body: bytes) -> "Future
     safe: Future[str] = Future()
     engine.inbox.put(Incoming(factory_id, body, safe.set_result))
     return safe
+
+
+def refusal(_factory_id: str, authorization: str | None) -> tuple[int, str] | None:
+    """Nobody but this home's relay gives them work."""
+    wanted = credentials.simulated_login()["authorization"]
+    if secrets.compare_digest((authorization or "").encode(), wanted.encode()):
+        return None
+    return 401, "simulated factories take the messages of their own platform alone"
 
 
 def _with_key(_letter: Letter) -> dict[str, str]:
