@@ -42,10 +42,13 @@ class Dependence:
         return cls(_share(beside.sum(), int(pairs.sum())), _share(next_one.sum(), int(both.sum())))
 
     def independent(self, error: Floats) -> float:
-        """As how many independent errors those held out (folds, N, horizon) tell: one at least."""
+        """As how many independent errors those held out (folds, N, horizon) tell of their size: one at least.
+
+        Sizes of two series go together by the square of how their errors do.
+        """
         seen = np.isfinite(error)
         folds, series, periods = (int(seen.any(axis=others).sum()) for others in ((1, 2), (0, 2), (0, 1)))
-        of_series = series / (1 + (series - 1) * self.between)
+        of_series = series / (1 + (series - 1) * self.between**2)
         of_periods = max(1.0, periods * (1 - self.over_time) / (1 + self.over_time))
         return max(1.0, folds * of_series * of_periods)
 

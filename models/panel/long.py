@@ -195,7 +195,7 @@ def _as_numbers(name: str, column: "pd.Series[Any]") -> Floats | None:
     read = numerals(texts)
     values: Floats = np.where(codes >= 0, read.values[codes], np.nan)
     wrong = np.flatnonzero((codes >= 0) & read.wrong[codes])
-    if 0 < len(wrong) < (1 - MOSTLY) * (codes >= 0).sum():
+    if 0 < len(wrong) < (1 - MOSTLY) * (len(wrong) + np.isfinite(values).sum()):
         first = f"row {wrong[0] + 1}: {column.iloc[wrong[0]]}"
         fault = f"{len(wrong)} rows have a {name} that is {read.why}, as the others are: {first}"
         raise InputError("bad-panel", [f"{fault}; mend them, or write every {name} as a word if it is a category"])
