@@ -38,6 +38,7 @@ from c2m.feeds.rules import literal, quoted
 _AT_ONCE = 20_000  # rows of a table that are read in Python
 _MOST_COLUMNS = 2_000
 _MOST_CELL_BYTES = 64 << 20
+_END = "\udcfe"  # behind the last line: a cell that holds it took in all that follows an open quote
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 # What DuckDB calls the encodings that it reads right. Of UTF-16 in one order of bytes it gives no row, and no error.
 _DUCKDB_READS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "iso8859-1": "latin-1"}
@@ -283,7 +284,8 @@ def _is_packed(path: Path) -> bool:
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
     """As a person types them: composed (a Mac writes u and two dots), without blanks and unseen letters around."""
-    composed = (unicodedata.normalize("NFC", name.replace(_LOST, "\ufffd")) for name in header)
+    shown = (name.replace(_LOST, "\ufffd").replace(_END, "") for name in header)
+    composed = (unicodedata.normalize("NFC", name) for name in shown)
     return tuple(name.strip().strip(_UNSEEN).strip() for name in composed)
 
 
@@ -309,7 +311,8 @@ def _header_problem(header: Sequence[str]) -> str | None:
 def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]:
     csv.field_size_limit(_MOST_CELL_BYTES)
     signs = options.model_dump(include={"delimiter"}) | {"quotechar": options.quote, "escapechar": options.escape}
-    return filter(None, csv.reader(lines, **signs))
+    rows = csv.reader(itertools.chain(lines, [_END]), **signs)
+    return itertools.takewhile(lambda row: row != [_END], filter(None, rows))
 
 
 def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
@@ -351,6 +354,10 @@ def _store_table(
 
 
 def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
+    if row[-1].endswith(_END):
+        torn = [*row[:-1], row[-1].removesuffix(_END)]
+        cells = _as_json(torn) if whole else None
+        return "row-shape", f"a quote is not closed{_lines(torn)}", cells, [None] * len(header)
     while len(row) > len(header) and not row[-1]:  # delimiters at the end of the line, as DuckDB takes them
         row = row[:-1]
     if len(row) < len(header) and not any(header[len(row) :]):  # and delimiters at the end of the header alone
@@ -372,7 +379,7 @@ def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
 def _lines(row: Iterable[str]) -> str:
     """How far a torn record runs on: a quote that nobody closes takes in all that follows."""
     further = sum(cell.count("\n") for cell in row)
-    return f", over {further + 1:,} lines: is a quote not closed?" if further else ""
+    return f", over {further + 1:,} lines" if further else ""
 
 
 def _as_json(cells: Iterable[str]) -> str:

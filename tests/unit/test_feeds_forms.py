@@ -254,3 +254,67 @@ def test_documents_behind_each_other_and_a_list_without_an_entry(home: Path, tmp
         assert problem(tmp_path / "x.json", path="orders") == ""
     (tmp_path / "x.jsonl").write_text("\n")
     assert problem(tmp_path / "x.jsonl") == "the file is empty"
+
+
+def test_fields_within_fields_of_parquet_and_a_table_without_a_row(home: Path, tmp_path: Path) -> None:
+    orders = pa.table(
+        {
+            "Order": ["7", "8"],
+            "item": [{"sku": "a b", "at": {"qty": 2}}, {"sku": "ü", "at": None}],
+            "tags": [["x", "y"], []],
+            "price": pa.array(["1.50", None]).cast(pa.decimal128(9, 2)),
+            "colour": pa.array(["red", "red"]).dictionary_encode(),
+        }
+    )
+    pq.write_table(orders, tmp_path / "x.parquet")
+    assert held(tmp_path / "x.parquet", '"Order", "item.sku", "item.at.qty"') == HELD
+    found = held(tmp_path / "x.parquet", "tags, price, colour")
+    assert found == [('["x","y"]', "1.50", "red"), ("[]", None, "red")]
+    pq.write_table(orders.slice(0, 0), tmp_path / "x.parquet")
+    assert held(tmp_path / "x.parquet", '"Order"') == []
+
+
+def test_an_object_that_names_a_field_twice_is_a_fault(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"Order": 7, "Order": 8}\n{"Order": 9}\n')
+    found = held(tmp_path / "x.jsonl", '"Order", "#seen"')
+    assert found == [(None, "not JSON: 'Order' comes twice in one object"), ("9", None)]
+    (tmp_path / "x.json").write_text('[{"Order": 7, "Order": 8}, {"Order": 9}]')
+    assert problem(tmp_path / "x.json") == "cannot be read: not JSON: 'Order' comes twice in one object"
+
+
+def test_an_open_quote_says_how_far_it_runs_and_an_empty_zip_holds_nothing(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('Order,Sku\n7,a\n8,"b\n9,c\n10,d')
+    told = [(None,), ("a quote is not closed, over 3 lines",)]
+    assert held(tmp_path / "x.csv", '"#seen"') == told
+    (tmp_path / "x.csv").write_text('Order,"Sku\n7,a\n')
+    assert held(tmp_path / "x.csv", '"Order"') == []
+    with zipfile.ZipFile(tmp_path / "x.zip", "w"):
+        pass
+    assert problem(tmp_path / "x.zip") == "the zip is empty; give it with the file that it is to hold"
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "note"),
+    [
+        ("utf-8", "cp1252", "make UTF-8"),
+        ("cp1252", "latin-1", "cp1252} meant"),
+        ("cp1252", "cp1252", ""),
+        ("utf-8", "utf-8", ""),
+        ("gb18030", "gb18030", ""),
+        ("cp932", "cp932", ""),
+    ],
+)
+def test_what_speaks_against_an_encoding_is_told(
+    home: Path, tmp_path: Path, written: str, named: str, note: str
+) -> None:
+    letters = {"cp1252": "größer € 5", "gb18030": "广东", "cp932": "表示"}.get(written, "größer €")
+    (tmp_path / "x.csv").write_bytes(f"Order,Sku\n7,{letters}\n".encode(written))
+    with landing.connect() as connection:
+        notes = read(connection, tmp_path / "x.csv", ReadOptions.model_validate({"encoding": named})).notes
+    assert (note in notes[0]) if note else notes == ()
+
+
+def test_utf_16_without_its_mark_asks_for_the_order_of_bytes(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(CSV.encode("utf-16-be"))
+    assert problem(tmp_path / "x.csv", encoding="utf-16").endswith("name its order of bytes, as utf-16-le")
+    assert held(tmp_path / "x.csv", encoding="utf-16-be") == HELD
