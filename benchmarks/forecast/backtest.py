@@ -5,8 +5,8 @@
 
 speed: generated series with a trend, a season and noise, 12 months ahead, 4 origins; seconds, and processor time of the
 command. Its two processes for exponential smoothing take twice as much beside and are not counted; with
-C2M_FORECAST__THREADS=1 there are none, and all is. choice: sets of benchmarks/forecast/kinds.py; the method named by three origins, its pinball
-at the fourth over that of the best method there.
+C2M_FORECAST__THREADS=1 there are none, and all is. choice: sets of benchmarks/forecast/kinds.py; the method named by
+three origins, its pinball at the fourth over that of the best method there.
 """
 
 import argparse
