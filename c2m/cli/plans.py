@@ -70,7 +70,7 @@ def _show_plan(report: dict[str, Any]) -> None:
     show.first(
         counted(sum(pieces.values()), "piece is", "pieces are") + " not placed, by reason",
         unmade,
-        "c2m allocate --json",
+        "report.json of the plan",
     )
 
 
