@@ -136,7 +136,6 @@ def _example(data: Payload) -> Envelope:
     return compose(data, source, _NOON)
 
 
-_BLUE = {"colour_code": "007"}
 _OFFER = JobOrder(
     job_order_id=_JOB,
     revision=1,
@@ -152,7 +151,14 @@ _OFFER = JobOrder(
     operations=(RoutingStep(name="cut", sam_minutes=1.6), RoutingStep(name="sew", sam_minutes=13.5)),
     rank=3_000_000,
     items=tuple(
-        Item(sku_id=f"S-12-{size}", colour="indigo", size=size, quantity=pieces, sku_code=f"12/靛蓝 {size}", **_BLUE)
+        Item(
+            sku_id=f"S-12-{size}",
+            colour="indigo",
+            size=size,
+            quantity=pieces,
+            sku_code=f"12/靛蓝 {size}",
+            colour_code="007",
+        )
         for size, pieces in {"M": 60, "L": 40}.items()
     ),
     style_name="Straight kurta, block print",
