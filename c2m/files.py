@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ except ImportError:  # Windows: nothing is locked there
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
     """Calls `write` on a path beside `path`, syncs it, swaps it in: the old or the new content is there, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{path.name}")
+    part = path.with_name(f".{os.getpid()}-{get_ident()}.{path.name}")
     try:
         write(part)
         with part.open("rb") as file:

@@ -12,6 +12,7 @@ import httpx
 
 from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger.states import Role
+from c2m.ledger.store import migrate
 from c2m.rooms import links
 from c2m.settings import settings
 from flows import services
@@ -32,6 +33,7 @@ def copied() -> Iterator[Path]:
             old.backup(new)
         os.environ["C2M_HOME"] = folder
         settings.cache_clear()
+        migrate()
         yield Path(folder)
 
 

@@ -24,6 +24,7 @@ from c2m.ledger.tables import JobOrder
 
 PAGES = ("/", "/exceptions", "/orders", "/plans", "/network", "/figures")
 _WAIT_S = 120.0
+_AT_ONCE = 8  # streams that are being opened
 
 
 def main(streams: int = 500, asked: int = 200, at_once: int = 2) -> None:
@@ -44,7 +45,8 @@ async def _measure(address: str, orders: Sequence[str], streams: int, asked: int
         AsyncExitStack() as stack,
     ):
         began = time.monotonic()
-        opened = [_open(client, stack, orders[number % len(orders)]) for number in range(streams)]
+        turn = asyncio.Semaphore(_AT_ONCE)
+        opened = [_open(client, stack, turn, orders[number % len(orders)]) for number in range(streams)]
         telling = sum(await asyncio.gather(*opened))
         opened_s = time.monotonic() - began
         pages, seconds, failed = iter([PAGES[number % len(PAGES)] for number in range(asked)]), [], 0
@@ -64,10 +66,11 @@ async def _measure(address: str, orders: Sequence[str], streams: int, asked: int
     return counts | told | {"load": os.getloadavg()[0]}
 
 
-async def _open(client: httpx.AsyncClient, stack: AsyncExitStack, order_id: str) -> bool:
+async def _open(client: httpx.AsyncClient, stack: AsyncExitStack, turn: asyncio.Semaphore, order_id: str) -> bool:
     """Opens a stream and leaves it open; whether it told the pieces."""
-    answer = await stack.enter_async_context(client.stream("GET", f"/live/{order_id}"))
-    first = await anext(answer.aiter_text(), "")
+    async with turn:
+        answer = await stack.enter_async_context(client.stream("GET", f"/live/{order_id}"))
+        first = await anext(answer.aiter_text(), "")
     return answer.status_code == 200 and first.startswith("event: pieces")
 
 
