@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from c2m.errors import C2MError, InputError
@@ -134,7 +134,7 @@ class _Bucket:
         """Beside its name first, and not where `write_with` has its part: the same file may be put meanwhile."""
         path = self._home / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{os.getpid()}.fetched.{path.name}")
+        part = path.with_name(f".{os.getpid()}-{get_ident()}.fetched.{path.name}")
         with suppress(FileNotFoundError), part.open("wb") as file:  # removed since it was listed
             for block in self._store.get(key):
                 file.write(block)

@@ -145,6 +145,7 @@ def test_the_simulated_factories_pass_by_the_command(
     begin()
     own, theirs = free_port(), free_port()
     monkeypatch.setenv("C2M_HTTP_PORT", str(own))
+    monkeypatch.setenv("C2M_HTTP_FACTORY_URL", f"http://127.0.0.1:{theirs}/{{factory_id}}")
     settings.cache_clear()
     file = write_world(factory_rows((transport,)), settings().home / "factories.json")
     module = ["c2m.simulation.factories", "--factories", str(file), "--state", str(settings().home / "sim")]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.errors import InputError
-from c2m.feeds import records
+from c2m.feeds import landing, records
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.world import Source, World
 from c2m.simulation.world.catalogue import SAM
@@ -65,8 +65,7 @@ def _read(source: Source) -> pd.DataFrame:
         f"{column.name} IS NOT NULL" for column in feed.columns if not column.nullable and column.name != "known_at"
     ]
     kept = [f"({rule.holds}) IS NOT FALSE" for rule in feed.rules]
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with landing.connect() as connection:
         records.read(connection, source.file, source.mapping.read, source.mapping.wanted)
         typed = f'SELECT {values} FROM records WHERE "#fault" IS NULL'  # noqa: S608  a checked mapping's expressions
         try:

@@ -12,12 +12,12 @@ select
     accepted,
     start_on,
     due_on,
-    due_on - transit_days as ends_by,
     ended_at,
     stage,
     stages,
     next_factory_id,
     changed_at,
+    due_on - transit_days as ends_by,
     min(changed_at) over (partition by job_order_id) as released_at,
     min(known_at) over (partition by job_order_id) as known_since,
     min(changed_at) filter (where accepted is not null) over (partition by job_order_id) as answered_at
