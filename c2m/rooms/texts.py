@@ -1,11 +1,13 @@
 """The words of the pages in each language: one YAML file a language in `words/`, with the same keys as English.
 
-A key is `page.what`. A value may have places to fill in, {so}. Another language is another file.
+A key is `page.what`. A value may have places to fill in, {so}, and words that go by a number, {n:piece|pieces}. Another
+language is another file.
 """
 
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 import yaml
 
@@ -32,7 +34,14 @@ def text(code: str, key: str, **filled: object) -> str:
     page, _, what = key.partition(".")
     if page in ("operation", "stage") and key not in catalogue(code):
         return what
-    return catalogue(code)[key].format(**filled)
+    return _Words().format(catalogue(code)[key], **filled)
+
+
+class _Words(Formatter):
+    def format_field(self, value: object, spec: str) -> str:
+        """A place filled in; of two words the first for a one, as pages show it."""
+        one, bar, more = spec.partition("|")
+        return (one if str(value) == "1" else more) if bar else str(super().format_field(value, spec))
 
 
 def chosen(wish: str | None, accepted: str) -> str:

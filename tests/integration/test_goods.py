@@ -89,6 +89,11 @@ def test_goods_go_from_the_factory_through_transit_to_the_shelf(home: Path) -> N
     assert goods(date(2026, 1, 26))["j1"] == [100, 4, 0, 90, 0, 6, 0]
     land("receipts", [receipt(4, "2026-01-26 09:00")])
     assert goods(date(2026, 1, 28))["j1"] == [100, 4, 0, 94, 0, 2, 0], "found again"
+    with duckdb.connect(str(settings().warehouse), read_only=True) as warehouse:  # j2 was overdue too, and all there
+        days = warehouse.execute(
+            "SELECT arrived_on::VARCHAR, changed_on::VARCHAR FROM marts.goods ORDER BY job_order_id"
+        )
+        assert days.fetchall() == [("2026-01-26", "2026-01-26"), ("2026-01-10", "2026-01-10")]
 
 
 def test_receipts_by_shipment_by_order_or_by_neither_are_of_the_goods_that_came(home: Path) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from c2m.domain import personalisation
 from c2m.ledger.rooms import sights
 from c2m.ledger.states import LIVE, OPEN_TICKETS, STARTED
 from c2m.ledger.store import Scope, frame
@@ -58,16 +59,18 @@ def sku_codes(session: Session, scope: Scope, lot_ids: Collection[str] | None = 
 
 
 def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
-    """style_name, colour, size, sku_id, quantity, shipped, received of an order's SKUs."""
+    """style_name, colour, size, sku_id, quantity, shipped, received, personalisation (by name) of an order's SKUs."""
     arrived = select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.received).label("received"))
     arrived = arrived.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
     by_sku = arrived.where(JobOrder.is_last).group_by(JobOrder.lot_id, JobOrderSku.sku_id).subquery()
     names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour, LotSku.size, LotSku.sku_id)
     sums = (LotSku.quantity, LotSku.shipped, func.coalesce(by_sku.c.received, 0).label("received"))
-    chosen = select(*names, *sums).join(Lot, Lot.lot_id == LotSku.lot_id)
+    chosen = select(*names, *sums, Lot.personalisation).join(Lot, Lot.lot_id == LotSku.lot_id)
     chosen = chosen.outerjoin(by_sku, (by_sku.c.lot_id == LotSku.lot_id) & (by_sku.c.sku_id == LotSku.sku_id))
     own = (Lot.order_id == order_id, *scope.conditions(Lot))
-    return frame(session, chosen.where(*own).order_by(Lot.style_id, Lot.colour, LotSku.sku_id))
+    found = frame(session, chosen.where(*own).order_by(Lot.style_id, Lot.colour, LotSku.sku_id, Lot.personalisation))
+    told = [personalisation.pairs(text or "{}") for text in found["personalisation"]]
+    return found.assign(personalisation=pd.Series(told, found.index, dtype=object))
 
 
 def _waits_for(jobs: pd.DataFrame) -> str:

@@ -225,6 +225,7 @@ class SkuOut(BaseModel):
     quantity: int
     shipped: int
     received: int
+    personalisation: dict[str, str] = Field({}, description="What makes these pieces a shopper's own")
 
 
 class WorkOut(BaseModel):

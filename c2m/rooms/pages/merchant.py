@@ -154,7 +154,7 @@ def _arrived(person: Merchant, order_id: str) -> datetime | None:
     if not published.is_published() or "goods" not in published.manifest()["marts"]:
         return None
     goods = view(person.grant).mart("goods")
-    days = goods.loc[(goods["order_id"] == order_id) & (goods["received"] > 0), "changed_on"]
+    days = goods[goods["order_id"] == order_id].get("arrived_on", pd.Series()).dropna()  # not in builds of old
     return None if days.empty else clock.cut_off(pd.Timestamp(days.max()).date())
 
 

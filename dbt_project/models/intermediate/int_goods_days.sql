@@ -128,3 +128,8 @@ select
 from moved as m
 inner join {{ ref('int_job_orders') }} as j on m.job_order_id = j.job_order_id
 inner join {{ ref('stg_ledger_orders') }} as o on j.order_id = o.order_id
+-- what is overdue changes nothing where all of it has come
+qualify
+    row(m.made, m.moved, m.received, m.assumed, m.lost, m.surplus) is distinct from
+    lag(row(m.made, m.moved, m.received, m.assumed, m.lost, m.surplus))
+        over (partition by m.job_order_id, m.sku_id order by m.day)
