@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from api_kit import Caller
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from test_epcis import told  # noqa: F401 - fixture
 from test_merchant_api import served  # noqa: F401 - fixture
@@ -94,7 +94,10 @@ def test_strangers_get_no_row_and_make_no_fault(strangers: Strangers, operation:
     )
     @given(cases, st.sampled_from(strangers.tokens), st.booleans())
     def ask(case: Any, token: str, ids: bool) -> None:
-        answer = strangers.send(below, case, token, ids)
+        try:
+            answer = strangers.send(below, case, token, ids)
+        except httpx.InvalidURL:  # a generated one that is longer than a client sends
+            reject()
         assert answer.status_code < 500 or answer.json()["type"] in ("no-quotes", "no-plan"), (
             case.as_curl_command(),
             answer.text,
