@@ -3,9 +3,9 @@
 import json
 
 
-def pairs(told: str) -> dict[str, str]:
-    """Names and texts; numbers and truth values as JSON spells them."""
-    return {name: one if isinstance(one, str) else json.dumps(one) for name, one in json.loads(told).items()}
+def pairs(told: str | None) -> dict[str, str]:
+    """Names and texts, none where nothing is told; numbers and truth values as JSON spells them."""
+    return {name: one if isinstance(one, str) else json.dumps(one) for name, one in json.loads(told or "{}").items()}
 
 
 def canonical(told: str) -> str:

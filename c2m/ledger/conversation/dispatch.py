@@ -375,7 +375,7 @@ def _note_plan(desk: _Desk, job: JobOrder, pair: PlanAllocation) -> None:
 
 def _items(desk: _Desk, lot: Lot, skus: Pieces) -> Iterator[dict[str, Any]]:
     words, colour = desk.words.get(lot.lot_id, {}), _tellable_text(lot.colour)
-    own = personalisation.pairs(lot.personalisation or "{}").items()
+    own = personalisation.pairs(lot.personalisation).items()
     personal = {_tellable_text(name): _tellable_text(text) for name, text in own} or None
     for sku_id, share in skus.items():
         if share:

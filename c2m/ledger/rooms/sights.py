@@ -156,8 +156,8 @@ def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | Non
     Returns
     -------
     dict or None
-        Columns of `orders`, and lots: style_name, colour, category, crafts, quantity, shipped, waits, own (names and
-        texts of what is personalised), sizes.
+        Columns of `orders`, and lots: style_name, colour, category, crafts, quantity, shipped, waits, personalisation
+        (texts by name), sizes.
     """
     chosen = select(CODE.label("code"), *(getattr(Order, name) for name in ORDER))
     found = frame(session, chosen.where(Order.order_id == order_id, *scope.conditions(Order)))
@@ -172,7 +172,7 @@ def order(session: Session, scope: Scope, order_id: str) -> dict[str, Any] | Non
     skus = skus.join(Lot, Lot.lot_id == LotSku.lot_id).where(Lot.order_id == order_id).order_by(LotSku.sku_id)
     sizes = {lot_id: rows.to_dict("records") for lot_id, rows in frame(session, skus).groupby("lot_id")}
     row["lots"] = [
-        {**lot, "own": pairs(lot["personalisation"] or "{}"), "sizes": sizes.get(lot["lot_id"], [])}
+        {**lot, "personalisation": pairs(lot["personalisation"]), "sizes": sizes.get(lot["lot_id"], [])}
         for lot in frame(session, lots.order_by(Lot.quantity.desc(), Lot.lot_id)).to_dict("records")
     ]
     return row

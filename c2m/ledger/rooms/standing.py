@@ -69,7 +69,7 @@ def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
     chosen = chosen.outerjoin(by_sku, (by_sku.c.lot_id == LotSku.lot_id) & (by_sku.c.sku_id == LotSku.sku_id))
     own = (Lot.order_id == order_id, *scope.conditions(Lot))
     found = frame(session, chosen.where(*own).order_by(Lot.style_id, Lot.colour, LotSku.sku_id, Lot.personalisation))
-    told = [personalisation.pairs(text or "{}") for text in found["personalisation"]]
+    told = [personalisation.pairs(text) for text in found["personalisation"]]
     return found.assign(personalisation=pd.Series(told, found.index, dtype=object))
 
 
