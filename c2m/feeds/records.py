@@ -31,7 +31,7 @@ from typing import BinaryIO, cast
 import duckdb
 import pyarrow as pa
 
-from c2m.feeds.forms import packed, sniff, trees, workbook
+from c2m.feeds.forms import ooxml, packed, sniff, trees, workbook
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import literal, quoted
 
@@ -116,7 +116,8 @@ def read(
         if kind != "excel" and packed.packing(path) == packed.ZIP:
             return _read_zip(connection, path, options, wanted)
         found = _read(connection, path, options, wanted, kind)
-        return replace(found, notes=tuple(sniff.doubts(path, options.encoding)) if kind in _TEXT else ())
+        doubts = workbook.doubts(path) if kind == "excel" else sniff.doubts(path, options.encoding)
+        return replace(found, notes=tuple(doubts) if kind in (*_TEXT, "excel") else ())
     except UNREADABLE as error:
         drop(connection)
         return _nothing(connection, f"cannot be read: {error}{_advice(error)}")
@@ -284,7 +285,7 @@ def _is_packed(path: Path) -> bool:
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
     """As a person types them: composed (a Mac writes u and two dots), without blanks and unseen letters around."""
-    shown = (name.replace(_LOST, "\ufffd").replace(_END, "") for name in header)
+    shown = (name.replace(_LOST, "\ufffd").replace(_END, "").replace(ooxml.FAULT, "") for name in header)
     composed = (unicodedata.normalize("NFC", name) for name in shown)
     return tuple(name.strip().strip(_UNSEEN).strip() for name in composed)
 
@@ -338,22 +339,27 @@ def _whole(path: Path) -> tuple[BinaryIO, tuple[str, ...]]:
 def _read_workbook(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
     if packed.packing(path) == packed.ZIP:
         packed.check_zip(path)
-    rows = workbook.rows(path, options.sheet, max(options.header, 1))
+    rows = workbook.rows(path, options.sheet, max(options.header, 1), options.empty)
     header = _header(rows, options)
-    return _store_table(connection, header, rows, wanted)
+    marked = [at for at, name in enumerate(header) if name in wanted]
+    return _store_table(connection, header, rows, wanted, marked)
 
 
 def _store_table(
-    connection: duckdb.DuckDBPyConnection, header: tuple[str, ...], rows: Iterator[list[str]], wanted: _Wanted
+    connection: duckdb.DuckDBPyConnection,
+    header: tuple[str, ...],
+    rows: Iterator[list[str]],
+    wanted: _Wanted,
+    marked: Sequence[int] = (),
 ) -> Records:
-    """The table `records` of a header and the rows below it."""
+    """The table `records` of a header and the rows below it; `marked`: where a cell may be one that has a fault."""
     if problem := _header_problem(header):
         return _store(connection, (), ((None, None, None, ()) for _ in rows), wanted, problem)
     whole = wanted.all_of(header)
-    return _store(connection, header, (_shaped(row, header, whole) for row in rows), wanted)
+    return _store(connection, header, (_shaped(row, header, whole, marked) for row in rows), wanted)
 
 
-def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
+def _shaped(row: list[str], header: tuple[str, ...], whole: bool, marked: Sequence[int]) -> Parsed:
     if row[-1].endswith(_END):
         torn = [*row[:-1], row[-1].removesuffix(_END)]
         cells = _as_json(torn) if whole else None
@@ -373,6 +379,10 @@ def _shaped(row: list[str], header: tuple[str, ...], whole: bool) -> Parsed:
     if any(_LOST in cell for cell in row):
         at = next(name for name, cell in zip(header, row, strict=True) if _LOST in cell)
         return "encoding", f"bytes of another encoding in {at}", None, [cell.replace(_LOST, "\ufffd") for cell in row]
+    if marked and any(cell.startswith(ooxml.FAULT) for cell in row):
+        faults = [ooxml.fault(row[at]) for at in marked if row[at].startswith(ooxml.FAULT)]
+        shown = [cell.partition(" ")[2] if cell.startswith(ooxml.FAULT) else cell for cell in row]
+        return ("cell", "; ".join(faults), None, shown) if faults else (None, None, None, shown)
     return None, None, None, row
 
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from workbooks import write_workbook
+from workbooks import Cell, write_workbook
 
 from c2m.feeds import landing
 from c2m.feeds.mapping import ReadOptions
@@ -86,6 +86,71 @@ def test_a_locked_workbook_says_so(tmp_path: Path) -> None:
 def test_a_day_and_a_fraction_in_a_sheet_are_as_a_person_reads_them(home: Path, tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "x.xlsx", {"s": [["Order", "Sku", "Qty"], [0.1, True, 1_000_000]]})
     assert held(path) == [("0.1", "true", "1000000")]
+
+
+def test_an_error_and_a_formula_that_nobody_computed_are_told_by_their_cells(home: Path, tmp_path: Path) -> None:
+    error, formula = Cell('t="e"', "<f>1/0</f><v>#DIV/0!</v>"), Cell("", "<f>D2*2</f>")
+    computed, given = Cell("", "<f>1+1</f><v>2</v>"), Cell('t="str"', '<f>IF(D2="";"";D2)</f><v></v>')
+    cells = [["Order", "Sku", "Qty", "Note"], [error, "a", formula, error], [7, "a", computed, error], [8, "b", given]]
+    path = write_workbook(tmp_path / "x.xlsx", {"s": cells})
+    columns = '"#fault", "#seen", "Order", "Qty"'
+    with landing.connect() as connection:
+        read(connection, path, ReadOptions.model_validate({}), ["Order", "Sku", "Qty"])
+        broken, *sound = connection.sql(f"SELECT {columns} FROM records").fetchall()
+    assert sound == [(None, None, "7", "2"), (None, None, "8", None)]  # nobody reads the note
+    told = "A2 holds the error #DIV/0!: correct its formula, or clear the cell; "
+    told += "C2 holds =D2*2, never computed: open the workbook in a spreadsheet and save it"
+    assert broken == ("cell", told, "#DIV/0!", "=D2*2")
+    assert held(path, columns, empty=["#DIV/0!"])[1] == (None, None, "7", "2")
+
+
+@pytest.mark.parametrize(
+    ("calculation", "fault"), [("", None), ('fullCalcOnLoad="1"', "cell")], ids=["computed", "left to the spreadsheet"]
+)
+def test_a_result_of_0_counts_where_the_writer_has_computed_it(
+    home: Path, tmp_path: Path, calculation: str, fault: str | None
+) -> None:
+    cells = [["Order", "Qty"], [7, Cell("", "<f>A2-7</f><v>0</v>")], [8, Cell("", "<f>A3-7</f><v>1</v>")]]
+    path = write_workbook(tmp_path / "x.xlsx", {"s": cells}, calculation=calculation)
+    assert [row for (row,) in held(path, '"#fault"')] == [fault, None]
+
+
+@pytest.mark.parametrize(
+    ("number_format", "shown"),
+    [("00000", "00042"), ('"A-"00\\-000', "A-00-042"), ("#,##0.00", "42"), ('0" pcs"', "42")],
+)
+def test_a_code_is_the_one_that_its_format_shows(home: Path, tmp_path: Path, number_format: str, shown: str) -> None:
+    path = write_workbook(
+        tmp_path / "x.xlsx", {"s": [["Sku"], [Cell('s="1"', "<v>42</v>")]]}, number_format=number_format
+    )
+    assert held(path, '"Sku"') == [(shown,)]
+
+
+def test_a_number_of_more_digits_than_a_cell_keeps_is_no_code(home: Path, tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "x.xlsx", {"s": [["Sku"], [4006381333931], [12345678901234567890]]})
+    assert held(path, '"Sku", "#fault"') == [("4006381333931", None), ("1.2345678901234567e+19", "cell")]
+
+
+def test_of_an_ods_it_is_said_that_errors_look_like_blank_cells(home: Path, tmp_path: Path) -> None:
+    spaces = {name: f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0" for name in ("office", "table", "text")}
+    cells = "".join(
+        f"<table:table-row><table:table-cell office:value-type='string'><text:p>{one}</text:p>"
+        "</table:table-cell></table:table-row>"
+        for one in ("Sku", "a")
+    )
+    named = " ".join(f"xmlns:{name}='{space}'" for name, space in spaces.items())
+    content = f"<office:document-content {named}><office:body><office:spreadsheet><table:table table:name='s'>{cells}"
+    content += "</table:table></office:spreadsheet></office:body></office:document-content>"
+    with zipfile.ZipFile(tmp_path / "x.ods", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr("content.xml", content)
+    with landing.connect() as connection:
+        found = read(connection, tmp_path / "x.ods", ReadOptions.model_validate({}))
+    assert (found.columns, found.problems) == (("Sku",), ())
+    assert found.notes == (
+        "of this form of workbook an error (#N/A) comes in as a blank cell: saved as .xlsx it would be told",
+    )
 
 
 def test_a_zip_of_one_file_and_of_several(home: Path, tmp_path: Path) -> None:

@@ -10,16 +10,19 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
 import python_calamine
 
+from c2m.feeds.forms import ooxml
+
 _BLANK = b"\xef\xbb\xbf \r\n\t"
 _PACKED = (b"PK", b"\x1f\x8b")
 _COMPOUND = b"\xd0\xcf\x11\xe0"  # old workbooks, and locked ones of any age
+_EXACT = 1e15
 _MOST_BYTES = 4 << 30  # a million rows of a hundred cells
 
 
@@ -39,6 +42,12 @@ def _refusal(path: Path, error: Exception) -> WorkbookError:
             "locked by a password, or damaged: open it in a spreadsheet and save it as .xlsx without one"
         )
     return WorkbookError(f"no workbook that can be read: {error or type(error).__name__}")
+
+
+def doubts(path: Path) -> Iterator[str]:
+    """What cannot be told of a workbook of this form."""
+    if not ooxml.is_workbook(path):
+        yield "of this form of workbook an error (#N/A) comes in as a blank cell: saved as .xlsx it would be told"
 
 
 def is_table_of_text(path: Path) -> bool:
@@ -64,8 +73,8 @@ def _tops(path: Path, most: int) -> Iterator[tuple[str, int, list[list[str]]]]:
             )
 
 
-def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
-    """The rows of a sheet, blank ones left out.
+def rows(path: Path, sheet: str | None, header: int, empty: Sequence[str] = ()) -> Iterator[list[str]]:
+    """The rows of a sheet, blank ones left out; a cell that cannot be used begins with `ooxml.FAULT`.
 
     Parameters
     ----------
@@ -75,6 +84,8 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
         Its name; None: the first.
     header
         The row to begin with, from 1.
+    empty
+        Errors that mean an empty cell, such as #N/A; they come as text.
 
     Yields
     ------
@@ -86,15 +97,17 @@ def rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
     WorkbookError
         The workbook or its sheet cannot be read.
     """
-    return _apart("rows", path, sheet, header)
+    return _apart("rows", path, sheet, header, list(empty))
 
 
-def _rows(path: Path, sheet: str | None, header: int) -> Iterator[list[str]]:
+def _rows(path: Path, sheet: str | None, header: int, empty: Sequence[str]) -> Iterator[list[str]]:
     with python_calamine.load_workbook(str(path)) as book:
         names = book.sheet_names
         if sheet is not None and sheet not in names:
             raise WorkbookError(f"no sheet {sheet!r}; there is {', '.join(map(repr, names))}")
-        yield from _filled(book.get_sheet_by_name(sheet or _only(book, header)), header)
+        found = book.get_sheet_by_name(sheet or _only(book, header))
+        told = ooxml.passed_over(path, found.name, empty) if ooxml.is_workbook(path) else {}
+        yield from _filled(found, header, told)
 
 
 def _only(book: python_calamine.CalamineWorkbook, header: int) -> str:
@@ -141,18 +154,30 @@ def _serve(asked: str, name: str, *more: Any) -> None:
         print(json.dumps(str(_refusal(path, error))))
 
 
-def _filled(sheet: python_calamine.CalamineSheet, header: int) -> Iterator[list[str]]:
-    for row in itertools.islice(sheet.iter_rows(), header - 1, None):
+def _filled(
+    sheet: python_calamine.CalamineSheet, header: int, passed_over: ooxml.Told | None = None
+) -> Iterator[list[str]]:
+    _, first = sheet.start or (0, 0)
+    for number, row in itertools.islice(enumerate(sheet.iter_rows()), header - 1, None):
         texts = [text_of(cell) for cell in row]
+        told = (passed_over or {}).get(number, {}) | _inexact(number, first, row)
+        for column in told.keys() & range(first, first + len(texts)):
+            texts[column - first] = told[column]
         if any(text.strip() for text in texts):
             yield texts
+
+
+def _inexact(number: int, first: int, row: Iterable[object]) -> dict[int, str]:
+    """Numbers of more digits than a cell keeps: the last ones of what was typed are lost."""
+    cells = (one for one in enumerate(row, first) if isinstance(one[1], float) and abs(one[1]) >= _EXACT)
+    return {column: f"{ooxml.FAULT}{ooxml.place(number, column)} {cell}" for column, cell in cells}
 
 
 def text_of(cell: object) -> str:
     """As a person reads it: 3 rather than 3.0, a day without a time where the cell has none."""
     if isinstance(cell, bool):
         return str(cell).lower()
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
         return str(int(cell))
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
