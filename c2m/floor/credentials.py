@@ -202,7 +202,7 @@ def revoke(name: str) -> None:
         There is no such credential.
     """
     rest = {user: hashes for user, hashes in known().items() if owner(user) != name}
-    if len(rest) == len(known()):
+    if rest == known():
         raise InputError("no-credential", [f"factory {name} has no credential: see c2m factory list"])
     _keep(rest)
 

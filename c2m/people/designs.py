@@ -30,7 +30,7 @@ def mart(**equal: object) -> pd.DataFrame:
     if "designs" not in manifest()["marts"]:
         return pd.DataFrame(columns=[*KEY, *_MART])
     rows = read("designs")
-    return rows[(rows[list(equal)] == pd.Series(equal)).all(axis=1)] if equal else rows
+    return rows[(rows[list(equal)] == pd.Series(equal)).all(axis=1)]
 
 
 def listed(**equal: object) -> pd.DataFrame:

@@ -129,8 +129,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     if not parquet.exists():
         return read_rows(folder / f"{name}.csv")
     with duckdb.connect() as connection:
-        found: pd.DataFrame = connection.read_parquet(str(parquet)).df()
-    return found
+        return connection.read_parquet(str(parquet)).df()
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -24,9 +24,9 @@ class Floor:
 
 def published_floor(day: date, now: datetime) -> Floor:
     """The floor out of the published marts."""
-    factories = read("factories")
+    marts = ("factories", "factory_capabilities", "job_order_progress", "floor_days")
+    factories, capabilities, progress, work = (read(name) for name in marts)
     calendar = calendar_of(factories, read("factory_calendar"), day, now, settings().robot.shift_begins)
-    capabilities, progress, work = (read(name) for name in ("factory_capabilities", "job_order_progress", "floor_days"))
     return Floor(calendar, factories, capabilities, progress, work, evidence())
 
 

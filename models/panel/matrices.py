@@ -51,7 +51,7 @@ class Panel:
     @cached_property
     def whole(self) -> bool:
         """Whether demand comes in whole pieces; a cell in four of a series may be a slip, and decides for no other."""
-        broken = (self.seen & (self.y % 1 != 0)).sum(axis=1)
+        broken = (self.y % 1 > 0).sum(axis=1)
         return bool((4 * broken <= (self.seen & (self.y != 0)).sum(axis=1)).all())
 
     @cached_property

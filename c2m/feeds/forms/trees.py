@@ -60,8 +60,7 @@ class _Text:
         self.stream, self.text, self.at, self.step = stream, "", 0, 1 << 18
 
     def _more(self) -> bool:
-        read = self.stream.read(self.step)
-        if read:
+        if read := self.stream.read(self.step):
             self.text, self.at = self.text[self.at :] + read, 0
             self.step = max(self.step, len(self.text))  # a large value is not tried again for each small part of it
         return bool(read)

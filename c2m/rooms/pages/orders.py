@@ -55,9 +55,7 @@ class Asked(BaseModel):
 
     def address(self, **changes: Any) -> str:
         """The query part of the address of this list, changed; what is as usual is left out."""
-        asked = self.model_copy(update=changes).model_dump()
-        usual = Asked().model_dump()
-        told = {name: value for name, value in asked.items() if value != usual[name]}
+        told = self.model_copy(update=changes).model_dump(exclude_defaults=True)
         return f"?{urlencode(told)}" if told else "?"
 
 
@@ -153,9 +151,10 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
 
 def _names(order: Any) -> dict[str, str]:
     """What people call a SKU of an order, by sku_id."""
-    sizes = [(lot, size) for lot in order["lots"] for size in lot["sizes"]]
     return {
-        size["sku_id"]: " ".join(filter(None, (lot["style_name"], lot["colour"], size["size"]))) for lot, size in sizes
+        size["sku_id"]: " ".join(filter(None, (lot["style_name"], lot["colour"], size["size"])))
+        for lot in order["lots"]
+        for size in lot["sizes"]
     }
 
 

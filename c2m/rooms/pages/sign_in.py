@@ -29,8 +29,7 @@ def open_link(request: Request, token: str) -> Response:
 @routes.post("/in")
 def enter(request: Request, token: Annotated[str, Form()]) -> Response:
     """Takes the token and begins a session."""
-    grant = links.redeem(token)
-    if grant is None:
+    if (grant := links.redeem(token)) is None:
         return page.shown(request, "sign_in.html", 403, token=None, refused=True)
     response = RedirectResponse(entry.HOME.get(grant.role, "/"), 303)
     entry.begin(response, grant)

@@ -159,10 +159,9 @@ class Search:
 
     def _users(self, factories: Ints) -> Ints:
         """Orders that have work at the factories."""
-        at = np.zeros(len(self._load), dtype=bool)
-        at[factories] = True
         used = np.flatnonzero(self.draft.quantity)
-        return np.unique(self.whole.arrays.order[used[at[self.whole.arrays.factory[used]]]])
+        there = np.isin(self.whole.arrays.factory[used], factories)
+        return np.unique(self.whole.arrays.order[used[there]])
 
     def _settle(self, part: _Running, result: Result | None) -> None:
         """Puts a part back where it lowers the cost."""

@@ -184,6 +184,5 @@ def polished(program: Program, values: Floats | None) -> Floats | None:
     """The best point with the integer columns of `values`, made whole."""
     if values is None:
         return None
-    edges = (program.lower, program.upper)
-    lower, upper = (np.where(program.integer, np.rint(values), edge) for edge in edges)
+    lower, upper = (np.where(program.integer, np.rint(values), edge) for edge in (program.lower, program.upper))
     return complete(replace(program, lower=lower, upper=upper))
