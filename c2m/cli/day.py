@@ -34,7 +34,7 @@ def replay(
     world: Annotated[Path, typer.Argument(help="Folder of feed files, or of a world.yaml that names mappings.")],
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First business day.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last business day.")],
-    policy: Annotated[list[Path], typer.Option(help="File of a policy, or the name of one that comes along.")],
+    policy: Annotated[list[Path], typer.Option(help="File of a policy, or the name of one of worlds/proof/policies.")],
     out: Annotated[Path, typer.Option(help="Folder of all replays; the same command goes on where it stopped.")],
     seeds: Annotated[int, typer.Option(min=2, max=1000, help="Replays of each policy, by seeds 1, 2, ...")] = 10,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Replays that run at once.")] = 2,
@@ -76,7 +76,7 @@ def up(
 
 @command()
 def env(as_json: Json = False) -> None:
-    """What Prefect's and MLflow's own commands need to work with this home: eval "$(c2m env)". It holds the key."""
+    """What Prefect's and MLflow's own commands need to work with this home: eval "$(c2m env)". It contains the key."""
     import json
     import shlex
 

@@ -33,9 +33,9 @@ def factory_add(
 @command("rotate", factories)
 def factory_rotate(
     factory_id: str,
-    overlap_days: Annotated[float, typer.Option(min=0, help="Days for which the keys so far hold on.")] = 14,
+    overlap_days: Annotated[float, typer.Option(min=0, help="Days for which the old keys stay valid.")] = 14,
 ) -> None:
-    """Issue the next key while the old one holds on; prints the user at the broker and the key, this once."""
+    """Issue the next key while the old one stays valid; prints the user at the broker and the key, this once."""
     from c2m.floor import broker, credentials
 
     user, key = credentials.rotate(factory_id, overlap_days)
@@ -45,7 +45,7 @@ def factory_rotate(
 
 @command("revoke", factories)
 def factory_revoke(factory_id: str) -> None:
-    """Take all keys of a factory back."""
+    """Revoke all keys of a factory."""
     from c2m.floor import broker, credentials
 
     credentials.revoke(factory_id)

@@ -40,7 +40,7 @@ def ingest(
 
 @command()
 def compact(as_json: Json = False) -> None:
-    """Merge the small files of scans of past days into few large ones; safe at any time, also where it breaks off."""
+    """Merge the small files of scans of past days into few large ones; safe at any time, even if it is interrupted."""
     from dataclasses import asdict
 
     from c2m.feeds import compact

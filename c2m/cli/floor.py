@@ -107,7 +107,7 @@ def video(
 
 
 @command()
-def simulate(days: Annotated[int, typer.Option(min=1, max=400)] = 1) -> None:
+def simulate(days: Annotated[int, typer.Option(min=1, max=400, help="Days that pass.")] = 1) -> None:
     """Let days pass on the virtual clock of a running `c2m up`; returns once the simulated factories have caught up."""
     from flows.timelapse import pass_days
 

@@ -16,7 +16,9 @@ from c2m.cli.root import Actor, Json, app, command
 if TYPE_CHECKING:
     from c2m.ledger.conversation.letters import Wanted
 
-dead_letters = typer.Typer(no_args_is_help=True, help="Messages that nobody could obey: see them, take them back.")
+dead_letters = typer.Typer(
+    no_args_is_help=True, help="Messages that could not be processed: look at them, take them back."
+)
 app.add_typer(dead_letters, name="letters")
 
 Factory = Annotated[str | None, typer.Option(help="Only of this factory, as the topic names it.")]
@@ -42,7 +44,7 @@ def letters_list(
     older_than_hours: Older = None,
     newer_than_hours: Newer = None,
     readmitted: Annotated[bool, typer.Option("--all", help="Also those that were readmitted.")] = False,
-    most: Annotated[int, typer.Option(min=1, help="Show the newest so many.")] = 100,
+    most: Annotated[int, typer.Option(min=1, help="How many to show, the newest first.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Dead letters, newest first: factory, reason, age, and what became of those that were readmitted."""

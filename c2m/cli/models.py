@@ -86,7 +86,7 @@ def _ranges(levels: str) -> list[float]:
 
 @command()
 def tune(
-    minutes: Annotated[float, typer.Option(min=0.1, help="When to start no further trial.")] = 10,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Minutes after which no further trial starts.")] = 10,
     trials: Annotated[int | None, typer.Option(min=1, help="How many trials at most.")] = None,
     date: Day = None,
     as_json: Json = False,
@@ -108,7 +108,9 @@ def tune(
 def promote(
     challenger: Annotated[str | None, typer.Option(help="Version to judge; default: the one with the alias.")] = None,
     date: Day = None,
-    again: Annotated[bool, typer.Option("--again", help="Judge although it was judged beside this champion.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge it even if it was already judged beside this champion.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Judge the challenger by what wrong quantities cost; where it saves money, it becomes champion."""
@@ -181,7 +183,9 @@ def designs(as_json: Json = False) -> None:
 @command()
 def design(
     code: Annotated[str, typer.Argument(help="Its design_id.")],
-    quantity: Annotated[list[int] | None, typer.Option(min=1, help="Pieces to reckon now; several times.")] = None,
+    quantity: Annotated[
+        list[int] | None, typer.Option(min=1, help="Quantity to cost now; may be given several times.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the style's feed files and its test order.")] = None,
     merchant: Annotated[str | None, typer.Option(help="Whose, where several have a design of that code.")] = None,
     as_json: Json = False,

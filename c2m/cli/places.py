@@ -13,8 +13,10 @@ from c2m.cli.root import Json, command, date_of, refuse_without_effect
 @command("demo-world")
 def demo_world(
     folder: Annotated[Path, typer.Argument(help="Folder to write.")],
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    size: Annotated[Literal["corner", "small", "city", "nation"], typer.Option()] = "small",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes another world of the same kind.")] = 1,
+    size: Annotated[
+        Literal["corner", "small", "city", "nation"], typer.Option(help="How many merchants, factories and orders.")
+    ] = "small",
     over: Annotated[
         Path | None, typer.Option(help="World with a mapped catalogue: write only the supply side for it.")
     ] = None,

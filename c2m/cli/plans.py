@@ -20,7 +20,7 @@ def allocate(
     out: Annotated[Path, typer.Option(help="Folder for the plan.")],
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds.", show_default="300")] = None,
     gap: Annotated[float | None, typer.Option(min=0, help="Relative gap to stop at.", show_default="1e-06")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, show_default="2")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, show_default="2", help="Processor threads to use.")] = None,
     rule: Annotated[bool, typer.Option("--rule", help="The plan of the common rule, to compare with.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -85,7 +85,7 @@ def what_if(
     ] = None,
     time_limit: Annotated[float, typer.Option(min=0, help="Seconds for each plan.")] = 60,
     gap: Annotated[float, typer.Option(min=0, help="Relative gap at which to stop.")] = 1e-4,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
     as_json: Json = False,
 ) -> None:
     """What a scenario costs: factory down, more capacity, more demand, a rush order, other minimum lots, no splits."""
@@ -158,7 +158,9 @@ def _show_verification(report: Any) -> None:
 def release(
     run: Annotated[str, typer.Argument(help="Plan to release, as `c2m status` shows it.")],
     reason: Annotated[str, typer.Option(help="Why; kept with actor and time.")],
-    without: Annotated[list[str] | None, typer.Option(help="Lot or purchase to hold back; several times.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Lot or purchase to hold back; may be given several times.")
+    ] = None,
     actor: Actor = "operator",
     reject: Annotated[bool, typer.Option("--reject", help="Reject the plan instead.")] = False,
 ) -> None:

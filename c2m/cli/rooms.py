@@ -35,7 +35,7 @@ def link(
     days: Annotated[float, typer.Option(min=0.01, max=366, help="Until it expires.")] = 7,
     actor: Actor = "operator",
 ) -> None:
-    """Make a link that signs a person in; it is shown this once. Who has it sees what the role sees."""
+    """Make a link that signs a person in; it is shown this once. Whoever has it sees what the role sees."""
     from c2m.rooms import links
 
     token, grant = links.give(role, tenant, person or tenant or role, days, actor)  # type: ignore[arg-type]

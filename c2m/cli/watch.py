@@ -19,7 +19,7 @@ def status(as_json: Json = False) -> None:
 
 @command()
 def doctor(as_json: Json = False) -> None:
-    """Look at all that must be true of a running platform; exit code 2 says in words what is not, and what to do."""
+    """Check all that must be true of a running platform. With exit code 2 it says what is wrong, and what to do."""
     from c2m.doctor import examine
 
     found = examine()
@@ -31,7 +31,7 @@ def doctor(as_json: Json = False) -> None:
 
 @command("alerts")
 def open_alerts(as_json: Json = False) -> None:
-    """Alerts of the order robot that stand, the gravest first."""
+    """Open alerts of the order robot, the most serious first."""
     from c2m.domain.alert_rules import SEVERITY
     from c2m.ledger import alerts
     from c2m.ledger.store import session

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from c2m.domain.alert_rules import PLATFORM
+from c2m.domain.alert_words import WORDS
 from c2m.ledger.changelog import EXPORTED
 from c2m.settings import AssumedRates
 from c2m.simulation.world import SIZES
@@ -66,3 +68,15 @@ def test_policies_and_sizes_that_pages_name_are_there() -> None:
     assert named - {"P"} == there
     (sizes,) = re.findall(r"--size ([\w|]+)\]", page("README.md"))
     assert sizes.split("|") == list(SIZES)
+
+
+def test_each_kind_of_alert_is_told_in_operations() -> None:
+    told = page("docs/operations.md").partition("### The alerts")[2].partition("\n### ")[0]
+    assert sorted(re.findall(r"^\* `(\w+)`:", told, re.MULTILINE)) == sorted({*WORDS, PLATFORM, "promises"})
+
+
+def test_deployments_with_a_schedule_are_those_that_the_page_lists() -> None:
+    scheduled = {one["name"] for one in yaml.safe_load(page("prefect.yaml"))["deployments"] if one.get("schedules")}
+    told = page("docs/data-engineer.md").partition("## Schedules")[2].partition("* The other flows have no")[0]
+    bullets = re.findall(r"^\* .*$", told, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(bullets))) == scheduled
