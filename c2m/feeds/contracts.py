@@ -621,7 +621,16 @@ FEEDS: dict[str, Feed] = {
             "upsert",
             (_PAIR,),
         ),
-        Feed("factories", Factory, "factory", ("factory_id",), "upsert", (_ZONE, _EVIDENCE), required=True),
+        Feed(
+            "factories",
+            Factory,
+            "factory",
+            ("factory_id",),
+            "upsert",
+            (_ZONE, _EVIDENCE),
+            required=True,
+            ended="paused",
+        ),
         Feed(
             "factory_capabilities",
             FactoryCapability,
@@ -648,6 +657,7 @@ FEEDS: dict[str, Feed] = {
             "upsert",
             conversions=(Conversion("amount", "sold_on", ("merchant_id", "style_id")),),
             required=True,
+            ended="cancelled",
         ),
         Feed("stock", StockRow, "SKU x location x time", ("merchant_id", "sku_id", "location_id", "as_of"), "snapshot"),
         Feed(
@@ -657,6 +667,7 @@ FEEDS: dict[str, Feed] = {
             ("merchant_id", "order_id"),
             "upsert",
             (_DUE, _RELEASE, _PLACE, _PARENT),
+            ended="cancelled",
         ),
         Feed(
             "merchant_order_lines",
@@ -670,6 +681,7 @@ FEEDS: dict[str, Feed] = {
                 Reference(("merchant_id", "sku_id"), "catalogue"),
             ),
             numbered="order_line_id",
+            ended="cancelled",
         ),
         Feed(
             "receipts",
@@ -707,7 +719,7 @@ FEEDS: dict[str, Feed] = {
             (_OWN_PART, _COLOUR),
             references=(Reference(("material_id",), "materials"),),
         ),
-        Feed("suppliers", Supplier, "supplier", ("supplier_id",), "upsert"),
+        Feed("suppliers", Supplier, "supplier", ("supplier_id",), "upsert", ended="paused"),
         Feed(
             "supplier_materials",
             SupplierMaterial,
@@ -724,6 +736,7 @@ FEEDS: dict[str, Feed] = {
             ("merchant_id", "design_id"),
             "upsert",
             (_CRAFTS, _ATTRIBUTES, _EITHER, _ROUTING, _BILL),
+            ended="dropped",
         ),
         Feed("lanes", Lane, "from x to x mode", ("from_place", "to_place", "mode"), "upsert", (_ELSEWHERE, _RATE)),
     )

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -27,7 +27,7 @@ from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
 from c2m.feeds.rules import Feed, quoted
 from c2m.feeds.shape import Rows, drop, lacks, read
-from c2m.feeds.split import quarantine_all, since, split
+from c2m.feeds.split import quarantine_all, row_hash, since, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
 from c2m.settings import settings
@@ -39,7 +39,7 @@ _TWICE = (
     "it came in before, read otherwise: {gone:,} ids of then come no more, {new:,} new ones would count beside them;"
     " give the ids as before, or begin anew with an empty C2M_HOME"
 )
-_GONE = "{gone:,} ids come no more that came when it was read otherwise: what landed of them still counts"
+_GONE = "{gone:,} ids come no more that came when it was read otherwise: what landed of them {counts}"
 _MOST_TOGETHER, _BYTES_TOGETHER = 250, 32_000_000  # files that are checked together
 Progress = Callable[[int, int, str], None]  # files done, files in all, name of the next one
 
@@ -56,9 +56,14 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     if absent := _absent(world, sources):
         raise InputError("feed-missing", [*faults, *absent])
     together: list[_Arrived] = []
-    for done, seen in enumerate(_looked_up(sources)):
+    deliveries = outcomes.Deliveries({source.name for source in sources})
+    for done, found in enumerate(_looked_up(sources)):
         if progress:
-            progress(done, len(sources), seen.source.name)
+            progress(done, len(sources), found.source.name)
+        if any(one.outcome.batch_id == found.batch_id for one in together):  # a content that is there twice
+            faults += _bring_in(together)
+            together = []
+        seen = _anew(found, deliveries)
         if seen.known and seen.known.finished:
             landed.append(seen.known)
             continue
@@ -68,6 +73,7 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
             faults += error.faults
             continue
         landed.append(arrived.outcome)
+        deliveries.add(arrived.outcome)
         if arrived.outcome.finished:
             continue
         if not _fits(together, arrived):
@@ -98,6 +104,7 @@ class _Seen:
     problem: str | None
     stamps: "_Stamps" = ()
     digest: str = ""
+    first_id: str = ""  # of the batch, the first time that its content comes
     batch_id: str = ""
     known: Outcome | None = None  # what has become of it before
     earlier: tuple[Outcome, ...] = ()  # and what of it, read by its mapping as that was then
@@ -123,12 +130,26 @@ def _in_turn(seen: _Seen, came: Sequence[Outcome]) -> _Seen:
     return replace(seen, batch_id=batch_id, earlier=tuple(one for one in came if one.batch_id != batch_id))
 
 
+def _anew(seen: _Seen, deliveries: outcomes.Deliveries) -> _Seen:
+    """The file as what it is: known, new, or a content that came before and is the newest delivery once more."""
+    known = seen.known or outcomes.find(seen.batch_id)
+    if known is None or not known.finished or seen.source.mapping.feed.mode != "upsert":
+        return replace(seen, known=known)
+    written_at = datetime.fromtimestamp(seen.stamps[0][1] / 1e9, UTC).replace(tzinfo=None)
+    before = deliveries.before(known, seen.source.name, written_at)
+    if not before:
+        return replace(seen, known=known)
+    batch_id = outcomes.once_more(seen.first_id, before[-1])
+    return replace(seen, batch_id=batch_id, known=outcomes.find(batch_id), earlier=tuple(before))
+
+
 def _see(source: Source) -> _Seen:
     if problem := source.problem():
         return _Seen(source, problem)
     try:
         stamps, digest = _stamps(source), sha256(source.file)
-        return _Seen(source, None, stamps, digest, batch_of(source, digest))
+        batch_id = batch_of(source, digest)
+        return _Seen(source, None, stamps, digest, batch_id, batch_id)
     except OSError as error:
         return _Seen(source, f"cannot be read: {error}; give it back and run again")
 
@@ -186,8 +207,8 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
 def bring_in(source: Source) -> Outcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
     _look_up()
-    (seen,) = _looked_up([source])
-    arrived = _arrival(seen)
+    (found,) = _looked_up([source])
+    arrived = _arrival(_anew(found, outcomes.Deliveries({source.name})))
     if not arrived.outcome.finished and (faults := _bring_in([arrived])):
         raise _UnreadableError("file-unreadable", faults)
     admit_waiting()
@@ -251,7 +272,7 @@ def _bring_in(together: Sequence[_Arrived]) -> list[str]:
             gone, new = since(connection, mapping.feed, sound[0].earlier_ids)
             if gone and new:
                 return _bring_in([replace(together[0], refused=(_TWICE.format(gone=gone, new=new),))])
-            sound = [sound[0].with_note(_GONE.format(gone=gone))] if gone else sound
+            sound = [_without(connection, sound[0], gone)] if gone else sound
         counts = _counts(connection, mapping.feed)
         for one in sound or read:
             _settle(connection, one, counts.get(one.number, (0, 0, 0, None, False)), alone=len(together) == 1)
@@ -281,6 +302,15 @@ class _Read(_Arrived):
 
     def with_note(self, note: str) -> "_Read":
         return replace(self, rows=replace(self.rows, notes=(*self.rows.notes, note)))
+
+
+def _without(connection: duckdb.DuckDBPyConnection, one: _Read, gone: int) -> _Read:
+    """Ends the rows of ids that a file gives no more, where its feed can say that they count no more."""
+    feed, outcome = one.source.mapping.feed, one.outcome
+    if feed.ended:
+        landing.end(connection, feed, outcome.batch_id, outcome.arrived_at, row_hash(feed))
+    counts = f"is {feed.ended} now" if feed.ended else "still counts"
+    return one.with_note(_GONE.format(gone=gone, counts=counts))
 
 
 def _read(connection: duckdb.DuckDBPyConnection, one: _Arrived) -> _Read:
@@ -362,7 +392,7 @@ def _arrival(seen: _Seen) -> _Arrived:
     source, mapping = seen.source, seen.source.mapping
     if seen.problem:
         raise _UnreadableError("file-unreadable", [f"{source.name}: {seen.problem}"])
-    if known := seen.known or outcomes.find(seen.batch_id):
+    if known := seen.known:
         return _Arrived(source, known, seen.stamps, seen.earlier)
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
     arrived = Outcome(

@@ -237,9 +237,21 @@ def land(
     write_parquet(rows, folder(feed.name) / f"{file}.parquet")
 
 
+def end(connection: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str, arrived_at: datetime, hashed: str) -> None:
+    """Lands the rows of the table `gone` (see split.py) once more, as ones that count no more: of no record, 0."""
+    moment = f"greatest({literal(arrived_at)}, known_at + INTERVAL 1 MICROSECOND)"
+    ended = f"{literal(feed.ended)} AS status, {moment} AS known_at"
+    columns = ", ".join(one.name for one in feed.columns)
+    rows = connection.sql(
+        f"""SELECT {columns}, {literal(batch_id)} AS _batch_id, 0::BIGINT AS _record, {hashed} AS _row_hash
+        FROM (SELECT * REPLACE ({ended}) FROM gone) ORDER BY ALL"""  # noqa: S608
+    )
+    write_parquet(rows, folder(feed.name) / f"{batch_id}-ended.parquet")
+
+
 def records_of(connection: duckdb.DuckDBPyConnection, feed: str, batch_id: str) -> set[int]:
     """Numbers of the records of a batch that have landed."""
-    query = f"SELECT _record FROM {source(feed)} WHERE _batch_id = $batch_id"  # noqa: S608
+    query = f"SELECT _record FROM {source(feed)} WHERE _batch_id = $batch_id AND _record > 0"  # noqa: S608
     return {record for (record,) in connection.execute(query, {"batch_id": batch_id}).fetchall()}
 
 

@@ -7,7 +7,7 @@ no row: it comes in whole when it is next met.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,12 +97,57 @@ def of_contents(digests: Iterable[str]) -> dict[tuple[str, str, str], list[Outco
     return found
 
 
+class Deliveries:
+    """What came, to tell a content that is delivered once more from one that merely lies there still.
+
+    present: names of the files that there are.
+    """
+
+    def __init__(self, present: Collection[str]) -> None:
+        self._present = present
+        self._came: dict[tuple[str, str], list[Outcome]] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes note of what has just arrived."""
+        self._of_kind(outcome).append(outcome)
+
+    def before(self, known: Outcome, file: str, written_at: datetime) -> list[Outcome]:
+        """What became of a content before, where this file delivers it once more.
+
+        A file does so whose name stood for another content last, or for none; one that was merely renamed does not: it
+        is not newer than what came since. known: the last outcome of the content.
+        """
+        if known.file == file and written_at <= known.arrived_at:
+            return []
+        came = self._of_kind(known)
+        under_name = [one for one in came if one.file == file]
+        if under_name and under_name[-1].file_sha256 == known.file_sha256:
+            return []
+        last = max((one.arrived_at for one in came if one.file_sha256 != known.file_sha256), default=written_at)
+        renamed = not under_name and known.file not in self._present and written_at <= last
+        return [] if renamed else [one for one in came if one.file_sha256 == known.file_sha256]
+
+    def _of_kind(self, known: Outcome) -> list[Outcome]:
+        kind = {"feed": known.feed, "mapping": known.mapping}
+        if (came := self._came.get((known.feed, known.mapping))) is None:
+            query = f"FROM {landing.source('file_outcomes')} WHERE feed = $feed AND mapping = $mapping"
+            with landing.connect() as connection:
+                rows = connection.execute(f"{query} ORDER BY arrived_at, batch_id", kind).to_arrow_table().to_pylist()
+            came = self._came[known.feed, known.mapping] = list(map(_outcome, rows))
+        return came
+
+
+def once_more(batch_id: str, before: Outcome) -> str:
+    """The batch of a content that comes in under `batch_id` once more, after it has come in as another one."""
+    return hashlib.sha256(f"{batch_id}|{before.batch_id}".encode()).hexdigest()[:32]
+
+
 def in_turn(batch_id: str, came: Sequence[Outcome]) -> str:
     """The batch of a content that comes in under `batch_id`: another one where it came in read otherwise since then."""
     known = [one.batch_id for one in came]
     if batch_id not in known:
         return batch_id
-    turns = [hashlib.sha256(f"{batch_id}|{other}".encode()).hexdigest()[:32] for other in known]
+    turns = [once_more(batch_id, one) for one in came]
     return known[-1] if known[-1] in (batch_id, *turns) else turns[-1]
 
 

@@ -93,12 +93,12 @@ def keep(
 
 
 def close(outcome: Outcome) -> Outcome:
-    """The outcome of a batch whose file has come in anew, read otherwise: nothing of it lies in quarantine any more."""
+    """The outcome of a batch whose file has come in anew: nothing of it lies in quarantine any more."""
     path = path_of(outcome.feed, outcome.batch_id)
     objects.remove([path, path.with_suffix(".yaml"), path.with_suffix(".merchants.json")])
     if not outcome.quarantined:
         return outcome
-    said = f"{outcome.quarantined:,} left out: the file came in anew, read otherwise"
+    said = f"{outcome.quarantined:,} left out: the file came in anew"
     left_out, notes = outcome.left_out + outcome.quarantined, "; ".join(filter(None, (outcome.notes, said)))
     return replace(outcome, quarantined=0, left_out=left_out, status="ok", notes=notes)
 

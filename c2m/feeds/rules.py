@@ -104,6 +104,7 @@ class Feed:
     conversions: tuple[Conversion, ...] = ()
     required: bool = False  # the day cannot go on without a row of it
     numbered: str | None = None  # last of the key: numbers rows of one file that lack it and are equal in the others
+    ended: str | None = None  # status of a row that counts no more
     columns: tuple[Column, ...] = field(init=False)
 
     def __post_init__(self) -> None:

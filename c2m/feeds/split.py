@@ -53,7 +53,8 @@ def split(
     """Makes `typed`, `broken` and `accepted` of files that came at these moments.
 
     Landed rows of the batches `own` (a run that broke off) do not count. What a file that was read otherwise before, in
-    the batches `earlier`, now says of a key is known since it came anew.
+    the batches `earlier`, now says of a key is known since it came anew; the rows of keys that it says nothing of any
+    more are in the table `gone`.
     """
     _type(connection, mapping, arrivals)
     _number_lines(connection, mapping.feed)
@@ -61,6 +62,8 @@ def split(
         held = "true" if mapping.newest_file_wins else "list_contains($earlier, l._batch_id)"
         bound = {"arrived_at": arrivals[0], "own": list(own), "earlier": list(earlier)}
         _date_by_arrival(connection, mapping.feed, held, bound)
+    if earlier:
+        _miss(connection, mapping.feed, arrivals[0], {"own": list(own), "earlier": list(earlier)})
     connection.execute(
         """CREATE TEMP TABLE broken AS SELECT "#record", "#fault" AS rule, "#seen" AS seen, $advice AS advice
         FROM records WHERE "#fault" IS NOT NULL""",
@@ -219,14 +222,37 @@ def hashes(
 
 
 def since(connection: duckdb.DuckDBPyConnection, feed: Feed, earlier: Sequence[str]) -> tuple[int, int]:
-    """Keys of the batches `earlier` that `typed` gives no more, and keys of `accepted` that never landed."""
+    """Rows of the batches `earlier` that are `gone`, and keys of `accepted` that never landed."""
     key = ", ".join(feed.key)
     landed = f"(FROM {landing.source(feed.name)} WHERE list_contains($earlier, _batch_id))"
-    counts = f"""SELECT
-        (SELECT count(*) FROM (SELECT DISTINCT {key} FROM {landed} ANTI JOIN typed USING ({key}))),
+    counts = f"""SELECT (SELECT count(*) FROM gone),
         (SELECT count(*) FROM (SELECT DISTINCT {key} FROM accepted ANTI JOIN {landed} USING ({key})))"""
     gone, new = connection.execute(counts, {"earlier": list(earlier)}).fetchall()[0]
     return gone, new
+
+
+def _miss(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, arrived_at: datetime, batches: dict[str, list[str]]
+) -> None:
+    """Makes `gone`: the rows of `earlier` that hold and count, and whose key `typed` has no more."""
+    key = ", ".join(feed.key)
+    counts = f"status IS DISTINCT FROM {literal(feed.ended)}" if feed.ended else "true"
+    connection.execute(
+        f"""CREATE TEMP TABLE gone AS FROM (
+            FROM {landing.source(feed.name)} WHERE NOT list_contains($own, _batch_id)
+            QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC, _row_hash) = 1
+        ) ANTI JOIN typed USING ({key})
+        WHERE list_contains($earlier, _batch_id) AND {counts}""",
+        batches,
+    )
+    if feed.numbered:  # lines without an id stand together: those that stay are known as long as that others went
+        group = ", ".join(name for name in feed.key if name != feed.numbered)
+        connection.execute(
+            f"""UPDATE typed SET known_at = greatest(known_at, $arrived_at)
+            WHERE {feed.numbered} LIKE '#%' AND ({group}) IN (
+                SELECT ({group}) FROM gone WHERE {feed.numbered} LIKE '#%')""",
+            {"arrived_at": arrived_at},
+        )
 
 
 def _date_by_arrival(connection: duckdb.DuckDBPyConnection, feed: Feed, held: str, bound: dict[str, object]) -> None:

@@ -54,8 +54,9 @@ def landed(connection: duckdb.DuckDBPyConnection, feed: str, table: str, what: s
 
 def _hashed(connection: duckdb.DuckDBPyConnection, feed: str, table: str) -> list[tuple[str, int, str, str, str]]:
     """_batch_id, _record, _row_hash, the hash of the content, the file; the newest rows first."""
+    # record 0: a row that merely ends one which its file gives no more
     query = f"""SELECT _batch_id, _record, _row_hash, {row_hash(FEEDS[feed])}, landed
-        FROM {table} ORDER BY known_at DESC, _batch_id, _record"""  # noqa: S608
+        FROM {table} WHERE _record > 0 ORDER BY known_at DESC, _batch_id, _record"""  # noqa: S608
     return connection.execute(query).fetchall()
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +10,18 @@ from feed_rows import good, write_csv, write_good_world
 from ledger_kit import NOW, job, live_to, release, shipped
 from warehouse_world import build
 
+from c2m import clock
 from c2m.feeds import quarantine
 from c2m.feeds.ingest import ingest, readmit
 from c2m.feeds.landing import read_landed
 from c2m.feeds.world import World
 from c2m.ledger import job_orders, orders, status, store
+from c2m.ledger.store import Scope
 from c2m.ledger.tables import Outbox
+from c2m.rooms.api import ubl
+from c2m.rooms.api.bodies import OrderIn
+from c2m.rooms.pages import ordering
+from c2m.rooms.tenants import placed
 from c2m.warehouse import published
 from c2m.why import chain
 from optimization.book.daily_instance import merchant_lots
@@ -23,6 +29,15 @@ from optimization.book.daily_instance import merchant_lots
 DAY = date(2026, 1, 6)
 LATER = "2026-01-05T09:00:00Z"
 
+
+UBL = """<Order xmlns="urn:oasis:names:specification:ubl:schema:xsd:Order-2"
+  xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
+  xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"><cbc:ID>by UBL</cbc:ID>
+  <cac:Delivery><cac:RequestedDeliveryPeriod><cbc:EndDate>2026-02-01</cbc:EndDate></cac:RequestedDeliveryPeriod>
+  </cac:Delivery><cac:OrderLine><cac:LineItem><cbc:ID>1</cbc:ID><cbc:Quantity>3</cbc:Quantity><cac:Item>
+  <cac:BuyersItemIdentification><cbc:ID>{sku}</cbc:ID></cac:BuyersItemIdentification><cac:AdditionalItemProperty>
+  <cbc:Name>name</cbc:Name><cbc:Value>Cy</cbc:Value></cac:AdditionalItemProperty></cac:Item></cac:LineItem>
+  </cac:OrderLine></Order>"""
 
 Line = dict[str, str]
 
@@ -78,6 +93,15 @@ def test_what_is_personalised_keeps_its_shopper_from_the_line_to_the_job_order(h
     headers = [good("merchant_orders"), good("merchant_orders", order_id="o2")]
     early = {"known_at": "2026-01-04T09:00:00Z"}  # before the plan's day ends
     world(tmp_path, headers, [one | early for one in (*lines, *wrong)])
+    clock.set_now(datetime(2026, 1, 4, 9, tzinfo=UTC))
+    scope, sku = Scope(merchant_id=lines[0]["merchant_id"]), lines[0]["sku_id"]
+    by_ubl = OrderIn.model_validate(ubl.read(UBL.format(sku=sku).encode()))
+    told = {"code": "by form", "due_on": "2026-02-01", f"pieces-{sku}": "4", f"own-{sku}": "Dan"}
+    for new in (
+        placed.NewOrder(by_ubl.code, by_ubl.due_on, by_ubl.pieces, own=by_ubl.own),
+        ordering._asked(told, str(scope.merchant_id), [sku]),
+    ):
+        assert placed.place(scope, new) is None
     assert len(quarantine.read("merchant_order_lines")) == len(wrong)
     assert set(quarantine.read("merchant_order_lines")["rule"]) == {"personalisation-json"}
     store.migrate()
@@ -87,15 +111,17 @@ def test_what_is_personalised_keeps_its_shopper_from_the_line_to_the_job_order(h
         for again in (ordered, ordered[::-1]):  # the second time they are known
             orders.record(session, *merchant_lots(again, published.read("skus"), orders.held(session)), NOW)
         lots = orders.open_lots(session).set_index("lot_id")["quantity"].to_dict()
-    assert sorted(lots.values()) == [1, 2, 90]
+    assert sorted(lots.values()) == [1, 2, 3, 4, 90]
     release(*((lot_id, "F1", pieces) for lot_id, pieces in lots.items()))
     with store.session() as session:
         told = [one.payload["data"]["items"] for one in session.query(Outbox)]
         links = [link for lot_id in lots for link in chain.why(session, lot_id).links if link.name == "order lines"]
-        assert [link.broken for link in links] == [[], [], []]
+        assert [link.broken for link in links] == [[]] * len(lots)
     assert sorted((item["quantity"], str(item.get("personalisation"))) for (item,) in told) == [
         (1, "{'name': 'Bob ', 'text': ' '}"),
         (2, "{'name': 'Ada', 'size': '41'}"),
+        (3, "{'name': 'Cy'}"),
+        (4, "{'text': 'Dan'}"),
         (90, "None"),
     ]
 

@@ -216,6 +216,24 @@ def test_an_order_in_the_form_comes_in_by_its_feed(enter: Callable[..., Browser]
     assert dict(zip(own["sku_id"], own["quantity"], strict=True)) == {"S1-S": 120, "S1-L": 80}
 
 
+def test_a_text_in_the_form_goes_on_each_piece_of_its_size(enter: Callable[..., Browser]) -> None:
+    merchant, page = enter("merchant", "M1"), "/merchant/new?style=S1"
+    form = {"style": "S1", "code": "NAMES", "due_on": "2026-02-01", "pieces-S1-S": "2", "pieces-S1-L": "80"}
+    for wrong, told in (
+        ({"own-S1-M": "Ada"}, "beside a size without pieces"),
+        ({"own-S1-S": "Ada", "act": "quote"}, "A quote cannot say"),
+        ({"own-S1-S": "a" * 201}, "could not be read"),
+    ):
+        seen = merchant.send("/merchant/new", page, **form | wrong)
+        assert seen.status_code == 400 and told in seen.text and "<details open>" in seen.text
+    for _ in range(2):
+        assert merchant.send("/merchant/new", page, **form | {"own-S1-S": " Ada "}).status_code == 303
+    headers, lines = landing.latest("merchant_orders"), landing.latest("merchant_order_lines")
+    own = lines.merge(headers.query("order_code == 'NAMES'")[["order_id"]]).fillna({"personalisation": ""})
+    told = own[["sku_id", "quantity", "personalisation"]].sort_values("sku_id").to_numpy().tolist()
+    assert told == [["S1-L", 80, ""], ["S1-S", 2, '{"text": "Ada"}']]
+
+
 def test_a_file_of_orders_shows_what_did_not_come_in(enter: Callable[..., Browser]) -> None:
     merchant = enter("merchant", "M1")
     columns = "merchant_id,order_id,placed_on,due_on,currency,tolerance_share,status"

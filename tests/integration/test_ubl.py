@@ -91,6 +91,26 @@ def test_an_order_by_json_and_the_same_by_ubl_are_one(merchant: Caller) -> None:
     assert again.json() == first
 
 
+PROPERTY = "<cac:AdditionalItemProperty><cbc:Name>{}</cbc:Name><cbc:Value>{}</cbc:Value></cac:AdditionalItemProperty>"
+
+
+def test_what_makes_pieces_a_shoppers_own_is_a_property_of_their_item(merchant: Caller) -> None:
+    own = PROPERTY.format("Colour", "red") + PROPERTY.format("name", "Ada")
+    document = ORDER.replace("</cac:Item>", f"{own}</cac:Item>").replace("PO 81", "PO 83")
+    ubl_schema("Order").assertValid(etree.fromstring(document.encode()))
+    placed = send(merchant, document, accept="application/json").json()
+    rows = landing.read_landed("merchant_order_lines", order_id=placed["order_id"])
+    assert rows[["quantity", "personalisation"]].to_numpy().tolist() == [[40, '{"name": "Ada"}']]
+    twice = send(merchant, document.replace("Colour", "name").replace("Ada", "").replace("PO 83", "PO 84")).json()
+    assert {one["at"] for one in twice["faults"]} == {
+        f"/*/cac:OrderLine/cac:LineItem/cac:Item/cac:AdditionalItemProperty[2]/cbc:{name}" for name in ("Name", "Value")
+    }
+    long = send(merchant, document.replace("Ada", "a" * 501)).json()
+    assert [one["at"] for one in long["faults"]] == [
+        "/*/cac:OrderLine/cac:LineItem/cac:Item/cac:AdditionalItemProperty"
+    ]
+
+
 def test_what_is_promised_and_what_has_left_is_told(merchant: Caller) -> None:
     asked = {"accept": ubl_answers.RESPONSE}
     valid(merchant.call("GET", "/orders/O1", headers=asked), "OrderResponse")

@@ -248,6 +248,55 @@ def test_the_newest_file_wins_where_the_mapping_says_so(world: Path) -> None:
     assert len(landed("1")) == 3
 
 
+SHOP = "Nr,Day,Sku,Qty,State,Amount\n1,2026-01-02,a,1,{},\n"
+
+
+@pytest.mark.parametrize("names", [("shop", "shop", "shop"), ("shop1", "shop2", "shop3")], ids=["replaced", "beside"])
+def test_a_content_that_is_delivered_once_more_is_the_newest_again(world: Path, names: tuple[str, ...]) -> None:
+    mapping = SALES % ("newest_file_wins: true", "Nr", "Sku", "Qty")
+    for day, (name, state) in enumerate(zip(names, ["placed", "cancelled", "placed"], strict=True)):
+        clock.set_now(datetime(2026, 1, 5 + day, tzinfo=UTC))
+        write(world, mapping, **{name: SHOP.format(state)})
+        for _ in range(2):
+            assert outcome(world)["status"] == "ok"
+    told = landed("status, known_at::DATE::VARCHAR")
+    assert told == [("placed", "2026-01-02"), ("cancelled", "2026-01-06"), ("placed", "2026-01-07")]
+
+
+def test_three_deliveries_of_which_the_last_is_the_first_count_in_their_order(world: Path) -> None:
+    states = {"shop1": "placed", "shop2": "cancelled", "shop3": "placed"}
+    texts = {name: SHOP.format(state) for name, state in states.items()}
+    write(world, SALES % ("newest_file_wins: true", "Nr", "Sku", "Qty"), **texts)
+    outcome(world)
+    assert [status for (status,) in landed("status")] == ["placed", "cancelled", "placed"]
+    (world / "shop1.csv").rename(world / "shop1-done.csv")  # renamed, not delivered
+    outcome(world)
+    assert len(landed("1")) == 3
+
+
+def test_a_native_file_that_is_put_back_holds_again(world: Path) -> None:
+    head = "merchant_id,order_id,placed_on,due_on,currency,tolerance_share,status\n"
+    for day, status in enumerate(["open", "cancelled", "open"]):
+        clock.set_now(datetime(2026, 1, 5 + day, tzinfo=UTC))
+        text = f"{head}m1,PO-1,2026-01-02,2026-03-02,EUR,0.05,{status}\n"
+        (world / "merchant_orders.csv").write_text(text)
+        write(world, SALES % ("", "Nr", "Sku", "Qty"), shop=SHOP.format("placed"))
+        ingest(World.load(world))
+    assert landing.latest("merchant_orders")["status"].tolist() == ["open"]
+    assert len(landing.read_landed("merchant_orders")) == 3
+
+
+def test_ids_that_a_changed_mapping_gives_no_more_count_no_more_until_it_gives_them_again(world: Path) -> None:
+    plain, fewer = (SALES % (steps, "Nr", "Sku", "Qty") for steps in ("", "where: [{keep: Sku <> 'gift', reason: g}]"))
+    for day, mapping in enumerate([plain, fewer, plain]):
+        clock.set_now(datetime(2026, 1, 5 + day, tzinfo=UTC))
+        write(world, mapping, shop=SHOP.format("placed") + "2,2026-01-02,gift,1,placed,\n")
+        notes = outcome(world)["notes"]
+        held = landing.latest("sales_lines").sort_values("sale_line_id")["status"].tolist()
+        assert held == ["placed", "cancelled" if mapping == fewer else "placed"]
+        assert ("1 ids come no more" in notes) == (mapping == fewer)
+
+
 def test_two_new_files_that_arrive_at_once_are_taken_in_the_order_of_their_names(world: Path) -> None:
     clock.set_now(datetime(2026, 1, 5, tzinfo=UTC))
     head = "Nr,Day,Sku,Qty,State,Amount\n1,2026-01-02,a,1,"

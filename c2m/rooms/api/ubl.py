@@ -1,6 +1,7 @@
 """UBL 2.3 orders: an Order as the body that this API takes, with every fault by its XPath.
 
-Only what an order here has is read: ID, the requested delivery, lines with item and pieces. Entities are not expanded,
+Only what an order here has is read: ID, the requested delivery, lines with item, pieces and what makes them a shopper's
+own. Entities are not expanded,
 nothing is fetched, and a document type declaration is refused.
 """
 
@@ -29,6 +30,9 @@ _NAMES = {"cac": CAC, "cbc": CBC}
 _DUE = "cac:Delivery/cac:RequestedDeliveryPeriod/cbc:EndDate"
 _PLACES = ("cac:Delivery/cac:DeliveryLocation/cac:Address", "cac:Delivery/cac:DeliveryAddress")
 _ITEMS = tuple(f"cac:Item/cac:{whose}ItemIdentification/cbc:ID" for whose in ("Buyers", "Sellers"))
+_OWN = "cac:Item/cac:AdditionalItemProperty"
+# Properties that say what the article is: its catalogue row says it too, and nothing of a shopper.
+_OF_ARTICLE = {"colour", "color", "size", "style", "material", "composition", "brand", "season", "gender", "model"}
 
 Element = Any  # of lxml, which has no types of its own
 Body = dict[str, Any]
@@ -123,7 +127,21 @@ def _line(line: Element, faults: list[Fault]) -> Body:
     pieces = line.find("cbc:Quantity", _NAMES)
     if pieces is not None and pieces.get("unitCode") not in _PIECES:
         faults.append(Fault(at=f"{_at(pieces)}/@unitCode", what=f"{pieces.get('unitCode')}; expected pieces: {PIECE}"))
-    return {"sku_id": _text(line, named, faults), "quantity": _number(line, "cbc:Quantity", faults)}
+    body: Body = {"sku_id": _text(line, named, faults), "quantity": _number(line, "cbc:Quantity", faults)}
+    return body | ({"personalisation": own} if (own := _own(line, faults)) else {})
+
+
+def _own(line: Element, faults: list[Fault]) -> dict[str, str]:
+    """What makes the pieces of a line one shopper's own: names and texts of the item's further properties."""
+    told: dict[str, str] = {}
+    for one in line.findall(_OWN, _NAMES):
+        name = _text(one, "cbc:Name", faults)
+        if name.casefold() in _OF_ARTICLE:
+            continue
+        if name in told:
+            faults.append(Fault(at=f"{_at(one)}/cbc:Name", what=f"{name!r} comes twice on this line: say it once"))
+        told[name] = _text(one, "cbc:Value", faults)
+    return told
 
 
 def _place(coordinate: Element, faults: list[Fault]) -> Body:
@@ -163,7 +181,7 @@ def _at(element: Element) -> str:
 def _path(order: Element, lines: Sequence[Element], loc: Sequence[int | str]) -> str:
     """The XPath of a place in the body."""
     if loc[:1] == ("lines",) and len(loc) > 1:
-        of_line = {"sku_id": f"/{_ITEMS[0]}", "quantity": "/cbc:Quantity"}
-        return _at(lines[int(loc[1])]) + of_line.get(str(loc[-1]), "")
+        of_line = {"sku_id": f"/{_ITEMS[0]}", "quantity": "/cbc:Quantity", "personalisation": f"/{_OWN}"}
+        return _at(lines[int(loc[1])]) + of_line.get("".join(map(str, loc[2:3])), "")
     of_order = {"code": "/cbc:ID", "due_on": f"/{_DUE}", "lines": "/cac:OrderLine", "destination": f"/{_PLACES[0]}"}
     return _at(order) + of_order.get(str(loc[0]) if loc else "", "")

@@ -3,7 +3,9 @@
 All go through its feed, and faults are shown as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
+from c2m.domain.personalisation import canonical
 from c2m.domain.quotes import Asked, Quoter
 from c2m.errors import InputError
 from c2m.rooms import entry, page
@@ -20,6 +23,7 @@ from c2m.rooms.tenants import landed, placed, quoted
 
 routes = APIRouter(prefix="/merchant")
 MOST_PIECES = 10_000_000  # of a size, as the form says too
+MOST_OWN = 200  # characters on a piece, as the form says too
 _SIZES = ("XXS", "XS", "S", "M", "L", "XL", "XXL", "3XL", "4XL", "5XL")
 
 
@@ -95,6 +99,8 @@ def _ask(request: Request, person: Person, form: Mapping[str, str]) -> Response:
     style, scope, desk = form.get("style", ""), person.grant.scope, _desk(request)
     try:
         asked = _wanted(form, person.grant.tenant, landed.own("catalogue", scope, style_id=style)["sku_id"])
+        if _own(form, asked.pieces):
+            raise ValueError("new.own_no_quote")
     except ValueError as error:
         return _form(request, person, style, [page.words(request, str(error))], form)
     if desk is None:
@@ -142,11 +148,25 @@ def _wanted(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -
 def _asked(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -> placed.NewOrder:
     """The order of the form. Raises ValueError with the key of the words that say what is missing."""
     wanted, code = _wanted(form, merchant_id, sku_ids), form.get("code", "").strip()
+    own = _own(form, wanted.pieces)
     if not code or len(code) > 255:
         raise ValueError("new.no_code")
     if wanted.wanted_on is None:
         raise ValueError("new.not_understood")
-    return quoted.new_order(wanted, code, wanted.wanted_on)
+    alike = {sku_id: count for sku_id, count in wanted.pieces.items() if not own.get(sku_id)}
+    personal = {(sku_id, told): wanted.pieces[sku_id] for sku_id, told in own.items()}
+    return replace(quoted.new_order(wanted, code, wanted.wanted_on), pieces=alike, own=personal)
+
+
+def _own(form: Mapping[str, str], sku_ids: Collection[str]) -> dict[str, str]:
+    """What each piece of a SKU gets, as the feed has it. Raises ValueError with the key of the words that say why."""
+    texts = {name.removeprefix("own-"): text.strip() for name, text in form.items() if name.startswith("own-")}
+    texts = {sku_id: text for sku_id, text in texts.items() if text}
+    if texts.keys() - set(sku_ids):
+        raise ValueError("new.own_without_pieces")
+    if any(len(text) > MOST_OWN or not text.isprintable() for text in texts.values()):
+        raise ValueError("new.not_understood")
+    return {sku_id: canonical(json.dumps({"text": text})) for sku_id, text in texts.items()}
 
 
 def _pieces(text: str) -> int:
@@ -182,4 +202,5 @@ def _form(
         quotes=_desk(request) is not None,
         faults=faults,
         typed=typed or {},
+        owned=any(text for name, text in (typed or {}).items() if name.startswith("own-")),
     )
