@@ -4,6 +4,7 @@ __all__ = [
     "alert_rules",
     "alert_words",
     "apportion",
+    "arrays",
     "designs",
     "lanes",
     "markets",

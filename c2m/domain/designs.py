@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from c2m.domain.operations import Operation, crafts_of, minutes_of
+from c2m.wire.messages import TIMED
 
-_SHORTHAND = ("cut", "sew", "finish", "inspect", "pack")  # sam_<name>_minutes: the routing of apparel in short
 _WORKED_ON = "sew"  # which of them the crafts of a design without a routing belong to
 
 
@@ -129,6 +129,6 @@ def _steps(text: str) -> list[Step]:
 def _in_short(row: Mapping[str, Any]) -> list[Step]:
     """The five minutes as steps; each further craft as one of no minutes, so that it is asked for."""
     crafts = [craft for craft in str(row.get("crafts") or "").split(";") if craft]
-    steps = [Operation(name, None, float(row[f"sam_{name}_minutes"]), 1) for name in _SHORTHAND]
-    place = _SHORTHAND.index(_WORKED_ON) + 1
+    steps = [Operation(name, None, float(row[f"sam_{name}_minutes"]), 1) for name in TIMED]
+    place = TIMED.index(_WORKED_ON) + 1
     return [Step(one) for one in [*steps[:place], *(Operation(name, name, 0.0, 1) for name in crafts), *steps[place:]]]

@@ -5,11 +5,8 @@ mode as so many more deliveries. In: days late of deliveries that were received.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from c2m.domain.arrays import Flags, Floats, Ints
 
 # Of half-lives of 90 to 730 days and weights of 10 and 40, those that came nearest to 90 % in the deliveries of scms
 # from 2009 to 2011 (90.1 %): python -m benchmarks.promises.lanes

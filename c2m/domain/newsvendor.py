@@ -12,12 +12,10 @@ A piece that is missing costs 6, one that is left over 2: enough for three windo
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from c2m.domain.arrays import Floats
 from c2m.settings import ReplenishmentPolicy
-
-Floats = NDArray[np.float64]
 
 # Of the total demand over lead time plus review period, which an order covers.
 WINDOW_QUANTILES = {

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri
 
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats
 
 Z = 1.96  # of a 95 % interval
 RECENT_DAYS = 60  # of promised dates that say how promises hold now

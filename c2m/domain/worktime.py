@@ -11,10 +11,8 @@ of the working day, from the day of that state.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from c2m.domain.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)

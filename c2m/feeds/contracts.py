@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field
 
 from c2m.feeds.rules import NO_NUL, Conversion, Feed, Reference, Rule, Sql, literal
+from c2m.wire.messages import TIMED
 
 # Dates outside are typing errors or a foreign system's "for ever" (9999-12-31).
 _FIRST, _END = date(2000, 1, 1), date(2100, 1, 1)
@@ -508,7 +509,7 @@ _PERSONALISATION = Rule(
     f"len(json_keys(personalisation)) AND list_bool_and({_OWN_NAMES}) AND list_bool_and({_OWN_TEXTS}) END",
     'Give a JSON object of 1 to 20 different names with a text each, such as {"name": "Ada"}, or nothing.',
 )
-_SAM_COLUMNS = tuple(f"sam_{name}_minutes" for name in ("cut", "sew", "finish", "inspect", "pack"))
+_SAM_COLUMNS = tuple(f"sam_{name}_minutes" for name in TIMED)
 _SHORTHAND = Rule(
     "part-of-a-routing",
     _SAM_COLUMNS,
@@ -751,7 +752,7 @@ _DESIGN = {"merchant_id": "VARCHAR", "design_id": "VARCHAR"}
 _LEVELS = ("05", "10", "25", "50", "75", "90", "95")
 _WINDOW_LEVELS = ("05", "10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "975")
 _MADE_BY = {"model_version": "VARCHAR", "known_at": "TIMESTAMP"}
-_SAM = {f"sam_{operation}_minutes": "DOUBLE" for operation in ("cut", "sew", "finish", "inspect", "pack")}
+_SAM = dict.fromkeys(_SAM_COLUMNS, "DOUBLE")
 
 # Parquet schemas of the other producers, DuckDB types.
 PRODUCED: dict[str, dict[str, str]] = {

@@ -6,10 +6,10 @@ A gamma distribution with that mean and variance stands for the sum: never negat
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import gamma
 
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats
+
 _WIDTH = 3.2897  # standard deviations between the 5 % and the 95 % quantile of a normal distribution
 
 

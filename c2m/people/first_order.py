@@ -15,9 +15,10 @@ import pandas as pd
 from c2m.domain.apportion import apportion
 from c2m.domain.designs import Design, design_of
 from c2m.files import write_atomically
+from c2m.wire.messages import TIMED
 
 _ONE_COLOUR, _ONE_SIZE = "single", "one-size"  # of a design that names none, nor has a category that tells
-_SAM = [f"sam_{name}_minutes" for name in ("cut", "sew", "finish", "inspect", "pack")]
+_SAM = [f"sam_{name}_minutes" for name in TIMED]
 
 
 def written(

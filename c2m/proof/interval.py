@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats
+
 BLOCK_WEEKS = 2
 DRAWS = 1000
 

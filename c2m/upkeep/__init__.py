@@ -1,1 +1,3 @@
 """What keeps a platform going when nobody looks: children kept alive, figures, old files pruned, a newer version."""
+
+__all__ = ["backup", "databases", "figures", "keeper", "retention", "tracking", "upgrade"]

@@ -72,6 +72,7 @@ STATUS = "c2m.status"
 REMEMBERED_S = 5  # see above: what a factory sends again after a lost connection
 
 OPERATIONS = ("cut", "sew", "finish", "inspect", "pack", "ship")  # of version 1, and of styles without a routing
+TIMED = OPERATIONS[:-1]  # whose minutes a style without a routing names: its columns sam_<name>_minutes
 RECEIVE, INSPECT, SHIP = "receive", "inspect", "ship"  # pieces come, are good, and leave
 Kind = Literal["job-orders", "job-responses", "scans", "status"]
 KIND_OF_TYPE: dict[str, Kind] = {

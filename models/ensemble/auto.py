@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from c2m.settings import ForecastPolicy
@@ -19,9 +18,8 @@ from models.ensemble.differences import differences
 from models.ensemble.folds import Fold, backs
 from models.ensemble.sums import Dependence
 from models.evaluation.backtest import pinball
-from models.panel.matrices import SEASONS, Floats, Panel
+from models.panel.matrices import SEASONS, Bools, Floats, Panel
 
-Bools = NDArray[np.bool_]
 MOST_SERIES = 300  # that the choice is made on
 MANY_ZEROS = 0.2  # share of a series' observations from which it is sparse
 SMOOTH, SPARSE = "smooth", "sparse"

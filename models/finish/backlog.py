@@ -6,9 +6,8 @@ Those that wait follow one after the other, when all that have begun are through
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats
 
 
 def work_until_finish(rows: pd.DataFrame) -> Floats:

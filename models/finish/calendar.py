@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats
+
 Days = NDArray[np.datetime64]
 _PAST_DAYS, _AHEAD_DAYS = 120, 180  # calendar days that are looked at
 

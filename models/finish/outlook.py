@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.settings import settings
+from c2m.wire.messages import SHIP, TIMED
 from models.finish import backlog, prediction
 from models.finish.calendar import Calendar
 from models.finish.floor import Floor
 
-Floats = NDArray[np.float64]
-
-OPERATIONS = ("cut", "sew", "finish", "inspect", "pack")
 PAST_DAYS, DAYS_AHEAD = 60, 120  # working days
 _RECENT_DAYS = 5  # days whose scans tell how running job orders share a factory
 _RUNNING = ("Running", "Interrupted")
@@ -69,7 +68,7 @@ def _quantiles(days: Floats, dates: NDArray[np.datetime64]) -> "dict[str, pd.Ser
 
 def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     """Live job orders of known factories with what their scans say."""
-    kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in OPERATIONS}}  # an empty ledger knows none
+    kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in TIMED}}  # an empty ledger knows none
     rows = live[live["state"] != "Released"].astype(kinds)
     rows = rows[floor.calendar.line(rows["factory_id"]) >= 0].reset_index(drop=True)
     rows = rows.assign(**_left(rows, floor), pace=_pace(rows, floor))
@@ -83,7 +82,7 @@ def _left(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
     made = _by_operation(rows, floor.progress, "good_pieces")
     stands = np.maximum(made - _lost_later(rows, floor.progress), 0.0)
     lacking = np.maximum(quantity[:, None] - stands, 0.0)[:, :-1]
-    minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].to_numpy(dtype=float)
+    minutes = rows[[f"sam_{name}_minutes" for name in TIMED]].to_numpy(dtype=float)
     whole = quantity * minutes.sum(axis=1)
     todo = (lacking * minutes).sum(axis=1)
     done = np.where(whole > 0, 1 - todo / np.maximum(whole, 1e-9), 1.0)
@@ -118,9 +117,9 @@ def _days(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _by_operation(rows: pd.DataFrame, progress: pd.DataFrame, column: str) -> Floats:
-    """(job orders, operations): pieces in OPERATIONS, then shipped ones."""
+    """(job orders, operations): pieces in TIMED, then shipped ones."""
     pieces = progress.groupby(["job_order_id", "operation"])[column].sum().unstack(fill_value=0)
-    pieces = pieces.reindex(index=rows["job_order_id"], columns=[*OPERATIONS, "ship"]).fillna(0)
+    pieces = pieces.reindex(index=rows["job_order_id"], columns=[*TIMED, SHIP]).fillna(0)
     return pieces.to_numpy(dtype=float)
 
 

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp, ndtr, ndtri
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from c2m.domain.arrays import Flags, Floats
 
 QUANTILES = (0.1, 0.5, 0.9)
 _SAMPLE = 1_000  # lines whose days the common figures are learned from; their standard errors are then below 2 %

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.wire.messages import TIMED
 from models.finish.floor import Floor
-from models.finish.outlook import OPERATIONS
 
 
 def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, str]:
@@ -34,7 +34,7 @@ def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, st
     if rows.empty:
         return {}
     spare = Spare(floor, every)
-    sam_minutes = rows[[f"sam_{name}_minutes" for name in OPERATIONS]].sum(axis=1)
+    sam_minutes = rows[[f"sam_{name}_minutes" for name in TIMED]].sum(axis=1)
     pieces = np.minimum(np.ceil(rows["short"] / sam_minutes), rows["pieces_left"]).astype(int)
     return {str(row.job_order_id): _move(row, spare) for row in rows.assign(pieces=pieces).itertuples()}
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.ids import derive_id
 from c2m.ledger.rooms import prices
 from c2m.ledger.store import reading
@@ -24,8 +24,6 @@ from models.price import rails
 from models.price.effect import Effect, measure
 from models.price.elasticity import Elasticity, Sales, estimate
 from models.price.proposal import Offers, Proposed, propose
-
-Floats = NDArray[np.float64]
 
 STYLE = ["merchant_id", "style_id"]
 COLUMNS = [

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from c2m.domain.arrays import Floats, Ints
 
 _KNOT_DAYS, _WEEK_DAYS = 30, 7
 _ROUNDS, _PASSES = 12, 3

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from c2m.domain.arrays import Floats
 from c2m.settings import PricePolicy
-
-Floats = NDArray[np.float64]
 
 _GRID, _DRAWS = 31, 64
 _HIGHEST = -0.2  # demand that rises with its price is no evidence for the highest price of all

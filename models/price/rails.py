@@ -13,11 +13,9 @@ Where no price keeps them all, nothing is proposed.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.settings import PricePolicy
-
-Floats = NDArray[np.float64]
 
 
 def bounds(

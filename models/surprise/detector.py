@@ -15,9 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
+from c2m.domain.arrays import Floats
 from c2m.settings import SurprisePolicy
-
-Floats = NDArray[np.float64]
 
 STYLE = ["merchant_id", "style_id"]
 WINDOWS_H = (1, 2, 4, 8, 16, 24, 48)

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m import clock
+from c2m.domain.arrays import Floats
 from c2m.domain.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, sure_version
 from c2m.settings import SurprisePolicy
 from models.surprise import shape
 from models.surprise.detector import DAY_H, STYLE, Arrivals, Usual, alarms
 
-Floats = NDArray[np.float64]
 Spike = dict[str, Any]  # a row of landing/spikes in the making; `row` and `age_h`: where it stands in the arrivals
 
 LIVESTREAM, OVER = "livestream", "over"

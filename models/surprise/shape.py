@@ -13,12 +13,10 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from c2m.domain.arrays import Floats
 from c2m.ids import derive_id
-
-Floats = NDArray[np.float64]
 
 _RISES_H, _PLATEAUS_H, _TAILS = (0.5, 2.0, 6.0, 16.0), (0.0, 4.0, 12.0, 36.0, 96.0), ("exponential", "long")
 _HALF_LIVES_H = tuple(np.geomspace(1.0, 240.0, 16).tolist())

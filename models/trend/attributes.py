@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from c2m.domain.arrays import Floats
 from c2m.settings import TrendPolicy
 
-Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
 
 VALUE = ["attribute", "value"]

@@ -6,7 +6,8 @@ In: marks (reviews x codes). Out: figures between 0 and 1.
 import numpy as np
 import pandas as pd
 
-from models.voice.model import Floats, Marks
+from c2m.domain.arrays import Floats
+from models.voice.model import Marks
 from models.voice.words import codes
 
 LEAST_SAID = 10  # reviews that say so, below which a code is told and not averaged

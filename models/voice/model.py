@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from c2m.domain.arrays import Floats
 from models.voice.words import sentences, terms
 
-Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]  # of texts by codes
 SHIPPED = Path(__file__).with_name("aspects.npz")
 

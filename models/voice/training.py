@@ -12,7 +12,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from models.voice.model import Floats, Marks, Model
+from c2m.domain.arrays import Floats
+from models.voice.model import Marks, Model
 from models.voice.words import codes, terms
 
 _STRENGTH = 20.0  # of scikit-learn's C; of 3, 5, 20 and 50 the best by cross-validation, and it hardly matters

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from c2m.settings import AssumedRates
 from optimization.book.factory_record import failures, order_caps, scored
 from optimization.book.promised_dates import slack_days
 from optimization.routing.distances import distances_km, transit_days
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 # From this willingness on a factory takes the whole of a lot, however small.
 WILLING = 0.5

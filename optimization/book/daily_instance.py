@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.domain.promises import Correction
 from c2m.ledger.states import STARTED
 from c2m.settings import AssumedRates, PlanPolicy, settings
@@ -33,8 +33,6 @@ from optimization.routing.distances import transit_days
 from optimization.routing.hand_overs import LEAST_DAYS, in_chain
 from optimization.routing.pools import pool_ids, pooled_pieces, pools_of
 from optimization.routing.stage_lots import NO_STAGES, legs, minutes_of_stages, staged_book
-
-Floats = NDArray[np.float64]
 
 DESTINATION = ["destination_latitude", "destination_longitude"]
 HEADER = [

@@ -6,11 +6,9 @@ In: lots (L rows), factories (F rows) and their scores per category (docs/operat
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.settings import AssumedRates
-
-Floats = NDArray[np.float64]
 
 SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from c2m.domain.arrays import Floats, Ints
 
 TOLD = ["factory_id", "quantity", "minutes", "told_day", "first_day"]  # of a job order; pieces, and days from day 0 on
 OBSERVED_DAYS = 28

@@ -8,13 +8,9 @@ only where that date holds almost surely, or would be lost without it too.
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.book.queue import Facts, Jobs, booked, by_factory, durations, turns
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 AT_STAKE = 0.02  # a date is no longer at stake where it fails, or holds, with no more than this probability
 

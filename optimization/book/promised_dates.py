@@ -9,15 +9,12 @@ factory's queue: see optimization/book/queue.py.
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.domain.promises import Correction
 from c2m.domain.worktime import Pace
 from optimization.book.queue import finishes
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # Per working day, of a sewing line's days with the stopped ones; as efficiency_memory in dbt_project.yml.
 MEMORY = 0.76

@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.book.later_work import Coming, coming, lately
+from optimization.contract.tolerances import FITS_MINUTES
 from optimization.routing.hand_overs import HandOvers, first_days, of_futures
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 # Columns of job orders. Arrays rather than a frame where they are read by factory: a frame's access costs more than
 # most sums here.
 Jobs = Mapping[str, Any] | pd.DataFrame
@@ -52,7 +50,6 @@ LOWEST_RATIO = 0.1
 # What work under way tells of its own ratio. Assumed: bundles in which a job order is scanned, relative error of the
 # minutes that it has had, and how often they tell nothing, as where another job order had a part of them.
 BUNDLES, MEASURED_SD, UNTOLD = 36, 0.1, 0.05
-_LEAST = 1e-6  # minutes of room
 # Of the minutes of a piece, what a spoiled one has taken when it is found: anywhere between cutting and the last
 # inspection. The plan, on the safe side, counts spoiled pieces as made whole.
 SPOILED_MADE = 0.5
@@ -269,7 +266,7 @@ class _Room:
         opens, lack = self.first[job], self.needed[job].copy()
         first, due = int(opens.min()), int(self.due[job])
         in_time = (self.free[0, first : max(due + 1, first)] * self._is_open(opens, first, due + 1)).sum(axis=0)
-        late = (in_time < lack - _LEAST) | self.in_overtime[job]
+        late = (in_time < lack - FITS_MINUTES) | self.in_overtime[job]
         any_late = late.any()
         done = np.broadcast_to(opens, lack.shape)
         for day in range(first, self.free.shape[1]):
@@ -277,7 +274,7 @@ class _Room:
             _take(self.free[0, day], lack, open_)
             if any_late and self.overtime[day] > 0:
                 _take(self.free[1, day], lack, open_ & late)
-            waits = lack > _LEAST
+            waits = lack > FITS_MINUTES
             if not waits.any():
                 break
             done = np.where(waits, day + 1, done)
@@ -304,11 +301,11 @@ class _Room:
     def begins(self, job: int) -> Ints:
         """(draws,) the first day with room for a job order; the last, if none has any."""
         last = self.free.shape[1] - 1
-        while self.full < last and not (self.free[0, self.full] > _LEAST).any():
+        while self.full < last and not (self.free[0, self.full] > FITS_MINUTES).any():
             self.full += 1
         opens = self.first[job]
         first = min(max(int(opens.min()), self.full), last)
-        is_open = (self.free[0, first:last] > _LEAST) & self._is_open(opens, first, last)
+        is_open = (self.free[0, first:last] > FITS_MINUTES) & self._is_open(opens, first, last)
         if first == last:
             return np.full(is_open.shape[1], last)
         return np.asarray(first + np.where(is_open.any(axis=0), is_open.argmax(axis=0), last - first))

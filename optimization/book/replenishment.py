@@ -10,9 +10,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from c2m.domain.apportion import apportion_within
+from c2m.domain.arrays import Floats, Ints
 from c2m.domain.newsvendor import WINDOW_QUANTILES, Stakes, most_sure, quantile_at
 from c2m.errors import InputError
 from c2m.ids import derive_id
@@ -20,9 +20,6 @@ from c2m.ledger.quantities import STOCK
 from c2m.settings import ReplenishmentPolicy
 from optimization.book.identity import LOT
 from optimization.book.lots import make_lots
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 STYLE = ["merchant_id", "style_id"]
 BATCH = [*STYLE, "colour"]

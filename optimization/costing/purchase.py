@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.errors import InputError
 from optimization.materials.book import breaks_of
 from optimization.materials.case import OFFER
@@ -17,9 +17,6 @@ from optimization.materials.case import OFFER
 BOUGHT = ["material_id", "supplier_id", "quantity", "cost", "days"]
 _TERMS = ["from_quantity", "pack", "below", "price", "order_cost"]
 _WEEK_DAYS = 7
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,12 @@ from datetime import date
 
 import pandas as pd
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.domain.designs import Design
 from c2m.domain.operations import Operation, crafts_of, minutes_of
 from c2m.domain.quotes import Asked, Needs, Offer
 from c2m.settings import PlanPolicy
-from optimization.costing.purchase import Floats, Ints, Market, curve, purchases
+from optimization.costing.purchase import Market, curve, purchases
 from optimization.promising.quotes import quote
 from optimization.promising.room import Room
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
+from c2m.domain.arrays import Floats
 from optimization.contract.instances import rows
 from optimization.materials.case import Case
 from optimization.materials.statement import limits_of, segments, taken_of, weeks_of
 
-Floats = npt.NDArray[np.float64]
 Place = tuple[str, int]  # supplier and period of arrival
 _MOST_POSITIONS = 500_000  # about two seconds of one core for three offers in 26 periods
 _FACTS = ("safety", "hold_cost", "thin_cost", "short_cost")

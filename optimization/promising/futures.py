@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from c2m.domain.promises import Correction
 from optimization.book.daily_instance import DAYS_AHEAD, calendar_days, order_of_work, standing_work, told_work
 from optimization.book.queue import finishes
@@ -21,8 +22,6 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.promising.known import Known
 from optimization.routing.hand_overs import in_chain
-
-Floats = NDArray[np.float64]
 
 _NEW: Mapping[str, Any] = {
     "begun": False,

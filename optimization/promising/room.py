@@ -10,7 +10,6 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from c2m.domain.quotes import Offer
 from optimization.book.daily_instance import named, working_days
@@ -20,8 +19,6 @@ from optimization.contract.plan import DAY, Plan, unmet_pieces
 from optimization.promising.futures import Futures, futures_of
 from optimization.promising.known import Known
 from optimization.unmet.rest import capacity_left
-
-Floats = NDArray[np.float64]
 
 _HORIZONS = 3  # that are kept ready: a plan may be older than today
 

@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Ints
 from optimization.contract.instances import Instance, open_minutes
 from optimization.contract.plan import Plan, unmet_pieces
 from optimization.engines.exact import one_program
 from optimization.statement.highs import Limits
 from optimization.statement.reduction import reduce
-
-Ints = NDArray[np.int64]
 
 GAP = 1e-4  # relative, of so small a program
 MOST_DAYS = 6  # tried after the first day that each lot could meet alone

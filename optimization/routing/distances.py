@@ -5,10 +5,8 @@ In: F factories, and L destinations with destination_latitude and destination_lo
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from c2m.domain.arrays import Floats, Ints
 
 EARTH_RADIUS_KM = 6371.0
 # Door to door by road with one driver, rests and loading included; a container ship makes about the same.

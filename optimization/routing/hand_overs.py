@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from c2m.domain.arrays import Floats, Ints
+from optimization.contract.tolerances import FITS_MINUTES
+
 Jobs = Mapping[str, Any] | pd.DataFrame
 
 # Leave to begin is given in the morning, once all pieces are counted: also within a factory, where there is no way.
 LEAST_DAYS = 1
-_LEAST_MINUTES = 1e-6
 OPENS = "opens"  # of job orders: (jobs, draws), from which day on they may be worked on
 
 
@@ -117,7 +116,7 @@ def _ends(until: Floats, opens: Ints, needed: Floats) -> Ints:
 
     until (jobs, D): minutes that the job order's factory is paid up to and with each day.
     """
-    lacks = until[np.arange(len(opens)), opens - 1] + needed - _LEAST_MINUTES
+    lacks = until[np.arange(len(opens)), opens - 1] + needed - FITS_MINUTES
     return np.asarray((until[:, :-1] < lacks[:, None]).sum(axis=1))
 
 

@@ -8,14 +8,11 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.contract.instances import Instance, rows
 
 NEVER = 10**6  # days: after every horizon
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Lanes:

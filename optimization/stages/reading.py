@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from optimization.contract.plan import MOVE, PAIR, STAGED_PAIR
 from optimization.contract.tolerances import DUST_MINUTES
 from optimization.stages.flat import Flat
-from optimization.statement.highs import Floats, Program
+from optimization.statement.highs import Program
 
 _SCHEDULE = ["setup_minutes", "run_minutes"]
 

@@ -9,13 +9,10 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Ints
 from optimization.contract.instances import Instance, open_minutes, rows
 from optimization.stages.lanes import NEVER, Lanes
-
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class Calendar:

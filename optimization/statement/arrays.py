@@ -10,15 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.statement.reduction import Pairs
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimization.statement.arrays import Dense, Flags, Floats, Ints
+from c2m.domain.arrays import Flags, Floats, Ints
+from optimization.statement.arrays import Dense
 
 
 @dataclass

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.errors import InputError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import DAY, PAIR, Plan
 from optimization.contract.tolerances import DUST_MINUTES
-from optimization.statement.linear import Blocks, Floats, Ints
+from optimization.statement.linear import Blocks
 from optimization.statement.reduction import reduce
 
 _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
+from c2m.domain.arrays import Floats
 from optimization.statement.solver import Solver
-
-Floats = NDArray[np.float64]
 
 SEED = 20260101  # the same instance and limits give the same plan
 # Of integer columns: 1e-6, HiGHS's own, times minutes per piece breaks 1e-6 minutes of capacity.

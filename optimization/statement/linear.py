@@ -6,13 +6,12 @@ from typing import Any
 import highspy
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.statement.highs import Program
 from optimization.statement.solver import Solver
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Cells = tuple[Ints, Ints, ArrayLike]  # row of the block (from 0), column, value
 
 

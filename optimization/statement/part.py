@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
-from optimization.statement.arrays import Dense, Flags, Floats, Ints, dense, factory_names, places
+from optimization.statement.arrays import Dense, dense, factory_names, places
 from optimization.statement.draft import Draft, empty
 from optimization.statement.reduction import Pairs
 

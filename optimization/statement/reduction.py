@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.contract.instances import Instance, windowed
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import ROOM_MINUTES
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.reduction import Pairs
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]
 

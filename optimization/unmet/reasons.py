@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from optimization.contract.instances import Instance, open_minutes, rows, windowed
 from optimization.contract.plan import PAIR, Plan, unmet_pieces, worked
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.unmet import rest
 from optimization.unmet.causes import LARGEST_LOT, LIFTS, Want, cause
-
-Floats = NDArray[np.float64]
 
 _COLUMNS = (
     *("asked", "max_factories", "first_day", "last_day", "unit_cost", "minutes_per_piece", "setup_minutes", "min_lot"),

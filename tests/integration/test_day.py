@@ -21,7 +21,7 @@ from c2m.domain.alert_rules import ALERT, URGENT, WARNING
 from c2m.orchestrator import orchestrator
 from flows import services
 from flows.robot import emit
-from scripts import readme_run
+from scripts import first_run
 
 pytestmark = pytest.mark.long
 
@@ -49,11 +49,12 @@ def test_each_day_says_what_its_plan_saves_against_the_common_rule(undisturbed: 
     assert f"cost {plan['objective']:,.2f}, at least {plan['bound']:,.2f}" in pages["solve"]["description"]
 
 
-def test_status_prints_what_the_readme_shows(undisturbed: Path, prefect_url: str) -> None:
-    """On the README's own world: the rows of each feed to the last one, by name every figure of plan and forecast."""
+def test_status_prints_what_the_page_on_the_first_run_shows(undisturbed: Path, prefect_url: str) -> None:
+    """On the page's own world: the rows of each feed to the last one, by name every figure of plan and forecast."""
     env = environment(undisturbed, prefect_url, COLUMNS="100")
     printed = subprocess.run(command("status"), env=env, capture_output=True, text=True, check=True).stdout
-    seen, expected = (tables(text) for text in (readme_run.shown(printed, str(undisturbed)), readme_run.in_readme()))
+    texts = (first_run.shown(printed, str(undisturbed)), first_run.block(first_run.PAGE))
+    seen, expected = (tables(text) for text in texts)
     assert [*seen] == [*expected]
     rows, shown = ({row[0]: row[1:] for row in told["Rows up to"]} for told in (seen, expected))
     assert rows.keys() == shown.keys()

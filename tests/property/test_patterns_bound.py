@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from plan_kit import cheapest, tiny
 
+from c2m.domain.arrays import Floats
 from optimization.engines.bounds.column_generation import improve, value
 from optimization.engines.bounds.lagrangian import bound
 from optimization.engines.bounds.relaxation import relax
-from optimization.statement.arrays import Dense, Floats, dense
+from optimization.statement.arrays import Dense, dense
 from optimization.statement.reduction import reduce
 
 

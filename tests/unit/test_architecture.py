@@ -199,6 +199,12 @@ def test_folders_are_entered_by_what_they_offer() -> None:
     assert faults == []
 
 
+def test_every_folder_says_what_it_offers() -> None:
+    folders = [name for name, path in names().items() if path.name == "__init__.py"]
+    silent = {name for name in folders if not hasattr(importlib.import_module(name), "__all__")}
+    assert silent == {"c2m", "c2m.ledger.migrations", "c2m.ledger.migrations.versions"}  # the kernel is open to all
+
+
 def test_modules_import_each_other_in_no_circle() -> None:
     known = names()
     order = graphlib.TopologicalSorter({name: wanted(path, known) - {name} for name, path in known.items()})

@@ -1,5 +1,6 @@
 """Lists and tables of the documentation that the code has too: they say the same."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from c2m.settings import AssumedRates
 from c2m.simulation.world import SIZES
 from c2m.warehouse.published import PROJECT
 from optimization.contract.terms import TERMS
+from scripts import first_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +82,19 @@ def test_deployments_with_a_schedule_are_those_that_the_page_lists() -> None:
     told = page("docs/data-engineer.md").partition("## Schedules")[2].partition("* The other flows have no")[0]
     bullets = re.findall(r"^\* .*$", told, re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(bullets))) == scheduled
+
+
+def test_the_readme_shows_the_main_parts_of_the_first_run() -> None:
+    assert first_run.block(first_run.README) == first_run.main_parts(first_run.block(first_run.PAGE)) != ""
+
+
+def test_each_page_for_people_is_in_the_table_of_pages() -> None:
+    calls = (
+        node
+        for file in (ROOT / "flows").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("page", "job_orders")
+    )
+    keys = {node.args[0].value for node in calls if node.args and isinstance(node.args[0], ast.Constant)}
+    told = page("docs/operations.md").partition("### The pages")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", told, re.MULTILINE)) == keys

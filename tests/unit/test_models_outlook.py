@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from c2m.settings import RobotPolicy
+from c2m.wire.messages import TIMED
 from models.finish import remedy
 from models.finish.calendar import calendar_of
 from models.finish.floor import Floor, inspected, last_of_lines, offline_hours
-from models.finish.outlook import OPERATIONS, outlook
+from models.finish.outlook import outlook
 
 DAY = date(2026, 3, 9)  # a Monday
 MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
@@ -61,7 +62,7 @@ def live(*changes: dict[str, Any]) -> pd.DataFrame:
         "quantity": 1000, "start_on": DAY, "due_on": DAY + timedelta(days=11), "style_id": "S", "category": "shirt",
         "at": MIDNIGHT - 24 * HOUR, "crafts": "", "order_due_on": DAY + timedelta(days=11), "transit_days": 0,
         "passes_on": False,
-        **{f"sam_{name}_minutes": 2.0 for name in OPERATIONS},
+        **{f"sam_{name}_minutes": 2.0 for name in TIMED},
     }  # fmt: skip
     return pd.DataFrame([{"job_order_id": f"J{n}"} | row | change for n, change in enumerate(changes, 1)])
 

@@ -9,13 +9,14 @@ from plan_kit import instance
 from scipy.linalg import block_diag
 from scipy.optimize import linprog
 
+from c2m.domain.arrays import Floats
 from optimization.contract.instances import Instance
 from optimization.engines.bounds import orders_at_prices
 from optimization.engines.bounds.column_generation import improve, value
 from optimization.engines.bounds.lagrangian import bound
 from optimization.engines.bounds.master import Master
 from optimization.engines.bounds.relaxation import relax
-from optimization.statement.arrays import Dense, Floats, dense
+from optimization.statement.arrays import Dense, dense
 from optimization.statement.reduction import reduce
 
 DAYS = 5

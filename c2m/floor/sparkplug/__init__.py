@@ -3,3 +3,5 @@
 payload.py reads the wire, session.py follows an edge node from birth to death, tally.py turns counters into scans,
 mapping.py says what is what, service.py runs it.
 """
+
+__all__ = ["service"]

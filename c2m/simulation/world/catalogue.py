@@ -6,8 +6,9 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from c2m.simulation.world import figures
-from c2m.simulation.world.span import Floats, Span
+from c2m.simulation.world.span import Span
 
 SAM = ("sam_cut_minutes", "sam_sew_minutes", "sam_finish_minutes", "sam_inspect_minutes", "sam_pack_minutes")
 

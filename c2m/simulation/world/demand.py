@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.simulation.world import figures
-from c2m.simulation.world.span import Floats, Ints, Span
+from c2m.simulation.world.span import Span
 
 # Variance of the slow drift's logarithm, of what the whole history's dispersion has on top of the daily noise.
 _DRIFT_VARIANCE = np.log1p(figures.DRIFT_SHARE * (1 / figures.DISPERSION_ALL - 1 / figures.DISPERSION_DAY))

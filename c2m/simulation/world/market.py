@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from c2m.simulation.world import figures
-from c2m.simulation.world.span import Floats, Span
+from c2m.simulation.world.span import Span
 
 SEARCHES, PANEL = "searches", "shop-panel"
 LEAD_WEEKS = 2

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from c2m.simulation.world import figures
-from c2m.simulation.world.span import Floats
 
 Moment = np.datetime64
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.apportion import apportion
+from c2m.domain.arrays import Floats, Ints
 from c2m.simulation.world import figures
 from c2m.simulation.world.network import Network
-from c2m.simulation.world.span import Floats, Ints, Span
+from c2m.simulation.world.span import Span
 
 _LARGE_NEEDS_MAKERS = 4  # able factories, so that splitting has a choice
 _LARGE_MAX_FACTORIES = 6

@@ -6,10 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.simulation.world import figures
 from c2m.simulation.world.catalogue import attributes, numbers
 from c2m.simulation.world.demand import Demand
-from c2m.simulation.world.span import Floats, Ints, Span
+from c2m.simulation.world.span import Span
 
 Marks = npt.NDArray[np.bool_]
 

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from c2m.domain.arrays import Ints
 
 
 @dataclass(frozen=True)

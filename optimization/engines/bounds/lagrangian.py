@@ -16,7 +16,8 @@ order's saving is the less of two bounds: its best pieces up to D, and its best 
 import numpy as np
 import pandas as pd
 
-from optimization.statement.arrays import Dense, Floats, Ints
+from c2m.domain.arrays import Floats, Ints
+from optimization.statement.arrays import Dense
 
 
 def bound(arrays: Dense, prices: Floats) -> float:

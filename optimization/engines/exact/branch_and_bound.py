@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats
 from optimization.contract.tolerances import WHOLE_PIECES
-from optimization.statement.highs import Floats, Limits, Program, Progress, Spent, complete, search
+from optimization.statement.highs import Limits, Program, Progress, Spent, complete, search
 
 Columns = NDArray[np.int64]
 OnProgress = Callable[[Progress], None]

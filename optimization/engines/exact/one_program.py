@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import best, better, exactly, frozen_alone
 from optimization.statement import mip, schedule
-from optimization.statement.highs import Floats, Limits, Program, Progress, compile_model, limited, search
+from optimization.statement.highs import Limits, Program, Progress, compile_model, limited, search
 from optimization.statement.outcome import Outcome
 from optimization.statement.reduction import Pairs
 

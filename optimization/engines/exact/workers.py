@@ -13,12 +13,13 @@ from typing import Any, Self
 
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from c2m.errors import InputError
 from c2m.settings import settings
 from optimization.contract.instances import Instance
 from optimization.engines.bounds import column_generation
 from optimization.engines.exact import one_program
-from optimization.statement.arrays import Dense, Floats
+from optimization.statement.arrays import Dense
 from optimization.statement.highs import Limits
 from optimization.statement.reduction import Pairs
 

@@ -8,9 +8,10 @@ In: an instance made ready (optimization/statement/part.py). Out: an Outcome wit
 
 import numpy as np
 
+from c2m.domain.arrays import Ints
 from optimization.engines.first.rounding import cumulative, rank, spread
 from optimization.engines.first.rule import by_rule, frozen_work
-from optimization.statement.arrays import Dense, Ints
+from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole

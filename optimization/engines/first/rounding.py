@@ -11,9 +11,10 @@ from itertools import count
 
 import numpy as np
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.tolerances import FITS_MINUTES, WHOLE_PIECES
 from optimization.engines.bounds.relaxation import Relaxed, relax
-from optimization.statement.arrays import Dense, Flags, Floats, Ints
+from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft, empty
 from optimization.statement.linear import Blocks
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from c2m.domain.arrays import Floats, Ints
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import LARGEST, Instance
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
@@ -23,9 +23,6 @@ from optimization.statement.draft import Draft
 from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

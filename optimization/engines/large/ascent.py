@@ -15,9 +15,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from c2m.domain.arrays import Flags, Floats
 from optimization.engines.bounds import lagrangian
 from optimization.engines.first.rounding import lots
-from optimization.statement.arrays import Dense, Flags, Floats
+from optimization.statement.arrays import Dense
 
 Singles = NDArray[np.float32]
 

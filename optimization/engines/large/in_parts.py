@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from c2m.domain.arrays import Floats
 from optimization.contract.plan import gap_share
 from optimization.engines.bounds import column_generation, lagrangian
 from optimization.engines.bounds.relaxation import relax
@@ -17,7 +18,7 @@ from optimization.engines.exact.workers import Workers
 from optimization.engines.first.rounding import filled, rounded
 from optimization.engines.large.ascent import ascend
 from optimization.engines.large.neighbourhood import Search
-from optimization.statement.arrays import Dense, Floats
+from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome

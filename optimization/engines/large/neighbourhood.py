@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import Instance
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.engines.bounds import lagrangian
@@ -24,7 +25,6 @@ from optimization.engines.exact import one_program
 from optimization.engines.exact.branch_and_bound import improved
 from optimization.engines.first.rounding import rank
 from optimization.statement import mip, schedule
-from optimization.statement.arrays import Flags, Floats, Ints
 from optimization.statement.draft import Draft
 from optimization.statement.highs import SEED, Limits, Program, compile_model
 from optimization.statement.part import Others, Whole, cut, put_back

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from c2m.domain.arrays import Floats
 from optimization.engines.exact import one_program
 from optimization.engines.location.engagement import floors
-from optimization.statement.arrays import Dense, Floats
+from optimization.statement.arrays import Dense
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole

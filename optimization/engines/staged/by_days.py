@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, cost_parts
@@ -19,7 +20,7 @@ from optimization.stages.flat import Flat, flat_of
 from optimization.stages.program import state
 from optimization.stages.reading import Tables, tables
 from optimization.statement.frozen_causes import frozen_causes
-from optimization.statement.highs import Floats, Limits, Program, Progress, Search, compile_model, complete, search
+from optimization.statement.highs import Limits, Program, Progress, Search, compile_model, complete, search
 from optimization.statement.outcome import Outcome
 
 _MOVED = 0.01  # what a day of a piece under way counts beside one of a minute of work

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Ints
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance
 from optimization.contract.plan import MOVE, gap_share, pair_key
@@ -21,7 +22,6 @@ from optimization.engines.staged.parts import Here, Search
 from optimization.engines.staged.routes import Routes, bounded
 from optimization.stages.flat import Flat, flat_of
 from optimization.stages.reading import Tables
-from optimization.statement.arrays import Ints
 from optimization.statement.highs import Limits, Progress
 from optimization.statement.outcome import Outcome
 

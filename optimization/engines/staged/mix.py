@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.engines.staged.routes import Legs, Routes
-from optimization.statement.arrays import Flags, Floats, Ints
 from optimization.statement.linear import Blocks, Cells
 
 

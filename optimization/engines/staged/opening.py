@@ -10,18 +10,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.contract.plan import MOVE, STAGED_PAIR
-from optimization.contract.tolerances import DUST_MINUTES
+from optimization.contract.tolerances import DUST_MINUTES, WHOLE_PIECES
 from optimization.engines.staged.mix import Mix, mixed
 from optimization.engines.staged.routes import Legs, Routes
 from optimization.stages.reading import Tables
-from optimization.statement.arrays import Floats, Ints
 from optimization.statement.highs import Limits, Program, complete, search
 
 _GAP, _WHOLE_GAP = 2e-3, 1e-4
 _PAIRS_BY = 0.7  # of the time: for the choice of pairs
 _LEAST_S = 2.0  # for making pieces whole, once the time is over
-_WORKS = 1e-6  # pieces
 
 
 def opened(routes: Routes, seconds: float) -> Tables | None:
@@ -48,7 +47,7 @@ def _whole(mix: Mix, legs: Legs, program: Program, chosen: Floats, end: float) -
         return None
     whole[mix.route] = True
     pieces = fractional[mix.route]
-    lower[mix.route], upper[mix.route] = np.floor(pieces + _WORKS), np.ceil(pieces - _WORKS)
+    lower[mix.route], upper[mix.route] = np.floor(pieces + WHOLE_PIECES), np.ceil(pieces - WHOLE_PIECES)
     near = replace(settled, lower=lower, upper=upper, integer=whole)
     points = (_settled_at(near, mix, whole_of(legs.way, pieces)) for whole_of in (_shared_out, _cut_down))
     start = next((point for point in points if point is not None), None)
@@ -65,12 +64,12 @@ def _settled_at(program: Program, mix: Mix, pieces: Floats) -> Floats | None:
 
 def _cut_down(way: Ints, pieces: Floats) -> Floats:
     """Whole pieces, none rounded up."""
-    return np.floor(pieces + _WORKS)
+    return np.floor(pieces + WHOLE_PIECES)
 
 
 def _shared_out(way: Ints, pieces: Floats) -> Floats:
     """Whole pieces of each route, of a way as many in sum as before: the largest remainders are rounded up."""
-    whole = np.floor(pieces + _WORKS)
+    whole = np.floor(pieces + WHOLE_PIECES)
     rest = pd.Series(pieces - whole)
     more = rest.groupby(way).transform("sum").round()
     rank = rest.groupby(way).rank(method="first", ascending=False)
@@ -84,7 +83,7 @@ def _first_days(routes: Routes, legs: Legs, seconds: float) -> Ints:
     relaxed = complete(mix.blocks.program(np.empty(0, dtype=np.int64)), seconds)
     works = np.full(len(legs.route), relaxed is None)
     if relaxed is not None:
-        works = relaxed[mix.route][legs.route] > _WORKS
+        works = relaxed[mix.route][legs.route] > WHOLE_PIECES
     np.minimum.at(days, legs.pair[works], legs.day[works])
     first = np.full(len(routes.teams.setup_cost), routes.arrays.days - 1, dtype=np.int64)
     np.minimum.at(first, routes.teams.number, days)

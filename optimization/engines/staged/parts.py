@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Floats
 from optimization.contract.instances import Instance
 from optimization.contract.plan import DAY, cost_parts, gap_share, lanes_of, pair_key, unmet_pieces, worked
 from optimization.contract.tolerances import DUST_MINUTES, FITS_MINUTES
 from optimization.engines.staged import by_days
 from optimization.stages.reading import Tables
-from optimization.statement.arrays import Floats
 from optimization.statement.highs import SEED, Limits, Spent
 from optimization.statement.part import costs_left, minutes_left, sub_instance
 

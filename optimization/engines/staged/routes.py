@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import rows
 from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.column_generation import raised
 from optimization.engines.bounds.orders_at_prices import Patterns
 from optimization.stages.flat import Flat
-from optimization.statement.arrays import Dense, Flags, Floats, Ints, dense, factory_names, places
+from optimization.statement.arrays import Dense, dense, factory_names, places
 from optimization.statement.highs import SEED
 
 _CLOSED = 3e-4  # share of the value at which the bound is close enough

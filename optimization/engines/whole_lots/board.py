@@ -6,9 +6,9 @@ from multiprocessing.context import BaseContext
 
 import numpy as np
 
+from c2m.domain.arrays import Ints
 from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.whole_lots.assignment import Assignment
-from optimization.statement.arrays import Ints
 
 _BY = ("lagrangian", "mip")
 

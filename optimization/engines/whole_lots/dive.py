@@ -24,9 +24,9 @@ from threading import Event
 
 import numpy as np
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.engines.whole_lots.assignment import Assignment, stated
 from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
-from optimization.statement.arrays import Flags, Floats, Ints
 from optimization.statement.highs import Limits, Spent, limited, search
 
 # Share of the orders settled in a turn, and all whose share is above. Measured at 20 x 100 (GAP d): a first dive with a

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.plan import gap_share
 from optimization.engines.exact import one_program
 from optimization.engines.exact.workers import end_with_parent
@@ -30,7 +31,7 @@ from optimization.engines.whole_lots.assignment import Assignment, Stated, assig
 from optimization.engines.whole_lots.board import Board
 from optimization.engines.whole_lots.dive import Dives, Task
 from optimization.statement import schedule
-from optimization.statement.arrays import Dense, Flags, Floats, Ints
+from optimization.statement.arrays import Dense
 from optimization.statement.highs import Exchange, Limits, Progress, Search, search
 from optimization.statement.outcome import Outcome
 from optimization.statement.part import Whole

@@ -20,9 +20,9 @@ from functools import cached_property
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from c2m.domain.arrays import Floats, Ints
 from optimization.engines.location.engagement import Stride
 from optimization.engines.whole_lots.assignment import Assignment
-from optimization.statement.arrays import Floats, Ints
 
 _CELLS = 100_000  # of the tables of all factories, roughly
 _FEWEST_UNITS, _MOST_UNITS = 300, 2_000
