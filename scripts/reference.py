@@ -1,4 +1,4 @@
-"""Writes docs/reference: feeds, marts, ledger, settings, messages, cost terms, command line, each from its code.
+"""Writes docs/reference from the code: feeds, landing zone, marts, ledger, settings, messages, cost terms, commands.
 
 And docs/merchants.openapi.json.
 
@@ -8,6 +8,7 @@ Usage: .venv/bin/python scripts/reference.py [docs/reference]      (make referen
 import ast
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from c2m.cli import app
-from c2m.feeds.contracts import FEEDS
+from c2m.feeds import contracts
+from c2m.feeds.contracts import FEEDS, PRODUCED
 from c2m.ledger.tables import Base
 from c2m.rooms.api import site
 from c2m.settings import Settings
@@ -94,6 +96,20 @@ def feeds() -> Iterator[str]:
 
 def _otherwise(default: object) -> str:
     return "" if default is None else f"else {default!r}"
+
+
+def landing() -> Iterator[str]:
+    """Table by table: the comment above it, columns."""
+    yield (
+        "What the platform's own parts append to the landing zone, a folder per table. Those named `ledger_` are the "
+        "change log of the ledger: of each key the row with the latest `known_at` is valid. Moments are UTC."
+    )
+    source = inspect.getsource(contracts)
+    for name, columns in PRODUCED.items():
+        yield f"## {name}"
+        if above := re.search(rf'((?:^ +# .*\n)+) +"{name}": {{', source, re.MULTILINE):
+            yield " ".join(line.strip(" #") for line in above[1].splitlines()).replace("*", r"\*")
+        yield "Columns: " + ", ".join(f"`{column}` {kind}" for column, kind in columns.items()) + "."
 
 
 def marts() -> Iterator[str]:
@@ -287,6 +303,7 @@ def listed(entries: Iterable[str]) -> str:
 # Title, where the page's facts stand, what makes it.
 PAGES: dict[str, tuple[str, str, Callable[[], Iterator[str]]]] = {
     "feeds": ("Feeds", "`c2m/feeds/contracts.py`", feeds),
+    "landing": ("Landing zone", "`PRODUCED` of `c2m/feeds/contracts.py`", landing),
     "marts": ("Marts", "the YAML files of `dbt_project/models/marts/`", marts),
     "ledger": ("Ledger", "`c2m/ledger/tables.py`", ledger),
     "settings": ("Settings", "`c2m/settings.py`", settings),

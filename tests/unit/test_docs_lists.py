@@ -8,6 +8,7 @@ import yaml
 
 from c2m.domain.alert_rules import PLATFORM
 from c2m.domain.alert_words import WORDS
+from c2m.feeds.contracts import PRODUCED
 from c2m.ledger.changelog import EXPORTED
 from c2m.settings import AssumedRates
 from c2m.simulation.world import SIZES
@@ -61,6 +62,12 @@ def test_assumed_rates_stand_in_operations_as_they_are_set() -> None:
 def test_the_tables_that_the_ledger_lands_are_listed() -> None:
     told = page("docs/architecture.md").partition("valid. The tables are")[2].partition(".")[0]
     assert set(re.findall(r"`(\w+)`", told)) == set(EXPORTED)
+
+
+def test_the_tables_that_other_parts_land_are_listed() -> None:
+    told = page("docs/architecture.md").partition("**Other producers**")[2].partition("\n## ")[0]
+    others = {name for name in PRODUCED if not name.startswith("ledger_")} - {"file_outcomes"}
+    assert others <= set(re.findall(r"`(\w+)`", told))
 
 
 def test_policies_and_sizes_that_pages_name_are_there() -> None:
