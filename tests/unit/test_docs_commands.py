@@ -155,6 +155,15 @@ def test_every_benchmark_is_run_by_a_test_in_its_smallest_form() -> None:
     assert not_run == set(bench_kit.NOT_RUN)
 
 
+PARTS_OF_OTHERS = {"allocation.generator", "allocation.rivals", "floor.factories"}  # commands that another one starts
+
+
+def test_every_benchmark_stands_on_a_page() -> None:
+    told = "\n".join(page.read_text(encoding="utf-8") for page in [*PAGES, ROOT / "Makefile"])
+    silent = {name for name in _benchmarks() if name not in told and f"{name.replace('.', '/')}.py" not in told}
+    assert silent == PARTS_OF_OTHERS
+
+
 def test_tests_that_pages_call_are_there_with_what_they_are_asked_for() -> None:
     """What `pytest FILE` runs, `make test` or `make test-long` runs; -m, -k and the environment are looked up."""
     asked = re.findall(r"(GOLDEN_WRITE=1 )?pytest( -m long)? (tests[\w./]*)(?: -k (\w+))?", _told())
