@@ -98,12 +98,17 @@ def undated(session: Session, today: date, scope: Scope = EVERYONE, order_id: st
         plan_on (the day whose plan takes it in), order_id; hears, what comes first: correction, answer, release, plan.
     """
     found = _with_answers(session, _undated(scope, order_id))
-    newest_first = (Plan.business_date.desc(), Plan.round.desc(), *LATEST)
-    newest = session.execute(select(Plan.business_date, Plan.state).order_by(*newest_first).limit(1)).first()
-    found["plan_on"] = max(today, newest[0] + timedelta(days=1)) if newest else today
-    found["hears"] = "release" if newest and newest[1] == "proposed" else "plan"
+    found["plan_on"], is_proposed = next_plan(session, today)
+    found["hears"] = "release" if is_proposed else "plan"
     found["hears"] = found["hears"].mask(found["answer_by"].notna(), "answer").mask(found["waits"] != "", "correction")
     return found
+
+
+def next_plan(session: Session, today: date) -> tuple[date, bool]:
+    """The day whose plan takes in what no plan has yet; whether the newest plan waits for a person."""
+    newest_first = (Plan.business_date.desc(), Plan.round.desc(), *LATEST)
+    newest = session.execute(select(Plan.business_date, Plan.state).order_by(*newest_first).limit(1)).first()
+    return (max(today, newest[0] + timedelta(days=1)), newest[1] == "proposed") if newest else (today, False)
 
 
 def _with_answers(session: Session, chosen: Select[Any]) -> pd.DataFrame:

@@ -80,6 +80,15 @@ def test_an_order_is_placed_once(merchant: Caller) -> None:
     assert rows[["merchant_id", "sku_id", "quantity"]].to_numpy().tolist() == [["M1", "S1-M", 40]]
     seen = merchant.get(f"/orders/{first['order_id']}")
     assert (seen["state"], seen["waits_for"], seen["skus"][0]["quantity"]) == ("received", "plan", 40)
+    assert seen["promise"] is None and seen["hears"] == {"after": "plan", "answer_by": None, "plan_on": "2026-01-06"}
+
+
+def test_whoever_was_told_no_date_hears_when_one_will_be_told(merchant: Caller) -> None:
+    whole = merchant.get("/orders/O1")
+    (listed,) = (row for row in merchant.get("/orders")["orders"] if row["order_id"] == "O1")
+    assert whole["promise"] is None and whole["hears"] == listed["hears"]
+    assert (whole["hears"]["after"], whole["hears"]["plan_on"]) == ("answer", "2026-01-06")
+    assert datetime.fromisoformat(whole["hears"]["answer_by"]) > NOW
 
 
 def test_personalised_pieces_are_ordered_by_shopper(merchant: Caller) -> None:

@@ -218,6 +218,18 @@ class PromiseOut(BaseModel):
     probability: Share
 
 
+class HearsOut(BaseModel):
+    """When you hear of the date of an order that has none yet.
+
+    after: what comes first: correction (of what keeps it from being planned), answer (of factories that were asked),
+    release (of a plan that waits for a person), plan (the next one).
+    """
+
+    after: Literal["correction", "answer", "release", "plan"]
+    answer_by: datetime | None = Field(description="When the last factory that was asked has answered at the latest")
+    plan_on: date = Field(description="The day whose plan takes in what has no factory then")
+
+
 class SkuOut(BaseModel):
     """How far a SKU of an order is."""
 
@@ -253,6 +265,7 @@ class OrderOut(BaseModel):
     quantity: int
     shipped: int
     promise: PromiseOut | None
+    hears: HearsOut | None = Field(description="Of an order that is to be made and has no promise")
 
 
 class OrderWhole(OrderOut):

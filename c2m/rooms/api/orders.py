@@ -16,6 +16,7 @@ from c2m.rooms.api import ubl, ubl_answers
 from c2m.rooms.api.bodies import (
     ChangeIn,
     ChangeOut,
+    HearsOut,
     Id,
     InPath,
     OrderIn,
@@ -87,7 +88,8 @@ def orders(caller: Caller, after: Id | None = None, limit: Annotated[int, Query(
     first = names.index(after) + 1 if after in names else 0
     shown = rows[first : first + limit]
     more = first + limit < len(rows)
-    return Orders(orders=[_short(row) for row in shown], next=shown[-1]["order_id"] if shown and more else None)
+    hears = booked.hears(view(caller).scope, shown)
+    return Orders(orders=[_short(row, hears) for row in shown], next=shown[-1]["order_id"] if shown and more else None)
 
 
 @routes.get("/orders/{order_id}", response_model=OrderWhole, responses=_TOO[200])
@@ -112,7 +114,7 @@ def _whole(caller: Grant, order_id: str) -> OrderWhole:
         made.setdefault(job_order_id, {})[operation] = one.good
     work = [WorkOut(**job, made=made.get(job["job_order_id"], {})) for job in _plain(jobs)]
     return OrderWhole(
-        **dict(_short(row)),
+        **dict(_short(row, booked.hears(scope, [row]))),
         waits=row["waits"] or "",
         skus=[SkuOut(**sku) for sku in _plain(pieces)] or _sent_skus(caller, order_id),
         work=work,
@@ -189,12 +191,14 @@ def _row(caller: Grant, order_id: str) -> Row:
     raise ProblemError(404, "no-such-order", f"you have no order {order_id}")
 
 
-def _short(row: Row) -> OrderOut:
+def _short(row: Row, hears: dict[str, Row]) -> OrderOut:
     told = PromiseOut(promised_on=row["promised_on"], probability=row["probability"]) if row["promised_on"] else None
+    first = hears.get(row["order_id"])
+    when = HearsOut(after=first["hears"], answer_by=first["answer_by"], plan_on=first["plan_on"]) if first else None
     days = {name: _date(row[name]) for name in ("placed_on", "due_on")}
     names = ("order_id", "code", "source", "state", "waits_for")
     counts = {"quantity": int(row["pieces"] or 0), "shipped": int(row["shipped"] or 0)}
-    return OrderOut(**{name: row[name] for name in names}, **days, **counts, promise=told)
+    return OrderOut(**{name: row[name] for name in names}, **days, **counts, promise=told, hears=when)
 
 
 def _date(value: Any) -> date:

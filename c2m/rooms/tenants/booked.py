@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from c2m import clock
+from c2m.ledger import promises
 from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing
 from c2m.ledger.store import Scope, reading
@@ -25,6 +27,16 @@ def of_id(scope: Scope, order_id: str) -> Row | None:
     """One of theirs, by our id or theirs."""
     found = _planned(scope, order_id) or _fresh(scope, landed.own("merchant_orders", scope, order_id=order_id))
     return found[0] if found else None
+
+
+def hears(scope: Scope, rows: list[Row]) -> dict[str, Row]:
+    """Of these orders those that were told no date, by order_id: hears, answer_by, plan_on of `promises.undated`."""
+    today, one = clock.business_date(clock.now()), rows[0]["order_id"] if len(rows) == 1 else None
+    with reading(scope) as s:
+        known = landed.records(promises.undated(s, today, scope, one))
+        fresh = {"hears": "plan", "answer_by": None, "plan_on": promises.next_plan(s, today)[0]}
+    received = {row["order_id"]: fresh for row in rows if row["state"] == "received"}
+    return {row["order_id"]: row for row in known} | received
 
 
 def _planned(scope: Scope, order_id: str) -> list[Row]:
