@@ -350,7 +350,7 @@ class Mapping:
         """Columns that a file must have: all that a mapping mentions; of a native file, those that must be filled."""
         if self.name:
             return self.of_file
-        may_lack = {c.name for c in self.feed.columns if c.nullable or c.default is not None} | {"known_at"}
+        may_lack = {"known_at", *(c.name for c in self.feed.columns if c.nullable or c.default is not None)}
         return tuple(name for name in self.wanted if name not in may_lack)
 
     def value(self, column: Column) -> str:

@@ -421,8 +421,8 @@ def _in_words(faults: Sequence[ErrorDetails]) -> str:
 def compose(data: Payload, source: str, time: datetime, id: str | None = None) -> Envelope:
     """The envelope for `data`; its id derives from source, time and content where none is given."""
     envelope, type_ = _ENVELOPES[type(data)]
-    derived = id or derive_id(type_, source, time.astimezone(UTC).isoformat(), to_json(data).decode())
-    return envelope.model_validate({"id": derived, "source": source, "time": time, "data": data})
+    id = id or derive_id(type_, source, time.astimezone(UTC).isoformat(), to_json(data).decode())
+    return envelope.model_validate({"id": id, "source": source, "time": time, "data": data})
 
 
 def type_of(data: Payload) -> str:

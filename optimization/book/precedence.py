@@ -65,7 +65,7 @@ def _settled(jobs: Jobs, turn: Ints, factory: Facts, minutes: Floats, overtime: 
 def _before(jobs: Jobs) -> Floats:
     """What each was behind so far. New work whose date was told, as by a quote, goes before what is told of none."""
     before = np.asarray(jobs["before"], dtype=float)
-    return np.where(np.isinf(before) & pd.notna(jobs["told_by"]), float(len(before)), before)
+    return np.where(np.isinf(before) & pd.notna(jobs["told_by"]), len(before), before)
 
 
 def _passed(jobs: Jobs, turn: Ints) -> Flags:

@@ -1,3 +1,3 @@
 """What goes in and what comes out: the planning instance, the plan, and figures in words."""
 
-__all__ = ["edge", "edits", "groups", "instances", "plan", "staging", "terms", "tolerances", "wording"]
+__all__ = ["edge", "edits", "groups", "instances", "keys", "plan", "staging", "terms", "tolerances", "wording"]

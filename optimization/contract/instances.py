@@ -41,6 +41,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from c2m.domain.arrays import Ints
 from c2m.errors import InputError
 from c2m.files import read_json, write_atomically
 from optimization.contract.edge import inside, outside
@@ -301,14 +302,13 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
 
 
-def windowed(pairs: pd.DataFrame, horizon_days: int, exempt: "pd.Series[bool]") -> pd.DataFrame:
-    """Arcs joined with their orders, with the first_day and last_day on which they may work.
+def window(pairs: Any, horizon_days: int, exempt: Any) -> tuple[Ints, Ints]:
+    """The first_day and the last_day on which arcs, joined with their orders, may work.
 
-    exempt: those to which the late limit does not apply, as frozen work.
+    pairs: columns by name. exempt: those to which the late limit does not apply, as frozen work.
     """
-    latest = (pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"]).clip(upper=horizon_days)
-    last_day = latest.mask(exempt, horizon_days)
-    return pairs.assign(first_day=pairs["release_day"].clip(lower=1), last_day=last_day)
+    latest = np.minimum(pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"], horizon_days)
+    return np.maximum(pairs["release_day"], 1), np.where(exempt, horizon_days, latest)
 
 
 def open_minutes(capacity: pd.DataFrame) -> "pd.Series[float]":

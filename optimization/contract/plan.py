@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from c2m.files import read_json, read_rows, write_atomically
 from optimization.contract.edge import INSIDE, inside, outside
 from optimization.contract.instances import Instance
+from optimization.contract.keys import located, taken
 
 PAIR = [INSIDE, "factory_id"]
 DAY = ["factory_id", "day"]
@@ -190,7 +192,8 @@ def factory_loads(schedule: pd.DataFrame) -> "pd.Series[Any]":
 
 def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
     """Minutes of work by factory and day: `load`."""
-    return worked(schedule).rename(columns={"minutes": "load"}).groupby(DAY, as_index=False)[["load"]].sum()
+    load = (schedule["setup_minutes"] + schedule["run_minutes"]).rename("load")
+    return load.groupby([schedule[name] for name in DAY]).sum().reset_index()
 
 
 def gap_share(objective: float, bound: float) -> float:
@@ -220,29 +223,28 @@ def cost_parts(
         Money by part: unit, setup, engagement, overtime, late, unmet, shortfall, change; with stages also transfer.
     """
     engaged = instance.factories["factory_id"].isin(allocation["factory_id"])
+    unmet = unmet_pieces(instance, allocation) * instance.orders.set_index("lot_id")["unmet_cost"]
     parts = {
         **_pair_costs(instance, allocation),
-        "engagement": instance.factories["engagement_cost"][engaged],
+        "engagement": float(instance.factories["engagement_cost"][engaged].sum()),
         "overtime": _overtime_cost(instance, schedule),
         "late": _late_cost(instance, schedule),
-        "unmet": unmet_pieces(instance, allocation) * instance.orders.set_index("lot_id")["unmet_cost"],
+        "unmet": float(unmet.sum()),
         "shortfall": _shortfall_cost(instance, schedule),
         "change": _change_cost(instance, allocation),
     }
-    if moves is not None:
-        parts["transfer"] = _transfer_cost(instance, moves)
-    return {name: float(part.sum()) for name, part in parts.items()}
+    return parts if moves is None else parts | {"transfer": _transfer_cost(instance, moves)}
 
 
-def _pair_costs(instance: Instance, allocation: pd.DataFrame) -> "dict[str, pd.Series[Any]]":
+def _pair_costs(instance: Instance, allocation: pd.DataFrame) -> dict[str, float]:
     key = pair_key(instance)
-    done = instance.incumbent[[*key, "setup_done"]]
-    pairs = allocation.merge(instance.arcs, on=key).merge(done, on=key, how="left")
-    pairs["setup_done"] = pairs["setup_done"].eq(True)
+    arc, held = located(allocation, instance.arcs, key), located(allocation, instance.incumbent, key)
+    costs = {name: taken(instance.arcs[name], arc, np.nan) for name in ("unit_cost", "setup_cost")}
+    pairs = allocation.assign(**costs, setup_done=taken(instance.incumbent["setup_done"], held, False))
     setups = shared_setups(instance, pairs) if len(instance.pools) else pairs
     return {
-        "unit": pairs["unit_cost"] * pairs["quantity"],
-        "setup": setups["setup_cost"][~setups["setup_done"]],
+        "unit": float((pairs["unit_cost"] * pairs["quantity"]).sum()),
+        "setup": float(setups["setup_cost"][~setups["setup_done"]].sum()),
     }
 
 
@@ -264,45 +266,44 @@ def arrivals(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
 
     Of lots with stages, those of the last stage.
     """
-    key = pair_key(instance)
-    arcs = instance.arcs[[*key, "minutes_per_piece", "transit_days"]]
-    runs = (
-        at_last_stage(instance, schedule)
-        .merge(arcs, on=key)
-        .merge(instance.orders[["lot_id", "due_day", "late_cost"]], on="lot_id")
-    )
-    arrival_day = runs["day"] + runs["transit_days"]
-    return runs.assign(arrival_day=arrival_day, days_late=(arrival_day - runs["due_day"]).clip(lower=0))
+    runs = at_last_stage(instance, schedule)
+    arc, lot = located(runs, instance.arcs, pair_key(instance)), located(runs, instance.orders, [INSIDE])
+    known = (arc >= 0) & (lot >= 0)
+    told = {name: instance.arcs[name].to_numpy()[arc[known]] for name in ("minutes_per_piece", "transit_days")}
+    told |= {name: instance.orders[name].to_numpy()[lot[known]] for name in ("due_day", "late_cost")}
+    runs = runs[known].reset_index(drop=True)
+    arrival_day = runs["day"].to_numpy() + told["transit_days"]
+    days_late = np.maximum(arrival_day - told["due_day"], 0)
+    return runs.assign(**told, arrival_day=arrival_day, days_late=days_late)
 
 
-def _late_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
+def _late_cost(instance: Instance, schedule: pd.DataFrame) -> float:
     runs = arrivals(instance, schedule)
-    cost: pd.Series[Any] = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * runs["days_late"]
-    return cost
+    return float((runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * runs["days_late"]).sum())
 
 
-def _overtime_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
-    days = day_loads(schedule).merge(instance.capacity, on=DAY)
-    cost: pd.Series[Any] = (days["load"] - days["minutes"]).clip(lower=0) * days["overtime_cost"]
-    return cost
+def _overtime_cost(instance: Instance, schedule: pd.DataFrame) -> float:
+    days = day_loads(schedule)
+    day = located(days, instance.capacity, DAY)
+    regular, cost = (taken(instance.capacity[name], day, 0.0) for name in ("minutes", "overtime_cost"))
+    return float(((days["load"] - regular).clip(lower=0) * cost).sum())
 
 
-def _shortfall_cost(instance: Instance, schedule: pd.DataFrame) -> "pd.Series[Any]":
+def _shortfall_cost(instance: Instance, schedule: pd.DataFrame) -> float:
     load = factory_loads(schedule).reindex(instance.factories["factory_id"], fill_value=0.0)
-    missing: pd.Series[Any] = (instance.factories["target_minutes"] - load.to_numpy()).clip(lower=0)
-    return missing * instance.factories["shortfall_cost"]
+    missing = (instance.factories["target_minutes"] - load.to_numpy()).clip(lower=0)
+    return float((missing * instance.factories["shortfall_cost"]).sum())
 
 
-def _change_cost(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
-    held = instance.incumbent.merge(allocation, on=pair_key(instance), how="left", suffixes=("", "_now"))
-    return (held["quantity"] - held["quantity_now"].fillna(0)).clip(lower=0) * held["change_cost"]
+def _change_cost(instance: Instance, allocation: pd.DataFrame) -> float:
+    held = instance.incumbent
+    made = taken(allocation["quantity"], located(held, allocation, pair_key(instance)), 0)
+    return float(((held["quantity"] - made).clip(lower=0) * held["change_cost"]).sum())
 
 
-def _transfer_cost(instance: Instance, moves: pd.DataFrame) -> "pd.Series[Any]":
-    lanes = lanes_of(instance, moves[MOVE].drop_duplicates())
-    moved = moves.merge(lanes, on=MOVE)
-    cost: pd.Series[Any] = moved["cost"] * moved["quantity"]
-    return cost
+def _transfer_cost(instance: Instance, moves: pd.DataFrame) -> float:
+    moved = moves.merge(lanes_of(instance, moves[MOVE].drop_duplicates()), on=MOVE)
+    return float((moved["cost"] * moved["quantity"]).sum())
 
 
 def lanes_of(instance: Instance, wanted: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from optimization.contract.edits import Edit, edited
-from optimization.contract.instances import Instance, open_minutes, rows, windowed
+from optimization.contract.instances import Instance, open_minutes, rows, window
 from optimization.contract.plan import DAY, PAIR, Plan, day_loads, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.explanation.form import CENT
@@ -52,7 +52,7 @@ def waiting(instance: Instance, plan: Plan) -> pd.DataFrame:
     (lacking to make them), begins (lacking to make the fewest allowed), saves (money), rate (money per minute).
     """
     pairs = _of_short_lots(instance, plan)
-    pairs = windowed(pairs, instance.horizon_days, pairs["frozen"])
+    pairs["first_day"], pairs["last_day"] = window(pairs, instance.horizon_days, pairs["frozen"])
     least = np.maximum(1, pairs["min_lot"].where(~pairs["used"] & ~pairs["frozen"], 0))
     setup = np.where(pairs["used"] | pairs["setup_done"], 0.0, 1.0)
     spare = _spare(instance, plan, pairs)

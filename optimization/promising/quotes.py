@@ -13,7 +13,7 @@ from c2m.domain.quotes import Asked, Lacking, Offer, OfferName, Quote, Share, Ta
 from c2m.settings import PlanPolicy
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import DAY, PAIR, Plan, cost_parts, worked
+from optimization.contract.plan import PAIR, Plan, cost_parts, day_loads
 from optimization.promising.asked import QUOTED, Part, lots_of, part_of
 from optimization.promising.delays import Pressed, pressed
 from optimization.promising.futures import Futures, promise
@@ -157,7 +157,5 @@ def _shares(room: Room, part: Part, plan: Plan) -> tuple[Share, ...]:
 
 
 def _taken(room: Room, shift: int, schedule: pd.DataFrame) -> tuple[Taken, ...]:
-    sums = worked(schedule).groupby(DAY, as_index=False)[["minutes"]].sum()
-    return tuple(
-        Taken(row.factory_id, room.date_of(row.day + shift), round(row.minutes, 6)) for row in instances.rows(sums)
-    )
+    loads = instances.rows(day_loads(schedule))
+    return tuple(Taken(row.factory_id, room.date_of(row.day + shift), round(row.load, 6)) for row in loads)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import Instance
+from optimization.contract.keys import located
 from optimization.contract.plan import PAIR
 from optimization.statement.reduction import Pairs
 
@@ -91,8 +92,7 @@ def dense(instance: Instance, reduced: Pairs) -> Dense:
     names = factory_names(instance, reduced)
     column = {name: pairs[name].to_numpy() for name in pairs.columns}
     by_factory = instance.factories.set_index("factory_id").reindex(names).fillna(0.0)
-    held = instance.incumbent.merge(pairs[PAIR], how="left", indicator=True)
-    lost = held[held["_merge"] == "left_only"]
+    lost = instance.incumbent[located(instance.incumbent, pairs, PAIR) < 0]
     return Dense(
         order=places(pd.Index(orders["lot_id"]), pairs["lot_id"]),
         factory=places(names, pairs["factory_id"]),

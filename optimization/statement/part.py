@@ -18,6 +18,7 @@ import pandas as pd
 
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import Instance
+from optimization.contract.keys import located
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.arrays import Dense, dense, factory_names, places
@@ -89,8 +90,7 @@ class Whole:
 def whole_of(instance: Instance, reduced: Pairs) -> Whole:
     """The instance made ready for cutting."""
     arrays = dense(instance, reduced)
-    arcs = pd.MultiIndex.from_frame(instance.arcs[PAIR])
-    arc = arcs.get_indexer(pd.MultiIndex.from_frame(reduced.pairs[PAIR])).astype(np.int64)
+    arc = located(reduced.pairs, instance.arcs, PAIR)
     first = np.searchsorted(arrays.order, np.arange(len(arrays.quantity) + 1)).astype(np.int64)
     names = factory_names(instance, reduced)
     return Whole(instance, reduced, arrays, arc, first, pd.Index(instance.orders["lot_id"]), names)

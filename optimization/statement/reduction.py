@@ -9,11 +9,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from c2m.domain.arrays import Floats, Ints
-from optimization.contract.instances import Instance, windowed
+from optimization.contract.instances import Instance, open_minutes, window
+from optimization.contract.keys import located, taken
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import ROOM_MINUTES
+
+Columns = dict[str, Any]  # by name, of one length
+
+_OF_ORDER = {"quantity": "order_quantity"} | {
+    name: name for name in ("due_day", "max_late_days", "max_factories", "late_cost", "unmet_cost")
+}
+_OF_INCUMBENT = {"quantity": "held"} | {name: name for name in ("change_cost", "frozen", "setup_done")}
 
 
 @dataclass(frozen=True)
@@ -37,17 +46,15 @@ class Pairs:
 
 def reduce(instance: Instance) -> Pairs:
     """The eligible pairs of an instance with tight bounds, and its days joined into spans."""
-    days = instance.capacity.assign(most=lambda table: table["minutes"] + table["overtime_minutes"])
-    days = days[days["most"] > 0].reset_index(drop=True)
     grid = Grid(instance)
-    arcs = _joined(instance)
-    arcs = windowed(arcs, instance.horizon_days, arcs["frozen"])
-    arcs = _bounded(arcs.assign(on_time_day=arcs["due_day"] - arcs["transit_days"]), days, grid)
+    days = instance.capacity[(open_minutes(instance.capacity) > 0).to_numpy()].reset_index(drop=True)
+    arcs = _bounded(_joined(instance), days, grid)
     reason = _why_dropped(arcs)
-    pairs = arcs[reason.isna()].reset_index(drop=True)
-    dropped = arcs[PAIR].assign(reason=reason).dropna().reset_index(drop=True)
+    table, stays = pd.DataFrame(arcs, copy=False), reason == ""
+    pairs = table[stays].reset_index(drop=True)
+    dropped = table.loc[~stays, PAIR].assign(reason=reason[~stays]).reset_index(drop=True)
     days["span"] = _span_numbers(days, pairs, grid)
-    return Pairs(pairs, days.drop(columns="most"), _spans(days), dropped)
+    return Pairs(pairs, days, _spans(days), dropped)
 
 
 def _spans(days: pd.DataFrame) -> pd.DataFrame:
@@ -60,23 +67,25 @@ def _spans(days: pd.DataFrame) -> pd.DataFrame:
     return spans.reset_index().assign(first_day=first_day, last_day=last_day, days=size)
 
 
-def _joined(instance: Instance) -> pd.DataFrame:
-    """Arcs with what their order and their incumbent say about them."""
-    orders = instance.orders.drop(columns=["release_day", "priority"]).rename(columns={"quantity": "order_quantity"})
-    incumbent = instance.incumbent.rename(columns={"quantity": "held"})
-    arcs = instance.arcs.merge(orders, on="lot_id").merge(incumbent, on=PAIR, how="left")
-    arcs = arcs.fillna({"held": 0, "change_cost": 0.0}).astype({"held": "int64"})
-    for flag in ("frozen", "setup_done"):
-        arcs[flag] = arcs[flag].eq(True)
-    arcs.loc[arcs["setup_done"], ["setup_cost", "setup_minutes"]] = 0.0
-    arcs["kept"] = arcs["held"].where(arcs["frozen"], 0)
-    return arcs
+def _joined(instance: Instance) -> Columns:
+    """Arcs with what their order and their incumbent say about them, and their window."""
+    order = located(instance.arcs, instance.orders, ["lot_id"])
+    arcs, order = instance.arcs[order >= 0], order[order >= 0]
+    held = located(arcs, instance.incumbent, PAIR)
+    columns = {str(name): column.array if name in PAIR else column.to_numpy() for name, column in arcs.items()}
+    columns |= {new: instance.orders[name].to_numpy()[order] for name, new in _OF_ORDER.items()}
+    columns |= {new: taken(instance.incumbent[name], held, 0) for name, new in _OF_INCUMBENT.items()}
+    for name in ("setup_cost", "setup_minutes"):
+        columns[name] = np.where(columns["setup_done"], 0.0, columns[name])
+    columns["kept"] = np.where(columns["frozen"], columns["held"], 0)
+    columns["first_day"], columns["last_day"] = window(columns, instance.horizon_days, columns["frozen"])
+    return columns | {"on_time_day": columns["due_day"] - columns["transit_days"]}
 
 
-def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFrame:
+def _bounded(arcs: Columns, days: pd.DataFrame, grid: "Grid") -> Columns:
     """first_day and last_day moved to days with capacity; reachable minutes; least and most pieces when used."""
-    most = grid.table(days, "most")
-    first, last, factory = arcs["first_day"].to_numpy(), arcs["last_day"].to_numpy(), grid.factory(arcs)
+    most = grid.table(days, open_minutes(days))
+    first, last, factory = arcs["first_day"], arcs["last_day"], grid.factory(arcs)
     begin, end = np.clip(first - 1, 0, grid.days), np.clip(last, 0, grid.days)  # the window is days[begin:end]
     open_before = np.concatenate([np.zeros((len(most), 1), dtype=int), np.cumsum(most > 0, axis=1)], axis=1)
     count = np.maximum(0, open_before[factory, np.maximum(begin, end)] - open_before[factory, begin])
@@ -88,30 +97,34 @@ def _bounded(arcs: pd.DataFrame, days: pd.DataFrame, grid: "Grid") -> pd.DataFra
     arcs["last_day"] = np.where(some, opened[factory, np.clip(at + count - 1, 0, grid.days - 1)], last)
     arcs["reach"] = np.where(some, _reach(arcs, most, factory, begin, end), 0.0)
     pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + ROOM_MINUTES) / arcs["minutes_per_piece"])
-    kept_elsewhere = arcs.groupby("lot_id")["kept"].transform("sum") - arcs["kept"]
-    free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - kept_elsewhere)
-    arcs["least"] = arcs["min_lot"].mask(arcs["frozen"], arcs["kept"]).clip(lower=1)
-    arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype("int64")
-    standing = (arcs["kept"] > 0).groupby(arcs["lot_id"]).transform("sum")
-    arcs["max_new"] = (arcs["max_factories"] - standing).clip(lower=0)
+    lot = pd.factorize(arcs["lot_id"])[0]
+    free = np.minimum(arcs["max_lot"], arcs["order_quantity"] - (_by_lot(lot, arcs["kept"]) - arcs["kept"]))
+    arcs["least"] = np.maximum(np.where(arcs["frozen"], arcs["kept"], arcs["min_lot"]), 1)
+    arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype(np.int64)
+    arcs["max_new"] = np.maximum(arcs["max_factories"] - _by_lot(lot, arcs["kept"] > 0), 0)
     return arcs
 
 
-def _reach(arcs: pd.DataFrame, most: Floats, factory: Ints, begin: Ints, end: Ints) -> Floats:
+def _by_lot(lot: Ints, pieces: NDArray[Any]) -> Ints:
+    """For each pair, the sum over all pairs of its lot."""
+    return np.bincount(lot, pieces).astype(np.int64)[lot]
+
+
+def _reach(arcs: Columns, most: Floats, factory: Ints, begin: Ints, end: Ints) -> Floats:
     """Minutes that a pair can work in its window."""
     sums = np.concatenate([np.zeros((len(most), 1)), np.cumsum(most, axis=1)], axis=1)
     reach = sums[factory, np.maximum(begin, end)] - sums[factory, begin]
-    limit = arcs["max_minutes_per_day"].to_numpy()
+    limit = arcs["max_minutes_per_day"]
     limited = np.flatnonzero(np.isfinite(limit))
     day = np.arange(most.shape[1])
-    window = (begin[limited, None] <= day) & (day < end[limited, None])
-    reach[limited] = (np.minimum(most[factory[limited]], limit[limited, None]) * window).sum(axis=1)
+    within = (begin[limited, None] <= day) & (day < end[limited, None])
+    reach[limited] = (np.minimum(most[factory[limited]], limit[limited, None]) * within).sum(axis=1)
     return np.asarray(reach)
 
 
-def _why_dropped(arcs: pd.DataFrame) -> "pd.Series[Any]":
-    """The rule that stops an arc, None where nothing does. Work that is frozen stays, whether it fits or not."""
-    reasons = np.select(
+def _why_dropped(arcs: Columns) -> NDArray[np.str_]:
+    """The rule that stops an arc, nothing where none does. Work that is frozen stays, whether it fits or not."""
+    return np.select(
         [
             arcs["kept"] > 0,
             arcs["first_day"] > arcs["last_day"],
@@ -130,7 +143,6 @@ def _why_dropped(arcs: pd.DataFrame) -> "pd.Series[Any]":
         ],
         default="",
     )
-    return pd.Series(reasons, index=arcs.index).replace("", None)
 
 
 def _span_numbers(days: pd.DataFrame, pairs: pd.DataFrame, grid: "Grid") -> Any:
@@ -183,12 +195,12 @@ class Grid:
         self._names = self._names.union(pd.Index(instance.arcs["factory_id"].unique()))
         self.factories, self.days = len(self._names), instance.horizon_days
 
-    def factory(self, table: pd.DataFrame) -> Ints:
+    def factory(self, table: pd.DataFrame | Columns) -> Ints:
         """Row of each factory_id of a table."""
         return np.asarray(self._names.get_indexer(table["factory_id"]), dtype=np.int64)
 
-    def table(self, days: pd.DataFrame, column: str) -> Floats:
-        """A column of a table by factory and day as a matrix; 0 where it has no row."""
+    def table(self, days: pd.DataFrame, column: "pd.Series[float]") -> Floats:
+        """A column of these days by factory and day as a matrix; 0 where there is no row."""
         matrix = np.zeros((self.factories, self.days))
-        matrix[self.factory(days), days["day"].to_numpy() - 1] = days[column]
+        matrix[self.factory(days), days["day"].to_numpy() - 1] = column
         return matrix

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats, Ints
+from optimization.contract.keys import located
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
 from optimization.statement.reduction import Pairs
@@ -49,11 +50,12 @@ class _Days:
 
 def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
     """The schedule of an allocation (lot_id, factory_id, quantity) from its work (.., span, minutes)."""
-    pairs = reduced.pairs.drop(columns="frozen").merge(allocation, on=PAIR)
+    made = located(reduced.pairs, allocation, PAIR)
+    pairs = reduced.pairs[made >= 0].assign(quantity=allocation["quantity"].to_numpy()[made[made >= 0]])
     if pairs.empty:
         return pd.DataFrame(columns=COLUMNS).astype({"day": "int64"})
     pairs = pairs.sort_values(["factory_id", "on_time_day", "lot_id"], ignore_index=True)
-    place = pd.MultiIndex.from_frame(pairs[PAIR]).get_indexer(pd.MultiIndex.from_frame(work[PAIR]))
+    place = located(work, pairs, PAIR)
     worked = work[place >= 0]
     amounts = np.zeros((len(pairs), reduced.days["span"].max() + 1))
     np.add.at(amounts, (place[place >= 0], worked["span"].to_numpy(dtype=int)), worked["minutes"].to_numpy(dtype=float))

@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.domain.arrays import Floats
-from optimization.contract.instances import Instance, open_minutes, rows, windowed
+from optimization.contract.instances import Instance, open_minutes, rows, window
+from optimization.contract.keys import located, taken
 from optimization.contract.plan import PAIR, Plan, unmet_pieces, worked
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.unmet import rest
@@ -92,7 +93,7 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
     the daily limit.
     """
     pairs = _joined(instance, lots)
-    pairs = windowed(pairs, instance.horizon_days, pairs["kept"] > 0)
+    pairs["first_day"], pairs["last_day"] = window(pairs, instance.horizon_days, pairs["kept"] > 0)
     worlds = _Worlds(instance, plan, pairs)
     frozen = rest.frozen_work(instance, plan, plan.schedule)
     for name, others in (("whole", None), ("alone", worked(frozen)), ("beside", worked(plan.schedule))):
@@ -102,14 +103,13 @@ def _pairs(instance: Instance, plan: Plan, lots: Any) -> pd.DataFrame:
 
 def _joined(instance: Instance, lots: Any) -> pd.DataFrame:
     """The lots' arcs with what their order and their incumbent say; `kept`: their frozen pieces."""
-    orders = instance.orders.drop(columns=["release_day"]).rename(columns={"quantity": "asked"})
-    pairs = instance.arcs[instance.arcs["lot_id"].isin(lots)].merge(orders, on="lot_id")
-    held = instance.incumbent[[*PAIR, "quantity", "frozen", "setup_done"]].rename(columns={"quantity": "held"})
-    pairs = pairs.merge(held, on=PAIR, how="left")
-    pairs["frozen"] = pairs["frozen"].eq(True)
-    pairs["kept"] = pairs["held"].where(pairs["frozen"], 0).fillna(0).astype("int64")
-    pairs["setup_minutes"] = pairs["setup_minutes"].mask(pairs["setup_done"].eq(True), 0.0)
-    return pairs
+    arcs = instance.arcs[instance.arcs["lot_id"].isin(lots)].reset_index(drop=True)
+    orders = instance.orders.drop(columns=["lot_id", "release_day"]).rename(columns={"quantity": "asked"})
+    pairs = pd.concat([arcs, orders.take(located(arcs, instance.orders, ["lot_id"])).reset_index(drop=True)], axis=1)
+    held = located(arcs, instance.incumbent, PAIR)
+    frozen, done = (taken(instance.incumbent[name], held, False) for name in ("frozen", "setup_done"))
+    kept = np.where(frozen, taken(instance.incumbent["quantity"], held, 0), 0)
+    return pairs.assign(frozen=frozen, kept=kept, setup_minutes=np.where(done, 0.0, pairs["setup_minutes"]))
 
 
 class _Worlds:
@@ -137,9 +137,8 @@ class _Worlds:
         """What each pair may work with and without its daily limit; its own lot's work is not in its way."""
         free = self._room[self._factory, self._day]
         if others is not None:
-            keys, places = pd.MultiIndex.from_frame(self._pairs[PAIR]), pd.MultiIndex.from_frame(others[PAIR])
             own = np.zeros((len(self._pairs), self._days))
-            at = keys.get_indexer(places)
+            at = located(others, self._pairs, PAIR)
             np.add.at(own, (at[at >= 0], others["day"].to_numpy()[at >= 0] - 1), others["minutes"].to_numpy()[at >= 0])
             free = free - self._table(others)[self._factory, self._day] + own[self._pair, self._day]
         free, count = np.maximum(0.0, free), len(self._pairs)
