@@ -44,14 +44,16 @@ _BARE_NUMBER = r"""CREATE MACRO bare_number(written, mark) AS regexp_replace(
     '^\((.*)\)$|^(.*)-$', '-\1\2')"""
 
 # DuckDB's own casts take 1.5 for 2, `2026-01-1x` for the first of January, `10:00 BST` for the time of Dhaka and +99:00
-# for an offset: these, in their place, end in an error instead, which TRY makes null.
+# for an offset, 12_34 for 1234; of an hour that a clock skips or strikes twice they choose one: these, in their place,
+# end in an error instead, which TRY makes null.
 _STRICT = r"""
+CREATE MACRO unparted(x) AS CASE WHEN typeof(x) <> 'VARCHAR' OR NOT contains(CAST(x AS VARCHAR), '_') THEN x END;
 CREATE MACRO whole_of(x) AS CASE
     WHEN x IS NULL THEN NULL
     WHEN regexp_full_match(CAST(x AS VARCHAR), '\s*[+-]?[0-9]+(\.0*)?\s*')  -- nearly all; the rest is slow
         -- computed in binary: a digit may lack
         OR typeof(x) = 'DOUBLE' AND abs(CAST(x AS DOUBLE) - round(CAST(x AS DOUBLE))) < 1e-9
-        OR CAST(x AS DECIMAL(38,27)) = trunc(CAST(x AS DECIMAL(38,27)))
+        OR CAST(unparted(x) AS DECIMAL(38,27)) = trunc(CAST(x AS DECIMAL(38,27)))
     THEN CAST(x AS BIGINT)
     ELSE CAST('not whole: ' || CAST(x AS VARCHAR) AS BIGINT)
 END;
@@ -63,10 +65,15 @@ CREATE MACRO day_of(x) AS CASE
     THEN CAST(x AS DATE)
     ELSE CAST('no day: ' || CAST(x AS VARCHAR) AS DATE)
 END;
+CREATE MACRO zone_of(x) AS regexp_extract(x, '[A-Za-z]+/[A-Za-z0-9_+/-]+');
+CREATE MACRO comes_once(x) AS zone_of(x) = '' OR len(list_filter([-1, 0, 1], lambda hours:
+    (CAST(x AS TIMESTAMPTZ) + to_hours(hours)) AT TIME ZONE coalesce(nullif(zone_of(x), ''), 'UTC')
+    = CAST(trim(replace(x, zone_of(x), '')) AS TIMESTAMP))) = 1;
 CREATE MACRO moment_of(x) AS CASE
     WHEN x IS NULL THEN NULL
     WHEN regexp_full_match(CAST(x AS VARCHAR), '.*(\d|[zZ]|UTC|GMT|infinity|[A-Za-z]/[A-Za-z0-9_+/-]+)\s*')
         AND NOT regexp_matches(CAST(x AS VARCHAR), ':\d\d(\.\d+)?\s*[+-](1[5-9]|[2-9]\d)')
+        AND comes_once(CAST(x AS VARCHAR))
     THEN CAST(x AS TIMESTAMPTZ)
     ELSE CAST('no moment: ' || CAST(x AS VARCHAR) AS TIMESTAMPTZ)
 END;

@@ -126,7 +126,7 @@ class ReadOptions(BaseModel):
         1, ge=0, le=1000, description="Line (of a sheet: row) that names the columns, from 1; 0: no line does"
     )
     names: list[str] = Field(default_factory=list, description="Names of all columns, instead of those in the header")
-    sheet: str | None = Field(None, description="Of a workbook; else its first that is not hidden")
+    sheet: str | None = Field(None, description="Of a workbook; else its first that is neither hidden nor empty")
     member: str | None = Field(None, description="File in a zip that holds several; *.csv: all such, as one")
     path: str | None = Field(
         None, description="Where the records stand: keys of JSON (data.orders), a tag of XML (order)"
@@ -382,9 +382,9 @@ def of_files(mappings: Sequence[Mapping]) -> Mapping:
 
 
 def native(name: str) -> Mapping:
-    """The mapping of files that already have the columns of the feed."""
+    """The mapping of files that already have the columns of the feed; blanks around a cell are none of it."""
     feed = FEEDS[name]
-    expressions = {column.name: f"trim({quoted(column.name)})" for column in feed.columns}
+    expressions = {column.name: quoted(column.name) for column in feed.columns}
     return Mapping("", feed, f"{name}*", ReadOptions.model_validate({}), expressions, "")
 
 
@@ -483,8 +483,10 @@ _REFUSED = {"SUBQUERY", "WINDOW", "LAMBDA", "STAR", "PARAMETER"}
 
 def _typed(expression: str, kind: str) -> str:
     value = f"(\n{expression}\n)"
-    if kind == "INTEGER":
-        return f"TRY(CAST(whole_of({value}) AS INTEGER))"
+    if kind in ("INTEGER", "BIGINT"):
+        return f"TRY(CAST(whole_of({value}) AS {kind}))"
+    if kind.startswith(("DOUBLE", "DECIMAL")):
+        return f"TRY(CAST(unparted({value}) AS {kind}))"
     if kind == "DATE":
         return f"TRY(day_of({value}))"
     if kind == "TIMESTAMP":  # an offset in the text counts; without one it is UTC, the session's zone

@@ -39,6 +39,7 @@ _AT_ONCE = 20_000  # rows of a table that are read in Python
 _MOST_COLUMNS = 2_000
 _MOST_CELL_BYTES = 64 << 20
 _END = "\udcfe"  # behind the last line: a cell that holds it took in all that follows an open quote
+_STRAY = "\udcfc"  # behind a line in which text follows a closing quote
 _LOST = "\udcff"  # stands for bytes that the encoding does not know; no text can hold it
 # What DuckDB calls the encodings that it reads right. Of UTF-16 in one order of bytes it gives no row, and no error.
 _DUCKDB_READS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "iso8859-1": "latin-1"}
@@ -125,6 +126,8 @@ def read(
 
 def _advice(error: Exception) -> str:
     """What to do, where the library's words do not say it."""
+    if "\\x00" in str(error):
+        return "; NUL characters, as UTF-16 has: name the encoding, as read: {encoding: utf-16}"
     return "; name its order of bytes, as utf-16-le" if "start with BOM" in str(error) else ""
 
 
@@ -285,7 +288,7 @@ def _is_packed(path: Path) -> bool:
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
     """As a person types them: composed (a Mac writes u and two dots), without blanks and unseen letters around."""
-    shown = (name.replace(_LOST, "\ufffd").replace(_END, "").replace(ooxml.FAULT, "") for name in header)
+    shown = (re.sub(f"[{_END}{_STRAY}{ooxml.FAULT}]", "", name).replace(_LOST, "\ufffd") for name in header)
     composed = (unicodedata.normalize("NFC", name) for name in shown)
     return tuple(name.strip().strip(_UNSEEN).strip() for name in composed)
 
@@ -312,8 +315,31 @@ def _header_problem(header: Sequence[str]) -> str | None:
 def _csv_rows(lines: Iterable[str], options: ReadOptions) -> Iterator[list[str]]:
     csv.field_size_limit(_MOST_CELL_BYTES)
     signs = options.model_dump(include={"delimiter"}) | {"quotechar": options.quote, "escapechar": options.escape}
-    rows = csv.reader(itertools.chain(lines, [_END]), **signs)
-    return itertools.takewhile(lambda row: row != [_END], filter(None, rows))
+    taken: list[str] = []
+    rows = csv.reader(_noted(itertools.chain(lines, [_END]), taken), strict=True, **signs)
+    return itertools.takewhile(lambda row: row != [_END], filter(None, _each(rows, taken, signs)))
+
+
+def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _each(rows: Iterator[list[str]], taken: list[str], signs: dict[str, str]) -> Iterator[list[str]]:
+    """The rows; the last cell of one whose quotes are not right ends with a sign of it."""
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            if "limit" in str(error):
+                raise
+            *cells, last = next(csv.reader(taken, **signs))  # type: ignore[arg-type]
+            row = [*cells, last + ("" if last.endswith(_END) else _STRAY)]
+        if row is None:
+            return
+        taken.clear()
+        yield row
 
 
 def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, wanted: _Wanted) -> Records:
@@ -360,10 +386,13 @@ def _store_table(
 
 
 def _shaped(row: list[str], header: tuple[str, ...], whole: bool, marked: Sequence[int]) -> Parsed:
-    if row[-1].endswith(_END):
-        torn = [*row[:-1], row[-1].removesuffix(_END)]
+    if row[-1].endswith((_END, _STRAY)):
+        torn = [*row[:-1], row[-1][:-1]]
         cells = _as_json(torn) if whole else None
-        return "row-shape", f"a quote is not closed{_lines(torn)}", cells, [None] * len(header)
+        told = (
+            f"a quote is not closed{_lines(torn)}" if row[-1][-1] == _END else "something stands behind a closing quote"
+        )
+        return "row-shape", told, cells, [None] * len(header)
     while len(row) > len(header) and not row[-1]:  # delimiters at the end of the line, as DuckDB takes them
         row = row[:-1]
     if len(row) < len(header) and not any(header[len(row) :]):  # and delimiters at the end of the header alone
@@ -465,7 +494,8 @@ def _leaves(name: str, value: str, kind: duckdb.sqltypes.DuckDBPyType) -> Iterat
             part = f"struct_extract({value}, {literal(field)})"
             yield from _leaves(f"{name}.{field}", part, cast(duckdb.sqltypes.DuckDBPyType, inner))
     else:
-        yield name, f"to_json({value})" if kind.id in ("list", "array", "map", "union") else value
+        text = {"blob": f"decode({value})"} | dict.fromkeys(("list", "array", "map", "union"), f"to_json({value})")
+        yield name, text.get(kind.id, value)
 
 
 def _store(
@@ -513,5 +543,8 @@ def _kept(header: Sequence[str], wanted: _Wanted, *further: str) -> str:
     """SQL: the wanted ones of columns c0, c1, ... under the file's names, blank cells NULL; and what is given."""
     kept = [(f"c{i}", quoted(name)) for i, name in enumerate(header) if name in wanted]
     # A cell that begins with a letter or a sign is filled; to trim it as well took a sixth of the time of reading.
-    cells = [f"CASE WHEN {cell} >= '!' OR trim({cell}) <> '' THEN {cell} END AS {name}" for cell, name in kept]
+    # ="00123" is how exports write a code that a spreadsheet is to take for text.
+    text = """CASE WHEN starts_with({0}, '="') THEN nullif(regexp_replace({0}, '^="(.*)"$', '\\1'), '')
+        WHEN {0} >= '!' OR trim({0}) <> '' THEN {0} END AS {1}"""
+    cells = [text.format(*one) for one in kept]
     return ", ".join((*further, *cells)) or 'NULL::VARCHAR AS "#none"'

@@ -102,9 +102,11 @@ def _type(connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrivals: Seq
         f", TRY(CAST((\n{expression}\n) AS BOOLEAN)) AS {quoted(f'#meant {column}')}"
         for column, expression in mapping.null_when.items()
     )
+    own = mapping.wanted if not mapping.name else ()  # of a native file; once, whatever looks at a cell how often
+    trimmed = ", ".join(f"trim({quoted(name)}) AS {quoted(name)}" for name in own if name.casefold() in present)
     connection.execute(
         f"""CREATE TEMP VIEW source AS SELECT *{meant}
-        FROM (SELECT *{lacking} FROM records WHERE "#fault" IS NULL)"""
+        FROM (SELECT * {f"REPLACE ({trimmed})" if trimmed else ""}{lacking} FROM records WHERE "#fault" IS NULL)"""
     )
     *columns, known_at = mapping.feed.columns
     values = "".join(f", {mapping.value(column)} AS {column.name}" for column in columns)

@@ -383,3 +383,29 @@ def test_utf_16_without_its_mark_asks_for_the_order_of_bytes(home: Path, tmp_pat
     (tmp_path / "x.csv").write_bytes(CSV.encode("utf-16-be"))
     assert problem(tmp_path / "x.csv", encoding="utf-16").endswith("name its order of bytes, as utf-16-le")
     assert held(tmp_path / "x.csv", encoding="utf-16-be") == HELD
+
+
+def test_a_quote_amid_the_text_of_a_cell_changes_no_value_without_a_word(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('Order,Sku\n7,"5" tee"\n8,"say \\"x\\""\n9,"b"\n"10" , "c"\n')
+    told = held(tmp_path / "x.csv", '"Order", "Sku", "#seen"')
+    wrong = (None, None, "something stands behind a closing quote")
+    assert told == [wrong, wrong, ("9", "b", None), wrong]
+    (tmp_path / "x.csv").write_text('Order,Sku\n"10" , "c"\n')
+    assert held(tmp_path / "x.csv", '"Order", "Sku"') == [("10", "c")]
+
+
+@pytest.mark.parametrize("torn", ["", "9,x,,\n"], ids=["sound", "torn"])
+def test_a_code_that_an_export_guards_from_spreadsheets_is_the_code(home: Path, tmp_path: Path, torn: str) -> None:
+    (tmp_path / "x.csv").write_text(f'Order,Sku\n="007",1\n"=""008""",2\n="",3\n{torn}')
+    assert held(tmp_path / "x.csv", '"Order"')[:3] == [("007",), ("008",), (None,)]
+
+
+def test_text_that_parquet_holds_as_bytes_and_a_sheet_behind_an_empty_one(home: Path, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"Sku": pa.array(["ü".encode()], pa.binary())}), tmp_path / "x.parquet")
+    assert held(tmp_path / "x.parquet", '"Sku"') == [("ü",)]
+    pq.write_table(pa.table({"Sku": pa.array(["ü".encode("cp1252")], pa.binary())}), tmp_path / "x.parquet")
+    assert "invalid UTF8" in problem(tmp_path / "x.parquet")
+    path = write_workbook(tmp_path / "x.xlsx", {"empty": [], "orders": [["Order"], [7]]})
+    assert held(path, '"Order"') == [("7",)]
+    (tmp_path / "x.json").write_bytes('[{"Order": 7}]'.encode("utf-16"))
+    assert "name the encoding, as read: {encoding: utf-16}" in problem(tmp_path / "x.json")

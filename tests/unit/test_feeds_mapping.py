@@ -165,6 +165,9 @@ ZONED = ["2026-01-05 10:00:00 +0800", "2026-01-05 10:00:00 Asia/Shanghai", "2026
         ("rating", 'CAST("Day" AS INTEGER) + 1', ["1.5", "2", "2.0", "2e0", "NaN"], {3: 3}),
         ("known_at", '"Day"', ["2026-01-05 10:00:00 BST", "2026-01-05T10:00:00+99:00", "2026-01-05 10:00:00 CST"], {}),
         ("known_at", '"Day"', ZONED, {"2026-01-05 02:00:00": 3}),
+        ("known_at", '"Day"', [f"2026-{one}:30:00 Europe/Berlin" for one in ("03-29 02", "10-25 02")], {}),
+        ("known_at", '"Day"', ["2026-10-25 03:30:00 Europe/Berlin"], {"2026-10-25 02:30:00": 1}),
+        ("rating", '"Day"', ["1_0", "0_4"], {}),
     ],
 )
 def test_casts_take_nothing_for_what_it_is_not(

@@ -111,9 +111,10 @@ def _rows(path: Path, sheet: str | None, header: int, empty: Sequence[str]) -> I
 
 
 def _only(book: python_calamine.CalamineWorkbook, header: int) -> str:
-    """The first sheet that is not hidden; another of the same columns is not passed over without a word."""
+    """The first sheet that is neither hidden nor empty; another of its columns is not passed over without a word."""
     visible = python_calamine.SheetVisibleEnum.Visible
-    first, *others = [sheet.name for sheet in book.sheets_metadata if sheet.visible == visible] or book.sheet_names
+    shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible == visible] or book.sheet_names
+    first, *others = [name for name in shown if book.get_sheet_by_name(name).total_height] or shown
     columns = next(_filled(book.get_sheet_by_name(first), header), [])
     alike = [name for name in others if columns and next(_filled(book.get_sheet_by_name(name), header), []) == columns]
     if alike:
