@@ -1,5 +1,6 @@
 """`c2m up` looks at itself: what `c2m doctor` finds becomes a line in the terminal and an alert."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
@@ -34,10 +35,10 @@ def keep_watch(stop: Event, say: Callable[[str], None]) -> None:
 
 def grouped(found: list[Finding]) -> list[Finding]:
     """What is not well, one finding a check."""
-    wrong: dict[str, list[Finding]] = {}
+    wrong = defaultdict[str, list[Finding]](list)
     for one in found:
         if one.ok is False:
-            wrong.setdefault(one.check, []).append(one)
+            wrong[one.check].append(one)
     return [_together(check, ones) for check, ones in wrong.items()]
 
 

@@ -4,6 +4,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from c2m.people.records import records
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,14 +66,9 @@ def _shown(value: Any) -> str:
 def rows(title: str, frame: "pd.DataFrame", as_json: bool) -> None:
     """A frame, row by row; what is missing is empty, and null in JSON."""
     if as_json:
-        print(json.dumps(_records(frame), default=str))
+        print(json.dumps(records(frame), default=str))
     else:
-        table(title, _records(frame))
-
-
-def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    filled = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
+        table(title, records(frame))
 
 
 def figures(title: str, values: dict[str, Any], as_json: bool) -> None:

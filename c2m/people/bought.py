@@ -8,6 +8,7 @@ import pandas as pd
 from c2m import clock
 from c2m.ledger.purchasing import purchases
 from c2m.ledger.store import session
+from c2m.people.records import records
 from c2m.warehouse.published import is_published, manifest, read
 
 _STOCK = ["material_id", "material_name", "on_hand", "used", "unit"]
@@ -28,9 +29,9 @@ def of_day(day: date | None) -> dict[str, list[dict[str, Any]]]:
     """
     bought = _lines(day or clock.business_date(clock.now()))
     return {
-        "purchase_orders": _records(bought),
-        "materials_that_are_there": _records(_mart("material_stock", _STOCK)),
-        "left_out": _records(_mart("material_faults", ["fault", "words"])),
+        "purchase_orders": records(bought),
+        "materials_that_are_there": records(_mart("material_stock", _STOCK)),
+        "left_out": records(_mart("material_faults", ["fault", "words"])),
     }
 
 
@@ -60,7 +61,7 @@ def in_short(day: date) -> list[dict[str, Any]]:
             "there by": f"{line['due_on']:%Y-%m-%d}",
             "stands": _stands(line),
         }
-        for line in _records(lines)
+        for line in records(lines)
     ]
 
 
@@ -78,8 +79,3 @@ def _stands(line: dict[str, Any]) -> str:
 def _mart(name: str, columns: list[str]) -> pd.DataFrame:
     """Columns of a mart; before the first build, and of one that is older than it, no row."""
     return read(name)[columns] if is_published() and name in manifest()["marts"] else pd.DataFrame(columns=columns)
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    filled = rows.astype(object).where(rows.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]

@@ -101,8 +101,8 @@ def _arrived(session: Session, wanted: tuple[ColumnElement[bool], ...]) -> "pd.S
 
 def _lead_time(orders: pd.DataFrame) -> Measure:
     there = orders.dropna(subset="delivered_on")
-    days = [(end - begin).days for begin, end in zip(there["placed_on"], there["delivered_on"], strict=True)]
-    return _mean("lead_time", "days", there["delivered_on"], pd.Series(days, dtype=float))
+    days = (pd.to_datetime(there["delivered_on"]) - pd.to_datetime(there["placed_on"])).dt.days
+    return _mean("lead_time", "days", there["delivered_on"], days.astype(float))
 
 
 def _on_time_in_full(orders: pd.DataFrame, today: date) -> Measure:

@@ -77,13 +77,6 @@ def words(request: Request, key: str) -> str:
     return texts.text(language(request), key)
 
 
-def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for a template; what is missing is None."""
-    names = [str(name) for name in rows.columns]
-    filled = rows.astype(object).where(rows.notna(), None)
-    return [dict(zip(names, row, strict=True)) for row in filled.itertuples(index=False, name=None)]
-
-
 def language(request: Request) -> str:
     """The language in which someone reads."""
     return texts.chosen(request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))

@@ -5,6 +5,7 @@ the claimed bound, and the Lagrangian bound where the plan carries `prices`. It 
 Tolerances: 1e-6 minutes, 1e-6 relative in money.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,7 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
             queries, costs = queries | stage_rules.RULES, costs | stage_rules.COST
         broken = [found for name, query in queries.items() if (found := _broken(db, name, query))]
         if claim.get("status") == "infeasible":
-            return Report("infeasible", _claimed_infeasible(db, claim))
+            return Report("infeasible", list(_claimed_infeasible(db, claim)))
         cost = {name: float(_scalar(db, query)) for name, query in costs.items()}
         broken += _unmet_claim(db, claim) + _claims(claim, cost)
         confirmed = _confirmed(db, staged) if _scalar(db, _PRICED) else None
@@ -365,14 +366,12 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
 
 
-def _claimed_infeasible(db: duckdb.DuckDBPyConnection, claim: dict[str, Any]) -> list[Broken]:
+def _claimed_infeasible(db: duckdb.DuckDBPyConnection, claim: dict[str, Any]) -> Iterator[Broken]:
     """Broken where no cause is named, or where the frozen work does fit after all."""
-    wrong = []
     if not claim.get("causes"):
-        wrong.append(Broken("causes", 1, [{"expected": "why frozen work does not fit"}]))
+        yield Broken("causes", 1, [{"expected": "why frozen work does not fit"}])
     if _frozen_fits(db):
-        wrong.append(Broken("infeasible-claim", 1, [{"claimed": "infeasible", "recomputed": "frozen work fits"}]))
-    return wrong
+        yield Broken("infeasible-claim", 1, [{"claimed": "infeasible", "recomputed": "frozen work fits"}])
 
 
 def _frozen_fits(db: duckdb.DuckDBPyConnection) -> bool:

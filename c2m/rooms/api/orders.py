@@ -12,6 +12,7 @@ from c2m.ledger.orders import find
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.store import reading
+from c2m.people.records import records
 from c2m.rooms.api import ubl, ubl_answers
 from c2m.rooms.api.bodies import (
     ChangeIn,
@@ -136,7 +137,7 @@ def asked(caller: Caller, order_id: InPath) -> list[ChangeOut]:
     order_id = _row(caller, order_id)["order_id"]
     with reading(view(caller).scope) as s:
         rows = tickets.of_orders(s, view(caller).scope, order_id)
-    return [_ticket(row) for row in landed.records(rows)]
+    return [_ticket(row) for row in records(rows)]
 
 
 def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
@@ -156,7 +157,7 @@ def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
         raise refused(faults)
     with reading(view(caller).scope) as s:
         rows = tickets.of_orders(s, view(caller).scope, known)
-    return next(_ticket(row).model_dump(mode="json") for row in landed.records(rows) if row["kind"] == wish.kind)
+    return next(_ticket(row).model_dump(mode="json") for row in records(rows) if row["kind"] == wish.kind)
 
 
 def _wish(found: changes.Order, asked: ChangeIn) -> changes.Wish | None:
@@ -213,7 +214,7 @@ def _sent_skus(caller: Grant, order_id: str) -> list[SkuOut]:
 
 def _plain(rows: pd.DataFrame) -> list[Row]:
     """Rows for models; what is missing is None."""
-    return landed.records(rows)
+    return records(rows)
 
 
 routes.include_router(placing)

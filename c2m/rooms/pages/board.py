@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
+from c2m.people.records import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import NotYoursError, Operations
 from c2m.rooms.plan_files import PlanFolder
@@ -63,7 +64,7 @@ def _rows(files: PlanFolder, text: str, number: int) -> tuple[list[dict[str, Any
     ranked = named.sort_values(["share", "load"], ascending=False, kind="stable")
     some = ranked.iloc[(number - 1) * ROWS : number * ROWS]
     by_factory = _days(files.days[files.days["factory_id"].isin(some.index)])
-    rows = [row | {"days": by_factory[row["factory_id"]]} for row in page.records(some.reset_index())]
+    rows = [row | {"days": by_factory[row["factory_id"]]} for row in records(some.reset_index())]
     return rows, len(named)
 
 
@@ -77,7 +78,7 @@ def _days(days: pd.DataFrame) -> dict[str, dict[date, dict[str, Any]]]:
         share=days["load"] / days["minutes"].where(days["minutes"] > 0),
     )
     found: dict[str, dict[date, dict[str, Any]]] = {}
-    for row in page.records(drawn):
+    for row in records(drawn):
         found.setdefault(row["factory_id"], {})[row["day"]] = row
     return found
 
@@ -95,6 +96,6 @@ def factory(
         work = files.work[files.work["factory_id"] == factory_id]
         names = sights.labels(s, view(person.grant).scope, sorted(set(work["lot_id"])))
     lots = work.merge(names, on="lot_id", how="left").sort_values(["day", "due_on"], kind="stable")
-    by_day = {day: page.records(rows) for day, rows in lots.groupby("day")}
+    by_day = {day: records(rows) for day, rows in lots.groupby("day")}
     days = _days(files.days[files.days["factory_id"] == factory_id])[factory_id]
     return page.shown(request, "factory_days.html", factory_id=factory_id, chosen=chosen, by_day=by_day, days=days)

@@ -15,10 +15,11 @@ from c2m.ledger.rooms import room, sights, tickets, work
 from c2m.ledger.rooms.work import Job
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import reading
+from c2m.people.records import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view
-from c2m.rooms.tenants import byhand, landed, scanned, told
+from c2m.rooms.tenants import byhand, scanned, told
 from c2m.rooms.tenants.byhand import Said
 from c2m.wire.messages import RECEIVE
 
@@ -31,7 +32,7 @@ def job_orders(request: Request, person: Factory) -> Response:
     with reading(view(person.grant).scope) as s:
         rows = sights.job_orders(s, view(person.grant).scope)
         machine = work.has_machine(s, person.grant.tenant)
-    found = landed.records(rows.assign(is_late=is_overdue(rows, clock.business_date(clock.now()))))
+    found = records(rows.assign(is_late=is_overdue(rows, clock.business_date(clock.now()))))
     open_ = [job for job in found if job["state"] in LIVE]
     ended = [job for job in found if job["state"] not in LIVE]
     return page.shown(request, "factory.html", live=open_, over=ended, machine=machine)
@@ -142,7 +143,7 @@ def _job(request: Request, person: Person, job_order_id: str, faults: Sequence[s
         operations=_operations(job),
         made={what: of_job for (_, what), of_job in counts.items()},
         machine=machine,
-        changes=landed.records(asked),
+        changes=records(asked),
         names={item.sku_id: f"{item.colour} {item.size}".strip() for item in job.items},
         feed=told.conversation(steps, said, asked, jobs, counts),
         nonce=token_urlsafe(16),

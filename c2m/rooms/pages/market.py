@@ -6,6 +6,7 @@ from fastapi.responses import Response
 
 from c2m.domain import markets
 from c2m.feeds import landing
+from c2m.people.records import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant, Operations
 from c2m.rooms.scoped import view
@@ -41,4 +42,4 @@ def newest() -> pd.DataFrame:
 def _shown(request: Request, rows: pd.DataFrame) -> Response:
     told = markets.changes(rows)
     drawn = told.assign(course=markets.courses(rows, told)).head(_MOST)
-    return page.shown(request, "market.html", rows=page.records(drawn), own=markets.OWN)
+    return page.shown(request, "market.html", rows=records(drawn), own=markets.OWN)

@@ -14,6 +14,7 @@ from c2m import clock
 from c2m.ledger import promises
 from c2m.ledger.rooms import room, standing, tickets
 from c2m.ledger.store import reading, session
+from c2m.people.records import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError, Person
 from c2m.rooms.scoped import view
@@ -114,7 +115,7 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         pieces = standing.pieces(s, scope, order_id)
         undated = promises.undated(s, clock.business_date(clock.now()), scope, order_id)
     factories = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
-    counts, row = scanned.made(factories), page.records(rows)[0]
+    counts, row = scanned.made(factories), records(rows)[0]
     sent = changes.sent(person.grant, order_id)
     return page.shown(
         request,
@@ -123,12 +124,12 @@ def _order(request: Request, person: Merchant, order_id: str, fault: str = "", f
         order=row,
         stages=told.stages(row, jobs, steps, counts, pieces, _arrived(person, order_id)),
         outlook=_outlook(scope, order_id),
-        hears=next(iter(landed.records(undated)), None),
-        jobs=landed.records(jobs),
+        hears=next(iter(records(undated)), None),
+        jobs=records(jobs),
         counts=counts,
         operations=told.operations(jobs),
-        pieces=landed.records(pieces),
-        changes=landed.records(asked),
+        pieces=records(pieces),
+        changes=records(asked),
         sent=sent,
         names=_names(pieces),
         feed=told.conversation(steps, said, asked, jobs, counts),
@@ -162,7 +163,7 @@ def _names(pieces: pd.DataFrame) -> dict[str, str]:
     """What people call a SKU, by sku_id."""
     return {
         row["sku_id"]: " ".join(filter(None, (row["style_name"], row["colour"], row["size"])))
-        for row in landed.records(pieces)
+        for row in records(pieces)
     }
 
 

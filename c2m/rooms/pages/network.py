@@ -10,6 +10,7 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from c2m.people.records import records
 from c2m.rooms import page
 from c2m.rooms.entry import Operations
 from c2m.rooms.scoped import view
@@ -30,7 +31,7 @@ def network(request: Request, person: Operations) -> Response:
         return page.shown(request, "network.html", rows=[], drawn=None)
     rows = rows.assign(state=rows["onboarding"].fillna("active"), at_work=rows["status"] == "active")
     ranked = rows.sort_values(["at_work", "country", "factory_id"], kind="stable")
-    return page.shown(request, "network.html", rows=page.records(ranked), drawn=drawing(rows))
+    return page.shown(request, "network.html", rows=records(ranked), drawn=drawing(rows))
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _sheet(longitude: "pd.Series[float]", latitude: "pd.Series[float]") -> Sheet
 def _dots(shown: pd.DataFrame, sheet: Sheet) -> list[dict[str, Any]]:
     radius = 3 + 6 * (shown["operators"] / shown["operators"].max()) ** 0.5
     placed = shown.assign(x=sheet.across(shown["longitude"]), y=sheet.down(shown["latitude"]), r=radius.round(1))
-    return page.records(placed[["factory_id", "country", "x", "y", "r", "status"]])
+    return records(placed[["factory_id", "country", "x", "y", "r", "status"]])
 
 
 def _grid(place: Callable[["pd.Series[float]"], "pd.Series[float]"], size: float, per_degree: float) -> Any:
@@ -99,4 +100,4 @@ def _grid(place: Callable[["pd.Series[float]"], "pd.Series[float]"], size: float
     step = next((step for step in STEPS_DEGREES if size / (step * per_degree) <= 8), STEPS_DEGREES[-1])
     degrees = pd.Series(np.arange(-180, 180 + step, step))
     lines = pd.DataFrame({"at": place(degrees), "degrees": degrees})
-    return page.records(lines[lines["at"].between(0, size)])
+    return records(lines[lines["at"].between(0, size)])

@@ -11,6 +11,7 @@ from c2m.ledger import alerts, status
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.rooms.sights import Wanted
 from c2m.ledger.store import Scope, reading
+from c2m.people.records import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Anyone, Operations
 from c2m.rooms.pages.plans import figures, why_it_waits
@@ -37,7 +38,7 @@ def today(request: Request, person: Anyone) -> Response:
         counts = status.summary(s)
         found: dict[str, Any] = {
             **_alerts(s, scope, FIRST),
-            "late": page.records(sights.orders(s, scope, late, FIRST)),
+            "late": records(sights.orders(s, scope, late, FIRST)),
             "late_count": sights.count(s, scope, late),
             "open_count": sights.count(s, scope, waiting),
             "answers": waiting_for_factories(s, scope),
@@ -68,7 +69,7 @@ def waiting_for_factories(session: Session, scope: Scope) -> list[dict[str, Any]
     sums = jobs.groupby("factory_id", as_index=False).agg(
         job_orders=("job_order_id", "size"), pieces=("quantity", "sum"), accept_by=("accept_by", "min")
     )
-    return page.records(sums.sort_values("accept_by"))
+    return records(sums.sort_values("accept_by"))
 
 
 @routes.get("/exceptions")
@@ -76,13 +77,13 @@ def exceptions(request: Request, person: Operations) -> Response:
     """Every open alert with its move, and the job orders that came back."""
     scope = view(person.grant).scope
     with reading() as s:
-        found = _alerts(s, scope, SHOWN) | {"back": page.records(sights.given_back(s, scope))}
+        found = _alerts(s, scope, SHOWN) | {"back": records(sights.given_back(s, scope))}
     return page.shown(request, "exceptions.html", **found)
 
 
 def _alerts(session: Session, scope: Scope, most: int) -> dict[str, Any]:
     """The gravest alerts, how many there are, and what their orders are called."""
     standing = alerts.standing(session)
-    shown = page.records(standing.head(most))
+    shown = records(standing.head(most))
     concerned = sorted({order_id for alert in shown for order_id in alert["order_ids"]})
     return {"alerts": shown, "alert_count": len(standing), "named": sights.names(session, scope, concerned)}

@@ -17,6 +17,7 @@ from c2m import clock
 from c2m.domain.personalisation import canonical
 from c2m.domain.quotes import Asked, Quoter
 from c2m.errors import InputError
+from c2m.people.records import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError, Person
 from c2m.rooms.tenants import landed, placed, quoted
@@ -195,9 +196,9 @@ def _form(
         request,
         "new_order.html",
         400 if faults else 200,
-        styles=page.records(styles[["style_id", "name", "category"]]),
+        styles=records(styles[["style_id", "name", "category"]]),
         style=style,
-        skus=sorted(page.records(skus[["sku_id", "colour", "size"]]), key=_by_size),
+        skus=sorted(records(skus[["sku_id", "colour", "size"]]), key=_by_size),
         soonest=clock.business_date(clock.now()) + timedelta(days=1),
         quotes=_desk(request) is not None,
         faults=faults,

@@ -20,6 +20,7 @@ from c2m.ledger import promises
 from c2m.ledger.rooms import room, sights, tickets
 from c2m.ledger.rooms.sights import Sort, Wanted
 from c2m.ledger.store import reading
+from c2m.people.records import records
 from c2m.rooms import entry, live, page
 from c2m.rooms.entry import Anyone, Decider, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view
@@ -73,7 +74,7 @@ def orders(request: Request, person: Operations, asked: Annotated[Asked, Query()
         "pages": pages,
         "address": lambda number: asked.address(page=number),
     }
-    return page.shown(request, "orders.html", orders=page.records(found), **shown)
+    return page.shown(request, "orders.html", orders=records(found), **shown)
 
 
 @routes.get("/orders.{form}")
@@ -92,9 +93,7 @@ def export(person: Operations, form: Literal["csv", "xlsx"], asked: Annotated[As
 def _csv(rows: pd.DataFrame) -> str:
     """With a byte-order mark, by which Excel knows UTF-8."""
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(rows.columns)
-    writer.writerows([neutral(str(cell)) for cell in row] for row in _cells(rows))
+    csv.writer(out).writerows([rows.columns, *([neutral(str(cell)) for cell in row] for row in _cells(rows))])
     return f"\ufeff{out.getvalue()}"
 
 
@@ -138,12 +137,12 @@ def order(request: Request, person: Operations, order_id: str) -> Response:
         request,
         "order.html",
         order=found,
-        hears=next(iter(page.records(undated)), None),
-        changes=page.records(asked),
+        hears=next(iter(records(undated)), None),
+        changes=records(asked),
         names=_names(found),
         feed=told.conversation(steps, said, asked, jobs, counts),
         nonce=token_urlsafe(16),
-        jobs=page.records(jobs),
+        jobs=records(jobs),
         pieces=watch_of(person, jobs).pieces,
         operations=told.operations(jobs),
     )

@@ -14,6 +14,7 @@ from c2m import clock
 from c2m.ids import derive_id
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
+from c2m.people.records import records
 from c2m.rooms import entry, page, plan_files
 from c2m.rooms.entry import Factory, Person
 from c2m.rooms.pages import board
@@ -35,11 +36,11 @@ def load(request: Request, person: Factory) -> Response:
         files = board.files_of(s, chosen)
         days, work = _own(files, person.grant.tenant) if files else (pd.DataFrame(), pd.DataFrame())
         jobs = sights.job_orders(s, view(person.grant).scope)
-    named = {row["lot_id"]: f"{row['style_name']}, {row['colour']}" for row in page.records(jobs)}
+    named = {row["lot_id"]: f"{row['style_name']}, {row['colour']}" for row in records(jobs)}
     lots: dict[date, list[str]] = {}
-    for row in page.records(work):
+    for row in records(work):
         lots.setdefault(row["day"], []).append(named.get(row["lot_id"], row["lot_id"][:8]))
-    return page.shown(request, "own_load.html", days=page.records(days), lots=lots, plan=chosen)
+    return page.shown(request, "own_load.html", days=records(days), lots=lots, plan=chosen)
 
 
 def _own(files: plan_files.PlanFolder, factory_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -57,8 +58,8 @@ def score(request: Request, person: Factory) -> Response:
     if published.is_published():
         mine = view(person.grant)
         parts = mine.mart("factory_score_components").sort_values("points")
-        of_category = {str(name): page.records(rows) for name, rows in parts.groupby("category")}
-        found = page.records(mine.mart("factory_scores").sort_values("category"))
+        of_category = {str(name): records(rows) for name, rows in parts.groupby("category")}
+        found = records(mine.mart("factory_scores").sort_values("category"))
         cards = [card | {"parts": of_category.get(card["category"], [])} for card in found]
     return page.shown(request, "own_score.html", cards=cards)
 
@@ -115,7 +116,7 @@ def _days(person: Person, form: Mapping[str, str]) -> list[dict[str, Any]]:
 def _skills(person: Person, form: Mapping[str, str]) -> list[dict[str, Any]]:
     """The capabilities that the form changes or adds. Raises ValueError where a number is none."""
     rows = []
-    for number, row in enumerate(page.records(landed.own("factory_capabilities", person.grant.scope))):
+    for number, row in enumerate(records(landed.own("factory_capabilities", person.grant.scope))):
         told = form.get(f"efficiency-{number}")
         if told and form.get(f"name-{number}") == row["name"] and float(told) != row["efficiency"]:
             rows.append(row | {"efficiency": float(told)})
@@ -130,7 +131,7 @@ def _calendar(person: Person) -> list[dict[str, Any]]:
     today = pd.Timestamp(clock.business_date(clock.now()))
     found = landed.own("factory_calendar", person.grant.scope)
     days = pd.to_datetime(found["day"])
-    return page.records(found[(days >= today) & (days < today + timedelta(days=DAYS_SHOWN))])
+    return records(found[(days >= today) & (days < today + timedelta(days=DAYS_SHOWN))])
 
 
 def _terms(request: Request, person: Person, faults: list[dict[str, Any]] | None = None, fault: str = "") -> Response:
@@ -139,7 +140,7 @@ def _terms(request: Request, person: Person, faults: list[dict[str, Any]] | None
         "own_terms.html",
         400 if faults or fault else 200,
         days=_calendar(person),
-        skills=page.records(landed.own("factory_capabilities", person.grant.scope)),
+        skills=records(landed.own("factory_capabilities", person.grant.scope)),
         kept="kept" in request.query_params,
         faults=faults or [],
         fault=fault,

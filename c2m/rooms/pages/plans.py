@@ -18,6 +18,7 @@ from c2m.ledger import plans
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading, session
 from c2m.orchestrator import orchestrator
+from c2m.people.records import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Decider, NotYoursError, Operations, Unforged
 from c2m.rooms.plan_files import PlanFolder
@@ -114,7 +115,7 @@ def compare(
         figures=[figures(*known) for known in zip(both, files, late, strict=True)],
         costs=[(part, first.cost[part], second.cost.get(part, 0.0)) for part in first.cost],
         currency=first.currency,
-        moved=page.records(rows),
+        moved=records(rows),
         count=len(moved),
     )
 
@@ -145,9 +146,9 @@ def _page(
         plan=found,
         figures=figures(found, files, late),
         waits=why_it_waits(found["folder"]),
-        lots=page.records(lots),
+        lots=records(lots),
         count=count,
-        unmet=page.records(unmet_rows.sort_values("quantity", ascending=False)),
+        unmet=records(unmet_rows.sort_values("quantity", ascending=False)),
         faults=faults,
         reason=reason,
         held=held,

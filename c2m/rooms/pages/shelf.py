@@ -11,6 +11,7 @@ from c2m.feeds import quarantine
 from c2m.ledger.rooms import prices, standing
 from c2m.ledger.store import Scope, reading
 from c2m.people import designs
+from c2m.people.records import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view
@@ -32,7 +33,7 @@ def shelf(request: Request, person: Merchant, text: Annotated[str, Query(max_len
         skus, stock = mine.mart("skus"), mine.mart("stock_position")
         rows, names = _styles(skus, stock, ahead, text), names_of(skus)
     with reading(view(person.grant).scope) as s:
-        proposed = page.records(_by_style(prices.listed(s, view(person.grant).scope), names))
+        proposed = records(_by_style(prices.listed(s, view(person.grant).scope), names))
     return page.shown(request, "shelf.html", rows=rows, made_on=made_on, text=text, prices=proposed)
 
 
@@ -76,7 +77,7 @@ def _styles(skus: pd.DataFrame, stock: pd.DataFrame, ahead: pd.DataFrame, text: 
         hits = [names.str.contains(text.strip(), case=False, regex=False) for names in named]
         rows = rows[hits[0] | hits[1]]
     rows["cover"] = rows["on_hand"] / (rows["mean"] / rows["days"]).where(rows["mean"] > 0)
-    return page.records(rows.sort_values(["cover", "name"], na_position="last"))
+    return records(rows.sort_values(["cover", "name"], na_position="last"))
 
 
 @routes.get("/catalogue")
@@ -87,11 +88,11 @@ def catalogue(request: Request, person: Merchant) -> Response:
     styles = known.drop_duplicates("style_id").sort_values("style_id")
     lacking = [
         row | {"lacks": [name for name in LACKS if not row[name]], "at_a_loss": row["price"] <= row["cost"]}
-        for row in page.records(styles)
+        for row in records(styles)
     ]
     with reading(mine.scope) as s:
         waits = standing.orders(s, mine.scope)
-    stopped = [row for row in page.records(waits) if row["waits"]]
+    stopped = [row for row in records(waits) if row["waits"]]
     return page.shown(
         request,
         "catalogue.html",
@@ -125,7 +126,7 @@ def _mine(person: Merchant) -> dict[str, object]:
 def designs_of(request: Request, person: Merchant) -> Response:
     """Those on sale first, then what promises most."""
     rows = designs.listed(**_mine(person)).head(landed.MOST_FAULTS) if published.is_published() else pd.DataFrame()
-    return page.shown(request, "designs.html", rows=page.records(rows))
+    return page.shown(request, "designs.html", rows=records(rows))
 
 
 @routes.get("/designs/{design_id}")
@@ -134,6 +135,6 @@ def design(request: Request, person: Merchant, design_id: str) -> Response:
     found = designs.one(design_id, **_mine(person)) if published.is_published() else None
     if found is None:
         raise NotYoursError
-    about: dict[str, Any] = page.records(pd.DataFrame([found["about"]]))[0]
-    costs, held = page.records(found["costs"]), page.records(found["attributes"])
+    about: dict[str, Any] = records(pd.DataFrame([found["about"]]))[0]
+    costs, held = records(found["costs"]), records(found["attributes"])
     return page.shown(request, "design.html", about=about, costs=costs, attributes=held, design=found["design"])

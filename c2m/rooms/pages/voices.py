@@ -4,6 +4,7 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from c2m.people.records import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant
 from c2m.rooms.pages import shelf
@@ -26,8 +27,8 @@ def coming(request: Request, person: Merchant) -> Response:
     return page.shown(
         request,
         "coming.html",
-        rows=page.records(newest.sort_values("chance").head(_MOST)),
-        places=page.records(_expected(last)),
+        rows=records(newest.sort_values("chance").head(_MOST)),
+        places=records(_expected(last)),
     )
 
 
@@ -57,6 +58,6 @@ def voices(request: Request, person: Merchant) -> Response:
     return page.shown(
         request,
         "voices.html",
-        rows=page.records(ranked.head(_MOST)),
-        batches=page.records(batches.sort_values("odds", ascending=False).head(_MOST)),
+        rows=records(ranked.head(_MOST)),
+        batches=records(batches.sort_values("odds", ascending=False).head(_MOST)),
     )

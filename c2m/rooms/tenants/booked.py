@@ -9,6 +9,7 @@ from c2m.ledger import promises
 from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing
 from c2m.ledger.store import Scope, reading
+from c2m.people.records import records
 from c2m.rooms.tenants import landed
 
 Row = dict[str, Any]
@@ -17,7 +18,7 @@ Row = dict[str, Any]
 def orders(scope: Scope) -> list[Row]:
     """All of theirs, by due day: rows of `standing.orders`; the state of one that no plan has yet is `received`."""
     with reading(scope) as s:
-        known, there = landed.records(standing.orders(s, scope)), own_ids(s, scope)
+        known, there = records(standing.orders(s, scope)), own_ids(s, scope)
     headers = landed.own("merchant_orders", scope)
     fresh = _fresh(scope, headers[~headers["order_id"].isin(there)])
     return sorted([*known, *fresh], key=lambda row: (str(row["due_on"])[:10], row["order_id"]))
@@ -42,14 +43,14 @@ def hears(scope: Scope, rows: list[Row]) -> dict[str, Row]:
 def _planned(scope: Scope, order_id: str) -> list[Row]:
     """The one that a plan has taken up."""
     with reading(scope) as s:
-        return landed.records(standing.orders(s, scope, find(s, scope, order_id) or order_id))
+        return records(standing.orders(s, scope, find(s, scope, order_id) or order_id))
 
 
 def _fresh(scope: Scope, headers: pd.DataFrame) -> list[Row]:
     """Orders that no plan has taken up."""
     named = _styles(scope, headers)
     found = []
-    for header in landed.records(headers):
+    for header in records(headers):
         state = "cancelled" if header["status"] == "cancelled" else "received"
         told = {"state": state, "source": "merchant", "code": header["order_code"], "promised_on": None, "waits": ""}
         told |= {"pieces": header["total_quantity"] or 0, "shipped": 0, "open_changes": 0, "is_late": False}
@@ -71,4 +72,4 @@ def _styles(scope: Scope, headers: pd.DataFrame) -> dict[str, Row]:
     sums = parts.groupby(part, dropna=False)["quantity"].sum().reset_index()
     largest = sums.sort_values("quantity", ascending=False, kind="stable").groupby("order_id")
     first = largest[["style_name", "colour"]].first().assign(colours=largest.size())
-    return {str(row["order_id"]): row for row in landed.records(first.reset_index())}
+    return {str(row["order_id"]): row for row in records(first.reset_index())}

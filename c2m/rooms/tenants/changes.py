@@ -18,6 +18,7 @@ from c2m.ledger.rooms import tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.states import OPEN_TICKETS, TicketKind
 from c2m.ledger.store import reading, session
+from c2m.people.records import records
 from c2m.rooms.tenants import landed
 
 _ORDERS, _LINES = "merchant_orders", "merchant_order_lines"
@@ -59,7 +60,7 @@ def sent(grant: Grant, order_id: str) -> Order | None:
     headers = landed.own(_ORDERS, grant.scope, order_id=own_id)
     if headers.empty:
         return None
-    return Order(order_id, landed.records(headers)[0], landed.own(_LINES, grant.scope, order_id=own_id))
+    return Order(order_id, records(headers)[0], landed.own(_LINES, grant.scope, order_id=own_id))
 
 
 def pieces_wish(order: Order, asked: Mapping[str, int]) -> Wish | None:
@@ -145,7 +146,7 @@ def _lines(order: Order, wish: Wish) -> list[dict[str, Any]]:
     """Of each SKU that changes: all pieces on its first line, none on the others."""
     rows: list[dict[str, Any]] = []
     for sku_id, pieces in wish.asked.items():
-        lines = landed.records(order.lines[order.lines["sku_id"] == sku_id])
+        lines = records(order.lines[order.lines["sku_id"] == sku_id])
         numbered = all(str(line["order_line_id"]).startswith("#") for line in lines)
         for number, line in enumerate(lines[:1] if numbered else lines):
             rows.append(line | {"quantity": pieces if number == 0 else 0, "status": "open"})

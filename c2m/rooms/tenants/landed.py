@@ -27,6 +27,7 @@ from c2m.feeds.records import read
 from c2m.feeds.world import Source, World
 from c2m.files import write_atomically
 from c2m.ledger.store import Scope
+from c2m.people.records import records
 from c2m.settings import settings
 
 MOST_BYTES = 20 * 1024 * 1024  # of a file that somebody brings
@@ -137,12 +138,6 @@ def _bring_in(source: Source) -> Arrived:
     outcome = bring_in(source)
     lying = quarantine.of_batch(outcome).head(MOST_FAULTS)
     return Arrived(outcome, records(lying[["record", "rule", "seen", "advice"]]))
-
-
-def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows by the names of their columns; what is missing is None."""
-    filled = rows.astype(object).where(rows.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
 
 
 def _folder(tenant_id: str) -> Path:

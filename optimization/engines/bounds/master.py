@@ -103,8 +103,9 @@ class Master:
     @property
     def held_back(self) -> bool:
         """Whether the last solution buys or sells minutes, so that prices beyond the box may be better."""
-        solution, cost = self._solver.getSolution(), self._solver.getLp().col_cost_
-        return bool(((np.array(solution.col_value)[self._box] > FITS_MINUTES) & (np.array(cost)[self._box] != 0)).any())
+        minutes = np.array(self._solver.getSolution().col_value)[self._box]
+        cost = np.array(self._solver.getLp().col_cost_)[self._box]
+        return bool(((minutes > FITS_MINUTES) & (cost != 0)).any())
 
     def add(self, found: Patterns) -> int:
         """Adds the patterns that are new; returns their number."""
