@@ -93,7 +93,7 @@ class ReleasePolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    automatic: bool = True
+    automatic: bool = Field(True, description="Release a plan within all limits without a person")
     max_cost: float = Field(5e7, ge=0, description="Plan objective, in the plan's currency")
     max_unmet_share: float = Field(0.10, ge=0, le=1, description="Unmet pieces over pieces asked")
     max_late_share: float = Field(0.15, ge=0, le=1, description="Late cost over objective")
@@ -248,7 +248,7 @@ class PlanPolicy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     horizon_days: int = Field(21, ge=3, le=120, description="Working horizon of a plan (days)")
-    max_late_days: int = Field(5, ge=0, le=60)
+    max_late_days: int = Field(5, ge=0, le=60, description="Days after its due date by which a lot must arrive")
     max_factories: int = Field(
         4, ge=1, le=50, description="Factories that may share one lot whose order sets no such limit"
     )
@@ -286,11 +286,11 @@ class Trees(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    max_depth: int = Field(3, ge=1, le=20)
+    max_depth: int = Field(3, ge=1, le=20, description="Splits from the root of a tree to its leaves, at most")
     eta: float = Field(0.07, gt=0, le=1, description="Learning rate")
-    subsample: float = Field(0.8, gt=0, le=1)
-    colsample_bytree: float = Field(0.7, gt=0, le=1)
-    min_child_weight: float = Field(5, ge=0)
+    subsample: float = Field(0.8, gt=0, le=1, description="Share of the rows that a tree is grown on")
+    colsample_bytree: float = Field(0.7, gt=0, le=1, description="Share of the features that a tree may use")
+    min_child_weight: float = Field(5, ge=0, description="Least weight of the rows (hessian) in a leaf")
 
 
 class ForecastPolicy(BaseModel):
@@ -298,7 +298,7 @@ class ForecastPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    horizon_days: int = Field(14, ge=1, le=90)
+    horizon_days: int = Field(14, ge=1, le=90, description="Days ahead that are forecast")
     history_days: int = Field(400, ge=28, description="Days of demand that the model sees")
     backtest_origins: int = Field(4, ge=1, le=60, description="Rolling origins, one horizon apart at most")
     rounds: int = Field(100, ge=1, le=5000, description="Boosting rounds")
@@ -308,9 +308,9 @@ class ForecastPolicy(BaseModel):
     nearness: float = Field(1.5, ge=0, description="Rows that lie h periods ahead are drawn as h to minus this power")
     memory_rows: int = Field(5_000_000, ge=0, description="Training rows beyond which their features lie on disk")
     dask_scheduler: str | None = Field(None, description="Train on this Dask cluster, such as tcp://127.0.0.1:8786")
-    threads: int = Field(2, ge=1)
-    seed: int = 20260101
-    retrain_after_days: int = Field(28, ge=1)
+    threads: int = Field(2, ge=1, description="Processor threads of training and scoring")
+    seed: int = Field(20260101, description="Of what training draws: the same seed and data give the same model")
+    retrain_after_days: int = Field(28, ge=1, description="Age of the champion at which a challenger is trained")
 
 
 class DriftPolicy(BaseModel):

@@ -7,13 +7,15 @@ import typer
 
 from c2m.cli.root import app, command, warn_of_unknown
 
+Named = Annotated[str, typer.Argument(help="Its identifier in the feed factories.")]
+
 factories = typer.Typer(no_args_is_help=True, help="Credentials of factories, for MQTT and HTTP.")
 app.add_typer(factories, name="factory")
 
 
 @command("add", factories)
 def factory_add(
-    factory_id: str,
+    factory_id: Named,
     version: Annotated[int | None, typer.Option(min=1, help="Of the messages that it understands: over HTTP.")] = None,
 ) -> None:
     """Issue a credential, or a new one in place of the old; the key is printed this once."""
@@ -32,7 +34,7 @@ def factory_add(
 
 @command("rotate", factories)
 def factory_rotate(
-    factory_id: str,
+    factory_id: Named,
     overlap_days: Annotated[float, typer.Option(min=0, help="Days for which the old keys stay valid.")] = 14,
 ) -> None:
     """Issue the next key while the old one stays valid; prints the user at the broker and the key, this once."""
@@ -44,7 +46,7 @@ def factory_rotate(
 
 
 @command("revoke", factories)
-def factory_revoke(factory_id: str) -> None:
+def factory_revoke(factory_id: Named) -> None:
     """Revoke all keys of a factory."""
     from c2m.floor import broker, credentials
 

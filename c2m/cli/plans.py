@@ -13,10 +13,13 @@ import typer
 from c2m.cli import show
 from c2m.cli.root import Actor, Day, Json, command, date_of, refuse_without_effect
 
+InstanceFolder = Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")]
+PlanFolder = Annotated[Path, typer.Argument(help="Folder with its plan.")]
+
 
 @command()
 def allocate(
-    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
+    instance: InstanceFolder,
     out: Annotated[Path, typer.Option(help="Folder for the plan.")],
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds.", show_default="300")] = None,
     gap: Annotated[float | None, typer.Option(min=0, help="Relative gap to stop at.", show_default="1e-06")] = None,
@@ -76,7 +79,7 @@ def _show_plan(report: dict[str, Any]) -> None:
 
 @command("what-if")
 def what_if(
-    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
+    instance: InstanceFolder,
     scenarios: Annotated[list[Path], typer.Argument(help="YAML files, a scenario each: see docs/operations.md.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the instances, plans and comparison.json.")] = None,
     plan: Annotated[Path | None, typer.Option(help="Running plan: moving its pieces has a price.")] = None,
@@ -107,8 +110,8 @@ def what_if(
 
 @command()
 def explain(
-    instance: Annotated[Path, typer.Argument(help="Folder with orders, arcs, capacity, ...")],
-    plan: Annotated[Path, typer.Argument(help="Folder with its plan.")],
+    instance: InstanceFolder,
+    plan: PlanFolder,
     order: Annotated[str | None, typer.Option(help="Why this lot is made where it is.")] = None,
     factory: Annotated[
         str | None,
@@ -130,7 +133,7 @@ def explain(
 
 
 @command()
-def verify(instance: Path, plan: Path, as_json: Json = False) -> None:
+def verify(instance: InstanceFolder, plan: PlanFolder, as_json: Json = False) -> None:
     """Check a plan against every rule, independently of the solver; exit code 1 where one is broken."""
     from optimization.verification import verifier
 

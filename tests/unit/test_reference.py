@@ -1,5 +1,6 @@
 """The pages of docs/reference say what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,10 @@ def test_a_page_is_what_the_code_makes_of_it(name: str) -> None:
 
 def test_no_other_page_lies_there() -> None:
     assert {file.stem for file in FOLDER.iterdir()} == set(PAGES)
+
+
+@pytest.mark.parametrize("name", ["settings", "command-line"])
+def test_every_setting_and_option_says_what_it_is_for(name: str) -> None:
+    entries = re.findall(r"^\* `.*(?:\n  .*)*", page(name), re.MULTILINE)
+    assert entries
+    assert [entry for entry in entries if not re.search(r"(?:`|\)): ", entry.replace("\n  ", " "))] == []
