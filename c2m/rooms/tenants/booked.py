@@ -34,7 +34,7 @@ def hears(scope: Scope, rows: list[Row]) -> dict[str, Row]:
     """Of these orders those that were told no date, by order_id: hears, answer_by, plan_on of `promises.undated`."""
     today, one = clock.business_date(clock.now()), rows[0]["order_id"] if len(rows) == 1 else None
     with reading(scope) as s:
-        known = landed.records(promises.undated(s, today, scope, one))
+        known = records(promises.undated(s, today, scope, one))
         fresh = {"hears": "plan", "answer_by": None, "plan_on": promises.next_plan(s, today)[0]}
     received = {row["order_id"]: fresh for row in rows if row["state"] == "received"}
     return {row["order_id"]: row for row in known} | received
