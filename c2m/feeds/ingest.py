@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -424,13 +425,18 @@ def _column_problems(mapping: Mapping, file: Records) -> list[str]:
 
 def _misspelt(mapping: Mapping, file: Records) -> Iterator[str]:
     """Columns of a native file that nobody reads and that nearly are the name of one that it lacks."""
-    present = {name.casefold() for name in file.columns}
-    lacking = {_letters(name): name for name in mapping.wanted if name.casefold() not in present}
-    known = {name.casefold() for name in mapping.wanted}
-    for column in file.columns if not mapping.name else ():
-        near = difflib.get_close_matches(_letters(column), lacking, 1, cutoff=0.8)
-        if near and column.casefold() not in known:
-            yield f"column {column!r} is not read: is {lacking[near[0]]} meant? Then name it so"
+    for column, meant in _nearly(mapping.wanted, file.columns) if not mapping.name else ():
+        yield f"column {column!r} is not read: is {meant} meant? Then name it so"
+
+
+@lru_cache(maxsize=64)
+def _nearly(wanted: tuple[str, ...], columns: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Columns beside the wanted ones that are nearly one which is lacking; a thousand files alike are judged once."""
+    present, known = ({name.casefold() for name in names} for names in (columns, wanted))
+    lacking = {_letters(name): name for name in wanted if name.casefold() not in present}
+    beside = [name for name in columns if name.casefold() not in known]
+    near = ((name, difflib.get_close_matches(_letters(name), lacking, 1, cutoff=0.8)) for name in beside)
+    return [(name, lacking[found[0]]) for name, found in near if found]
 
 
 def _letters(name: str) -> str:

@@ -544,7 +544,8 @@ def _kept(header: Sequence[str], wanted: _Wanted, *further: str) -> str:
     kept = [(f"c{i}", quoted(name)) for i, name in enumerate(header) if name in wanted]
     # A cell that begins with a letter or a sign is filled; to trim it as well took a sixth of the time of reading.
     # ="00123" is how exports write a code that a spreadsheet is to take for text.
-    text = """CASE WHEN starts_with({0}, '="') THEN nullif(regexp_replace({0}, '^="(.*)"$', '\\1'), '')
-        WHEN {0} >= '!' OR trim({0}) <> '' THEN {0} END AS {1}"""
+    text = """CASE WHEN {0} >= '>' OR ({0} >= '!' AND {0} < '=') THEN {0}
+        WHEN starts_with({0}, '="') THEN nullif(regexp_replace({0}, '^="(.*)"$', '\\1'), '')
+        WHEN trim({0}) <> '' THEN {0} END AS {1}"""
     cells = [text.format(*one) for one in kept]
     return ", ".join((*further, *cells)) or 'NULL::VARCHAR AS "#none"'

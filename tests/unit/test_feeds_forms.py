@@ -104,6 +104,12 @@ def test_an_error_and_a_formula_that_nobody_computed_are_told_by_their_cells(hom
     assert held(path, columns, empty=["#DIV/0!"])[1] == (None, None, "7", "2")
 
 
+def test_a_row_of_nothing_but_formulas_that_nobody_computed_is_counted(home: Path, tmp_path: Path) -> None:
+    formulas = [Cell("", "<f>A9</f><v/>"), Cell('t="str"', "<f>B9</f>")]
+    path = write_workbook(tmp_path / "x.xlsx", {"s": [["Order", "Sku"], [7, "a"], [], formulas]})
+    assert held(path, '"#fault", "Order", "Sku"') == [(None, "7", "a"), ("cell", "=A9", "=B9")]
+
+
 @pytest.mark.parametrize(
     ("calculation", "fault"), [("", None), ('fullCalcOnLoad="1"', "cell")], ids=["computed", "left to the spreadsheet"]
 )

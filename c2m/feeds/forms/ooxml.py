@@ -177,7 +177,7 @@ def _told(cell: _Element, at: str, book: _Book) -> str | None:
     if kind == "e":
         return value if value in book.empty else f"{FAULT}{at} {value or '#ERROR!'}"
     value, code = value.removesuffix(".0"), book.zeros.get(cell.get("s", ""))
-    if "f" in parts and kind == "n" and value in book.never_computed:
+    if "f" in parts and ("v" not in parts or (kind == "n" and value in book.never_computed)):
         return f"{FAULT}{at} ={parts['f']}"
     return _shown(value, code) if code and kind == "n" and value.isdecimal() else None
 

@@ -159,13 +159,22 @@ def _filled(
     sheet: python_calamine.CalamineSheet, header: int, passed_over: ooxml.Told | None = None
 ) -> Iterator[list[str]]:
     _, first = sheet.start or (0, 0)
-    for number, row in itertools.islice(enumerate(sheet.iter_rows()), header - 1, None):
+    known = passed_over or {}
+    for number, row in itertools.islice(_numbered(sheet, known), header - 1, None):
         texts = [text_of(cell) for cell in row]
-        told = (passed_over or {}).get(number, {}) | _inexact(number, first, row)
+        told = known.get(number, {}) | _inexact(number, first, row)
         for column in told.keys() & range(first, first + len(texts)):
             texts[column - first] = told[column]
         if any(text.strip() for text in texts):
             yield texts
+
+
+def _numbered(sheet: python_calamine.CalamineSheet, passed_over: ooxml.Told) -> Iterator[tuple[int, Sequence[object]]]:
+    """The rows by number, from 0; to the reader, one of nothing but formulas without results is below the last row."""
+    number = -1
+    for number, row in enumerate(sheet.iter_rows()):
+        yield number, row
+    yield from ((below, [""] * sheet.width) for below in sorted(passed_over) if below > number)
 
 
 def _inexact(number: int, first: int, row: Iterable[object]) -> dict[int, str]:
