@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pytest
 from warehouse_world import build, dbt_process, land, moment, sale, sku
 
 from c2m import clock
@@ -77,6 +78,7 @@ def kill_a_build(day: date) -> None:
     process.wait()
 
 
+@pytest.mark.long
 def test_incremental_builds_equal_a_full_build(home: Path) -> None:
     land_three_days()
     build(DAY, *MODELS)

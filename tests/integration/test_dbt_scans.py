@@ -237,6 +237,7 @@ def assert_built(rows: list[Row], said: list[Row], day: date) -> None:
     assert found.quality == wanted.quality
 
 
+@pytest.mark.long
 def test_marts_equal_plain_python_whatever_the_order_of_files(home: Path) -> None:
     draws = random.Random(1)
     rows = random_scans(draws)

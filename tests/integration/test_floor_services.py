@@ -162,6 +162,7 @@ def test_job_orders_run_to_their_end_amended_cancelled_and_refused_ones_too(
     assert shipped() == 500 + 600 + 350 + 300
 
 
+@pytest.mark.long
 @BOTH
 def test_killed_services_that_start_again_leave_the_same_ledger_and_scans(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
