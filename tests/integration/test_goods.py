@@ -14,10 +14,13 @@ from ledger_kit import NOW, job, live_to, lot_row, order_row, record, release, s
 from sqlalchemy import update
 from warehouse_world import dbt, land, moment, sku
 
+from c2m.errors import C2MError
 from c2m.ledger import job_orders, orders, store
 from c2m.ledger.tables import JobOrder, Lot
 from c2m.settings import settings
 from c2m.simulation import warehouses
+from c2m.warehouse.published import dbt_args
+from flows.warehouse import run_dbt
 
 DAY = date(2026, 1, 20)
 GOODS = ["made", "at_factory", "in_transit", "received", "assumed", "lost", "surplus"]
@@ -222,8 +225,11 @@ def test_a_piece_that_is_nowhere_stops_the_build(home: Path) -> None:
     built(DAY).close()
     with duckdb.connect(str(settings().warehouse)) as warehouse:
         warehouse.execute("UPDATE int_goods_days SET in_transit = in_transit - 1 WHERE day = '2026-01-06'")
-    found = dbt("test", DAY, "--select", "every_piece_is_somewhere_int_goods_days_")
-    assert [node.status for node in found.result] == ["fail"]
+    with pytest.raises(C2MError) as told:
+        run_dbt(dbt_args("test", DAY, "every_piece_is_somewhere_int_goods_days_"))
+    (fault,) = told.value.faults
+    assert fault.startswith("test.c2m.every_piece_is_somewhere_int_goods_days_"), fault
+    assert "Got 1 result" in fault
 
 
 @pytest.fixture
