@@ -24,6 +24,7 @@ from flows.designs import read_tests
 
 DAY = date(2022, 6, 1)
 KNOWN = moment("2022-05-01 00:00")
+READ = "+designs +design_materials +style_materials +material_faults +demand_drivers +stock_position"
 BILL = [
     {"material_id": "jersey", "quantity": 90, "unit": "cm", "waste_share": 0.1, "attribute": "cuff"},
     {"material_id": "kit", "quantity": 2, "unit": "piece"},
@@ -62,7 +63,7 @@ def c2m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]
         faulty = json.dumps([*BILL, {"material_id": "button", "quantity": 1, "unit": "kg"}])
         told = {"bill_of_materials": json.dumps(BILL), "attributes": '{"cuff": "wide"}', "sizes": "S;M"}
         land("designs", [design("d", **told), design("faulty", bill_of_materials=faulty), design("s")])
-        build(DAY)
+        build(DAY, "--select", READ, "--indirect-selection", "cautious")
         published.publish(DAY)
         yield lambda *words: CliRunner().invoke(app, list(map(str, words)))
     settings.cache_clear()
