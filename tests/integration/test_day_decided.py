@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,17 @@ from c2m.orchestrator import orchestrator
 from c2m.settings import PlanPolicy
 
 BY_HAND = {"C2M_RELEASE__AUTOMATIC": "false"}
-FLOW = """
-import json, os, sys
+FORMS = """
+import json, sys
 from c2m.errors import C2MError
 from flows.parameters import Plan
 from flows.plan import plan
-try:
-    print(plan(Plan(**json.loads(sys.argv[1]))))
-except C2MError as error:
-    print(error.reason, *error.faults)
-"""
+for form in sys.stdin:
+    try:
+        print("::", plan(Plan(**json.loads(form))), flush=True)
+    except C2MError as error:
+        print("::", error.reason, *error.faults, flush=True)
+"""  # one process for all forms: the flow's imports take longer than a small plan
 
 
 class Day:
@@ -35,6 +37,17 @@ class Day:
 
     def __init__(self, world: Path, home: Path, url: str) -> None:
         self.world, self.home, self.url = world, home, url
+        self._forms = subprocess.Popen(
+            [sys.executable, "-c", FORMS],
+            env=environment(home, url, **BY_HAND),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """No more forms."""
+        self._forms.communicate(timeout=60)
 
     def run(self) -> dict[str, Any]:
         """`c2m run`; what it says at its end."""
@@ -45,14 +58,13 @@ class Day:
 
     def form(self, **fields: object) -> str:
         """The flow `plan` with these fields of its form; what it returned, or the words with which it refused."""
-        done = subprocess.run(
-            [sys.executable, "-c", FLOW, json.dumps(fields)],
-            env=environment(self.home, self.url, **BY_HAND),
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()[-1]
+        assert self._forms.stdin and self._forms.stdout
+        self._forms.stdin.write(json.dumps(fields) + "\n")
+        self._forms.stdin.flush()
+        for line in self._forms.stdout:
+            if line.startswith(":: "):
+                return line[3:].strip()
+        raise AssertionError("the process of the forms has ended")
 
     def decide(self, plan_id: str, reason: str, actor: str, *more: str) -> subprocess.CompletedProcess[str]:
         """`c2m release`."""
@@ -96,10 +108,16 @@ def assert_page_is_of(day: Day, plan_id: str, *words: str) -> None:
     assert [word for word in words if word not in page] == []
 
 
+@pytest.fixture
+def day(world: Path, tmp_path: Path, prefect_url: str) -> Iterator[Day]:
+    made = Day(world, tmp_path / "home", prefect_url)
+    yield made
+    made.close()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_every_page_and_file_of_a_day_is_that_of_its_own_plan(world: Path, tmp_path: Path, prefect_url: str) -> None:
-    day = Day(world, tmp_path / "home", prefect_url)
+def test_every_page_and_file_of_a_day_is_that_of_its_own_plan(day: Day) -> None:
     assert day.run()["plan"]["state"] == "proposed"
     first = day.newest()
     assert_page_is_of(day, first, "Waits for a person", f"c2m release {first} --reason '...'")
