@@ -141,7 +141,8 @@ def _anew(seen: _Seen, deliveries: outcomes.Deliveries) -> _Seen:
     if not before:
         return replace(seen, known=known)
     batch_id = outcomes.once_more(seen.first_id, before[-1])
-    return replace(seen, batch_id=batch_id, known=outcomes.find(batch_id), earlier=tuple(before))
+    ended = outcomes.find_all(one.batch_id for one in before)  # some of them had just arrived
+    return replace(seen, batch_id=batch_id, known=outcomes.find(batch_id), earlier=tuple(ended.values()))
 
 
 def _see(source: Source) -> _Seen:

@@ -105,11 +105,12 @@ class Deliveries:
 
     def __init__(self, present: Collection[str]) -> None:
         self._present = present
-        self._came: dict[tuple[str, str], list[Outcome]] = {}
+        self._came: dict[tuple[str, str], list[Outcome]] | None = None  # by feed and mapping, first come first
 
     def add(self, outcome: Outcome) -> None:
         """Takes note of what has just arrived."""
-        self._of_kind(outcome).append(outcome)
+        if self._came is not None:  # else it is read with the others
+            self._of_kind(outcome).append(outcome)
 
     def before(self, known: Outcome, file: str, written_at: datetime) -> list[Outcome]:
         """What became of a content before, where this file delivers it once more.
@@ -128,13 +129,13 @@ class Deliveries:
         return [] if renamed else [one for one in came if one.file_sha256 == known.file_sha256]
 
     def _of_kind(self, known: Outcome) -> list[Outcome]:
-        kind = {"feed": known.feed, "mapping": known.mapping}
-        if (came := self._came.get((known.feed, known.mapping))) is None:
-            query = f"FROM {landing.source('file_outcomes')} WHERE feed = $feed AND mapping = $mapping"
+        if self._came is None:  # all at once: to open the files takes longer than to read them
+            self._came = {}
+            query = f"FROM {landing.source('file_outcomes')} ORDER BY arrived_at, batch_id"
             with landing.connect() as connection:
-                rows = connection.execute(f"{query} ORDER BY arrived_at, batch_id", kind).to_arrow_table().to_pylist()
-            came = self._came[known.feed, known.mapping] = list(map(_outcome, rows))
-        return came
+                for row in connection.execute(query).to_arrow_table().to_pylist():
+                    self._came.setdefault((row["feed"], row["mapping"]), []).append(_outcome(row))
+        return self._came.setdefault((known.feed, known.mapping), [])
 
 
 def once_more(batch_id: str, before: Outcome) -> str:

@@ -269,6 +269,8 @@ def test_three_deliveries_of_which_the_last_is_the_first_count_in_their_order(wo
     write(world, SALES % ("newest_file_wins: true", "Nr", "Sku", "Qty"), **texts)
     outcome(world)
     assert [status for (status,) in landed("status")] == ["placed", "cancelled", "placed"]
+    told = landing.read_landed("file_outcomes", feed="sales_lines")
+    assert told[["rows_in", "accepted", "status"]].to_numpy().tolist() == [[1, 1, "ok"]] * 3
     (world / "shop1.csv").rename(world / "shop1-done.csv")  # renamed, not delivered
     outcome(world)
     assert len(landed("1")) == 3
