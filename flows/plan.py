@@ -13,6 +13,7 @@ from prefect import flow, get_run_logger, task
 
 import optimization
 from c2m import clock, objects
+from c2m.domain.crafts import apart
 from c2m.domain.promises import correction
 from c2m.errors import C2MError, InputError
 from c2m.feeds.landing import read_landed
@@ -123,7 +124,7 @@ def search(instance: Instance, policy: PlanPolicy) -> optimization.Plan:
 def keep_plan(
     folder: Path, instance: Instance, plan: optimization.Plan, policy: PlanPolicy, limits: Mapping[str, object]
 ) -> None:
-    """Writes a plan beside its instance, how it was made and what the verifier says; then dates and scores."""
+    """Writes a plan beside its instance, how it was made and what the verifier says; then dates, scores and crafts."""
     plan.write(folder / "plan")
     keep(folder / "limits.json", dict(limits))
     write_atomically(folder / "solver.log", search_log(plan.report).encode())
@@ -134,6 +135,8 @@ def keep_plan(
     keep_dates(folder, instance, plan, policy)
     scored = read("factory_scores").merge(instance.factories["factory_id"]).sort_values("score")
     keep(folder / "scores.csv", scored[["factory_id", "category", "score", "band", "reason"]])
+    of_crafts = apart(read("factory_capabilities"), read("factories"))
+    keep(folder / "crafts.csv", of_crafts[of_crafts["factory_id"].isin(instance.factories["factory_id"])])
 
 
 def keep(file: Path, content: pd.DataFrame | dict[str, Any]) -> None:

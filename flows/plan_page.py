@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from c2m.domain.crafts import told
 from c2m.files import read_json, read_rows, write_atomically
 from c2m.ledger import orders, plans, status
 from c2m.ledger.plans import Standing
@@ -111,9 +112,21 @@ def page(standing: Standing) -> list[str]:
         *load(instance, plan),
         "## Scores of these factories, lowest first",
         table(read_rows(folder / "scores.csv").round({"score": 1}), 30),
+        *by_craft(folder / "crafts.csv"),
         *plans_of_the_day(day),
         f"Plan {standing.plan_id}: [instance, plan, search log and verdict]({reports.documents_url()}/"
         f"{standing.folder}/) as files.",
+    ]
+
+
+def by_craft(file: Path) -> list[str]:
+    """Where a factory has shown something else in a craft than in all; nothing of plans older than that."""
+    rows = read_rows(file) if file.exists() else pd.DataFrame()
+    if rows.empty:
+        return []
+    return [
+        "## By craft, where it is not the factory's own",
+        *(f"* {row['factory_id']}, {told(row)}" for row in rows.to_dict("records")),
     ]
 
 

@@ -62,7 +62,7 @@ SEARCH = {"gap": 1e-2, "node_limit": 100}
 # Beside it: reasons for what is unmet have no reader here, and changes that do not pay are undone by time.
 LEAN: dict[str, Any] = {"threads": 1, "reasoned": False, "settled": False}
 _MERGED_AFTER_DAYS = 7  # each mart and each export opens every file that has landed
-_LEARNED = ("factories", "factory_scores")  # marts of what factories have shown
+_LEARNED = ("factories", "factory_capabilities", "factory_scores")  # marts of what factories have shown
 
 
 @dataclass(frozen=True)

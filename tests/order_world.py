@@ -38,7 +38,7 @@ def lot(lot_id: str = "l1", **changes: Any) -> dict[str, Any]:
         "promised_on": None,
         "quoted": False,
     }
-    place = {"destination_latitude": MUMBAI[0], "destination_longitude": MUMBAI[1]}
+    place = {"destination_latitude": MUMBAI[0], "destination_longitude": MUMBAI[1], "operations": None, "stages": 1}
     row = {**facts, **money, **dates, **place, **changes}
     return {"remaining": row["quantity"], "committed": 0, **row}
 

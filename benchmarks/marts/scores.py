@@ -18,6 +18,7 @@ from c2m.warehouse.published import PROJECT
 _SOME_DAY = "2099-12-31"  # stands in the compiled models for the business date
 _MODELS = ["int_factory_speed", "int_factory_events", "int_score_days", "int_factory_evidence", "int_factory_rates"]
 _MODELS += ["int_factory_efficiency", "int_factory_manners", "int_factory_components", "factories", "factory_scores"]
+_MODELS += ["factory_capabilities"]
 
 # What the models read of the ledger and the floor, where a world has none of it.
 NOTHING = {
@@ -29,7 +30,7 @@ NOTHING = {
     "int_job_order_pieces": "job_order_id varchar, factory_id varchar, first_scan_at timestamp",
     "int_job_orders": "job_order_id varchar, lot_id varchar, order_id varchar, factory_id varchar, quantity int, "
     "rank bigint, state varchar, accepted boolean, start_on date, due_on date, ends_by date, ended_at timestamp, "
-    "released_at timestamp, answered_at timestamp, changed_at timestamp",
+    "released_at timestamp, answered_at timestamp, changed_at timestamp, stage int, stages int",
     "stg_ledger_job_orders": "job_order_id varchar, rank bigint, known_at timestamp",
     "stg_ledger_lots": "lot_id varchar, category varchar, sam_cut_minutes double, sam_sew_minutes double, "
     "sam_finish_minutes double, sam_inspect_minutes double, sam_pack_minutes double, operations varchar",
@@ -38,7 +39,7 @@ NOTHING = {
 
 
 def marts(tables: Mapping[str, pd.DataFrame], day: date) -> dict[str, pd.DataFrame]:
-    """factories and factory_scores as of the start of `day`; a table of a model's name stands in for the model."""
+    """The marts of factories as of the start of `day`; a table of a model's name stands in for the model."""
     with duckdb.connect(config={"threads": 1}) as connection:  # tables are small: more threads only cost
         for name, columns in NOTHING.items():
             connection.execute(f"CREATE TABLE {name} ({columns})")
@@ -51,7 +52,7 @@ def marts(tables: Mapping[str, pd.DataFrame], day: date) -> dict[str, pd.DataFra
         for name, sql in _compiled().items():
             if name not in tables:
                 connection.execute(f"CREATE TABLE {name} AS {sql.replace(_SOME_DAY, day.isoformat())}")
-        return {name: connection.table(name).df() for name in ("factories", "factory_scores")}
+        return {name: connection.table(name).df() for name in _MODELS[-3:]}
 
 
 @cache

@@ -5,6 +5,7 @@ __all__ = [
     "alert_words",
     "apportion",
     "arrays",
+    "crafts",
     "designs",
     "lanes",
     "markets",

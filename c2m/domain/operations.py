@@ -64,6 +64,14 @@ def crafts_of(operations: Iterable[Operation]) -> list[str]:
     return sorted({one.craft for one in operations if one.craft})
 
 
+def shares_of(text: str) -> dict[str, float]:
+    """Of operations as a lot carries them, by craft its share of the standard minutes; what needs no craft has none."""
+    steps = _read(text)
+    whole = minutes_of(steps)
+    minutes = {craft: minutes_of(one for one in steps if one.craft == craft) for craft in crafts_of(steps)}
+    return {craft: own / whole for craft, own in minutes.items() if own > 0}
+
+
 def minutes_of(operations: Iterable[Operation]) -> float:
     """Standard minutes of a piece through all of them."""
     return sum(one.sam_minutes for one in operations)

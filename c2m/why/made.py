@@ -11,7 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from c2m import objects
-from c2m.files import read_json
+from c2m.domain.crafts import told
+from c2m.domain.operations import crafts_of, operations_of
+from c2m.files import read_json, read_rows
 from c2m.ids import derive_id
 from c2m.ledger.states import LIVE
 from c2m.ledger.tables import (
@@ -117,11 +119,24 @@ def _allocation(session: Session, job: JobOrder, asked: JobOrderRevision) -> Lin
         f"Revision {asked.revision} asks for {asked.quantity:,} pieces: the plan gives {pair.quantity:,} of the lot to "
         f"{job.factory_id}{begun}, from {pair.start_on} to arrive on {pair.finish_on}."
     ]
+    link.words += _crafts(session, job, asked.plan_id)
     link.figures = {"revision": asked.revision, "allocated": pair.quantity, "asked": asked.quantity}
     link.figures |= {"started": asked.started, "start_on": pair.start_on, "finish_on": pair.finish_on}
     link.expect("pieces of the job order and of those that had begun", pair.quantity, asked.quantity + asked.started)
     link.expect("whether the plan held it back", False, pair.withheld)
     return link
+
+
+def _crafts(session: Session, job: JobOrder, plan_id: str) -> list[str]:
+    """What the plan knew of the factory in the job order's crafts, where that was not the factory's own."""
+    plan, lot = session.get(Plan, plan_id), session.get_one(Lot, job.lot_id)
+    file = objects.here(settings().home / plan.folder) / "crafts.csv" if plan else None
+    if not lot.operations or not file or not file.exists():
+        return []
+    rows = read_rows(file)
+    crafts = crafts_of(operations_of(lot.operations, job.stage, lot.stages))
+    known = rows[(rows["factory_id"] == job.factory_id) & rows["craft"].isin(crafts)].to_dict("records")
+    return [f"By craft the plan knew {job.factory_id} as {'; '.join(map(told, known))}."] if known else []
 
 
 def _plan(session: Session, plan_id: str, lot_ids: Sequence[str]) -> Link:

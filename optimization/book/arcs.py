@@ -11,7 +11,7 @@ import pandas as pd
 
 from c2m.domain.arrays import Flags, Floats, Ints
 from c2m.settings import AssumedRates
-from optimization.book.factory_record import failures, order_caps, scored
+from optimization.book.factory_record import craft_difference, failures, order_caps, yields
 from optimization.book.promised_dates import slack_days
 from optimization.routing.distances import distances_km, transit_days
 
@@ -105,10 +105,15 @@ def offers(
     scores: pd.DataFrame,
     rates: AssumedRates,
 ) -> Offers:
-    """Eligible: active, with the lot's category and all its crafts, and a minimum lot that the lot reaches."""
+    """Eligible: active, with the lot's category and all its crafts, and a minimum lot that the lot reaches.
+
+    How fast, how well and how punctually is by the lot's crafts where the factory has shown that they differ.
+    """
     skill = skill_efficiency(lots, factories, capabilities)
-    pace = np.nan_to_num(skill, nan=1.0) * _numbers(factories, "efficiency_factor", 1.0)
-    minutes = _column(lots["sam_minutes"]) / pace / _yields(lots, factories, scores)
+    factor = _numbers(factories, "efficiency_factor", 1.0)
+    slower = 1 + factor * craft_difference(lots, factories, capabilities, "efficiency_factor", power=-1)
+    minutes = _column(lots["sam_minutes"]) / (np.nan_to_num(skill, nan=1.0) * factor) * slower
+    minutes = minutes / _yields(lots, factories, capabilities, scores)
     freight = rates.freight_share_per_km * distances_km(lots, factories) * _column(lots["unit_cost_basis"])
     min_lot = _min_lots(lots, factories)
     max_lot = order_caps(lots, factories, scores)
@@ -118,7 +123,7 @@ def offers(
         minutes_per_piece=minutes,
         unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes
         + freight
-        + failures(lots, factories, scores, rates),
+        + failures(lots, factories, capabilities, scores, rates),
         min_lot=min_lot,
         max_lot=max_lot,
         transit_days=transit_days(lots, factories),
@@ -215,9 +220,9 @@ def _min_lots(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
     return np.where(willingness >= WILLING, np.minimum(least, quantity), least).astype(np.int64)
 
 
-def _yields(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
-    """(L, F) good pieces per piece begun: of the category where it is scored, else of the factory."""
-    by_category = scored(lots, factories, scores, "yield_rate")
+def _yields(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(L, F) good pieces per piece begun: of category and crafts where it is scored, else of the factory."""
+    by_category = yields(lots, factories, capabilities, scores)
     return np.where(np.isnan(by_category), _numbers(factories, "yield_rate", 1.0), by_category)
 
 

@@ -1,16 +1,18 @@
 """What a factory's record means for a plan: what it may get, what it is offered, what its failures cost.
 
-In: lots (L rows), factories (F rows) and their scores per category (docs/operations.md tells the bands). Matrices are
-(L, F); money is the plan's currency, per piece.
+In: lots (L rows), factories (F rows), their scores per category (docs/operations.md tells the bands) and what they have
+shown in each craft (the mart factory_capabilities). Matrices are (L, F); money is the plan's currency, per piece.
 """
 
 import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats
+from c2m.domain.operations import shares_of
 from c2m.settings import AssumedRates
 
 SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
+_LEAST_YIELD = 0.01  # crafts' differences from the factory's own figure add up, and a yield of nothing divides nothing
 
 
 def scored(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, column: str) -> Floats:
@@ -19,27 +21,68 @@ def scored(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, co
     return found.reindex(index=lots["category"], columns=factories["factory_id"]).to_numpy()
 
 
-def failures(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
+def craft_difference(
+    lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame, column: str, power: int = 1
+) -> Floats:
+    """(L, F) by how much a figure in the lot's crafts, by their standard minutes, is above the factory's own.
+
+    Exactly 0 where the lot's operations name no craft, or the factory has shown nothing in it. `power` -1 compares one
+    over the figure: minutes add up, speeds do not.
+    """
+    found = np.zeros((len(lots), len(factories)))
+    if column not in capabilities or "operations" not in lots:
+        return found
+    shown = capabilities[capabilities["kind"] == "craft"].pivot(index="name", columns="factory_id", values=column)
+    shown = shown.reindex(columns=factories["factory_id"]).astype(float)
+    apart = (shown**power - factories[column].to_numpy(dtype=float) ** power).fillna(0.0)
+    for operations, rows in lots.groupby("operations").indices.items():
+        shares = shares_of(str(operations))
+        crafts = apart.reindex(list(shares), fill_value=0.0)
+        found[rows] = np.array(list(shares.values())) @ crafts.to_numpy()
+    return found
+
+
+def yields(lots: pd.DataFrame, factories: pd.DataFrame, capabilities: pd.DataFrame, scores: pd.DataFrame) -> Floats:
+    """(L, F) good pieces per piece begun, of the category and the crafts; NaN where the category is not scored."""
+    own = scored(lots, factories, scores, "yield_rate")
+    return np.clip(own + craft_difference(lots, factories, capabilities, "yield_rate"), _LEAST_YIELD, 1.0)
+
+
+def failures(
+    lots: pd.DataFrame,
+    factories: pd.DataFrame,
+    capabilities: pd.DataFrame,
+    scores: pd.DataFrame,
+    rates: AssumedRates,
+) -> Floats:
     """(L, F) expected cost per piece of defects, inspection, lateness, refusals and slow answers.
 
-    (1 / yield - 1) x material + inspection share x cost of inspecting
+    (1 / yield - 1) x material + inspection share x cost of inspecting, yield and on time by the lot's crafts
     + late cost a day x ((1 - on time) x late_days + (1 - acceptance) x refused_days + answer hours / 24)
     """
     late_cost_per_day = _column(lots["unit_value"]) * rates.late_share_per_day
-    defects = _column(lots["unit_cost_basis"]) * _defects_share(lots, factories, scores, rates)
-    return np.nan_to_num(defects + late_cost_per_day * _late_days(lots, factories, scores, rates), nan=0.0)
+    good = yields(lots, factories, capabilities, scores)
+    on_time = scored(lots, factories, scores, "on_time_rate")
+    on_time = np.clip(on_time + craft_difference(lots, factories, capabilities, "on_time_rate"), 0.0, 1.0)
+    defects = _column(lots["unit_cost_basis"]) * _defects_share(lots, factories, scores, good, rates)
+    late_days = _late_days(lots, factories, scores, on_time, rates)
+    return np.nan_to_num(defects + late_cost_per_day * late_days, nan=0.0)
 
 
-def _defects_share(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
+def _defects_share(
+    lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, good: Floats, rates: AssumedRates
+) -> Floats:
     """(L, F) material of spoiled pieces and inspection, as a share of a piece's cost."""
-    spoiled = 1 / scored(lots, factories, scores, "yield_rate") - 1
+    spoiled = 1 / good - 1
     inspected = scored(lots, factories, scores, "inspection_share")
     return np.asarray(spoiled * (1 - rates.making_share) + inspected * rates.inspection_share)
 
 
-def _late_days(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, rates: AssumedRates) -> Floats:
+def _late_days(
+    lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, on_time: Floats, rates: AssumedRates
+) -> Floats:
     """(L, F) days late to expect: of lateness, refusals and slow answers."""
-    days = (1 - scored(lots, factories, scores, "on_time_rate")) * rates.late_days
+    days = (1 - on_time) * rates.late_days
     days += (1 - _acceptance(lots, factories, scores)) * rates.refused_days
     days += scored(lots, factories, scores, "answer_hours") / 24
     return days

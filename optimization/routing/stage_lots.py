@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from c2m.domain.operations import crafts_of, minutes_of, operations_of
+from c2m.domain.operations import crafts_of, minutes_of, operations_of, written
 from c2m.settings import AssumedRates
 from optimization.contract.instances import Instance
 from optimization.contract.plan import MOVE, Plan, lanes_of
@@ -55,6 +55,7 @@ class StagedBook:
         """A stage of a lot as a lot of its own: what has not passed it yet, and what it needs."""
         own = operations_of(lot["operations"], stage, lot["stages"])
         needs = {"crafts": ";".join(crafts_of(own)), "sam_minutes": minutes_of(own), "max_factories": 1}
+        needs["operations"] = written(own)
         here = (self.ready["lot_id"] == lot["lot_id"]) & (self.ready["stage"] >= stage)
         left = lot["remaining"] - int(self.ready.loc[here, "quantity"].sum())
         return lot | needs | {"lot_id": f"{lot['lot_id']}/{stage}", "remaining": left}

@@ -5,21 +5,30 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import order_world
 import pandas as pd
 import pytest
 import yaml
 from warehouse_world import build, land, moment
 
+from c2m.domain.operations import Operation, written
 from c2m.settings import settings
 from c2m.warehouse.published import PROJECT
 from optimization.book import factory_record, promised_dates
+from optimization.planning.solve import solve
 
 DAY, LONG_AGO = date(2022, 6, 1), date(2022, 3, 1)
 VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
 EVIDENCE = VARS["evidence"]
 FACTORIES, CATEGORIES = ["f0", "f1", "f2", "f3", "new"], ["kurta", "uniform"]
-MODELS = ("--select", "+factories", "+factory_scores", "+factory_score_components", "--indirect-selection", "cautious")
+CRAFTED = ["f0", "f1", "new"]  # those that knit and link
+MARTS = ("factories", "factory_scores", "factory_score_components", "factory_capabilities")
+MODELS = ("--select", *(f"+{mart}" for mart in MARTS), "--indirect-selection", "cautious")
 MANNERS = ("int_factory_manners", "int_job_orders", "int_job_order_pieces", "stg_ledger_job_orders")
+SOCK = [Operation("knit", "knit", 6.0, 1), Operation("link", "link", 4.0, 2), Operation("look", None, 2.0, 2)]
+SHARES = {"knit": 1.0, "link": 4 / 6}  # of the standard minutes of their stage
+HOSE = [Operation("knit", "knit", 10.0, 1), Operation("link", "link", 10.0, 1)]
+TRUE_PACE = {"f0": {"knit": 0.6, "link": 1.4}, "f1": {"knit": 1.4, "link": 0.6}}
 Job = dict[str, Any]
 
 
@@ -49,6 +58,8 @@ def job_order(random: np.random.Generator, number: int) -> Job:
         "ended": ended if outcome == "Ended" else None,
         "is_full": bool(random.random() < 0.9),
         "defects": int(random.integers(0, 20)),
+        "craft": ("knit", "link")[number // 3 % 2] if number % 3 == 0 else None,
+        "spoilt": number % 7 if number % 3 == 0 else 0,  # by the operation of its craft; defects are found at the end
     }
 
 
@@ -57,6 +68,7 @@ def changes(job: Job) -> list[dict[str, Any]]:
     row = {name: job[name] for name in ("job_order_id", "factory_id", "quantity", "due_on")}
     row |= {"lot_id": f"l-{job['job_order_id']}", "order_id": f"o-{job['job_order_id']}", "merchant_id": "m"}
     row |= {"start_on": job["released"], "attempt": 1, "revision": 1, "accepted": None, "ended_at": None}
+    row |= {"stage": 1 + (job["craft"] == "link"), "stages": 2 if job["craft"] else 1}
     told: list[tuple[datetime, dict[str, Any]]] = [(noon(job["released"], 0), {"state": "Released"})]
     answered = noon(job["released"], job["answer_hours"])
     if job["outcome"] == "Expired":
@@ -79,6 +91,7 @@ def scans(job: Job) -> list[dict[str, Any]]:
     row = {"factory_id": job["factory_id"], "job_order_id": job["job_order_id"], "sku_id": "s", "line_id": None}
     at = noon(job["ended"])
     done = {"inspect": (job["quantity"], job["defects"]), "ship": (job["quantity"] - (0 if job["is_full"] else 50), 0)}
+    done |= {job["craft"]: (job["quantity"], job["spoilt"])} if job["craft"] else {}
     return [
         row | {"scan_id": f"{job['job_order_id']}-{name}", "operation": name, "quantity": pieces, "defects": bad}
         | {"at": at, "received_at": at}
@@ -89,14 +102,24 @@ def scans(job: Job) -> list[dict[str, Any]]:
 def sewing(factory: str, random: np.random.Generator) -> tuple[list[dict[str, Any]], dict[date, float]]:
     """Scans of one long job order on the factory's line, and what they say of the efficiency of its busy days."""
     days = [day for day in working_days() if DAY - timedelta(days=40) <= day < DAY]
-    ratio = np.round(np.clip(0.9 + random.normal(0, 0.2, len(days)), 0.3, 1.3), 2)
-    row = {"factory_id": factory, "job_order_id": f"long-{factory}", "sku_id": "s", "line_id": "L1"}
-    row |= {"operation": "sew", "defects": 0}
+    ratio = np.clip(0.9 + random.normal(0, 0.2, len(days)), 0.3, 1.3)
+    paces = TRUE_PACE.get(factory, {})
+    pace = [sum(share * paces.get(name, 1) for name, share in sewn_on(factory, day).items()) for day in days]
+    ratio = np.round(ratio * pace * 50) / 50  # of 100 pieces an even number
+    row = {"factory_id": factory, "job_order_id": f"long-{factory}", "sku_id": "s", "line_id": "L1", "defects": 0}
     made = [
-        row | {"scan_id": f"{factory}-{n}", "quantity": round(r * 100), "at": noon(day), "received_at": noon(day)}
-        for n, (day, r) in enumerate(zip(days, ratio, strict=True))
-    ]
+        row | {"scan_id": f"{factory}-{day}-{name}", "operation": name, "quantity": round(r * 100 * share)}
+        | {"at": noon(day), "received_at": noon(day)}
+        for day, r in zip(days, ratio, strict=True) for name, share in sewn_on(factory, day).items()
+    ]  # fmt: skip
     return made, dict(zip(days[1:-1], ratio[1:-1], strict=True))
+
+
+def sewn_on(factory: str, day: date) -> dict[str, float]:
+    """The operations of a day and their shares of its minutes: knitting, linking, both; sewing where no craft is."""
+    if factory not in TRUE_PACE:
+        return {"sew": 1.0}
+    return ({"knit": 1.0}, {"link": 1.0}, {"knit": 0.5, "link": 0.5})[day.toordinal() % 3]
 
 
 def working_days() -> list[date]:
@@ -115,12 +138,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         speeds = land_world(jobs, random)
         build(DAY, *MODELS)
         with duckdb.connect(str(settings().warehouse), read_only=True) as connection:
-            names = ("factories", "factory_scores", "factory_score_components")
-            built = {name: connection.sql(f"FROM marts.{name}").df() for name in names}
+            marts = {name: connection.sql(f"FROM marts.{name}").df() for name in MARTS}
             rates = connection.sql("FROM main.int_factory_rates").df()
             components = connection.sql("FROM main.int_factory_components").df()
             told = {name: connection.sql(f"FROM main.{name}").df() for name in MANNERS}
-    return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **built, **told}
+    return {"jobs": jobs, "speeds": speeds, "rates": rates, "all_components": components, **marts, **told}
 
 
 def land_world(jobs: list[Job], random: np.random.Generator) -> dict[str, dict[date, float]]:
@@ -131,7 +153,9 @@ def land_world(jobs: list[Job], random: np.random.Generator) -> dict[str, dict[d
     facts |= {"lines": 1, "status": "active", "audit_score": 0.9, "certificates": "a;b"}
     land("factories", [facts | known | {"factory_id": factory} for factory in FACTORIES])
     skill = {"kind": "category", "efficiency": 1.0} | known
-    land("factory_capabilities", [skill | {"factory_id": f, "name": name} for f in FACTORIES for name in CATEGORIES])
+    craft = {"kind": "craft", "efficiency": 1.0} | known
+    able = [skill | {"factory_id": f, "name": name} for f in FACTORIES for name in CATEGORIES]
+    land("factory_capabilities", [*able, *(craft | {"factory_id": f, "name": n} for f in CRAFTED for n in SHARES)])
     open_day = {"minutes": 1000, "overtime_minutes": 0} | known
     land("factory_calendar", [open_day | {"factory_id": f, "day": day} for f in FACTORIES for day in working_days()])
     long = {"merchant_id": "m", "quantity": 10**6, "state": "Running", "accepted": True, "due_on": DAY + timedelta(60)}
@@ -139,11 +163,19 @@ def land_world(jobs: list[Job], random: np.random.Generator) -> dict[str, dict[d
     long |= {"sequence": 0, "lot_id": "l-long", "order_id": "o-long"}
     orders = [row for job in jobs for row in changes(job)]
     ids = {f: f"long-{f}" for f in FACTORIES[:-1]}
-    land("ledger_job_orders", [*orders, *(long | {"factory_id": f, "job_order_id": name} for f, name in ids.items())])
+    of = {factory: {"lot_id": "l-hose"} for factory in TRUE_PACE}
+    begun = [long | {"factory_id": f, "job_order_id": name} | of.get(f, {}) for f, name in ids.items()]
+    land("ledger_job_orders", [*orders, *begun])
     sam = {f"sam_{name}_minutes": 10 for name in ("cut", "sew", "finish", "inspect", "pack")}
     lot = {"merchant_id": "m", "state": "open", **sam, "at": long_ago, "known_at": long_ago}
-    lots = [lot | {"lot_id": f"l-{j['job_order_id']}", "category": j["category"]} for j in jobs]
-    land("ledger_lots", [*lots, lot | {"lot_id": "l-long", "category": "kurta"}])
+    sock, hose = written(SOCK), {"l-hose": written(HOSE), "l-long": None}
+    lots = [
+        lot
+        | {"lot_id": f"l-{j['job_order_id']}", "category": j["category"], "operations": sock if j["craft"] else None}
+        for j in jobs
+    ]
+    kurta = lot | {"category": "kurta"}
+    land("ledger_lots", [*lots, *(kurta | {"lot_id": name, "operations": made} for name, made in hose.items())])
     order = {"merchant_id": "m", "tolerance_share": 0.03, "at": long_ago, "known_at": long_ago, "state": "open"}
     parent = [{"parent_order_id": "o" if j["is_repeat"] else None, "order_id": f"o-{j['job_order_id']}"} for j in jobs]
     land("ledger_orders", [order | row for row in parent])
@@ -170,7 +202,8 @@ def observations(job: Job) -> list[tuple[str, date, float, float]]:
     if job["ended"]:
         took, planned = ((job[name] - job["released"]).days + 1 for name in ("ended", "due_on"))
         found.append(("lead_ratio", job["ended"], 1.0, float(np.log(took / planned))))
-        found.append(("yield", job["ended"], float(job["quantity"] + job["defects"]), float(job["quantity"])))
+        lost = job["defects"] + job["spoilt"]
+        found.append(("yield", job["ended"], float(job["quantity"] + lost), float(job["quantity"])))
     return found
 
 
@@ -212,7 +245,7 @@ def expected_rates(jobs: list[Job], as_of: date) -> dict[tuple[str, str | None, 
 @pytest.mark.parametrize("days_ago", [0, 5, 13])
 def test_rates_are_decayed_and_shrunk_as_of_any_of_the_last_days(world: dict[str, Any], days_ago: int) -> None:
     as_of = DAY - timedelta(days=days_ago)
-    rates = world["rates"][world["rates"]["as_of"] == pd.Timestamp(as_of)]
+    rates = world["rates"][(world["rates"]["as_of"] == pd.Timestamp(as_of)) & world["rates"]["craft"].isna()]
     keys = [(r.factory_id, r.category if isinstance(r.category, str) else None, r.measure) for r in rates.itertuples()]
     expected = expected_rates(world["jobs"], as_of)
     assert len(keys) == len(expected) == 5 * 3 * 7
@@ -245,6 +278,70 @@ def test_the_level_of_efficiency_is_that_of_generalised_least_squares(world: dic
         assert row["efficiency_factor"] == pytest.approx(level + (ratio[-1] - level) * kept * ahead.mean(), abs=1e-9)
     new = factories.loc["new"]
     assert (new["efficiency_factor"], new["efficiency_kept"], new["efficiency_deviation"]) == (1, 0, 0)
+
+
+def test_a_craft_has_the_factorys_figures_and_by_how_much_its_job_orders_lie_apart_from_them(
+    world: dict[str, Any],
+) -> None:
+    """By hand, in plain Python; what has shown nothing in a craft has exactly its own figures."""
+    rates, factories = expected_rates(world["jobs"], DAY), world["factories"].set_index("factory_id")
+    shown = world["factory_capabilities"].set_index(["kind", "factory_id", "name"]).loc["craft"]
+    assert len(shown) == 6
+    for (name, craft), row in shown.iterrows():
+        mine = [job for job in world["jobs"] if job["factory_id"] == name and job["craft"] == craft]
+        for measure in ("on_time", "yield"):
+            own = rates[name, None, measure]
+            assert row[f"{measure}_rate"] == pytest.approx(own + credibility(mine, measure, own), abs=1e-9)
+        of, trust, apart = factories.loc[name], VARS["prior_efficiency_days"], 0.0
+        for day, ratio in world["speeds"].get(name, {}).items():
+            weight = sewn_on(name, day).get(craft, 0) * 0.5 ** (
+                ((DAY - day).days - 1) / VARS["efficiency_half_life_days"]
+            )
+            trust, apart = trust + weight, apart + weight * (ratio - of["efficiency_level"])
+        assert row["efficiency_factor"] == pytest.approx(of["efficiency_factor"] + apart / trust, abs=1e-9)
+        if name == "new":
+            figures = ["efficiency_factor", "yield_rate", "on_time_rate"]
+            assert row[figures].tolist() == of[figures].tolist()
+
+
+def credibility(jobs: list[Job], measure: str, own: float) -> float:
+    """Sum of w (x - own) / (sum of w + weight of what is the factory's own)."""
+    given = EVIDENCE[measure]
+    days: dict[date, list[float]] = {}
+    for job in jobs:
+        for name, day, n, x in observations(job):
+            if name == measure and day < DAY:
+                share = SHARES[job["craft"]]
+                good = share * x if measure == "on_time" else share * (n - job["defects"]) - job["spoilt"]
+                days[day] = [
+                    before + more for before, more in zip(days.get(day, (0, 0)), (share * n, good), strict=True)
+                ]
+    fade = {day: 0.5 ** (((DAY - day).days - 1) / given["half_life_days"]) for day in days}
+    trust = sum(fade[day] / (1 / n + 1 / given.get("most_a_day", np.inf)) for day, (n, _) in days.items())
+    seen = sum(fade[day] * n for day, (n, _) in days.items())
+    rate = sum(fade[day] * x for day, (_, x) in days.items()) / seen if seen else own
+    return float(trust * (rate - own) / (trust + given["weight"]))
+
+
+def test_a_stage_goes_to_who_has_shown_to_be_good_at_it(world: dict[str, Any]) -> None:
+    """f0 links well and knits badly, f1 the other way round; by the figures of the factories one would have both."""
+    assert placed(world["factory_capabilities"], world["factories"]) == {"knit": "f1", "link": "f0"}
+    skills = world["factory_capabilities"][["factory_id", "kind", "name", "efficiency"]]
+    assert len(set(placed(skills, world["factories"]).values())) == 1
+
+
+def placed(capabilities: pd.DataFrame, factories: pd.DataFrame) -> dict[str, str]:
+    """Who makes which stage of a lot of socks, of f0 and f1, which cost the same."""
+    shown = ["factory_id", "efficiency_factor", "yield_rate", "on_time_rate"]
+    two = [
+        order_world.factory(**row)
+        for row in factories.loc[factories["factory_id"].isin(TRUE_PACE), shown].to_dict("records")
+    ]
+    asked = [order_world.lot(category="kurta", operations=written(SOCK), stages=2, quantity=400)]
+    scores = [order_world.score(f, category="kurta") for f in TRUE_PACE]
+    instance = order_world.built(asked, two, capabilities, scores=scores)
+    made = solve(instance, time_limit_s=20).allocation.merge(instance.stages, on=["lot_id", "stage"])
+    return dict(zip(made["name"].str.split("-").str[0], made["factory_id"], strict=True))
 
 
 def test_the_order_in_which_job_orders_begin_tells_how_a_factory_works(world: dict[str, Any]) -> None:

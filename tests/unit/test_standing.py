@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from order_world import built, factory, job_order, lot, score, working_days
+from order_world import built, factory, job_order, lot, score, skills, working_days
 
 from c2m.settings import PlanPolicy
 from optimization.book.factory_record import (
@@ -25,7 +25,11 @@ def test_expected_cost_of_a_record_is_the_stated_formula() -> None:
     record |= {"acceptance_rate": 0.8, "small_acceptance_rate": 0.5, "repeat_acceptance_rate": 0.6}
     rows = [lot("l", quantity=400), lot("s", quantity=150), lot("r", parent_order_id="o", quantity=100)]
     found = failures(
-        pd.DataFrame(rows), pd.DataFrame([factory("f"), factory("g")]), pd.DataFrame([score("f", **record)]), RATES
+        pd.DataFrame(rows),
+        pd.DataFrame([factory("f"), factory("g")]),
+        skills(),
+        pd.DataFrame([score("f", **record)]),
+        RATES,
     )
     quality = 8 * ((1 / 0.9 - 1) * (1 - RATES.making_share) + 0.3 * RATES.inspection_share)
     days = [0.3 * RATES.late_days + refused + 0.5 for refused in (0.2, 0.5, 0.4)]

@@ -10,6 +10,7 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from c2m.domain.crafts import apart
 from c2m.people.records import records
 from c2m.rooms import page
 from c2m.rooms.entry import Operations
@@ -26,12 +27,14 @@ STEPS_DEGREES = (0.5, 1, 2, 5, 10, 20, 30)  # of the grid
 @routes.get("")
 def network(request: Request, person: Operations) -> Response:
     """Factories, those that are not yet at work first; the map of all of them."""
-    rows = view(person.grant).mart("factories") if published.is_published() else pd.DataFrame()
+    seen = view(person.grant)
+    rows = seen.mart("factories") if published.is_published() else pd.DataFrame()
     if rows.empty:
         return page.shown(request, "network.html", rows=[], drawn=None)
+    crafts = records(apart(seen.mart("factory_capabilities"), rows))
     rows = rows.assign(state=rows["onboarding"].fillna("active"), at_work=rows["status"] == "active")
     ranked = rows.sort_values(["at_work", "country", "factory_id"], kind="stable")
-    return page.shown(request, "network.html", rows=records(ranked), drawn=drawing(rows))
+    return page.shown(request, "network.html", rows=records(ranked), drawn=drawing(rows), crafts=crafts)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
+from c2m.domain.crafts import apart
 from c2m.ids import derive_id
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
@@ -53,15 +54,17 @@ def _own(files: plan_files.PlanFolder, factory_id: str) -> tuple[pd.DataFrame, p
 
 @routes.get("/score")
 def score(request: Request, person: Factory) -> Response:
-    """Its score per category, what it is made of, and what its band allows."""
+    """Its score per category, what it is made of, what its band allows, and the crafts in which it is another one."""
     cards: list[dict[str, Any]] = []
+    crafts: list[dict[str, Any]] = []
     if published.is_published():
         mine = view(person.grant)
         parts = mine.mart("factory_score_components").sort_values("points")
         of_category = {str(name): records(rows) for name, rows in parts.groupby("category")}
         found = records(mine.mart("factory_scores").sort_values("category"))
         cards = [card | {"parts": of_category.get(card["category"], [])} for card in found]
-    return page.shown(request, "own_score.html", cards=cards)
+        crafts = records(apart(mine.mart("factory_capabilities"), mine.mart("factories")))
+    return page.shown(request, "own_score.html", cards=cards, crafts=crafts)
 
 
 @routes.get("/terms")

@@ -15,6 +15,7 @@ numbered as (
     select s.factory_id, s.day, w.number, s.earned_minutes / s.planned_minutes as ratio
     from {{ ref('int_factory_speed') }} as s
     inner join working_days as w on s.factory_id = w.factory_id and s.day = w.day
+    where s.craft is null
 ),
 
 remembered as (

@@ -1,6 +1,8 @@
 -- What happened at a factory in a category on a day, one row a measure: observations, their sum and sum of squares.
--- A job order is settled when it has ended or the day by which its work had to end has passed; what is late failed on
--- that day: the way from there is not the factory's.
+-- Rows of a craft (category null) tell the same by the crafts of the routing: a job order counts for each craft by its
+-- share of the standard minutes. What an operation of a craft spoils is that craft's, what one without a craft finds,
+-- as inspection does, is shared by the same shares. A job order is settled when it has ended or the day by which its
+-- work had to end has passed; what is late failed on that day: the way from there is not the factory's.
 with scanned as (
     select
         s.job_order_id,
@@ -38,10 +40,43 @@ job_orders as (
     where j.state != 'Cancelled'
 ),
 
-shipped as (
-    select job_order_id, sum(shipped) as pieces
-    from scanned
-    group by job_order_id
+settled as (
+    select
+        j.job_order_id,
+        j.factory_id,
+        j.category,
+        j.settled_on as day,
+        (j.is_on_time and sum(s.shipped) >= any_value(j.full_pieces))::integer as x
+    from job_orders as j
+    left join scanned as s on j.job_order_id = s.job_order_id
+    where j.is_settled
+    group by j.job_order_id, j.factory_id, j.category, j.settled_on, j.is_on_time
+),
+
+crafts as (
+    select
+        j.job_order_id,
+        o.value ->> 'craft' as craft,
+        sum((o.value ->> 'sam_minutes')::double) as minutes,
+        minutes / nullif(sum(minutes) over (partition by j.job_order_id), 0) as share
+    from {{ ref('int_job_orders') }} as j
+    inner join {{ ref('stg_ledger_lots') }} as l on j.lot_id = l.lot_id
+    cross join lateral json_each(l.operations) as o
+    where coalesce(j.stages, 1) = 1 or (o.value ->> 'stage')::integer = j.stage
+    group by j.job_order_id, craft
+),
+
+spoilt as (
+    select
+        s.job_order_id,
+        {{ local_date('s.slot') }} as day,
+        l.operations ->> ('/' || s.operation || '/craft') as craft,
+        sum(s.defects) as pieces
+    from {{ ref('int_scan_slots') }} as s
+    inner join {{ ref('int_job_orders') }} as j on s.job_order_id = j.job_order_id
+    inner join {{ ref('stg_ledger_lots') }} as l on j.lot_id = l.lot_id
+    where l.operations is not null
+    group by s.job_order_id, day, craft
 ),
 
 observed as (
@@ -61,16 +96,8 @@ observed as (
     from job_orders
     where answered_on is not null
     union all
-    select
-        j.factory_id,
-        j.category,
-        j.settled_on as day,
-        'on_time' as measure,
-        1 as n,
-        (j.is_on_time and s.pieces >= j.full_pieces)::integer as x
-    from job_orders as j
-    left join shipped as s on j.job_order_id = s.job_order_id
-    where j.is_settled
+    select factory_id, category, day, 'on_time' as measure, 1 as n, x
+    from settled
     union all
     select
         factory_id, category, ended_on as day, 'lead_ratio' as measure, 1 as n, ln(lead_days / planned_lead_days) as x
@@ -86,11 +113,34 @@ observed as (
         coalesce(s.pieces, 0) as x
     from job_orders as j
     inner join scanned as s on j.job_order_id = s.job_order_id
+),
+
+observed_of_crafts as (
+    select s.factory_id, c.craft, s.day, 'on_time' as measure, c.share as n, c.share * s.x as x
+    from settled as s
+    inner join crafts as c on s.job_order_id = c.job_order_id
+    where c.craft is not null
+    union all
+    select
+        j.factory_id,
+        c.craft,
+        s.day,
+        'yield' as measure,
+        c.share * (coalesce(s.pieces, 0) + s.defects) as n,
+        c.share * (coalesce(s.pieces, 0) + s.defects - coalesce(anybody.pieces, 0)) - coalesce(own.pieces, 0) as x
+    from job_orders as j
+    inner join scanned as s on j.job_order_id = s.job_order_id
+    inner join crafts as c on j.job_order_id = c.job_order_id
+    left join spoilt as own on s.job_order_id = own.job_order_id and s.day = own.day and c.craft = own.craft
+    left join spoilt as anybody
+        on s.job_order_id = anybody.job_order_id and s.day = anybody.day and anybody.craft is null
+    where c.craft is not null
 )
 
 select
     factory_id,
     category,
+    null::varchar as craft,
     day,
     measure,
     sum(n)::double as n,
@@ -99,3 +149,16 @@ select
 from observed
 where n > 0
 group by factory_id, category, day, measure
+union all
+select
+    factory_id,
+    null as category,
+    craft,
+    day,
+    measure,
+    sum(n) as n,
+    sum(x) as x,
+    sum(x * x) as xx
+from observed_of_crafts
+where n > 0
+group by factory_id, craft, day, measure

@@ -1,6 +1,7 @@
--- Decayed evidence of a factory in a category as of a day: n observations, their sum, sum of squares; seen: undecayed.
--- Where what happens on one day has one cause, a day's n tell as much as n / (1 + n / most_a_day) (design effect of a
--- cluster). The rate stays one of sums, not a mean of days: what is spoilt at cutting is inspected days later.
+-- Decayed evidence of a factory in a category, or a craft, as of a day: n observations, their sum, sum of squares;
+-- seen: undecayed. Where what happens on one day has one cause, a day's n tell as much as n / (1 + n / most_a_day)
+-- (design effect of a cluster). The rate stays one of sums, not a mean of days: what is spoilt at cutting is inspected
+-- days later.
 with weighted as (
     select
         e.*,
@@ -15,6 +16,7 @@ with weighted as (
 select
     factory_id,
     category,
+    craft,
     as_of,
     measure,
     sum(n * weight * told) as n,
@@ -22,4 +24,4 @@ select
     sum(xx * weight) * sum(n * weight * told) / nullif(sum(n * weight), 0) as xx,
     sum(n) as seen
 from weighted
-group by factory_id, category, as_of, measure
+group by factory_id, category, craft, as_of, measure

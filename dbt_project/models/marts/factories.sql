@@ -8,7 +8,7 @@ with rates as (
         max(exp(rate + 1.2816 * sd)) filter (where measure = 'lead_ratio') as lead_ratio_q90,
         max(seen) filter (where measure = 'yield') as pieces
     from {{ ref('int_factory_rates') }}
-    where category is null and as_of = {{ business_date() }}
+    where category is null and craft is null and as_of = {{ business_date() }}
     group by factory_id
 ),
 

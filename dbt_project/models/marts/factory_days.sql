@@ -5,3 +5,4 @@ select
     paid_minutes,
     planned_minutes
 from {{ ref('int_factory_speed') }}
+where craft is null

@@ -47,7 +47,7 @@ rates as (
         max(exp(rate)) filter (where measure = 'lead_ratio') as lead_ratio_q50,
         max(exp(rate + 1.2816 * sd)) filter (where measure = 'lead_ratio') as lead_ratio_q90
     from {{ ref('int_factory_rates') }}
-    where as_of = {{ business_date() }}
+    where craft is null and as_of = {{ business_date() }}
     group by factory_id, category
 ),
 
