@@ -105,7 +105,8 @@ class World:
 
     def plan(self, day: int) -> tuple[Instance, Plan, dict[str, pd.DataFrame]]:
         """Marts, instance and plan of a day."""
-        known = marts(self.tables(), day_of(day)) | {"capabilities": self.skills(), "calendar": self.calendar()}
+        known = marts(self.tables(), day_of(day)) | {"calendar": self.calendar()}
+        known["capabilities"] = self.known_skills(known["factory_capabilities"])
         facts = {
             "merchant_id": "m",
             "source": "merchant",
@@ -121,7 +122,7 @@ class World:
         columns = ["lot_id", "factory_id", "quantity", "made", "state", "accepted"]
         live = pd.DataFrame([job for job in self.job_orders if job["live"]], columns=columns)
         live["remaining"] = live["quantity"] - live["made"]
-        lots = pd.DataFrame(self.lots).assign(**facts)
+        lots = pd.DataFrame([facts | lot for lot in self.lots])
         lots["remaining"] = lots["quantity"] - lots["made"]
         lots["committed"] = lots["lot_id"].map(live.groupby("lot_id")["remaining"].sum()).fillna(0)
         refusals = pd.DataFrame(columns=["lot_id", "factory_id"])
@@ -231,6 +232,10 @@ class World:
         """Each factory sews shirts at the efficiency that is common."""
         facts = {"kind": "category", "name": "shirt", "efficiency": sewing_lines.MEAN}
         return self.factories[["factory_id"]].assign(**facts)
+
+    def known_skills(self, capabilities: pd.DataFrame) -> pd.DataFrame:
+        """The mart factory_capabilities as plans know it."""
+        return capabilities
 
     def calendar(self) -> pd.DataFrame:
         """Sundays off."""
