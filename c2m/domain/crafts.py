@@ -37,7 +37,7 @@ def apart(capabilities: pd.DataFrame, factories: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[differs, COLUMNS].sort_values(["factory_id", "craft"], ignore_index=True)
 
 
-def told(row: Mapping[str, Any]) -> str:
+def told(row: Mapping[Any, Any]) -> str:
     """A row of `apart` in words: `link: 112 % of the planned efficiency (84 % in all), ...`."""
     words = ("of the planned efficiency", "good pieces", "on time")
     figures = (
