@@ -135,6 +135,41 @@ def _errors(at: Floats, ratio: Floats, half_life: float, ahead: int) -> list[flo
     return found
 
 
+def craft_errors(half_life_days: float, ahead: int = 10) -> pd.DataFrame:
+    """garment_productivity: error of the next days' mean of a team's sewing or finishing by the weight of its level.
+
+    A craft is the team's level and its own difference from it, decayed and shrunk by so many days; inf: no difference.
+    """
+    rows = pd.read_csv(settings().shared_data / sewing_lines.DATA)
+    rows["day"] = pd.to_datetime(rows["date"].str.replace("-", "/"), format="%m/%d/%Y")
+    rows["craft"], rows["ratio"] = rows["department"].str.strip(), rows["actual_productivity"]
+    rows["ratio"] /= rows["targeted_productivity"]
+    daily = rows.groupby(["team", "craft", "day"], as_index=False)["ratio"].mean()
+    number = pd.Index(sorted(daily["day"].unique()))
+    daily["day"] = number.get_indexer(daily["day"])
+    weights = (1.0, 4.0, 8.0, 17.0, 34.0, np.inf)
+    squares = [
+        _craft_squares(
+            team[team["day"] < now], team[team["day"].between(now, now + ahead - 1)], weights, half_life_days
+        )
+        for _, team in daily.groupby("team")
+        for now in range(EARLY, len(number) - ahead)
+    ]
+    return pd.DataFrame({"weight_days": weights, f"error_{ahead}_days": np.sqrt(np.concatenate(squares).mean(axis=0))})
+
+
+def _craft_squares(past: pd.DataFrame, ahead: pd.DataFrame, weights: tuple[float, ...], half_life: float) -> Floats:
+    """(crafts, weights) squared errors; a day of both crafts counts for each by half."""
+    past = past.assign(trust=0.5 * 0.5 ** ((past["day"].max() - past["day"]) / half_life))
+    level = (past["ratio"] * past["trust"]).sum() / past["trust"].sum()
+    past["apart"] = (past["ratio"] - level) * past["trust"]
+    sums = past.groupby("craft")[["apart", "trust"]].sum()
+    came = ahead.groupby("craft")["ratio"].mean()
+    sums = sums.loc[sums.index.intersection(came.index)]
+    expected = level + sums[["apart"]].to_numpy() / (sums[["trust"]].to_numpy() + np.array(weights))
+    return np.asarray((came[sums.index].to_numpy()[:, None] - expected) ** 2)
+
+
 def totals() -> pd.DataFrame:
     """Simulated lines: standard deviation of totals over n days over that of a process of one memory, per memory."""
     random, lines = np.random.default_rng(1), 20_000
@@ -198,6 +233,11 @@ def main() -> None:
         f"(efficiency_memory {given['efficiency_memory']}), variance of days over lines {ratio:.1f} "
         f"(prior_efficiency_days {given['prior_efficiency_days']})",
         level_errors(),
+    )
+    section(
+        "efficiency by craft (garment_productivity)",
+        f"sewing and finishing of a team; used {given['prior_efficiency_days']} days, as for factories",
+        craft_errors(given["efficiency_half_life_days"]),
     )
     section("efficiency_memory (sewing_lines)", "spread of totals over n days, over what each memory says", totals())
 
