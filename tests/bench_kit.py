@@ -24,6 +24,7 @@ LONG = {
     "promises.dates": "--worlds 1 --days 1 --processes 1 --out dates",
     "promises.quotes": "speed --orders 20 --factories 5 --quotes 2",
     "promises.stages": "--worlds socks --days 1 --seeds 1",
+    "scores.crafts": "--worlds 1 --days 3",
     "scores.share": "--worlds 1 --days 3 --picture share.svg",
     "voice.aspects": "",
 }
