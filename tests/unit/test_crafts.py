@@ -1,5 +1,6 @@
 """What a factory has shown in a craft, in the plan: its minutes, defects and lateness; a stage goes to who is good."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -8,6 +9,7 @@ from order_world import built, factory, lot, score, skills
 
 from c2m.domain.crafts import apart, told
 from c2m.domain.operations import Operation, shares_of, written
+from c2m.rooms import page, texts
 from c2m.settings import PlanPolicy
 from optimization.planning.solve import solve
 
@@ -81,3 +83,17 @@ def test_only_the_crafts_that_are_another_figure_are_told() -> None:
     ]
     assert apart(shown(), factories).empty
     assert apart(ABLE, factories).empty  # marts of an older version
+
+
+@pytest.mark.parametrize("code", texts.languages())
+def test_pages_show_each_figure_of_a_craft_beside_the_factorys_own(code: str) -> None:
+    factories = pd.DataFrame([factory(name, **OWN) for name in "fg"])
+    rows = shown(g={"knit": {"efficiency_factor": 0.61}}).assign(busy_days=4.0, pieces=90.0, job_orders=2.6)
+    parts = page._environment().get_template("parts.html").module
+    told_of = partial(parts.crafts_table, t=partial(texts.text, code))
+    mine, all_of_them = (told_of(page.records(apart(rows, factories)), whose=whose) for whose in (False, True))
+    for words in ("61 %", "92 %", "knit"):
+        assert words in mine
+    assert '<th scope="row">g</th>' in all_of_them
+    assert '<th scope="row">g</th>' not in mine
+    assert told_of([]).strip() == ""
