@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,11 +27,15 @@ from ledger_kit import (
     sku_rows,
 )
 from sqlalchemy import text, update
+from sqlalchemy.orm import Session
 
+from c2m.domain.crafts import COLUMNS
+from c2m.domain.operations import Operation, written
 from c2m.errors import InputError
 from c2m.ledger import job_orders, orders, plans, status, store
 from c2m.ledger.conversation.dispatch import Dispatched
 from c2m.ledger.tables import JobOrder
+from c2m.why.made import of_job_order
 from c2m.wire.messages import parse
 
 
@@ -55,6 +60,29 @@ def test_words_of_a_merchant_that_no_message_can_carry_do_not_stop_a_release(led
     assert message.data.style_name == "Kurta, print"
     assert {item.colour for item in message.data.items} == {"re d"}
     assert message.data.specification_url == "https://shop.example/a%E3%80%80b.pdf"
+
+
+def test_why_tells_what_the_plan_knew_of_the_factory_in_the_job_orders_crafts(sqlite_ledger: str, home: Path) -> None:
+    record(lots=[lot_row(operations=written([Operation("link", "link", 2.0, 1)]))])
+    with store.session() as session:
+        status.register(session, "F1", 2, NOW)
+    release(("L1", "F1", 1000))
+    figures = dict.fromkeys(COLUMNS, 0.5)
+    rows = [figures | {"factory_id": f, "craft": c} for f, c in (("F1", "link"), ("F1", "knit"), ("F2", "link"))]
+    folder = home / "runs" / "x"
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "crafts.csv", index=False)
+    (made,) = job_orders_of("F1")
+    with store.session() as session:
+        told = made_words(session, session.get_one(JobOrder, made.job_order_id))
+    assert [words for words in told if "By craft" in words] == [
+        "By craft the plan knew F1 as link: 50 % of the planned efficiency (50 % in all), 50 % good pieces (50 % in "
+        "all), 50 % on time (50 % in all); 0 busy days, 0 job orders."
+    ]
+
+
+def made_words(session: Session, job_order: JobOrder) -> list[str]:
+    return [words for link in of_job_order(session, job_order) for words in link.words]
 
 
 def test_a_release_writes_job_orders_their_skus_and_messages(ledger: str) -> None:
