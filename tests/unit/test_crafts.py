@@ -9,6 +9,7 @@ from order_world import built, factory, lot, score, skills
 
 from c2m.domain.crafts import apart, told
 from c2m.domain.operations import Operation, shares_of, written
+from c2m.people.records import records
 from c2m.rooms import page, texts
 from c2m.settings import PlanPolicy
 from optimization.planning.solve import solve
@@ -91,7 +92,7 @@ def test_pages_show_each_figure_of_a_craft_beside_the_factorys_own(code: str) ->
     rows = shown(g={"knit": {"efficiency_factor": 0.61}}).assign(busy_days=4.0, pieces=90.0, job_orders=2.6)
     parts = page._environment().get_template("parts.html").module
     told_of = partial(parts.crafts_table, t=partial(texts.text, code))
-    mine, all_of_them = (told_of(page.records(apart(rows, factories)), whose=whose) for whose in (False, True))
+    mine, all_of_them = (told_of(records(apart(rows, factories)), whose=whose) for whose in (False, True))
     for words in ("61 %", "92 %", "knit"):
         assert words in mine
     assert '<th scope="row">g</th>' in all_of_them
