@@ -1,6 +1,6 @@
 # `make run` and `make test` do everything on a machine with git, make and Python 3.11 to 3.13.
-.PHONY: help setup run up test test-long coverage lint reference docs bench bench-allocation bench-forecast bench-floor \
-  bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds bench-life proof lock clean
+.PHONY: help setup run up test test-long coverage lint reference docs bench bench-allocation bench-forecast \
+  bench-floor bench-faults bench-marts bench-finish bench-scores bench-promises bench-feeds bench-life proof lock clean
 PYTHON ?= $(shell scripts/newest_python.sh)
 BIN := .venv/bin
 UV_VERSION := 0.13.9
