@@ -130,6 +130,9 @@ class AssumedRates(BaseModel):
     quoted_late_share_per_day: float = Field(
         0.10, ge=0, le=1, description="Of the price, per day late after the date of a quote that was taken"
     )
+    small_late_share_per_day: float = Field(
+        0.10, ge=0, le=1, description="Of the price, per day late, of small replenishments (`small_pieces`)"
+    )
     making_share: float = Field(
         0.35,
         ge=0,
@@ -257,6 +260,10 @@ class PlanPolicy(BaseModel):
         1, ge=0, description="Lots of at most so many pieces share a setup with others of their style and colour"
     )
     promise_level: float = Field(0.9, ge=0.5, lt=1, description="Rate at which the date of a whole order shall hold")
+    small_pieces: int = Field(300, ge=0, description="Replenishments of at most so many pieces are small")
+    small_level: float = Field(
+        0.95, ge=0.5, lt=1, description="Rate at which small replenishments shall come within their lead time"
+    )
     # City world, two quiet cores: the gap is reached after about 20 s, so a busy machine makes the same plan, later.
     time_limit_s: float = Field(120, gt=0, description="Seconds; far more than the gap takes")
     gap: float = Field(2e-3, ge=0, description="Relative gap at which the solver stops")
@@ -267,7 +274,7 @@ class PlanPolicy(BaseModel):
         None, description="Plan the parts of a large plan on this Dask cluster, such as tcp://127.0.0.1:8786"
     )
     explanation_s: float = Field(3, gt=0, description="Time for explaining a day's plan (seconds)")
-    rounds: int = Field(2, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
+    rounds: int = Field(4, ge=1, le=5, description="Plan again the same day when factories refuse, at most this often")
     accept_within_hours: float = Field(12, gt=0, description="A factory answers a job order within this time")
     clock_skew_s: float = Field(300, ge=0, description="Allowed difference between a factory's clock and ours")
     orders_in_parts: bool = Field(

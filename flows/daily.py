@@ -54,7 +54,7 @@ def run_day(parameters: Daily) -> None:
             return
         dispatch(today.part(Dispatch))
         with session() as s:
-            if job_orders.refusals(s, since=clock.cut_off(today.day)).empty:
+            if not job_orders.lacks_a_maker(s, since=clock.cut_off(today.day)):
                 break
     propose(today.day)
     designs.take_up(today.day)

@@ -119,7 +119,7 @@ class Replay:
             if not self._plan(day, number):
                 break
             with store.session() as s:
-                if job_orders.refusals(s, since=clock.cut_off(day)).empty:
+                if not job_orders.lacks_a_maker(s, since=clock.cut_off(day)):
                     break
         if self.cell.policy.price_answer is not None:
             prices.keep(day, prices.found_on.fn(day))

@@ -152,7 +152,7 @@ class World:
             if not self._plan(day, round):
                 break
             with store.session() as s:
-                if job_orders.refusals(s, since=clock.cut_off(day)).empty:
+                if not job_orders.lacks_a_maker(s, since=clock.cut_off(day)):
                     break
         self._advance(clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1))
 

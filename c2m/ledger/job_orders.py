@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy import Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.domain.operations import minutes_of, operations_of
@@ -161,6 +161,16 @@ def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
     if since is not None:
         pairs = pairs.where(JobOrder.ended_at >= since)
     return frame(session, pairs.order_by(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id))
+
+
+def lacks_a_maker(session: Session, since: datetime) -> bool:
+    """Whether pieces of a lot that a factory has refused since then, or did not answer, are with no other yet."""
+    gone = and_(JobOrder.state.in_(("Refused", "Expired")), JobOrder.ended_at >= since)
+    taken = case((JobOrder.state.in_(LIVE), JobOrder.quantity), else_=JobOrder.shipped)
+    by_stage = select(JobOrder.lot_id, func.sum(taken).label("pieces")).group_by(JobOrder.lot_id, JobOrder.stage)
+    refused = by_stage.having(func.max(case((gone, 1), else_=0)) == 1).subquery()
+    short = exists().where(Lot.lot_id == refused.c.lot_id, Lot.state.in_(UNFINISHED), refused.c.pieces < Lot.quantity)
+    return bool(session.scalar(select(short)))
 
 
 def of_stages(session: Session) -> pd.DataFrame:

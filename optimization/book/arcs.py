@@ -40,7 +40,7 @@ def arcs(
     refusals: pd.DataFrame,
     running_minutes: Floats,
     count: int,
-    promise_level: float,
+    promise_level: float | Floats,
     rates: AssumedRates,
 ) -> pd.DataFrame:
     """The arcs of an instance: the shortlisted factories of every lot, and every pair that is `held` by a job order.

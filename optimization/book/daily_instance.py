@@ -14,7 +14,7 @@ import pandas as pd
 from c2m.domain.arrays import Floats
 from c2m.domain.promises import Correction
 from c2m.ledger.states import STARTED
-from c2m.settings import AssumedRates, PlanPolicy, settings
+from c2m.settings import PlanPolicy, settings
 from c2m.wire.messages import VERSION
 from optimization.book.arcs import arcs
 from optimization.book.currencies import plan_currency
@@ -165,7 +165,7 @@ def build_instance(
         refusals,
         running,
         policy.candidate_factories,
-        policy.promise_level,
+        np.where(is_small(lots, policy), policy.small_level, policy.promise_level),
         policy.rates,
     )
     if offered.empty:
@@ -507,18 +507,25 @@ def _orders(lots: pd.DataFrame, day_1: date, policy: PlanPolicy) -> pd.DataFrame
         due_day=due.astype(np.int64),
         max_late_days=policy.max_late_days + (1 - due).clip(lower=0).astype(np.int64),
         max_factories=lots["max_factories"].astype(float).fillna(policy.max_factories).astype(np.int64),
-        late_cost=_late_cost(lots, policy.rates),
+        late_cost=_late_cost(lots, policy),
         priority=lots["priority"].astype(float).fillna(1).astype(np.int64),
     )
     return orders.assign(unmet_cost=_unmet_cost(lots, orders, policy))
 
 
-def _late_cost(lots: pd.DataFrame, rates: AssumedRates) -> "pd.Series[float]":
+def is_small(lots: pd.DataFrame, policy: PlanPolicy) -> "pd.Series[bool]":
+    """Whether each lot is a small replenishment, whose lead time is kept where that can be paid."""
+    return (lots["source"] == "replenishment") & (lots["quantity"] <= policy.small_pieces)
+
+
+def _late_cost(lots: pd.DataFrame, policy: PlanPolicy) -> "pd.Series[float]":
     """Per piece and day. A replenishment covers some days of sales, and each day late loses the margin of one.
 
-    Who took a quote chose its date at its price: it is not late to be made cheaper.
+    Who took a quote chose its date at its price: it is not late to be made cheaper. Nor is a small replenishment.
     """
+    rates = policy.rates
     share = lots["quoted"].map({True: rates.quoted_late_share_per_day, False: rates.late_share_per_day})
+    share = share.mask(is_small(lots, policy), share.clip(lower=rates.small_late_share_per_day))
     season = share * lots["unit_value"]
     sales = (lots["unit_value"] - lots["unit_cost_basis"]) / settings().replenishment.window_days
     return season.mask(lots["source"] == "replenishment", np.maximum(season, sales))

@@ -33,8 +33,8 @@ def steps(minutes: Floats) -> Ints:
     return 1 + np.cumsum(minutes > 0, axis=1)
 
 
-def slack_days(factories: pd.DataFrame, minutes: Floats, last_day: Floats, pairs: Ints, level: float) -> Ints:
-    """(L, F) days that a factory keeps in hand on a lot, so that its order's date holds at the level.
+def slack_days(factories: pd.DataFrame, minutes: Floats, last_day: Floats, pairs: Ints, level: float | Floats) -> Ints:
+    """(L, F) days that a factory keeps in hand on a lot, so that its order's date holds at the level, one or (L,).
 
     minutes (F, H) paid on each day; last_day (L, F) on which the lot must leave the factory; pairs (L,) that the lot's
     order is split into: each must hold at level^(1/pairs) for all to hold at the level.
@@ -45,9 +45,10 @@ def slack_days(factories: pd.DataFrame, minutes: Floats, last_day: Floats, pairs
     day = np.clip(np.rint(last_day / stretch), 0, horizon).astype(np.int64)
     slack = np.zeros(last_day.shape, dtype=np.int64)
     pace, step = pace_of(factories), steps(minutes)
-    for count in np.unique(pairs):
-        sure = pace.quantile(minutes, step, float(ndtri(level ** (1 / count))))
-        rows = pairs == count
+    each = np.asarray(level ** (1 / pairs))
+    for share in np.unique(each):
+        sure = pace.quantile(minutes, step, float(ndtri(share)))
+        rows = each == share
         for factory in range(len(factories)):
             # The last day up to which the plan is done by then, as surely as asked.
             planned_by = np.searchsorted(planned[factory], sure[factory] + 1e-9, side="right")

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from c2m.domain.quotes import Offer, Quote, Share
-from c2m.ledger import orders, plans, promises, store
+from c2m.ledger import job_orders, orders, plans, promises, store
 from c2m.ledger.rooms import quotes
 from c2m.ledger.tables import Promise, PromiseFactory
 
@@ -53,6 +53,8 @@ def test_a_date_is_promised_when_accepted_job_orders_cover_the_order(ledger: str
     assert made() == []
     answer(job("F2"), 1, "NotAllowedToStart", True)
     assert made() == [(first, DAY + timedelta(days=10))]
+    with store.session() as session:
+        assert not job_orders.lacks_a_maker(session, NOW)
     second = released(round=2)
     assert [plan_id for plan_id, _ in made()] == [first, second]
 
@@ -114,6 +116,17 @@ def test_who_was_told_no_date_hears_when_one_will_be_told(ledger: str) -> None:
     assert hears() == [("plan", "F1, F2", tomorrow)]
     record(lots=[lot_row("L1") | {"waits": "its last line is missing"}])
     assert hears() == [("correction", "F1, F2", tomorrow)]
+
+
+def test_a_refused_part_lacks_a_maker_until_another_has_it(ledger: str) -> None:
+    record()
+    released()
+    answer(job("F2"), 1, "NotAllowedToStart", False)
+    with store.session() as session:
+        assert job_orders.lacks_a_maker(session, NOW)
+        plan_id = plans.propose(session, plan_of([PAIRS[0], ("L1", "F3", 400)], 2))
+        plans.release(session, plan_id, "ops", "fits", (), NOW)
+        assert not job_orders.lacks_a_maker(session, NOW)
 
 
 def test_who_was_told_a_date_is_not_among_those_without(ledger: str) -> None:

@@ -79,6 +79,7 @@ def test_a_refusal_gives_the_pieces_back_at_once() -> None:
     with store.session() as session:
         assert job_orders.refusals(session, NOW).to_numpy().tolist() == [["L1", 1, "F1"]]
         assert job_orders.refusals(session, NOW + 2 * HOUR).empty
+        assert job_orders.lacks_a_maker(session, NOW) and not job_orders.lacks_a_maker(session, NOW + 2 * HOUR)
         assert job_orders.live(session, Scope(factory_id="F1")).empty
 
 

@@ -121,7 +121,7 @@ def test_parts_are_taken_away(replays: Path) -> None:
             "prices": now.prices.automatic,
             "held": sorted(replay.held(FIRST + timedelta(days=1))),
         }
-    usual = {"minimum": 100, "rounds": 2, "prices": False, "held": []}
+    usual = {"minimum": 100, "rounds": 4, "prices": False, "held": []}
     scores = ["factories", "factory_capabilities", "factory_scores"]
     assert told["platform"] == told["without_joint_factory"] == told["without_spikes"] == told["without_model"] == usual
     assert told["without_small_minimum"] == usual | {"minimum": 1000}

@@ -49,6 +49,7 @@ def test_assumed_rates_stand_in_operations_as_they_are_set() -> None:
     for words in (
         f"**late**: {100 * rates.late_share_per_day:g} % of the price",
         f"**late after a quoted date**: {100 * rates.quoted_late_share_per_day:g} % of the price",
+        f"**late, small replenishments**: {100 * rates.small_late_share_per_day:g} % of the price",
         f"the material saved ({100 * (1 - rates.making_share):g} % of the cost)",
         f"**change**: {100 * rates.change_share:g} % of the cost",
         f"**freight**: {100 * rates.freight_share_per_km:.4f} % of the cost",

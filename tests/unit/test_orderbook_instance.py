@@ -106,6 +106,18 @@ def test_late_and_unmet_costs_follow_price_and_cost() -> None:
     assert 0 < orders.loc["far", "unmet_cost"] < orders.loc["dear", "unmet_cost"] / 2
 
 
+def test_a_small_replenishment_is_late_at_its_own_rate_and_more_surely_in_time() -> None:
+    small, large = (lot(f"{n}", source="replenishment", quantity=n) for n in (POLICY.small_pieces, 301))
+    surer = POLICY.model_copy(update={"small_level": 0.995})
+    uneven = factory("f", efficiency_day_sd=0.25, efficiency_level_sd=0.05)
+    instance = built([small, large, lot("300m", quantity=300)], [uneven], policy=surer)
+    assert instance.orders.set_index("lot_id")["late_cost"].to_dict() == pytest.approx(
+        {"300": RATES.small_late_share_per_day * 20, "301": 12 / 14, "300m": RATES.late_share_per_day * 20}
+    )
+    days = instance.arcs.set_index("lot_id")["transit_days"]
+    assert days["300"] > days["301"] == days["300m"]
+
+
 def test_a_date_of_a_plan_is_due_by_its_day_at_the_costs_of_the_contract() -> None:
     """Costs that weighed promises would reach the release policy, which limits the late share, and the plan's page."""
     due = DAY + timedelta(days=9)
