@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.domain.operations import minutes_of, operations_of
@@ -21,6 +21,8 @@ GOOD_AT, SHIPPED_AT = INSPECT, SHIP  # a piece is good once it has passed inspec
 MADE = ["good_pieces", "shipped", "surplus"]
 KEY = ["job_order_id", "sku_id"]
 ARRIVED = ["received", "lost"]  # of what was shipped
+_LOST = ("Refused", "Expired")
+_TAKEN = case((JobOrder.state.in_(LIVE), JobOrder.quantity), else_=JobOrder.shipped)  # what its factory is to make
 _RECEIVER = ["lot_id", "stage", "factory_id"]
 OVERVIEW = [
     "job_order_id",
@@ -157,7 +159,7 @@ def _first_told(since: datetime) -> Any:
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
     """lot_id, stage, factory_id of job orders refused or never answered (since then)."""
     pairs = select(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id).distinct()
-    pairs = pairs.where(JobOrder.state.in_(("Refused", "Expired")))
+    pairs = pairs.where(JobOrder.state.in_(_LOST))
     if since is not None:
         pairs = pairs.where(JobOrder.ended_at >= since)
     return frame(session, pairs.order_by(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id))
@@ -165,12 +167,19 @@ def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
 
 def lacks_a_maker(session: Session, since: datetime) -> bool:
     """Whether pieces of a lot that a factory has refused since then, or did not answer, are with no other yet."""
-    gone = and_(JobOrder.state.in_(("Refused", "Expired")), JobOrder.ended_at >= since)
-    taken = case((JobOrder.state.in_(LIVE), JobOrder.quantity), else_=JobOrder.shipped)
-    by_stage = select(JobOrder.lot_id, func.sum(taken).label("pieces")).group_by(JobOrder.lot_id, JobOrder.stage)
-    refused = by_stage.having(func.max(case((gone, 1), else_=0)) == 1).subquery()
+    refused = _refused(since).subquery()
     short = exists().where(Lot.lot_id == refused.c.lot_id, Lot.state.in_(UNFINISHED), refused.c.pieces < Lot.quantity)
     return bool(session.scalar(select(short)))
+
+
+def _refused(since: datetime) -> Select[Any]:
+    """Lots by stage that somebody has refused since then: lot_id, pieces that others are to make."""
+    by_stage = select(JobOrder.lot_id, func.sum(_TAKEN).label("pieces")).group_by(JobOrder.lot_id, JobOrder.stage)
+    return by_stage.having(func.max(case((_gone(since), 1), else_=0)) == 1)
+
+
+def _gone(since: datetime) -> ColumnElement[bool]:
+    return and_(JobOrder.state.in_(_LOST), JobOrder.ended_at >= since)
 
 
 def of_stages(session: Session) -> pd.DataFrame:
