@@ -37,6 +37,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_with(path, lambda part: part.write_bytes(content))
 
 
+def write_json(path: Path, value: object) -> None:
+    """What `read_json` reads, for people too."""
+    write_atomically(path, json.dumps(value, indent=1).encode())
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

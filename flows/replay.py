@@ -4,7 +4,6 @@ What a day leaves out beside `c2m run`: the gates on whole batches, the order ro
 person is released: nobody reviews a replay. A model is trained when it is due and then used, without a trial.
 """
 
-import json
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -31,7 +30,7 @@ from c2m.feeds.ingest import ingest
 from c2m.feeds.landing import land_frame, latest, merge
 from c2m.feeds.rules import literal
 from c2m.feeds.world import World
-from c2m.files import make_folder, read_json, write_atomically, write_with
+from c2m.files import make_folder, read_json, write_atomically, write_json, write_with
 from c2m.floor.processes import write_factories
 from c2m.ledger import changelog, job_orders, plans, promises, store
 from c2m.ledger.conversation import leave
@@ -313,7 +312,7 @@ def run(cell: Cell) -> float:
     kept.keep(cell.kept, cast(Shelf, replay.shelf), replay.floor, cell.days)
     seconds, peak_mib = process_time() - began, getrusage(RUSAGE_SELF).ru_maxrss // 1024
     done = {"policy": cell.policy.model_dump(mode="json"), "seed": cell.seed, "seconds": seconds, "peak_mib": peak_mib}
-    write_atomically(cell.kept / "done.json", json.dumps(done, indent=1).encode())
+    write_json(cell.kept / "done.json", done)
     shutil.rmtree(cell.home)
     return seconds
 
@@ -330,7 +329,7 @@ def _claim(out: Path, asked: dict[str, str]) -> None:
     held = read_json(file) if file.exists() else asked
     if held != asked:
         raise InputError("other-replays", [f"{out} holds replays of {held}; give another folder than for {asked}"])
-    write_atomically(file, json.dumps(asked, indent=1).encode())
+    write_json(file, asked)
 
 
 def run_all(

@@ -6,7 +6,6 @@ a JSON file with the same facts; what followed from it is counted anew by the ne
 its scan, so that the warehouse judges it (mart scan_corrections); refused ones become dead letters.
 """
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
@@ -19,7 +18,7 @@ from sqlalchemy.orm import Session
 from c2m import objects
 from c2m.errors import InputError
 from c2m.feeds.landing import ensure_landing, folder, land_frame, read_landed
-from c2m.files import sha256, write_atomically
+from c2m.files import sha256, write_json
 from c2m.ledger.conversation import inbox
 from c2m.settings import settings
 from c2m.wire.messages import SCANS, topic
@@ -67,7 +66,7 @@ def set_file_aside(name: str, reason: str, actor: str, at: datetime) -> Path:
         raise InputError("unknown-file", [f"{name}: expected the name of a file of scans in {there}"])
     place = next(place for place in places if place.is_file())
     record = {"file": str(place), "sha256": sha256(place), "reason": reason, "actor": actor, "at": at.isoformat()}
-    write_atomically(kept / f"{name}.json", json.dumps(record, indent=1).encode())
+    write_json(kept / f"{name}.json", record)
     copyfile(place, kept / name)
     objects.remove([place])
     return kept / name

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from c2m.errors import C2MError
-from c2m.files import write_atomically
+from c2m.files import write_atomically, write_json
 from c2m.floor import broker
 from c2m.floor.child import LOOPBACK, Child, await_ready, child, free_port
 from c2m.floor.service import READY
@@ -46,7 +46,7 @@ class Floor:
     def note(self) -> None:
         """Writes to C2M_HOME where the processes are found now."""
         facts = {name: value for name, value in vars(self).items() if name != "children"} | {"pids": self.pids}
-        write_atomically(settings().home / "floor.json", json.dumps(facts, indent=1).encode())
+        write_json(settings().home / "floor.json", facts)
 
 
 @contextmanager

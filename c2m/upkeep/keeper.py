@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from c2m.files import write_atomically
+from c2m.files import write_json
 from c2m.floor.child import Child
 from c2m.home import occupant
 from c2m.settings import settings
@@ -108,7 +108,7 @@ class Keeper:
             for one in self._kept
         ]
         with suppress(OSError):  # a full disk stops no supervision
-            write_atomically(settings().home / _FILE, json.dumps(rows, indent=1).encode())
+            write_json(settings().home / _FILE, rows)
 
 
 def _is_back(child: Child) -> bool:

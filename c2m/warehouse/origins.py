@@ -4,13 +4,12 @@ runs/<day>/origins/<name>.json and .parquet, under the name of the landed file o
 from its content: a forecast that is made again on the same day has an origin of its own.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from c2m.files import read_json, sha256, write_atomically, write_with
+from c2m.files import read_json, sha256, write_json, write_with
 from c2m.settings import settings
 
 KEYS = ["merchant_id", "style_id", "ds"]
@@ -43,7 +42,7 @@ def keep(
     file = _folder(day) / f"{windows.stem}.parquet"
     _write(file, features.sort_values(KEYS, ignore_index=True))
     said = {"model": model, "build_id": build_id, "forecasts": forecasts.name, "features_sha256": sha256(file)}
-    write_atomically(file.with_suffix(".json"), json.dumps(said, indent=1).encode())
+    write_json(file.with_suffix(".json"), said)
 
 
 def of(day: str, windows: Path) -> dict[str, Any] | None:

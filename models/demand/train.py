@@ -16,7 +16,7 @@ from typing import Any
 import xgboost as xgb
 
 from c2m.domain.newsvendor import WINDOW_LEVELS
-from c2m.files import sha256
+from c2m.files import sha256, write_json
 from c2m.settings import ForecastPolicy
 from models.demand.boosting import QUANTILE_LEVELS, learned
 from models.demand.drift import profile
@@ -39,7 +39,7 @@ class Trained:
         folder.mkdir(parents=True, exist_ok=True)
         for name, raw in self.boosters.items():
             (folder / f"{name}.ubj").write_bytes(raw)
-        (folder / "spec.json").write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
+        write_json(folder / "spec.json", self.spec)
 
     def scorer(self) -> Scorer:
         """The model at work in this process."""
