@@ -136,7 +136,7 @@ def of_batch(outcome: Outcome) -> pd.DataFrame:
 
 def _source(paths: Iterable[Path]) -> str:
     """SQL that reads those of the files that there are."""
-    if files := [literal(str(path)) for path in paths if path.exists()]:
+    if files := [literal(str(path)) for path in sorted(paths) if path.exists()]:
         return f"read_parquet([{', '.join(files)}])"
     return "(SELECT " + ", ".join(f"NULL::{kind} AS {name}" for name, kind in SCHEMA.items()) + " LIMIT 0)"
 
@@ -165,9 +165,10 @@ def read(feed: str | None = None) -> pd.DataFrame:
     """Everything in quarantine, of one feed or of all: one row per record and broken rule."""
     lying = settings().quarantine / (feed or "")
     objects.fetch(lying)
-    files = sorted(lying.rglob("*.parquet"))
     with landing.connect() as connection:
-        return connection.execute(f"FROM {_source(files)} ORDER BY feed, batch_id, record, rule").df()
+        return connection.execute(
+            f"FROM {_source(lying.rglob('*.parquet'))} ORDER BY feed, batch_id, record, rule"
+        ).df()
 
 
 def counted(feed: str | None = None) -> pd.DataFrame:

@@ -90,8 +90,9 @@ def quarantine_all(connection: duckdb.DuckDBPyConnection, feed: Feed, problems: 
     )
     connection.execute(
         """CREATE TEMP TABLE broken AS
-        SELECT "#record", 'file' AS rule, $seen AS seen, $advice AS advice FROM records""",
-        {"seen": "; ".join(problems), "advice": "Mend the file and bring it in again."},
+        SELECT "#record", 'file' AS rule, $seen AS seen, 'Mend the file and bring it in again.' AS advice
+        FROM records""",
+        {"seen": "; ".join(problems)},
     )
 
 

@@ -61,7 +61,8 @@ class _Text:
 
     def _more(self) -> bool:
         if read := self.stream.read(self.step):
-            self.text, self.at = self.text[self.at :] + read, 0
+            self.text = self.text[self.at :] + read
+            self.at = 0
             self.step = max(self.step, len(self.text))  # a large value is not tried again for each small part of it
         return bool(read)
 
@@ -143,7 +144,6 @@ def xml_records(stream: BinaryIO, tag: str | None, lists: Iterable[str]) -> Iter
     """The elements with this tag, wherever they stand; without one the children of the root."""
     try:
         _refuse_document_type(stream)
-        stream.seek(0)
         yield from (_tree(element, frozenset(lists)) for element in _elements(stream, tag))
     except (ElementTree.ParseError, expat.ExpatError, LookupError, ValueError) as error:
         raise TreeError(f"not XML: {error}") from error
@@ -201,6 +201,7 @@ def _refuse_document_type(stream: BinaryIO) -> None:
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
     parser.ParseFile(stream)
+    stream.seek(0)
 
 
 def _name(element: ElementTree.Element) -> str:

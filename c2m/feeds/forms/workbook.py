@@ -64,10 +64,9 @@ def tops(path: Path, most: int) -> dict[str, tuple[int, list[list[str]]]]:
 
 def _tops(path: Path, most: int) -> Iterator[tuple[str, int, list[list[str]]]]:
     with python_calamine.load_workbook(str(path)) as book:
-        for name in book.sheet_names:
-            sheet = book.get_sheet_by_name(name)
+        for sheet in map(book.get_sheet_by_name, book.sheet_names):
             yield (
-                name,
+                sheet.name,
                 sheet.total_height,
                 [list(map(text_of, row)) for row in itertools.islice(sheet.iter_rows(), most)],
             )
