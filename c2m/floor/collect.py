@@ -123,9 +123,9 @@ def run(stop: Event | None = None) -> None:
     name, several = _own_name(), len(settings().collectors) > 1
     stop = stop or stop_on_signal()
     arrivals = Waiting(_WAITING_BYTES)
+    heard_by = name if several else ""
 
     def hand_on(message: Message) -> None:
-        heard_by = name if several else ""
         arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message), heard_by)
         while not stop.is_set():
             with suppress(Full):

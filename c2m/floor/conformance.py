@@ -307,9 +307,14 @@ _ACCEPT_IN_S = 3.0  # that an offer may be accepted in, where the kit waits for 
 
 
 def _item(sku_id: str, quantity: int) -> Item:
-    codes = {f"{name}_code": f"{_CODE} {sku_id}" for name in ("sku", "colour", "size")}
-    own = {"name 1": "Zoë 王", "note": ""}
-    return Item(sku_id=sku_id, colour="靛蓝 blue", size=sku_id[-1], quantity=quantity, personalisation=own, **codes)
+    return Item(
+        sku_id=sku_id,
+        colour="靛蓝 blue",
+        size=sku_id[-1],
+        quantity=quantity,
+        personalisation={"name 1": "Zoë 王", "note": ""},
+        **{f"{name}_code": f"{_CODE} {sku_id}" for name in ("sku", "colour", "size")},
+    )
 
 
 def _is_its_place(message: Envelope, name: str) -> bool:

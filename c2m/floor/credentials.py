@@ -61,8 +61,11 @@ def _read(file: Path, _version: tuple[int, int]) -> Mapping[str, Hashes]:
     try:
         found: dict[str, Hashes] = json.loads(file.read_bytes())
     except ValueError as error:
-        move = "restore it from a backup, or remove it and issue all keys anew (c2m factory add)"
-        raise InputError("credentials", [f"{file} cannot be read ({error}); nobody is let in: {move}"]) from None
+        fault = (
+            f"{file} cannot be read ({error}); nobody is let in: "
+            "restore it from a backup, or remove it and issue all keys anew (c2m factory add)"
+        )
+        raise InputError("credentials", [fault]) from None
     found.pop(PLATFORM, None)  # homes of earlier versions kept it beside the factories
     return found
 

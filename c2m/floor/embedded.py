@@ -46,11 +46,12 @@ class Services(BaseAuthPlugin):  # type: ignore[misc]
 async def serve(port: int) -> None:
     """Admits the platform's own services alone."""
     amqtt.broker.BrokerProtocolHandler = PatientHandler
-    config = {
-        "listeners": {"default": {"type": "tcp", "bind": f"{LOOPBACK}:{port}"}},
-        "plugins": {"c2m.floor.embedded.Services": {}},
-    }
-    await amqtt.broker.Broker(config).start()
+    await amqtt.broker.Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{LOOPBACK}:{port}"}},
+            "plugins": {"c2m.floor.embedded.Services": {}},
+        }
+    ).start()
     await asyncio.Event().wait()
 
 

@@ -92,8 +92,10 @@ def _put(heard: "Queue[Message]", message: Message) -> None:
 def topics(site: Site) -> Iterator[str]:
     """What the adapter subscribes to."""
     for node in site.edge_nodes:
-        yield from (f"spBv1.0/{site.group}/{kind}/{node.edge_node}" for kind in _NODE_KINDS)
-        yield from (f"spBv1.0/{site.group}/{kind}/{node.edge_node}/+" for kind in _DEVICE_KINDS)
+        for kind in _NODE_KINDS:
+            yield f"spBv1.0/{site.group}/{kind}/{node.edge_node}"
+        for kind in _DEVICE_KINDS:
+            yield f"spBv1.0/{site.group}/{kind}/{node.edge_node}/+"
 
 
 def _next_group(heard: "Queue[Message]") -> list[Message]:
