@@ -243,9 +243,9 @@ def expire(session: Session, now: datetime) -> int:
 
 
 def _give_up(session: Session, job_order_ids: Sequence[str], now: datetime) -> None:
-    ended = {"state": "Expired", "reason": "no answer", "ended_at": now, "counted": True, "at": now}
     for some in chunks(job_order_ids):
-        session.execute(update(JobOrder).where(JobOrder.job_order_id.in_(some)).values(ended))
+        given_up = update(JobOrder).where(JobOrder.job_order_id.in_(some))
+        session.execute(given_up.values(state="Expired", reason="no answer", ended_at=now, counted=True, at=now))
     outbox.void(session, job_order_ids)
 
 

@@ -175,8 +175,10 @@ def of_round(session: Session, business_date: date, round: int) -> str | None:
     str or None
         Its plan_id; None where there is none.
     """
-    chosen = select(Plan.plan_id).where(Plan.business_date == business_date, Plan.round == round)
-    return session.scalar(chosen.where(Plan.state != "rejected").order_by(Plan.at.desc(), Plan.plan_id).limit(1))
+    chosen = select(Plan.plan_id).where(
+        Plan.business_date == business_date, Plan.round == round, Plan.state != "rejected"
+    )
+    return session.scalar(chosen.order_by(Plan.at.desc(), Plan.plan_id).limit(1))
 
 
 def attempt(session: Session, business_date: date, round: int) -> int:
@@ -204,8 +206,16 @@ def standing(session: Session, plan_id: str) -> Standing:
     """How a plan stands and why."""
     plan = _get(session, plan_id)
     decision = session.scalar(select(Decision).where(Decision.plan_id == plan_id))
-    facts = (plan.plan_id, plan.business_date, plan.round, plan.state, plan.instance_sha256, plan.folder, plan.at)
-    return Standing(*facts, decision)
+    return Standing(
+        plan.plan_id,
+        plan.business_date,
+        plan.round,
+        plan.state,
+        plan.instance_sha256,
+        plan.folder,
+        plan.at,
+        decision,
+    )
 
 
 def waiting(session: Session) -> Standing | None:

@@ -48,6 +48,10 @@ _READING = "c2m_reading"
 _FOR_TENANT = text(
     "SELECT set_config('c2m.merchant_id', :merchant, true), set_config('c2m.factory_id', :factory, true)"
 )
+_LOCK_IN_ORDER = text(
+    "SELECT pg_advisory_xact_lock(hashtext(:area), lock) "
+    "FROM (SELECT unnest(CAST(:locks AS int[])) AS lock ORDER BY lock) AS locks"
+)
 LOCKS = 256  # per area
 MIGRATION_LOCK = 0x633263  # any number that only this project uses in its database
 
@@ -230,9 +234,7 @@ def serialise(transaction: Session, area: str, keys: Iterable[str] = ("",)) -> N
     if transaction.get_bind().dialect.name != "postgresql":
         return
     locks = sorted({crc32(key.encode()) % LOCKS for key in keys})
-    ordered = "(SELECT unnest(CAST(:locks AS int[])) AS lock ORDER BY lock) AS locks"
-    statement = f"SELECT pg_advisory_xact_lock(hashtext(:area), lock) FROM {ordered}"  # noqa: S608 - constant text
-    transaction.execute(text(statement), {"area": area, "locks": locks})
+    transaction.execute(_LOCK_IN_ORDER, {"area": area, "locks": locks})
 
 
 def frame(transaction: Session, statement: Executable) -> pd.DataFrame:

@@ -56,7 +56,8 @@ def _kept(places: Sequence[Place]) -> list[int]:
 
 
 def _movable(places: Sequence[Place], left: int | None, right: int | None) -> list[int]:
-    first, end = (-1 if left is None else left) + 1, len(places) if right is None else right
+    first = 0 if left is None else left + 1
+    end = len(places) if right is None else right
     return [i for i in range(first, end) if not places[i].fixed]
 
 

@@ -88,11 +88,11 @@ def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
 
 def _settle_cancel(case: Case, said: JobResponse) -> Effect | None:
     """A cancel of begun work that the factory takes, but for what it has made: that stands until it is shipped."""
-    if not (said.accepted and said.made and said.state in STARTED and case.said.unanswered(CANCEL)):
-        return None
-    case.said.answered(CANCEL)
-    _stand_at(case, dict.fromkeys(case.skus, 0), said.made)
-    return "accepted"
+    if said.accepted and said.made and said.state in STARTED and case.said.unanswered(CANCEL):
+        case.said.answered(CANCEL)
+        _stand_at(case, dict.fromkeys(case.skus, 0), said.made)
+        return "accepted"
+    return None
 
 
 def _stand_at(case: Case, asked: dict[str, int], made: int | None) -> None:
