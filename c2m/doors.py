@@ -106,10 +106,10 @@ def _signed(send: Send, host: str) -> Send:
         "content-security-policy": _OWN_HOST_ONLY.format(also=also),
         "x-content-type-options": "nosniff",
     }
+    more = [(name.encode(), value.encode()) for name, value in said.items()]
 
     async def signed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            more = ((name.encode(), value.encode()) for name, value in said.items())
             message["headers"] = [*message.get("headers", ()), *more]
         await send(message)
 

@@ -66,5 +66,4 @@ def cell(value: Any) -> str:
 def listed(names: Iterable[Any], most: int = 4) -> str:
     """Some names, and how many more there are."""
     every = list(map(str, names))
-    more = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
+    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -144,10 +144,11 @@ class _Bucket:
 
     def _listed(self, key: str) -> dict[str, str]:
         """Keys below this one, or itself where it names a file, with their tags."""
-        found = []
         if "." in key:
-            with suppress(FileNotFoundError):
+            try:
                 found = [self._store.head(key)]
+            except FileNotFoundError:
+                return {}
         else:
             found = self._store.list(key).collect()
         return {one["path"]: one["e_tag"] for one in found}
@@ -215,7 +216,7 @@ def _opened(url: str, endpoint: str | None) -> Any:
         from obstore.store import from_url
     except ModuleNotFoundError:
         raise InputError("no-obstore", ["the setting `store` needs obstore: pip install 'c2m[cluster]'"]) from None
-    options: dict[str, Any] = {"retry_config": _PATIENCE}
     if endpoint:
-        options |= {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http://")}}
-    return from_url(url, **options)
+        plain = endpoint.startswith("http://")
+        return from_url(url, retry_config=_PATIENCE, endpoint=endpoint, client_options={"allow_http": plain})
+    return from_url(url, retry_config=_PATIENCE)

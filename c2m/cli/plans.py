@@ -120,16 +120,16 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why this plan: splits, prices of minutes and overtime, lots not placed or late with their cheapest fixes."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
     from optimization.explanation import answer
 
     found = answer.explain(instance, plan, order, factory)
     if as_json:
         print(json.dumps({"title": found.title, **found.figures}, default=str))
-        return
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    Console().print(Markdown(found.text))
+    else:
+        Console().print(Markdown(found.text))
 
 
 @command()

@@ -240,8 +240,9 @@ def scans(quality: pd.DataFrame) -> pd.DataFrame:
 
 def late_feeds(missing: pd.DataFrame) -> pd.DataFrame:
     """Feeds that have not come as they do. missing: `feeds.outcomes.missing`."""
-    rows = missing.assign(who=missing["tenant"].fillna(missing["mapping"]), factory_id="", job_order_id="", order_id="")
-    return _alerts("feed", rows.assign(subject=rows["feed"] + "/" + rows["who"]), "subject", WARNING)
+    who = missing["tenant"].fillna(missing["mapping"])
+    rows = missing.assign(who=who, subject=missing["feed"] + "/" + who, factory_id="", job_order_id="", order_id="")
+    return _alerts("feed", rows, "subject", WARNING)
 
 
 def drift(checks: pd.DataFrame) -> pd.DataFrame:
@@ -267,8 +268,10 @@ def spikes(standing: pd.DataFrame) -> pd.DataFrame:
     """Styles in livestream mode. standing: rows of landing/spikes; no row: none is."""
     if standing.empty:
         return pd.DataFrame(columns=ALERT)
-    rows = standing.assign(subject=standing["merchant_id"] + "/" + standing["style_id"], factory_id="")
-    return _alerts(SPIKE, rows.assign(job_order_id="", order_id=""), "subject", URGENT)
+    rows = standing.assign(
+        subject=standing["merchant_id"] + "/" + standing["style_id"], factory_id="", job_order_id="", order_id=""
+    )
+    return _alerts(SPIKE, rows, "subject", URGENT)
 
 
 def is_late(chance: pd.Series, days_left: pd.Series, policy: RobotPolicy) -> "pd.Series[bool]":

@@ -149,8 +149,10 @@ def feed_move(row: Any) -> str:
 
 
 def batch_cause(row: Any) -> str:
-    seen = f"{row.complaints:,.0f} complaints and returns of {row.sold:,} pieces sold, {row.expected:,.1f} expected"
-    return f"a bad batch of {row.style_id} from {row.factory_id}: {seen}; {row.odds:,.0f} times likelier than chance"
+    return (
+        f"a bad batch of {row.style_id} from {row.factory_id}: {row.complaints:,.0f} complaints and returns of "
+        f"{row.sold:,} pieces sold, {row.expected:,.1f} expected; {row.odds:,.0f} times likelier than chance"
+    )
 
 
 def batch_move(row: Any) -> str:

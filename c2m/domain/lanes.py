@@ -42,5 +42,5 @@ def days_to_add(days_late: Ints, days_ago: Ints, is_own: Flags, level: float) ->
 
 def _quantile(values: Ints, weight: Floats, level: float) -> int:
     order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[order])
+    reached = weight[order].cumsum()
     return int(values[order][np.searchsorted(reached, level * reached[-1] * (1 - 1e-12))])

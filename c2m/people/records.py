@@ -8,6 +8,6 @@ if TYPE_CHECKING:
 
 def records(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     """Each row by the names of its columns; what is missing is None."""
-    names = [str(name) for name in rows.columns]
+    names = list(map(str, rows.columns))
     filled = rows.astype(object).where(rows.notna(), None)
     return [dict(zip(names, row, strict=True)) for row in filled.itertuples(index=False, name=None)]

@@ -42,7 +42,8 @@ class Shelf:
 
     def __init__(self, folder: Path, first: date, price_answer: float | None = None) -> None:
         landing.ensure_landing()
-        self.folder, self.price_answer = folder, price_answer
+        self.folder = folder
+        self.price_answer = price_answer
         self._owed = pd.Series(dtype=float)  # parts of pieces that another price makes, until they are whole
         self.on_hand = _pieces(_STOCK, "stock", first)
         self.days: list[pd.DataFrame] = []

@@ -56,5 +56,6 @@ def by_hour(until: datetime, days: int) -> pd.DataFrame:
 
 def _span(day: date) -> dict[str, object]:
     """First and last second of a date, UTC."""
-    begins, ends = clock.cut_off(day), clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1)
+    begins = clock.cut_off(day)
+    ends = clock.cut_off(day + timedelta(days=1)) - timedelta(seconds=1)
     return {"sold_on": day, "begins": begins.replace(tzinfo=None), "ends": ends.replace(tzinfo=None)}

@@ -158,8 +158,8 @@ _TAGS = "SELECT key, value FROM model_version_tags WHERE name = :name AND versio
 
 def _asked(uri: str, version: str) -> dict[str, str] | None:
     found = _model_version(f"{uri.rstrip('/')}/api/2.0/mlflow/model-versions/get?name={MODEL}&version={version}")
-    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-    return {"run_id": found["run_id"], "status": found["status"], **tags}
+    told = {"run_id": found["run_id"], "status": found["status"]}
+    return told | {tag["key"]: tag["value"] for tag in found.get("tags", [])}
 
 
 def _model_version(address: str) -> dict[str, Any]:

@@ -174,8 +174,8 @@ def _decision_words(one: Decision) -> str:
 
 
 def _pairs(session: Session, plan_id: str) -> _Pairs:
-    names = (PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id, PlanAllocation.quantity)
-    found = session.execute(select(*names).where(PlanAllocation.plan_id == plan_id))
+    chosen = select(PlanAllocation.lot_id, PlanAllocation.stage, PlanAllocation.factory_id, PlanAllocation.quantity)
+    found = session.execute(chosen.where(PlanAllocation.plan_id == plan_id))
     return {(lot, stage, at): made for lot, stage, at, made in found}
 
 

@@ -186,11 +186,11 @@ def decide(
 
 def tell_prefect(plan_id: str, title: str) -> None:
     """Starts a run of `release`: it finds the plan decided, shows its page anew and lets the day go on."""
-    url = os.environ.get("PREFECT_API_URL")
     try:
-        if url:
-            once = f"decided-{plan_id}"
-            orchestrator(url.removesuffix("/api")).start("release", f"release {title}", {"plan_id": plan_id}, once)
+        if url := os.environ.get("PREFECT_API_URL"):
+            orchestrator(url.removesuffix("/api")).start(
+                "release", f"release {title}", {"plan_id": plan_id}, f"decided-{plan_id}"
+            )
     except httpx.HTTPError as error:  # the next run of track or robot does the same
         log.warning("Prefect was not told of the decision on %s: %s", plan_id, error)
 

@@ -45,8 +45,9 @@ def names_of(skus: pd.DataFrame) -> dict[str, str]:
 def _by_style(proposals: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """A row per style and price, with its name and number of SKUs: the gain is the style's, not each SKU's."""
     key = ["style_id", "price_now", "price", "state"]
-    counted = proposals.assign(skus=proposals.groupby(key)["sku_id"].transform("size"))
-    return counted.assign(name=counted["style_id"].map(names).fillna(counted["style_id"])).drop_duplicates(key)
+    skus = proposals.groupby(key)["sku_id"].transform("size")
+    style = proposals["style_id"]
+    return proposals.assign(skus=skus, name=style.map(names).fillna(style)).drop_duplicates(key)
 
 
 def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:

@@ -95,11 +95,15 @@ def _mean(days: list[tuple[float, float]]) -> tuple[float, float]:
 def read(file: Path) -> dict[str, Profile]:
     """The factories of a file: a list of feed rows, each with `capabilities` and `calendar` as lists of feed rows."""
     try:
-        rows = read_json(file)
-        return {row["factory_id"]: _profile(row) for row in rows}
+        return {row["factory_id"]: _profile(row) for row in read_json(file)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        advice = "expected a JSON list of factory rows with capabilities and calendar"
-        raise InputError("factories-file", [f"{file}: {type(error).__name__} {error}; {advice}"]) from error
+        raise InputError(
+            "factories-file",
+            [
+                f"{file}: {type(error).__name__} {error}; "
+                "expected a JSON list of factory rows with capabilities and calendar"
+            ],
+        ) from error
 
 
 def _profile(row: dict[str, Any]) -> Profile:

@@ -48,7 +48,7 @@ def _style_ids(merchant_id: str, kinds: list[figures.Category]) -> list[str]:
 
 def _prices(rng: np.random.Generator, kinds: list[figures.Category]) -> Floats:
     ratio = np.array([k.price_ratio for k in kinds])
-    price: Floats = figures.MEDIAN_PRICE * ratio * rng.lognormal(0, figures.PRICE_LOG_SD, len(kinds))
+    price = figures.MEDIAN_PRICE * ratio * rng.lognormal(0, figures.PRICE_LOG_SD, len(kinds))
     return np.maximum(price.round() - 0.05, 5.0)
 
 
@@ -70,8 +70,7 @@ def _releases(rng: np.random.Generator, count: int, span: Span) -> pd.Series:
 
 def _rates(rng: np.random.Generator, count: int, pieces_per_day: float) -> Floats:
     """Log-normal at evenly spread quantiles, so that a small world has the measured concentration too."""
-    level = [NormalDist(0, figures.STYLE_RATE_LOG_SD).inv_cdf((i + 0.5) / count) for i in range(count)]
-    rate = np.exp(level)
+    rate = np.exp([NormalDist(0, figures.STYLE_RATE_LOG_SD).inv_cdf((i + 0.5) / count) for i in range(count)])
     return rng.permutation(rate / rate.mean() * pieces_per_day)
 
 

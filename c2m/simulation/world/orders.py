@@ -1,5 +1,6 @@
 """Merchants' production orders of a generated world. Most fit one factory; large ones are sized past the best one."""
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from itertools import cycle
@@ -135,7 +136,7 @@ def _large_pieces(order: dict[Hashable, Any], garment: Garment, network: Network
     """More than any one factory makes from release to delivery, overtime included and nothing else on its lines."""
     minutes = network.minutes(order["release_on"], order["due_on"])
     best = (minutes * garment.efficiency).max() / garment.sam_minutes
-    return int(np.ceil(best * figures.LARGE_OVER_BEST / 10) * 10)
+    return math.ceil(best * figures.LARGE_OVER_BEST / 10) * 10
 
 
 def _lines(order: dict[Hashable, Any], skus: pd.DataFrame, pieces: int) -> pd.DataFrame:
