@@ -53,8 +53,8 @@ class History:
     def __init__(self, values: Floats) -> None:
         self.values = values
         self.seen = ~np.isnan(values)
-        self._sum = np.cumsum(np.where(self.seen, values, 0.0), axis=1)
-        self._count = np.cumsum(self.seen, axis=1, dtype=np.float64)
+        self._sum = np.where(self.seen, values, 0.0).cumsum(axis=1)
+        self._count = self.seen.cumsum(axis=1, dtype=np.float64)
 
     def total(self, window: int) -> Floats:
         """Sum over the last `window` periods."""

@@ -82,8 +82,9 @@ def table(design: Design, piece: Piece, market: Market, policy: TrendPolicy) -> 
 
 
 def _material(design: Design, attribute: str, piece: Piece) -> float:
-    own = [part for part in design.parts if part.attribute == attribute]
-    told = sum(float(piece.material[part.material_id]) * part.quantity for part in own)
+    told = sum(
+        float(piece.material[part.material_id]) * part.quantity for part in design.parts if part.attribute == attribute
+    )
     return told if attribute else told + piece.untold
 
 

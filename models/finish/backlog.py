@@ -38,8 +38,7 @@ def _queued(rows: pd.DataFrame) -> Floats:
     """The sum up to a row, and the longest wait for a start day that is in it."""
     summed = rows.groupby("line")["left"].cumsum()
     wait = (rows["begin"] - (summed - rows["left"])).groupby(rows["line"]).cummax()
-    found: Floats = (summed + wait).to_numpy()
-    return found
+    return np.asarray(summed + wait)
 
 
 def of_changes(rows: pd.DataFrame, day_work: Floats, change: float) -> Floats:
@@ -59,6 +58,6 @@ def last_day(rows: pd.DataFrame, day_work: Floats, change: float) -> Floats:
 
     One that waits and has less than a day's work ends, as a rule, on the day of its own change.
     """
-    followed = rows["line"].duplicated(keep="last").to_numpy()
-    ends_alone = (rows["share"] > 0).to_numpy() | (rows["left"].to_numpy() > day_work)
+    followed = rows["line"].duplicated(keep="last")
+    ends_alone = (rows["share"] > 0) | (rows["left"] > day_work)
     return np.where(followed & ends_alone, change, 1.0)

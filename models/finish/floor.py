@@ -24,10 +24,9 @@ class Floor:
 
 def published_floor(day: date, now: datetime) -> Floor:
     """The floor out of the published marts."""
-    marts = ("factories", "factory_capabilities", "job_order_progress", "floor_days")
-    factories, capabilities, progress, work = (read(name) for name in marts)
+    factories, capabilities = read("factories"), read("factory_capabilities")
     calendar = calendar_of(factories, read("factory_calendar"), day, now, settings().robot.shift_begins)
-    return Floor(calendar, factories, capabilities, progress, work, evidence())
+    return Floor(calendar, factories, capabilities, read("job_order_progress"), read("floor_days"), evidence())
 
 
 def evidence() -> pd.DataFrame:

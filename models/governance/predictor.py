@@ -42,8 +42,7 @@ class Predictor(PythonModel):  # type: ignore[misc]
 
     def _of_features(self, rows: pd.DataFrame) -> pd.DataFrame:
         names = self.scorer.spec["features"]
-        missing = ", ".join(name for name in names if name not in rows)
-        if missing:
+        if missing := ", ".join(name for name in names if name not in rows):
             raise ValueError(f"features {missing} are missing; needed are these, or {NEEDED}")
         return self.scorer.predict(rows[names])
 

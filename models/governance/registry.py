@@ -151,7 +151,8 @@ def _version_of(client: MlflowClient, fingerprint: str) -> str | None:
 
 def _params(trained: Trained) -> dict[str, Any]:
     """What a data scientist compares runs by."""
-    spec, policy = trained.spec, dict(trained.spec["policy"])
+    spec = trained.spec
+    policy = dict(spec["policy"])
     return {
         **policy.pop("trees"),
         **policy,

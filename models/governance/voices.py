@@ -5,7 +5,6 @@ home without a champion hears with the model that comes with the code, and the f
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,11 +55,9 @@ def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
 def _register(found: Model, table: pd.DataFrame) -> str:
     from models.voice import judge
 
-    said: dict[str, dict[str, Any]] = {
-        "params": found.about | {"terms": len(found.vocabulary)},
-        "metrics": {"macro_f1": judge.macro_f1(table)},
-    }
-    return plain.register(NAME, "voice", _FILE, found.save, said, table)
+    params = found.about | {"terms": len(found.vocabulary)}
+    metrics = {"macro_f1": judge.macro_f1(table)}
+    return plain.register(NAME, "voice", _FILE, found.save, {"params": params, "metrics": metrics}, table)
 
 
 def costs(truth: Marks, champion: Marks, challenger: Marks) -> pd.DataFrame:

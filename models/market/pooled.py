@@ -58,8 +58,7 @@ class Course:
 
     def _mean(self, values: Floats, series: Ints, origin: Ints, periods: int) -> Floats:
         columns = origin[:, None] - np.arange(periods)
-        known = np.where(columns >= 0, values[series[:, None], np.maximum(columns, 0)], np.nan)
-        return mean_seen(known)
+        return mean_seen(np.where(columns >= 0, values[series[:, None], np.maximum(columns, 0)], np.nan))
 
     def _season(self, series: Ints, origin: Ints, ahead: int, season: int) -> Floats:
         """What followed so many seasons ago."""

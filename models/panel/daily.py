@@ -45,7 +45,7 @@ def published_panel(business_date: date) -> Panel:
 
     Its notes name the cells that are mistakes; what is plausible stands in for them.
     """
-    demand, styles, drivers = (read(name) for name in ("demand_daily", "styles", "demand_drivers"))
+    demand, styles, drivers = map(read, ("demand_daily", "styles", "demand_drivers"))
     panel = daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)
     plausible, odd = without_outliers(panel)
     return plausible.noted(*odd.words(panel))

@@ -67,7 +67,7 @@ class Usual:
     def expected(self, hours: int) -> Floats:
         """Lines of each style in the last `hours`."""
         by_age = self.profile[:, ::-1]
-        share: Floats = np.tile(by_age, -(-hours // DAY_H))[:, :hours].sum(axis=1)
+        share = np.tile(by_age, -(-hours // DAY_H))[:, :hours].sum(axis=1)
         return self.rate * share
 
 
