@@ -101,12 +101,14 @@ def matches() -> ExpectationSuite:
 
 def forecast_styles() -> ExpectationSuite:
     """Each style's forecast is whole and possible."""
-    horizon = settings().forecast.horizon_days
     return ExpectationSuite(
         name="forecast_styles",
         expectations=[
             _between(
-                "critical", "Every style that sold in 28 days has every day of the horizon.", "days", least=horizon
+                "critical",
+                "Every style that sold in 28 days has every day of the horizon.",
+                "days",
+                least=settings().forecast.horizon_days,
             ),
             _between("critical", "One row per style and day, none outside the horizon.", "surplus_rows", most=0),
             _between("critical", "No number is missing, infinite or negative.", "bad_numbers", most=0),
