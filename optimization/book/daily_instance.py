@@ -74,8 +74,8 @@ def merchant_lots(
 
 def _headers(headers: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
     """Orders in ledger columns, in the currency of their lots."""
-    own = {"source": "merchant", "order_code": headers.get("order_code")}
-    orders = headers[["order_id", "merchant_order_id", *HEADER]].assign(**own).reset_index(drop=True)
+    orders = headers[["order_id", "merchant_order_id", *HEADER]]
+    orders = orders.assign(source="merchant", order_code=headers.get("order_code")).reset_index(drop=True)
     return orders.assign(currency=orders["order_id"].map(_counted_in(lots)).fillna(orders["currency"]))
 
 
@@ -487,8 +487,7 @@ def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 
 def named(lots: pd.DataFrame) -> pd.DataFrame:
     """Lots in the order of their ids, with a destination if the merchant has one."""
-    rows = lots.sort_values("lot_id")
-    rows = rows.astype({"unit_value": float, "unit_cost_basis": float, **dict.fromkeys(DESTINATION, float)})
+    rows = lots.sort_values("lot_id").astype(dict.fromkeys(("unit_value", "unit_cost_basis", *DESTINATION), float))
     # Replenishment names no destination: it goes where the merchant's other open orders go.
     rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
     return rows

@@ -75,17 +75,18 @@ def _defects_share(
     """(L, F) material of spoiled pieces and inspection, as a share of a piece's cost."""
     spoiled = 1 / good - 1
     inspected = scored(lots, factories, scores, "inspection_share")
-    return np.asarray(spoiled * (1 - rates.making_share) + inspected * rates.inspection_share)
+    return spoiled * (1 - rates.making_share) + inspected * rates.inspection_share
 
 
 def _late_days(
     lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame, on_time: Floats, rates: AssumedRates
 ) -> Floats:
     """(L, F) days late to expect: of lateness, refusals and slow answers."""
-    days = (1 - on_time) * rates.late_days
-    days += (1 - _acceptance(lots, factories, scores)) * rates.refused_days
-    days += scored(lots, factories, scores, "answer_hours") / 24
-    return days
+    return (
+        (1 - on_time) * rates.late_days
+        + (1 - _acceptance(lots, factories, scores)) * rates.refused_days
+        + scored(lots, factories, scores, "answer_hours") / 24
+    )
 
 
 def order_caps(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:

@@ -77,7 +77,8 @@ class _Floor:
     """The factories, whose futures are drawn one by one: whoever asks again gets the same draws."""
 
     def __init__(self, factories: pd.DataFrame, minutes: Floats, overtime: Floats, told: pd.DataFrame) -> None:
-        self.known, self.recent = factories.to_dict("records"), lately(told)
+        self.known = factories.to_dict("records")
+        self.recent = lately(told)
         self.minutes, self.overtime = minutes, overtime
         self.row_of = {str(facts["factory_id"]): row for row, facts in enumerate(self.known)}
 

@@ -147,8 +147,7 @@ def _shifted(want: Want, beside: Instance) -> Iterator[Candidate]:
 
 def _fewest_days(want: Want, beside: Instance, ask: Ask) -> Iterator[Candidate]:
     for more in range(1, beside.horizon_days + 1):
-        edits = ask(want, beside, more)
-        if not edits:
+        if not (edits := ask(want, beside, more)):
             return
         choice = want.forced(edited(beside, edits))
         if choice.possible:

@@ -34,9 +34,10 @@ class Shortage:
     @property
     def words(self) -> str:
         """All of it in a sentence."""
-        pieces = f"{self.pieces:,} of {counted(self.of_pieces, 'piece')} are not placed"
-        lots = f"{self.lots:,} of {counted(self.of_lots, 'lot')}"
-        return f"**{pieces}**, in {lots}. To leave them costs {money(self.cost)}."
+        return (
+            f"**{self.pieces:,} of {counted(self.of_pieces, 'piece')} are not placed**, "
+            f"in {self.lots:,} of {counted(self.of_lots, 'lot')}. To leave them costs {money(self.cost)}."
+        )
 
     @property
     def figures(self) -> dict[str, Any]:

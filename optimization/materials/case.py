@@ -107,8 +107,8 @@ def _strangers(case: Case) -> Iterator[str]:
 def _outside(case: Case) -> Iterator[str]:
     for name in ("needs", "arrivals"):
         periods = getattr(case, name)["period"]
-        outside = periods[~periods.between(1, case.horizon)]
-        yield from (f"{name}: period {one} is not within 1..{case.horizon}" for one in outside)
+        for outside in periods[~periods.between(1, case.horizon)]:
+            yield f"{name}: period {outside} is not within 1..{case.horizon}"
 
 
 def _faults(name: str, table: pd.DataFrame) -> Iterator[str]:

@@ -193,9 +193,9 @@ def _apart(
 
 def _beside(staged: dict[str, Any], trace: "Trace", step: Progress) -> None:
     """Tells of a step of the plain part's search together with the plan of the joint one."""
-    cost, bound = _sum(step.incumbent, staged["objective"]), step.bound + staged["bound"]
-    gap = None if cost is None else gap_share(cost, bound)
-    trace(replace(step, bound=bound, incumbent=cost, gap=gap))
+    cost = _sum(step.incumbent, staged["objective"])
+    bound = step.bound + staged["bound"]
+    trace(replace(step, bound=bound, incumbent=cost, gap=None if cost is None else gap_share(cost, bound)))
 
 
 def _sum(known: float | None, more: float) -> float | None:

@@ -41,8 +41,7 @@ def soonest(part: Instance, seconds: float) -> Plan | None:
         None where not all pieces find room. For several lots that share factories the first day is looked for day by
         day, from one that no plan can beat, `MOST_DAYS` far.
     """
-    first = first_day(part)
-    if first is None:
+    if (first := first_day(part)) is None:
         return None
     for day in range(first, first + MOST_DAYS + 1):
         if (found := _whole(by(part, day), seconds)) is not None:

@@ -63,8 +63,9 @@ class StagedBook:
     def _stages(self, lot_ids: "pd.Series[str]") -> pd.DataFrame:
         """lot_id, stage, name of those of the lots that are made in stages, named by their operations."""
         open_ = self.lots[self.lots["lot_id"].isin(lot_ids)]
-        told = [(lot["lot_id"], n, _named(lot, n)) for lot, n in _each_stage(open_)]
-        return pd.DataFrame(told, columns=["lot_id", "stage", "name"])
+        return pd.DataFrame(
+            [(lot["lot_id"], n, _named(lot, n)) for lot, n in _each_stage(open_)], columns=["lot_id", "stage", "name"]
+        )
 
     def as_contract(
         self, tables: dict[str, pd.DataFrame], factories: pd.DataFrame, rates: AssumedRates

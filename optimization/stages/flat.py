@@ -12,6 +12,7 @@ from functools import cached_property
 import pandas as pd
 
 from optimization.contract.instances import Instance
+from optimization.contract.keys import located
 from optimization.contract.plan import PAIR, lanes_of
 from optimization.contract.staging import JOINT
 from optimization.stages.lanes import Lanes
@@ -135,10 +136,8 @@ def _teams(instance: Instance, arcs: pd.DataFrame, incumbent: pd.DataFrame, part
 
 def _alone(arcs: pd.DataFrame, teams: pd.DataFrame) -> pd.DataFrame:
     """The arcs without what is asked of a pool as a whole."""
-    pooled = teams.loc[teams["pooled"], PAIR]
-    shared = pd.MultiIndex.from_frame(arcs[PAIR]).isin(pd.MultiIndex.from_frame(pooled))
-    free = {name: arcs[name].mask(shared, 0) for name in _SHARED}
-    return arcs.assign(**free)
+    shared = located(arcs, teams[teams["pooled"]], PAIR) >= 0
+    return arcs.assign(**{name: arcs[name].mask(shared, 0) for name in _SHARED})
 
 
 def _days(

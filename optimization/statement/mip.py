@@ -189,9 +189,7 @@ def _switched(data: _Data, key: Pair) -> bool:
     row = data.pair[key]
     if row.kept > 0:
         return False
-    if row.setup_cost > 0 or row.setup_minutes > 0 or row.least > 1:
-        return True
-    return _crowded(data, key[0])
+    return row.setup_cost > 0 or row.setup_minutes > 0 or row.least > 1 or _crowded(data, key[0])
 
 
 def _crowded(data: _Data, o: str) -> bool:

@@ -73,9 +73,10 @@ class Want:
     def _insisted_on(self, part: Instance) -> pd.DataFrame:
         """The orders of a part, the lot's such that no price is too high for it."""
         mine = part.orders["lot_id"] == self.lot_id
-        unmet_cost = part.orders["unmet_cost"].mask(mine, _worst_cost(part))
-        late_days = part.orders["max_late_days"].mask(mine & self.on_time, 0)
-        return part.orders.assign(unmet_cost=unmet_cost, max_late_days=late_days)
+        return part.orders.assign(
+            unmet_cost=part.orders["unmet_cost"].mask(mine, _worst_cost(part)),
+            max_late_days=part.orders["max_late_days"].mask(mine & self.on_time, 0),
+        )
 
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":

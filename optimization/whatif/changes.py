@@ -136,6 +136,9 @@ class Arc(BaseModel):
     max_minutes_per_day: Amount | None = None
 
 
+_ELSE_AS_LIKE = ("arcs", "max_late_days", "max_factories", "late_cost", "unmet_cost")
+
+
 class RushOrder(_Change):
     """A new lot. What it does not say, its factories included, is as for the lot that it is `like`."""
 
@@ -154,8 +157,7 @@ class RushOrder(_Change):
 
     @model_validator(mode="after")
     def _complete(self) -> "RushOrder":
-        said = ("arcs", "max_late_days", "max_factories", "late_cost", "unmet_cost")
-        if self.like is None and (missing := [name for name in said if getattr(self, name) is None]):
+        if self.like is None and (missing := [name for name in _ELSE_AS_LIKE if getattr(self, name) is None]):
             raise ValueError(f"expected `like: LOT`, or else {', '.join(missing)} too")
         return self
 

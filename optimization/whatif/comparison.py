@@ -119,12 +119,13 @@ def what_if(
 
 def _instances(base: Instance, scenarios: list[changes.Scenario]) -> dict[str, Instance]:
     """The base and each scenario's instance by name; raises the faults of all scenarios at once."""
-    by_name, faults = {changes.BASE: base}, list[str]()
+    by_name = {changes.BASE: base}
+    faults = []
     for changed in scenarios:
         try:
             by_name[changed.name] = changed.made_to(base)
         except InputError as error:
-            faults += error.faults
+            faults.extend(error.faults)
     if faults:
         raise InputError("scenario-invalid", faults)
     return by_name

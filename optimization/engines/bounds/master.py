@@ -105,7 +105,7 @@ class Master:
         """Whether the last solution buys or sells minutes, so that prices beyond the box may be better."""
         minutes = np.array(self._solver.getSolution().col_value)[self._box]
         cost = np.array(self._solver.getLp().col_cost_)[self._box]
-        return bool(((minutes > FITS_MINUTES) & (cost != 0)).any())
+        return bool((minutes[cost != 0] > FITS_MINUTES).any())
 
     def add(self, found: Patterns) -> int:
         """Adds the patterns that are new; returns their number."""

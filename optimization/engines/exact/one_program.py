@@ -67,10 +67,8 @@ def bounded(
     """
     model = mip.state(instance, reduced)
     program = compile_model(model)
-    start = point(program, model, known)
-    if start is None:
-        return
-    search(_in_fractions(program, model), start, limits, lambda step: told(step.bound))
+    if (start := point(program, model, known)) is not None:
+        search(_in_fractions(program, model), start, limits, lambda step: told(step.bound))
 
 
 def _in_fractions(program: Program, model: Any) -> Program:

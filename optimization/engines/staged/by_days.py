@@ -168,11 +168,12 @@ def _better(program: Program, point: Floats | None, other: Floats | None) -> Flo
 
 def causes(flat: Flat) -> list[str]:
     """Why the frozen work cannot be done as it stands; never empty."""
-    found = frozen_causes(flat.instance, flat.reduced)
-    named = (_PART.sub(r"order \1, stage \2", cause) for cause in found)
+    named = (_PART.sub(r"order \1, stage \2", cause) for cause in frozen_causes(flat.instance, flat.reduced))
     beyond = f"material on day {flat.instance.horizon_days + 1}"  # what has no first day begins after the last
-    reached = [cause.replace(beyond, "no piece of the stage before reaches it in time") for cause in named]
-    return [*reached, "a stage can only work pieces that the stage before has finished and moved to it"]
+    return [
+        *(cause.replace(beyond, "no piece of the stage before reaches it in time") for cause in named),
+        "a stage can only work pieces that the stage before has finished and moved to it",
+    ]
 
 
 def refuse_stranded(flat: Flat) -> None:

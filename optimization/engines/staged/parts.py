@@ -199,9 +199,11 @@ def _with(plan: Tables, lots: set[str], made: Tables) -> Tables:
 
 def _each(made: Callable[..., pd.DataFrame], *plans: Tables) -> Tables:
     """A table for each table of the plans."""
-    moved = None if plans[0].moves is None else made(*(plan.moves for plan in plans))
-    allocated = made(*(plan.allocation for plan in plans))
-    return Tables(allocated, made(*(plan.schedule for plan in plans)), moved)
+    return Tables(
+        made(*(plan.allocation for plan in plans)),
+        made(*(plan.schedule for plan in plans)),
+        None if plans[0].moves is None else made(*(plan.moves for plan in plans)),
+    )
 
 
 def _load(capacity: pd.DataFrame, schedule: pd.DataFrame) -> Floats:

@@ -19,7 +19,8 @@ class Board:
     def __init__(self, context: BaseContext, assignment: Assignment, chosen: Ints) -> None:
         self._chosen = context.Array("l", chosen.tolist())
         self._cost = context.Value("d", assignment.value(chosen))
-        self._bound, self._by = context.Value("d", -np.inf), context.Value("i", 0)
+        self._bound = context.Value("d", -np.inf)
+        self._by = context.Value("i", 0)
 
     @property
     def cost(self) -> float:
