@@ -22,5 +22,7 @@ def back_up(parameters: BackUp) -> State[None]:
     """Writes the file, whole or not at all."""
     with step("backup"):
         count = backup.save(parameters.file).files
-    size = f"{count:,} files, {parameters.file.stat().st_size / 1e6:,.1f} MB"
-    return Completed(message=f"{parameters.file}: {size}. Restore: c2m restore FILE --home DIR")
+    return Completed(
+        message=f"{parameters.file}: {count:,} files, {parameters.file.stat().st_size / 1e6:,.1f} MB. "
+        "Restore: c2m restore FILE --home DIR"
+    )

@@ -137,8 +137,9 @@ def _pooled(instance: Instance, plan: Plan, labels: pd.DataFrame, placed: pd.Dat
 def _orders(instance: Instance, labels: pd.DataFrame) -> pd.DataFrame:
     """By pool_id its style and colour, its first and its last order."""
     named = instance.pools.merge(labels, on="lot_id").sort_values("order").groupby("pool_id")
-    facts = {name: (name, "first") for name in ("style", "colour")}
-    return named.agg(**facts, first=("order", "first"), last=("order", "last"))
+    return named.agg(
+        style=("style", "first"), colour=("colour", "first"), first=("order", "first"), last=("order", "last")
+    )
 
 
 def sections(found: dict[str, list[dict[str, Any]]]) -> list[str]:

@@ -363,8 +363,13 @@ def refuse_past_one_that_waits(day_plans: pd.DataFrame, number: int) -> None:
     """A new plan of another round while one waits for a decision: that would be superseded while it is reviewed."""
     waiting = day_plans[(day_plans["state"] == "proposed") & (day_plans["round"] != number)]
     if len(waiting):
-        seen = f"round {waiting['round'].iloc[0]} of the day waits for a decision, and this run asks for round {number}"
-        raise InputError("plan-waits", [f"{seen}: decide on it first"])
+        raise InputError(
+            "plan-waits",
+            [
+                f"round {waiting['round'].iloc[0]} of the day waits for a decision, "
+                f"and this run asks for round {number}: decide on it first"
+            ],
+        )
 
 
 @flow(name="plan", flow_run_name="plan {parameters.title}")

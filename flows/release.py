@@ -70,8 +70,9 @@ def release(parameters: Release) -> State[None]:
 def asked(standing: Standing, number: int, fault: str) -> Decision:
     """A person's answer, the number-th; `fault` says why the one before was not carried out."""
     described = "\n".join([*([f"**Not done: {plain(fault)}.**\n"] if fault else []), *plan_page.in_short(standing)])
-    form = Decision.with_initial_data(description=described)
-    return suspend_flow_run(wait_for_input=form, key=f"{standing.plan_id}-{number}")
+    return suspend_flow_run(
+        wait_for_input=Decision.with_initial_data(description=described), key=f"{standing.plan_id}-{number}"
+    )
 
 
 def carried_out(standing: Standing, answer: Decision) -> Standing:

@@ -105,7 +105,7 @@ def prepare(world: World, first: date) -> Path:
     go_to(end_of(first - timedelta(days=1)))
     ingest(world)
     feeds = ("factories", "factory_capabilities", "factory_calendar")
-    write_factories(simulated_factories(), *(latest(feed) for feed in feeds))
+    write_factories(simulated_factories(), *map(latest, feeds))
     return simulated_factories()
 
 

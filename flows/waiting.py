@@ -43,8 +43,14 @@ def ask(standing: Standing, reasons: list[str]) -> None:
 def form_url(plan_id: str) -> str | None:
     """The page on which a person decides on a plan; None where there is no run for that."""
     runs = _runs(api, "release", _TO_COME) if (api := server()) else []
-    runs = [run for run in runs if _parameters(run).get("plan_id") == plan_id]
-    return next((f"{PREFECT_UI_URL.value()}/runs/flow-run/{run['id']}" for run in runs), None)
+    return next(
+        (
+            f"{PREFECT_UI_URL.value()}/runs/flow-run/{run['id']}"
+            for run in runs
+            if _parameters(run).get("plan_id") == plan_id
+        ),
+        None,
+    )
 
 
 def keep(parameters: BaseModel) -> None:
