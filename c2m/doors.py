@@ -133,8 +133,8 @@ async def _refuse(send: Send, status: int, reason: str) -> None:
 
 def _is_login(authorization: str) -> bool:
     scheme, _, told = authorization.partition(" ")
-    wanted = base64.b64encode(f"{USER}:{key()}".encode()).decode()
-    return scheme.lower() == "basic" and secrets.compare_digest(told.strip().encode(), wanted.encode())
+    wanted = base64.b64encode(f"{USER}:{key()}".encode())
+    return scheme.lower() == "basic" and secrets.compare_digest(told.strip().encode(), wanted)
 
 
 def key() -> str:

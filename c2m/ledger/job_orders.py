@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from c2m.domain.operations import minutes_of, operations_of
@@ -167,15 +167,15 @@ def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
 
 def lacks_a_maker(session: Session, since: datetime) -> bool:
     """Whether pieces of a lot that a factory has refused since then, or did not answer, are with no other yet."""
-    refused = _refused(since).subquery()
+    refused = _refused(since)
     short = exists().where(Lot.lot_id == refused.c.lot_id, Lot.state.in_(UNFINISHED), refused.c.pieces < Lot.quantity)
     return bool(session.scalar(select(short)))
 
 
-def _refused(since: datetime) -> Select[Any]:
+def _refused(since: datetime) -> Subquery:
     """Lots by stage that somebody has refused since then: lot_id, pieces that others are to make."""
     by_stage = select(JobOrder.lot_id, func.sum(_TAKEN).label("pieces")).group_by(JobOrder.lot_id, JobOrder.stage)
-    return by_stage.having(func.max(case((_gone(since), 1), else_=0)) == 1)
+    return by_stage.having(func.max(case((_gone(since), 1), else_=0)) == 1).subquery()
 
 
 def _gone(since: datetime) -> ColumnElement[bool]:

@@ -74,8 +74,11 @@ def merchant_lots(
 
 def _headers(headers: pd.DataFrame, lots: pd.DataFrame) -> pd.DataFrame:
     """Orders in ledger columns, in the currency of their lots."""
-    orders = headers[["order_id", "merchant_order_id", *HEADER]]
-    orders = orders.assign(source="merchant", order_code=headers.get("order_code")).reset_index(drop=True)
+    orders = (
+        headers[["order_id", "merchant_order_id", *HEADER]]
+        .assign(source="merchant", order_code=headers.get("order_code"))
+        .reset_index(drop=True)
+    )
     return orders.assign(currency=orders["order_id"].map(_counted_in(lots)).fillna(orders["currency"]))
 
 

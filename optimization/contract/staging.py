@@ -43,7 +43,7 @@ def _last_of(table: pd.DataFrame, last: "pd.Series[int]") -> Any:
 def _check_orders(tables: Tables, faults: list[str]) -> None:
     for name in JOINT:
         table = tables[name]
-        unknown = ~table["order_id"].isin(tables["orders"]["order_id"]) & (table["order_id"] != "")
+        unknown = ~table["order_id"].isin({"", *tables["orders"]["order_id"]})
         name_rows(faults, name, table[["order_id"]], unknown, "is not in orders")
 
 
