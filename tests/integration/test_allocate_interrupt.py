@@ -17,6 +17,8 @@ from optimization.verification.verifier import verify
 ROOT = Path(__file__).parents[2]
 TIME_LIMIT_S = 200
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(params=[Shape(60, 30, seed=3), Shape(300, 80, seed=3)], ids=["one program", "in parts"])
 def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
