@@ -6,6 +6,7 @@ RUN_FOLDER is a folder of `C2M_HOME/runs/<day>/` with instance and plan; README 
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from optimization.contract import instances
-from optimization.contract.instances import Instance
+from optimization.contract.instances import Instance, whole_lots
 from optimization.contract.plan import Plan, read_plan
 
 ORDERS = 10  # the largest ones
@@ -61,8 +62,12 @@ def draw_days(axes: Axes, instance: Instance, plan: Plan, of: dict[str, tuple[fl
 
 
 def main(run: Path, out: Path) -> None:
-    """Draws the plan of a run."""
-    instance, plan = instances.read(run / "instance"), read_plan(run / "plan")
+    """Draws what the plan of a run makes in one stage."""
+    instance, plan = whole_lots(instances.read(run / "instance")), read_plan(run / "plan")
+    allocation, schedule = (
+        table[table["lot_id"].isin(instance.orders["lot_id"])] for table in (plan.allocation, plan.schedule)
+    )
+    plan = replace(plan, allocation=allocation, schedule=schedule)
     mpl.rcParams["svg.hashsalt"] = "c2m"
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
