@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,12 @@ from c2m.domain.promises import correction, how_kept
 from c2m.markdown import plain, table
 from c2m.settings import settings
 from c2m.terminal import in_words
-from expectations.gate import Verdict
-from models.governance.gate import Promotion
 from optimization.contract.plan import Plan
-from optimization.statement.highs import Progress
+
+if TYPE_CHECKING:  # Great Expectations, MLflow and Pyomo take seconds to import, and most flows use none of them
+    from expectations.gate import Verdict
+    from models.governance.gate import Promotion
+    from optimization.statement.highs import Progress
 
 _PLACES = {
     "made": "made",
@@ -84,7 +86,7 @@ def feeds(outcomes: pd.DataFrame) -> None:
     page("feeds", "What came in", total, "", table(shown))
 
 
-def verdict(name: str, verdict: Verdict) -> None:
+def verdict(name: str, verdict: "Verdict") -> None:
     """What Great Expectations found, failures first."""
     results = table(verdict.results.sort_values(["passed", "severity"]))
     page(f"gate-{name}", f"Gate: {name}", "**STOP**" if verdict.stop else "**GO**", "", results)
@@ -174,7 +176,7 @@ def drift(found: pd.DataFrame, history: pd.DataFrame, alarm: bool) -> None:
     page("drift", "Drift of the champion", head, "", picture(course), "## Today, alerts first", table(found, 40))
 
 
-def promotion(number: str, verdict: Promotion) -> None:
+def promotion(number: str, verdict: "Promotion") -> None:
     """Whether a challenger took the champion's place, and why."""
     head = f"Version {number}: {'promoted' if verdict.promoted else 'not promoted'}"
     page("promotion", head, *(f"* {reason}" for reason in verdict.reasons), "", table(verdict.segments))
@@ -227,7 +229,7 @@ class ProgressBar:
         self._artifact_id: Any = None
         self._next_s = 2.0
 
-    def __call__(self, seen: Progress) -> None:
+    def __call__(self, seen: "Progress") -> None:
         """Shows where the search stands."""
         if seen.seconds >= self._next_s:
             self._next_s = seen.seconds + 2
@@ -236,6 +238,8 @@ class ProgressBar:
 
     def end(self, plan: Plan) -> None:
         """Fills the bar and says what came out."""
+        from optimization.statement.highs import Progress
+
         seen = Progress(*(plan.report[name] for name in ("seconds", "bound", "objective", "gap")))
         self._show(100.0, f"{plan.report['status']} plan: {in_words(seen)}, after {seen.seconds:.1f} s")
 
