@@ -18,7 +18,7 @@ from day_kit import ENDS, assert_plans_verify, command, environment, ledger, run
 from c2m.orchestrator import orchestrator
 from c2m.settings import PlanPolicy
 
-BY_HAND = {"C2M_RELEASE__AUTOMATIC": "false"}
+BY_HAND = {"C2M_RELEASE__AUTOMATIC": "false", "C2M_PLAN__ROUNDS": "2"}  # a third one would wait for a person too
 FORMS = """
 import json, sys
 from c2m.errors import C2MError
