@@ -301,7 +301,8 @@ def test_a_craft_has_the_factorys_figures_and_by_how_much_its_job_orders_lie_apa
         assert row["efficiency_factor"] == pytest.approx(of["efficiency_factor"] + apart / trust, abs=1e-9)
         if name == "new":
             figures = ["efficiency_factor", "yield_rate", "on_time_rate"]
-            assert row[figures].tolist() == of[figures].tolist()
+            # The same sums; two marts read them, and threads may add in another order.
+            assert row[figures].tolist() == pytest.approx(of[figures].tolist(), rel=1e-12)
 
 
 def credibility(jobs: list[Job], measure: str, own: float) -> float:
