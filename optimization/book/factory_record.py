@@ -12,6 +12,7 @@ from c2m.domain.operations import shares_of
 from c2m.settings import AssumedRates
 
 SMALL_ORDER_PIECES = 150  # as small_order_pieces in dbt_project.yml
+_ROUND_OFF = 1e-9  # two marts hold the factory's own figure, as sums that threads add in any order
 _LEAST_YIELD = 0.01  # crafts' differences from the factory's own figure add up, and a yield of nothing divides nothing
 
 
@@ -34,7 +35,8 @@ def craft_difference(
         return found
     shown = capabilities[capabilities["kind"] == "craft"].pivot(index="name", columns="factory_id", values=column)
     shown = shown.reindex(columns=factories["factory_id"]).astype(float)
-    apart = (shown**power - factories[column].to_numpy(dtype=float) ** power).fillna(0.0)
+    apart = shown**power - factories[column].to_numpy(dtype=float) ** power
+    apart = apart.where(apart.abs() > _ROUND_OFF, 0.0)  # so is what nobody knows
     for operations, rows in lots.groupby("operations").indices.items():
         shares = shares_of(str(operations))
         crafts = apart.reindex(list(shares), fill_value=0.0)
