@@ -674,6 +674,17 @@ class RoomLink(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class EndedSession(Base):
+    """A session that its holder has ended: its cookie, copied before, is of no use. Not in TABLES.
+
+    session_sha256: of what the session's forms carry, which the cookie holds. expires_at: the link's; then it may go.
+    """
+
+    __tablename__ = "room_ended_sessions"
+    session_sha256: Mapped[Key]
+    expires_at: Mapped[datetime]
+
+
 class RoomPost(Base):
     """What a person said in the room of an order. Not in TABLES: words, not business.
 

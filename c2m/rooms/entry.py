@@ -1,6 +1,7 @@
 """Who asks: the session behind a cookie, what its role may do, and the token that each form carries against forgery.
 
-A session is of a link (c2m/ledger/rooms/links.py) and ends with it: each request looks whether it still holds.
+A session is of a link (c2m/ledger/rooms/links.py) and ends with it, or when its holder signs out: each request looks
+whether it still holds.
 """
 
 import secrets
@@ -27,7 +28,7 @@ HOME = {"merchant": "/merchant", "factory": "/factory"}  # of the others: /
 
 @dataclass(frozen=True)
 class Person:
-    """Who is signed in. csrf: what each form of theirs carries."""
+    """Who is signed in. csrf: what each form of theirs carries; no other session has the same."""
 
     grant: Grant
     csrf: str
@@ -59,7 +60,7 @@ def begin(response: Response, grant: Grant) -> None:
 
 
 def end(response: Response) -> None:
-    """Signs a person out."""
+    """Takes the cookie of a session that was ended from this browser."""
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
 
 
@@ -70,7 +71,7 @@ def known(request: Request) -> Person | None:
     except (BadSignature, ValueError):
         return None
     with reading() as s:
-        grant = links.of_id(s, link_id, datetime.now(UTC))
+        grant = links.of_session(s, link_id, csrf, datetime.now(UTC))
     return Person(grant, csrf) if grant else None
 
 

@@ -54,9 +54,25 @@ def test_a_form_without_the_sessions_token_does_nothing(browser: Callable) -> No
     client = browser("operator")
     assert client.post("/out", data={"csrf": "guessed"}).status_code == 404
     assert client.get("/").status_code == 200
-    csrf = re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)
-    assert csrf and client.post("/out", data={"csrf": csrf[1]}).status_code == 303
+    assert client.post("/out", data={"csrf": _csrf(client)}).status_code == 303
     assert client.get("/").status_code == 303
+
+
+def test_a_cookie_copied_before_its_holder_signs_out_is_of_no_use(site: str) -> None:
+    token, _ = links.give("operator", "", "somebody", 1, "test")
+    here, elsewhere = (httpx.Client(base_url=site, trust_env=False) for _ in range(2))
+    with here, elsewhere:
+        for client in (here, elsewhere):
+            assert client.post("/in", data={"token": token}).status_code == 303
+        copied = dict(here.cookies)
+        assert httpx.get(f"{site}/", cookies=copied).status_code == 200
+        assert here.post("/out", data={"csrf": _csrf(here)}).status_code == 303
+        answers = here.get("/"), httpx.get(f"{site}/", cookies=copied), elsewhere.get("/")
+        assert [answer.status_code for answer in answers] == [303, 303, 200]
+
+
+def _csrf(client: httpx.Client) -> str:
+    return client.get("/").text.partition('name="csrf" value="')[2].partition('"')[0]
 
 
 def test_pages_load_nothing_from_elsewhere_and_forbid_scripts_in_them(browser: Callable) -> None:

@@ -1,6 +1,6 @@
 """Links by which people sign in to the order room: whose they are, until when they hold, whether they were revoked.
 
-The ledger keeps a hash of each link's token, never the token itself.
+The ledger keeps a hash of each link's token, never the token itself; the same of sessions that were ended.
 """
 
 import hashlib
@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
 from c2m.ids import derive_id
 from c2m.ledger.states import Role
 from c2m.ledger.store import Scope, frame
-from c2m.ledger.tables import JobOrder, Order, RoomLink
+from c2m.ledger.tables import EndedSession, JobOrder, Order, RoomLink
 
 TENANTS = ("merchant", "factory")  # roles that see one merchant's or one factory's rows alone
 _NOTED = timedelta(hours=1)
@@ -99,10 +99,30 @@ def seen(session: Session, token: str, at: datetime) -> tuple[Grant | None, bool
     return _grant(link), link.used_at is None or link.used_at < at - _NOTED
 
 
-def of_id(session: Session, link_id: str, at: datetime) -> Grant | None:
-    """What the link of a running session gives now; None once it has expired or was revoked."""
+def of_session(session: Session, link_id: str, secret: str, at: datetime) -> Grant | None:
+    """What the link of a session gives now; None once it has expired or was revoked, or the session was ended."""
     link = session.get(RoomLink, link_id)
-    return _grant(link) if link is not None and _holds(link, at) else None
+    if link is None or not _holds(link, at) or session.get(EndedSession, _digest(secret)):
+        return None
+    return _grant(link)
+
+
+def end_session(session: Session, grant: Grant, secret: str, at: datetime) -> None:
+    """Ends one session that a link began, whoever holds its cookie; the link and its other sessions hold on.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    grant
+        What the session's link gives.
+    secret
+        What tells this session from others of the link; only its hash is kept, until the link expires.
+    at
+        UTC, wall clock.
+    """
+    session.execute(delete(EndedSession).where(EndedSession.expires_at <= at))
+    session.merge(EndedSession(session_sha256=_digest(secret), expires_at=grant.expires_at))
 
 
 def all_of(session: Session) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from c2m.ledger.rooms.links import end_own
+from c2m.ledger.rooms.links import end_own, end_session
 from c2m.ledger.store import session
 from c2m.rooms import entry, links, page, team, texts
 from c2m.settings import settings
@@ -38,10 +38,12 @@ def enter(request: Request, token: Annotated[str, Form()]) -> Response:
 
 @routes.post("/out", dependencies=[entry.Unforged])
 def leave(request: Request) -> Response:
-    """Ends the session in this browser; one that a team's account began ends altogether."""
+    """Ends the session, wherever its cookie is; one that a team's account began ends with its entry in the list."""
     if person := entry.known(request):
+        now = datetime.now(UTC)
         with session() as s:
-            end_own(s, person.grant.link_id, team.maker(), datetime.now(UTC))
+            end_session(s, person.grant, person.csrf, now)
+            end_own(s, person.grant.link_id, team.maker(), now)
     response = RedirectResponse("/sign-in", 303)
     entry.end(response)
     return response
