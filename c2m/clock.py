@@ -13,7 +13,13 @@ from c2m.settings import settings
 
 
 def now() -> datetime:
-    """The current moment, UTC: real, or virtual = `at` + `speed` x real time passed since the clock was set."""
+    """The current moment, UTC: real, or virtual = `at` + `speed` x real time passed since the clock was set.
+
+    Raises
+    ------
+    InputError
+        The file of the virtual clock cannot be read as one.
+    """
     virtual = _virtual()
     if virtual is None:
         return datetime.now(UTC)
@@ -35,7 +41,15 @@ def _virtual() -> tuple[datetime, datetime, float] | None:
 
 
 def set_now(moment: datetime, speed: float = 0) -> None:
-    """Sets the virtual clock of every process of this C2M_HOME; speed 0 stands still, 1 goes as fast as real time."""
+    """Sets the virtual clock of every process of this C2M_HOME.
+
+    Parameters
+    ----------
+    moment
+        What time it is now, in any zone.
+    speed
+        Virtual seconds in a real one: 0 stands still, 1 goes as fast as real time.
+    """
     file = {"at": moment.astimezone(UTC).isoformat(), "set": datetime.now(UTC).isoformat(), "speed": speed}
     write_atomically(settings().clock_file, json.dumps(file).encode())
 
@@ -67,5 +81,18 @@ def read_on(moment: datetime) -> date:
 
 
 def days(first: date, count: int) -> list[date]:
-    """`count` consecutive dates from `first`."""
+    """Consecutive dates.
+
+    Parameters
+    ----------
+    first
+        The first of them.
+    count
+        How many days.
+
+    Returns
+    -------
+    list of date
+        `first` and those after it; empty for a count of 0.
+    """
     return [first + timedelta(days=i) for i in range(count)]

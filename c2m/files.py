@@ -20,7 +20,15 @@ except ImportError:  # Windows: nothing is locked there
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` on a path beside `path`, syncs it, swaps it in: the old or the new content is there, never half."""
+    """Writes a file so that the old or the new content is there, never half: beside it, synced, then swapped in.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made where it lacks.
+    write
+        Writes the content to the path that it is called with.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{os.getpid()}-{get_ident()}.{path.name}")
     try:
@@ -33,12 +41,28 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """`write_with` for bytes at hand."""
+    """`write_with` for bytes at hand.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made where it lacks.
+    content
+        All of it.
+    """
     write_with(path, lambda part: part.write_bytes(content))
 
 
 def write_json(path: Path, value: object) -> None:
-    """What `read_json` reads, for people too."""
+    """Writes what `read_json` reads, indented for people.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made where it lacks.
+    value
+        What `json.dumps` takes.
+    """
     write_atomically(path, json.dumps(value, indent=1).encode())
 
 
@@ -85,10 +109,17 @@ def write_private(path: Path, text: str) -> None:
 
 
 def make_folder(folder: Path, make: Callable[[Path], object]) -> None:
-    """Calls `make` on a working folder, then gives it the name `folder`: the folder is there whole, or it is not there.
+    """Makes a folder that is there whole, or is not there.
 
     A folder that is there stays as it is. Of several processes one makes it and the others wait. What `make` left when
     it broke off stays in the hidden working folder until the next try.
+
+    Parameters
+    ----------
+    folder
+        Where it is to be.
+    make
+        Fills the empty working folder that it is called with.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     working = folder.with_name(f".{folder.name}")

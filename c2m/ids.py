@@ -10,10 +10,36 @@ def derive_id(*parts: object) -> str:
 
 
 def placed_id(merchant_id: str, code: str) -> str:
-    """The id of an order that is placed here, not sent by file: it follows from the merchant and its number."""
+    """The id of an order that is placed here, not sent by file: the same merchant and number have the same id.
+
+    Parameters
+    ----------
+    merchant_id
+        Who places it.
+    code
+        The merchant's number of the order.
+
+    Returns
+    -------
+    str
+        A UUID.
+    """
     return derive_id("room-order", merchant_id, code)
 
 
 def within_all(tenant: str, own_id: str) -> str:
-    """An id that is unique among all tenants, of one that is unique within its own and stays readable in it."""
+    """An id that is unique among all tenants and still tells people the own one.
+
+    Parameters
+    ----------
+    tenant
+        Merchant or factory, whose ids are unique within its own.
+    own_id
+        The tenant's id; 47 characters of it are kept.
+
+    Returns
+    -------
+    str
+        The own id, a hyphen, and 16 characters of a hash of both.
+    """
     return f"{own_id[:47]}-{hashlib.sha256(f'{tenant} {own_id}'.encode()).hexdigest()[:16]}"

@@ -64,6 +64,19 @@ def cell(value: Any) -> str:
 
 
 def listed(names: Iterable[Any], most: int = 4) -> str:
-    """Some names, and how many more there are."""
+    """Some names, and how many more there are.
+
+    Parameters
+    ----------
+    names
+        Anything that has a text.
+    most
+        Names that are written out.
+
+    Returns
+    -------
+    str
+        Names with commas between them, and the number of the others.
+    """
     every = list(map(str, names))
     return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")

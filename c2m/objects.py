@@ -57,7 +57,15 @@ def write(path: Path, write: Callable[[Path], object], first: bool = False) -> N
 
 
 def keep(folder: Path) -> None:
-    """Puts all files of a folder of the home that the store does not have as they are."""
+    """Puts all files of a folder of the home that the store does not have as they are.
+
+    Raises
+    ------
+    InputError
+        The store is set, and obstore is not installed.
+    StoreError
+        The store does not answer, or refuses.
+    """
     if bucket := _bucket():
         with _told():
             bucket.keep(file for file in sorted(folder.rglob("*")) if file.is_file())

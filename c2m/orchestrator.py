@@ -70,7 +70,21 @@ class Orchestrator:
         self._client = httpx.Client(base_url=api, timeout=_TIMEOUT_S, trust_env=False, auth=_KeyAndToken(api))
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
-        """What the server answers: to POST where there is a body, else to GET; None where it has nothing of that name.
+        """What the server answers; while it is busy, it is asked again for a while.
+
+        Parameters
+        ----------
+        path
+            Below /api.
+        body
+            As JSON; None: there is none.
+        method
+            None: POST where there is a body, else GET.
+
+        Returns
+        -------
+        Any
+            The answer's JSON; None where the server has nothing of that name.
 
         Raises
         ------

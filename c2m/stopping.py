@@ -15,10 +15,22 @@ _WAKE_S = 0.5
 
 
 def until_stopped(work: Callable[[Event], Result], stop: Event | None = None) -> Result:
-    """Runs work in a thread of its own, so that signals are heard; what their handlers raise here sets its event.
+    """Runs work in a thread of its own, so that signals are heard.
 
     Processes that the work starts inherit its thread's mask, and leave the answer to Ctrl-C to this one: a terminal
     sends it to every process.
+
+    Parameters
+    ----------
+    work
+        Called with the event at which it is to end.
+    stop
+        That event, which is also set by whatever a handler of signals raises here; None: a new one.
+
+    Returns
+    -------
+    Result
+        What the work returns.
     """
     ended = stop or Event()
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 class Finding:
     """ok: None where it could not be judged. move: empty where nothing is to do."""
 
-    check: str
+    check: str  # what was looked at, in a few words
     ok: bool | None
-    seen: str
+    seen: str  # what was found there, as a sentence
     move: str = ""
 
     def __str__(self) -> str:

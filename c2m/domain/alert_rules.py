@@ -26,7 +26,7 @@ URGENT_TIMES = 3  # of a limit, from which on an alert is urgent
 
 
 def all_of(*found: pd.DataFrame) -> pd.DataFrame:
-    """Alerts in the order of their causes; one whose factory or job orders an earlier kind names already is left out.
+    """Alerts (ALERT) in the order of their causes; one whose factory or job orders an earlier kind names is left out.
 
     A factory that is offline sends no scans, and a job order without scans stands still on every line. What will be
     late is told whatever else is.
@@ -51,7 +51,7 @@ def offline(factories: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy)
     factories
         factory_id, offline_hours (working hours; NaN: online).
     outlook
-        A row per job order.
+        A row per job order, of `models.finish.outlook`.
     policy
         Hours from which it is told.
 
@@ -65,7 +65,20 @@ def offline(factories: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy)
 
 
 def silent(outlook: pd.DataFrame, policy: RobotPolicy) -> pd.DataFrame:
-    """Running job orders of which nothing was scanned for too long, `silent_hours`, though work is left."""
+    """Running job orders of which nothing was scanned for too long, though work is left.
+
+    Parameters
+    ----------
+    outlook
+        A row per job order, of `models.finish.outlook`: silent_hours are working hours.
+    policy
+        `silent_hours`: the working hours from which it is told.
+
+    Returns
+    -------
+    pd.DataFrame
+        Alerts with the columns ALERT.
+    """
     rows = _in_work(outlook[outlook["silent_hours"] >= policy.silent_hours])
     return _alerts("silent", rows, "job_order_id", _by_size(rows["silent_hours"], policy.silent_hours))
 
@@ -83,7 +96,7 @@ def stalled(lines: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPolicy) -> 
     lines
         factory_id, line_id, job_order_id (the last one scanned there), silent_hours (working hours).
     outlook
-        A row per job order.
+        A row per job order, of `models.finish.outlook`.
     policy
         Hours from which it is told.
 
@@ -106,7 +119,7 @@ def yield_drop(inspected: pd.DataFrame, outlook: pd.DataFrame, policy: RobotPoli
     inspected
         factory_id, recent_good, recent_defects, past_good, past_defects (pieces).
     outlook
-        A row per job order.
+        A row per job order, of `models.finish.outlook`.
     policy
         The least fall (a share of pieces) and the chance below which it is no accident.
 
@@ -207,7 +220,7 @@ def undecided(plan: pd.DataFrame, most_hours: float) -> pd.DataFrame:
     Parameters
     ----------
     plan
-        title, hours (how long it has waited); no row: none waits.
+        Columns title and hours (how long it has waited); no row: none waits.
     most_hours
         From which on it is urgent.
 
@@ -265,7 +278,7 @@ def drift(checks: pd.DataFrame) -> pd.DataFrame:
 
 
 def spikes(standing: pd.DataFrame) -> pd.DataFrame:
-    """Styles in livestream mode. standing: rows of landing/spikes; no row: none is."""
+    """Styles in livestream mode, as alerts (ALERT). standing: rows of landing/spikes; no row: none is."""
     if standing.empty:
         return pd.DataFrame(columns=ALERT)
     rows = standing.assign(

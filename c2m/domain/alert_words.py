@@ -174,12 +174,14 @@ def drift_move(_row: Any) -> str:
 
 
 def spike_cause(row: Any) -> str:
+    """What is seen of a spike, as a sentence. row: one of landing/spikes."""
     rate = f"{row.last_hour_pieces:,.0f} pieces in the last hour, {row.usual_pieces:,.0f} a day are usual"
     sure = f"usual demand makes so many once in {1 / max(row.chance, 1e-30):.0e} looks"
     return f"{row.merchant_id}/{row.style_id} is in livestream mode since {row.begun_at:%d %b %H:%M}: {rate}; {sure}"
 
 
 def spike_move(row: Any) -> str:
+    """How many pieces a spike still asks for, and how many are ordered for now. row: one of landing/spikes."""
     spread = f"{row.middle:,.0f} pieces to cover ({row.low:,.0f} to {row.high:,.0f} in 8 of 10 cases)"
     return f"{spread}; {row.sure_pieces:,.0f} are ordered for now, more as it becomes sure: see the page of spikes"
 

@@ -34,7 +34,7 @@ class Part:
 
     attribute: str
     material_id: str
-    quantity: float
+    quantity: float  # units of the material for one piece
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Design:
     merchant_id: str
     design_id: str
     category: str
-    price: float
+    price: float  # of a piece, in `currency`
     currency: str
     steps: tuple[Step, ...]
     parts: tuple[Part, ...]
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, str]  # value by name of the attribute
     asked_for: frozenset[str]
 
     @property

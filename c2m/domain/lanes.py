@@ -20,11 +20,11 @@ def days_to_add(days_late: Ints, days_ago: Ints, is_own: Flags, level: float) ->
     Parameters
     ----------
     days_late
-        Of past deliveries by the lane's mode: received day less planned day.
+        (N,) of past deliveries by the lane's mode: received day less planned day.
     days_ago
-        Since when each has been known.
+        (N,) days since each has been known.
     is_own
-        Which of them went over the lane itself.
+        (N,) which of them went over the lane itself.
     level
         Between 0 and 1.
 

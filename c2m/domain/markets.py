@@ -36,7 +36,10 @@ def who(rows: pd.DataFrame) -> "pd.Series[str]":
 
 
 def in_words(rows: pd.DataFrame) -> pd.DataFrame:
-    """As people read it, a row per category, source and measure."""
+    """Market forecasts as people read them, a row per category, source and measure. rows: landing/market_forecasts.
+
+    Columns for people: category, told by, what, change, sure, weeks ahead, before, known until, ahead.
+    """
     told = changes(rows)
     every = told.to_dict("records")
     return pd.DataFrame({

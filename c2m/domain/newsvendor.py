@@ -30,29 +30,58 @@ RATIO_LIMITS = (0.001, 0.999)
 
 @dataclass(frozen=True)
 class Stakes:
-    """Money per piece: what a piece too few and a piece too many cost. Arrays of one shape."""
+    """Money per piece: what a piece too few and a piece too many cost. Arrays of one shape, such as (styles,)."""
 
-    underage: Floats
-    overage: Floats
+    underage: Floats  # of a piece too few: the margin that it would have brought
+    overage: Floats  # of a piece too many: what is lost of its cost, and its holding
 
     @classmethod
     def of(cls, price: Floats, cost: Floats, window_days: int, policy: ReplenishmentPolicy) -> "Stakes":
         """A missed sale loses the margin; a piece left over its cost less salvage, and its holding over the window.
 
         Where a missing piece costs nothing (price at or below cost) underage is 0: such a style is not made for stock.
+
+        Parameters
+        ----------
+        price
+            (N,) what a piece is sold for.
+        cost
+            (N,) what it costs to make, in the same currency.
+        window_days
+            Days that an order covers: lead time and review period.
+        policy
+            `salvage_share` and `holding_share_per_day`, shares of the cost.
+
+        Returns
+        -------
+        Stakes
+            In the currency of the prices.
         """
         held = policy.holding_share_per_day * window_days
         return cls(np.maximum(price - cost, 0.0), cost * (1 - policy.salvage_share + held))
 
     @property
     def critical_ratio(self) -> Floats:
-        """Probability of meeting all demand at the best level: underage / (underage + overage)."""
+        """(N,) probability of meeting all demand at the best level: underage / (underage + overage)."""
         return np.divide(
             self.underage, self.underage + self.overage, out=np.zeros_like(self.underage), where=self.underage > 0
         )
 
     def regret(self, level: Floats, demand: Floats) -> Floats:
-        """Money lost against having had exactly the demand, from a level (pieces) chosen before."""
+        """Money lost against having had exactly the demand.
+
+        Parameters
+        ----------
+        level
+            (N,) pieces that were there, chosen before.
+        demand
+            (N,) pieces that were asked for.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N,) money in the currency of the stakes, never below 0.
+        """
         return self.underage * np.maximum(demand - level, 0) + self.overage * np.maximum(level - demand, 0)
 
 
@@ -73,11 +102,23 @@ def most_sure(version: str) -> float:
 
 
 def quantile_at(quantiles: Floats, ratio: Floats) -> Floats:
-    """Demand (pieces) at probability `ratio` (N,), from its `quantiles` (N, 12) at WINDOW_LEVELS; 0 at ratio 0.
+    """Demand at a probability, from quantiles of it.
 
     Linear between neighbours on the scale of the standard normal score: exact for a normal total, and sums over many
-    days are near to one. Beyond the outer quantiles the outer pieces go on: a normal tail with the spread that the
-    forecast shows last, so that skew at the edge is kept. Never negative.
+    days are near to one. Beyond the outer quantiles the outer segments go on: a normal tail with the spread that the
+    forecast shows last, so that skew at the edge is kept.
+
+    Parameters
+    ----------
+    quantiles
+        (N, 12) pieces at WINDOW_LEVELS, rising along each row.
+    ratio
+        (N,) probabilities; those beyond RATIO_LIMITS count as these limits.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) pieces, never below 0; 0 where the ratio is 0.
     """
     grid = ndtri(WINDOW_LEVELS)
     score = ndtri(np.clip(ratio, *RATIO_LIMITS))

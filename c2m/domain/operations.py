@@ -12,12 +12,12 @@ from c2m.wire.messages import INSPECT, SHIP
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a style. sam_minutes: standard minutes per piece."""
+    """One operation of a style."""
 
-    name: str
-    craft: str | None
-    sam_minutes: float
-    stage: int
+    name: str  # such as cut, sew or press (`c2m.wire.messages.TIMED`)
+    craft: str | None  # that a factory needs for it; None: every factory can do it
+    sam_minutes: float  # standard minutes per piece
+    stage: int  # in which stage of the lot it is done, from 1
 
 
 def written(operations: Iterable[Operation]) -> str:

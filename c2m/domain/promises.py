@@ -94,15 +94,40 @@ class Correction:
 
 
 def correction(rows: pd.DataFrame, today: date) -> Correction:
-    """From the promises of plans of the last RECENT_DAYS, of quotes none.
+    """What past promises of plans teach, of those that were due in the last RECENT_DAYS; of quotes none.
 
     Not from dates ahead, of which only what was kept early is known.
+
+    Parameters
+    ----------
+    rows
+        The mart `promises`.
+    today
+        The business date.
+
+    Returns
+    -------
+    Correction
+        No shift as long as promises hold as stated.
     """
     return _learned(recent(rows[rows["source"] != QUOTE], today), 0.0)
 
 
 def correction_of_quotes(rows: pd.DataFrame, today: date) -> Correction:
-    """From the dates that quotes told; where there is little of them, that of plans: both come from one model."""
+    """What past quotes teach; where there are few of them, what plans teach: both dates come from one model.
+
+    Parameters
+    ----------
+    rows
+        The mart `promises`.
+    today
+        The business date.
+
+    Returns
+    -------
+    Correction
+        Drawn towards that of plans, the more so the fewer quotes there are.
+    """
     return _learned(recent(rows[rows["source"] == QUOTE], today), correction(rows, today).shift)
 
 
@@ -124,13 +149,40 @@ def _learned(due: pd.DataFrame, before: float) -> Correction:
 
 
 def recent(rows: pd.DataFrame, today: date) -> pd.DataFrame:
-    """The judged promises whose date was in the last RECENT_DAYS."""
+    """The promises that were due in the last RECENT_DAYS, kept or broken.
+
+    Parameters
+    ----------
+    rows
+        The mart `promises`.
+    today
+        The business date.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of the mart.
+    """
     due = judged(rows)
     return due[pd.to_datetime(due["promised_on"]) >= pd.Timestamp(today) - pd.Timedelta(RECENT_DAYS, "D")]
 
 
 def how_kept(rows: pd.DataFrame, today: date) -> dict[str, Any]:
-    """stated, kept and its interval, judged, open, correction; the rates by kind, distance, size, month, factory."""
+    """How promises have held: what was stated beside what was kept.
+
+    Parameters
+    ----------
+    rows
+        The mart `promises`.
+    today
+        The business date.
+
+    Returns
+    -------
+    dict
+        stated, kept, kept_low, kept_high (shares of 1; None of no promise), judged and open (promises), correction (the
+        shift), and by: the same rates by kind, distance, size, month and factory.
+    """
     due = judged(rows)
     open_ = rows[rows["is_first"] & ~rows["is_due"]]
     by = {name: {str(key): kept(of).as_dict() for key, of in _groups(due, name)} for name in CLASSES}

@@ -17,7 +17,7 @@ class Needs:
     """What a style that is not in the catalogue needs. Minutes are standard ones, price and cost are of a piece."""
 
     category: str
-    crafts: tuple[str, ...]
+    crafts: tuple[str, ...]  # that a factory needs to make it
     sam_minutes: float
     price: float
     cost: float
@@ -32,8 +32,8 @@ class Asked:
     pieces: Mapping[str, int]
     needs: Needs | None = None
     wanted_on: date | None = None
-    latitude: float | None = None
-    longitude: float | None = None
+    latitude: float | None = None  # of the destination, in degrees; None: where the merchant's orders go
+    longitude: float | None = None  # of the destination, in degrees
     parent_order_id: str | None = None
 
 
@@ -86,7 +86,7 @@ class Offer:
     planned_on: date
     promised_on: date
     probability: float
-    in_time: float | None
+    in_time: float | None  # probability that all is there by the wanted date; None: no date is wanted
     cost: Mapping[str, float]
     shares: tuple[Share, ...]
     taken: tuple[Taken, ...]

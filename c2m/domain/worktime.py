@@ -17,17 +17,30 @@ from c2m.domain.arrays import Floats, Ints
 
 @dataclass(frozen=True)
 class Pace:
-    """What is known of the efficiency of F lines, as ratios of earned to planned work."""
+    """What is known of the efficiency of F lines, as ratios of earned to planned work; each array is (F,)."""
 
-    level: Floats
-    level_sd: Floats
-    day_sd: Floats
-    deviation: Floats
-    kept: Floats
-    memory: float
+    level: Floats  # mean ratio
+    level_sd: Floats  # standard deviation of what is known of the level
+    day_sd: Floats  # stationary standard deviation of a day's ratio about the level
+    deviation: Floats  # from the level, as of the last day that is known
+    kept: Floats  # share of the deviation that is known, 0 to 1
+    memory: float  # share of a deviation that lasts to the next working day
 
     def work(self, minutes: Floats, step: Ints) -> tuple[Floats, Floats]:
-        """(F, D) mean and standard deviation of the work done up to and with each day, in planned minutes."""
+        """The work done up to and with each day.
+
+        Parameters
+        ----------
+        minutes
+            (F, D) paid minutes of each line and day, 0 on a day off.
+        step
+            (F, D) number of the working day, counted from the day of the known state.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            (F, D) mean and (F, D) standard deviation, in planned minutes.
+        """
         remembered = self.memory**step
         mean = np.cumsum(minutes * (self.level[:, None] + self.deviation[:, None] * remembered), axis=1)
         of_level = np.cumsum(minutes * (1 - self.kept[:, None] * remembered), axis=1) * self.level_sd[:, None]
@@ -45,6 +58,21 @@ class Pace:
         return mean, np.sqrt(np.maximum(variance, 0) * self.day_sd[:, None] ** 2 + of_level**2)
 
     def quantile(self, minutes: Floats, step: Ints, z: float) -> Floats:
-        """(F, D) work that is done up to and with each day or more, with the probability of a normal z."""
+        """The work that is done up to and with each day, or more.
+
+        Parameters
+        ----------
+        minutes
+            (F, D) paid minutes of each line and day, 0 on a day off.
+        step
+            (F, D) number of the working day, counted from the day of the known state.
+        z
+            Standard normal score of the probability: 0 for one half, 1.645 for 95 %.
+
+        Returns
+        -------
+        numpy.ndarray
+            (F, D) planned minutes, never falling along the days.
+        """
         mean, sd = self.work(minutes, step)
         return np.maximum.accumulate(np.maximum(mean - z * sd, 0), axis=1)

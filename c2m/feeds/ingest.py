@@ -46,11 +46,25 @@ Progress = Callable[[int, int, str], None]  # files done, files in all, name of 
 
 
 def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
-    """Lands every file of the world and returns its outcomes, one row per batch.
+    """Lands every file of the world. What has landed stays, whatever comes after it.
 
-    Raises InputError, all faults at once: before anything lands, when a feed that no day can do without has no row and
-    no file; afterwards, when such a feed has still no row, a file could not be read, or a source of world.yaml has no
-    file. What has landed then stays.
+    Parameters
+    ----------
+    world
+        A checked world (`World.load`).
+    progress
+        Called before each file: files done, files in all, name of the next one.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per batch, with the columns of landing/file_outcomes.
+
+    Raises
+    ------
+    InputError
+        All faults at once: before anything lands, where a feed that no day can do without has no row and no file;
+        afterwards, where such a feed has still no row, a file could not be read, or a source of world.yaml has no file.
     """
     _look_up()
     sources, landed, faults = world.sources(), [], world.lacking()

@@ -269,7 +269,20 @@ def is_empty(name: str) -> bool:
 
 
 def land_frame(name: str, frame: pd.DataFrame) -> Path:
-    """Lands a produced table under a name that follows from its content: the same rows land once."""
+    """Lands a produced table under a name that follows from its content: the same rows land once.
+
+    Parameters
+    ----------
+    name
+        Of the table, a key of `contracts.SCHEMAS`.
+    frame
+        Its rows, with the columns that `SCHEMAS` gives it; others are left out.
+
+    Returns
+    -------
+    Path
+        The Parquet file.
+    """
     schema = SCHEMAS[name]
     with connect() as connection:
         columns = ", ".join(f'"{column}"::{kind} AS "{column}"' for column, kind in schema.items())
@@ -282,9 +295,16 @@ def land_frame(name: str, frame: pd.DataFrame) -> Path:
 
 
 def merge(label: str, least: int) -> None:
-    """Of each producer with `least` landed files or more, these become one: for a home of one process, as of a replay.
+    """Makes one file of the many that each producer has landed: for a home of one process, as of a replay.
 
     Feeds are left alone: outcomes name their files.
+
+    Parameters
+    ----------
+    label
+        Name of the files that are made, without suffix.
+    least
+        Landed files of a producer from which on they become one.
     """
     for name, schema in PRODUCED.items():
         files = list(folder(name).glob("[!._]*.parquet"))
@@ -305,7 +325,7 @@ def read_landed(name: str, **equal: object) -> pd.DataFrame:
 
 
 def latest(name: str) -> pd.DataFrame:
-    """Per key of an upsert feed, the row that was known last."""
+    """Per key of an upsert feed, the row that was known last; the columns are the feed's (`contracts.SCHEMAS`)."""
     keys = ", ".join(FEEDS[name].key)
     with connect() as connection:
         rank = f"row_number() OVER (PARTITION BY {keys} ORDER BY known_at DESC, _row_hash)"

@@ -32,6 +32,11 @@ def readmit(file: Path) -> pd.DataFrame:
 
     Rows that still break a rule stay in quarantine with what is wrong now; rows taken back before change nothing. A
     file that names no quarantined row is refused, all faults at once, before anything is written.
+
+    Raises
+    ------
+    InputError
+        The file names no quarantined row, or a row that its batch does not have; all faults at once.
     """
     landing.ensure_landing()
     submitted = _submitted(Path(file))

@@ -94,14 +94,20 @@ class World:
     """A checked world."""
 
     folder: Path
-    name: str
+    name: str  # what people call it: that of world.yaml, else that of the folder
     overrides: dict[str, Any]  # of settings: timezone, currency, business_date and what `settings:` says
     foreign: tuple[tuple[Mapping, Path], ...]  # mapping, folder in which its files lie
     merchants: tuple[str, ...] | None = None  # who the native files may speak for
 
     @classmethod
     def load(cls, folder: Path) -> "World":
-        """Reads world.yaml, where there is one, and its mappings; all faults at once."""
+        """Reads world.yaml, where there is one, and its mappings; all faults at once.
+
+        Raises
+        ------
+        InputError
+            The folder, world.yaml or a mapping cannot be read or breaks its form; all faults at once.
+        """
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError("world-missing", [f"{folder}: no such folder; `c2m demo-world {folder}` writes one"])

@@ -220,6 +220,7 @@ class Impatient(H11Protocol):
     _last: Any = None  # the request that the last look saw
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Looks at the connection again once its headers had time to come."""
         super().connection_made(transport)
         self._next_look = self.loop.call_later(_HEADERS_S, self._look)
 
@@ -229,6 +230,7 @@ class Impatient(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stops looking."""
         self._next_look.cancel()
         super().connection_lost(exc)
 

@@ -33,10 +33,10 @@ class Floor:
     """Where the processes are found. `factory_http_port`: of the simulated HTTP factories."""
 
     engine: broker.Engine
-    mqtt_port: int
-    http_port: int
+    mqtt_port: int  # of the MQTT broker
+    http_port: int  # of the platform's HTTP service for factories
     factory_http_port: int
-    children: Mapping[str, Child]
+    children: Mapping[str, Child]  # processes by name
 
     @property
     def pids(self) -> dict[str, int]:
@@ -135,7 +135,7 @@ def write_factories(path: Path, factories: pd.DataFrame, capabilities: pd.DataFr
     path
         Where it goes.
     factories
-        Mart or feed of this name.
+        The mart or the feed of this name.
     capabilities
         factory_id, kind, name, efficiency.
     calendar

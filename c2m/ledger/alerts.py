@@ -52,7 +52,7 @@ def record(session: Session, found: pd.DataFrame, at: datetime, alone: str | Non
 
 
 def standing(session: Session) -> pd.DataFrame:
-    """Open alerts, the gravest and then the oldest first."""
+    """Open alerts, the gravest and then the oldest first, with the columns of the table `alerts`."""
     chosen = select(*Alert.__table__.columns).where(Alert.closed_at.is_(None))
     return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
 

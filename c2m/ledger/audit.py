@@ -126,7 +126,20 @@ def _seal(before: str, row: Mapping[str, Any]) -> str:
 
 
 def history(session: Session, job_order_id: str) -> pd.DataFrame:
-    """All that was written, sent and received about a job order: at, event, type, actor, message_id, detail."""
+    """All that was written, sent and received about a job order, in the order of the audit log.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    job_order_id
+        Which one.
+
+    Returns
+    -------
+    pd.DataFrame
+        at, event, type, actor, message_id, detail.
+    """
     names = ("at", "event", "type", "actor", "message_id", "detail")
     statement = select(*(getattr(AuditEntry, name) for name in names)).where(AuditEntry.job_order_id == job_order_id)
     return frame(session, statement.order_by(AuditEntry.factory_id, AuditEntry.position))

@@ -76,10 +76,21 @@ LOT_ON_THE_FLOOR = [
 
 
 def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """job_order_id, lot_id, factory_id, quantity, remaining (not good yet), state, accepted, attempt, revision.
+    """Job orders that factories still work on, or are to answer.
 
-    start_on, due_on, rank, begun_at, stage, stages, next_factory_id, arrived; arrival: grows in the order in which the
-    factory was told of them, at told_at.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        job_order_id, lot_id, factory_id, quantity and remaining (pieces, the latter not good yet), state, accepted,
+        attempt, revision, start_on, due_on, rank, begun_at, stage, stages, next_factory_id, arrived, told_at (when the
+        factory was first told of it), and arrival, which grows in the order of that.
     """
     remaining = JobOrder.to_make.label("remaining")
     columns = (JobOrder.job_order_id, JobOrder.lot_id, JobOrder.factory_id, JobOrder.quantity, remaining)
@@ -95,7 +106,20 @@ def live(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
 
 
 def overview(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """Every job order, for people: who makes how much of what, how far it is, and why it stopped."""
+    """Every job order, for people: who makes how much of what, how far it is, and why it stopped.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        OVERVIEW; counts are pieces.
+    """
     columns = (getattr(JobOrder, name) for name in OVERVIEW)
     chosen = select(*columns).where(*scope.conditions(JobOrder))
     return frame(session, chosen.order_by(JobOrder.factory_id, JobOrder.due_on, JobOrder.job_order_id))
@@ -133,13 +157,39 @@ def _minutes_of_stage(rows: pd.DataFrame) -> list[float]:
 
 
 def is_overdue(rows: pd.DataFrame, day: date) -> "pd.Series[bool]":
-    """Whether work had to end before `day`, for the pieces to be where they go on due_on; the way is transit_days."""
+    """Whether work had to end before a day, for the pieces to be where they go on due_on.
+
+    Parameters
+    ----------
+    rows
+        due_on, and transit_days of the way there.
+    day
+        The day.
+
+    Returns
+    -------
+    pd.Series
+        A flag by row.
+    """
     way = pd.to_timedelta(rows["transit_days"], "D")
     return pd.to_datetime(rows["due_on"]) - way < pd.Timestamp(day)
 
 
 def told(session: Session, since: datetime) -> pd.DataFrame:
-    """factory_id, quantity, standard_minutes (of a piece), start_on, told_at of what factories were told of since."""
+    """What factories were told of, each job order once.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    since
+        UTC; what was first told before does not count.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, quantity (pieces), standard_minutes (of a piece, in the job order's stage), start_on, told_at.
+    """
     first = _first_told(since)
     columns = (JobOrder.factory_id, JobOrder.quantity, Lot.sam_minutes.label("standard_minutes"), JobOrder.start_on)
     of_stage = (Lot.operations, JobOrder.stage, JobOrder.stages)
@@ -157,7 +207,20 @@ def _first_told(since: datetime) -> Any:
 
 
 def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
-    """lot_id, stage, factory_id of job orders refused or never answered (since then)."""
+    """Which factories refused a lot or never answered.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    since
+        UTC, from when on; None: ever.
+
+    Returns
+    -------
+    pd.DataFrame
+        lot_id, stage, factory_id, each once.
+    """
     pairs = select(JobOrder.lot_id, JobOrder.stage, JobOrder.factory_id).distinct()
     pairs = pairs.where(JobOrder.state.in_(_LOST))
     if since is not None:
@@ -166,7 +229,20 @@ def refusals(session: Session, since: datetime | None = None) -> pd.DataFrame:
 
 
 def lacks_a_maker(session: Session, since: datetime) -> bool:
-    """Whether pieces of a lot that a factory has refused since then, or did not answer, are with no other yet."""
+    """Whether pieces of a lot that a factory has refused, or did not answer, are with no other factory yet.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    since
+        UTC; what was refused before does not count.
+
+    Returns
+    -------
+    bool
+        True where a plan anew could place them.
+    """
     refused = _refused(since)
     short = exists().where(Lot.lot_id == refused.c.lot_id, Lot.state.in_(UNFINISHED), refused.c.pieces < Lot.quantity)
     return bool(session.scalar(select(short)))
@@ -234,7 +310,20 @@ def _of_newest(rows: pd.DataFrame) -> "pd.Series[int]":
 
 
 def expire(session: Session, now: datetime) -> int:
-    """Gives up job orders that nobody answered in time, clock skew allowed; their quantity is free again."""
+    """Gives up job orders that nobody answered in time, clock skew allowed; their quantity is free again.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    now
+        UTC.
+
+    Returns
+    -------
+    int
+        How many were given up.
+    """
     limit = now - timedelta(seconds=settings().plan.clock_skew_s)
     silent = select(JobOrder.job_order_id).where(JobOrder.state == "Released", JobOrder.accept_by < limit)
     job_order_ids = session.scalars(silent.order_by(JobOrder.job_order_id).with_for_update(key_share=True)).all()
@@ -359,15 +448,38 @@ def _count(job: JobOrder, made: pd.Series | None, defects: pd.Series, came: pd.S
 
 
 def refused_cuts(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """Live job orders that were to be cancelled or cut, and whose factories refused: OVERVIEW."""
+    """Live job orders that were to be cancelled or cut, and whose factories refused.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        OVERVIEW.
+    """
     jobs = overview(session, scope)
     return jobs[jobs["state"].isin(LIVE) & (jobs["cut_accepted"].eq(False))].reset_index(drop=True)
 
 
 def surplus(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """order_id, lot_id, merchant_id, pieces shipped that nobody agreed to, or that the merchant no longer orders.
+    """Pieces shipped that nobody agreed to, or that the merchant no longer orders.
 
-    job_order_id, factory_id: of the former, else ''.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        order_id, lot_id, merchant_id, pieces; job_order_id and factory_id of the former, else ''.
     """
     beyond = func.sum(JobOrderSku.surplus).label("pieces")
     job = (JobOrder.order_id, JobOrder.lot_id, JobOrder.merchant_id, JobOrder.job_order_id, JobOrder.factory_id)

@@ -237,13 +237,22 @@ def rooms_of_stages(session: Session, lot_ids: Sequence[str]) -> list[tuple[str,
 
 
 def open_lots(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
-    """Lots with pieces to be made: their columns, their order's (PLANNING, called), `remaining` and `committed` pieces.
+    """Lots with pieces to be made, as planning reads them.
 
-    promised_on: the first date of the order that the merchant was told, by a quote that it took (quoted) or by a plan;
-    none where there is none yet.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
 
-    committed: what live job orders are still to make; remaining: that, and of each SKU the pieces that nobody is to
-    deliver yet. Values per piece are floats here: planning reckons so.
+    Returns
+    -------
+    pd.DataFrame
+        The lot's columns, its order's (PLANNING, called), and: committed, the pieces that live job orders are still to
+        make; remaining, these and of each SKU the pieces that nobody is to deliver yet; promised_on, the first date of
+        the order that the merchant was told, by a quote that it took (then quoted) or by a plan. Values per piece are
+        floats: planning reckons so.
     """
     held = (
         select(JobOrder.lot_id, func.sum(JobOrder.to_make).label("committed"))
@@ -302,7 +311,18 @@ def held(session: Session) -> pd.DataFrame:
 def waiting(session: Session, scope: Scope = EVERYONE) -> pd.DataFrame:
     """Lots that cannot be planned.
 
-    called (as people call the order), style_id, colour, due_on, merchant_id, quantity, waits (why), order_id, lot_id.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        called (as people call the order), style_id, colour, due_on, merchant_id, quantity (pieces), waits (why),
+        order_id, lot_id.
     """
     columns = (
         called().label("called"),
@@ -352,8 +372,18 @@ def own_id(session: Session, scope: Scope, order_id: str) -> str | None:
 def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
     """What people know lots by, finished ones too.
 
-    order (the merchant's number of it, or whose replenishment it is), style (its name, else its id), colour, due_on;
-    then order_id, source, merchant_id, style_id, lot_id.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    lot_ids
+        Which lots.
+
+    Returns
+    -------
+    pd.DataFrame
+        order (the merchant's number of it, or whose replenishment it is), style (its name, else its id), colour,
+        due_on; then order_id, source, merchant_id, style_id, lot_id.
     """
     told = (number().label("number"), Lot.style_name, Lot.colour, Order.due_on)
     columns = (Lot.order_id, Order.source, Lot.merchant_id, Lot.style_id, Lot.lot_id)
@@ -371,7 +401,20 @@ def labels(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:
 
 
 def last_of_style(session: Session, before: date) -> pd.DataFrame:
-    """merchant_id, style_id, colour, order_id of the newest replenishment order of each style-colour before a day."""
+    """The newest replenishment order of each style-colour, cancelled ones left out.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    before
+        Orders placed on this day or later do not count.
+
+    Returns
+    -------
+    pd.DataFrame
+        merchant_id, style_id, colour, order_id.
+    """
     newest = func.row_number().over(
         partition_by=(Lot.merchant_id, Lot.style_id, Lot.colour), order_by=(Order.placed_on.desc(), Order.order_id)
     )

@@ -58,19 +58,19 @@ class ProposedPlan:
     """
 
     business_date: date
-    round: int
-    objective: float | Decimal
-    bound: float | Decimal
-    gap: float
-    status: str
+    round: int  # of the day, from 1
+    objective: float | Decimal  # cost in the currency of the plan
+    bound: float | Decimal  # what no plan can cost less than, in the same currency
+    gap: float  # (objective - bound) / objective
+    status: str  # optimal or feasible, as in report.json
     instance_sha256: str
-    model_version: str | None
-    folder: str
+    model_version: str | None  # of the demand model whose forecast it serves; None: it serves none
+    folder: str  # of the plan, relative to C2M_HOME
     allocation: pd.DataFrame
     unmet_pieces: int
     at: datetime
-    attempt: int = 0
-    limits: str = ""
+    attempt: int = 0  # plans of the day and round that were rejected before
+    limits: str = ""  # of the search, in any one spelling
     purchases: pd.DataFrame | None = None  # purchases.LINE: what is to be bought for it
 
     @property
@@ -85,10 +85,10 @@ class Standing:
 
     plan_id: str
     business_date: date
-    round: int
+    round: int  # of the day, from 1
     state: PlanState
     instance_sha256: str
-    folder: str
+    folder: str  # of the plan, relative to C2M_HOME
     at: datetime  # when it was proposed
     decision: Decision | None
 
@@ -138,6 +138,11 @@ def propose(session: Session, plan: ProposedPlan, replaced: str | None = None, w
     -------
     str
         The plan_id.
+
+    Raises
+    ------
+    InputError
+        The allocation names a lot and factory twice or without pieces, or the plan to be replaced does not wait.
     """
     serialise(session, "plans")
     if session.get(Plan, plan.plan_id):
@@ -203,7 +208,25 @@ def attempt(session: Session, business_date: date, round: int) -> int:
 
 
 def standing(session: Session, plan_id: str) -> Standing:
-    """How a plan stands and why."""
+    """How a plan stands and why.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    Standing
+        With the decision, where there is one.
+
+    Raises
+    ------
+    InputError
+        The ledger does not have the plan.
+    """
     plan = _get(session, plan_id)
     decision = session.scalar(select(Decision).where(Decision.plan_id == plan_id))
     return Standing(
@@ -233,7 +256,20 @@ def in_force(session: Session) -> Standing | None:
 
 
 def newest_of_day(session: Session, business_date: date) -> Standing | None:
-    """The plan that a day stands by: of its last round the newest, one that was not rejected before one that was."""
+    """The plan that a day stands by: of its last round the newest, one that was not rejected before one that was.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        The day.
+
+    Returns
+    -------
+    Standing or None
+        None where the day has no plan.
+    """
     chosen = select(Plan.plan_id).where(Plan.business_date == business_date)
     plan_id = session.scalar(chosen.order_by(Plan.round.desc(), *LATEST).limit(1))
     return standing(session, plan_id) if plan_id else None
@@ -267,19 +303,58 @@ def hold(session: Session, plan_id: str, actor: str, reason: str, at: datetime) 
 
 
 def holds(session: Session, plan_id: str) -> pd.DataFrame:
-    """actor, reason, at of those who let a plan wait, the first first."""
+    """Who let a plan wait and why, the first first.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    pd.DataFrame
+        actor, reason, at (UTC).
+    """
     columns = (PlanHold.actor, PlanHold.reason, PlanHold.at)
     return frame(session, select(*columns).where(PlanHold.plan_id == plan_id).order_by(PlanHold.at, PlanHold.hold_id))
 
 
 def in_folder(session: Session, folder: str) -> Standing | None:
-    """How the plan of a folder of C2M_HOME stands; None where it was never proposed."""
+    """How the plan of a folder stands.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    folder
+        Relative to C2M_HOME, as it was proposed.
+
+    Returns
+    -------
+    Standing or None
+        None where it was never proposed.
+    """
     plan_id = session.scalar(select(Plan.plan_id).where(Plan.folder == folder))
     return standing(session, plan_id) if plan_id else None
 
 
 def of_day(session: Session, business_date: date) -> pd.DataFrame:
-    """round, state, objective, decided_by, decided_at, reason, plan_id of every plan of a day."""
+    """Every plan of a day with what was decided.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        The day.
+
+    Returns
+    -------
+    pd.DataFrame
+        round, state, objective (in the plan's currency), decided_by, decided_at, reason, plan_id.
+    """
     decided = (Decision.actor.label("decided_by"), Decision.at.label("decided_at"), Decision.reason)
     chosen = select(Plan.round, Plan.state, Plan.objective, *decided, Plan.plan_id)
     joined = chosen.outerjoin(Decision, Decision.plan_id == Plan.plan_id).where(Plan.business_date == business_date)
@@ -287,7 +362,20 @@ def of_day(session: Session, business_date: date) -> pd.DataFrame:
 
 
 def first_released(session: Session, business_date: date) -> Standing | None:
-    """The plan by which the day's first job orders went out; None before that."""
+    """The plan by which the day's first job orders went out.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        The day.
+
+    Returns
+    -------
+    Standing or None
+        None before that.
+    """
     chosen = select(Plan.plan_id).join(Decision, Decision.plan_id == Plan.plan_id)
     of_day = chosen.where(Plan.business_date == business_date, Decision.decision == "released")
     plan_id = session.scalar(of_day.order_by(Plan.round, Decision.at).limit(1))
@@ -295,7 +383,25 @@ def first_released(session: Session, business_date: date) -> Standing | None:
 
 
 def rejected_alike(session: Session, plan_id: str) -> Decision | None:
-    """A person's rejection of a plan of the same day that gives the same pieces to the same factories."""
+    """A person's rejection of a plan of the same day that gives the same pieces to the same factories.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        The plan that is compared.
+
+    Returns
+    -------
+    Decision or None
+        The newest such rejection; None where there is none.
+
+    Raises
+    ------
+    InputError
+        The ledger does not have the plan.
+    """
     plan, mine = _get(session, plan_id), _places(session, plan_id)
     rejections = select(Decision).join(Plan, Plan.plan_id == Decision.plan_id).where(Decision.decision == "rejected")
     of_day = rejections.where(Plan.business_date == plan.business_date, Decision.actor != REPLANNING)
@@ -315,7 +421,21 @@ def withheld(session: Session, plan_id: str) -> set[str]:
 
 
 def next_round(session: Session, business_date: date) -> int | None:
-    """The round that still waits for a decision, else the one after the day's last; none before the day has a plan."""
+    """The round of a day that is to be planned next.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        The day.
+
+    Returns
+    -------
+    int or None
+        The round that still waits for a decision, else the one after the day's last, from 1; None before the day has a
+        plan.
+    """
     newest = select(Plan.round, Plan.state).where(Plan.business_date == business_date)
     last = session.execute(newest.order_by(Plan.round.desc(), *LATEST).limit(1)).tuples().one_or_none()
     if last is None:

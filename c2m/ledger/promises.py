@@ -52,7 +52,20 @@ def record(session: Session, plan_id: str, dated: pd.DataFrame, makers: pd.DataF
 
 
 def make(session: Session, at: datetime) -> int:
-    """Makes the promises of the released plan whose orders are covered by accepted job orders; returns how many."""
+    """Makes the promises of the released plan whose orders are covered by accepted job orders.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC, the moment from which they count as made.
+
+    Returns
+    -------
+    int
+        How many were made.
+    """
     agreed = and_(JobOrder.state.in_(LIVE), JobOrder.accepted.is_(True))
     taken = case((agreed, JobOrder.quantity), else_=JobOrder.shipped)
     last = select(JobOrder.lot_id, func.sum(taken).label("pieces")).where(JobOrder.is_last)
@@ -70,7 +83,20 @@ def make(session: Session, at: datetime) -> int:
 
 
 def newest(session: Session, order_ids: list[str]) -> pd.DataFrame:
-    """order_id, pieces, unplaced, promised_on, probability of each order by the last plan that dated it."""
+    """Each order's date by the last plan that dated it.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    order_ids
+        Which orders.
+
+    Returns
+    -------
+    pd.DataFrame
+        order_id, pieces, unplaced (pieces without a factory), promised_on, probability.
+    """
     names = (Promise.order_id, Promise.pieces, Promise.unplaced, Promise.promised_on, Promise.probability, Promise.at)
     dated: pd.DataFrame = frame(session, select(*names).where(Promise.order_id.in_(order_ids)).order_by(Promise.at))
     return dated.drop_duplicates("order_id", keep="last").drop(columns="at")

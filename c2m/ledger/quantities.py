@@ -32,9 +32,20 @@ def record_quantities(session: Session, quantities: pd.DataFrame, at: datetime) 
 
 
 def of_day(session: Session, day: date) -> pd.DataFrame:
-    """The lots ordered on a day with their figures, and what their styles had: STOCK, with style_ before each name.
+    """The lots ordered on a day with the figures that their quantities came from.
 
-    style: its name, else its id.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    day
+        Business date of the orders.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of the table `order_quantities`, style (its name, else its id), and the pieces that the style had:
+        STOCK, with style_ before each name.
     """
     held = {f"style_{name}": func.sum(getattr(OrderQuantitySku, name)) for name in STOCK}
     sums = (total.label(name) for name, total in held.items())

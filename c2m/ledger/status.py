@@ -74,7 +74,7 @@ def register(session: Session, factory_id: str, version: int, at: datetime) -> N
 
 
 def versions(session: Session) -> dict[str, int]:
-    """By factory that has said something; everyone else understands the first."""
+    """Version of the messages by factory that has said something; every other factory understands the first."""
     return dict(session.execute(select(FactoryStatus.factory_id, FactoryStatus.version)).tuples().all())
 
 

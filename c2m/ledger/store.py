@@ -85,7 +85,13 @@ EVERYONE = Scope()
 
 @contextmanager
 def session() -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back on an error."""
+    """One transaction: committed at the end, rolled back on an error.
+
+    Raises
+    ------
+    InputError
+        The ledger is empty, or at another version than this code.
+    """
     _refuse_other_version(settings().ledger)
     with Session(engine(settings().ledger), expire_on_commit=False) as transaction, transaction.begin():
         yield transaction
@@ -97,6 +103,11 @@ def reading(scope: Scope = EVERYONE) -> Iterator[Session]:
 
     scope: whose rows it sees. PostgreSQL then holds back all others (migration 0025), whatever a statement forgets; a
     superuser of the database sees them all the same.
+
+    Raises
+    ------
+    InputError
+        The ledger is empty, or at another version than this code.
     """
     _refuse_other_version(settings().ledger)
     bound = engine(settings().ledger).execution_options(**{_READING: True})

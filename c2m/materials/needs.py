@@ -66,9 +66,19 @@ def explode(wanted: pd.DataFrame, recipes: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_lots(lots: pd.DataFrame, today: date) -> pd.DataFrame:
-    """WANTED by open lots: what remains of them, from the day after today or their own first day on.
+    """What open lots want: the pieces that remain, from the day after today or their own first day on.
 
-    lots: lot_id, merchant_id, style_id, colour, remaining, release_on.
+    Parameters
+    ----------
+    lots
+        lot_id, merchant_id, style_id, colour, remaining (pieces), release_on.
+    today
+        The business date.
+
+    Returns
+    -------
+    pd.DataFrame
+        WANTED, with the lot as source.
     """
     tomorrow = pd.Timestamp(today) + pd.Timedelta(1, "D")
     released = pd.to_datetime(lots["release_on"])

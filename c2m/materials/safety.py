@@ -19,16 +19,16 @@ def safety_stock(mean: Floats, variance: Floats, level: float) -> Floats:
     Parameters
     ----------
     mean
-        Of the need over the protected days, in units.
+        (N,) of the need over the protected days, in units of each material.
     variance
-        Of the same, units squared; 0: nothing is uncertain.
+        (N,) of the same, units squared; 0: nothing is uncertain.
     level
         Between 0 and 1.
 
     Returns
     -------
     numpy.ndarray
-        Units, never below 0.
+        (N,) units, never below 0.
     """
     spread = (variance > 0) & (mean > 0)
     scale = np.divide(variance, mean, out=np.ones_like(mean), where=spread)

@@ -64,7 +64,20 @@ def written(
 
 
 def write(found: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    """Writes the rows as CSV files, one per feed."""
+    """Writes rows as CSV files, one per feed.
+
+    Parameters
+    ----------
+    found
+        Rows by feed, with its columns.
+    folder
+        Where the files go; it is made where it lacks.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for feed, rows in found.items():
         write_atomically(folder / f"{feed}.csv", rows.to_csv(index=False, lineterminator="\n").encode())

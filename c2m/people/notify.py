@@ -47,7 +47,7 @@ def tell(listener: str, send: Callable[[pd.DataFrame], bool], now: datetime, onl
     listener
         Its name in the ledger.
     send
-        Takes the alerts; false: not now.
+        Takes the alerts, with the columns of the ledger's; false: not now.
     now
         UTC.
     only_urgent

@@ -74,7 +74,20 @@ def windows(job_order_id: str, bundle_id: str | None = None, line_id: str | None
 
 
 def latest(since: datetime, before: datetime) -> pd.DataFrame:
-    """The last scan of each job order between two moments: job_order_id, factory_id, line_id, last, video."""
+    """The last scan of each job order between two moments, with the address of its video.
+
+    Parameters
+    ----------
+    since
+        UTC; the first moment.
+    before
+        UTC; scans at this moment or later, or received so, do not count.
+
+    Returns
+    -------
+    pd.DataFrame
+        job_order_id, factory_id, line_id, last, video.
+    """
     landing.ensure_landing()
     query = f"""
         SELECT job_order_id, factory_id, arg_max(line_id, "at") AS line_id, max("at") AS "last"

@@ -229,6 +229,6 @@ OUTCOMES = (
 
 
 def value(sums: pd.DataFrame) -> float:
-    """An outcome of its sums; nan where nothing counted."""
+    """An outcome of its sums (columns above, below), in the unit of the outcome; nan where nothing counted."""
     below = float(sums["below"].sum())
     return float(sums["above"].sum()) / below if below else np.nan

@@ -49,7 +49,7 @@ class Figure(BaseModel):
 
 
 class Policy(BaseModel):
-    """See the top of this module."""
+    """A way of working; the top of this module tells each field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,8 +62,9 @@ class Policy(BaseModel):
     stages: bool = True
     learns: bool = True
     spikes: bool = False
+    # power of price / list price by which demand follows a proposed price; None: no prices are proposed
     price_answer: float | None = Field(None, gt=-10, lt=0)
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}  # by name of the setting
 
     def settings(self) -> dict[str, Any]:
         """The figures as the settings of a home, group by group."""
@@ -95,7 +96,13 @@ class Policy(BaseModel):
 
 
 def load(files: Iterable[Path]) -> list[Policy]:
-    """The policies of files, or of names in worlds/proof/policies; every fault of every file at once."""
+    """The policies of files, or of names in worlds/proof/policies; every fault of every file at once.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or breaks its form, or two policies have one name; all faults at once.
+    """
     found, faults = [], []
     for file in files:
         named = file if file.suffix else FOLDER / f"{file}.yaml"

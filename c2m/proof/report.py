@@ -110,7 +110,22 @@ class Report:
         return sums[sums["seed"].map(of_all)].reset_index(drop=True)
 
     def row(self, outcome: str, arm: str, base: str) -> Row | None:
-        """An outcome of two policies; None where one was not replayed."""
+        """An outcome of two policies.
+
+        Parameters
+        ----------
+        outcome
+            Its name.
+        arm
+            The policy that is judged.
+        base
+            The policy that it is compared with.
+
+        Returns
+        -------
+        Row or None
+            None where one of the two was not replayed.
+        """
         if (outcome, arm, base) not in self._rows:
             self._rows[outcome, arm, base] = self._row(outcome, arm, base)
         return self._rows[outcome, arm, base]
@@ -129,7 +144,20 @@ class Report:
         return None if one.empty else Row(BY_NAME[outcome], OURS, "", difference(one, one.assign(above=0.0)))
 
     def rows(self, base: str, arm: str = OURS) -> list[Row]:
-        """All outcomes of two policies."""
+        """All outcomes of two policies.
+
+        Parameters
+        ----------
+        base
+            The policy that the other is compared with.
+        arm
+            The policy that is judged.
+
+        Returns
+        -------
+        list of Row
+            Those outcomes for which both were replayed.
+        """
         return [row for outcome in OUTCOMES if (row := self.row(outcome.name, arm, base))]
 
     @property
@@ -168,7 +196,21 @@ class Report:
         return {"row": row, "verdict": "shown" if unclear == "not shown" and _holds(claim, row) else unclear}
 
     def tornado(self, outcome: str, base: str) -> Iterator[dict[str, Any]]:
-        """The difference to a base at the low and the high end of each rate, and whether a conclusion turns."""
+        """The difference to a base at the low and the high end of each rate, and whether a conclusion turns.
+
+        Parameters
+        ----------
+        outcome
+            Its name.
+        base
+            The policy that the platform is compared with.
+
+        Yields
+        ------
+        dict
+            rate, ends (low and high value), rows (one for each end), turns (whether the verdict changes); nothing for a
+            rate that changes nothing.
+        """
         usual = self.row(outcome, OURS, base)
         two = [policy for policy in self.policies if policy.name in (OURS, base)]
         for name, ends in TRIED.items():

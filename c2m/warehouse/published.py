@@ -74,6 +74,18 @@ def inputs(business_date: date, select: str | None = None) -> str:
     """A digest of all that a build follows from: landed files with a row before its cut-off, variables, dbt project.
 
     Landed files never change, so that their names stand for them.
+
+    Parameters
+    ----------
+    business_date
+        Day of the build.
+    select
+        Models, as `dbt --select` takes them; None: all.
+
+    Returns
+    -------
+    str
+        SHA-256.
     """
     landed = _landed(business_date)
     facts = [dbt_args("build", business_date, select), landed, code()]
@@ -182,7 +194,13 @@ def publish_from(
 
 
 def manifest() -> dict[str, Any]:
-    """What is published now."""
+    """What is published now.
+
+    Raises
+    ------
+    InputError
+        Nothing is published yet.
+    """
     objects.fetch(_pointer())
     try:
         found: dict[str, Any] = read_json(_pointer())
@@ -229,7 +247,13 @@ def _fault(mart: dict[str, Any]) -> str:
 
 
 def path(name: str) -> Path:
-    """The Parquet file of a mart in the build that is published now."""
+    """The Parquet file of a mart in the build that is published now.
+
+    Raises
+    ------
+    InputError
+        Nothing is published yet, or no mart has this name.
+    """
     marts = manifest()["marts"]
     if name not in marts:
         raise InputError("unknown-mart", [f"no mart {name!r}; published are {', '.join(marts)}"])
@@ -242,7 +266,14 @@ def file_of(mart: dict[str, Any]) -> Path:
 
 
 def read(name: str) -> pd.DataFrame:
-    """A mart. Dates and moments (UTC, without zone) are datetime64, money is float64, text is str."""
+    """A mart by its name, with its columns as docs/reference/marts.md gives them. Dates and moments (UTC, without zone)
+    are datetime64, money is float64, text is str.
+
+    Raises
+    ------
+    InputError
+        Nothing is published yet, or no mart has this name.
+    """
     file = path(name)
     seen = file.stat()
     rows = _small if seen.st_size <= _SMALL_BYTES else _rows

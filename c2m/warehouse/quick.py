@@ -67,6 +67,11 @@ def compiled(file: Path) -> list[Model]:
     -------
     list of Model
         What `build` takes.
+
+    Raises
+    ------
+    C2MError
+        dbt does not compile its models.
     """
     wanted = hashlib.sha256(json.dumps([published.code(), _variables(), NEEDED]).encode()).hexdigest()
     kept = read_json(file) if file.exists() else {}

@@ -24,7 +24,20 @@ _DELIMITERS = ",;\t|"
 
 
 def sniff(path: Path, kind: str | None) -> dict[str, Any]:
-    """The options of a file of this form (csv where it is not known)."""
+    """How a file of a merchant is to be read.
+
+    Parameters
+    ----------
+    path
+        The file, packed or not.
+    kind
+        csv, excel, json, jsonl, xml, parquet or zip; None: csv.
+
+    Returns
+    -------
+    dict
+        Keys of a mapping's `read` (encoding, delimiter, header, sheet, path ...) that differ from the default alone.
+    """
     if kind == "excel":
         return _sheet(path)
     if kind in ("parquet", "jsonl", "zip"):

@@ -26,7 +26,20 @@ REASON = "the merchant no longer orders it"
 
 
 def ask(session: Session, at: datetime) -> int:
-    """Asks the factories of every lot that has more at work than is ordered; how many questions were written."""
+    """Asks the factories of every lot that has more pieces at work than are ordered to make fewer.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC, when the questions are written.
+
+    Returns
+    -------
+    int
+        How many questions were written to the outbox.
+    """
     excess = _excess(session)
     open_ = outbox.unanswered(session, CANCEL) | outbox.unanswered(session, STORE)
     letters: list[Letter] = []

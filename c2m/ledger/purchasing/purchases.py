@@ -50,7 +50,20 @@ def release(session: Session, plan_id: str, without: Collection[str], at: dateti
 
 
 def of_plan(session: Session, plan_id: str) -> pd.DataFrame:
-    """LINE, withheld and released_at of a plan's purchase orders, by supplier and material."""
+    """A plan's purchase orders, by supplier and material.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    pd.DataFrame
+        LINE, withheld, released_at.
+    """
     return frame(session, _lines("withheld", "released_at").where(Purchase.plan_id == plan_id))
 
 
@@ -62,7 +75,20 @@ def of_day(session: Session, business_date: date) -> pd.DataFrame:
 
 
 def released_later(session: Session, known: Collection[str]) -> pd.DataFrame:
-    """Released lines of purchase orders that are not `known` yet: the warehouse hears of them with its next build."""
+    """Released lines of purchase orders that the warehouse does not have: it hears of them with its next build.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    known
+        Ids of the purchase orders that it has.
+
+    Returns
+    -------
+    pd.DataFrame
+        LINE.
+    """
     found = frame(session, _lines().where(Purchase.released_at.is_not(None)))
     return found[~found["purchase_order_id"].isin(list(known))]
 

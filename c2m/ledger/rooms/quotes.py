@@ -45,7 +45,15 @@ def accept(session: Session, quote_id: str, offer: str, order_id: str, at: datet
 
 def promise(session: Session, at: datetime) -> None:
     """Enters the dates of quotes among the promises once the book has their orders: they are judged like those of
-    plans, from the moment of acceptance on."""
+    plans, from the moment of acceptance on.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC, when they are entered.
+    """
     known = exists().where(Promise.order_id == Quoted.order_id, Promise.quoted)
     taken = select(Quoted).join(Order, Order.order_id == Quoted.order_id).join(Plan, Plan.plan_id == Quoted.plan_id)
     for row in session.scalars(taken.where(Quoted.accepted_at.is_not(None), ~known)):

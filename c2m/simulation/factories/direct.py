@@ -29,7 +29,13 @@ class DirectFloor:
         self.factories = {name: Factory(row, seed, self.state, "replay", peers=rows) for name, row in rows.items()}
 
     def catch_up(self) -> None:
-        """The factories tell what has happened up to now, and both sides answer until all is said."""
+        """The factories tell what has happened up to now, and both sides answer until all is said.
+
+        Raises
+        ------
+        C2MError
+            The outbox has a message that no factory understands.
+        """
         now = clock.now()
         with self.state.transaction():
             for factory in self.factories.values():
@@ -40,7 +46,13 @@ class DirectFloor:
         self.converse()
 
     def converse(self) -> None:
-        """Sends what waits in the outbox, takes in the answers, and so on until nobody has anything to say."""
+        """Sends what waits in the outbox, takes in the answers, and so on until nobody has anything to say.
+
+        Raises
+        ------
+        C2MError
+            The outbox has a message that no factory understands.
+        """
         now = clock.now()
         while self._tell(now):
             self._hear(now)

@@ -34,11 +34,29 @@ _MINUTES_PER_FACTORY_DAY = 7_600  # paid: 17.3 operators, 510 minutes, six days 
 def write_supply(
     folder: Path, seed: int, size: str, over: Path, opening_on: date | None = None, cover_days: float = 10
 ) -> None:
-    """Writes the supply side of the world in `over` into `folder`.
+    """Writes the supply side of a world whose catalogue and demand come from mapped files.
 
-    Every SKU opens `opening_on` (where not given, the world's business date) with `cover_days` of its daily demand of
-    the four weeks before. The network is that of a generated world of `size`, and factories enough for the demand of
-    the styles on top.
+    The network is that of a generated world of `size`, and factories enough for the demand of the styles on top.
+
+    Parameters
+    ----------
+    folder
+        Where the feed files and world.yaml go.
+    seed
+        Of what is drawn: the same seed gives the same files.
+    size
+        A name of SIZES.
+    over
+        Folder of the world whose sources are mapped.
+    opening_on
+        Date at whose start every SKU has its first stock; None: the world's business date.
+    cover_days
+        Days of the daily demand of the four weeks before that this stock holds.
+
+    Raises
+    ------
+    InputError
+        The size has no such name, or the world breaks its form or has no business date.
     """
     scale, world = sized(size), World.load(over)
     opening_on = opening_on or _business_date(world)

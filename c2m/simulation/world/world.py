@@ -55,10 +55,24 @@ class Merchant:
 
 
 def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_DAYS) -> None:
-    """Writes the feed files, world.yaml and dirt.json (faults planted, by feed and rule) into `folder`.
+    """Writes the feed files, world.yaml and dirt.json (faults planted, by feed and rule) of a generated world.
 
-    Shoppers buy for `future_days` from the business date on. Where these are more than by default, merchants too order
-    on all of these days, at the same rate.
+    Parameters
+    ----------
+    folder
+        Where they go.
+    seed
+        Of what is drawn: the same seed gives the same files.
+    size
+        A name of SIZES.
+    future_days
+        Days from the business date on on which shoppers buy. Where these are more than by default, merchants too order
+        on all of them, at the same rate.
+
+    Raises
+    ------
+    InputError
+        The size has no such name.
     """
     scale = sized(size)
     span = Span(BUSINESS_DATE, TIMEZONE, scale.history_days, future_days)
