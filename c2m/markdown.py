@@ -71,7 +71,7 @@ def listed(names: Iterable[Any], most: int = 4) -> str:
     names
         Anything that has a text.
     most
-        Names that are written out.
+        How many names are written out.
 
     Returns
     -------

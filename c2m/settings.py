@@ -284,7 +284,7 @@ class PlanPolicy(BaseModel):
 
     @property
     def limits(self) -> dict[str, float | None]:
-        """The limits of a search that a run may ask for, and the node limit."""
+        """The limits of a search that a run may ask for, and the node limit, each in the unit of its field."""
         return self.model_dump(include={"time_limit_s", "gap", "node_limit", "max_factories"})
 
 

@@ -39,10 +39,16 @@ class Verdict:
 
     stop: bool
     results: pd.DataFrame
-    docs_url: str
+    docs_url: str  # address of the pages of Data Docs that show it
 
     def require(self) -> None:
-        """Raises with every critical failure, if there is one."""
+        """Lets a run go on where no critical expectation failed.
+
+        Raises
+        ------
+        InputError
+            With every critical failure, where the gate says stop.
+        """
         failed = self.results[~self.results["passed"] & (self.results["severity"] == "critical")]
         if self.stop:
             faults = [
@@ -65,7 +71,7 @@ def check_forecast(forecast: pd.DataFrame, styles: pd.DataFrame, demand: pd.Data
     Parameters
     ----------
     forecast
-        A row per merchant, style and day: mean and quantiles in pieces.
+        Rows of landing/forecasts, one per merchant, style and day: mean and quantiles in pieces.
     styles
         The mart of this name.
     demand

@@ -61,7 +61,15 @@ async def _ask(app: App, path: str) -> httpx.Response:
 
 
 def serve(named: str, port: int) -> None:
-    """Serves an application until a signal comes. named: MODULE:FACTORY."""
+    """Serves an application until a signal comes.
+
+    Parameters
+    ----------
+    named
+        MODULE:FACTORY, the function that makes it.
+    port
+        On the loopback address.
+    """
     allow_connections()
     served = uvicorn.Config(named, LOOPBACK, port, http=Impatient, factory=True, log_level="warning")
     served.timeout_graceful_shutdown = 3

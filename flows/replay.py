@@ -348,7 +348,7 @@ def run_all(
     policies
         What is compared.
     seeds
-        Of the simulated factories.
+        Of the simulated factories, one per replay of a policy.
     out
         Where all of it lies; what is there is not made again, unless its policy has changed.
     processes
@@ -358,6 +358,11 @@ def run_all(
     -------
     Path
         The folder with a folder per policy and seed.
+
+    Raises
+    ------
+    InputError
+        `out` holds replays of another world or of other days.
     """
     _claim(out, {"world": str(world.absolute()), "first": first.isoformat(), "last": last.isoformat()})
     count = (last - first).days + 1

@@ -63,7 +63,13 @@ def environment(prefect_url: str, login: str | None = None) -> dict[str, str]:
 
 @contextmanager
 def prefect_api() -> Iterator[None]:
-    """The Prefect server that PREFECT_API_URL names, if it answers, else one of our own; either way the environment."""
+    """The Prefect server that PREFECT_API_URL names, if it answers, else one of our own; either way the environment.
+
+    Raises
+    ------
+    InputError
+        The server that PREFECT_API_URL names belongs to another home, or refuses our key.
+    """
     given = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     if given and _answer(f"{given}/api/health"):
         refuse_server_of_another_home(given)

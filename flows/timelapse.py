@@ -185,7 +185,13 @@ def advance(moment: datetime) -> None:
 
 
 def pass_days(count: int) -> None:
-    """Lets days pass on the virtual clock of a running platform, and then go on at the speed of real time."""
+    """Lets days pass on the virtual clock of a running platform, and then go on at the speed of real time.
+
+    Raises
+    ------
+    InputError
+        The home lives in real time.
+    """
     if not clock.is_virtual():
         raise InputError("clock-is-real", ["this C2M_HOME lives in real time; `c2m simulate` needs one of `c2m run`"])
     for day in clock.days(clock.business_date(clock.now()), count):

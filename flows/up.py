@@ -32,6 +32,11 @@ def up(simulate: bool) -> None:
     A home without a world gets the demo world. One that lives on a virtual clock goes on from where it stood, at the
     speed of real time. While it is up, it looks at itself as `c2m doctor` does, and starts again what has
     ended.
+
+    Raises
+    ------
+    InputError
+        A port that it needs is taken.
     """
     stop = Event()
     _stop_on_signals(stop)

@@ -304,7 +304,7 @@ def merge(label: str, least: int) -> None:
     label
         Name of the files that are made, without suffix.
     least
-        Landed files of a producer from which on they become one.
+        How many landed files of a producer become one, at least.
     """
     for name, schema in PRODUCED.items():
         files = list(folder(name).glob("[!._]*.parquet"))

@@ -53,8 +53,8 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
-    title: str
+    name: str = Field(pattern=r"^[a-z0-9_]{1,40}$")  # of the policy's folder of replays, and in questions and claims
+    title: str  # what people call it
     forecast: Literal["model", "seasonal_naive", "mean_7", "median_14", "mean_28"] = "model"
     frozen: bool = False
     plan: Literal["joint", "rule"] = "joint"

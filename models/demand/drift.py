@@ -50,7 +50,20 @@ def _shares(column: "pd.Series[Any]", bins: list[Any]) -> Floats:
 
 
 def distance(known: dict[str, Any], rows: pd.DataFrame) -> "pd.Series[float]":
-    """Population stability index of each profiled feature; 0 where nothing changed."""
+    """Population stability index of each profiled feature.
+
+    Parameters
+    ----------
+    known
+        The profile of the training rows (`profile`).
+    rows
+        Today's rows, with a column per profiled feature.
+
+    Returns
+    -------
+    pd.Series
+        An index by feature, 0 where nothing changed.
+    """
     return pd.Series({
         name: _index(np.array(of["shares"]), _shares(rows[name], of["bins"])) for name, of in known.items()
     })  # fmt: skip
@@ -62,10 +75,22 @@ def _index(before: Floats, now: Floats) -> float:
 
 
 def chance(known: dict[str, Any], series: int) -> "pd.Series[float]":
-    """What each feature's index stays below without drift, 999 times in 1,000, with so many series then and now.
+    """What each feature's index stays below without drift, 999 times in 1,000.
 
     Without drift the index over B bins is chi-square with B - 1 degrees of freedom times (1/n + 1/m) (Yurdakul 2018).
     The rows of one series say much the same, hence they count as one.
+
+    Parameters
+    ----------
+    known
+        The profile of the training rows (`profile`).
+    series
+        How many series there were then, and are now.
+
+    Returns
+    -------
+    pd.Series
+        An index by feature.
     """
     degrees = {name: np.count_nonzero(of["shares"]) - 1 for name, of in known.items()}
     return pd.Series({name: stats.chi2.ppf(0.999, max(1, many)) * 2 / series for name, many in degrees.items()})
@@ -109,7 +134,7 @@ def checks(
     moved
         By feature, the columns `index` (`distance`) and `chance`, which the limit is at least.
     came
-        Figures of realised forecasts (`realised`); empty: none are judged.
+        By name, figures of realised forecasts (`realised`): shares; empty: none are judged.
     backtest_wape
         WAPE of the champion's backtest, as a share; None where there is none.
     policy
@@ -128,7 +153,20 @@ def checks(
 
 
 def alarm(found: pd.DataFrame, policy: DriftPolicy) -> bool:
-    """Whether the checks speak for a new model: several inputs have shifted, or forecasts do not come true."""
+    """Whether the checks speak for a new model: several inputs have shifted, or forecasts do not come true.
+
+    Parameters
+    ----------
+    found
+        Columns check and alert, of `checks`.
+    policy
+        `features`: how many inputs must have shifted.
+
+    Returns
+    -------
+    bool
+        True where a challenger should be trained.
+    """
     alerts = found[found["alert"]]
     return bool((alerts["check"] == "input").sum() >= policy.features or (alerts["check"] != "input").any())
 

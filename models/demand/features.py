@@ -216,7 +216,21 @@ def mean_of_members(values: Floats, members: Ints) -> Floats:
 
 
 def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
-    """One row per cell, one column per feature: doubles and, for categories, text. `scale` comes first."""
+    """The features of cells.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    cells
+        Series, origin and target of each row.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per cell, in their order, and a column per feature: doubles and, for categories, text. `scale`, in units
+        of y, comes first.
+    """
     return in_order(blocks(panel, cells))
 
 

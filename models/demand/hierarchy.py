@@ -27,9 +27,19 @@ _SUMS = f"""
 
 
 def levels(daily: pd.DataFrame, skus: pd.DataFrame) -> pd.DataFrame:
-    """level, merchant_id, category, style_id, size, sku_id, ds, mean (pieces); keys that a level sums over are empty.
+    """The daily forecast summed over merchants, categories and styles, and shared out to sizes.
 
-    daily: merchant_id, style_id, ds, mean. skus: the mart, whose size_share sums to 1 over the SKUs of a style.
+    Parameters
+    ----------
+    daily
+        merchant_id, style_id, ds, mean (pieces).
+    skus
+        The mart `skus`; its size_share sums to 1 over the SKUs of a style.
+
+    Returns
+    -------
+    pd.DataFrame
+        level, merchant_id, category, style_id, size, sku_id, ds, mean (pieces); keys that a level sums over are empty.
     """
     with duckdb.connect() as connection:
         connection.register("daily", daily[["merchant_id", "style_id", "ds", "mean"]])

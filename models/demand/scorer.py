@@ -30,12 +30,19 @@ def quantile_name(level: float) -> str:
 class Scorer:
     """Boosters by name (those of launches and of quantiles may be missing) and what is needed to use them."""
 
-    boosters: dict[str, xgb.Booster]
+    boosters: dict[str, xgb.Booster]  # trees by what they forecast: mean, quantiles ..., and the same of launches
+    # what scoring needs beside them: features, categories, recipe, ratios of windows, end of the training data
     spec: dict[str, Any]
 
     @classmethod
     def load(cls, folder: Path) -> "Scorer":
-        """The model saved in a folder."""
+        """The model saved in a folder.
+
+        Raises
+        ------
+        ValueError
+            It was saved in a format that this code does not read.
+        """
         spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
         if spec["format"] != FORMAT:
             raise ValueError(f"saved in format {spec['format']}, and this code reads format {FORMAT}")
@@ -44,7 +51,20 @@ class Scorer:
 
     @classmethod
     def of(cls, boosters: dict[str, bytes], spec: dict[str, Any]) -> "Scorer":
-        """The model of boosters as UBJSON."""
+        """A model out of its parts.
+
+        Parameters
+        ----------
+        boosters
+            UBJSON of XGBoost, by name.
+        spec
+            What scoring needs beside them.
+
+        Returns
+        -------
+        Scorer
+            With the threads of the recipe.
+        """
         threads = {"nthread": spec["policy"]["threads"]}
         return cls({name: xgb.Booster(threads, model_file=bytearray(raw)) for name, raw in boosters.items()}, spec)
 
@@ -73,13 +93,28 @@ class Scorer:
         return np.exp(ratios) if self.spec["logarithmic"] else np.maximum(ratios, 0.0, out=ratios)
 
     def gain(self) -> "pd.Series[float]":
-        """What each feature brings to the mean: the sum of what its splits gain; 0 where none splits on it."""
+        """What each feature brings to the mean, by its name: how much its splits lower the training loss, summed over
+        all of them, in the loss's units; 0 where none splits on it.
+        """
         found = self.boosters["mean"].get_score(importance_type="total_gain")  # by place: names stay in the spec
         names = self.spec["features"]
         return pd.Series([float(found.get(f"f{place}", 0.0)) for place in range(len(names))], index=names)
 
     def totals(self, mean: Floats, window: int) -> pd.DataFrame:
-        """Quantiles of the total over a window whose expected total is `mean`; from the ratios seen in the backtest."""
+        """Quantiles of totals over a window, from the ratios of total to mean seen in the backtest.
+
+        Parameters
+        ----------
+        mean
+            (N,) expected totals, in pieces.
+        window
+            Periods; of the windows that the backtest saw, the nearest counts.
+
+        Returns
+        -------
+        pd.DataFrame
+            N rows of pieces, a column per level: q05 .. q975.
+        """
         table = min(self.spec["windows"], key=lambda known: abs(np.log(known["window"] / window)))
         at = np.log(np.maximum(mean, 1e-9))
         ratios = [np.interp(at, np.log(table["means"]), ratios) for ratios in table["ratios"]]

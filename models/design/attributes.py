@@ -25,21 +25,21 @@ _INTERVAL = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What a piece costs: to make, in all its minutes; a unit of each material; material that no bill tells."""
+    """What a piece of a design costs, in the plan's currency."""
 
-    making: float
-    material: "pd.Series[float]"
-    untold: float = 0.0
+    making: float  # all its minutes
+    material: "pd.Series[float]"  # of a unit, by material_id
+    untold: float = 0.0  # of a piece: material that no bill tells
 
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """What is known of a merchant's styles: marts weekly (demand_weekly), held (style_attributes), voices, trends."""
+    """What is known of a merchant's styles. The frames are rows of marts and of landing/trends."""
 
-    weekly: pd.DataFrame
-    held: pd.DataFrame
-    voices: pd.DataFrame
-    trends: pd.DataFrame
+    weekly: pd.DataFrame  # mart demand_weekly
+    held: pd.DataFrame  # mart style_attributes
+    voices: pd.DataFrame  # mart voices
+    trends: pd.DataFrame  # the day's trends
 
     def of(self, merchant_id: str) -> "Market":
         """Of one merchant."""

@@ -35,9 +35,9 @@ class Level:
     [1.0]
     """
 
-    centre: float
-    spread: float
-    freedom: float
+    centre: float  # of the logarithm
+    spread: float  # scale of the logarithm's distribution
+    freedom: float  # degrees of freedom: the fewer, the heavier the tails
 
     @classmethod
     def of(cls, ratios: Floats) -> "Level":
@@ -50,28 +50,54 @@ class Level:
         return cls(mean * count / weight, float(np.sqrt(variance * (1 + 1 / weight))), freedom)
 
     def at(self, shares: Floats) -> Floats:
-        """Quantiles."""
+        """(Q,) quantiles of the ratio at probabilities (Q,)."""
         return np.asarray(np.exp(self.centre + self.spread * stats.t.ppf(shares, self.freedom)))
 
     def density(self, logs: Floats) -> Floats:
-        """Of the logarithm."""
+        """(N,) density of the logarithm of the ratio at logarithms (N,)."""
         return np.asarray(stats.t.pdf((logs - self.centre) / self.spread, self.freedom))
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """Of one design: mean pieces by day of sale as the champion says, the first first, and the level of launches."""
+    """What one design is expected to sell."""
 
-    daily: Floats
-    level: Level
+    daily: Floats  # (days,) mean pieces by day of sale as the champion says, the first first
+    level: Level  # how many times as much styles that are launched sell
 
     def course(self, first: int, days: int) -> Floats:
-        """(days,) of the champion, from the `first` day of sale on (1: the first); past its end as its last week."""
+        """Mean pieces by day of sale as the champion says; past its end as the mean of its last week.
+
+        Parameters
+        ----------
+        first
+            Day of sale at which it begins; 1 is the first.
+        days
+            How many days.
+
+        Returns
+        -------
+        numpy.ndarray
+            (days,) pieces.
+        """
         beyond = np.full(max(0, first - 1 + days - len(self.daily)), self.daily[-_LAST:].mean())
         return np.concatenate([self.daily, beyond])[first - 1 : first - 1 + days]
 
     def total(self, days: int, shares: Floats | None = None) -> Floats:
-        """Quantiles of what is sold in the first days, in pieces; at WINDOW_LEVELS where no shares are given."""
+        """What is sold in the first days.
+
+        Parameters
+        ----------
+        days
+            How many days.
+        shares
+            (Q,) probabilities; None: WINDOW_LEVELS.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Q,) quantiles in pieces.
+        """
         return float(self.course(1, days).sum()) * self.level.at(np.array(WINDOW_LEVELS) if shares is None else shares)
 
 

@@ -43,7 +43,7 @@ class Season:
 class Terms:
     """Price of a piece, pieces of the test order, days of the season and of reading, stock and orders."""
 
-    price: float
+    price: float  # of a piece, in the plan's currency
     test: int
     season_days: int
     reading_days: int

@@ -25,7 +25,7 @@ _SIDES = (0.1, 0.5, 0.9)
 
 @dataclass(frozen=True)
 class Sold:
-    """Pieces by day of sale, the first first. ran_out: nothing was left at the end of the last of them."""
+    """(days,) pieces by day of sale, the first first. ran_out: nothing was left at the end of the last of them."""
 
     pieces: Floats
     ran_out: bool
@@ -36,8 +36,8 @@ class Case:
     """What a reorder is decided on. held: pieces on the shelf and on their way; lead_days: until a repeat is there;
     days_left: until the season ends."""
 
-    price: float
-    cost: float
+    price: float  # of a piece
+    cost: float  # of a piece, in the currency of the price
     held: int
     lead_days: int
     days_left: int

@@ -78,7 +78,7 @@ def contest(panel: Panel, horizon: int, origins: int = ORIGINS) -> Contest:
     horizon
         Periods ahead that are judged.
     origins
-        Rolling origins, a horizon apart, counted from the end of each series; fewer where history is short.
+        How many rolling origins, a horizon apart, counted from the end of each series; fewer where history is short.
 
     Returns
     -------

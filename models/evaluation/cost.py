@@ -29,9 +29,23 @@ class Contestant(Protocol):
     """Who forecasts totals."""
 
     def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
-        """(series, levels): quantiles at WINDOW_LEVELS of the total over the `window` periods after column `origin`.
+        """Quantiles of totals, for series of a panel.
 
-        `known` hides what came after the origin and asks for the window of these series.
+        Parameters
+        ----------
+        known
+            Hides what came after the origin, and asks for the window of these series.
+        series
+            (N,) rows of the panel.
+        origin
+            Column of the last period that is known.
+        window
+            Periods after it that are summed.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, 12) pieces at WINDOW_LEVELS.
         """
 
 
@@ -46,7 +60,24 @@ class Ours:
     model: Scorer | None = None
 
     def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
-        """See `Contestant`."""
+        """As `Contestant` tells.
+
+        Parameters
+        ----------
+        known
+            Hides what came after the origin, and asks for the window of these series.
+        series
+            (N,) rows of the panel.
+        origin
+            Column of the last period that is known.
+        window
+            Periods after it that are summed.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, 12) pieces at WINDOW_LEVELS.
+        """
         model = self.model
         if model is None or pd.Timestamp(model.spec["end"]) > known.ds[origin]:
             # The response that the mean follows on such panels stands beside quantiles.
@@ -62,7 +93,24 @@ class Baseline:
     points: Points
 
     def totals(self, known: Panel, series: Ints, origin: int, window: int) -> Floats:
-        """See `Contestant`."""
+        """As `Contestant` tells.
+
+        Parameters
+        ----------
+        known
+            Hides what came after the origin, and asks for the window of these series.
+        series
+            (N,) rows of the panel.
+        origin
+            Column of the last period that is known.
+        window
+            Periods after it that are summed.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, 12) pieces at WINDOW_LEVELS.
+        """
         start = np.full(len(series), origin)
         return baseline_totals(self.points, known, Cells(series, start, start + window), window)
 
@@ -87,7 +135,7 @@ def published(panel: Panel, contestants: Mapping[str, Contestant], folds: int) -
     contestants
         By name: gives quantiles of the total over the window.
     folds
-        Origins, a window apart, the latest last.
+        How many origins, a window apart, the latest last.
 
     Returns
     -------

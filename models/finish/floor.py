@@ -15,15 +15,28 @@ class Floor:
     """What is known of the floor at a moment. The frames are the marts of these names."""
 
     calendar: Calendar
-    factories: pd.DataFrame
-    capabilities: pd.DataFrame
+    factories: pd.DataFrame  # mart factories
+    capabilities: pd.DataFrame  # mart factory_capabilities
     progress: pd.DataFrame  # job_order_progress
     work: pd.DataFrame  # floor_days
     evidence: pd.DataFrame  # factory_id, day, earned_minutes, planned_minutes
 
 
 def published_floor(day: date, now: datetime) -> Floor:
-    """The floor out of the published marts."""
+    """The floor out of the published marts.
+
+    Parameters
+    ----------
+    day
+        The business date.
+    now
+        UTC, the moment from which hours are counted.
+
+    Returns
+    -------
+    Floor
+        With the evidence of the factories' records.
+    """
     factories, capabilities = read("factories"), read("factory_capabilities")
     calendar = calendar_of(factories, read("factory_calendar"), day, now, settings().robot.shift_begins)
     return Floor(calendar, factories, capabilities, read("job_order_progress"), read("floor_days"), evidence())
@@ -35,7 +48,20 @@ def evidence() -> pd.DataFrame:
 
 
 def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
-    """factory_id, offline_hours: working hours since a factory went offline. said: factory_id, online, at."""
+    """Since when factories have been offline.
+
+    Parameters
+    ----------
+    floor
+        Its calendar says which hours are worked.
+    said
+        factory_id, online, at (UTC): what each said last.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, offline_hours (working hours), of those that are offline.
+    """
     gone = said[~said["online"].astype(bool) & (floor.calendar.line(said["factory_id"]) >= 0)].reset_index(drop=True)
     since = pd.to_datetime(gone["at"], utc=True).dt.tz_localize(None)
     hours = floor.calendar.hours_since(floor.calendar.line(gone["factory_id"]), since)
@@ -43,7 +69,20 @@ def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
 
 
 def conflicting(quality: pd.DataFrame, day: date) -> pd.DataFrame:
-    """factory_id, conflicting_scans of the week before `day`, from the mart scan_quality."""
+    """Scans of the week before a day that contradict one another.
+
+    Parameters
+    ----------
+    quality
+        The mart scan_quality.
+    day
+        The business date.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, conflicting_scans.
+    """
     recent = quality[pd.to_datetime(quality["day"]) >= pd.Timestamp(day) - pd.Timedelta(7, "D")]
     return recent.groupby("factory_id", as_index=False).agg(conflicting_scans=("conflicting_scans", "sum"))
 
@@ -57,7 +96,20 @@ def last_of_lines(floor: Floor) -> pd.DataFrame:
 
 
 def inspected(floor: Floor, policy: RobotPolicy) -> pd.DataFrame:
-    """factory_id, recent_good, recent_defects, past_good, past_defects: pieces of the last days and of those before."""
+    """Pieces inspected in the last days, and in the days before that they are compared with.
+
+    Parameters
+    ----------
+    floor
+        What is known at this moment.
+    policy
+        `yield_days` of the last days, `yield_past_days` of those before.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, recent_good, recent_defects, past_good, past_defects, in pieces; factories that have both.
+    """
     today = pd.Timestamp(floor.calendar.first) + pd.Timedelta(floor.calendar.today, "D")
     age = (today - floor.work["day"]).dt.days
     recent = age <= policy.yield_days

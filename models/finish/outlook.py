@@ -24,14 +24,25 @@ _RUNNING = ("Running", "Interrupted")
 
 
 def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
-    """A row per accepted live job order, in the order in which its factory takes them up.
+    """When each accepted live job order will be finished, and with what chance too late.
 
-    Adds to the ledger's columns: running, work_left and day_work (standard minutes; of the job order, of its factory),
-    pace (standard minutes that a paid minute of its factory earns in its category as declared), level (the part of it
-    that its factory earns), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the finish, NaT
-    beyond the calendar), ends_by (the day by which work must end so that its pieces are there on due_on), due_days
-    (working days up to the end of that day), late_chance (of a finish past it), last_on (last acceptable date of
-    arrival), lost_chance (of missing it), short (standard minutes that will lack at the end of ends_by, expected).
+    Parameters
+    ----------
+    floor
+        What is known at this moment.
+    live
+        Live job orders (`ledger.job_orders.live`).
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per accepted live job order, in the order in which its factory takes them up. Added to the ledger's
+        columns: running, work_left and day_work (standard minutes; of the job order, of its factory), pace (standard
+        minutes that a paid minute of its factory earns in its category as declared), level (the part of it that its
+        factory earns), pieces_left, done_share, lines, silent_hours, q10, q50, q90 (dates of the finish, NaT beyond the
+        calendar), ends_by (the day by which work must end so that its pieces are there on due_on), due_days (working
+        days up to the end of that day), late_chance (of a finish past it), last_on (last acceptable date of arrival),
+        lost_chance (of missing it), short (standard minutes that will lack at the end of ends_by, expected).
     """
     rows, calendar = _in_order(_with_progress(live, floor)), floor.calendar
     line = calendar.line(rows["factory_id"])

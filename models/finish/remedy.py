@@ -20,11 +20,11 @@ def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, st
     Parameters
     ----------
     rows
-        Rows of the outlook that are in doubt.
+        Rows of `outlook` that are in doubt.
     floor
         The floor at this moment.
     every
-        The whole outlook, since spare minutes are those that nobody of it needs.
+        All rows of `outlook`, since spare minutes are those that none of them needs.
 
     Returns
     -------

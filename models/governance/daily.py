@@ -72,10 +72,22 @@ def forecast_daily(
 
 
 def bands(panel: Panel, forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles of all styles together, of each merchant and of each category: `models.ensemble.sums.sums`.
+    """Quantiles of all styles together, of each merchant and of each category.
 
     How errors move together is measured on the seasonal naive forecast of the last weeks, which errs with the market as
     the champion does.
+
+    Parameters
+    ----------
+    panel
+        Styles by days, pieces.
+    forecasts
+        Rows of landing/forecasts of one day.
+
+    Returns
+    -------
+    pd.DataFrame
+        level, key, ds (empty: over all days), mean and quantiles in pieces (`models.ensemble.sums.sums`).
     """
     frame = forecasts.assign(series_id=style_series(forecasts), ds=pd.to_datetime(forecasts["ds"]))
     return sums(panel, frame, Dependence.of(naive_errors(panel, frame["ds"].nunique())))

@@ -23,7 +23,7 @@ class Promotion:
     """saving: share of the champion's cost, and its interval. segments: cost of both, change, whether within limits."""
 
     promoted: bool
-    reasons: list[str]
+    reasons: list[str]  # of the verdict, a sentence each
     saving: float
     interval: tuple[float, float]
     segments: pd.DataFrame

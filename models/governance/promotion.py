@@ -37,6 +37,11 @@ def decide(business_date: date, again: bool = False, version: str | None = None)
     -------
     Promotion or None
         None without a challenger, or where it was judged before and not `again`.
+
+    Raises
+    ------
+    InputError
+        `version` is the champion already or does not exist, or no version is the champion.
     """
     if version:
         _nominate(version)
@@ -80,7 +85,7 @@ def _contestant(version: Registered) -> cost.Ours:
 
 
 def segments(verdict: Promotion) -> pd.DataFrame:
-    """What each segment costs, its rise in percent."""
+    """The column segment and what each costs (`Promotion.segments`), its rise in percent."""
     rows = verdict.segments
     return rows.assign(rise=rows["rise"].map("{:+.1%}".format)) if len(rows) else rows
 

@@ -66,9 +66,9 @@ class Registered:
 
     version: str
     trained_for: date  # the business date whose data it learned from
-    pyfunc: Any
+    pyfunc: Any  # the model as MLflow loads it
     scorer: Scorer
-    tags: dict[str, str]
+    tags: dict[str, str]  # of the version, by name: figures of the backtest and verdicts
     run_id: str
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +77,9 @@ class Registered:
         return frame
 
     def wape(self, method: str = OURS) -> float | None:
-        """WAPE of a method in the backtest that came with this model; None where history was too short for one."""
+        """WAPE (a share of demand) of a method in the backtest that came with this model; None where history was too
+        short for one.
+        """
         known = self.tags.get(f"{method}.wape")
         return float(known) if known else None
 
@@ -239,7 +241,13 @@ def promote(number: str) -> None:
 
 
 def challenge(number: str) -> None:
-    """Makes a version the challenger."""
+    """Makes a version the challenger.
+
+    Raises
+    ------
+    InputError
+        There is no such version.
+    """
     try:
         store().set_registered_model_alias(NAME, CHALLENGER, number)
     except MlflowException as error:
@@ -279,7 +287,13 @@ def _bearer(alias: str) -> ModelVersion | None:
 
 
 def registered(alias: str) -> Registered | None:
-    """The model that bears an alias."""
+    """The model that bears an alias; None where none does.
+
+    Raises
+    ------
+    InputError
+        It was made with another release of XGBoost or format.
+    """
     found = _bearer(alias)
     if found is None:
         return None
@@ -300,7 +314,13 @@ def _loaded(store: str, number: str) -> Any:
 
 
 def champion() -> Registered:
-    """The model of the daily run; an error where no version bears its alias."""
+    """The model of the daily run.
+
+    Raises
+    ------
+    InputError
+        No version bears the alias, or it was made with another release of XGBoost or format.
+    """
     found = registered(CHAMPION)
     if found is None:
         fault = f"no version of {NAME} bears the alias {CHAMPION}; train a model, or set the alias in MLflow"

@@ -86,12 +86,17 @@ def tune(panel: Panel, policy: ForecastPolicy, day: date, seconds: float, trials
     seconds
         After which no trial begins.
     trials
-        At most so many; None: as many as the time allows.
+        How many at most; None: as many as the time allows.
 
     Returns
     -------
     Tuned
         The best settings and the pinball loss of each fold beside today's.
+
+    Raises
+    ------
+    InputError
+        Optuna is not installed, or history gives fewer than two origins.
     """
     optuna = _optuna()
     folds = Folds.of(panel, policy)

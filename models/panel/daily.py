@@ -44,6 +44,11 @@ def published_panel(business_date: date) -> Panel:
     """The panel of the daily run as known at the start of `business_date`, from the published marts.
 
     Its notes name the cells that are mistakes; what is plausible stands in for them.
+
+    Raises
+    ------
+    InputError
+        No style was released or sold before that day, or nothing is published.
     """
     demand, styles, drivers = map(read, ("demand_daily", "styles", "demand_drivers"))
     panel = daily_panel(demand, styles, drivers, business_date, settings().forecast.history_days)

@@ -47,7 +47,25 @@ class Said(TypedDict, total=False):
 
 
 def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
-    """The panel of a CSV, Parquet or Excel file."""
+    """The panel of a CSV, Parquet or Excel file. Keywords: those of `Said`.
+
+    Parameters
+    ----------
+    path
+        A long table: series_id, ds, y and covariates.
+    absent
+        What a row that is not there means.
+
+    Returns
+    -------
+    Panel
+        With notes in words on how it was read.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or its rows break a rule; all faults at once.
+    """
     try:
         table = read_table(path)
         return panel_of(table.frame, absent, **said).noted(f"read as {table.read_as}")

@@ -39,12 +39,12 @@ class Today:
     """What a day's proposals rest on beside the panel. `in_force`: merchant_id, sku_id, price, since."""
 
     day: date
-    styles: pd.DataFrame
-    skus: pd.DataFrame
-    stock: pd.DataFrame
-    windows: pd.DataFrame
+    styles: pd.DataFrame  # mart styles
+    skus: pd.DataFrame  # mart skus
+    stock: pd.DataFrame  # mart stock_position
+    windows: pd.DataFrame  # rows of landing/forecast_windows of the day
     in_force: pd.DataFrame
-    minute_price: float
+    minute_price: float  # what a paid minute of a line is worth by the plan
 
 
 def sales_of(panel: Panel) -> Sales:

@@ -37,7 +37,20 @@ class Arrivals:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, days: int) -> "Arrivals":
-        """From rows of `c2m.warehouse.arrivals.by_hour`."""
+        """Orders by the hour, as matrices.
+
+        Parameters
+        ----------
+        rows
+            STYLE, age_h, lines, pieces, of `c2m.warehouse.arrivals.by_hour`.
+        days
+            How many days back; older rows are left out.
+
+        Returns
+        -------
+        Arrivals
+            (S, 24 x days), the last hour last.
+        """
         code = rows.groupby(STYLE, sort=True).ngroup().to_numpy()
         styles = rows[STYLE].drop_duplicates().sort_values(STYLE, ignore_index=True)
         hours = days * DAY_H

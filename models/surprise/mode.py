@@ -46,7 +46,20 @@ class Look:
 
 
 def last_rows(landed: pd.DataFrame, moment: datetime) -> pd.DataFrame:
-    """Of each spike its last row known before a moment; landed: rows of landing/spikes."""
+    """Of each spike its last row that was known before a moment.
+
+    Parameters
+    ----------
+    landed
+        Rows of landing/spikes.
+    moment
+        UTC.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of landing/spikes, one per STYLE and begun_at.
+    """
     known = landed[pd.to_datetime(landed["known_at"]) < moment.replace(tzinfo=None)]
     return known.sort_values("known_at", kind="stable").drop_duplicates([*STYLE, "begun_at"], keep="last")
 
@@ -102,7 +115,7 @@ def spikes(seen: Arrivals, known: Usual, last: pd.DataFrame, look: Look, policy:
     Returns
     -------
     pd.DataFrame
-        Rows of landing/spikes, with the window's quantiles beside them.
+        Columns of landing/spikes, with the window's quantiles beside them.
     """
     old = last[last["state"] == LIVESTREAM]
     going = pd.MultiIndex.from_frame(seen.styles).get_indexer(pd.MultiIndex.from_frame(old[STYLE]))
@@ -203,7 +216,20 @@ def is_over(lines: Floats, hourly: Floats, policy: SurprisePolicy) -> bool:
 
 
 def planned(found: pd.DataFrame, policy: SurprisePolicy) -> pd.DataFrame:
-    """With `asks`: so much more or less is sure than when the spike was last planned that a new plan is worth it."""
+    """Which spikes ask for a new plan: so much more or less is sure than when they were last planned.
+
+    Parameters
+    ----------
+    found
+        Columns sure_pieces and planned_pieces, of `spikes`.
+    policy
+        `replan_share`: the change from which on a plan anew is worth it, as a share of what was planned.
+
+    Returns
+    -------
+    pd.DataFrame
+        The same rows with `asks`, and planned_pieces as sure_pieces where they ask.
+    """
     if found.empty:
         return found
     asks = _moved(found) > policy.replan_share
@@ -260,7 +286,20 @@ def of_styles(seen: Arrivals, rows: pd.DataFrame, name: str) -> Floats:
 
 
 def expected_lines(seen: Arrivals, forecasts: pd.DataFrame) -> Floats:
-    """(S,) order lines that the day's forecast expects, by each style's pieces a line; NaN: no forecast."""
+    """The order lines that the day's forecast expects, by each style's pieces a line.
+
+    Parameters
+    ----------
+    seen
+        Orders by the hour: styles and their pieces a line.
+    forecasts
+        Rows of landing/forecasts of the day.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S,) lines; NaN where a style has no forecast.
+    """
     newest = forecasts.sort_values("known_at", kind="stable").drop_duplicates(STYLE, keep="last").set_index(STYLE)
     mean = newest["mean"].reindex(pd.MultiIndex.from_frame(seen.styles)).to_numpy(dtype=float)
     per_line = seen.pieces.sum(axis=1) / np.maximum(seen.lines.sum(axis=1), 1.0)

@@ -46,7 +46,7 @@ def shared_out(daily: pd.DataFrame, of_style: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     daily
-        Rows of landing/forecasts of one day and model.
+        STYLE, ds and mean (pieces): rows of landing/forecasts of one day and model.
     of_style
         `shares`.
 

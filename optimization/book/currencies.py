@@ -10,7 +10,9 @@ _DECIMALS = 4  # of money in feeds and ledger
 
 
 def plan_currency(factories: pd.DataFrame) -> str | None:
-    """The one currency that a plan counts in: that of most active factories, whatever merchants send."""
+    """The one currency that a plan counts in: that of most active factories (mart `factories`), whatever merchants
+    send.
+    """
     active = factories.loc[factories["status"] == "active", "currency"]
     return None if active.empty else str(active.mode().iloc[0])
 

@@ -53,7 +53,7 @@ def merchant_lots(
     Parameters
     ----------
     book
-        A row per line of an order, as it is known now; quantity in pieces.
+        The mart merchant_order_book: a row per line of an order, as it is known now; quantity in pieces.
     skus
         The mart `skus`.
     held
@@ -115,7 +115,7 @@ def build_instance(
     Parameters
     ----------
     lots
-        Open lots of the ledger, with what remains of each (pieces).
+        Open lots (`ledger.orders.open_lots`), with what remains of each (pieces).
     live
         Live job orders: lot_id, factory_id, remaining and what was agreed (`ledger.job_orders.live`).
     refusals
@@ -223,7 +223,17 @@ def _begun_when_there(
 def tellable(capabilities: pd.DataFrame, versions: Mapping[str, int]) -> pd.DataFrame:
     """The capabilities that count: crafts only of factories whose version of the messages can tell a craft.
 
-    versions: by factory_id; a factory that has never said one understands the first.
+    Parameters
+    ----------
+    capabilities
+        The mart `factory_capabilities`: factory_id, kind, name, efficiency.
+    versions
+        Version of the messages by factory_id; a factory that has never said one understands the first.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of the mart.
     """
     version = capabilities["factory_id"].map(versions).fillna(1)
     return capabilities[(capabilities["kind"] != "craft") | (version >= VERSION)]
@@ -251,15 +261,15 @@ def promised_dates(
     plan
         Its plan.
     lots
-        Open lots of the ledger.
+        Open lots (`ledger.orders.open_lots`).
     live
-        Live job orders.
+        Live job orders (`ledger.job_orders.live`).
     factories
         The mart of this name; transit in days.
     calendar
         factory_id, day, minutes.
     versions
-        Of the messages that each factory understands, by factory_id.
+        Version of the messages that each factory understands, by factory_id.
     told
         What factories were told of in the last days (`ledger.job_orders.told`).
     until
@@ -273,8 +283,8 @@ def promised_dates(
     -------
     tuple
         (order_id, unplaced, planned_on, promised_on, modelled, probability) and (order_id, factory_id, transit_days)
-        for `ledger.promises.record`; (lot_id, factory_id, place, first_day, due_day,
-        lane_days) for `proposal.dated_allocation`.
+        for `ledger.promises.record`; (lot_id, factory_id, place, first_day, due_day, lane_days) for
+        `proposal.dated_allocation`.
 
     Raises
     ------

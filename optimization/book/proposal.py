@@ -86,7 +86,7 @@ def priced(dated: pd.DataFrame, instance: Instance, factories: pd.DataFrame, rat
     Returns
     -------
     pd.DataFrame
-        The same rows with price (per piece, to four places) and the factory's currency.
+        The columns of `dated`, with price (per piece, to four places) and the factory's currency.
     """
     key = pair_key(instance)
     charges = instance.arcs[[*key, "minutes_per_piece", "setup_cost"]]
@@ -121,7 +121,20 @@ def lot_names(labels: pd.DataFrame) -> dict[str, str]:
 
 
 def dates(days: "pd.Series[Any]", day_1: date) -> list[date]:
-    """The dates of days of an instance."""
+    """The dates of days of an instance.
+
+    Parameters
+    ----------
+    days
+        Days of the instance, by row; 1 is its first.
+    day_1
+        Date of day 1.
+
+    Returns
+    -------
+    list of date
+        One per row.
+    """
     return [day_1 + timedelta(days=int(day) - 1) for day in days]
 
 
@@ -166,9 +179,20 @@ def breaches(instance: Instance, allocation: pd.DataFrame, report: dict[str, Any
 
 
 def load_by_factory(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
-    """Minutes of work, regular and overtime minutes on offer, and load per factory over the horizon.
+    """Minutes of work and minutes on offer per factory over the horizon, the fullest factory first.
 
-    Columns factory_id, lots, work_minutes, regular_minutes, overtime_minutes (on offer), load_share.
+    Parameters
+    ----------
+    instance
+        Its capacity is what is on offer.
+    schedule
+        Of the plan: lot_id, factory_id, setup_minutes, run_minutes.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, lots, work_minutes, regular_minutes and overtime_minutes (on offer), load_share (of the regular
+        minutes; NaN without any).
     """
     work = schedule.assign(work_minutes=schedule["setup_minutes"] + schedule["run_minutes"])
     by_factory = work.groupby("factory_id").agg(lots=("lot_id", "nunique"), work_minutes=("work_minutes", "sum"))

@@ -45,7 +45,7 @@ def replenish(
     Parameters
     ----------
     windows
-        Forecast of each style's total over that window: quantiles in pieces.
+        Rows of landing/forecast_windows: each style's total over that window, quantiles in pieces.
     stock
         The mart `stock_position`: on the shelf and on its way, pieces per SKU.
     styles
@@ -64,6 +64,11 @@ def replenish(
     tuple
         (orders, lots, lot_skus) for `ledger.orders.record`, and quantities: one row per lot and SKU of its style with
         all that the quantity was reckoned from, in the columns of `c2m.ledger.quantities`.
+
+    Raises
+    ------
+    InputError
+        A style's quantiles are not numbers, or no forecast was made this day over this window.
     """
     levels = order_up_to_levels(windows, styles, policy, business_date)
     reckoned = refill(levels, stock, skus, policy)

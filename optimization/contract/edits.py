@@ -31,10 +31,10 @@ class Edit:
     key: Mapping[str, Any]
     values: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, float] = field(default_factory=dict)
-    words: str = ""
+    words: str = ""  # what it does, for people
 
     def made_to(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The changed table."""
+        """The table (columns of the instance's `table`) with the change made."""
         here = np.ones(len(table), dtype=bool)
         for column, wanted in self.key.items():
             here &= table[column].isin(wanted) if isinstance(wanted, list) else table[column] == wanted
@@ -59,7 +59,20 @@ class Addition:
 
 
 def edited(instance: Instance, edits: Iterable[Edit | Addition]) -> Instance:
-    """The instance with the changes made."""
+    """An instance with changes made, which is not checked anew.
+
+    Parameters
+    ----------
+    instance
+        As it was; it stays so.
+    edits
+        Made one after the other.
+
+    Returns
+    -------
+    Instance
+        The changed one.
+    """
     tables: dict[str, Any] = {}
     for edit in edits:
         tables[edit.table] = edit.made_to(tables.get(edit.table, getattr(instance, edit.table)))

@@ -178,8 +178,9 @@ def _empty(name: str) -> pd.DataFrame:
 class Instance:
     """A valid instance: every column of the contract present and typed, rows sorted by key.
 
-    An arc's release_day is filled in from its order; no limit a day is `inf`. Where no lot has more than one stage,
-    arcs and incumbent have no column `stage`.
+    Its tables (orders, arcs, capacity, factories, incumbent, stages, transfers, ready, pools) have the columns and
+    units that the top of this module gives. An arc's release_day is filled in from its order; no limit a day is `inf`.
+    Where no lot has more than one stage, arcs and incumbent have no column `stage`.
     """
 
     orders: pd.DataFrame
@@ -236,7 +237,7 @@ class Instance:
 
     @property
     def frozen(self) -> pd.DataFrame:
-        """The incumbent rows whose pieces stay where they are."""
+        """The rows of `incumbent` whose pieces stay where they are."""
         return self.incumbent[self.incumbent["frozen"].to_numpy(bool)]
 
     @property
@@ -250,7 +251,13 @@ class Instance:
         return self.staged or len(self.pools) > 0
 
     def refuse_joint(self, what: str) -> None:
-        """Raises InputError where the instance is joint and `what` does not cover that."""
+        """Refuses stages and pools on behalf of something, `what`, that does not cover them.
+
+        Raises
+        ------
+        InputError
+            The instance has stages or pools.
+        """
         if self.joint:
             seen = "stages" if self.staged else "pools"
             raise InputError("joint-not-covered", [f"{what} does not cover {seen} yet; the instance has {seen}"])
@@ -265,7 +272,13 @@ class Instance:
 
 
 def read(folder: Path) -> Instance:
-    """The instance in a folder; raises InputError with every fault, unreadable files included."""
+    """The instance in a folder.
+
+    Raises
+    ------
+    InputError
+        With every fault, unreadable files included.
+    """
     faults: list[str] = []
     if not folder.is_dir():
         raise InputError("instance-missing", [f"{folder}: no such folder; expected one with orders, arcs and capacity"])
@@ -274,7 +287,15 @@ def read(folder: Path) -> Instance:
 
 
 def write(instance: Instance, folder: Path) -> None:
-    """Writes the instance as CSV; the same instance gives the same bytes. What joins factories is not left behind."""
+    """Writes an instance as CSV; the same instance gives the same bytes.
+
+    Parameters
+    ----------
+    instance
+        What is written.
+    folder
+        Where the files go; what joins factories (stages, transfers, ready, pools) is not left behind in it.
+    """
     files = _files(instance)
     for absent in {f"{name}.csv" for name in JOINT} - files.keys():
         (folder / absent).unlink(missing_ok=True)

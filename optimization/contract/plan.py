@@ -56,10 +56,11 @@ _OPTIONAL = ("prices", "moves")
 class Plan:
     """A plan and what is known about its quality."""
 
-    allocation: pd.DataFrame
-    schedule: pd.DataFrame
-    report: dict[str, Any]
-    prices: pd.DataFrame | None = None
+    allocation: pd.DataFrame  # lot_id, factory_id, quantity (pieces)
+    schedule: pd.DataFrame  # lot_id, factory_id, day, setup_minutes, run_minutes
+    report: dict[str, Any]  # content of report.json, as the top of this module gives it
+    prices: pd.DataFrame | None = None  # factory_id, day, price (of a minute); None: the search made none
+    # lot_id, stage, from_factory, to_factory, day, quantity (pieces); None: no lot has stages
     moves: pd.DataFrame | None = None
 
     def pieces(self, lot_id: str) -> int:
@@ -100,7 +101,7 @@ class Size:
     """
 
     instance: Instance
-    allocation: pd.DataFrame
+    allocation: pd.DataFrame  # lot_id, factory_id, quantity (pieces), and stage where lots have stages
 
     @property
     def _last(self) -> pd.DataFrame:
@@ -123,7 +124,7 @@ class Size:
 
     @property
     def factories(self) -> int:
-        """Factories that get work."""
+        """How many factories get work."""
         return int(self.allocation["factory_id"].nunique())
 
     @property
@@ -172,7 +173,20 @@ def at_last_stage(instance: Instance, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def unmet_pieces(instance: Instance, allocation: pd.DataFrame) -> "pd.Series[Any]":
-    """Pieces left per lot_id, 0 included."""
+    """Pieces of each lot that a plan does not place.
+
+    Parameters
+    ----------
+    instance
+        What was planned.
+    allocation
+        lot_id, factory_id, quantity (pieces), and stage where lots have stages.
+
+    Returns
+    -------
+    pd.Series
+        Pieces by lot_id, 0 included.
+    """
     allocation = at_last_stage(instance, allocation)
     made = allocation.groupby("lot_id")["quantity"].sum()
     asked = instance.orders.set_index("lot_id")["quantity"]

@@ -28,7 +28,7 @@ class Market:
 
     @classmethod
     def of(cls, offers: pd.DataFrame) -> "Market":
-        """Of the offers of a day."""
+        """Of a day's offers: `book.offers_in`, with days_late."""
         breaks = breaks_of(offers)
         ends = breaks.groupby(OFFER)["from_quantity"].shift(-1).fillna(np.inf)
         return cls(offers, breaks.assign(below=ends))

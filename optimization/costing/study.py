@@ -84,7 +84,20 @@ def _stages(design: Design) -> list[int]:
 
 
 def lacking(found: Sequence[Able], design: Design) -> str:
-    """Why nobody can make it, in words; '' where it can be made."""
+    """Why nobody can make a design.
+
+    Parameters
+    ----------
+    found
+        Who can make it, all of it first (`able`).
+    design
+        The design.
+
+    Returns
+    -------
+    str
+        A sentence; '' where it can be made.
+    """
     whole, stages = found[0], found[1:]
     if whole.factory_ids or (stages and all(one.factory_ids for one in stages)):
         return ""
@@ -177,7 +190,20 @@ def bought(design: Design, pieces: int, given: Given) -> tuple[float, int]:
 
 
 def unsold(design: Design, given: Given) -> str:
-    """Why its material cannot be bought, in words; '' where it can."""
+    """Why the material of a design cannot be bought.
+
+    Parameters
+    ----------
+    design
+        The design, with the bill of its materials.
+    given
+        What suppliers offer.
+
+    Returns
+    -------
+    str
+        A sentence; '' where it can.
+    """
     if unknown := sorted(design.asked_for - {part.material_id for part in design.parts} if not design.parts else ()):
         return f"its bill cannot be read whole ({', '.join(unknown)}): bring these materials, or units that convert"
     if lacking := sorted(set(units(design).index) - set(given.market.offers["material_id"]) if design.parts else ()):

@@ -76,7 +76,7 @@ def offers_of(instance: Instance, plan: Plan, made: pd.DataFrame) -> pd.DataFram
     plan
         Its plan.
     made
-        Rows of its allocation.
+        Rows of the plan's allocation: lot_id, stage, factory_id, quantity (pieces).
 
     Returns
     -------

@@ -28,10 +28,10 @@ _WEEK_DAYS = 7
 class Marts:
     """What the warehouse knows of materials: marts of the same names, offers in the currency of the plan."""
 
-    stock: pd.DataFrame
-    purchases: pd.DataFrame
+    stock: pd.DataFrame  # mart material_stock
+    purchases: pd.DataFrame  # mart purchases, with what was released since
     offers: pd.DataFrame
-    faults: pd.DataFrame
+    faults: pd.DataFrame  # mart material_faults
 
 
 def offers_in(offers: pd.DataFrame, rates: pd.DataFrame, currency: str) -> tuple[pd.DataFrame, list[str]]:

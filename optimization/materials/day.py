@@ -26,14 +26,14 @@ class Known:
     lots: (
         pd.DataFrame
     )  # lot_id, merchant_id, style_id, colour, remaining, shipped, committed, release_on, due_on, source
-    progress: pd.DataFrame  # lot_id, operation, good_pieces
-    forecasts: pd.DataFrame
-    windows: pd.DataFrame
-    shelf: pd.DataFrame  # merchant_id, sku_id, on_hand, in_transit
-    skus: pd.DataFrame
-    recipes: pd.DataFrame
+    progress: pd.DataFrame  # mart job_order_progress: lot_id, operation, good_pieces
+    forecasts: pd.DataFrame  # rows of landing/forecasts of the day
+    windows: pd.DataFrame  # rows of landing/forecast_windows of the day
+    shelf: pd.DataFrame  # mart stock_position: merchant_id, sku_id, on_hand, in_transit
+    skus: pd.DataFrame  # mart skus
+    recipes: pd.DataFrame  # mart style_materials
     marts: Marts
-    rates: pd.DataFrame
+    rates: pd.DataFrame  # mart exchange_rates
     currency: str
 
 
@@ -45,7 +45,7 @@ class DayMaterials:
     case: Case
     choice: Choice
     ready: pd.DataFrame  # lot_id, material_id, quantity, ready_on
-    faults: list[str]
+    faults: list[str]  # what kept a material out, a sentence each
 
 
 def plan_materials(known: Known, policy: MaterialsPolicy, today: date) -> DayMaterials | None:

@@ -67,7 +67,7 @@ def allocate(
     threads
         Processor threads, the bound's included.
     node_limit
-        Nodes of branch and bound that stop the search instead of time: the same plan on any machine.
+        How many nodes of branch and bound stop the search instead of time: the same plan on any machine.
     progress
         Called with each step of the search (seconds, bound, cost of the best plan).
     stop
@@ -128,7 +128,7 @@ def solve(
     threads
         Processor threads, the bound's included.
     node_limit
-        Nodes of branch and bound that stop the search instead of time: the same plan on any machine.
+        How many nodes of branch and bound stop the search instead of time: the same plan on any machine.
     progress
         Called with each step of the search (seconds, bound, cost of the best plan).
     stop

@@ -18,10 +18,10 @@ class Known:
     teach about stated probabilities.
     """
 
-    factories: pd.DataFrame
+    factories: pd.DataFrame  # mart factories, in the plan's currency
     capabilities: pd.DataFrame
-    calendar: pd.DataFrame
-    scores: pd.DataFrame
+    calendar: pd.DataFrame  # mart factory_calendar
+    scores: pd.DataFrame  # mart factory_scores
     skus: pd.DataFrame
     versions: Mapping[str, int]
     told: pd.DataFrame

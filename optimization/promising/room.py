@@ -74,7 +74,7 @@ def ready(
     lots
         Open lots of the ledger (`ledger.orders.open_lots`).
     live
-        Live job orders.
+        Live job orders (`ledger.job_orders.live`).
     known
         Factories and catalogue.
     level

@@ -268,7 +268,7 @@ def with_next_factories(allocation: pd.DataFrame, instance: Instance, plan: Plan
     Parameters
     ----------
     allocation
-        A row per lot, stage and factory.
+        lot_id, stage, factory_id: a row per pair.
     instance
         What was planned.
     plan

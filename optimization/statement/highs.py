@@ -58,12 +58,12 @@ class Spent(Event):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running search stands. `incumbent` is None until a plan is found."""
+    """Where a running search stands. `incumbent` is None until a plan is found; money is the instance's currency."""
 
-    seconds: float
-    bound: float
-    incumbent: float | None
-    gap: float | None
+    seconds: float  # since the search began
+    bound: float  # what no plan can cost less than
+    incumbent: float | None  # cost of the best plan so far
+    gap: float | None  # (incumbent - bound) / incumbent, a share
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ class Limits:
     """When each solve stops; `progress` hears the case's name too."""
 
     time_limit_s: float = 60
-    gap: float = 1e-4
-    threads: int = 2
+    gap: float = 1e-4  # relative, (cost - bound) / cost
+    threads: int = 2  # of the processor
     progress: Callable[[str, Progress], None] | None = None
 
 
@@ -53,8 +53,9 @@ class Delay:
 class Case:
     """The figures of one instance and its plan; `causes` say why there is no plan where there is none."""
 
-    name: str
-    status: str
+    name: str  # of the scenario; `base` without one
+    status: str  # of its plan, as in report.json
+    # sheet of figures by name, each in the unit that the name says; money in the instance's currency
     figures: dict[str, float | int | bool] = field(default_factory=dict)
     causes: list[str] = field(default_factory=list)
     extra_cost: float = 0.0  # against the base

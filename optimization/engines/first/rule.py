@@ -71,7 +71,15 @@ def _filled(room: Floats, minutes: float) -> Floats:
 
 
 def greedy(instance: Instance) -> Plan:
-    """The rule's plan. Raises InfeasibleError where the frozen work does not fit."""
+    """The rule's plan.
+
+    Raises
+    ------
+    InfeasibleError
+        The frozen work does not fit.
+    InputError
+        The instance has stages or pools.
+    """
     began = time.monotonic()
     instance.refuse_joint("the common rule")
     reduced = reduce(instance)
