@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -114,22 +115,22 @@ def late_runs() -> list[Finding]:
 
 def last_runs() -> list[Finding]:
     """No deployment's last run failed or crashed. A form that was refused in words is no failure."""
-    server, faults = orchestrator(address()), []
-    over = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
+    faults = []
     for deployment in _deployed():
-        asked = {
-            "deployments": {"id": {"any_": [deployment["id"]]}},
-            "flow_runs": over,
-            "sort": "END_TIME_DESC",
-            "limit": 1,
-        }
-        for run in server.ask("/flow_runs/filter", asked):
+        for run in _last_run(deployment["id"]):
             if run["state_type"] != "COMPLETED":
                 said = (run["state"]["message"] or "").partition("\n")[0][:200]
                 if not deployment["schedules"] and "InputError: " in said:
                     continue
                 faults.append(f"{deployment['name']} {run['state_type'].lower()} at {run['end_time'][:16]} UTC: {said}")
     return judged("last runs", faults, "none failed", "read the run's log on Prefect's pages; run it again")
+
+
+def _last_run(deployment_id: str) -> Any:
+    """The newest run of a deployment that came to an end, in a list; an empty one where none did."""
+    over = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
+    asked = {"deployments": {"id": {"any_": [deployment_id]}}, "flow_runs": over, "sort": "END_TIME_DESC", "limit": 1}
+    return orchestrator(address()).ask("/flow_runs/filter", asked)
 
 
 def worker() -> list[Finding]:
@@ -166,14 +167,18 @@ def log() -> list[Finding]:
     file = log_file("prefect-server")
     if not file.exists():
         return [Finding("server log", None, f"{file} is not there: another machine's server")]
-    with file.open("rb") as content:
-        content.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
-        said = content.read().decode(errors="replace").rpartition(STARTS)[2]
+    said = _tail(file).rpartition(STARTS)[2]
     written = datetime.fromtimestamp(file.stat().st_mtime).astimezone()
     errors = Counter(recent_errors(said.splitlines(), written, datetime.now().astimezone()))
     often = [(error, count) for error, count in errors.most_common(3) if count > 1]  # one alone is no loop
     faults = [f"{count} times in 15 minutes: {error[:300]}" for error, count in often]
     return judged("server log", faults, "nothing has failed twice in 15 minutes", f"read {file}; start c2m up anew")
+
+
+def _tail(file: Path) -> str:
+    with file.open("rb") as content:
+        content.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
+        return content.read().decode(errors="replace")
 
 
 def recent_errors(lines: list[str], written: datetime, now: datetime) -> list[str]:

@@ -136,6 +136,11 @@ def _learned(due: pd.DataFrame, before: float) -> Correction:
     first = Correction(before)
     if kept(due.assign(modelled=first.stated(due["modelled"])), "modelled").holds:
         return first
+    return Correction(_likeliest_shift(due, before))
+
+
+def _likeliest_shift(due: pd.DataFrame, before: float) -> float:
+    """Of a normal prior around `before` and what was kept, where promises of one factory tell one another's news."""
     held = (due["state"] == "kept").to_numpy(dtype=bool)
     modelled = due["modelled"].to_numpy(dtype=float)
     normal = ndtri(np.clip(modelled, EDGE, 1 - EDGE))
@@ -145,7 +150,7 @@ def _learned(due: pd.DataFrame, before: float) -> Correction:
         told = log_ndtr(np.where(held, 1, -1) * (normal + shift)).sum() / effect
         return float(0.5 * ((shift - before) / SHIFT_SD) ** 2 - told)
 
-    return Correction(float(minimize_scalar(unlikelihood, bounds=(-MOST_SHIFT, MOST_SHIFT), method="bounded").x))
+    return float(minimize_scalar(unlikelihood, bounds=(-MOST_SHIFT, MOST_SHIFT), method="bounded").x)
 
 
 def recent(rows: pd.DataFrame, today: date) -> pd.DataFrame:

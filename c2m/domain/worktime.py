@@ -41,11 +41,16 @@ class Pace:
         tuple of numpy.ndarray
             (F, D) mean and (F, D) standard deviation, in planned minutes.
         """
-        remembered = self.memory**step
+        remembered: Floats = np.power(self.memory, step)
         mean = np.cumsum(minutes * (self.level[:, None] + self.deviation[:, None] * remembered), axis=1)
         of_level = np.cumsum(minutes * (1 - self.kept[:, None] * remembered), axis=1) * self.level_sd[:, None]
-        variance, before = np.zeros_like(mean), np.zeros(len(mean))
-        total, faded, of_state = before.copy(), before.copy(), before.copy()
+        of_days = np.maximum(self._spread(minutes, step, remembered), 0) * self.day_sd[:, None] ** 2
+        return mean, np.sqrt(of_days + of_level**2)
+
+    def _spread(self, minutes: Floats, step: Ints, remembered: Floats) -> Floats:
+        """(F, D) variance of the sum over days of minutes times x, where x has a standard deviation of one."""
+        spread = np.zeros_like(remembered)
+        total, faded, of_state = np.zeros((3, len(minutes)))
         for day in range(minutes.shape[1]):
             gap = step[:, day] - (step[:, day - 1] if day else 0)
             faded *= self.memory**gap
@@ -54,8 +59,8 @@ class Pace:
             total += now**2 * (1 - kept_here * remembered[:, day]) + 2 * now * (faded - kept_here * of_state)
             faded += now
             of_state += now * remembered[:, day]
-            variance[:, day] = total
-        return mean, np.sqrt(np.maximum(variance, 0) * self.day_sd[:, None] ** 2 + of_level**2)
+            spread[:, day] = total
+        return spread
 
     def quantile(self, minutes: Floats, step: Ints, z: float) -> Floats:
         """The work that is done up to and with each day, or more.

@@ -388,13 +388,17 @@ def _tried(file: Path, text: str, guesses: list[Guess]) -> Proposal:
         split(connection, mapping, [clock.now().astimezone(UTC).replace(tzinfo=None)])
         names = ", ".join(column.name for column in mapping.feed.columns)
         rows = connection.execute(f'SELECT {names} FROM typed ORDER BY "#record" LIMIT 10').df()
-        broken = connection.execute(
-            'SELECT rule, count(DISTINCT "#record") FROM broken GROUP BY rule ORDER BY 2 DESC, 1'
-        ).fetchall()
-        counted = connection.execute(
-            "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM accepted)"
-        ).fetchone()
+        return Proposal(text, guesses, rows, _split_counts(connection, left_out), _broken_counts(connection))
+
+
+def _split_counts(connection: duckdb.DuckDBPyConnection, left_out: int) -> dict[str, int]:
+    counted = connection.execute("SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM accepted)").fetchone()
     rows_in, accepted = counted or (0, 0)
     counts = {"rows_in": rows_in + left_out, "accepted": accepted, "quarantined": rows_in - accepted}
-    counts["left_out"] = left_out
-    return Proposal(text, guesses, rows, counts, dict(broken))
+    return counts | {"left_out": left_out}
+
+
+def _broken_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """By rule the rows that break it, most first."""
+    broken = 'SELECT rule, count(DISTINCT "#record") FROM broken GROUP BY rule ORDER BY 2 DESC, 1'
+    return dict(connection.execute(broken).fetchall())

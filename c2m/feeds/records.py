@@ -388,31 +388,37 @@ def _store_table(
 def _shaped(row: list[str], header: tuple[str, ...], whole: bool, marked: Sequence[int]) -> Parsed:
     if row[-1].endswith((_END, _STRAY)):
         torn = [*row[:-1], row[-1][:-1]]
-        cells = _as_json(torn) if whole else None
-        told = (
-            f"a quote is not closed{_lines(torn)}" if row[-1][-1] == _END else "something stands behind a closing quote"
-        )
-        return "row-shape", told, cells, [None] * len(header)
-    while len(row) > len(header) and not row[-1]:  # delimiters at the end of the line, as DuckDB takes them
-        row = row[:-1]
-    if len(row) < len(header) and not any(header[len(row) :]):  # and delimiters at the end of the header alone
-        row = [*row, *header[len(row) :]]
+        is_open = f"a quote is not closed{_lines(torn)}"
+        told = is_open if row[-1][-1] == _END else "something stands behind a closing quote"
+        return _of_no_shape(torn, told, header, whole)
+    row = _as_wide(row, header)
     if len(row) != len(header):
-        cells = _as_json(row) if whole else None
-        return (
-            "row-shape",
-            f"{len(row)} cells under a header of {len(header)}{_lines(row)}",
-            cells,
-            [None] * len(header),
-        )
+        return _of_no_shape(row, f"{len(row)} cells under a header of {len(header)}{_lines(row)}", header, whole)
     if any(_LOST in cell for cell in row):
         at = next(name for name, cell in zip(header, row, strict=True) if _LOST in cell)
         return "encoding", f"bytes of another encoding in {at}", None, [cell.replace(_LOST, "\ufffd") for cell in row]
     if marked and any(cell.startswith(ooxml.FAULT) for cell in row):
-        faults = [ooxml.fault(row[at]) for at in marked if row[at].startswith(ooxml.FAULT)]
-        shown = [cell.partition(" ")[2] if cell.startswith(ooxml.FAULT) else cell for cell in row]
-        return ("cell", "; ".join(faults), None, shown) if faults else (None, None, None, shown)
+        return _with_faulty_cells(row, marked)
     return None, None, None, row
+
+
+def _of_no_shape(row: list[str], told: str, header: tuple[str, ...], whole: bool) -> Parsed:
+    """A row of which no cell can be told to be of a column."""
+    return "row-shape", told, _as_json(row) if whole else None, [None] * len(header)
+
+
+def _as_wide(row: list[str], header: tuple[str, ...]) -> list[str]:
+    """As wide as the header, where only delimiters are too many: at the end of the line, or of the header alone."""
+    while len(row) > len(header) and not row[-1]:  # as DuckDB takes them
+        row = row[:-1]
+    return row if any(header[len(row) :]) else [*row, *header[len(row) :]]
+
+
+def _with_faulty_cells(row: list[str], marked: Sequence[int]) -> Parsed:
+    """A row of a workbook with the faults of its wanted cells; those of the others do not matter."""
+    faults = [ooxml.fault(row[at]) for at in marked if row[at].startswith(ooxml.FAULT)]
+    shown = [cell.partition(" ")[2] if cell.startswith(ooxml.FAULT) else cell for cell in row]
+    return ("cell", "; ".join(faults), None, shown) if faults else (None, None, None, shown)
 
 
 def _lines(row: Iterable[str]) -> str:

@@ -163,26 +163,36 @@ def _limits(name: str, info: FieldInfo) -> Iterator[Rule]:
     marks = list(_metadata(info))
     if choices := _choices(info.annotation):
         yield _rule(name, "choice", f"{name} IN ({', '.join(map(literal, choices))})", f"one of {', '.join(choices)}")
-    if (kind := _column(name, info).type) == "DOUBLE":
+    is_double = _column(name, info).type == "DOUBLE"
+    if is_double:
         # NaN is greater than every number in DuckDB, so that no limit would catch it.
         yield _rule(name, "finite", f"isfinite({name})", "a finite number")
     for mark in marks:
-        if pattern := getattr(mark, "pattern", None):
-            holds = f"regexp_full_match({name}, {literal(pattern)})"
-            yield _rule(name, "form", holds, f"text of the form {pattern}")
-        if (longest := getattr(mark, "max_length", None)) is not None:
-            holds = f"length({name}) <= {longest} AND NOT contains({name}, chr(0))"
-            yield _rule(name, "length", holds, f"at most {longest} characters, none of them NUL")
-        if (shortest := getattr(mark, "min_length", None)) is not None:
-            yield _rule(name, "filled", f"length(trim({name})) >= {shortest}", "a text that is not blank")
-    if bounds := [
-        (sign, limit) for mark in marks for sign in _SIGNS if (limit := getattr(mark, sign, None)) is not None
-    ]:
-        holds = " AND ".join(f"{name} {_SIGNS[sign][0]} {literal(limit)}" for sign, limit in bounds)
-        holds = f"NOT isfinite({name}) OR ({holds})" if kind == "DOUBLE" else holds
-        yield _rule(
-            name, "range", holds, "a value " + " and ".join(f"{_SIGNS[sign][1]} {limit}" for sign, limit in bounds)
-        )
+        yield from _of_text(name, mark)
+    yield from _range(name, marks, is_double)
+
+
+def _of_text(name: str, mark: object) -> Iterator[Rule]:
+    """What a mark of a field asks of a text: its form and its length."""
+    if pattern := getattr(mark, "pattern", None):
+        holds = f"regexp_full_match({name}, {literal(pattern)})"
+        yield _rule(name, "form", holds, f"text of the form {pattern}")
+    if (longest := getattr(mark, "max_length", None)) is not None:
+        holds = f"length({name}) <= {longest} AND NOT contains({name}, chr(0))"
+        yield _rule(name, "length", holds, f"at most {longest} characters, none of them NUL")
+    if (shortest := getattr(mark, "min_length", None)) is not None:
+        yield _rule(name, "filled", f"length(trim({name})) >= {shortest}", "a text that is not blank")
+
+
+def _range(name: str, marks: list[Any], is_double: bool) -> Iterator[Rule]:
+    """The bounds of all marks as one rule; NaN and the infinite break another."""
+    limits = [(sign, getattr(mark, sign, None)) for mark in marks for sign in _SIGNS]
+    bounds = [(*_SIGNS[sign], limit) for sign, limit in limits if limit is not None]
+    if not bounds:
+        return
+    holds = " AND ".join(f"{name} {sign} {literal(limit)}" for sign, _, limit in bounds)
+    wanted = " and ".join(f"{words} {limit}" for _, words, limit in bounds)
+    yield _rule(name, "range", f"NOT isfinite({name}) OR ({holds})" if is_double else holds, f"a value {wanted}")
 
 
 def _rule(column: str, name: str, holds: str, wanted: str) -> Rule:

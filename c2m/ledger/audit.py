@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from pydantic_core import to_json
-from sqlalchemy import event, func, select
+from sqlalchemy import Select, event, func, select
 from sqlalchemy.orm import Session
 
 from c2m.errors import InputError
@@ -107,15 +107,22 @@ def _ends(session: Session, factory_ids: Sequence[str]) -> dict[str, End]:
     """Position and hash of each chain's last entry, be it archived."""
     ends: dict[str, End] = {}
     for some in chunks(factory_ids):
-        cut = select(AuditArchive.factory_id, AuditArchive.position, AuditArchive.hash).order_by(AuditArchive.position)
-        archived = session.execute(cut.where(AuditArchive.factory_id.in_(some)))
-        ends |= {factory_id: (position, seal) for factory_id, position, seal in archived}
-        last = select(AuditEntry.factory_id, func.max(AuditEntry.position).label("position"))
-        last_of = last.where(AuditEntry.factory_id.in_(some)).group_by(AuditEntry.factory_id).subquery()
-        same = (AuditEntry.factory_id == last_of.c.factory_id) & (AuditEntry.position == last_of.c.position)
-        found = session.execute(select(AuditEntry.factory_id, AuditEntry.position, AuditEntry.hash).join(last_of, same))
-        ends |= {factory_id: (position, seal) for factory_id, position, seal in found}
+        for entries in (_last_archived(some), _last_written(some)):
+            ends |= {factory_id: (position, seal) for factory_id, position, seal in session.execute(entries)}
     return ends
+
+
+def _last_archived(factory_ids: Sequence[str]) -> Select[tuple[str, int, str]]:
+    """What was cut off of their chains, the last of each chain last."""
+    cut = select(AuditArchive.factory_id, AuditArchive.position, AuditArchive.hash)
+    return cut.where(AuditArchive.factory_id.in_(factory_ids)).order_by(AuditArchive.position)
+
+
+def _last_written(factory_ids: Sequence[str]) -> Select[tuple[str, int, str]]:
+    last = select(AuditEntry.factory_id, func.max(AuditEntry.position).label("position"))
+    last_of = last.where(AuditEntry.factory_id.in_(factory_ids)).group_by(AuditEntry.factory_id).subquery()
+    same = (AuditEntry.factory_id == last_of.c.factory_id) & (AuditEntry.position == last_of.c.position)
+    return select(AuditEntry.factory_id, AuditEntry.position, AuditEntry.hash).join(last_of, same)
 
 
 def _seal(before: str, row: Mapping[str, Any]) -> str:
@@ -199,19 +206,23 @@ def _take_archives(session: Session, chains: _Chains) -> list[str]:
     archived = select(AuditArchive).order_by(AuditArchive.file, AuditArchive.factory_id)
     away = []
     for name, ends in groupby(session.scalars(archived).all(), lambda row: row.file):
-        file = settings().home / "audit" / name
-        if file.exists():
-            with gzip.open(file, "rt", encoding="utf-8") as lines:
-                for row in map(json.loads, lines):
-                    chains.take(row | {"at": datetime.fromisoformat(row["at"])})
+        is_there = (settings().home / "audit" / name).exists()
+        if is_there:
+            _take_archive(name, chains)
         else:
             away.append(name)
         for end in ends:
             cut = end.position, end.hash
-            if file.exists() and chains.ends.get(end.factory_id) != cut:
+            if is_there and chains.ends.get(end.factory_id) != cut:
                 chains.faults.append(f"factory {end.factory_id}: {name} does not end where the ledger cut its chain")
             chains.ends[end.factory_id] = cut
     return away
+
+
+def _take_archive(name: str, chains: _Chains) -> None:
+    with gzip.open(settings().home / "audit" / name, "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            chains.take(row | {"at": datetime.fromisoformat(row["at"])})
 
 
 def _told_ends(told: Any) -> dict[str, End]:

@@ -403,18 +403,9 @@ def _count_skus(
     session: Session, jobs: Sequence[JobOrder], progress: pd.DataFrame, arrived: pd.DataFrame
 ) -> tuple[dict[str, pd.Series], set[str]]:
     """Sets the pieces per SKU; returns good_pieces and shipped per job order, and the job orders that changed."""
-    chosen = select(*JobOrderSku.__table__.columns, Order.tolerance_share)
-    chosen = chosen.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
-    chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
-    chosen = chosen.where(JobOrderSku.job_order_id.in_([job.job_order_id for job in jobs]))
-    skus = frame(session, chosen).set_index(KEY)
-    counts = progress.groupby([*KEY, "operation"])["good_pieces"].sum()
-    good, shipped = (_of_operation(counts, operation, skus.index) for operation in (GOOD_AT, SHIPPED_AT))
+    skus = _asked_skus(session, jobs)
     begun = {job.job_order_id for job in jobs if job.has_begun} | _worked(progress)
-    most = orders.most_pieces(skus["quantity"], skus["tolerance_share"])
-    most = most.where(skus.index.get_level_values("job_order_id").isin(begun), 0)
-    counted = skus.assign(good_pieces=good, shipped=shipped.clip(upper=most))
-    counted["surplus"] = shipped - counted["shipped"]
+    counted = _made_skus(skus, progress, begun)
     counted[ARRIVED] = arrived.reindex(skus.index).astype(float).fillna(0).astype("int64")
     pieces = [*MADE, *ARRIVED]
     changed = counted[(counted[pieces] != skus[pieces]).any(axis=1)].reset_index()
@@ -422,6 +413,25 @@ def _count_skus(
         session.execute(update(JobOrderSku), rows(JobOrderSku, changed, [*KEY, *pieces]))
     sums = counted.groupby("job_order_id")[MADE].sum()
     return {str(job_order_id): made for job_order_id, made in sums.iterrows()}, set(changed["job_order_id"])
+
+
+def _asked_skus(session: Session, jobs: Sequence[JobOrder]) -> pd.DataFrame:
+    """By KEY the SKUs of these job orders, with the tolerance of their orders."""
+    chosen = select(*JobOrderSku.__table__.columns, Order.tolerance_share)
+    chosen = chosen.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
+    chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
+    chosen = chosen.where(JobOrderSku.job_order_id.in_([job.job_order_id for job in jobs]))
+    return frame(session, chosen).set_index(KEY)
+
+
+def _made_skus(skus: pd.DataFrame, progress: pd.DataFrame, begun: set[str]) -> pd.DataFrame:
+    """With good_pieces, what counts as shipped, and the surplus: what was shipped above that, or before any work."""
+    counts = progress.groupby([*KEY, "operation"])["good_pieces"].sum()
+    good, shipped = (_of_operation(counts, operation, skus.index) for operation in (GOOD_AT, SHIPPED_AT))
+    most = orders.most_pieces(skus["quantity"], skus["tolerance_share"])
+    most = most.where(skus.index.get_level_values("job_order_id").isin(begun), 0)
+    counted = shipped.clip(upper=most)
+    return skus.assign(good_pieces=good, shipped=counted, surplus=shipped - counted)
 
 
 def _of_operation(counts: pd.Series, operation: str, index: pd.Index) -> "pd.Series[int]":

@@ -463,31 +463,43 @@ def _settle_lots(session: Session, lot_ids: Sequence[str], at: datetime) -> None
     skus = _shipped_skus(session, lot_ids)
     if skus.empty:
         return
-    wanted = skus["state"] != "cancelled"
-    counted = skus["total"].clip(upper=most_pieces(skus["quantity"], skus["tolerance_share"]).where(wanted, 0))
-    skus = skus.assign(counted=counted, surplus=skus["total"] - counted)
+    skus = _counted(skus)
     moved = skus[(skus["counted"] != skus["shipped"]) | (skus["surplus"] != skus["surplus_before"])]
     if len(moved):
         new = moved.drop(columns="shipped").rename(columns={"counted": "shipped"})
         session.execute(update(LotSku), rows(LotSku, new, ["lot_id", "sku_id", "shipped", "surplus"]))
+    lots = _summed(skus)
+    lots["state"] = _states(lots)
+    changed = lots[(lots["state"] != lots["before"]) | (lots["shipped"] != lots["shipped_before"])]
+    if len(changed):
+        session.execute(update(Lot), [row | {"at": at} for row in rows(Lot, changed, ["lot_id", "shipped", "state"])])
+
+
+def _counted(skus: pd.DataFrame) -> pd.DataFrame:
+    """With the shipped pieces that count, the surplus above them, and whether these are enough."""
+    most = most_pieces(skus["quantity"], skus["tolerance_share"]).where(skus["state"] != "cancelled", 0)
+    counted = skus["total"].clip(upper=most)
+    delivered = skus["received"] if _close_by_receipt() else counted
     enough = np.ceil(skus["quantity"] * (1 - skus["tolerance_share"]) - 1e-9)
-    delivered = skus["received"] if _close_by_receipt() else skus["counted"]
-    skus = skus.assign(is_done=delivered >= enough)
-    lots = skus.groupby("lot_id", as_index=False).agg(
+    return skus.assign(counted=counted, surplus=skus["total"] - counted, is_done=delivered >= enough)
+
+
+def _summed(skus: pd.DataFrame) -> pd.DataFrame:
+    """The sums of each lot; before and shipped_before are what was written of it."""
+    return skus.groupby("lot_id", as_index=False).agg(
         before=("state", "first"),
         shipped_before=("lot_shipped", "first"),
         quantity=("quantity", "sum"),
         shipped=("counted", "sum"),
         is_done=("is_done", "all"),
     )
-    lots["state"] = lots["before"]
-    lots.loc[(lots["before"] == "open") & (lots["shipped"] > 0), "state"] = "in_production"
-    lots.loc[lots["before"] == "closed", "state"] = "in_production"
+
+
+def _states(lots: pd.DataFrame) -> pd.Series:
+    """Where each lot stands now: one that was closed may have to be made once more."""
+    begun = (lots["before"] == "open") & (lots["shipped"] > 0) | (lots["before"] == "closed")
     done = lots["is_done"] & (lots["quantity"] > 0) & (lots["before"] != "cancelled")
-    lots.loc[done, "state"] = "closed"
-    changed = lots[(lots["state"] != lots["before"]) | (lots["shipped"] != lots["shipped_before"])]
-    if len(changed):
-        session.execute(update(Lot), [row | {"at": at} for row in rows(Lot, changed, ["lot_id", "shipped", "state"])])
+    return lots["before"].mask(begun, "in_production").mask(done, "closed")
 
 
 def _shipped_skus(session: Session, lot_ids: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ on order, what it lacked, the pieces ordered.
 from datetime import date, datetime
 
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
 from c2m.ledger.store import chunks, frame, rows, upsert
@@ -47,15 +47,20 @@ def of_day(session: Session, day: date) -> pd.DataFrame:
         The columns of the table `order_quantities`, style (its name, else its id), and the pieces that the style had:
         STOCK, with style_ before each name.
     """
-    held = {f"style_{name}": func.sum(getattr(OrderQuantitySku, name)) for name in STOCK}
-    sums = (total.label(name) for name, total in held.items())
-    stock = select(OrderQuantitySku.lot_id, *sums).group_by(OrderQuantitySku.lot_id).subquery()
+    stock = _stock_of_styles()
+    held = [column for column in stock.c if column.name != "lot_id"]
     style = func.coalesce(Lot.style_name, Lot.style_id).label("style")
-    chosen = select(*OrderQuantity.__table__.columns, style, *(stock.c[name] for name in held))
+    chosen = select(*OrderQuantity.__table__.columns, style, *held)
     chosen = chosen.join(stock, stock.c.lot_id == OrderQuantity.lot_id).join(Lot, Lot.lot_id == OrderQuantity.lot_id)
     of = chosen.where(OrderQuantity.business_date == day)
     lots = frame(session, of.order_by(OrderQuantity.merchant_id, OrderQuantity.style_id, OrderQuantity.colour))
-    return lots.astype({"price": float, "cost": float, **dict.fromkeys(held, int)})
+    return lots.astype({"price": float, "cost": float, **{column.name: int for column in held}})
+
+
+def _stock_of_styles() -> Subquery:
+    """By lot, the sums over the SKUs of its style."""
+    sums = (func.sum(getattr(OrderQuantitySku, name)).label(f"style_{name}") for name in STOCK)
+    return select(OrderQuantitySku.lot_id, *sums).group_by(OrderQuantitySku.lot_id).subquery()
 
 
 def _vanished(session: Session, quantities: pd.DataFrame) -> list[dict[str, object]]:

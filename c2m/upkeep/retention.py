@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ from c2m.floor.child import LOOPBACK
 from c2m.ledger import archive, store
 from c2m.ledger.conversation import letters
 from c2m.ledger.rooms import spent
-from c2m.orchestrator import orchestrator
+from c2m.orchestrator import Orchestrator, orchestrator
 from c2m.settings import settings
 from c2m.upkeep.upgrade import saved
 
@@ -143,18 +143,22 @@ def _keep_end(file: Path, most: int) -> None:
 def of_prefect(days: int) -> Iterator[Old]:
     """Runs that ended long ago, with their logs, where Prefect's server can be asked; the rest next time."""
     address = os.environ.get("PREFECT_API_URL", f"http://{LOOPBACK}:{settings().prefect_port}").removesuffix("/api")
-    server, before = orchestrator(address), datetime.now(UTC) - timedelta(days=days)
-    asked = {"flow_runs": {"end_time": {"before_": before.isoformat()}}, "limit": _PAGE, "sort": "END_TIME_DESC"}
-    runs: list[dict[str, object]] = []
+    server = orchestrator(address)
     try:
-        if server.home() != settings().home.resolve():
-            return
-        while found := server.ask("/flow_runs/filter", asked | {"offset": len(runs)}):
-            runs += found
+        runs = _ended_runs(server, days) if server.home() == settings().home.resolve() else []
     except (httpx.HTTPError, ValueError):
         return
     for run in runs:
         yield Old("runs in Prefect", 1, 0, partial(server.ask, f"/flow_runs/{run['id']}", method="DELETE"))
+
+
+def _ended_runs(server: Orchestrator, days: int) -> list[dict[str, object]]:
+    before = datetime.now(UTC) - timedelta(days=days)
+    asked = {"flow_runs": {"end_time": {"before_": before.isoformat()}}, "limit": _PAGE, "sort": "END_TIME_DESC"}
+    runs: list[dict[str, object]] = []
+    while found := server.ask("/flow_runs/filter", asked | {"offset": len(runs)}):
+        runs += found
+    return runs
 
 
 def of_mlflow(days: int) -> Iterator[Old]:
@@ -165,13 +169,17 @@ def of_mlflow(days: int) -> Iterator[Old]:
 
     mlflow.set_tracking_uri(settings().mlflow)
     client = mlflow.MlflowClient()
-    kept = {version.run_id for version in client.search_model_versions()}
     runs = [run for one in client.search_experiments() for run in _ended(client, one.experiment_id, days)]
     above = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in runs}
-    kept |= {above[name] for name in kept & above.keys()}
-    old = [name for name, parent in above.items() if name not in kept and parent not in kept]
+    old = _forgettable(above, {version.run_id for version in client.search_model_versions()})
     if old:
         yield Old("runs in MLflow", len(old), 0, partial(_forget_runs, client, old))
+
+
+def _forgettable(above: Mapping[str, str | None], registered: Set[str | None]) -> list[str]:
+    """above: by run the run that it is a part of."""
+    kept = registered | {above[name] for name in above.keys() & registered}
+    return [name for name, parent in above.items() if name not in kept and parent not in kept]
 
 
 def _has_models() -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -184,11 +184,16 @@ def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Fig
     link.words = [f"{len(rows)} rows, {rows[0][0]} to {rows[-1][0]}, in {file.name}; demand in units of {scale:,.3f}."]
     link.figures = {"rows": len(rows), "scale": scale, "file": str(file.relative_to(settings().home))}
     link.expect("pieces asked for on the last day", sold.mean(1), last * scale)
-    for days, mean in zip(_WINDOWS, means, strict=True):
-        link.expect(f"pieces a day over the last {days} days", sold.mean(days), mean * scale)
-        link.words.append(f"Over the last {days} days {mean * scale:,.3f} pieces a day were asked for.")
-        link.figures[f"mean_{days}_pieces"] = mean * scale
+    _compare_means(link, sold, [mean * scale for mean in means])
     return link
+
+
+def _compare_means(link: Link, sold: Sold, means: Sequence[float]) -> None:
+    """means: pieces a day over each of the windows."""
+    for days, mean in zip(_WINDOWS, means, strict=True):
+        link.expect(f"pieces a day over the last {days} days", sold.mean(days), mean)
+        link.words.append(f"Over the last {days} days {mean:,.3f} pieces a day were asked for.")
+        link.figures[f"mean_{days}_pieces"] = mean
 
 
 def _feature_rows(connection: duckdb.DuckDBPyConnection, file: Path, lot: Figures) -> list[Any]:
@@ -209,27 +214,34 @@ def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, st
     if manifest is None:
         link.expect("a manifest of the build", "one", None)
         return link
-    marts = manifest["marts"]
-    digest = hashlib.sha256("".join(marts[name]["sha256"] for name in sorted(marts)).encode()).hexdigest()
-    seen = published.as_of(manifest, day)
-    link.expect("its id, from the hashes of its marts", f"{seen.replace('-', '')}-{digest[:12]}", build_id)
-    link.expect("its business date", seen, manifest["business_date"])
+    demand_daily = manifest["marts"]["demand_daily"]
+    _compare_manifest(link, manifest, published.as_of(manifest, day))
     link.words = [
-        f"{len(marts)} marts as of {manifest['business_date']}, dbt invocation {manifest['invocation_id']}, from "
-        f"{len(manifest['landed'] or ())} landed feed files."
+        f"{len(manifest['marts'])} marts as of {manifest['business_date']}, dbt invocation "
+        f"{manifest['invocation_id']}, from {len(manifest['landed'] or ())} landed feed files."
     ]
-    link.figures = {"invocation_id": manifest["invocation_id"], "demand_daily": marts["demand_daily"]}
-    file = published.file_of(marts["demand_daily"])
+    link.figures = {"invocation_id": manifest["invocation_id"], "demand_daily": demand_daily}
+    file = published.file_of(demand_daily)
     if not file.exists():
         link.words.append("Its files have made room for newer builds; the manifest stays.")
         return link
-    link.expect("SHA-256 of its demand_daily", marts["demand_daily"]["sha256"], sha256(file))
-    demand = _demand(connection, file, style)
+    link.expect("SHA-256 of its demand_daily", demand_daily["sha256"], sha256(file))
+    _compare_demand(link, _demand(connection, file, style), sold)
+    return link
+
+
+def _compare_manifest(link: Link, manifest: Figures, seen: str) -> None:
+    marts = manifest["marts"]
+    digest = hashlib.sha256("".join(marts[name]["sha256"] for name in sorted(marts)).encode()).hexdigest()
+    link.expect("its id, from the hashes of its marts", f"{seen.replace('-', '')}-{digest[:12]}", link.of)
+    link.expect("its business date", seen, manifest["business_date"])
+
+
+def _compare_demand(link: Link, demand: Mapping[date, int], sold: Sold) -> None:
     differing = sorted(day for day in demand.keys() | sold.by_day.keys() if demand.get(day) != sold.by_day.get(day))
     for one in differing[:_SHOWN]:
         link.expect(f"pieces of {one} in it, as the landed rows give them", sold.by_day.get(one), demand.get(one))
     link.words.append(f"Its demand_daily has {len(demand):,} days of this style, compared with the landed rows.")
-    return link
 
 
 def _demand(connection: duckdb.DuckDBPyConnection, file: Path, style: Sequence[str]) -> dict[date, int]:

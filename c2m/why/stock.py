@@ -1,6 +1,7 @@
 """What a lot's style had in stock: the counts and the marts that the figures kept with the order rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ from c2m.why.link import Link
 from c2m.why.sales import files
 
 Figures = dict[str, Any]
+_MARTS = ("stock_position", "skus", "styles", "exchange_rates")  # that tell what is kept with an order
 
 
 def of_skus(connection: duckdb.DuckDBPyConnection, lot: Figures, skus: Sequence[Figures]) -> Link:
@@ -59,32 +61,45 @@ def _counts(
 def _compare_marts(
     connection: duckdb.DuckDBPyConnection, link: Link, manifest: Figures, lot: Figures, skus: Sequence[Figures]
 ) -> None:
-    named = [name for name in ("stock_position", "skus", "styles", "exchange_rates") if name in manifest["marts"]]
-    marts = {name: published.file_of(manifest["marts"][name]) for name in named}
+    built = manifest["marts"]
+    marts = {name: published.file_of(built[name]) for name in _MARTS if name in built}
     if not all(file.exists() for file in marts.values()):
         link.words.append(f"The files of build {lot['build_id']} have made room for newer ones; its manifest stays.")
         return
-    seen = connection.execute(
+    kept = {sku["sku_id"]: tuple(sku[name] for name in (*STOCK, "size_share")) for sku in skus if sku["size_share"]}
+    seen = _stock_of(connection, marts, lot)
+    link.expect("on hand, in transit, on order and share of each SKU, as kept with the order", kept, seen)
+    money = _money_of(connection, marts, lot)
+    link.expect("price and cost, as kept with the order", (lot["price"], lot["cost"], lot["currency"]), money)
+    link.words.append(f"The marts of build {lot['build_id']} say the same.")
+
+
+def _stock_of(
+    connection: duckdb.DuckDBPyConnection, marts: Mapping[str, Path], lot: Figures
+) -> dict[str, tuple[Any, ...]]:
+    """By SKU of the lot's style on hand, in transit, on order and share."""
+    rows = connection.execute(
         """SELECT s.sku_id, (coalesce(p.on_hand, 0), coalesce(p.in_transit, 0), coalesce(p.on_order, 0), s.size_share)
         FROM read_parquet($skus) AS s LEFT JOIN read_parquet($stock) AS p USING (merchant_id, sku_id)
         WHERE merchant_id = $merchant_id AND style_id = $style_id""",
         {"skus": str(marts["skus"]), "stock": str(marts["stock_position"])}
         | {"merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
-    ).fetchall()
-    names = [*STOCK, "size_share"]
-    kept = {sku["sku_id"]: tuple(sku[name] for name in names) for sku in skus if sku["size_share"]}
-    link.expect("on hand, in transit, on order and share of each SKU, as kept with the order", kept, dict(seen))
+    )
+    return dict(rows.fetchall())
+
+
+def _money_of(connection: duckdb.DuckDBPyConnection, marts: Mapping[str, Path], lot: Figures) -> tuple[Any, ...] | None:
+    """Price and cost of the lot's style, in the lot's currency where there is a rate, and the currency."""
     money = connection.execute(
         """SELECT price, cost, currency FROM read_parquet($styles)
         WHERE merchant_id = $merchant_id AND style_id = $style_id""",
         {"styles": str(marts["styles"]), "merchant_id": lot["merchant_id"], "style_id": lot["style_id"]},
     ).fetchone()
-    if money and money[2] != lot["currency"] and "exchange_rates" in marts:
-        money = connection.execute(
-            """SELECT round($price * rate, 4)::DECIMAL(18, 4), round($cost * rate, 4)::DECIMAL(18, 4), quote_currency
-            FROM read_parquet($rates) WHERE (currency, quote_currency) = ($own, $counted)""",
-            {"rates": str(marts["exchange_rates"]), "price": float(money[0]), "cost": float(money[1])}
-            | {"own": money[2], "counted": lot["currency"]},
-        ).fetchone()
-    link.expect("price and cost, as kept with the order", (lot["price"], lot["cost"], lot["currency"]), money)
-    link.words.append(f"The marts of build {lot['build_id']} say the same.")
+    if money is None or money[2] == lot["currency"] or "exchange_rates" not in marts:
+        return money
+    return connection.execute(
+        """SELECT round($price * rate, 4)::DECIMAL(18, 4), round($cost * rate, 4)::DECIMAL(18, 4), quote_currency
+        FROM read_parquet($rates) WHERE (currency, quote_currency) = ($own, $counted)""",
+        {"rates": str(marts["exchange_rates"]), "price": float(money[0]), "cost": float(money[1])}
+        | {"own": money[2], "counted": lot["currency"]},
+    ).fetchone()

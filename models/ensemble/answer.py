@@ -4,7 +4,7 @@ In: a panel with cells asked for (or a horizon), a model's name. Out: per asked 
 q05 .. q95, and the bounds of the ranges asked for, in units of y.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -150,14 +150,19 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
     if not blended:
         frame = _of_engine(panel, cells, metric, _widths(said, taken))
         return Answer(frame, _words(said, taken), _dependence(said, taken))
-    found = np.full((len(panel.ids), horizon, len(LEVELS)), np.nan)
-    for group, chosen in blended.items():
-        found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
-    quantiles = found[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
+    quantiles = _blended(said, blended)[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
     frame = frame.where(~rest, _of_engine(panel, cells, metric, _widths(said, taken))) if rest.any() else frame
     return Answer(frame, _words(said, taken), _dependence(said, taken))
+
+
+def _blended(said: auto.Said, blended: Mapping[str, auto.Chosen]) -> Floats:
+    """(N, horizon, levels) quantiles from the end of the panel on; nan for series of other groups."""
+    found = np.full((len(said.panel.ids), said.horizon, len(LEVELS)), np.nan)
+    for group, chosen in blended.items():
+        found[said.groups[group]] = auto.quantiles(said, 0, group, chosen)[said.groups[group]]
+    return found
 
 
 def _widths(said: auto.Said, taken: dict[str, auto.Chosen]) -> Floats:

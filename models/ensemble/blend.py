@@ -78,19 +78,28 @@ def weights(members: Mapping[str, Floats], actual: Floats, scale: Floats) -> dic
     divisor = np.broadcast_to(scale[..., None], actual.shape)[seen]
     y = actual[seen] / divisor
     points = np.array([members[name][seen] / divisor for name in names])
-    count = np.zeros(len(names))
-    total = np.zeros(len(y))
     most = WILD * _trimmed(np.abs(points - y))
+    trusted = _trusted(points, y, most)
+    share = (1 - HEDGE) * _picked(points, y, most) / ROUNDS + HEDGE * trusted / trusted.sum()
+    share = np.where(share < LEAST_SHARE, 0, share)
+    return dict(zip(names, (share / share.sum()).tolist(), strict=True))
+
+
+def _picked(points: Floats, actual: Floats, most: float) -> Floats:
+    """How often each member is taken into the mean, which then errs least; no error counts for more than `most`."""
+    count, total = np.zeros(len(points)), np.zeros(len(actual))
     for chosen in range(ROUNDS):
-        errors = [np.minimum(np.abs((total + of) / (chosen + 1) - y), most).mean() for of in points]
+        errors = [np.minimum(np.abs((total + of) / (chosen + 1) - actual), most).mean() for of in points]
         best = int(np.argmin(errors))
         count[best] += 1
         total += points[best]
-    alone = np.minimum(np.abs(points - y), most).mean(axis=1)
-    trusted = np.maximum(alone, 1e-9) ** -POWER
-    share = (1 - HEDGE) * count / ROUNDS + HEDGE * trusted / trusted.sum()
-    share = np.where(share < LEAST_SHARE, 0, share)
-    return dict(zip(names, (share / share.sum()).tolist(), strict=True))
+    return count
+
+
+def _trusted(points: Floats, actual: Floats, most: float) -> Floats:
+    """Weights by the error of each member alone."""
+    alone = np.minimum(np.abs(points - actual), most).mean(axis=1)
+    return np.maximum(alone, 1e-9) ** -POWER
 
 
 def tamed(losses: Floats) -> Floats:

@@ -184,14 +184,18 @@ def _until(days: NDArray[np.bool_], paid: Floats) -> Floats:
 
 def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
     """Share of its factory that a begun job order has: of what the last days earned, shrunk to equal shares."""
-    first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
-    days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
-    recent = days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
-    earned = recent.reindex(rows["job_order_id"]).fillna(0.0).reset_index(drop=True).where(rows["running"], 0.0)
+    earned = _recently_earned(floor).reindex(rows["job_order_id"]).fillna(0.0).reset_index(drop=True)
     equal = rows["day_work"] / rows.groupby("factory_id")["running"].transform("sum").clip(lower=1)
-    weight = (earned + equal).where(rows["running"] & (rows["work_left"] > 0), 0.0)
+    weight = (earned.where(rows["running"], 0.0) + equal).where(rows["running"] & (rows["work_left"] > 0), 0.0)
     total = weight.groupby(rows["factory_id"]).transform("sum")
     return np.where(weight > 0, weight / total.clip(lower=1e-9), 0.0)
+
+
+def _recently_earned(floor: Floor) -> "pd.Series[float]":
+    """By job order the standard minutes of its factory's last working days."""
+    first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
+    days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
+    return days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
 
 
 def _work(rows: pd.DataFrame, queue: pd.DataFrame, floor: Floor, changes: Floats) -> Floats:

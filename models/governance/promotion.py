@@ -57,13 +57,16 @@ def decide(business_date: date, again: bool = False, version: str | None = None)
     if judged:
         return None
     verdict = verdict_on(champion, challenger, published_panel(business_date))
-    found = figures(verdict)
-    tags = {GATE: found["verdict"], f"{GATE}.champion": champion.version}
-    tags |= {f"{GATE}.{name}": found[name] for name in ("saving", "reasons")}
-    registry.note(challenger.version, tags, page(verdict, champion, challenger))
+    registry.note(challenger.version, _tags(verdict, champion), page(verdict, champion, challenger))
     if verdict.promoted:
         registry.promote(challenger.version)
     return verdict
+
+
+def _tags(verdict: Promotion, champion: registry.Registered) -> dict[str, str]:
+    found = figures(verdict)
+    tags = {GATE: found["verdict"], f"{GATE}.champion": champion.version}
+    return tags | {f"{GATE}.{name}": found[name] for name in ("saving", "reasons")}
 
 
 def _nominate(version: str) -> None:

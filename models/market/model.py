@@ -144,26 +144,34 @@ def _dependence(chosen: Mapping[str, Chosen]) -> Dependence:
 def _framed(measure: str, panel: Panel, quantiles: Floats, told: "np.ndarray", dependence: Dependence) -> pd.DataFrame:
     """A row per series and week, and one over all weeks."""
     rows, horizon = np.flatnonzero(told), quantiles.shape[1]
-    sums = quantiles_of_sums(quantiles[rows], np.eye(len(rows)), dependence)[:, -1:]
     share = horizon if measure == PRICE else 1
+    sums = quantiles_of_sums(quantiles[rows], np.eye(len(rows)), dependence)[:, -1:]
     every = np.concatenate([quantiles[rows], sums / share], axis=1)
-    frame = names(panel).iloc[np.repeat(rows, horizon + 1)].reset_index(drop=True)
     ends = panel.ds[panel.last[rows]]
-    weeks = ends.to_numpy()[:, None] + np.arange(1, horizon + 2) * np.timedelta64(7, "D")
-    weeks[:, -1] = np.datetime64("NaT", "ns")
-    before = _before(panel, rows, horizon) / (horizon if measure == PRICE else 1)
+    week = _weeks(ends, horizon)
+    is_whole = np.isnat(week)
+    before = _before(panel, rows, horizon) / share
+    rises = _rises(every[:, -1], before)
     flat = every.reshape(-1, len(QUANTILE_LEVELS))
+    frame = names(panel).iloc[np.repeat(rows, horizon + 1)].reset_index(drop=True)
     found: pd.DataFrame = frame.assign(
         measure=measure,
         known_until=np.repeat(ends, horizon + 1),
-        week=weeks.ravel(),
-        weeks=np.where(np.isnat(weeks.ravel()), horizon, 1),
+        week=week,
+        weeks=np.where(is_whole, horizon, 1),
         mean=auto.mean(flat),
         **dict(zip(QUANTILES, flat.T, strict=True)),
-        before=np.where(np.isnat(weeks.ravel()), np.repeat(before, horizon + 1), np.nan),
-        rise_chance=np.where(np.isnat(weeks.ravel()), np.repeat(_rises(every[:, -1], before), horizon + 1), np.nan),
+        before=np.where(is_whole, np.repeat(before, horizon + 1), np.nan),
+        rise_chance=np.where(is_whole, np.repeat(rises, horizon + 1), np.nan),
     )
     return found
+
+
+def _weeks(ends: "pd.Index[Any]", horizon: int) -> "np.ndarray":
+    """The weeks after each end, and NaT for the row over all of them."""
+    weeks: np.ndarray = ends.to_numpy()[:, None] + np.arange(1, horizon + 2) * np.timedelta64(7, "D")
+    weeks[:, -1] = np.datetime64("NaT", "ns")
+    return weeks.ravel()
 
 
 def _before(panel: Panel, rows: "np.ndarray", horizon: int) -> Floats:
@@ -191,11 +199,16 @@ def costs(model: Model, panels: Mapping[str, Panel], horizon: int, policy: Forec
     for measure, panel in panels.items():
         said = asked(panel, horizon, policy)
         for back in range(horizon + folds - 1, horizon - 1, -1):
-            quantiles, actual = model.quantiles(measure, panel, horizon, policy, back), said.fold(back).actual(panel)
-            seen = np.isfinite(actual) & np.isfinite(quantiles).all(axis=-1)
-            series, _ = np.nonzero(seen)
-            loss = pinball(actual[seen], quantiles[seen]).mean(axis=1) / blend.scales(said.fold(back).panel)[series]
-            found = pd.DataFrame({"series_id": panel.ids[series], "origin": back, "segment": measure, "cost": loss})
+            quantiles, fold = model.quantiles(measure, panel, horizon, policy, back), said.fold(back)
+            found = _losses(quantiles, fold.actual(panel), fold.panel).assign(origin=back, segment=measure)
             sums = found.groupby(["series_id", "origin", "segment"])["cost"].sum()
             parts.append(sums.reset_index())
     return _together(parts)
+
+
+def _losses(quantiles: Floats, actual: Floats, panel: Panel) -> pd.DataFrame:
+    """series_id and cost of each cell that has both."""
+    seen = np.isfinite(actual) & np.isfinite(quantiles).all(axis=-1)
+    series, _ = np.nonzero(seen)
+    loss = pinball(actual[seen], quantiles[seen]).mean(axis=1) / blend.scales(panel)[series]
+    return pd.DataFrame({"series_id": panel.ids[series], "cost": loss})

@@ -33,11 +33,16 @@ def daily_panel(
     on_sale = (grid.ds.to_numpy() >= styles["start"].to_numpy()[:, None]) & ~grid.ahead
     y = np.where(on_sale, grid.place(demand, "demand_date", "pieces_asked", 0.0), np.nan)
     numbers = {name: grid.place(drivers, "day", name, 0.0) for name in ("promotion_depth", "livestream_minutes")}
-    past = {"unit_price": grid.place(demand, "demand_date", "unit_price")}
-    past |= {name: grid.place(drivers, "day", name) for name in ("views", "searches", "carts")}
-    past = {name: np.where(grid.ahead, np.nan, values) for name, values in past.items()}
+    past = _past(grid, demand, drivers)
     categories = {name: _static(styles[name], y.shape) for name in ("merchant_id", "category")}
     return Panel(grid.ids, grid.ds, y, grid.ahead & np.ones(y.shape, bool), SEASONS["D"], numbers, categories, past)
+
+
+def _past(grid: "_Grid", demand: pd.DataFrame, drivers: pd.DataFrame) -> dict[str, Floats]:
+    """What is known of days gone by alone."""
+    past = {"unit_price": grid.place(demand, "demand_date", "unit_price")}
+    past |= {name: grid.place(drivers, "day", name) for name in ("views", "searches", "carts")}
+    return {name: np.where(grid.ahead, np.nan, values) for name, values in past.items()}
 
 
 def published_panel(business_date: date) -> Panel:

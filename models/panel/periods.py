@@ -104,10 +104,7 @@ class Step:
         if self.kind == "ranks" and self.known is not None:
             return self.known[np.clip(numbers, 0, len(self.known) - 1)].astype("datetime64[s]")
         if self.kind == "halves":
-            middle = np.where(numbers % 2, 14, 0).astype("timedelta64[D]")
-            first: Ticks = np.asarray(numbers // 2).astype("datetime64[M]").astype("datetime64[D]")
-            begins: Ticks = np.add(first, middle)
-            return begins.astype("datetime64[s]")
+            return _half_months(numbers)
         return (numbers * self.size).astype("datetime64[M]").astype("datetime64[s]")
 
 
@@ -118,6 +115,14 @@ _ALIASES: dict[str, Step] = {
     "M": Step("months"), "Q": Step("months", 3), "Y": Step("months", 12), "A": Step("months", 12),
 }  # fmt: skip
 FREQUENCIES = "30min, h, D, B, W, SMS, SME, M, Q, Y, or a number of them such as 2W"
+
+
+def _half_months(numbers: Ints) -> Ticks:
+    """The first or the fifteenth."""
+    middle = np.where(numbers % 2, 14, 0).astype("timedelta64[D]")
+    first: Ticks = np.asarray(numbers // 2).astype("datetime64[M]").astype("datetime64[D]")
+    begins: Ticks = np.add(first, middle)
+    return begins.astype("datetime64[s]")
 
 
 def told(frequency: str) -> Step:

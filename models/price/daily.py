@@ -100,11 +100,16 @@ def _with_elasticity(today: Today, panel: Panel, found: Elasticity) -> pd.DataFr
     styles = today.styles.assign(series_id=style_series(today.styles)).merge(
         pd.DataFrame(told, index=panel.ids), left_on="series_id", right_index=True
     )
-    held = today.skus[[*STYLE, "sku_id"]].merge(today.stock, on=["merchant_id", "sku_id"])
-    stock = held.assign(stock=held["on_hand"] + held["in_transit"]).groupby(STYLE)["stock"].sum().reset_index()
     windows = today.windows.sort_values("known_at", kind="stable").drop_duplicates(STYLE, keep="last")
-    rows = styles.merge(stock, on=STYLE).merge(windows[[*STYLE, "window_days", "mean", "q10", "q90"]], on=STYLE)
+    rows = styles.merge(_stock(today), on=STYLE)
+    rows = rows.merge(windows[[*STYLE, "window_days", "mean", "q10", "q90"]], on=STYLE)
     return rows[(rows["sold"] >= _LEAST_SOLD) & (rows["mean"] > 0)].reset_index(drop=True)
+
+
+def _stock(today: Today) -> pd.DataFrame:
+    """By style the pieces that lie and those on their way."""
+    held = today.skus[[*STYLE, "sku_id"]].merge(today.stock, on=["merchant_id", "sku_id"])
+    return held.assign(stock=held["on_hand"] + held["in_transit"]).groupby(STYLE)["stock"].sum().reset_index()
 
 
 def _railed(today: Today, known: pd.DataFrame, policy: PricePolicy) -> pd.DataFrame:
@@ -112,8 +117,7 @@ def _railed(today: Today, known: pd.DataFrame, policy: PricePolicy) -> pd.DataFr
     at = known[STYLE].assign(style=np.arange(len(known)))
     rows = today.skus.rename(columns={"price": "list_price"}).merge(at, on=STYLE)
     rows = rows.merge(today.in_force, on=["merchant_id", "sku_id"], how="left")
-    since = pd.to_datetime(rows["since"]).to_numpy(dtype="datetime64[D]")
-    rested = np.where(np.isnat(since), np.inf, (np.datetime64(today.day) - since).astype(float))
+    rested = _rested(rows["since"], today.day)
     listed, cost = (rows[name].to_numpy(dtype=float) for name in ("list_price", "cost"))
     now = rows["price"].to_numpy(dtype=float, na_value=np.nan)
     now = np.where(np.isnan(now), listed, now)
@@ -121,13 +125,15 @@ def _railed(today: Today, known: pd.DataFrame, policy: PricePolicy) -> pd.DataFr
     return rows.assign(price_now=now, low=low, high=high, rested=rested, listed=listed, unit_cost=cost)
 
 
+def _rested(since: "pd.Series[Any]", day: date) -> Floats:
+    """Days that a price has stood; without end where it never changed."""
+    changed = pd.to_datetime(since).to_numpy(dtype="datetime64[D]")
+    return np.where(np.isnat(changed), np.inf, (np.datetime64(day) - changed).astype(float))
+
+
 def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy: ReplenishmentPolicy) -> Offers:
     """Of each style: all its SKUs change by one factor, within the rails of each of them."""
-    weighted = skus.assign(now=skus["price_now"] * skus["size_share"])
-    now = weighted.groupby("style")["now"].sum() / weighted.groupby("style")["size_share"].sum()
-    factor = pd.DataFrame({"low": skus["low"] / skus["price_now"], "high": skus["high"] / skus["price_now"]})
-    bounds = factor.groupby(skus["style"])
-    now_price = now.to_numpy(dtype=float)
+    now, low_price, high_price = _style_prices(skus)
     cost = known["cost"].to_numpy(dtype=float)
     left_days = known["days_left"].to_numpy(dtype=float)
     goes_on, window = left_days > known["window_days"], known["window_days"].to_numpy(dtype=float)
@@ -135,9 +141,9 @@ def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy:
     mean, low, high = (np.maximum(known[name].to_numpy(dtype=float), 0.1) for name in ("mean", "q10", "q90"))
     keeping = stock_policy.holding_share_per_day * window
     return Offers(
-        now=now_price,
-        low=now_price * bounds["low"].max().to_numpy(),
-        high=now_price * bounds["high"].min().to_numpy(),
+        now=now,
+        low=low_price,
+        high=high_price,
         make_cost=cost + today.minute_price * known["sam_minutes"].to_numpy(dtype=float),
         left_value=np.where(goes_on, cost * (1 - keeping), cost * stock_policy.salvage_share),
         stock=known["stock"].to_numpy(dtype=float),
@@ -149,13 +155,22 @@ def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy:
     )
 
 
+def _style_prices(skus: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Of each style: its mean price of today, and the lowest and highest that all its SKUs' rails allow."""
+    weighted = skus.assign(now=skus["price_now"] * skus["size_share"])
+    mean = weighted.groupby("style")["now"].sum() / weighted.groupby("style")["size_share"].sum()
+    factor = pd.DataFrame({"low": skus["low"] / skus["price_now"], "high": skus["high"] / skus["price_now"]})
+    bounds = factor.groupby(skus["style"])
+    now = mean.to_numpy(dtype=float)
+    return now, now * bounds["low"].max().to_numpy(), now * bounds["high"].min().to_numpy()
+
+
 def _rows(
     known: pd.DataFrame, skus: pd.DataFrame, style_now: Floats, found: Proposed, today: Today, policy: PricePolicy
 ) -> pd.DataFrame:
     """A row per SKU of the styles that change, each rail checked once more."""
     at = skus["style"].to_numpy()
-    factor = (found.price / style_now)[at]
-    wanted = np.round(skus["price_now"] * factor / policy.step) * policy.step
+    wanted = np.round(skus["price_now"] * (found.price / style_now)[at] / policy.step) * policy.step
     price = np.clip(wanted, skus["low"], np.maximum(skus["high"], skus["low"]))
     rows = skus.assign(price=price.round(4), day=today.day, minute_price=today.minute_price, change=found.change[at])
     for name, values in (("gain", found.gain), ("gain_low", found.gain_low), ("gain_high", found.gain_high)):
@@ -164,13 +179,17 @@ def _rows(
         rows[name] = known[name].to_numpy()[at]
     rows["days"] = known["window_days"].to_numpy()[at]
     rows = rows[rows["change"] & (rows["price"] != rows["price_now"])]
-    money = zip(*(rows[name].tolist() for name in ("price", "price_now", "listed", "unit_cost", "rested")), strict=True)
-    faults = [rails.broken(rails.Priced(*one), policy) for one in money]
-    bad = rows["style"][[bool(fault) for fault in faults]]
-    rows = rows[~rows["style"].isin(set(bad))]
+    rows = rows[~rows["style"].isin(_off_rails(rows, policy))]
     ids = [derive_id("price", *names, today.day) for names in rows[["merchant_id", "sku_id"]].itertuples(index=False)]
     kept_back = [held_out(f"{merchant}/{style}", policy) for merchant, style in rows[STYLE].itertuples(index=False)]
     return rows.assign(proposal_id=ids, held_out=kept_back)[COLUMNS].reset_index(drop=True)
+
+
+def _off_rails(rows: pd.DataFrame, policy: PricePolicy) -> set[int]:
+    """The styles of which any SKU's price breaks a rail."""
+    money = zip(*(rows[name].tolist() for name in ("price", "price_now", "listed", "unit_cost", "rested")), strict=True)
+    faults = [rails.broken(rails.Priced(*one), policy) for one in money]
+    return set(rows["style"][[bool(fault) for fault in faults]])
 
 
 def held_out(style: str, policy: PricePolicy) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from c2m.domain.arrays import Floats
+from c2m.domain.arrays import Flags, Floats
 from c2m.settings import PricePolicy
 
 _GRID, _DRAWS = 31, 64
@@ -85,26 +85,39 @@ def propose(offers: Offers, policy: PricePolicy) -> Proposed:
         `change` is false where no price is allowed, or none is worth it; the price is then today's.
     """
     allowed = offers.low <= offers.high
+    grid = _grid(offers, allowed, policy.step)
+    at_now, demand = _demands(offers, grid)
+    earned = profit(grid[:, :, None], demand, offers)
+    before = profit(offers.now[:, None], at_now, offers)
+    rows, best = np.arange(len(grid)), earned.mean(axis=2).argmax(axis=1)
+    tried, gains = grid[rows, best], earned[rows, best] - before
+    moved = allowed & _pays(gains, before, policy) & (np.abs(tried - offers.now) >= policy.step / 2)
+    low_gain, high_gain = np.quantile(gains, (0.1, 0.9), axis=1)
+    price = np.where(moved, tried, offers.now)
+    return Proposed(price, gains.mean(axis=1), low_gain, high_gain, demand[rows, best].mean(axis=1), moved)
+
+
+def _grid(offers: Offers, allowed: Flags, step: float) -> Floats:
+    """(offers, prices) in whole steps within the rails; today's alone where none is allowed."""
     low, high = np.where(allowed, offers.low, offers.now), np.where(allowed, offers.high, offers.now)
-    grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _GRID)
-    grid = np.clip(np.round(grid / policy.step) * policy.step, low[:, None], high[:, None])
+    even = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _GRID)
+    return np.clip(np.round(even / step) * step, low[:, None], high[:, None])
+
+
+def _demands(offers: Offers, grid: Floats) -> tuple[Floats, Floats]:
+    """Draws of the demand at today's price, (offers, draws), and at those of the grid, (offers, prices, draws)."""
     shock, slope = _draws()
     elasticity = np.minimum(offers.elasticity[:, None] + offers.elasticity_spread[:, None] * slope, _HIGHEST)
     luck = np.exp(offers.demand_spread[:, None] * shock - offers.demand_spread[:, None] ** 2 / 2)
     at_now = offers.demand[:, None] * luck
     change = np.log(grid / offers.now[:, None])
-    demand = at_now[:, None, :] * np.exp(change[:, :, None] * elasticity[:, None, :])
-    earned = profit(grid[:, :, None], demand, offers)
-    before = profit(offers.now[:, None], at_now, offers)
-    best = earned.mean(axis=2).argmax(axis=1)
-    rows = np.arange(len(best))
-    gains = earned[rows, best] - before
-    gain, worth = gains.mean(axis=1), policy.least_gain * np.abs(before).mean(axis=1)
-    sure = (gains > 0).mean(axis=1) >= policy.least_chance
-    moved = allowed & (gain > worth) & sure & (np.abs(grid[rows, best] - offers.now) >= policy.step / 2)
-    low_gain, high_gain = np.quantile(gains, (0.1, 0.9), axis=1)
-    price = np.where(moved, grid[rows, best], offers.now)
-    return Proposed(price, gain, low_gain, high_gain, demand[rows, best].mean(axis=1), moved)
+    return at_now, at_now[:, None, :] * np.exp(change[:, :, None] * elasticity[:, None, :])
+
+
+def _pays(gains: Floats, before: Floats, policy: PricePolicy) -> Flags:
+    """Whether the draws of the gain are large and sure enough."""
+    large = gains.mean(axis=1) > policy.least_gain * np.abs(before).mean(axis=1)
+    return large & ((gains > 0).mean(axis=1) >= policy.least_chance)
 
 
 def _draws() -> tuple[Floats, Floats]:

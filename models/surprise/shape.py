@@ -96,11 +96,16 @@ def outlook(beyond: Floats, day: Floats, hours_ahead: int, prior: Prior, seed: s
     level = beyond[-seen:].sum() / past.sum(axis=1)
     score = (np.log(half_life) - np.log(prior.half_life_h)) / prior.spread
     weight = _weights(_likelihood(beyond[-seen:], level[:, None] * past) / _ALIKE + odds - score**2 / 2)
+    doubt = np.sqrt(_SHARED**2 + _SCATTER**2 / seen + 1 / max(beyond.sum(), 1.0))
+    return Outlook(_totals(level * coming, weight, doubt, seed), float(np.exp(weight @ np.log(half_life))))
+
+
+def _totals(expected: Floats, weight: Floats, doubt: float, seed: str) -> Floats:
+    """(draws,) of the total: a shape by its weight, and the doubt that is left where the shape is known."""
     random = np.random.default_rng(int(derive_id("spike", seed)[:8], 16))
     drawn = random.choice(len(weight), _DRAWS, p=weight)
-    doubt = np.sqrt(_SHARED**2 + _SCATTER**2 / seen + 1 / max(beyond.sum(), 1.0))
     noise = np.exp(random.normal(0.0, doubt, _DRAWS))
-    return Outlook((level * coming)[drawn] * noise, float(np.exp(weight @ np.log(half_life))))
+    return expected[drawn] * noise
 
 
 def _likelihood(beyond: Floats, mean: Floats) -> Floats:

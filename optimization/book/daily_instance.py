@@ -375,6 +375,21 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     span = plan.schedule.groupby(key, as_index=False).agg(first=("day", "min"), planned_day=("day", "max"))
     pairs = plan.allocation.merge(span, on=key).merge(legs(instance, plan), on=key)
     pairs = pairs.merge(places(plan.schedule), on=key)
+    held = _queued(live, pairs, key, day_1)
+    fresh = _to_come(pairs, held, key)
+    work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
+    work["minutes"] = work["pieces"] * work["minutes_per_piece"]
+    work["start_day"] = work["first"]
+    if instance.staged:
+        work["start_day"] = _not_before(work, instance.ready.groupby(["lot_id", "stage"])["day"].max())
+        work["first"] = once_there(work)
+    work = work.rename(columns={"first": "first_day"}).drop(columns="quantity")
+    work = work.rename(columns={"pieces": "quantity", "transit_days": "lane_days"})
+    return work[[*key[:-1], "planned_day", "start_day", *WORK]]
+
+
+def _queued(live: pd.DataFrame, pairs: pd.DataFrame, key: list[str], day_1: date) -> pd.DataFrame:
+    """What live job orders still make of the plan's pairs, with the place of each in its factory's queue."""
     held = live.rename(columns={"quantity": "agreed"}).merge(pairs, on=key)
     held = held[held["remaining"] > 0].assign(begun=held["state"].isin(STARTED))
     held["begun_on"] = pd.to_datetime(held["begun_at"], utc=True).dt.tz_localize(None).dt.normalize()
@@ -386,23 +401,18 @@ def queues(instance: Instance, day_1: date, plan: Plan, live: pd.DataFrame) -> p
     held = held.assign(setup_minutes=held["setup_minutes"].where(~is_set_up, 0))
     held = held.assign(knew=_knew(held), begun_day=held["begun_day"].fillna(0))
     so_far = held.sort_values(["factory_id", "rank", "due_on", "job_order_id"], na_position="first")
-    held["before"] = so_far.groupby("factory_id").cumcount().astype(float)
+    return held.assign(before=so_far.groupby("factory_id").cumcount().astype(float))
+
+
+def _to_come(pairs: pd.DataFrame, held: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """What the plan adds to the pairs: it comes behind all that is held."""
     covered = held.groupby(key)["remaining"].sum().rename("covered")
     fresh = pairs.join(covered, on=key)
     fresh["pieces"] = fresh["quantity"] - fresh["covered"].astype(float).fillna(0)
     fresh = fresh.assign(
         begun=False, due_day=fresh["planned_day"] + fresh["transit_days"], arrival=10**12 + fresh["place"]
     )
-    fresh = fresh.assign(knew=0, begun_day=0, before=np.inf, in_overtime=False, made=0, had_minutes=np.nan)
-    work = pd.concat([held, fresh[fresh["pieces"] > 0]], ignore_index=True)
-    work["minutes"] = work["pieces"] * work["minutes_per_piece"]
-    work["start_day"] = work["first"]
-    if instance.staged:
-        work["start_day"] = _not_before(work, instance.ready.groupby(["lot_id", "stage"])["day"].max())
-        work["first"] = once_there(work)
-    work = work.rename(columns={"first": "first_day"}).drop(columns="quantity")
-    work = work.rename(columns={"pieces": "quantity", "transit_days": "lane_days"})
-    return work[[*key[:-1], "planned_day", "start_day", *WORK]]
+    return fresh.assign(knew=0, begun_day=0, before=np.inf, in_overtime=False, made=0, had_minutes=np.nan)
 
 
 def once_there(work: pd.DataFrame) -> "pd.Series[int]":

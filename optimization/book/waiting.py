@@ -50,10 +50,36 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
     book
         Lines with the header's line_count and total_quantity, and the order's quarantined_lines.
     """
+    seen = _seen(book)
+    lacks_lines = seen["line_count"].notna() & (seen["lines"] != seen["line_count"])
+    lacks_lines &= seen["open_lines"] != seen["line_count"]
+    lacks_pieces = seen["total_quantity"].notna() & (seen["pieces"] != seen["total_quantity"])
+    is_counted = seen["line_count"].notna() | seen["total_quantity"].notna()
+    lies = _lying(seen)
+    lacking = [
+        (lacks_lines, _have_come(seen["lines"], seen["line_count"], "lines", lies)),
+        (lacks_pieces, _have_come(seen["pieces"], seen["total_quantity"], "pieces", lies)),
+        (~is_counted & (lies != ""), "lines are missing: " + lies),
+    ]
+    found = pd.Series("", seen.index, dtype=object)
+    for lacks, words in lacking:
+        found = found.mask(lacks & (found == ""), words)
+    return found
+
+
+def _lying(seen: pd.DataFrame) -> "pd.Series[str]":
+    """What of an order lies in quarantine, '' where nothing does."""
+    count = seen["quarantined"].fillna(0).astype(int)
+    words = count.astype(str) + " in quarantine, such as " + seen["example"].fillna("").astype(str)
+    return words.where(count > 0, "")
+
+
+def _seen(book: pd.DataFrame) -> pd.DataFrame:
+    """By order what has come of it, and what its header says."""
     counts = ["line_count", "total_quantity", "quarantined_lines"]
     told = book.reindex(columns=["order_id", "quantity", *counts, "quarantined_line"])
     by_order = told.assign(**{name: pd.to_numeric(told[name]) for name in counts}).groupby("order_id")
-    seen = by_order.agg(
+    return by_order.agg(
         lines=("quantity", "size"),
         open_lines=("quantity", lambda pieces: int((pieces > 0).sum())),
         pieces=("quantity", "sum"),
@@ -62,22 +88,6 @@ def unfinished_orders(book: pd.DataFrame) -> "pd.Series[str]":
         quarantined=("quarantined_lines", "first"),
         example=("quarantined_line", "first"),
     )
-    lacks_lines = seen["line_count"].notna() & (seen["lines"] != seen["line_count"])
-    lacks_lines &= seen["open_lines"] != seen["line_count"]
-    lacks_pieces = seen["total_quantity"].notna() & (seen["pieces"] != seen["total_quantity"])
-    is_counted = seen["line_count"].notna() | seen["total_quantity"].notna()
-    quarantined = seen["quarantined"].fillna(0).astype(int)
-    lies = quarantined.astype(str) + " in quarantine, such as " + seen["example"].fillna("").astype(str)
-    lies = lies.where(quarantined > 0, "")
-    lacking = [
-        (lacks_lines, _have_come(seen["lines"], seen["line_count"], "lines", lies)),
-        (lacks_pieces, _have_come(seen["pieces"], seen["total_quantity"], "pieces", lies)),
-        (~is_counted & (quarantined > 0), "lines are missing: " + lies),
-    ]
-    found = pd.Series("", seen.index, dtype=object)
-    for lacks, words in lacking:
-        found = found.mask(lacks & (found == ""), words)
-    return found
 
 
 def _have_come(

@@ -85,16 +85,12 @@ def _joined(instance: Instance) -> Columns:
 def _bounded(arcs: Columns, days: pd.DataFrame, grid: "Grid") -> Columns:
     """first_day and last_day moved to days with capacity; reachable minutes; least and most pieces when used."""
     most = grid.table(days, open_minutes(days))
-    first, last, factory = arcs["first_day"], arcs["last_day"], grid.factory(arcs)
-    begin, end = np.clip(first - 1, 0, grid.days), np.clip(last, 0, grid.days)  # the window is days[begin:end]
-    open_before = np.concatenate([np.zeros((len(most), 1), dtype=int), np.cumsum(most > 0, axis=1)], axis=1)
-    count = np.maximum(0, open_before[factory, np.maximum(begin, end)] - open_before[factory, begin])
-    # the n-th open day of a factory, by position in a row padded to the horizon
-    opened = np.argsort(most <= 0, axis=1, kind="stable") + 1
-    at = open_before[factory, begin]
+    factory = grid.factory(arcs)
+    begin, end = np.clip(arcs["first_day"] - 1, 0, grid.days), np.clip(arcs["last_day"], 0, grid.days)
+    count, first, last = _open_days(most, factory, begin, end)  # of the window, which is days[begin:end]
     some = count > 0
-    arcs["first_day"] = np.where(some, opened[factory, np.minimum(at, grid.days - 1)], first)
-    arcs["last_day"] = np.where(some, opened[factory, np.clip(at + count - 1, 0, grid.days - 1)], last)
+    arcs["first_day"] = np.where(some, first, arcs["first_day"])
+    arcs["last_day"] = np.where(some, last, arcs["last_day"])
     arcs["reach"] = np.where(some, _reach(arcs, most, factory, begin, end), 0.0)
     pieces = np.floor((arcs["reach"] - arcs["setup_minutes"] + ROOM_MINUTES) / arcs["minutes_per_piece"])
     lot = pd.factorize(arcs["lot_id"])[0]
@@ -103,6 +99,18 @@ def _bounded(arcs: Columns, days: pd.DataFrame, grid: "Grid") -> Columns:
     arcs["most"] = np.minimum(np.maximum(pieces, 0), free).astype(np.int64)
     arcs["max_new"] = np.maximum(arcs["max_factories"] - _by_lot(lot, arcs["kept"] > 0), 0)
     return arcs
+
+
+def _open_days(most: Floats, factory: Ints, begin: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
+    """How many open days of its factory lie in each window, and the first and the last of them where there are any."""
+    days = most.shape[1]
+    before = np.concatenate([np.zeros((len(most), 1), dtype=int), np.cumsum(most > 0, axis=1)], axis=1)
+    at = before[factory, begin]
+    count = np.maximum(0, before[factory, np.maximum(begin, end)] - at)
+    # the n-th open day of a factory, by position in a row padded to the horizon
+    opened = np.argsort(most <= 0, axis=1, kind="stable") + 1
+    first, last = np.minimum(at, days - 1), np.clip(at + count - 1, 0, days - 1)
+    return count, opened[factory, first], opened[factory, last]
 
 
 def _by_lot(lot: Ints, pieces: NDArray[Any]) -> Ints:

@@ -342,12 +342,7 @@ def _claims(claim: dict[str, Any], cost: dict[str, float]) -> list[Broken]:
     """Claimed cost, objective, bound, gap and status against the recomputed cost."""
     objective, tolerance = sum(cost.values()), MONEY_SHARE * max(1e-9, abs(sum(cost.values())))
     said = {name: _number(claim.get(name)) for name in ("objective", "bound", "gap")}
-    parts = {"transfer": 0.0} | (claim.get("cost") or {})  # without stages nothing moves
-    wrong: dict[str, tuple[Any, Any]] = {
-        f"cost-{name}": (parts.get(name), value)
-        for name, value in cost.items()
-        if not abs(_number(parts.get(name)) - value) <= tolerance
-    }
+    wrong = _parts(claim, cost, tolerance)
     if not abs(said["objective"] - objective) <= tolerance:
         wrong["objective"] = (claim.get("objective"), objective)
     if not said["bound"] <= objective + tolerance:
@@ -355,11 +350,26 @@ def _claims(claim: dict[str, Any], cost: dict[str, float]) -> list[Broken]:
     gap = (objective - said["bound"]) / abs(objective) if abs(objective - said["bound"]) > 0 and objective else 0.0
     if not abs(said["gap"] - max(0.0, gap)) <= MONEY_SHARE:
         wrong["gap"] = (claim.get("gap"), gap)
-    asked = _number((claim.get("engine") or {}).get("asked_gap"))
-    proven = claim.get("status") == "optimal" and (np.isnan(asked) or said["gap"] <= asked + MONEY_SHARE)
-    if not proven and claim.get("status") != "feasible":
-        wrong["status"] = (claim.get("status"), f"gap {said['gap']:g} of asked {asked:g}")
+    if told := _unproven(claim, said["gap"]):
+        wrong["status"] = (claim.get("status"), told)
     return [Broken(name, 1, [{"claimed": seen, "recomputed": value}]) for name, (seen, value) in wrong.items()]
+
+
+def _parts(claim: dict[str, Any], cost: dict[str, float], tolerance: float) -> dict[str, tuple[Any, Any]]:
+    """The parts of the cost that are claimed to be something else: what is claimed, and what it is."""
+    parts = {"transfer": 0.0} | (claim.get("cost") or {})  # without stages nothing moves
+    return {
+        f"cost-{name}": (parts.get(name), value)
+        for name, value in cost.items()
+        if not abs(_number(parts.get(name)) - value) <= tolerance
+    }
+
+
+def _unproven(claim: dict[str, Any], gap: float) -> str:
+    """What speaks against the claimed status, '' where it holds: optimal is what has the gap that was asked for."""
+    asked = _number((claim.get("engine") or {}).get("asked_gap"))
+    proven = claim.get("status") == "optimal" and (np.isnan(asked) or gap <= asked + MONEY_SHARE)
+    return "" if proven or claim.get("status") == "feasible" else f"gap {gap:g} of asked {asked:g}"
 
 
 def _number(value: Any) -> float:

@@ -74,6 +74,7 @@ FLOORS = {
 }
 # Nodes of the syntax tree. They may fall and not rise: whoever makes a function heavier makes others lighter.
 HEAVIEST, MEDIAN_WEIGHT, NINTH_TENTH_WEIGHT = 420, 40, 130
+NINTH_TENTHS = {"c2m": 115, "models": 138, "optimization": 168, "flows": 136}  # of a part, where it has enough of them
 MOST_MODULES = 14  # of a folder, beside __init__
 # Parameters of one letter: those of the field's own notation, and those of an algebra at the top of their module.
 LETTERS = {
@@ -272,15 +273,25 @@ def test_parameters_have_names() -> None:
     assert found == {path: set(letters) for path, letters in LETTERS.items()}
 
 
-def test_functions_are_light() -> None:
-    weights = {
+@cache
+def weights(part: str) -> dict[str, int]:
+    """Of each function of a part; migrations are written once."""
+    return {
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": weight(node)
-        for part in PARTS
         for path in modules(part)
         if "migrations" not in path.parts
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    assert not {name: found for name, found in weights.items() if found > HEAVIEST}
-    assert statistics.median(weights.values()) <= MEDIAN_WEIGHT
-    assert statistics.quantiles(weights.values(), n=10)[-1] <= NINTH_TENTH_WEIGHT
+
+
+def test_functions_are_light() -> None:
+    every = {name: found for part in PARTS for name, found in weights(part).items()}
+    assert not {name: found for name, found in every.items() if found > HEAVIEST}
+    assert statistics.median(every.values()) <= MEDIAN_WEIGHT
+    assert statistics.quantiles(every.values(), n=10)[-1] <= NINTH_TENTH_WEIGHT
+
+
+@pytest.mark.parametrize(("part", "most"), NINTH_TENTHS.items())
+def test_nine_tenths_of_a_part_are_light(part: str, most: int) -> None:
+    assert statistics.quantiles(weights(part).values(), n=10)[-1] <= most

@@ -149,37 +149,43 @@ def _known(session: Session, answers: Sequence[ResponseMessage]) -> dict[tuple[s
 
 def _obey(session: Session, desk: _Desk, said: Said) -> str:
     envelope, factory_id, collector = said
-    at = desk.at
     if envelope.factory_id != factory_id:
-        return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", at)
+        return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", desk.at)
     if isinstance(envelope, StatusMessage):
-        said_of_itself = envelope.data
-        status.report(
-            session, factory_id, said_of_itself.online, said_of_itself.through, at, collector, said_of_itself.version
-        )
+        gateway = envelope.data
+        status.report(session, factory_id, gateway.online, gateway.through, desk.at, collector, gateway.version)
         return "status"
     if not isinstance(envelope, ResponseMessage):
-        return _refuse(session, envelope, factory_id, f"type {envelope.type}, expected a response or status", at)
+        told = f"type {envelope.type}, expected a response or status"
+        return _refuse(session, envelope, factory_id, told, desk.at)
     case = desk.cases.get(envelope.data.job_order_id)
     if case is None or case.job.factory_id != factory_id:
-        return _refuse(session, envelope, factory_id, f"unknown job order {envelope.data.job_order_id}", at)
-    if envelope.data.revision > case.job.revision:
-        asked = f"revision {envelope.data.revision}, expected at most {case.job.revision}"
-        return _refuse(session, envelope, factory_id, asked, at)
-    if (key := (envelope.source, envelope.id)) in desk.known:
-        if desk.known[key] in (None, _said(envelope)):
-            return "duplicate"
-        other = f"id {envelope.id} again with other content: an id names one message, give this one its own"
-        return _refuse(session, envelope, factory_id, other, at)
-    if (jump := envelope.data.sequence - case.job.sequence) > MAX_JUMP:
-        seen = f"sequence {envelope.data.sequence} after {case.job.sequence}"
-        ran = f"{seen} is a jump of {jump}, expected {MAX_JUMP} at most"
-        return _refuse(session, envelope, factory_id, ran, at)
-    # A factory's clock may run ahead; nothing happens later than now.
-    effect = responses.answer(case, envelope.data, min(envelope.time, at))
-    desk.known[key] = _said(envelope)
-    desk.heard.append((envelope, factory_id, effect))
-    return effect
+        return _refuse(session, envelope, factory_id, f"unknown job order {envelope.data.job_order_id}", desk.at)
+    return _obey_answer(session, desk, envelope, case)
+
+
+def _obey_answer(session: Session, desk: _Desk, envelope: ResponseMessage, case: Case) -> str:
+    answer, job = envelope.data, case.job
+    key, digest = (envelope.source, envelope.id), _said(envelope)
+    if answer.revision > job.revision:
+        told = f"revision {answer.revision}, expected at most {job.revision}"
+    elif desk.known.get(key, "") in (None, digest):
+        return "duplicate"
+    elif key in desk.known:
+        told = f"id {envelope.id} again with other content: an id names one message, give this one its own"
+    elif answer.sequence - job.sequence > MAX_JUMP:
+        told = _jump_words(job.sequence, answer.sequence)
+    else:
+        # A factory's clock may run ahead; nothing happens later than now.
+        effect = responses.answer(case, answer, min(envelope.time, desk.at))
+        desk.known[key] = digest
+        desk.heard.append((envelope, job.factory_id, effect))
+        return effect
+    return _refuse(session, envelope, job.factory_id, told, desk.at)
+
+
+def _jump_words(last: int, sequence: int) -> str:
+    return f"sequence {sequence} after {last} is a jump of {sequence - last}, expected {MAX_JUMP} at most"
 
 
 def _said(envelope: ResponseMessage) -> str:

@@ -57,10 +57,7 @@ def put(session: Session, letters: Sequence[Letter]) -> None:
     """Appends messages to their factories' queues; one that is already there stays as it is."""
     factories = sorted({letter.factory_id for letter in letters})
     serialise(session, "outbox", factories)
-    position: dict[str, int] = {}
-    for some in chunks(factories):
-        last = select(Outbox.factory_id, func.max(Outbox.position)).where(Outbox.factory_id.in_(some))
-        position |= dict(session.execute(last.group_by(Outbox.factory_id)).tuples().all())
+    position = _last_positions(session, factories)
     rows = []
     for letter in letters:
         position[letter.factory_id] = position.get(letter.factory_id, 0) + 1
@@ -70,6 +67,14 @@ def put(session: Session, letters: Sequence[Letter]) -> None:
     for row in rows:
         if row["message_id"] not in known:
             _note(session, "written", session.info.get(audit.ACTOR, PLATFORM), row)
+
+
+def _last_positions(session: Session, factory_ids: Sequence[str]) -> dict[str, int]:
+    position: dict[str, int] = {}
+    for some in chunks(factory_ids):
+        last = select(Outbox.factory_id, func.max(Outbox.position)).where(Outbox.factory_id.in_(some))
+        position |= dict(session.execute(last.group_by(Outbox.factory_id)).tuples().all())
+    return position
 
 
 def _known(session: Session, message_ids: Sequence[str]) -> set[str]:

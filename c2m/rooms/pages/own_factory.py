@@ -37,11 +37,16 @@ def load(request: Request, person: Factory) -> Response:
         files = board.files_of(s, chosen)
         days, work = _own(files, person.grant.tenant) if files else (pd.DataFrame(), pd.DataFrame())
         jobs = sights.job_orders(s, view(person.grant).scope)
+    return page.shown(request, "own_load.html", days=records(days), lots=_lots_by_day(work, jobs), plan=chosen)
+
+
+def _lots_by_day(work: pd.DataFrame, jobs: pd.DataFrame) -> dict[date, list[str]]:
+    """Names of the lots; the beginning of its id where a lot is no job order yet."""
     named = {row["lot_id"]: f"{row['style_name']}, {row['colour']}" for row in records(jobs)}
     lots: dict[date, list[str]] = {}
     for row in records(work):
         lots.setdefault(row["day"], []).append(named.get(row["lot_id"], row["lot_id"][:8]))
-    return page.shown(request, "own_load.html", days=records(days), lots=lots, plan=chosen)
+    return lots
 
 
 def _own(files: plan_files.PlanFolder, factory_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:

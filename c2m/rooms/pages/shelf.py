@@ -55,13 +55,17 @@ def _ahead(scope: Scope) -> tuple[pd.DataFrame, Any]:
     found = landed.produced("forecasts", scope)
     if found.empty:
         return pd.DataFrame(columns=["style_id", "mean", "least", "most", "days"]), None
-    newest = found[found["business_date"] == found["business_date"].max()]
+    day = found["business_date"].max()
+    newest = found[found["business_date"] == day]
     sums = newest.groupby("style_id", as_index=False).agg(mean=("mean", "sum"), days=("ds", "nunique"))
+    return sums.merge(_longest_windows(scope, day), on="style_id", how="left"), day
+
+
+def _longest_windows(scope: Scope, day: Any) -> pd.DataFrame:
     windows = landed.produced("forecast_windows", scope)
-    last = windows[windows["business_date"] == newest["business_date"].max()].sort_values("window_days")
-    over = last.drop_duplicates("style_id", keep="last")[["style_id", "window_days", "mean", "q10", "q90"]]
-    over = over.rename(columns={"mean": "window_mean", "q10": "least", "q90": "most"})
-    return sums.merge(over, on="style_id", how="left"), newest["business_date"].max()
+    longest: pd.DataFrame = windows[windows["business_date"] == day].sort_values("window_days")
+    longest = longest.drop_duplicates("style_id", keep="last")[["style_id", "window_days", "mean", "q10", "q90"]]
+    return longest.rename(columns={"mean": "window_mean", "q10": "least", "q90": "most"})
 
 
 def _styles(skus: pd.DataFrame, stock: pd.DataFrame, ahead: pd.DataFrame, text: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """From signal to receipt: the stages of an order, and its conversation, in which the platform tells each step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from c2m.rooms.tenants.scanned import Counts
 from c2m.wire.messages import OPERATIONS, RECEIVE, SHIP
 
 PLATFORM = "platform"
+Mark = tuple[str, datetime | None, dict[str, Any]]  # a stage, when it was reached, the figures of its words
 _MARKS = {"signalled": "signalled", "ordered": "ordered", "planned": "planned", "promised": "promised"}
 _MARKS |= {"accepted": "accepted", "begun": "begun", "closed": "closed"}
 
@@ -67,24 +68,7 @@ def stages(
     arrived: when the last of the goods arrived, where a build of the marts knows it; else receipt has no later date.
     """
     first = {step.what: step for step in reversed(list(steps)) if step.what in _MARKS}
-    total, shipped, received = (int(pieces[name].sum()) for name in ("quantity", "shipped", "received"))
-    last = set(jobs.loc[jobs["stage"] == jobs["stages"], "job_order_id"])
-    named = operations(jobs)
-    sums = {what: _sum(counts, what) for what in named if what not in (SHIP, RECEIVE)}
-    sums[SHIP] = _sum({key: made for key, made in counts.items() if key[0] in last}, SHIP)
-    shipped = max(shipped, sums["ship"][0])
-    marks: list[tuple[str, datetime | None, dict[str, Any]]] = [
-        (what, first[what].at if what in first else None, first[what].figures if what in first else {})
-        for what in ("signalled", "ordered", "planned", "promised", "accepted", "begun")
-        if what != "signalled" or what in first
-    ]
-    for what in [name for name in named if name not in (SHIP, RECEIVE)]:
-        good, at = sums[what]
-        marks.append((what, at if good else None, {"good": good, "total": total}))
-    marks.append(("ship", sums["ship"][1] if shipped else None, {"good": shipped, "total": total}))
-    left = max(0, shipped - received)
-    marks.append(("in_transit", sums["ship"][1] if shipped else None, {"good": left}))
-    marks.append(("received", (arrived or sums["ship"][1]) if received else None, {"good": received, "total": total}))
+    marks = [*_said(first), *_scanned(jobs, counts, pieces, arrived)]
     marks.append(("closed", order.get("closed_at") or (first["closed"].at if "closed" in first else None), {}))
     reached = [number for number, (_, at, _) in enumerate(marks) if at is not None]
     furthest = max(reached, default=-1)
@@ -93,6 +77,37 @@ def stages(
         Stage(what, _state(number, furthest, at, over, figures), at, figures)
         for number, (what, at, figures) in enumerate(marks)
     ]
+
+
+def _said(first: Mapping[str, Step]) -> Iterator[Mark]:
+    """What comes before the first scan, of the first step of each kind."""
+    for what in ("signalled", "ordered", "planned", "promised", "accepted", "begun"):
+        if what in first:
+            yield what, first[what].at, first[what].figures
+        elif what != "signalled":
+            yield what, None, {}
+
+
+def _scanned(jobs: pd.DataFrame, counts: Counts, pieces: pd.DataFrame, arrived: datetime | None) -> Iterator[Mark]:
+    """What factories scan, operation by operation, and what the merchant has received."""
+    total = int(pieces["quantity"].sum())
+    for what in operations(jobs):
+        if what not in (SHIP, RECEIVE):
+            good, at = _sum(counts, what)
+            yield what, at if good else None, {"good": good, "total": total}
+    last = set(jobs.loc[jobs["stage"] == jobs["stages"], "job_order_id"])
+    scanned, shipped_at = _sum({key: made for key, made in counts.items() if key[0] in last}, SHIP)
+    shipped = max(int(pieces["shipped"].sum()), scanned)
+    yield from _delivered(total, shipped, int(pieces["received"].sum()), shipped_at, arrived or shipped_at)
+
+
+def _delivered(
+    total: int, shipped: int, received: int, shipped_at: datetime | None, received_at: datetime | None
+) -> Iterator[Mark]:
+    at = shipped_at if shipped else None
+    yield "ship", at, {"good": shipped, "total": total}
+    yield "in_transit", at, {"good": max(0, shipped - received)}
+    yield "received", received_at if received else None, {"good": received, "total": total}
 
 
 def _state(number: int, furthest: int, at: datetime | None, over: bool, figures: dict[str, Any]) -> str:

@@ -41,23 +41,35 @@ def market(rng: np.random.Generator, lines: dict[str, Floats], span: Span, curre
         Whole weeks from Monday on; of searches until LEAD_WEEKS before the end.
     """
     first = (7 - int(span.weekday[0])) % 7
-    ratios = {one.name: one.price_ratio for one in figures.CATEGORIES}
+    median_price = {one.name: figures.MEDIAN_PRICE * one.price_ratio for one in figures.CATEGORIES}
     parts = []
     for at, (category, by_day) in enumerate(sorted(lines.items())):
         weeks = by_day[first : first + (len(by_day) - first) // 7 * 7].reshape(-1, 7).sum(axis=1)
-        smooth = np.convolve(np.pad(weeks, 1, "edge"), np.full(3, 1 / 3), "valid")
         noise = np.exp(NOISE * rng.normal(size=(3, len(weeks))))
         day = first + 7 * np.arange(len(weeks))
-        searches = (100 * weeks[LEAD_WEEKS:] / max(weeks.mean(), 1e-9) * noise[0, LEAD_WEEKS:]).round(2)
-        drift = np.exp((PRICE_DRIFT if at % 2 else -PRICE_DRIFT) * np.arange(len(weeks)))
-        price = (figures.MEDIAN_PRICE * ratios[category] * drift * noise[2] ** 0.2).round(2)
+        searches = _searches(weeks, noise[0])
+        price = _prices(median_price[category], PRICE_DRIFT if at % 2 else -PRICE_DRIFT, noise[2])
+        volume = (TIMES * _smooth(weeks) * noise[1]).round()
         parts += [
             _rows(span, SEARCHES, category, day[: len(searches)], volume=searches),
-            _rows(
-                span, PANEL, category, day, volume=(TIMES * smooth * noise[1]).round(), price=price, currency=currency
-            ),
+            _rows(span, PANEL, category, day, volume=volume, price=price, currency=currency),
         ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _searches(weeks: Floats, noise: Floats) -> Floats:
+    """An index, 100 in a mean week, of what is sold LEAD_WEEKS later."""
+    return (100 * weeks[LEAD_WEEKS:] / max(weeks.mean(), 1e-9) * noise[LEAD_WEEKS:]).round(2)
+
+
+def _prices(median: float, drift: float, noise: Floats) -> Floats:
+    """Of each week; drift: growth per week."""
+    return (median * np.exp(drift * np.arange(len(noise))) * noise**0.2).round(2)
+
+
+def _smooth(weeks: Floats) -> Floats:
+    """The mean of a week and its neighbours."""
+    return np.convolve(np.pad(weeks, 1, "edge"), np.full(3, 1 / 3), "valid")
 
 
 def _rows(span: Span, source: str, category: str, day: "np.ndarray", **values: Any) -> pd.DataFrame:

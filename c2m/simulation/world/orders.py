@@ -111,14 +111,19 @@ def _picks(rng: np.random.Generator, headers: pd.DataFrame, garments: dict[str, 
     shuffled = [str(style) for style in rng.permutation(list(garments))]
     makers = {style: int((garments[style].efficiency > 0).sum()) for style in shuffled}
     splittable = [style for style in shuffled if makers[style] >= _LARGE_NEEDS_MAKERS]
-    category = pd.Series([garments[style].category for style in splittable], splittable)
-    in_turn = category.groupby(category).cumcount().sort_values(kind="stable").index
-    large, ordinary = cycle(in_turn), cycle(style for style in reversed(shuffled) if makers[style])
+    large = cycle(_in_turn({style: garments[style].category for style in splittable}))
+    ordinary = cycle(style for style in reversed(shuffled) if makers[style])
     of_order: dict[str, str] = {}
     for order in headers.to_dict("records"):
         repeated = of_order.get(order["parent_order_id"])
         of_order[order["order_id"]] = repeated or next(large if order["large"] else ordinary)
     return list(of_order.values())
+
+
+def _in_turn(categories: dict[str, str]) -> list[str]:
+    """Styles so that each category has had one before any has its second."""
+    category = pd.Series(categories)
+    return list(category.groupby(category).cumcount().sort_values(kind="stable").index)
 
 
 def _colours(rng: np.random.Generator, skus: pd.DataFrame, count: int) -> pd.DataFrame:

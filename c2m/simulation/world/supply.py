@@ -5,6 +5,7 @@ No faults are planted.
 """
 
 import math
+from collections.abc import Container
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from c2m.settings import settings
 from c2m.simulation.world import figures, mapped, network, orders, sales
 from c2m.simulation.world.files import write_feed, write_settings
 from c2m.simulation.world.span import Span
-from c2m.simulation.world.world import sized
+from c2m.simulation.world.world import Size, sized
 
 _KNOWN_DAYS = 120  # before the opening: factories are known from then on
 _CALENDAR_DAYS = (31, 122)  # before and after the opening
@@ -75,11 +76,9 @@ def write_supply(
         span.midnights[0],
         [opening_on + timedelta(days=d) for d in range(-_CALENDAR_DAYS[0], _CALENDAR_DAYS[1] + 1)],
     )
-    first, last = (span.history_days + day for day in _ARRIVAL_DAYS)
-    arrivals = orders.Arrivals(
-        scale.orders, scale.large_orders + _MORE_LARGE, first, span.history_days + _LARGE_LAST_DAY, last
+    headers, lines = orders.merchant_orders(
+        np.random.default_rng([seed, 3]), _arrivals(scale, span), _selling(skus), factories, span
     )
-    headers, lines = orders.merchant_orders(np.random.default_rng([seed, 3]), arrivals, _selling(skus), factories, span)
     on_hand = skus["rate"].to_numpy("float64") * cover_days
     feeds = {
         "factories": factories.factories,
@@ -91,10 +90,21 @@ def write_supply(
     }
     for feed, frame in feeds.items():
         write_feed(folder, feed, iter([frame]))
+    _copy_others(folder, world, feeds)
+    write_settings(folder, _settings(over, opening_on))
+
+
+def _arrivals(scale: Size, span: Span) -> orders.Arrivals:
+    first, last = (span.history_days + day for day in _ARRIVAL_DAYS)
+    large_last = span.history_days + _LARGE_LAST_DAY
+    return orders.Arrivals(scale.orders, scale.large_orders + _MORE_LARGE, first, large_last, last)
+
+
+def _copy_others(folder: Path, world: World, feeds: Container[str]) -> None:
+    """The files of the world that are read as they come, of feeds that are not written anew."""
     for source in world.sources():
         if not source.mapping.name and source.mapping.feed.name not in feeds:
             write_atomically(folder / source.name, source.file.read_bytes())
-    write_settings(folder, _settings(over, opening_on))
 
 
 def _business_date(world: World) -> date:

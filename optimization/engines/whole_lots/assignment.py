@@ -135,15 +135,7 @@ def assignment_of(arrays: Dense) -> Assignment:
     cost, minutes = np.full(shape, np.inf), np.full(shape, np.inf)
     cost[at] = pairs.cost(arrays, pairs.pieces)[pairs.able]
     minutes[at] = (arrays.pace * pairs.pieces + pairs.setup_minutes)[pairs.able]
-    load = np.bincount(
-        arrays.factory, arrays.kept * arrays.pace + np.where(arrays.kept > 0, arrays.setup_minutes, 0.0), shape[1]
-    )
-    regular = arrays.minutes.sum(axis=1)
-    dear = np.where(arrays.overtime > 0, arrays.overtime_cost, np.inf).min(axis=1, initial=np.inf)
-    overtime_cost = np.where(np.isfinite(dear), dear, 0.0)
-    standing = np.where(arrays.kept > 0, pairs.per_piece * arrays.kept + arrays.setup_cost, 0.0)
-    standing += arrays.change_cost * (arrays.held - np.minimum(arrays.held, arrays.kept))
-    sunk = arrays.lost + standing.sum() + arrays.engagement_cost[arrays.always].sum()
+    load, regular, overtime_cost = _load(arrays), arrays.minutes.sum(axis=1), _overtime_cost(arrays)
     unmet = (arrays.quantity - np.bincount(arrays.order, arrays.kept, shape[0])) * arrays.unmet_cost
     target = np.maximum(0.0, arrays.target_minutes - load)
     return Assignment(
@@ -157,8 +149,27 @@ def assignment_of(arrays: Dense) -> Assignment:
         engagement=np.where(arrays.always, 0.0, arrays.engagement_cost),
         target=target,
         shortfall_cost=arrays.shortfall_cost,
-        sunk=float(sunk + (overtime_cost * np.maximum(0.0, load - regular)).sum()),
+        sunk=float(_sunk(arrays, pairs) + (overtime_cost * np.maximum(0.0, load - regular)).sum()),
     )
+
+
+def _load(arrays: Dense) -> Floats:
+    """(F,) minutes of what each factory keeps."""
+    setup = np.where(arrays.kept > 0, arrays.setup_minutes, 0.0)
+    return np.bincount(arrays.factory, arrays.kept * arrays.pace + setup, len(arrays.engagement_cost))
+
+
+def _overtime_cost(arrays: Dense) -> Floats:
+    """(F,) of a minute, on the cheapest day that has any; 0 where none has."""
+    dear = np.where(arrays.overtime > 0, arrays.overtime_cost, np.inf).min(axis=1, initial=np.inf)
+    return np.where(np.isfinite(dear), dear, 0.0)
+
+
+def _sunk(arrays: Dense, pairs: "_Choices") -> float:
+    """What is paid whatever is chosen: for what is kept, for what was held and is not, and for what is lost."""
+    standing = np.where(arrays.kept > 0, pairs.per_piece * arrays.kept + arrays.setup_cost, 0.0)
+    standing += arrays.change_cost * (arrays.held - np.minimum(arrays.held, arrays.kept))
+    return float(arrays.lost + standing.sum() + arrays.engagement_cost[arrays.always].sum())
 
 
 @dataclass(frozen=True)
