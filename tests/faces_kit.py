@@ -34,13 +34,12 @@ CLEAR = re.compile(r"(^|_)(id|ids|on|days|s|minutes|hours|pieces|cost|share|cate
 class Module:
     """A file of the code."""
 
-    tree: ast.Module
-    lines: list[str]
+    text: str
 
-    @classmethod
-    def of(cls, text: str) -> "Module":
-        """Out of its text."""
-        return cls(ast.parse(text), text.splitlines())
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax."""
+        return ast.parse(self.text)
 
     @cached_property
     def _nodes(self) -> list[ast.AST]:
@@ -69,9 +68,10 @@ class Module:
 
     def comments(self, field: ast.AnnAssign) -> str:
         """What stands behind a field, or in lines of their own above it."""
+        lines = self.text.splitlines()
         first, last = field.lineno - 1, field.end_lineno or field.lineno
-        above = takewhile(lambda line: line.strip().startswith("# "), reversed(self.lines[:first]))
-        return " ".join(line.partition("# ")[2] for line in [*above, *self.lines[first:last]]).strip()
+        above = takewhile(lambda line: line.strip().startswith("# "), reversed(lines[:first]))
+        return " ".join(line.partition("# ")[2] for line in [*above, *lines[first:last]]).strip()
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def modules() -> dict[str, Module]:
     """Every module of the parts, by dotted name."""
     files = (path for part in PARTS for path in (ROOT / part).rglob("*.py"))
     named = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
-    return {name.removesuffix(".__init__"): Module.of(path.read_text("utf-8")) for name, path in named.items()}
+    return {name.removesuffix(".__init__"): Module(path.read_text("utf-8")) for name, path in named.items()}
 
 
 @cache

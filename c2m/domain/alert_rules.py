@@ -228,6 +228,12 @@ def undecided(plan: pd.DataFrame, most_hours: float) -> pd.DataFrame:
     -------
     pd.DataFrame
         Alerts with the columns ALERT.
+
+    Examples
+    --------
+    >>> alerts = undecided(pd.DataFrame({"title": ["2026-03-02 round 1"], "hours": [5.0]}), most_hours=4)
+    >>> alerts[["kind", "subject", "severity"]].values.tolist()
+    [['undecided', '2026-03-02 round 1', 3]]
     """
     severity = np.where(plan["hours"] >= most_hours, URGENT, WARNING)
     return _alerts("undecided", plan.assign(factory_id="", job_order_id="", order_id=""), "title", severity)

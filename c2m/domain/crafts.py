@@ -38,7 +38,17 @@ def apart(capabilities: pd.DataFrame, factories: pd.DataFrame) -> pd.DataFrame:
 
 
 def told(row: Mapping[Any, Any]) -> str:
-    """A row of `apart` in words: `link: 112 % of the planned efficiency (84 % in all), ...`."""
+    """A row of `apart` in words: `link: 112 % of the planned efficiency (84 % in all), ...`.
+
+    >>> shown = {"efficiency_factor": 1.12, "yield_rate": 0.98, "on_time_rate": 0.9}
+    >>> whole = {"own_efficiency_factor": 0.84, "own_yield_rate": 0.97, "own_on_time_rate": 0.9}
+    >>> for words in told({"craft": "link", **shown, **whole, "busy_days": 12, "job_orders": 5}).split(", "):
+    ...     print(words)
+    link: 112 % of the planned efficiency (84 % in all)
+    98 % good pieces (97 % in all)
+    90 % on time (90 % in all); 12 busy days
+    5 job orders
+    """
     words = ("of the planned efficiency", "good pieces", "on time")
     figures = (
         f"{float(row[name]):.0%} {what} ({float(row[f'own_{name}']):.0%} in all)".replace("%", " %")

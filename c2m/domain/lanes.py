@@ -32,6 +32,13 @@ def days_to_add(days_late: Ints, days_ago: Ints, is_own: Flags, level: float) ->
     -------
     int
         Days; 0 where no delivery is known.
+
+    Examples
+    --------
+    Of five deliveries, which all came over the lane itself, two were late:
+
+    >>> days_to_add(np.array([0, 0, 1, 0, 2]), np.array([1, 5, 9, 20, 30]), np.ones(5, dtype=bool), 0.9)
+    2
     """
     if not len(days_late):
         return 0

@@ -70,7 +70,11 @@ def courses(rows: pd.DataFrame, told: pd.DataFrame) -> list[str]:
 
 
 def spark(values: list[float]) -> str:
-    """A course as bars of text, from the least to the most."""
+    """A course as bars of text, from the least to the most.
+
+    >>> spark([3.0, 5.0, 4.0, 8.0])
+    '▁▃▂█'
+    """
     least, most = min(values), max(values)
     height = (most - least) or 1.0
     return "".join(_BARS[int((value - least) / height * (len(_BARS) - 1))] for value in values)

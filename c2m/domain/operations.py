@@ -44,6 +44,12 @@ def operations_of(text: str, stage: int, stages: int) -> list[Operation]:
     -------
     list of Operation
         In the order of work.
+
+    Examples
+    --------
+    >>> lot = written([Operation("knit", "link", 6.0, 1), Operation("sew", None, 9.0, 2)])
+    >>> [one.name for one in operations_of(lot, 2, 2)]
+    ['sew', 'inspect', 'ship']
     """
     own = [one for one in _read(text) if stages == 1 or one.stage == stage]
     ends = [name for name in (INSPECT, SHIP) if name not in {one.name for one in own}]
@@ -65,7 +71,11 @@ def crafts_of(operations: Iterable[Operation]) -> list[str]:
 
 
 def shares_of(text: str) -> dict[str, float]:
-    """Of operations as a lot carries them, by craft its share of the standard minutes; what needs no craft has none."""
+    """Of operations as a lot carries them, by craft its share of the standard minutes; what needs no craft has none.
+
+    >>> shares_of(written([Operation("knit", "link", 6.0, 1), Operation("sew", None, 9.0, 2)]))
+    {'link': 0.4}
+    """
     steps = _read(text)
     whole = minutes_of(steps)
     minutes = {craft: minutes_of(one for one in steps if one.craft == craft) for craft in crafts_of(steps)}

@@ -53,7 +53,13 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def kept(rows: pd.DataFrame, column: str = "probability") -> Kept:
-    """Of judged rows. Wilson's interval, as wide as promises of the same factories fail together."""
+    """Of judged rows. Wilson's interval, as wide as promises of the same factories fail together.
+
+    >>> rows = pd.DataFrame({"state": ["kept"] * 9 + ["broken"], "probability": 0.9, "factories": list("abcdefghij")})
+    >>> found = kept(rows)
+    >>> found.judged, found.kept, round(float(found.low), 2), round(float(found.high), 2), bool(found.holds)
+    (10, 0.9, 0.6, 0.98, True)
+    """
     count = len(rows)
     if not count:
         return Kept(0, np.nan, np.nan, 0.0, 1.0)

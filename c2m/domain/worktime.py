@@ -40,6 +40,16 @@ class Pace:
         -------
         tuple of numpy.ndarray
             (F, D) mean and (F, D) standard deviation, in planned minutes.
+
+        Examples
+        --------
+        A line that earns 80 % of its paid minutes, give or take 10 % a day, works on the first and the third day:
+
+        >>> none, one = np.zeros(1), np.ones(1)
+        >>> pace = Pace(level=0.8 * one, level_sd=none, day_sd=0.1 * one, deviation=none, kept=none, memory=0.0)
+        >>> mean, sd = pace.work(np.array([[480.0, 0.0, 480.0]]), np.array([[1, 1, 2]]))
+        >>> mean.tolist(), sd.round(1).tolist()
+        ([[384.0, 384.0, 768.0]], [[48.0, 48.0, 67.9]])
         """
         remembered: Floats = np.power(self.memory, step)
         mean = np.cumsum(minutes * (self.level[:, None] + self.deviation[:, None] * remembered), axis=1)

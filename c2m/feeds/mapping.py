@@ -394,7 +394,37 @@ def load(path: Path, name: str | None = None) -> Mapping:
 
 
 def parse(text: str, name: str) -> Mapping:
-    """`load` for a text at hand."""
+    """`load` for a text at hand.
+
+    Parameters
+    ----------
+    text
+        YAML; JSON is YAML too.
+    name
+        What faults call it.
+
+    Returns
+    -------
+    Mapping
+        Checked: no column that the feed needs is missing, and every expression can be evaluated.
+
+    Raises
+    ------
+    InputError
+        It is not YAML, or breaks the form of a mapping; all faults at once.
+
+    Examples
+    --------
+    >>> stock = {"merchant_id": "'m1'", "sku_id": "Item", "location_id": "'main'", "as_of": "Counted", "on_hand": "Qty"}
+    >>> mapping = parse(json.dumps({"feed": "stock", "files": "stock*.csv", "columns": stock}), "stock.yaml")
+    >>> mapping.feed.name, mapping.wanted
+    ('stock', ('Item', 'Counted', 'Qty'))
+    >>> stock["unit"] = "U"
+    >>> parse(json.dumps({"feed": "stock", "files": "stock*.csv", "columns": stock}), "stock.yaml")
+    ... # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    c2m.errors.InputError: stock.yaml: columns.unit: stock has no such column; it has merchant_id, sku_id, ...
+    """
     try:
         file = MappingFile.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:

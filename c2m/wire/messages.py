@@ -379,7 +379,32 @@ def adapter() -> TypeAdapter[Envelope]:
 
 
 def parse(body: bytes, operations: Collection[str] | None = None) -> Envelope | str:
-    """The message, or in words what is wrong with it; operations: the only ones that scans may name, else any."""
+    """Reads a message; what is wrong is an answer, not an error.
+
+    Parameters
+    ----------
+    body
+        JSON as it came.
+    operations
+        The only ones that scans may name; None: any.
+
+    Returns
+    -------
+    Envelope or str
+        The message, or in words what is wrong with it.
+
+    Examples
+    --------
+    A factory accepts a job order; and a message that lacks its sender:
+
+    >>> from datetime import UTC
+    >>> word = JobResponse(job_order_id="J1", revision=1, sequence=1, state="AllowedToStart", accepted=True)
+    >>> message = compose(word, factory_source("F1"), datetime(2026, 3, 2, 8, tzinfo=UTC))
+    >>> parse(message.model_dump_json().encode()) == message
+    True
+    >>> parse(message.model_dump_json(exclude={"source"}).encode())
+    'c2m.job-response.source: Field required'
+    """
     if len(body) > MAX_BYTES:
         return f"message of {len(body)} bytes, expected at most {MAX_BYTES}: send smaller batches"
     try:

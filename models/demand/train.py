@@ -49,8 +49,35 @@ class Trained:
 def train(panel: Panel, policy: ForecastPolicy, totals: bool = True, quantiles: bool = True) -> Trained:
     """A model of the panel's observations; with enough launches, a second learner for series without history.
 
-    Without `totals` nothing is measured on weeks held out: it is made sooner, assumes how totals spread and leaves its
-    quantiles as they are. Without `quantiles` it gives the mean alone.
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    policy
+        The recipe: trees, training rows, threads, seed.
+    totals
+        Measure on weeks held out how totals spread and whether quantiles hold. Without that a model is made sooner; it
+        assumes how totals spread, and leaves its quantiles as they are.
+    quantiles
+        Learn them too; else the mean alone.
+
+    Returns
+    -------
+    Trained
+        `scorer()` forecasts with it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from models.demand.forecast import forecast
+    >>> from models.panel.long import panel_of
+    >>> days = pd.date_range("2026-01-05", periods=28)
+    >>> shirts = pd.DataFrame({"series_id": "shirt", "ds": days, "y": [1, 2, 3, 4, 5, 6, 7] * 4})
+    >>> panel = panel_of(shirts, horizon=7)
+    >>> model = train(panel, ForecastPolicy(rounds=5, threads=1)).scorer()
+    >>> frame = forecast(panel, "wape", model)
+    >>> len(frame), bool((frame["q10"] <= frame["q90"]).all())
+    (7, True)
     """
     panel = panel.lifted()
     logarithmic = is_logarithmic(panel)

@@ -75,6 +75,19 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
     ------
     InputError
         Nothing is asked for, or no model or metric has the name.
+
+    Examples
+    --------
+    Four equal weeks: next week is as they were.
+
+    >>> from models.panel.long import panel_of
+    >>> days = pd.date_range("2026-01-05", periods=28)
+    >>> shirts = pd.DataFrame({"series_id": "shirt", "ds": days, "y": [1, 2, 3, 4, 5, 6, 7] * 4})
+    >>> said = answer(panel_of(shirts, horizon=7), model="SeasonalNaive", ranges=[80])
+    >>> said.frame["point"].tolist()
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    >>> list(said.frame)[:4], list(said.frame)[-2:]
+    (['series_id', 'ds', 'point', 'mean'], ['lo-80', 'hi-80'])
     """
     _refuse(panel, metric, model)
     panel, slips = without_slips(panel)

@@ -50,6 +50,17 @@ def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -
     -------
     Backtest
         Scores by model, and the judged cells; both empty where the history is too short.
+
+    Examples
+    --------
+    The seasonal naive forecast makes no error where every week is like the last.
+
+    >>> from models.panel.long import panel_of
+    >>> days = pd.date_range("2026-01-05", periods=28)
+    >>> shirts = pd.DataFrame({"series_id": "shirt", "ds": days, "y": [1, 2, 3, 4, 5, 6, 7] * 4})
+    >>> found = backtest(panel_of(shirts), ForecastPolicy(rounds=5, threads=1, backtest_origins=1))
+    >>> found.scores.loc["seasonal_naive", ["pieces", "wape"]].tolist()
+    [28.0, 0.0]
     """
     horizon = min(horizon or panel.season or policy.horizon_days, policy.horizon_days)
     at = origins(panel, policy, horizon)

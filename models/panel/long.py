@@ -54,7 +54,7 @@ def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[Said]) -> 
     path
         A long table: series_id, ds, y and covariates.
     absent
-        What a row that is not there means.
+        What a row that is not there means: not observed, or no demand.
 
     Returns
     -------
@@ -74,7 +74,33 @@ def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[Said]) -> 
 
 
 def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
-    """The panel of a long frame; every broken rule is named at once."""
+    """The panel of a long frame. Keywords: those of `Said`.
+
+    Parameters
+    ----------
+    frame
+        A row per series and period: series_id, ds, y and covariates.
+    absent
+        What a row that is not there means: not observed, or no demand.
+
+    Returns
+    -------
+    Panel
+        Series by periods, with notes in words on how it was read.
+
+    Raises
+    ------
+    InputError
+        Rows break a rule; all faults at once.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2026-01-05", periods=28)
+    >>> shirts = pd.DataFrame({"series_id": "shirt", "ds": days, "y": [1, 2, 3, 4, 5, 6, 7] * 4})
+    >>> panel = panel_of(shirts, horizon=7)
+    >>> panel.y.shape, panel.season
+    ((1, 35), 7)
+    """
     frame, notes = keyed(frame)
     rows = read_rows(frame, said.get("order"))
     places = periods.Places(rows.series, rows.date, rows.dates.ticks, rows.names)

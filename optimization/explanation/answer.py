@@ -66,6 +66,32 @@ def explain(instance_folder: Path, plan_folder: Path, lot_id: str | None, factor
     ------
     InputError
         Where a folder cannot be read, or names no such lot or factory.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from optimization import Instance, solve
+    >>> from optimization.contract.instances import write
+    >>> order = {"order_id": "A", "quantity": 100, "release_day": 1, "due_day": 2, "max_late_days": 0}
+    >>> costs = {"unit_cost": [4.0, 5.0], "setup_cost": 0.0, "setup_minutes": 0.0, "minutes_per_piece": 6.0}
+    >>> limits = {"min_lot": 10, "max_lot": 100, "transit_days": 0}
+    >>> tables = {
+    ...     "orders": pd.DataFrame([order | {"max_factories": 2, "late_cost": 1.0, "unmet_cost": 20.0}]),
+    ...     "arcs": pd.DataFrame({"order_id": "A", "factory_id": ["near", "far"], **costs, **limits}),
+    ...     "capacity": pd.DataFrame({"factory_id": ["near", "far"], "day": 1, "minutes": [360.0, 600.0]}).assign(
+    ...         overtime_minutes=0.0, overtime_cost=0.0
+    ...     ),
+    ... }
+    >>> instance = Instance.from_tables(tables)
+    >>> with TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     write(instance, folder / "instance")
+    ...     solve(instance).write(folder / "plan")
+    ...     found = explain(folder / "instance", folder / "plan", "A", None)
+    >>> print(found.title, found.lines[0], sep=": ")
+    Lot A: 100 pieces, from day 1 to day 2, at most 2 factories: made at near 60, far 40.
     """
     instance = instances.read(instance_folder)
     found = _answer(instance, _plan_in(plan_folder), lot_id, factory_id)

@@ -223,6 +223,38 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
     ------
     InputError
         Only where a file cannot be read.
+
+    Examples
+    --------
+    A plan that makes a piece more than was ordered: minutes, cost and bound do not fit either.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from optimization import Instance, solve
+    >>> from optimization.contract.instances import write
+    >>> order = {"order_id": "A", "quantity": 100, "release_day": 1, "due_day": 2, "max_late_days": 0}
+    >>> arc = {"order_id": "A", "factory_id": "near", "unit_cost": 4.0, "minutes_per_piece": 6.0, "transit_days": 0}
+    >>> day = {"factory_id": "near", "day": 1, "minutes": 700.0, "overtime_minutes": 0.0, "overtime_cost": 0.0}
+    >>> tables = {
+    ...     "orders": pd.DataFrame([order | {"max_factories": 1, "late_cost": 1.0, "unmet_cost": 20.0}]),
+    ...     "arcs": pd.DataFrame([arc | {"setup_cost": 0.0, "setup_minutes": 0.0, "min_lot": 10, "max_lot": 101}]),
+    ...     "capacity": pd.DataFrame([day]),
+    ... }
+    >>> instance = Instance.from_tables(tables)
+    >>> plan = solve(instance)
+    >>> with TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     write(instance, folder / "instance")
+    ...     plan.write(folder / "plan")
+    ...     good = verify(folder / "instance", folder / "plan")
+    ...     replace(plan, allocation=plan.allocation.assign(quantity=101)).write(folder / "plan")
+    ...     bad = verify(folder / "instance", folder / "plan")
+    >>> good.ok, good.status, good.objective
+    (True, 'optimal', 400.0)
+    >>> [broken.rule for broken in bad.broken]
+    ['order-quantity', 'run-minutes', 'cost-unit', 'cost-unmet', 'objective', 'bound']
     """
     claim = _read_claim(plan_folder)
     with duckdb.connect() as db:

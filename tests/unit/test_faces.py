@@ -7,9 +7,35 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from faces_kit import Module, Offered, faces, section
+from faces_kit import Module, Offered, faces, modules, section
 
-EXAMPLES = ["optimization", "c2m.domain.apportion", "c2m.domain.designs", "c2m.domain.newsvendor"]
+EXAMPLES = [
+    "c2m.domain.alert_rules",
+    "c2m.domain.apportion",
+    "c2m.domain.crafts",
+    "c2m.domain.designs",
+    "c2m.domain.lanes",
+    "c2m.domain.markets",
+    "c2m.domain.newsvendor",
+    "c2m.domain.operations",
+    "c2m.domain.personalisation",
+    "c2m.domain.promises",
+    "c2m.domain.worktime",
+    "c2m.feeds.forms.ooxml",
+    "c2m.feeds.mapping",
+    "c2m.wire.messages",
+    "models.demand.train",
+    "models.design.demand",
+    "models.ensemble.answer",
+    "models.ensemble.auto",
+    "models.evaluation.backtest",
+    "models.panel.long",
+    "models.price.proposal",
+    "optimization",
+    "optimization.explanation.answer",
+    "optimization.verification.verifier",
+    "optimization.whatif.comparison",
+]
 # Read an id from the ledger and look it up there: the error for an unknown one cannot come.
 SURE_OF_THE_ID = {"first_released", "in_folder", "in_force", "newest_of_day", "waiting"}
 
@@ -19,6 +45,10 @@ def test_the_example_of_a_face_runs(face: str) -> None:
     found = doctest.testmod(import_module(face))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_no_example_is_left_out() -> None:
+    assert sorted(name for name, module in modules().items() if ">>> " in module.text) == EXAMPLES
 
 
 def test_what_the_face_of_plans_offers_is_there() -> None:
@@ -90,7 +120,7 @@ LACKING = {
 
 @pytest.mark.parametrize("name", LACKING)
 def test_what_a_docstring_leaves_untold_is_found(name: str) -> None:
-    module = Module.of(MODULE)
+    module = Module(MODULE)
     (node,) = (node for node in module.tree.body if getattr(node, "name", "") == name)
     assert isinstance(node, ast.FunctionDef | ast.ClassDef)
     assert Offered(name, node, module).lacking == LACKING[name]
