@@ -31,6 +31,10 @@ from c2m.wire import messages
 from optimization.contract import terms as cost_terms
 
 ROOT = Path(__file__).parents[1]
+_SAID = {"Parameters": "", "Returns": "returns ", "Yields": "yields ", "Raises": "raises "}
+_SECTION = re.compile(r"^(Parameters|Returns|Yields|Raises)\n-+\n(.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"^(\S.*)\n((?: +.*(?:\n|\Z))+)", re.MULTILINE)
+_EXAMPLE = re.compile(r"^>>> (?:.|\n(?!\n))*", re.MULTILINE)
 _PAYLOADS: tuple[type[BaseModel], ...] = (
     messages.JobOrder,
     messages.Start,
@@ -224,8 +228,11 @@ def _command(name: str, command: Any) -> Iterator[str]:
 
 
 def api() -> Iterator[str]:
-    """Module by module: what it is for, its public functions and classes."""
-    yield "What one part of the code offers the others. Of a folder whose face names modules, these alone are listed."
+    """Module by module: what it is for, its public functions, classes and methods, and the examples that tests run."""
+    yield (
+        "What one part of the code offers the others. Of a folder whose face names modules, these alone are listed. "
+        "Arrays have their shape in brackets. Tests run the examples, below the names that their module imports."
+    )
     for part in ("c2m", "expectations", "models", "optimization"):
         for file in sorted((ROOT / part).rglob("*.py")):
             if _is_offered(file):
@@ -252,7 +259,34 @@ def _module(file: Path) -> Iterator[str]:
     if defined:
         yield f"## {'.'.join(file.relative_to(ROOT).with_suffix('').parts)}"
         yield _first(tree)
-        yield listed(entry(_signature(node), [], _first(node)) for node in defined)
+        yield listed(line for node in defined for line in _told(node))
+        yield from (f"```pycon\n{example}\n```" for node in (tree, *defined) for example in _examples(node))
+
+
+def _told(node: ast.FunctionDef | ast.ClassDef, of: str = "") -> Iterator[str]:
+    """A function or a class with its methods; below it what its docstring says of parameters, result and errors."""
+    yield entry(of + _signature(node), [], _first(node))
+    for title, body in _SECTION.findall(ast.get_docstring(node) or ""):
+        for name, text in _NAMED.findall(body):
+            words = f"    * {_SAID[title]}`{name}`: {' '.join(text.split())}"
+            yield textwrap.fill(words, 118, subsequent_indent=" " * 6, break_on_hyphens=False)
+    for method in _methods(node) if isinstance(node, ast.ClassDef) else ():
+        yield from _told(method, f"{node.name}.")
+
+
+def _methods(node: ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    """Those that are called: properties, and what a module keeps to itself, are left out."""
+    for part in node.body:
+        properties = [mark for mark in getattr(part, "decorator_list", ()) if "property" in ast.unparse(mark)]
+        if isinstance(part, ast.FunctionDef) and part.name[0] != "_" and not properties:
+            yield part
+
+
+def _examples(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
+    """The examples of a docstring, as they are typed."""
+    for part in [node, *(_methods(node) if isinstance(node, ast.ClassDef) else ())]:
+        if found := _EXAMPLE.search(ast.get_docstring(part) or ""):
+            yield re.sub(r"\n\.\.\. # doctest:.*", "", found[0]).rstrip()
 
 
 def _first(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
@@ -264,7 +298,7 @@ def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
     if isinstance(node, ast.ClassDef):
         return node.name
     plain = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    return f"{node.name}({', '.join(plain)})"
+    return f"{node.name}({', '.join(one for one in plain if one not in ('self', 'cls'))})"
 
 
 def _default(option: Any) -> str:
@@ -318,7 +352,7 @@ def page(name: str) -> str:
     """The Markdown of one page."""
     title, source, parts = PAGES[name]
     made = f"Made by `make reference` from {source}: change it there."
-    whole = (textwrap.fill(part, 118) if part[:1] not in "*#" else part for part in parts() if part)
+    whole = (part if part.startswith(("*", "#", "```")) else textwrap.fill(part, 118) for part in parts() if part)
     return "\n\n".join([f"# {title}", made, *whole]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Rows that broke a rule: quarantine/<feed>/<batch_id>.parquet, one row per record and broken rule.
+"""Rows that broke a rule: `quarantine/<feed>/<batch_id>.parquet`, one row per record and broken rule.
 
 feed, batch_id, file, record, raw (JSON of the columns that the mapping reads, nothing else of the file), rule, seen,
 advice. Beside it lies, as <batch_id>.yaml, the mapping that a foreign file was read with: corrected rows return by it.
