@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.promises.floor_days import Pattern, World
+from benchmarks.promises.floor_days import FIRST, Pattern, World
 from c2m.files import write_atomically
 from c2m.settings import PlanPolicy
 
@@ -87,10 +87,9 @@ def main() -> None:
     rows = classes(pd.concat(map(pd.read_csv, files)))
     for by in CLASSES:
         print(table(rows, by).to_string(), end="\n\n")
-    small = rows[(rows["source"] == "replenishment") & (rows["pieces"] <= 300)]
-    made = pd.to_datetime(small["made_at"]).dt.tz_convert("Asia/Shanghai").dt.tz_localize(None).dt.normalize()
-    came = (pd.to_datetime(small["came"]) - made).dt.days
-    print(f"small replenishment orders within 7 days: {(came <= 7).mean():.1%} of {len(small)}")
+    small = rows[(rows["source"] == "replenishment") & (rows["pieces"] <= 300) & (rows["placed_on"] >= str(FIRST))]
+    took = pd.to_datetime(small["came"]) - pd.to_datetime(small["placed_on"])
+    print(f"small replenishment orders within 7 days: {(took.dt.days <= 7).mean():.1%} of {len(small)}")
 
 
 if __name__ == "__main__":

@@ -347,7 +347,8 @@ class World:
             jobs = store.frame(
                 s, select(JobOrder.job_order_id, JobOrder.order_id, JobOrder.lot_id, JobOrder.factory_id)
             )
-            lots = store.snapshot(s)["lots"]
+            held = store.snapshot(s)
+        lots, orders_ = held["lots"], held["orders"].set_index("order_id")
         zone = self.network.factories.set_index("factory_id")["timezone"]
         transit = makers.groupby(["order_id", "factory_id"])["transit_days"].max()
         shipped = self._scans().query("operation == 'ship'").merge(jobs, on=["job_order_id", "factory_id"])
@@ -376,11 +377,7 @@ class World:
         first["days_ahead"] = [
             (a - clock.business_date(b)).days for a, b in zip(first["promised_on"], first["made_at"], strict=True)
         ]
-        return first.assign(seed=self.seed, source=first["order_id"].map(self._sources()))
-
-    def _sources(self) -> "pd.Series[str]":
-        with store.session() as s:
-            return store.snapshot(s)["orders"].set_index("order_id")["source"]
+        return first.assign(seed=self.seed).join(orders_[["source", "placed_on"]], on="order_id")
 
 
 def _kind(factory: Factory) -> str:
