@@ -108,8 +108,12 @@ def environment(home: Path, prefect_url: str, **more: str) -> dict[str, str]:
 def run_days(
     world: Path, home: Path, prefect_url: str, days: str = DAYS, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    arguments = command("run", "--world", str(world), "--days", days, "--json")
-    return subprocess.run(arguments, env=environment(home, prefect_url, **more), capture_output=True, text=True)
+    return told(command("run", "--world", str(world), "--days", days, "--json"), home, prefect_url, **more)
+
+
+def told(words: list[str], home: Path, prefect_url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What a command says."""
+    return subprocess.run(words, env=environment(home, prefect_url, **more), capture_output=True, text=True)
 
 
 def ledger(home: Path) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ from c2m.ledger import plans
 from c2m.ledger.store import migrate, session
 from c2m.rooms import links
 from c2m.settings import settings
-from flows import services
+from flows.services import serving
 
 UNKIND = "<script>alert('stripes')</script>"
 # What stands on a page only where rows of a tenant do.
@@ -39,7 +39,7 @@ def served(home: Path, fill: Callable[[], None]) -> Iterator[str]:
         settings.cache_clear()
         migrate()
         fill()
-        with services.rooms(port):
+        with serving("rooms", ["c2m.cli", "rooms"], f"http://{LOOPBACK}:{port}/health"):
             yield f"http://{LOOPBACK}:{port}"
     settings.cache_clear()
 

@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import docs_kit
 import pandas as pd
 import pytest
 from sqlalchemy import text
@@ -113,13 +114,17 @@ def test_a_panel_is_forecast(tmp_path: Path) -> None:
     frame = pd.read_csv(tmp_path / "forecast.csv")
     assert len(frame) == panel["y"].isna().sum()
     assert (frame[["q05", "q50", "q95"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    given = {"panel": tmp_path / "panel.csv", "out": tmp_path / "week.csv", "model": "SeasonalNaive"}
+    panel.dropna().to_csv(tmp_path / "panel.csv", index=False)
+    c2m(*docs_kit.of("README.md", "forecast PANEL", **given, horizon=7))
+    assert len(pd.read_csv(tmp_path / "week.csv")) == panel["y"].isna().sum()
     assert c2m("forecast", tmp_path / "none.csv", "--out", tmp_path / "x.csv", code=2)
     assert c2m("backtest", tmp_path / "none.csv", "--horizon", 7, code=2)
 
 
 def test_a_link_to_the_order_room_is_made_listed_and_ended(home: Path) -> None:
     store.migrate()
-    told = c2m("rooms", "link", "--role", "merchant", "--tenant", "m01", "--actor", "ops")
+    told = c2m(*docs_kit.of("README.md", "rooms link"))
     assert "no merchant m01 in the feed catalogue" in told.stderr
     link_id = told.stdout.partition("c2m rooms revoke ")[2].split()[0]
     (row,) = json.loads(c2m("rooms", "links", "--json").output)
@@ -154,6 +159,7 @@ def test_the_factory_messages_are_printed_as_the_docs_have_them(document: str) -
 
 def test_without_published_demand_there_is_nothing_to_tune(home: Path) -> None:
     assert "Traceback" not in c2m("tune", "--trials", 1, code=2).output
+    assert "Traceback" not in c2m(*docs_kit.of("README.md", "tune --minutes", minutes=1), code=2).output
 
 
 def test_a_plan_that_is_not_there_cannot_be_released(home: Path) -> None:
@@ -161,6 +167,9 @@ def test_a_plan_that_is_not_there_cannot_be_released(home: Path) -> None:
 
     migrate()
     assert "is not in the ledger" in c2m("release", "nothing", "--reason", "because", code=2).output
+    assert "is not in the ledger" in c2m("release", "nothing", "--reason", "because", "--reject", code=2).output
+    held_back = docs_kit.of("how-to/buy-materials.md", "release PLAN", plan="nothing", reason="because")
+    assert "is not in the ledger" in c2m(*held_back, code=2).output
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@
 import json
 import re
 import subprocess
-from datetime import date
 from pathlib import Path
 
+import docs_kit
 import pytest
-from day_kit import ENDS, ROOT, assert_plans_verify, command, environment, ledger, run_days
+from day_kit import ENDS, assert_plans_verify, command, environment, ledger, run_days, told
 from mlflow.tracking import MlflowClient
+from typer.testing import CliRunner
 
 from benchmarks.life import links
+from c2m.cli import app
 from c2m.settings import settings
 from models.governance.registry import NAME
 
@@ -27,10 +29,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def feeds(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The public order lines with a supply side beside them."""
-    from c2m.simulation.world import write_supply
-
     folder = tmp_path_factory.mktemp("amazon") / "week"
-    write_supply(folder, seed=7, size="small", over=ROOT / "worlds" / "amazon_india", opening_on=date(2022, 6, 1))
+    words = docs_kit.of("README.md", "demo-world worlds/amazon_week", worlds_amazon_week=folder)
+    assert CliRunner().invoke(app, words).exit_code == 0
     return folder
 
 
@@ -41,7 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_days_with_a_person_who_releases_the_first_plan(feeds: Path, home: Path, prefect_url: str) -> None:
-    first = run_days(feeds, home, prefect_url, C2M_RELEASE__AUTOMATIC="false")
+    words = docs_kit.of("README.md", "run --world worlds/amazon_week", world=feeds, days=1)
+    first = told(command(*words, "--json"), home, prefect_url, C2M_RELEASE__AUTOMATIC="false")
     assert first.returncode == 0, first.stderr
     seen = json.loads(first.stdout)
     assert (seen["plan"]["state"], seen["job_orders"]) == ("proposed", {})

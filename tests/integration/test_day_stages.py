@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import docs_kit
 import duckdb
 import pandas as pd
 import pytest
-from day_kit import ROOT, assert_plans_verify, ledger, run_days
+from day_kit import ROOT, assert_plans_verify, command, ledger, told
 from test_day_why import asked
 
 from c2m.proof.policy import Policy
@@ -63,7 +64,8 @@ def worked_off(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run_as_a_user(tmp_path_factory: pytest.TempPathFactory, prefect_url: str) -> Path:
     """The home of `c2m run` on socks, with all its servers; it ends well only where all data tests pass."""
     home = tmp_path_factory.mktemp("user") / "home"
-    done = run_days(ROOT / "worlds" / "socks", home, prefect_url)
+    words = docs_kit.of("how-to/make-in-stages.md", "run --world", world=ROOT / "worlds" / "socks")
+    done = told(command(*words, "--json"), home, prefect_url)
     assert done.returncode == 0, done.stderr
     (home / "status.json").write_text(done.stdout)
     return home

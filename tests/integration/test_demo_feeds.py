@@ -5,12 +5,15 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import docs_kit
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from c2m.cli import app
 from c2m.errors import InputError
 from c2m.feeds.ingest import ingest
 from c2m.feeds.world import World
@@ -112,14 +115,16 @@ def test_nothing_after_the_opening_is_looked_at(foreign: Path, tmp_path: Path) -
     lines = pd.read_csv(tmp_path / "cut" / "export.csv")
     lines[lines["When"] < OPENING.isoformat()].to_csv(tmp_path / "cut" / "export.csv", index=False)
     for name in ("whole", "cut"):
-        write_supply(tmp_path / f"{name}-supply", 3, "small", tmp_path / name, OPENING)
+        given = {"amazon": tmp_path / f"{name}-supply", "over": tmp_path / name, "opening_on": OPENING}
+        assert CliRunner().invoke(app, docs_kit.of("how-to/prove-it.md", "demo-world amazon", **given)).exit_code == 0
     files = [{p.name: p.read_bytes() for p in (tmp_path / f"{n}-supply").glob("*.csv")} for n in ("whole", "cut")]
     assert files[0] == files[1]
 
 
 def test_native_files_of_a_world_go_along(home: Path) -> None:
     write_world(home / "shop", 7, "small")
-    write_supply(home / "world", 3, "small", home / "shop")
+    given = {"my_week": home / "world", "over": home / "shop"}
+    assert CliRunner().invoke(app, docs_kit.of("how-to/prove-it.md", "demo-world my-week", **given)).exit_code == 0
     assert yaml.safe_load((home / "world" / "world.yaml").read_text())["business_date"] == date(2026, 4, 13)
     names = {path.name for path in (home / "world").iterdir()}
     assert {"catalogue.csv", "sales_lines.csv.gz", "reviews.csv", "factories.csv", "world.yaml"} <= names

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import docs_kit
 import pytest
 from typer.testing import CliRunner
 from warehouse_world import build, land, moment, sale, sku
@@ -17,6 +18,7 @@ from c2m.feeds.ingest import bring_in
 from c2m.feeds.landing import read_landed
 from c2m.feeds.mapping import native
 from c2m.feeds.world import Source
+from c2m.ledger import store
 from c2m.people import designs
 from c2m.settings import settings
 from c2m.warehouse import published
@@ -98,6 +100,9 @@ def test_commands_tell_a_design_and_write_its_style(c2m: Callable[..., Any], tmp
     told = json.loads(c2m("design", "d", "--json").output)
     assert [one["unit_cost"] for one in told["costs"]] == [12.0, 10.0] and told["attributes"][0]["minutes"] == 2
     assert "cuff" in c2m("design", "d").output
+    store.migrate()
+    told = c2m(*docs_kit.of("how-to/try-a-design.md", "design CODE --quantity", code="d"))
+    assert told.exit_code == 2 and "plan" in told.stderr, told.output  # none is in force: nothing can be quoted
     assert c2m("design", "nobodys").exit_code == c2m("design", "faulty", "--out", tmp_path).exit_code == 2
     files = c2m("design", "d", "--out", tmp_path / "style").output.split()
     assert {Path(file).stem for file in files} <= FEEDS.keys()

@@ -126,7 +126,7 @@ def test_another_home_is_refused_the_ports_and_nobody_else_gets_the_home(platfor
     assert other.returncode == 2
     assert "is taken by a server of another home (" in other.stderr
     assert all(platform.env[port] in other.stderr for port in PORTS)
-    again = platform.c2m("run")
+    again = platform.c2m("run", "--date", "2026-04-13")
     assert again.returncode == 2
     assert f"c2m up (process {platform.process.pid}) works in" in again.stderr
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty
 
+import docs_kit
 import pytest
 from floor_world import begin, factory_rows, write_world
 from typer.testing import CliRunner
@@ -151,10 +152,9 @@ def test_the_simulated_factories_pass_by_the_command(
     module = ["c2m.simulation.factories", "--factories", str(file), "--state", str(settings().home / "sim")]
     with service("factories", [*module, "--http-port", str(theirs)], {}):
         url = f"mqtt://127.0.0.1:{place[2]}" if transport == "mqtt" else f"http://127.0.0.1:{theirs}/F1"
-        options = ["--factory", "F1", "--patience", "5", "--json"] + (
-            ["--port", str(own)] if transport == "http" else []
-        )
-        told = CliRunner().invoke(app, ["conformance", url, *options])
+        words = docs_kit.of("README.md", "conformance URL", url=url, factory="F1")
+        more = ["--json", *(["--port", str(own)] if transport == "http" else [])]
+        told = CliRunner().invoke(app, [*words, *more])
     assert told.stdout, (told.output, told.exception)
     found = json.loads(told.stdout)
     assert (told.exit_code, [each["rule"] for each in found if each["kept"] is False]) == (0, []), told.output

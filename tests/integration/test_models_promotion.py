@@ -98,6 +98,7 @@ def test_a_challenger_of_better_rmse_and_worse_cost_is_refused_and_a_better_one_
     champion, planted = register(weak, panel, "weak"), register(reckless(strong), panel, "reckless")
     registry.promote(champion)
     assert promotion.decide(DAY) is None  # no challenger
+    assert CliRunner().invoke(app, ["promote"]).exit_code == 0
 
     registry.challenge(planted)
     refused = promotion.decide(DAY)

@@ -83,7 +83,7 @@ def test_a_dry_run_names_what_would_go_and_removes_nothing(old_home: Path, monke
 def test_what_is_old_goes_and_what_is_young_or_open_stays(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C2M_RETENTION__LOG_MB", "1")
     settings.cache_clear()
-    retention.prune(dry_run=False)
+    assert CliRunner().invoke(app, ["prune"]).exit_code == 0
     day = (TODAY - timedelta(days=180)).isoformat()
     assert held(old_home) == {f"runs/{day}", "quarantine/stock/young.parquet", "quarantine/stock/young.yaml"}
     with store.session() as session:

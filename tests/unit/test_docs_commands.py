@@ -3,14 +3,17 @@
 import ast
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import bench_kit
+import docs_kit
 import pytest
 import typer.main
+from docs_kit import shown
 
 from c2m.cli import app
 
@@ -18,19 +21,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 STEPS = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 CALLS = {"c2m", "c2m_on", "command", "invoke", "Popen", "run"}  # by which tests call the command line
-SHOWN = re.compile(r"(?:`|^\s*(?:\$ )?(?:\.venv/bin/)?)c2m ([a-z][^`\n]*)", re.MULTILINE)
+TOLD_AS = {"--json", "--help"}  # how the answer is told: not what is done
 
 
 @cache
 def whole() -> Any:
     """The command that all others are parts of."""
     return typer.main.get_command(app)
-
-
-def shown(page: Path) -> Iterator[list[str]]:
-    """The words after `c2m` of each command on a page, brackets of what is optional left out."""
-    for match in SHOWN.finditer(page.read_text(encoding="utf-8")):
-        yield re.sub(r"\\\||[\[\],;]", " ", match[1].split("  ")[0]).split()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -52,19 +49,28 @@ def test_each_command_of_a_page_exists_with_its_options(page: Path) -> None:
 
 def _leaf(words: list[str]) -> tuple[str, ...]:
     """The names of a command, groups before it."""
+    return _options(words)[0]
+
+
+def _options(words: list[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names of a command, and the options among its words, each by its first name."""
     command = whole()
     names: list[str] = []
     while words and words[0] in getattr(command, "commands", {}):
         command, names, words = command.commands[words[0]], [*names, words[0]], words[1:]
-    return tuple(names)
+    alias = {name: one.opts[0] for one in command.params for name in [*one.opts, *one.secondary_opts]}
+    return tuple(names), frozenset(alias[word] for word in words if word[:1] == "-" and word in alias) - TOLD_AS
 
 
 def called() -> Iterator[list[str]]:
     """The literal words of each call of the command line in a test, from the name of the command on."""
-    for path in sorted((ROOT / "tests").rglob("*.py")):
+    for path in set((ROOT / "tests").rglob("*.py")) - {Path(__file__)}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.List) and (words := list(literals(node.elts)))[:1] == ["c2m.cli"]:
                 yield words[1:]
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "docs_kit.of":
+                page, start = literals(node.args)
+                yield docs_kit.of(page, start)
             elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in CALLS:
                 yield list(itertools.dropwhile(lambda word: word in ("", "-m", "c2m.cli"), literals(node.args)))
 
@@ -78,10 +84,37 @@ def literals(nodes: list[ast.expr]) -> Iterator[str]:
             yield node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def test_commands_of_the_readme_and_the_how_to_pages_are_run_by_a_test() -> None:
-    asked = {_leaf(words) for page in STEPS for words in shown(page)} - {()}
-    calls = list(called())
-    assert {names for names in asked if not any(tuple(words[: len(names)]) == names for words in calls)} == set()
+@cache
+def calls() -> dict[tuple[str, ...], set[frozenset[str]]]:
+    """By command the sets of options with which tests call it, word by word or as a page shows it."""
+    found = defaultdict(set)
+    for words in called():
+        names, options = _options(words)
+        found[names].add(options)
+    return found
+
+
+def _is_named(line: str) -> bool:
+    """A line without any argument of a command that needs one is a name in a sentence, not a command to type."""
+    command, words = whole(), docs_kit.words(line)
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    return not words and any(one.required or one.nargs < 0 for one in command.params)
+
+
+def _not_run(line: str) -> Iterator[str]:
+    """What of a line no test runs: the line with all that is not in brackets, and each option in brackets."""
+    names, options = _options(docs_kit.words(line))
+    spare = _options([*names, *docs_kit.optional(line)])[1]
+    made = calls().get(names, set())
+    if not any(_is_named(line) or options - spare <= one <= options for one in made):
+        yield f"c2m {line}"
+    yield from (f"c2m {' '.join(names)} {one}" for one in sorted(spare - frozenset().union(*made)))
+
+
+@pytest.mark.parametrize("page", STEPS, ids=lambda page: page.name)
+def test_commands_of_the_readme_and_the_how_to_pages_are_run_by_a_test_with_the_same_options(page: Path) -> None:
+    assert [fault for line in docs_kit.lines(page) if _leaf(docs_kit.words(line)) for fault in _not_run(line)] == []
 
 
 def _benchmarks() -> set[str]:
@@ -118,15 +151,15 @@ def _recipe(target: str) -> Iterator[list[str]]:
             yield [words[0].removeprefix("$(BIN)/"), *words[1:]]
 
 
-def _is_run(words: list[str], calls: list[list[str]], modules: set[str]) -> bool:
+def _is_run(words: list[str], made: list[list[str]], modules: set[str]) -> bool:
     """Whether a test runs a command: of c2m, a module of Python, a script of ours, or another program."""
     program, *rest = words
     if program == "c2m":
         names = _leaf(rest)
-        return any(tuple(call[: len(names)]) == names for call in calls)
+        return any(tuple(call[: len(names)]) == names for call in made)
     if program == "python":
         return (rest[1] if rest[0] == "-m" else rest[0].removesuffix(".py").replace("/", ".")) in modules
-    return any(words[:2] == call[at : at + 2] for call in calls for at in range(len(call)))
+    return any(words[:2] == call[at : at + 2] for call in made for at in range(len(call)))
 
 
 def _told() -> str:
@@ -137,10 +170,10 @@ def test_targets_of_make_that_pages_name_are_run_by_continuous_integration_or_st
     targets = set(re.findall(r"(?:`|^ {4,})make ([a-z-]+)", _told(), re.MULTILINE))
     by_ci = set(re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE))
     assert len(targets) > 5
-    calls, modules = list(called()), _called_modules()
+    made, modules = list(called()), _called_modules()
     steps = {target: list(_recipe(target)) for target in targets - by_ci}
     assert all(steps.values())
-    left = [words for target in steps for words in steps[target] if not _is_run(words, calls, modules)]
+    left = [words for target in steps for words in steps[target] if not _is_run(words, made, modules)]
     assert left == []
 
 

@@ -128,6 +128,7 @@ def test_what_is_decided_stays_and_a_merchant_sees_its_own(tmp_path: Path, monke
     told = CliRunner().invoke(app, ["prices", "--reject", "m2/S3", "--reason", "no"])
     assert told.exit_code == 0 and "1 proposals rejected" in told.stdout
     assert CliRunner().invoke(app, ["prices", "--release", "all"]).exit_code == 2  # without a reason
+    assert "build the marts first" in CliRunner().invoke(app, ["prices", "--effect"]).stderr
     with store.session() as s:
         assert prices.decide(s, "all", "released", "Ann", "nothing is left", AT) == 0
         prices.record(s, pd.DataFrame([proposal("D", style_id="S4")]), DAY, AT)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import docs_kit
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,8 +123,9 @@ def test_errors_of_a_replay_come_back_from_its_process() -> None:
 
 
 def test_replays_that_nothing_is_compared_with_are_refused(tmp_path: Path) -> None:
-    asked = ["--from", "2026-04-13", "--to", "2026-04-14", "--out", str(tmp_path), "--policy", "make_to_stock"]
-    result = CliRunner().invoke(app, ["replay", str(tmp_path), *asked])
+    given = {"world": str(tmp_path), "policy": "make_to_stock", "seeds": 2, "out": tmp_path}
+    days = {"from": "2026-04-13", "to": "2026-04-14"}
+    result = CliRunner().invoke(app, docs_kit.of("README.md", "replay WORLD", **given, **days))
     assert result.exit_code == 2
     assert "add --policy platform" in result.stderr
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import docs_kit
 import pandas as pd
 import pytest
 import yaml
@@ -156,8 +157,11 @@ def test_frozen_work_that_no_longer_fits_is_a_case_of_its_own(tmp_path: Path) ->
         incumbent=held,
     )
     file = scenario_file(tmp_path, "down", {"change": "factory_down", "factories": ["F"]})
-    base, down = what_if(saved(problem, tmp_path), [file])
+    folder = saved(problem, tmp_path)
+    base, down = what_if(folder, [file])
     assert (base.status, down.status) == ("optimal", "infeasible")
+    told = CliRunner().invoke(app, docs_kit.of("README.md", "what-if", instance=folder, scenario_yaml=file))
+    assert told.exit_code == 0 and "infeasible" in told.output
     assert "10 frozen pieces" in down.causes[0]
 
 
