@@ -8,6 +8,7 @@ two marks of docs/benchmarks.md is written, the rest stays.
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,20 +205,26 @@ the highest that one of them proved. Waste: what the greedy rule costs above tha
 ]
 
 
-def page(table: pd.DataFrame, images: Path) -> str:
-    """The sections that have a result; draws their pictures into a folder."""
+def page(table: pd.DataFrame, images: Path | None = None) -> str:
+    """The sections that have a result; draws their pictures into a folder, where one is given."""
     parts = []
     for section in SECTIONS:
         if not (cells := list(section.cells(table))):
             continue
-        parts += [f"### {section.title}", section.words, _markdown(cells)]
+        parts += [f"### {section.title}", _filled(section.words), _markdown(cells)]
         if section.picture:
             name, draw = section.picture
-            draw(table, images / f"benchmark-{name}.svg")
+            if images:
+                draw(table, images / f"benchmark-{name}.svg")
             parts.append(f"![{section.title}](images/benchmark-{name}.svg)")
     versions = table.groupby("solver")["version"].agg(lambda found: ", ".join(sorted(set(found))))
-    parts.append("Library and code: " + "; ".join(f"{NAMES[solver]} {text}" for solver, text in versions.items()) + ".")
-    return "\n\n".join(parts)
+    told = "; ".join(f"{NAMES[solver]} {text}" for solver, text in versions.items())
+    return "\n\n".join([*parts, _filled(f"Library and code: {told}.")])
+
+
+def _filled(words: str) -> str:
+    """In lines that a person reads at a glance."""
+    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _markdown(rows: list[dict[str, str]]) -> str:

