@@ -9,6 +9,7 @@ import pytest
 from benchmarks.allocation import report
 from benchmarks.faults import matrix
 from benchmarks.forecast import pages
+from benchmarks.worlds import calibrate
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -70,6 +71,7 @@ def test_figures_that_were_typed_tell_their_day() -> None:
 WRITTEN: dict[str, Callable[[], str]] = {
     "benchmarks.md": lambda: report.page(report.results()),
     "data-scientist.md": pages.page,
+    "demo-world.md": calibrate.page,
     "reliability.md": matrix.page,
 }
 
