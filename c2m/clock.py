@@ -55,7 +55,13 @@ def set_now(moment: datetime, speed: float = 0) -> None:
 
 
 def speed() -> float:
-    """How fast the clock goes beside real time; 0: it stands still."""
+    """Virtual seconds that pass in a real one: 1 where the clock is real, 0 where it stands still.
+
+    Raises
+    ------
+    InputError
+        The file of the virtual clock cannot be read as one.
+    """
     virtual = _virtual()
     return 1.0 if virtual is None else virtual[2]
 

@@ -99,7 +99,15 @@ def read_rows(path: Path, dates: Sequence[str] = (), types: Mapping[str, str] | 
 
 
 def write_private(path: Path, text: str) -> None:
-    """For its owner alone, from the first byte on."""
+    """Writes a file for its owner alone, from the first byte on.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made where it lacks.
+    text
+        All of it, in UTF-8.
+    """
 
     def write(part: Path) -> None:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

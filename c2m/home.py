@@ -42,7 +42,9 @@ def secret(name: str) -> str:
 
 
 def holder(file: Path) -> int | None:
-    """The process that has a record lock on a file, without taking one. Not for a process that has one itself."""
+    """The process (its number, pid) that has a record lock on a file, without taking one; None: nobody. Not for a
+    process that has one itself.
+    """
     if not file.exists():
         return None
     with file.open("rb+") as handle:

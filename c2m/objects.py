@@ -42,6 +42,13 @@ def write(path: Path, write: Callable[[Path], object], first: bool = False) -> N
         Writes the content to the path that it is given.
     first
         Where the store has an object of this name already, that one stays, and the home gets it.
+
+    Raises
+    ------
+    InputError
+        The store is set, and obstore is not installed.
+    StoreError
+        The store does not answer, or refuses.
     """
     bucket = _bucket()
     if bucket is None or path.name.startswith((".", "_")):
@@ -72,7 +79,15 @@ def keep(folder: Path) -> None:
 
 
 def fetch(path: Path) -> None:
-    """Brings a folder, or a file, of the home to what the store has now: what is new comes, what was removed goes."""
+    """Brings a folder, or a file, of the home to what the store has now: what is new comes, what was removed goes.
+
+    Raises
+    ------
+    InputError
+        The store is set, and obstore is not installed.
+    StoreError
+        The store does not answer, or refuses.
+    """
     if bucket := _bucket():
         with _told():
             bucket.fetch(path)
@@ -86,7 +101,15 @@ def here(path: Path) -> Path:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Removes files from the home and from the store; a file that is not there is none to remove."""
+    """Removes files from the home and from the store; a file that is not there is none to remove.
+
+    Raises
+    ------
+    InputError
+        The store is set, and obstore is not installed.
+    StoreError
+        The store does not answer, or refuses.
+    """
     bucket = _bucket()
     for path in paths:
         if bucket:

@@ -19,7 +19,7 @@ ERRORS = {"C2MError", "InputError", "InfeasibleError", "StoreError"}
 # What a number counts or measures, in its name or in the words on it.
 _UNITS = (
     "alerts bytes? chances? columns? counts? costs? currency days? degrees draws factor factories features "
-    "folds gap hours? how.(many|often) index interval letters? levels? logarithms? lots mb minutes? money "
+    "folds gap gb hours? how.(many|often) index interval letters? levels? logarithms? lots mb messages minutes? money "
     "months? nodes number orders origins parts percent periods? pids? pieces? ports? positions? prices? "
     "probability probabilities quantiles? quantity rank ratios? relative revision rounds? rows? s seconds "
     "seeds? shares? stages? standard.deviations? threads times units? versions? weeks? years?"
@@ -27,7 +27,7 @@ _UNITS = (
 UNIT = re.compile(rf"(?<![a-z])(?<![a-z]')({_UNITS.replace(' ', '|')})(?![a-z])")
 SHAPE = re.compile(r"\(\w+(, ?[\w +-]+)*,?\)")
 COLUMNS = re.compile(r"\b[A-Z]{3,}|`|\bmarts?\b|landing/|\b[a-z]+_[a-z]+|\w+, \w+, \w+|[Cc]olumn|\bby\b|aligned")
-CLEAR = re.compile(r"(^|_)(id|ids|on|days|s|minutes|hours|pieces|cost|share|category|colour|currency|sha256)$")
+CLEAR = re.compile(r"(^|_)(id|ids|on|days|s|minutes|hours|pieces|cost|share|category|colour|currency|sha256|url|q\d+)$")
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,14 @@ def _wanted() -> set[str]:
     """Whole names; those that a folder passes on are followed to where they are defined."""
     passed_on = {f"{name}.{own}": whole for name, module in modules().items() for own, whole in module.imported.items()}
     listed = {f"{name}.{own}" for name, module in modules().items() for own in module.listed}
-    reached = {
-        other
-        for name, module in modules().items()
-        for other in module.reached
-        if other.partition(".")[0] != name.partition(".")[0]
-    }
+    reached = {other for name, module in modules().items() for other in module.reached if _part(other) != _part(name)}
     return {passed_on.get(name, name) for name in listed | reached}
+
+
+def _part(name: str) -> str:
+    """The part that a name belongs to: within c2m each folder and each module beside them is one."""
+    first, *rest = name.split(".")
+    return ".".join([first, *rest[:1]]) if first == "c2m" else first
 
 
 def _with_methods(offered: Offered) -> Iterator[Offered]:

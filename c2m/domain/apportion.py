@@ -13,10 +13,22 @@ Pieces = NDArray[np.int64]
 
 
 def apportion(total: int, weights: ArrayLike) -> Pieces:
-    """Share `total` pieces in proportion to `weights`; equally where every weight is zero.
+    """Shares pieces out in proportion to weights; equally where every weight is zero.
 
     Where the weights are pieces and hold at least the total, no share exceeds its weight: sharing out what is left, one
     factory after the other, keeps the sums of the factories and of the SKUs exact.
+
+    Parameters
+    ----------
+    total
+        Pieces.
+    weights
+        (N,) numbers, none below 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) whole pieces that sum to the total.
     """
     weights = np.asarray(weights)
     return apportion_within(np.array([total]), weights, np.zeros(len(weights), dtype=np.int64))

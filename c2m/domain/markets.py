@@ -64,7 +64,20 @@ _SERIES = ["source", "merchant_id", "category", "currency", "measure"]
 
 
 def courses(rows: pd.DataFrame, told: pd.DataFrame) -> list[str]:
-    """The medians week by week as bars of text, in the order of `told`."""
+    """The medians week by week as bars of text.
+
+    Parameters
+    ----------
+    rows
+        Rows of landing/market_forecasts.
+    told
+        `changes` of these rows.
+
+    Returns
+    -------
+    list of str
+        In the order of `told`.
+    """
     weeks = rows[rows["week"].notna()].sort_values("week").groupby(_SERIES)["q50"].agg(list)
     return [spark(weeks.loc[tuple(key)]) for key in told[_SERIES].itertuples(index=False)]
 

@@ -116,7 +116,40 @@ class Quoter(Protocol):
     """Who gives quotes: optimization against the plan in force. reserved: accepted offers by order_id."""
 
     def quote(self, asked: Asked, reserved: Mapping[str, Offer]) -> Quote:
-        """Offers for what is asked. Raises InputError where no plan is in force, or a SKU is unknown."""
+        """Offers for what is asked.
+
+        Parameters
+        ----------
+        asked
+            What somebody would order.
+        reserved
+            Accepted offers by order_id: their minutes are taken.
+
+        Returns
+        -------
+        Quote
+            Without offers where none can be made.
+
+        Raises
+        ------
+        InputError
+            No plan is in force, or a SKU is unknown.
+        """
 
     def holds(self, quote: Quote, offer: Offer, reserved: Mapping[str, Offer]) -> bool:
-        """Whether an offer of an earlier quote can still be taken: its minutes are free, or its plan is in force."""
+        """Whether an offer of an earlier quote can still be taken: its minutes are free, or its plan is in force.
+
+        Parameters
+        ----------
+        quote
+            The earlier quote.
+        offer
+            One of its offers.
+        reserved
+            Accepted offers by order_id: their minutes are taken.
+
+        Returns
+        -------
+        bool
+            False where it must be asked for anew.
+        """

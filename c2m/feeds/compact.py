@@ -41,7 +41,13 @@ class Compacted:
 
 
 def compact() -> list[Compacted]:
-    """Merges files of scans that are old enough, day by day of receipt (UTC); one process at a time."""
+    """Merges files of scans that are old enough, day by day of receipt (UTC); one process at a time.
+
+    Raises
+    ------
+    C2MError
+        Another process compacts, or a merged file does not hold what its parts held.
+    """
     ensure_landing()
     scans = folder("scans")
     with _alone(scans), connect() as connection:

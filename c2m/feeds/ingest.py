@@ -397,7 +397,25 @@ def _settle(connection: duckdb.DuckDBPyConnection, one: _Read, counts: _Counts, 
 
 
 def batch_of(source: Source, digest: str) -> str:
-    """The batch of a file with this digest. Raises OSError where a file that is joined to it cannot be read."""
+    """The batch of a file: the same content under the same mapping is the same batch.
+
+    Parameters
+    ----------
+    source
+        The file with its mapping and the files that are joined to it.
+    digest
+        SHA-256 of the file.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        A file that is joined to it cannot be read.
+    """
     identity = [source.mapping.feed.name, digest, fingerprint(source.mapping)]
     identity += [sha256(path) for paths in source.joined.values() for path in paths]
     return hashlib.sha256("|".join(identity).encode()).hexdigest()[:32]

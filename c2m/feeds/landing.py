@@ -215,7 +215,15 @@ def write_rows(name: str, rows: Sequence[dict[str, object]], path: Path) -> None
 
 
 def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
-    """Writes a relation's rows, all or nothing."""
+    """Writes a relation's rows, all or nothing.
+
+    Parameters
+    ----------
+    relation
+        Of DuckDB.
+    path
+        Below the home; it reaches the store too, where one is set.
+    """
     objects.write(path, lambda part: relation.write_parquet(str(part), compression="zstd"))
 
 

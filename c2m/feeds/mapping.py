@@ -301,10 +301,11 @@ class Mapping:
 
     name: str  # '' for native files
     feed: Feed
-    files: str
+    files: str  # glob below the source's root
     read: ReadOptions
-    expressions: dict[str, str]
+    expressions: dict[str, str]  # DuckDB SQL by column of the feed
     text: str
+    # condition by column of the feed, under which null is meant
     null_when: dict[str, str] = field(default_factory=dict)
     shape: Shape | None = None  # None: every record is a row
     newest_file_wins: bool = False

@@ -28,24 +28,26 @@ _Stamp = tuple[int, int]  # of one writing of a file: when, and its inode
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of file_outcomes; see PRODUCED for the meaning of status and counts."""
+    """A row of file_outcomes; see PRODUCED for the meaning of status. Counts (rows_in, accepted, quarantined,
+    duplicates, readmitted, left_out) are rows.
+    """
 
     batch_id: str
-    feed: str
-    tenant: str | None
-    file: str
+    feed: str  # whose columns the file brings
+    tenant: str | None  # who it speaks for; None: several, or nobody
+    file: str  # below the source's root
     file_sha256: str
-    mapping: str
+    mapping: str  # name of it; '' for native files
     rows_in: int
     accepted: int
     quarantined: int
     duplicates: int
     readmitted: int
     status: str
-    problems: str
+    problems: str  # of the file as a whole, in words
     arrived_at: datetime  # UTC, without zone
     left_out: int = 0
-    notes: str = ""
+    notes: str = ""  # what a person should look at, in words
 
     @property
     def finished(self) -> bool:

@@ -116,7 +116,25 @@ class Proposal:
 
 
 def propose(file: Path, feed: str) -> Proposal:
-    """A mapping for the file."""
+    """A mapping for a file of an unknown layout.
+
+    Parameters
+    ----------
+    file
+        Packed or not.
+    feed
+        Name of the feed that it is to become.
+
+    Returns
+    -------
+    Proposal
+        The mapping as text, and what came of a try with it.
+
+    Raises
+    ------
+    InputError
+        There is no such feed or file, or the file cannot be read.
+    """
     if feed not in FEEDS:
         raise InputError("feed-unknown", [f"no feed is called {feed!r}; the feeds are {', '.join(FEEDS)}"])
     if not file.is_file():

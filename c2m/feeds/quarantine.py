@@ -128,7 +128,7 @@ def records_of(outcome: Outcome) -> set[int]:
 
 
 def of_batch(outcome: Outcome) -> pd.DataFrame:
-    """What lies in quarantine of a batch: one row per record and broken rule."""
+    """What lies in quarantine of a batch: one row per record and broken rule, in the columns of this module's top."""
     with landing.connect() as connection:
         lying = _source([path_of(outcome.feed, outcome.batch_id)])
         return connection.execute(f"FROM {lying} ORDER BY record, rule").df()
@@ -162,7 +162,9 @@ def _raw(connection: duckdb.DuckDBPyConnection, feed: Feed, names: Sequence[str]
 
 
 def read(feed: str | None = None) -> pd.DataFrame:
-    """Everything in quarantine, of one feed or of all: one row per record and broken rule."""
+    """Everything in quarantine, of one feed or of all: one row per record and broken rule, in the columns of this
+    module's top.
+    """
     lying = settings().quarantine / (feed or "")
     objects.fetch(lying)
     with landing.connect() as connection:
@@ -172,7 +174,13 @@ def read(feed: str | None = None) -> pd.DataFrame:
 
 
 def counted(feed: str | None = None) -> pd.DataFrame:
-    """Rows in quarantine by feed and broken rule, with one as it was seen and what to do; of one feed or of all."""
+    """Rows in quarantine by feed and broken rule: feed, rule, rows, seen (one as it was seen), advice. feed: None: all.
+
+    Raises
+    ------
+    InputError
+        There is no such feed.
+    """
     broken = read(_known(feed) if feed else None).groupby(["feed", "rule"], as_index=False)
     return broken.agg(rows=("record", "size"), seen=("seen", "first"), advice=("advice", "first"))
 
@@ -184,10 +192,27 @@ def _known(feed: str) -> str:
 
 
 def export_quarantine(feed: str, file: Path) -> int:
-    """Writes a feed's quarantined records for a person to correct, as CSV or (suffix .jsonl) JSON lines; how many.
+    """Writes a feed's quarantined records for a person to correct; `readmit` takes the corrected file back.
 
     The columns are those of the files that they came in; the ones that begin with `_` say what is wrong and where the
-    row belongs. A spreadsheet carries out nothing of a CSV file. `readmit` takes the corrected file back.
+    row belongs. A spreadsheet carries out nothing of a CSV file.
+
+    Parameters
+    ----------
+    feed
+        Its name.
+    file
+        CSV, or JSON lines where its suffix is .jsonl.
+
+    Returns
+    -------
+    int
+        How many records.
+
+    Raises
+    ------
+    InputError
+        There is no such feed.
     """
     records = []
     for batch_id, broken in read(_known(feed)).groupby("batch_id", sort=False):

@@ -110,7 +110,24 @@ class _Wanted:
 def read(
     connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, columns: Iterable[str] | None = None
 ) -> Records:
-    """Makes the table `records` of a file with these of its columns; whatever the file holds, it does not raise."""
+    """Makes the table `records` of a file; whatever the file holds, it does not raise.
+
+    Parameters
+    ----------
+    connection
+        Where the table is made.
+    path
+        The file, packed or not.
+    options
+        How it is to be read.
+    columns
+        Those that the table gets; None: all.
+
+    Returns
+    -------
+    Records
+        Columns found, and problems and notes in words.
+    """
     wanted = _Wanted(None if columns is None else frozenset(name.casefold() for name in columns))
     try:
         kind = options.format or kind_of(path) or "csv"

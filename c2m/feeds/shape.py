@@ -36,7 +36,24 @@ class Rows:
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, joined: Files) -> Rows:
-    """Makes the table `records` of a file's rows; `joined`: the files behind each join."""
+    """Makes the table `records` of a file's rows, as its mapping shapes them.
+
+    Parameters
+    ----------
+    connection
+        Where the table is made.
+    path
+        The file.
+    mapping
+        How records become rows.
+    joined
+        The files behind each join.
+
+    Returns
+    -------
+    Rows
+        What was read, and how many records were left out for which reason.
+    """
     shape = mapping.shape or NO_SHAPE
     faults = [fault for join in shape.join for fault in _lay(connection, join, mapping, joined)]
     file = records.read(connection, path, mapping.read, mapping.of_file)

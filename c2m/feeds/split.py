@@ -211,7 +211,24 @@ def _said(column: Column) -> str:
 def hashes(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, arrived_at: datetime, numbers: Sequence[int]
 ) -> dict[int, str]:
-    """Hash by number of these rows of the table `every`, broken ones too. Makes the table `records` of them."""
+    """Hashes of rows of the table `every`, broken ones too. Makes the table `records` of them.
+
+    Parameters
+    ----------
+    connection
+        Where both tables are.
+    mapping
+        Of the file.
+    arrived_at
+        UTC; stands for known_at where the file names none.
+    numbers
+        Of the rows.
+
+    Returns
+    -------
+    dict
+        Hash by number.
+    """
     connection.execute("DROP VIEW IF EXISTS source")
     connection.execute("DROP TABLE IF EXISTS typed")
     wanted = '"#record" IN (SELECT unnest($numbers))'

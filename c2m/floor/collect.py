@@ -88,7 +88,7 @@ class Arrival:
     collector: of several, the one that heard it. Over HTTP all that was said before is safe, whoever heard it: ''.
     """
 
-    topic: str
+    topic: str  # of MQTT, which names factory and kind
     body: bytes
     done: Callable[[str], object]
     collector: str = ""
@@ -119,7 +119,13 @@ class Waiting(Queue[Arrival]):
 
 
 def run(stop: Event | None = None) -> None:
-    """Collects until `stop`, without one until a signal."""
+    """Collects until `stop`, without one until a signal.
+
+    Raises
+    ------
+    InputError
+        The setting `collectors` does not name this one.
+    """
     name, several = _own_name(), len(settings().collectors) > 1
     stop = stop or stop_on_signal()
     arrivals = Waiting(_WAITING_BYTES)
@@ -223,7 +229,20 @@ class _Heard:
 
 
 def commit(group: Sequence[Arrival], at: datetime) -> list[str]:
-    """Makes messages durable, scans before the status behind them; returns the reason of each dead letter, else ''."""
+    """Makes messages durable, scans before the status behind them.
+
+    Parameters
+    ----------
+    group
+        Messages as they came.
+    at
+        UTC.
+
+    Returns
+    -------
+    list of str
+        For each message '', or why it became a dead letter.
+    """
     heard = [_read(arrival) for arrival in group]
     reasons = _made_safe(group, heard, at)
     for said, reason in zip(heard, reasons, strict=True):

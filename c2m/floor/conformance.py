@@ -352,9 +352,32 @@ def _answer_words(said: JobResponse) -> str:
 def judge(
     url: str, factory_id: str, category: str, patience_s: float, port: int, version: int | None = None
 ) -> list[Finding]:
-    """Judges the gateway behind `url`: mqtt://host:port of the broker where it listens, or its own http(s) endpoint.
+    """Judges the gateway of a factory by a conversation with it.
 
-    version: of the messages that it understands, where it does not say so itself.
+    Parameters
+    ----------
+    url
+        mqtt://host:port of the broker where it listens, or its own http(s) endpoint.
+    factory_id
+        Whom it speaks for.
+    category
+        Of the pieces that it is asked to make.
+    patience_s
+        Seconds that it has for an answer.
+    port
+        On which its HTTP calls are taken.
+    version
+        Of the messages that it understands, where it does not say so itself.
+
+    Returns
+    -------
+    list of Finding
+        One per rule of the conversation.
+
+    Raises
+    ------
+    InputError
+        The address is none, or nobody is there.
     """
     is_mqtt = urlsplit(url).scheme == "mqtt"
     if not is_mqtt and urlsplit(url).scheme not in ("http", "https"):

@@ -28,7 +28,25 @@ FACTS = ["scan_id", "corrects", "job_order_id", "sku_id", "operation", "quantity
 
 
 def set_scans_aside(factory_id: str, scan_ids: list[str], reason: str, actor: str, at: datetime) -> int:
-    """Sets scans of a factory aside; how many were not set aside before.
+    """Sets scans of a factory aside: from the next build on they do not count.
+
+    Parameters
+    ----------
+    factory_id
+        Who sent them.
+    scan_ids
+        Which scans.
+    reason
+        In words.
+    actor
+        Who says so.
+    at
+        UTC.
+
+    Returns
+    -------
+    int
+        How many were not set aside before.
 
     Raises
     ------
@@ -50,7 +68,23 @@ def set_scans_aside(factory_id: str, scan_ids: list[str], reason: str, actor: st
 
 
 def set_file_aside(name: str, reason: str, actor: str, at: datetime) -> Path:
-    """Moves a file of landed scans out of the landing zone; where it lies now. Set aside before, it stays where it is.
+    """Moves a file of landed scans out of the landing zone. Set aside before, it stays where it is.
+
+    Parameters
+    ----------
+    name
+        Of the file, without folder.
+    reason
+        In words.
+    actor
+        Who says so.
+    at
+        UTC.
+
+    Returns
+    -------
+    Path
+        Where it lies now.
 
     Raises
     ------

@@ -48,7 +48,13 @@ Hashes = dict[str, str]  # scheme (sha256, mosquitto): hash; until: moment (ISO)
 
 
 def known() -> Mapping[str, Hashes]:
-    """The hashes by user, expired ones too; empty where no credential was ever issued."""
+    """The hashes by user, expired ones too; empty where no credential was ever issued.
+
+    Raises
+    ------
+    InputError
+        The file of credentials cannot be read as one.
+    """
     try:
         seen = _file().stat()
     except FileNotFoundError:
@@ -118,7 +124,19 @@ def issue(name: str) -> str:
 
 
 def rotate(name: str, overlap_days: float) -> tuple[str, str]:
-    """The next user and key of a factory; its keys so far hold for `overlap_days` more at most.
+    """Gives a factory its next key, beside those that it has.
+
+    Parameters
+    ----------
+    name
+        Of the factory.
+    overlap_days
+        Days that its keys so far hold at most from now on.
+
+    Returns
+    -------
+    tuple of str
+        User and key.
 
     Raises
     ------

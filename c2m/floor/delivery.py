@@ -97,7 +97,22 @@ def failed(factory_id: str, error: str) -> "Future[Receipt]":
 
 
 def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
-    """Delivers, and waits until the last is done."""
+    """Delivers letters, and waits until the last is done.
+
+    Parameters
+    ----------
+    letters
+        In the order of each addressee.
+    carrier_of
+        The carrier by addressee.
+    pool
+        Threads that carry.
+
+    Returns
+    -------
+    list of Receipt
+        One per addressee: what arrived, and what did not and why.
+    """
     return [receipt.result() for receipt in begin(letters, carrier_of, pool).values()]
 
 

@@ -84,9 +84,23 @@ class Client:
         self._loop.close()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], address: str | None = None) -> tuple[int, str]:
-        """HTTP status, and as much of the text as came in time, at most _MOST_TEXT bytes.
+        """Posts a message.
 
-        address: the one that is called, whatever the name in `url` resolves to by now.
+        Parameters
+        ----------
+        url
+            http or https.
+        body
+            As it is sent.
+        headers
+            Beside those of HTTP itself.
+        address
+            The one that is called, whatever the name in `url` resolves to by now; None: what it resolves to.
+
+        Returns
+        -------
+        tuple
+            HTTP status, and as much of the text as came in time, at most _MOST_TEXT bytes.
 
         Raises
         ------
@@ -156,7 +170,21 @@ def carrier(
 ) -> Carrier:
     """Posts letters one after another. One that the other side refuses for good has arrived, and holds up nobody.
 
-    signed: headers by which the other side knows that a letter is ours. public: the address must be a public one.
+    Parameters
+    ----------
+    client
+        Who posts.
+    url_of
+        Where a letter goes.
+    signed
+        Headers by which the other side knows that a letter is ours.
+    public
+        Whether the address must be a public one.
+
+    Returns
+    -------
+    Carrier
+        What `delivery` takes.
     """
 
     def carry(letters: Sequence[Letter]) -> Iterator[Letter]:
@@ -176,7 +204,22 @@ def carrier(
 
 
 def inlet(path: str, accept: Accept, refusal: Refusal = lambda *_: None) -> FastAPI:
-    """An application that takes messages at `path`; the parts {factory_id} and {kind} name the addressee."""
+    """An application that takes messages.
+
+    Parameters
+    ----------
+    path
+        With the parts {factory_id} and {kind}, which name the addressee.
+    accept
+        Takes a message.
+    refusal
+        Of a factory and its header `authorization`: HTTP status and reason, or None.
+
+    Returns
+    -------
+    FastAPI
+        For `serve`.
+    """
     app = FastAPI(title="C2M factory messages", docs_url=None, redoc_url=None, openapi_url=None)
     busy: Counter[str] = Counter()  # messages that are being received, by factory
 
@@ -250,7 +293,27 @@ def allow_connections() -> None:
 
 @contextmanager
 def serve(app: FastAPI, port: int, look: Look = Health) -> Iterator[None]:
-    """Serves on a loopback port, in a thread, until the block ends. look: how this process is, for `/health`."""
+    """Serves on a loopback port, in a thread, until the block ends.
+
+    Parameters
+    ----------
+    app
+        What is served.
+    port
+        On the loopback address.
+    look
+        How this process is, for `/health`.
+
+    Yields
+    ------
+    None
+        Once it takes requests.
+
+    Raises
+    ------
+    OSError
+        It cannot serve there.
+    """
     allow_connections()
     config = uvicorn.Config(
         Door(app, keyed=False, look=look), LOOPBACK, port, http=Impatient, log_level="warning", access_log=False

@@ -41,9 +41,9 @@ _ACKNOWLEDGE_TIMEOUT_S = 10
 class Message:
     """A message as received."""
 
-    topic: str
+    topic: str  # that it came by
     payload: bytes
-    mid: int
+    mid: int  # number of its packet, by which it is acknowledged
     session: int  # number of the connection that it came over; its packet id means nothing on a later one
 
 
@@ -51,7 +51,7 @@ class Message:
 class Will:
     """What the broker says, retained, when we vanish."""
 
-    topic: str
+    topic: str  # where it is said
     payload: bytes
 
 
@@ -106,7 +106,23 @@ class Connection:
         return self._client.is_connected() and self.ready.is_set()
 
     def publish(self, topic_name: str, payload: bytes, retain: bool = False, qos: int = QOS) -> "Future[None]":
-        """Sends; the future ends with the broker's acknowledgement or a NotDeliveredError.
+        """Sends a message.
+
+        Parameters
+        ----------
+        topic_name
+            Where to.
+        payload
+            As it is sent.
+        retain
+            Whether the broker keeps it for those who come later.
+        qos
+            Level of MQTT: 0, 1 or 2.
+
+        Returns
+        -------
+        Future
+            Ends with the broker's acknowledgement or a NotDeliveredError.
 
         Raises
         ------

@@ -22,7 +22,7 @@ from c2m.wire.messages import ResponseMessage, ScansMessage, parse, parse_topic
 class Correction:
     """What replaces a part of the message; None: as it came."""
 
-    topic: str | None = None
+    topic: str | None = None  # the right one
     body: bytes | None = None
 
 
@@ -36,7 +36,21 @@ class Outcome:
 
 
 def readmit(letter_ids: Sequence[str], actor: str, correction: Correction) -> list[Outcome]:
-    """Takes letters back, one after the other, in the given order; those that were taken before stay as they are.
+    """Takes dead letters back, one after the other; those that were taken before stay as they are.
+
+    Parameters
+    ----------
+    letter_ids
+        In the order in which they are taken.
+    actor
+        Who says so.
+    correction
+        What replaces a part of them.
+
+    Returns
+    -------
+    list of Outcome
+        One per letter.
 
     Raises
     ------

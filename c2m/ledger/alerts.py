@@ -69,14 +69,39 @@ def _is_over() -> ColumnElement[bool]:
 
 
 def untold(session: Session, target: str) -> pd.DataFrame:
-    """What a target has not heard: open alerts that are new to it or graver now, and those it knows that are over."""
+    """What a target has not heard: open alerts that are new to it or graver now, and those it knows that are over.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    target
+        Who is told: a listener's name.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of the table `alerts`, the gravest first.
+    """
     heard = and_(AlertNotice.alert_id == Alert.alert_id, AlertNotice.target == target)
     chosen = select(*Alert.__table__.columns).outerjoin(AlertNotice, heard).where(or_(_is_news(), _is_over()))
     return frame(session, chosen.order_by(Alert.severity.desc(), Alert.opened_at, Alert.kind, Alert.subject))
 
 
 def note(session: Session, target: str, told: pd.DataFrame, at: datetime) -> None:
-    """Remembers that a target has heard of these rows of `untold`."""
+    """Remembers that a target has heard of alerts.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    target
+        Who is told: a listener's name.
+    told
+        Rows of `untold`.
+    at
+        UTC.
+    """
     severity = told["severity"].where(told["closed_at"].isna(), OVER)
     heard = zip(told["alert_id"].tolist(), severity.tolist(), strict=True)
     notices = [{"alert_id": one, "target": target, "severity": int(grade), "at": at} for one, grade in heard]

@@ -52,7 +52,9 @@ class Before:
 
     @property
     def cuts(self) -> Select[tuple[str, int]]:
-        """Per factory the last entry that may leave: an old message's, before the first whose message stays."""
+        """Per factory the position of the last entry that may leave: an old message's, before the first whose message
+        stays.
+        """
         sent = exists().where(Outbox.message_id == AuditEntry.message_id, ~self.sent)
         heard = exists().where(Inbox.source == AuditEntry.actor, Inbox.message_id == AuditEntry.message_id, ~self.heard)
         first = select(AuditEntry.factory_id, func.min(AuditEntry.position).label("position"))
@@ -71,7 +73,20 @@ def _count(session: Session, table: type[Base], which: Any) -> int:
 
 
 def counted(session: Session, before: Before) -> dict[str, tuple[int, int]]:
-    """How many rows would leave, and their size (bytes, about)."""
+    """How much would leave the tables.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    before
+        What may leave.
+
+    Returns
+    -------
+    dict
+        Rows and bytes (about) by table.
+    """
     sizes = func.sum(func.length(cast(Outbox.payload, Text)))
     sent, size = session.execute(select(func.count(), sizes).select_from(Outbox).where(before.sent)).one()
     heard, entries = _count(session, Inbox, before.heard), _count(session, AuditEntry, _in(before.cuts))
@@ -79,10 +94,22 @@ def counted(session: Session, before: Before) -> dict[str, tuple[int, int]]:
 
 
 def leave(session: Session, before: Before) -> Path | None:
-    """Removes them all, the audit's entries into a file; None where none of these left.
+    """Removes what may leave, the audit's entries into a file.
 
     The file is there before the transaction ends. One that broke off leaves a file that no row names, and the next
     writes over it.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    before
+        What may leave.
+
+    Returns
+    -------
+    Path or None
+        The file; None where no entry of the audit left.
     """
     serialise(session, "archive")
     cuts = session.execute(before.cuts).tuples().all()

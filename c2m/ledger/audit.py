@@ -191,7 +191,20 @@ class _Chains:
 
 
 def verify(session: Session, kept: Mapping[str, End] | None = None) -> Audited:
-    """Every chain from its first entry, against `kept`, and outbox and inbox against what the chains say of them."""
+    """Goes through every chain from its first entry, and holds outbox and inbox against what the chains say of them.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    kept
+        Ends of chains, by factory, that somebody has kept elsewhere; None: none.
+
+    Returns
+    -------
+    Audited
+        Entries, ends, and faults in words.
+    """
     chains = _Chains(kept or {})
     away = _take_archives(session, chains)
     for row in _every(session):

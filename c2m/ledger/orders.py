@@ -351,20 +351,63 @@ def called() -> ColumnElement[str]:
 
 
 def find(session: Session, scope: Scope, name: str) -> str | None:
-    """The id of the order that has this id, here or in its merchant's feed; none where there is none in scope."""
+    """The id of the order that has a name, its id here or in its merchant's feed.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    name
+        What it was called.
+
+    Returns
+    -------
+    str or None
+        None where there is none in scope.
+    """
     same = or_(Order.order_id == name, Order.merchant_order_id == name)
     found = select(Order.order_id).where(same, *scope.conditions(Order)).order_by(Order.order_id != name)
     return session.scalar(found.limit(1))
 
 
 def own_ids(session: Session, scope: Scope) -> set[str]:
-    """Ids in their merchants' feeds of all orders in scope."""
+    """Ids in their merchants' feeds of all orders in scope.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    set of str
+        Without replenishment, which has none.
+    """
     held = select(Order.merchant_order_id).where(Order.merchant_order_id.is_not(None), *scope.conditions(Order))
     return set(session.scalars(held))
 
 
 def own_id(session: Session, scope: Scope, order_id: str) -> str | None:
-    """The id of an order in its merchant's feed; none of what is not in scope, and of replenishment."""
+    """The id of an order in its merchant's feed.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    order_id
+        Its id here.
+
+    Returns
+    -------
+    str or None
+        None of what is not in scope, and of replenishment.
+    """
     of_order = select(Order.merchant_order_id).where(Order.order_id == order_id, *scope.conditions(Order))
     return session.scalar(of_order)
 

@@ -415,7 +415,20 @@ def _places(session: Session, plan_id: str) -> set[tuple[str, int, str, int]]:
 
 
 def withheld(session: Session, plan_id: str) -> set[str]:
-    """Lots of a released plan whose pieces did not go out, all of them or some."""
+    """Lots of a released plan whose pieces did not go out, all of them or some.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    set of str
+        Their ids.
+    """
     chosen = select(PlanAllocation.lot_id).where(PlanAllocation.plan_id == plan_id, PlanAllocation.withheld)
     return set(session.scalars(chosen))
 

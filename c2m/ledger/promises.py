@@ -131,7 +131,20 @@ def undated(session: Session, today: date, scope: Scope = EVERYONE, order_id: st
 
 
 def next_plan(session: Session, today: date) -> tuple[date, bool]:
-    """The day whose plan takes in what no plan has yet; whether the newest plan waits for a person."""
+    """The day whose plan takes in what no plan has yet.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    today
+        The business date.
+
+    Returns
+    -------
+    tuple
+        That day, and whether the newest plan waits for a person.
+    """
     newest_first = (Plan.business_date.desc(), Plan.round.desc(), *LATEST)
     newest = session.execute(select(Plan.business_date, Plan.state).order_by(*newest_first).limit(1)).first()
     return (max(today, newest[0] + timedelta(days=1)), newest[1] == "proposed") if newest else (today, False)

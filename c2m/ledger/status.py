@@ -68,7 +68,19 @@ def report(
 
 
 def register(session: Session, factory_id: str, version: int, at: datetime) -> None:
-    """Records the version of the messages that a factory understands, by its own word to whoever takes it in."""
+    """Records the version of the messages that a factory understands, by its own word to whoever takes it in.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    factory_id
+        Which factory.
+    version
+        Of the messages.
+    at
+        UTC.
+    """
     row = {"factory_id": factory_id, "online": False, "through": None, "version": version, "at": at}
     upsert(session, FactoryStatus, [row], keep=("online", "through"))
 

@@ -153,7 +153,13 @@ def _begin_immediate(turn: Path, connection: Connection) -> None:
 
 
 def migrate() -> None:
-    """Brings the ledger to the newest version; any number of processes may call it at once, any number of times."""
+    """Brings the ledger to the newest version; any number of processes may call it at once, any number of times.
+
+    Raises
+    ------
+    InputError
+        The ledger is newer than this code.
+    """
     from alembic import command
 
     refuse_newer()
@@ -232,7 +238,17 @@ def upsert(transaction: Session, table: type[Base], new: Sequence[Row], keep: Se
 
 
 def insert_missing(transaction: Session, table: type[Base], new: Sequence[Row]) -> None:
-    """Inserts the rows whose key is not there yet."""
+    """Inserts the rows whose key is not there yet.
+
+    Parameters
+    ----------
+    transaction
+        Of the ledger.
+    table
+        Where to.
+    new
+        By column.
+    """
     if new:
         transaction.execute(_insert(transaction, table).on_conflict_do_nothing(index_elements=_keys(table)), list(new))
 
@@ -249,7 +265,20 @@ def serialise(transaction: Session, area: str, keys: Iterable[str] = ("",)) -> N
 
 
 def frame(transaction: Session, statement: Executable) -> pd.DataFrame:
-    """The result as a table, with its columns even where it is empty."""
+    """The result of a statement as a table, with its columns even where it is empty.
+
+    Parameters
+    ----------
+    transaction
+        Of the ledger.
+    statement
+        A select.
+
+    Returns
+    -------
+    pd.DataFrame
+        The statement's columns.
+    """
     result = transaction.execute(statement)
     columns = list(result.keys())
     return pd.DataFrame.from_records([tuple(row) for row in result], columns=columns)

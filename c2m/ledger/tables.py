@@ -78,6 +78,9 @@ class Order(Base):
 
     merchant_order_id: its id in the merchant's feeds, unique within the merchant; of replenishment, none.
     order_code: the merchant's own number, as the merchant spells it.
+
+    priority: 1 first, none: no matter; max_factories: how many may share a lot, none: as the platform has it.
+    destination_latitude, destination_longitude: degrees.
     """
 
     __tablename__ = "orders"
@@ -108,6 +111,10 @@ class Lot(Base):
     personalisation: JSON of what makes its pieces a shopper's own (c2m/domain/personalisation.py); none of most lots.
     operations: JSON by name, in their order, of craft, sam_minutes and stage; none where the five minutes say it all.
     stages: after one another, in which it is made, each at a factory of its own.
+
+    crafts: those that a factory needs, with semicolons between. quantity: pieces that are ordered. unit_value,
+    unit_cost_basis: price and cost of a piece, in the order's currency. style_name, specification_url: of the catalogue,
+    for people.
     """
 
     __tablename__ = "lots"
@@ -144,6 +151,8 @@ class LotSku(Base):
     """A lot's pieces per SKU, and the merchant's own numbers of it.
 
     surplus: shipped beyond what the merchant orders and tolerates; in no stock.
+
+    quantity: pieces that are ordered, of this size.
     """
 
     __tablename__ = "lot_skus"
@@ -160,7 +169,12 @@ class LotSku(Base):
 
 
 class OrderQuantity(Base):
-    """Why a replenishment lot has its quantity: see c2m/ledger/quantities.py."""
+    """Why a replenishment lot has its quantity: see c2m/ledger/quantities.py.
+
+    forecast_mean, level, needed, lot_quantity: pieces; q05 to q975: quantiles of the style's demand over the window, in
+    pieces, by the model of model_version. price, cost: of a piece, in `currency`; salvage_share, holding_share_per_day:
+    of the cost; critical_ratio: probability at which the level is taken.
+    """
 
     __tablename__ = "order_quantities"
     lot_id: Mapped[Key] = mapped_column(ForeignKey("lots.lot_id"))
@@ -201,7 +215,10 @@ class OrderQuantity(Base):
 
 
 class OrderQuantitySku(Base):
-    """A SKU of the lot's style when the lot's quantity was reckoned; of another colour's, quantity is 0."""
+    """A SKU of the lot's style when the lot's quantity was reckoned; of another colour's, quantity is 0.
+
+    Counts are pieces; lacking: what it is short of its share of the level.
+    """
 
     __tablename__ = "order_quantity_skus"
     lot_id: Mapped[Key] = mapped_column(ForeignKey("order_quantities.lot_id"))
@@ -219,6 +236,8 @@ class JobOrderRevision(Base):
     """Which plan a revision of a job order came from, and what it asked for.
 
     started: pieces of the plan's allocation that other, begun job orders of the same lot and factory had still to make.
+
+    quantity: pieces.
     """
 
     __tablename__ = "job_order_revisions"
@@ -230,7 +249,12 @@ class JobOrderRevision(Base):
 
 
 class Plan(Base):
-    """A joint-factory plan, proposed for a decision."""
+    """A joint-factory plan, proposed for a decision.
+
+    round: of the day, from 1. objective, bound: cost, and what no plan can cost less than, in the plan's currency; gap:
+    their distance as a share of the cost. status: of the search, optimal or feasible. split_orders: how many lots
+    several factories share. model_version: of the forecast that it serves.
+    """
 
     __tablename__ = "plans"
     plan_id: Mapped[Key]
@@ -259,6 +283,8 @@ class PlanAllocation(Base):
     place: in the order in which the plan has the factory work, 1 first; price: of the factory, per piece.
     next_factory_id: where the pieces of a stage before the last go; transit_days: their way to there, or to the
     destination, which `finish_on` counts in: the work ends so many days before.
+
+    quantity: good pieces.
     """
 
     __tablename__ = "plan_allocations"
@@ -300,7 +326,10 @@ class Purchase(Base):
 
 
 class Decision(Base):
-    """Who released or rejected a plan, and why."""
+    """Who released or rejected a plan, and why.
+
+    actor: a person, or the release policy; without_lots: those that a release held back.
+    """
 
     __tablename__ = "decisions"
     decision_id: Mapped[Key]
@@ -446,6 +475,8 @@ class JobOrderSku(Base):
 
     surplus: shipped beyond what was agreed and is tolerated, or of work that never began; never in stock.
     received, lost: of what was shipped; what is neither is in transit.
+
+    quantity: pieces, as that of the job order.
     """
 
     __tablename__ = "job_order_skus"
@@ -472,6 +503,9 @@ class Outbox(Base):
     """Messages to factories. payload: the envelope, sent with the same bytes each time.
 
     attempts and next_attempt_at belong to the transport and run on wall-clock time.
+
+    position: grows with each message to its factory; revision: of the job order that it tells; type: as CloudEvents has
+    it.
     """
 
     __tablename__ = "outbox"
@@ -506,7 +540,10 @@ class RelayLease(Base):
 
 
 class Inbox(Base):
-    """Job responses received, and what each did. digest: of what it said; none in rows of before there was one."""
+    """Job responses received, and what each did. digest: of what it said; none in rows of before there was one.
+
+    source, type: of the message, as CloudEvents has them; effect: what it did to the ledger.
+    """
 
     __tablename__ = "inbox"
     source: Mapped[str] = mapped_column(primary_key=True)
@@ -749,6 +786,8 @@ class ApiAnswer(Base):
     """The answer to a request of the merchant API that carried an idempotency key; the key again gets it again.
 
     Not in TABLES. request_id: of merchant, address and key; body_sha256: of what was sent with it.
+
+    status: the HTTP status, a number.
     """
 
     __tablename__ = "api_answers"
@@ -776,6 +815,8 @@ class MerchantEvent(Base):
     """Something that happened to an order, as its merchant is told. Not in TABLES: it follows from them.
 
     event_id: of order, kind and figures, so that each is there once; data: the figures.
+
+    position: grows with each event of any merchant.
     """
 
     __tablename__ = "merchant_events"

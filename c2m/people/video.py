@@ -37,9 +37,21 @@ def link(factory_id: str, line_id: str | None, first: datetime, last: datetime) 
 
 
 def windows(job_order_id: str, bundle_id: str | None = None, line_id: str | None = None) -> pd.DataFrame:
-    """When which line scanned a job order: factory_id, line_id, operation, first, last, scans, video.
+    """When which line scanned a job order; a pause of more than `camera_pause_s` begins a new window.
 
-    A pause of more than `camera_pause_s` begins a new window.
+    Parameters
+    ----------
+    job_order_id
+        Which one.
+    bundle_id
+        One bundle of it; None: all.
+    line_id
+        One line; None: all.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, line_id, operation, first, last (UTC), scans (how many), video.
 
     Raises
     ------

@@ -160,11 +160,18 @@ def _is_database(path: Path) -> bool:
 def restore(file: Path, home: Path) -> None:
     """Lays out a saved home in a folder that is not there yet, its dumps in the databases that the settings name.
 
+    Parameters
+    ----------
+    file
+        The backup.
+    home
+        The new folder.
+
     Raises
     ------
     InputError
-        The folder is there, a database is missing or not empty, or the file is no backup of a format that this
-        version knows. The folder is then not made.
+        The folder is there, a database is missing or not empty, or the file is no backup of a format that this version
+        knows. The folder is then not made.
     """
     if home.exists():
         raise InputError("cannot-restore", [f"{home} is there: expected the name of a new folder"])

@@ -46,7 +46,20 @@ def keep(
 
 
 def of(day: str, windows: Path) -> dict[str, Any] | None:
-    """What `keep` kept, with `file`, the path of the feature rows; None where nothing was kept."""
+    """What a forecast was made from, as `keep` kept it.
+
+    Parameters
+    ----------
+    day
+        Business date.
+    windows
+        Landed file of the forecast's windows.
+
+    Returns
+    -------
+    dict or None
+        With `file`, the path of the feature rows; None where nothing was kept.
+    """
     said = _folder(day) / f"{windows.stem}.json"
     if not said.exists():
         return None

@@ -219,9 +219,21 @@ def manifest_of(build_id: str) -> dict[str, Any] | None:
 
 
 def as_of(manifest: dict[str, Any], day: date) -> str:
-    """The business date that a build of `day` has: the day's, or the next where the floor was looked at during the day.
+    """The business date that a build of a day has: the day's, or the next where the floor was looked at during the day.
 
     The robot builds the marts of the floor as of the next day's start; a plan of the same day then reads that build.
+
+    Parameters
+    ----------
+    manifest
+        What is published (`manifest`).
+    day
+        The day.
+
+    Returns
+    -------
+    str
+        ISO date.
     """
     following = (day + timedelta(days=1)).isoformat()
     return following if manifest["business_date"] == following else day.isoformat()
@@ -234,7 +246,13 @@ def is_published() -> bool:
 
 
 def faults() -> list[str]:
-    """Files of the published build that are missing or not what was published, in words."""
+    """Files of the published build that are missing or not what was published, in words.
+
+    Raises
+    ------
+    InputError
+        Nothing is published yet.
+    """
     found = ((name, _fault(mart)) for name, mart in manifest()["marts"].items())
     return [f"{name}: {fault}" for name, fault in found if fault]
 

@@ -44,7 +44,25 @@ class Chain:
 
 
 def why(session: Session, name: str) -> Chain:
-    """The chain of an order, lot or job order; refused where the ledger knows none, or several orders, of that name."""
+    """The chain of an order, lot or job order, back to the rows of the feed files.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    name
+        Id, or the merchant's id of an order.
+
+    Returns
+    -------
+    Chain
+        Its links, from the job orders down to the source rows.
+
+    Raises
+    ------
+    InputError
+        The ledger knows none of that name, or several orders.
+    """
     shelf = Shelf()
     with landing.connect() as connection:
         if job := session.get(JobOrder, name):

@@ -129,8 +129,8 @@ class RoutingStep(_Data):
 class Destination(_Data):
     """Where the goods go; empty where the order names no place."""
 
-    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)
-    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)
+    latitude: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False)  # degrees
+    longitude: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False)  # degrees
 
 
 class Item(_Data):
@@ -142,7 +142,7 @@ class Item(_Data):
     sku_id: Id
     colour: Name
     size: Name | None = None
-    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]  # pieces
     sku_code: Code | None = None
     colour_code: Code | None = None
     size_code: Code | None = None
@@ -162,8 +162,8 @@ class JobOrder(_Data):
     merchant_id: Id
     style_id: Id
     category: Name
-    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]
-    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=MAX_SKUS)
+    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES)]  # good pieces
+    quantity_by_sku: dict[Id, Pieces] = Field(min_length=1, max_length=MAX_SKUS)  # pieces; they sum to `quantity`
     start_on: date
     due_on: date
     accept_by: Moment
@@ -180,8 +180,8 @@ class JobOrder(_Data):
     )
     order_code: Code | None = None
     style_code: Code | None = None
-    stage: Annotated[int, Field(ge=1, le=20)] | None = None
-    stages: Annotated[int, Field(ge=2, le=20)] | None = None
+    stage: Annotated[int, Field(ge=1, le=20)] | None = None  # of the lot, from 1; absent: it is made whole
+    stages: Annotated[int, Field(ge=2, le=20)] | None = None  # of how many
     next_factory_id: Id | None = None
 
     @model_validator(mode="after")
@@ -414,7 +414,21 @@ def parse(body: bytes, operations: Collection[str] | None = None) -> Envelope | 
 
 
 def parse_part(body: bytes, operations: Collection[str] | None = None) -> tuple[Envelope, bytes, str] | None:
-    """Of a batch of scans of which only some are wrong: the right ones, the wrong ones as a message, and the reason."""
+    """Takes a batch of scans of which only some are wrong apart.
+
+    Parameters
+    ----------
+    body
+        JSON as it came.
+    operations
+        The only ones that scans may name; None: any.
+
+    Returns
+    -------
+    tuple or None
+        The right scans, the wrong ones as a message, and the reason; None where nothing is wrong, everything, or
+        something else than scans.
+    """
     try:
         adapter().validate_json(body[: MAX_BYTES + 1], context=operations)
     except ValidationError as error:
@@ -444,7 +458,24 @@ def _in_words(faults: Sequence[ErrorDetails]) -> str:
 
 
 def compose(data: Payload, source: str, time: datetime, id: str | None = None) -> Envelope:
-    """The envelope for `data`; its id derives from source, time and content where none is given."""
+    """The envelope for a payload.
+
+    Parameters
+    ----------
+    data
+        The payload, whose type says that of the message.
+    source
+        Who says it, as CloudEvents has it.
+    time
+        In any zone.
+    id
+        None: it derives from source, time and content.
+
+    Returns
+    -------
+    Envelope
+        What is sent.
+    """
     envelope, type_ = _ENVELOPES[type(data)]
     id = id or derive_id(type_, source, time.astimezone(UTC).isoformat(), to_json(data).decode())
     return envelope.model_validate({"id": id, "source": source, "time": time, "data": data})
@@ -461,12 +492,38 @@ def factory_source(factory_id: str) -> str:
 
 
 def topic(factory_id: str, kind: Kind) -> str:
-    """MQTT topic; `+` as factory_id subscribes to all factories."""
+    """A topic of MQTT.
+
+    Parameters
+    ----------
+    factory_id
+        `+` subscribes to all factories.
+    kind
+        Of the messages.
+
+    Returns
+    -------
+    str
+        For the broker.
+    """
     return f"c2m/v1/{factory_id}/{kind}"
 
 
 def shared(topic_name: str, group: str) -> str:
-    """A subscription whose messages go to one of its subscribers each."""
+    """A subscription whose messages go to one of its subscribers each.
+
+    Parameters
+    ----------
+    topic_name
+        What is subscribed to.
+    group
+        Name that the subscribers share.
+
+    Returns
+    -------
+    str
+        For the broker.
+    """
     return f"$share/{group}/{topic_name}"
 
 

@@ -38,6 +38,7 @@ EXAMPLES = [
 ]
 # Read an id from the ledger and look it up there: the error for an unknown one cannot come.
 SURE_OF_THE_ID = {"first_released", "in_folder", "in_force", "newest_of_day", "waiting"}
+OF_PYDANTIC = {"c2m.settings.Settings.settings_customise_sources"}  # which says what it is called with
 
 
 @pytest.mark.parametrize("face", EXAMPLES)
@@ -78,13 +79,14 @@ def test_no_function_of_the_face_of_plans_is_left_out() -> None:
 
 
 def test_what_another_part_uses_is_told_in_full() -> None:
-    assert len(faces()) > 500
+    assert len(faces()) > 800
     assert {"models.ensemble.answer.answer", "c2m.ledger.plans.release", "c2m.domain.newsvendor.Stakes.of"} <= {
         *faces()
     }
-    assert {"optimization.planning.solve.solve", "c2m.simulation.world.world.write_world"} <= {*faces()}
+    assert {"optimization.planning.solve.solve", "c2m.ledger.store.frame", "c2m.wire.messages.JobOrder"} <= {*faces()}
     unable = {f"c2m.ledger.plans.{name}": ["that it raises InputError"] for name in SURE_OF_THE_ID}
-    assert {name: one.lacking for name, one in faces().items() if one.lacking} == unable
+    found = {name: one.lacking for name, one in faces().items() if name not in OF_PYDANTIC and one.lacking}
+    assert found == unable
 
 
 MODULE = '''

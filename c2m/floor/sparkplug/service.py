@@ -61,7 +61,20 @@ class _State(BaseModel):
 
 
 def run(mapping: Path, stop: Event | None = None) -> None:
-    """Adapts until `stop`, without one until a signal."""
+    """Adapts a site that speaks Sparkplug B.
+
+    Parameters
+    ----------
+    mapping
+        YAML file that says what is what.
+    stop
+        Once set, it ends; None: a signal ends it.
+
+    Raises
+    ------
+    InputError
+        The mapping cannot be read or breaks its form.
+    """
     site = load(mapping)
     stop = stop or stop_on_signal()
     heard: Queue[Message] = Queue(_MOST_WAITING)

@@ -34,7 +34,7 @@ class Said(NamedTuple):
 
     envelope: Envelope
     factory_id: str
-    collector: str = ""
+    collector: str = ""  # '' where there is one alone
 
 
 def lock(session: Session, envelopes: Iterable[object]) -> None:
@@ -60,7 +60,22 @@ def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: dat
 
 
 def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
-    """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time."""
+    """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    said
+        Messages in the order in which they came.
+    at
+        UTC.
+
+    Returns
+    -------
+    list of str
+        The effect of each.
+    """
     lock(session, [each.envelope for each in said])
     return [effect for some in _apart(said) for effect in _receive(session, some, at)]
 
@@ -216,9 +231,9 @@ class Refused:
     """A message that nobody can obey."""
 
     factory_id: str
-    topic: str
+    topic: str  # that it came by
     payload: bytes
-    reason: str
+    reason: str  # in words
 
     @cached_property
     def digest(self) -> str:
@@ -250,7 +265,17 @@ def dead_letter(session: Session, factory_id: str, topic: str, payload: bytes, r
 
 
 def dead_letters(session: Session, refused: Iterable[Refused], at: datetime) -> None:
-    """Keeps many at once: a flood of them must not hold up what can be obeyed."""
+    """Keeps messages that cannot be obeyed, many at once: a flood of them must not hold up what can be.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    refused
+        Each with its reason.
+    at
+        UTC.
+    """
     letters = {letter.letter_id: letter for letter in refused}
     known = _known_letters(session, list(letters))
     new = [letter for letter_id, letter in letters.items() if letter_id not in known]

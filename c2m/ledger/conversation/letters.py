@@ -41,26 +41,79 @@ class Wanted:
 
 
 def found(session: Session, wanted: Wanted, most: int) -> pd.DataFrame:
-    """The newest of the letters, at most so many; all columns but the message itself."""
+    """The newest of the letters.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wanted
+        Which letters.
+    most
+        How many at most.
+
+    Returns
+    -------
+    pd.DataFrame
+        All columns of the table `dead_letters` but the message itself.
+    """
     columns = (getattr(DeadLetter, name) for name in _LISTED)
     newest = select(*columns).where(*wanted.conditions()).order_by(DeadLetter.at.desc(), DeadLetter.letter_id)
     return frame(session, newest.limit(most))
 
 
 def count(session: Session, wanted: Wanted) -> int:
-    """How many there are."""
+    """How many letters there are.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wanted
+        Which letters.
+
+    Returns
+    -------
+    int
+        Letters.
+    """
     return session.scalar(select(func.count()).select_from(DeadLetter).where(*wanted.conditions())) or 0
 
 
 def old(session: Session, settled_before: datetime, open_before: datetime) -> tuple[int, int]:
-    """How many letters came before a moment, and their size (bytes): one for those taken after all, one for others."""
+    """How much of the letters is old.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    settled_before
+        UTC; letters taken after all that came earlier count.
+    open_before
+        UTC; others that came earlier count.
+
+    Returns
+    -------
+    tuple of int
+        Letters, and their bytes.
+    """
     kept = func.sum(func.length(DeadLetter.payload))
     count, size = session.execute(select(func.count(), kept).where(_old(settled_before, open_before))).one()
     return count, int(size or 0)
 
 
 def forget(session: Session, settled_before: datetime, open_before: datetime) -> None:
-    """Deletes those letters; the audit keeps that they came, and what became of each."""
+    """Deletes old letters; the audit keeps that they came, and what became of each.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    settled_before
+        UTC; letters taken after all that came earlier go.
+    open_before
+        UTC; others that came earlier go.
+    """
     session.execute(delete(DeadLetter).where(_old(settled_before, open_before)))
 
 
@@ -70,13 +123,33 @@ def _old(settled_before: datetime, open_before: datetime) -> ColumnElement[bool]
 
 
 def letter_ids(session: Session, wanted: Wanted) -> list[str]:
-    """The letters in the order of their arrival."""
+    """The letters in the order of their arrival.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wanted
+        Which letters.
+
+    Returns
+    -------
+    list of str
+        Their ids.
+    """
     chosen = select(DeadLetter.letter_id).where(*wanted.conditions())
     return list(session.scalars(chosen.order_by(DeadLetter.at, DeadLetter.letter_id)))
 
 
 def require(session: Session, letter_ids: list[str]) -> None:
     """Refuses identifiers that no letter has, all of them at once.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    letter_ids
+        To be looked up.
 
     Raises
     ------
@@ -101,7 +174,22 @@ def is_whole(letter: DeadLetter) -> bool:
 
 
 def newest_reason(session: Session, topic: str, digest: str) -> str:
-    """Why a message was last refused."""
+    """Why a message was last refused.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    topic
+        That it came by.
+    digest
+        SHA-256 of the whole message.
+
+    Returns
+    -------
+    str
+        In words; '' where it never was.
+    """
     same = select(DeadLetter.reason).where(DeadLetter.digest == digest, DeadLetter.topic == topic)
     return session.scalars(same.order_by(DeadLetter.at.desc(), DeadLetter.letter_id)).first() or ""
 
@@ -109,7 +197,30 @@ def newest_reason(session: Session, topic: str, digest: str) -> str:
 def note(
     session: Session, letter_id: str, actor: str, result: str, digest: str, at: datetime, taken: bool
 ) -> DeadLetter:
-    """Writes down a try to take a letter back, here and in the audit; one that was taken before stays as it is."""
+    """Writes down a try to take a letter back, here and in the audit; one that was taken before stays as it is.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    letter_id
+        Which letter.
+    actor
+        Who tries.
+    result
+        What came of it, in words.
+    digest
+        SHA-256 of what was taken in its place.
+    at
+        UTC.
+    taken
+        Whether it was taken.
+
+    Returns
+    -------
+    DeadLetter
+        The letter as it stands now.
+    """
     letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
     if letter.readmitted_at is None:
         letter.readmitted_at, letter.actor, letter.result = at if taken else None, actor, result

@@ -111,7 +111,21 @@ def _row(letter: Letter, position: int) -> dict[str, object]:
 def claim(session: Session, relay: str, wall: datetime, without: Collection[str] = ()) -> list[Message]:
     """What is due for factories that no other relay is at; these are the relay's until it frees them or LEASE passes.
 
-    without: factories to leave alone now.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    relay
+        Its name.
+    wall
+        UTC of the real clock, on which transports run.
+    without
+        Factories to leave alone now.
+
+    Returns
+    -------
+    list of Message
+        In order per factory.
     """
     serialise(session, "relays")
     messages = due(session, wall, without={*_taken(session, relay, wall), *without})
@@ -131,7 +145,17 @@ def _taken(session: Session, relay: str, wall: datetime) -> Iterable[str]:
 
 
 def free(session: Session, relay: str, factory_ids: Collection[str]) -> None:
-    """The relay is at these factories no more."""
+    """Says that a relay is at factories no more.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    relay
+        Its name.
+    factory_ids
+        Those it leaves.
+    """
     for some in chunks(sorted(factory_ids)):
         session.execute(delete(RelayLease).where(RelayLease.relay == relay, RelayLease.factory_id.in_(some)))
 
@@ -141,6 +165,22 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
 
     Asked for in three parts, each of which an index gives in its order: a hundred thousand that wait cost no more than
     the few that are taken.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wall
+        UTC of the real clock, on which transports run.
+    limit
+        How many at most.
+    without
+        Factories to leave alone.
+
+    Returns
+    -------
+    list of Message
+        In order per factory.
     """
     again = [(Outbox.state == state, Outbox.next_attempt_at <= wall) for state in OPEN]
     waiting = _first(session, [UNTRIED], (Outbox.position, Outbox.factory_id), limit, without)
@@ -154,9 +194,25 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
 
 
 def overdue(session: Session, wall: datetime, now: datetime, grace: timedelta, most: int = 100) -> int:
-    """How many messages the relay should have taken up more than `grace` ago; `most` of a kind are counted.
+    """How many messages the relay should have taken up already.
 
-    What was tried before goes by the wall clock, what was not by the platform's (`now`).
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wall
+        UTC of the real clock, on which transports run.
+    now
+        UTC of the platform's clock: of what was never tried.
+    grace
+        For how long they may have been due.
+    most
+        How many of a kind are counted at most.
+
+    Returns
+    -------
+    int
+        Messages.
     """
     kinds = [[UNTRIED, Outbox.at <= now - grace]]
     kinds += [[Outbox.state == state, Outbox.next_attempt_at <= wall - grace] for state in OPEN]
@@ -164,7 +220,22 @@ def overdue(session: Session, wall: datetime, now: datetime, grace: timedelta, m
 
 
 def lag_s(session: Session, wall: datetime, now: datetime) -> float:
-    """For how long the message that has waited longest was due (seconds); 0 where none is. Clocks as in `overdue`."""
+    """For how long the message that has waited longest was due.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    wall
+        UTC of the real clock, on which transports run.
+    now
+        UTC of the platform's clock: of what was never tried.
+
+    Returns
+    -------
+    float
+        Seconds; 0 where none is due.
+    """
     untried = session.scalar(select(func.min(Outbox.at)).where(UNTRIED))
     again = session.scalar(select(func.min(Outbox.next_attempt_at)).where(Outbox.state.in_(OPEN)))
     waited = [(now - untried).total_seconds()] if untried else []
@@ -189,20 +260,49 @@ def _first(
 
 
 def lock(session: Session, message_ids: Iterable[str]) -> None:
-    """For this transaction. All who lock messages do it in the order of their ids, so that none waits for another."""
+    """Locks messages for this transaction. All who lock messages do it in the order of their ids, so that none waits
+    for another.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    message_ids
+        In any order.
+    """
     for some in chunks(sorted(message_ids)):
         chosen = select(Outbox.message_id).where(Outbox.message_id.in_(some))
         session.execute(chosen.order_by(Outbox.message_id).with_for_update())
 
 
 def mark_sent(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
-    """The transport took them over; they come due again unless the factory answers in time."""
+    """The transport took messages over; they come due again unless the factory answers in time.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    message_ids
+        Those it took.
+    wall
+        UTC of the real clock, on which transports run.
+    """
     for row in _attempted(session, message_ids, wall, {"state": "sent"}):
         _note(session, "sent", PLATFORM, row, f"attempt {row['attempts'] + 1}")
 
 
 def postpone(session: Session, message_ids: Sequence[str], wall: datetime) -> None:
-    """The transport could not take them; they come due again later."""
+    """The transport could not take messages; they come due again later.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    message_ids
+        Those it could not take.
+    wall
+        UTC of the real clock, on which transports run.
+    """
     _attempted(session, message_ids, wall, {})
 
 

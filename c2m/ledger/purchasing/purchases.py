@@ -68,7 +68,20 @@ def of_plan(session: Session, plan_id: str) -> pd.DataFrame:
 
 
 def of_day(session: Session, business_date: date) -> pd.DataFrame:
-    """The same of all plans of a day, with the plan's state."""
+    """The purchase orders of all plans of a day, by supplier and material.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    business_date
+        The day.
+
+    Returns
+    -------
+    pd.DataFrame
+        LINE, withheld, released_at, and the plan's round and state.
+    """
     chosen = _lines("withheld", "released_at").add_columns(Plan.round, Plan.state)
     joined = chosen.join(Plan, Plan.plan_id == Purchase.plan_id)
     return frame(session, joined.where(Plan.business_date == business_date))

@@ -22,7 +22,7 @@ def recent(session: Session, limit: int) -> list[dict[str, Any]]:
     session
         Transaction of the ledger.
     limit
-        At most so many.
+        How many at most.
 
     Returns
     -------
@@ -91,13 +91,39 @@ def lots(session: Session, plan_id: str, limit: int) -> pd.DataFrame:
 
 
 def count_lots(session: Session, plan_id: str) -> int:
-    """How many lots a plan gives to factories."""
+    """How many lots a plan gives to factories.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    int
+        Lots.
+    """
     distinct = select(func.count(PlanAllocation.lot_id.distinct())).where(PlanAllocation.plan_id == plan_id)
     return session.scalar(distinct) or 0
 
 
 def count_late(session: Session, plan_id: str) -> int:
-    """How many lots of a plan arrive after their orders are due."""
+    """How many lots of a plan arrive after their orders are due.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    int
+        Lots.
+    """
     ends = select(PlanAllocation.lot_id, func.max(PlanAllocation.finish_on).label("finish_on"))
     ends_of = ends.where(PlanAllocation.plan_id == plan_id).group_by(PlanAllocation.lot_id).subquery()
     late = select(func.count()).select_from(ends_of).join(Lot, Lot.lot_id == ends_of.c.lot_id)
@@ -106,7 +132,20 @@ def count_late(session: Session, plan_id: str) -> int:
 
 
 def due_dates(session: Session, plan_id: str) -> dict[str, date]:
-    """When the lots of a plan are due, by lot."""
+    """When the lots of a plan are due.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    plan_id
+        Which plan.
+
+    Returns
+    -------
+    dict
+        Date by lot_id.
+    """
     chosen = select(PlanAllocation.lot_id, Order.due_on).distinct().where(PlanAllocation.plan_id == plan_id)
     joined = chosen.join(Lot, Lot.lot_id == PlanAllocation.lot_id).join(Order, Order.order_id == Lot.order_id)
     return {row[0]: row[1] for row in session.execute(joined)}

@@ -45,7 +45,24 @@ def collect(session: Session, at: datetime) -> None:
 
 
 def after(session: Session, scope: Scope, position: int, limit: int) -> list[MerchantEvent]:
-    """The events of theirs behind a position, in their order."""
+    """The events behind a position.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    position
+        Of the last event that is known; 0: none is.
+    limit
+        How many at most.
+
+    Returns
+    -------
+    list of MerchantEvent
+        In their order.
+    """
     chosen = select(MerchantEvent).where(MerchantEvent.position > position, *scope.conditions(MerchantEvent))
     return list(session.scalars(chosen.order_by(MerchantEvent.position).limit(limit)))
 

@@ -31,7 +31,7 @@ class Grant:
     link_id: str
     role: Role
     tenant: str
-    person: str
+    person: str  # who it was given to
     expires_at: datetime
 
     @property
@@ -45,6 +45,13 @@ class Grant:
 
 def refuse(role: str, tenant: str) -> None:
     """Refuses a role that there is not, and one without its merchant or factory, or with one that it does not need.
+
+    Parameters
+    ----------
+    role
+        As it was typed.
+    tenant
+        Merchant or factory; '': none.
 
     Raises
     ------
@@ -76,6 +83,11 @@ def make(session: Session, token: str, grant: Grant, made_by: str, at: datetime)
         Who gives it.
     at
         UTC, wall clock.
+
+    Raises
+    ------
+    InputError
+        There is no such role, or it lacks its merchant or factory, or needs none.
     """
     refuse(grant.role, grant.tenant)
     kept = {name: getattr(grant, name) for name in ("link_id", "role", "tenant", "person", "expires_at")}
@@ -83,7 +95,22 @@ def make(session: Session, token: str, grant: Grant, made_by: str, at: datetime)
 
 
 def of_token(session: Session, token: str, at: datetime) -> Grant | None:
-    """What a token gives now: None where it is unknown, has expired or was revoked. It is noted as used."""
+    """What a token gives now. It is noted as used.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    token
+        As the link carries it.
+    at
+        UTC.
+
+    Returns
+    -------
+    Grant or None
+        None where it is unknown, has expired or was revoked.
+    """
     link = session.scalar(select(RoomLink).where(RoomLink.token_sha256 == _digest(token)))
     if link is None or not _holds(link, at):
         return None
@@ -92,7 +119,22 @@ def of_token(session: Session, token: str, at: datetime) -> Grant | None:
 
 
 def seen(session: Session, token: str, at: datetime) -> tuple[Grant | None, bool]:
-    """What a token gives now, without a note of its use; and whether that was last noted more than an hour ago."""
+    """What a token gives now, without a note of its use.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    token
+        As the link carries it.
+    at
+        UTC.
+
+    Returns
+    -------
+    tuple
+        The grant, None as in `of_token`; and whether its use was last noted more than an hour ago.
+    """
     link = session.scalar(select(RoomLink).where(RoomLink.token_sha256 == _digest(token)))
     if link is None or not _holds(link, at):
         return None, False
@@ -100,7 +142,24 @@ def seen(session: Session, token: str, at: datetime) -> tuple[Grant | None, bool
 
 
 def of_session(session: Session, link_id: str, secret: str, at: datetime) -> Grant | None:
-    """What the link of a session gives now; None once it has expired or was revoked, or the session was ended."""
+    """What the link of a session gives now.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    link_id
+        Which link the session began with.
+    secret
+        Of the session.
+    at
+        UTC.
+
+    Returns
+    -------
+    Grant or None
+        None once it has expired or was revoked, or the session was ended.
+    """
     link = session.get(RoomLink, link_id)
     if link is None or not _holds(link, at) or session.get(EndedSession, _digest(secret)):
         return None
@@ -134,6 +193,15 @@ def all_of(session: Session) -> pd.DataFrame:
 def revoke(session: Session, link_ids: Sequence[str], at: datetime) -> None:
     """Ends links and the sessions that they began; again, it changes nothing.
 
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    link_ids
+        Which links.
+    at
+        UTC.
+
     Raises
     ------
     InputError
@@ -147,7 +215,19 @@ def revoke(session: Session, link_ids: Sequence[str], at: datetime) -> None:
 
 
 def end_own(session: Session, link_id: str, made_by: str, at: datetime) -> None:
-    """Ends a link that somebody has made, and no other."""
+    """Ends a link that somebody has made, and no other.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    link_id
+        Which link.
+    made_by
+        Who must have made it.
+    at
+        UTC.
+    """
     link = session.get(RoomLink, link_id)
     if link is not None and link.made_by == made_by:
         link.revoked_at = link.revoked_at or at

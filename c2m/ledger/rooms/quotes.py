@@ -16,17 +16,53 @@ AREA = "quotes"  # one is accepted at a time: two must not take the same minutes
 
 
 def keep(session: Session, row: dict[str, Any]) -> None:
-    """Keeps a new quote: the columns of Quoted that do not follow from its being new."""
+    """Keeps a new quote.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    row
+        The columns of Quoted that do not follow from its being new.
+    """
     insert_missing(session, Quoted, [row | {"offer": "", "order_id": "", "accepted_at": None}])
 
 
 def of_id(session: Session, quote_id: str, scope: Scope) -> Quoted | None:
-    """A quote that someone of this scope was given."""
+    """A quote that someone was given.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    quote_id
+        Which quote.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    Quoted or None
+        None where there is none in scope.
+    """
     return session.scalar(select(Quoted).where(Quoted.quote_id == quote_id, *scope.conditions(Quoted)))
 
 
 def accepted(session: Session, since: datetime) -> list[Quoted]:
-    """The quotes that became orders since then, the earliest first: of everyone, as their minutes are taken."""
+    """The quotes that became orders, of everyone, as their minutes are taken.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    since
+        UTC; those before do not count.
+
+    Returns
+    -------
+    list of Quoted
+        The earliest first.
+    """
     chosen = select(Quoted).where(Quoted.accepted_at >= since)
     return list(session.scalars(chosen.order_by(Quoted.accepted_at, Quoted.quote_id)))
 
@@ -37,7 +73,21 @@ def lock(session: Session) -> None:
 
 
 def accept(session: Session, quote_id: str, offer: str, order_id: str, at: datetime) -> None:
-    """Notes that an offer became an order; again, nothing changes."""
+    """Notes that an offer became an order; again, nothing changes.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    quote_id
+        Which quote.
+    offer
+        Name of the offer.
+    order_id
+        Of the order.
+    at
+        UTC.
+    """
     quote = of_id(session, quote_id, EVERYONE)
     if quote is not None and quote.accepted_at is None:
         quote.offer, quote.order_id, quote.accepted_at = offer, order_id, at
@@ -70,7 +120,15 @@ def promise(session: Session, at: datetime) -> None:
 
 
 def give_back(session: Session, quote_id: str) -> None:
-    """The order did not come in: the quote can be taken again."""
+    """The order did not come in: its quote can be taken again.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    quote_id
+        Which quote.
+    """
     quote = of_id(session, quote_id, EVERYONE)
     if quote is not None:
         quote.offer, quote.order_id, quote.accepted_at = "", "", None

@@ -60,7 +60,7 @@ def merchant_of(session: Session, order_id: str, scope: Scope) -> str | None:
 
 
 def say(session: Session, order_id: str, said: str, grant: Grant, nonce: str, at: datetime) -> bool:
-    """Keeps a post; the same form sent twice is one. Whether its sender may enter the room.
+    """Keeps a post; the same form sent twice is one.
 
     Parameters
     ----------
@@ -76,6 +76,11 @@ def say(session: Session, order_id: str, said: str, grant: Grant, nonce: str, at
         Of the form.
     at
         UTC.
+
+    Returns
+    -------
+    bool
+        Whether its sender may enter the room.
     """
     merchant_id = merchant_of(session, order_id, grant.scope)
     if merchant_id is None:
@@ -87,7 +92,22 @@ def say(session: Session, order_id: str, said: str, grant: Grant, nonce: str, at
 
 
 def posts(session: Session, order_id: str, scope: Scope) -> pd.DataFrame:
-    """role, person, factory_id, text, at of the posts of an order that someone of this scope sees, in their order."""
+    """The posts of an order, in their order.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    order_id
+        Whose room.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        role, person, factory_id, text, at.
+    """
     columns = (RoomPost.role, RoomPost.person, RoomPost.factory_id, RoomPost.text, RoomPost.at)
     chosen = select(*columns).where(RoomPost.order_id == order_id)
     if scope.merchant_id is not None:
@@ -98,7 +118,22 @@ def posts(session: Session, order_id: str, scope: Scope) -> pd.DataFrame:
 
 
 def steps(session: Session, order_id: str, scope: Scope) -> list[Step]:
-    """What happened to an order, in its order, as far as someone of this scope sees it."""
+    """What happened to an order, as far as someone sees it.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    order_id
+        Which order.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    list of Step
+        In their order.
+    """
     found = list(_of_factories(session, order_id, scope))
     if scope.factory_id is None:
         found += [*_of_order(session, order_id), *_of_plans(session, order_id)]

@@ -32,8 +32,8 @@ class Wanted:
     """Which orders, in which order. text: found in code, merchant, style or colour. late_on: late on this day."""
 
     text: str = ""
-    state: str = ""
-    source: str = ""
+    state: str = ""  # one of them; '': any
+    source: str = ""  # merchant or replenishment; '': any
     late_on: date | None = None
     sort: Sort = "due_on"
     descending: bool = False
@@ -71,7 +71,22 @@ def orders(
 
 
 def count(session: Session, scope: Scope, wanted: Wanted) -> int:
-    """How many orders are wanted."""
+    """How many orders are wanted.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    wanted
+        Which ones.
+
+    Returns
+    -------
+    int
+        Orders.
+    """
     return session.scalar(select(func.count()).select_from(Order).where(*_wanted(scope, wanted))) or 0
 
 

@@ -9,12 +9,33 @@ from c2m.ledger.tables import ApiAnswer, Base, Quoted
 
 
 def old(session: Session, before: datetime) -> int:
-    """How many quotes ended and answers were given before a moment; a quote that became an order stays."""
+    """How many quotes ended and answers were given before a moment; a quote that became an order stays.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    before
+        UTC.
+
+    Returns
+    -------
+    int
+        Rows.
+    """
     return sum(session.scalar(select(func.count()).where(is_old)) or 0 for is_old in _old(before).values())
 
 
 def forget(session: Session, before: datetime) -> None:
-    """Deletes them. A request whose key comes again after that is a new one."""
+    """Deletes old answers and quotes. A request whose key comes again after that is a new one.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    before
+        UTC.
+    """
     for table, is_old in _old(before).items():
         session.execute(delete(table).where(is_old))
 

@@ -16,9 +16,22 @@ MADE = ("job_order_id", "factory_id", "lot_id", "state", "accepted", "quantity",
 
 
 def orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
-    """`sights.orders` with is_late and waits_for, by due day.
+    """Orders by due day, with what they wait for.
 
-    waits_for: key of the words; waits: the reason where an order cannot be planned; open_changes: tickets not settled.
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    order_id
+        One order; None: all.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of `sights.orders`, is_late, waits_for (key of the words), waits (the reason where an order cannot
+        be planned), open_changes (how many tickets are not settled).
     """
     found = sights.orders(session, scope)
     if order_id is not None:
@@ -35,7 +48,22 @@ def orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.Da
 
 
 def job_orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
-    """order_id and MADE of their job orders (of one order), with style_name and colour, by factory."""
+    """Job orders by factory.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    order_id
+        One order; None: all.
+
+    Returns
+    -------
+    pd.DataFrame
+        order_id, MADE, style_name, colour.
+    """
     staged = (JobOrder.stage, JobOrder.stages, JobOrder.next_factory_id, JobOrder.arrived, Lot.operations)
     names = (func.coalesce(Lot.style_name, Lot.style_id).label("style_name"), Lot.colour, *staged)
     chosen = select(JobOrder.order_id, *(getattr(JobOrder, name) for name in MADE), *names)
@@ -46,20 +74,63 @@ def job_orders(session: Session, scope: Scope, order_id: str | None = None) -> p
 
 
 def batches(session: Session, scope: Scope) -> pd.DataFrame:
-    """job_order_id, factory_id, lot_id, order_id, merchant_id, next_factory_id of their job orders."""
+    """Where job orders belong.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    pd.DataFrame
+        job_order_id, factory_id, lot_id, order_id, merchant_id, next_factory_id.
+    """
     names = (JobOrder.job_order_id, JobOrder.factory_id, JobOrder.lot_id, JobOrder.order_id, JobOrder.merchant_id)
     return frame(session, select(*names, JobOrder.next_factory_id).where(*scope.conditions(JobOrder)))
 
 
 def sku_codes(session: Session, scope: Scope, lot_ids: Collection[str] | None = None) -> pd.DataFrame:
-    """merchant_id, lot_id, sku_id, sku_code of the lots (all of them where none are named) of their job orders."""
+    """The merchants' own numbers of SKUs in job orders.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    lot_ids
+        Which lots; None: all.
+
+    Returns
+    -------
+    pd.DataFrame
+        merchant_id, lot_id, sku_id, sku_code.
+    """
     chosen = select(JobOrder.merchant_id, LotSku.lot_id, LotSku.sku_id, LotSku.sku_code).distinct()
     chosen = chosen.join(LotSku, LotSku.lot_id == JobOrder.lot_id).where(*scope.conditions(JobOrder))
     return frame(session, chosen if lot_ids is None else chosen.where(LotSku.lot_id.in_(lot_ids)))
 
 
 def pieces(session: Session, scope: Scope, order_id: str) -> pd.DataFrame:
-    """style_name, colour, size, sku_id, quantity, shipped, received, personalisation (by name) of an order's SKUs."""
+    """The SKUs of an order.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    order_id
+        Which order.
+
+    Returns
+    -------
+    pd.DataFrame
+        style_name, colour, size, sku_id, quantity, shipped and received (pieces), personalisation (by name).
+    """
     arrived = select(JobOrder.lot_id, JobOrderSku.sku_id, func.sum(JobOrderSku.received).label("received"))
     arrived = arrived.join(JobOrder, JobOrder.job_order_id == JobOrderSku.job_order_id)
     by_sku = arrived.where(JobOrder.is_last).group_by(JobOrder.lot_id, JobOrderSku.sku_id).subquery()

@@ -35,13 +35,36 @@ class _Stage:
 
 
 def ask(session: Session, row: dict[str, Any]) -> None:
-    """Keeps a new ticket: the columns of RoomTicket that do not follow from its being new; again, nothing changes."""
+    """Keeps a new ticket; again, nothing changes.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    row
+        The columns of RoomTicket that do not follow from its being new.
+    """
     fresh = {"state": "asked", "answer": "", "answered": {}, "history": [["asked", row["at"].isoformat()]]}
     insert_missing(session, RoomTicket, [row | fresh])
 
 
 def of_orders(session: Session, scope: Scope, order_id: str | None = None) -> pd.DataFrame:
-    """SHOWN and `at` of the tickets that someone of this scope sees (of one order), the newest first."""
+    """Tickets, the newest first.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+    order_id
+        One order; None: all.
+
+    Returns
+    -------
+    pd.DataFrame
+        SHOWN and `at`.
+    """
     chosen = select(*(getattr(RoomTicket, name) for name in SHOWN), RoomTicket.at)
     if scope.merchant_id is not None:
         chosen = chosen.where(RoomTicket.merchant_id == scope.merchant_id)
@@ -87,7 +110,20 @@ def settle(session: Session, at: datetime, order_id: str | None = None, scope: S
 
 
 def is_behind(session: Session, order_id: str) -> bool:
-    """Whether `settle` would move a ticket of an order."""
+    """Whether `settle` would move a ticket of an order.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    order_id
+        Which order.
+
+    Returns
+    -------
+    bool
+        False where all stand as they should.
+    """
     chosen = select(RoomTicket).where(RoomTicket.order_id == order_id, RoomTicket.state.in_(OPEN_TICKETS))
     return any(_stage(session, ticket).state != ticket.state for ticket in session.scalars(chosen))
 

@@ -23,26 +23,72 @@ class Call:
     """An event to be told to an address. attempt: the number of this one."""
 
     webhook_id: str
-    url: str
-    position: int
+    url: str  # where it is told
+    position: int  # of the event
     attempt: int
     event: MerchantEvent
 
 
 def add(session: Session, webhook_id: str, merchant_id: str, url: str, after: int, at: datetime) -> None:
-    """Keeps an address; the same id again changes nothing."""
+    """Keeps an address; the same id again changes nothing.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    webhook_id
+        Id of the address.
+    merchant_id
+        Whose events are told there.
+    url
+        The address.
+    after
+        Position of the last event that is not told.
+    at
+        UTC.
+    """
     row = {"webhook_id": webhook_id, "merchant_id": merchant_id, "url": url, "after": after, "at": at}
     insert_missing(session, Webhook, [row | {"ended_at": None}])
 
 
 def of_scope(session: Session, scope: Scope) -> list[Webhook]:
-    """The addresses of theirs that have not ended, the first first."""
+    """The addresses that have not ended, the first first.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    list of Webhook
+        With their ids.
+    """
     own = select(Webhook).where(Webhook.ended_at.is_(None), *scope.conditions(Webhook))
     return list(session.scalars(own.order_by(Webhook.at, Webhook.webhook_id)))
 
 
 def end(session: Session, webhook_id: str, scope: Scope, at: datetime) -> bool:
-    """Ends an address, and what is to be told there; whether it was theirs."""
+    """Ends an address, and what is to be told there.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    webhook_id
+        Which address.
+    scope
+        Whose rows are seen.
+    at
+        UTC.
+
+    Returns
+    -------
+    bool
+        Whether it was in scope.
+    """
     found = session.scalar(select(Webhook).where(Webhook.webhook_id == webhook_id, *scope.conditions(Webhook)))
     if found is None:
         return False
@@ -53,7 +99,15 @@ def end(session: Session, webhook_id: str, scope: Scope, at: datetime) -> bool:
 
 
 def fan_out(session: Session, at: datetime) -> None:
-    """Puts every event that an address has not been told into the outbox."""
+    """Puts every event that an address has not been told into the outbox.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC, from when on it is due.
+    """
     live = (MerchantEvent.merchant_id == Webhook.merchant_id, MerchantEvent.position > Webhook.after)
     chosen = select(Webhook, MerchantEvent.position).join(MerchantEvent, live[0] & live[1])
     for webhook, position in session.execute(chosen.where(Webhook.ended_at.is_(None)).order_by(MerchantEvent.position)):
@@ -63,7 +117,22 @@ def fan_out(session: Session, at: datetime) -> None:
 
 
 def claim(session: Session, at: datetime, limit: int) -> Sequence[Call]:
-    """What is due, each put off to its next attempt first: whoever is killed while telling tells it again."""
+    """What is due, each put off to its next attempt first: whoever is killed while telling tells it again.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    at
+        UTC.
+    limit
+        How many at most.
+
+    Returns
+    -------
+    list of Call
+        In the order of events.
+    """
     due = select(WebhookCall, Webhook.url, MerchantEvent).join(Webhook, Webhook.webhook_id == WebhookCall.webhook_id)
     due = due.join(MerchantEvent, MerchantEvent.position == WebhookCall.position)
     due = due.where(WebhookCall.next_attempt_at <= at).order_by(WebhookCall.position).limit(limit)
@@ -76,7 +145,19 @@ def claim(session: Session, at: datetime, limit: int) -> Sequence[Call]:
 
 
 def note(session: Session, call: Call, answer: str, taken: bool) -> None:
-    """What an address answered; taken, or tried often enough, it is not told again."""
+    """Keeps what an address answered; taken, or tried often enough, the event is not told again.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    call
+        What was told.
+    answer
+        In words; 200 characters are kept.
+    taken
+        Whether the address took it.
+    """
     row = session.get(WebhookCall, (call.webhook_id, call.position))
     if row is not None:
         row.answer = answer[:200]

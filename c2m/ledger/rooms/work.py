@@ -40,17 +40,17 @@ class Job:
     job_order_id: str
     factory_id: str
     order_id: str
-    code: str
+    code: str  # of the order, as its merchant spells it
     merchant_id: str
-    style_name: str
-    style_code: str
+    style_name: str  # '' where there is none
+    style_code: str  # the merchant's own number
     colour: str
-    state: str
+    state: str  # as in the ledger
     has_begun: bool
-    revision: int
-    sequence: int
-    quantity: int
-    reason: str
+    revision: int  # the latest that was asked
+    sequence: int  # number of the factory's newest word
+    quantity: int  # pieces
+    reason: str  # of the factory, in words
     accept_by: datetime
     asked: messages.JobOrder
     question: str  # offer, change, rank, cancel; '' where none is open
@@ -59,7 +59,22 @@ class Job:
 
 
 def of_factory(session: Session, job_order_id: str, scope: Scope) -> Job | None:
-    """A job order that someone of this scope may see; None where there is none."""
+    """A job order as its factory sees it.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    job_order_id
+        Which one.
+    scope
+        Whose rows are seen.
+
+    Returns
+    -------
+    Job or None
+        None where there is none in scope.
+    """
     chosen = select(JobOrder, Lot, Order).join(Lot, Lot.lot_id == JobOrder.lot_id)
     chosen = chosen.join(Order, Order.order_id == JobOrder.order_id)
     found = session.execute(chosen.where(JobOrder.job_order_id == job_order_id, *scope.conditions(JobOrder))).first()
@@ -93,7 +108,20 @@ def of_factory(session: Session, job_order_id: str, scope: Scope) -> Job | None:
 
 
 def has_machine(session: Session, factory_id: str) -> bool:
-    """Whether a system of the factory's own has said that it is there, and not that it left."""
+    """Whether a system of the factory's own has said that it is there, and not that it left.
+
+    Parameters
+    ----------
+    session
+        Transaction of the ledger.
+    factory_id
+        Which factory.
+
+    Returns
+    -------
+    bool
+        False where people answer by hand.
+    """
     return bool(session.scalar(select(FactoryStatus.online).where(FactoryStatus.factory_id == factory_id)))
 
 
