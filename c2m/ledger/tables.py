@@ -113,8 +113,8 @@ class Lot(Base):
     stages: after one another, in which it is made, each at a factory of its own.
 
     crafts: those that a factory needs, with semicolons between. quantity: pieces that are ordered. unit_value,
-    unit_cost_basis: price and cost of a piece, in the order's currency. style_name, specification_url: of the catalogue,
-    for people.
+    unit_cost_basis: price and cost of a piece, in the order's currency. style_name, specification_url: of the
+    catalogue, for people.
     """
 
     __tablename__ = "lots"
