@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("c2m", "expectations", "models", "optimization", "flows")
+FINE = ("c2m", "models")  # parts whose folders are parts of their own
 FEW = 1  # parameters that the first lines may tell
 NUMBERS = {"int", "float", "Decimal", "Floats", "Ints"}
 ARRAYS = {"Floats", "Ints", "Flags"}
@@ -152,7 +153,7 @@ def _wanted() -> set[str]:
 def _part(name: str) -> str:
     """The part that a name belongs to: within c2m each folder and each module beside them is one."""
     first, *rest = name.split(".")
-    return ".".join([first, *rest[:1]]) if first == "c2m" else first
+    return ".".join([first, *rest[:1]]) if first in FINE else first
 
 
 def _with_methods(offered: Offered) -> Iterator[Offered]:

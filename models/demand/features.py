@@ -37,11 +37,11 @@ UNSEEN = "(unseen)"  # the reserved level, also of what training did not meet
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows to compute: series, origin and target columns of the panel, one entry per row."""
+    """Rows to compute; each array is (rows,)."""
 
-    series: Ints
-    origin: Ints
-    target: Ints
+    series: Ints  # rows of the panel
+    origin: Ints  # column of the last period that is known
+    target: Ints  # column of the period that is asked for
 
     def __len__(self) -> int:
         return len(self.series)
@@ -57,29 +57,44 @@ class History:
         self._count = self.seen.cumsum(axis=1, dtype=np.float64)
 
     def total(self, window: int) -> Floats:
-        """Sum over the last `window` periods."""
+        """(N, T) sum over the last `window` periods, in units of y."""
         return _windowed(self._sum, window)
 
     def count(self, window: int) -> Floats:
-        """Observations in the last `window` periods."""
+        """(N, T) observations in the last `window` periods."""
         return _windowed(self._count, window)
 
     def mean(self, window: int) -> Floats:
-        """Mean over the last `window` periods, nan without an observation."""
+        """(N, T) mean over the last `window` periods, in units of y; nan without an observation."""
         return ratio(self.total(window), self.count(window))
 
     def since(self, event: Bools) -> Floats:
-        """Periods since `event` was last true, at most LONGEST_IDLE; nan before the first time."""
+        """(N, T) periods since `event` was last true, at most LONGEST_IDLE; nan before the first time."""
         periods = np.arange(self.values.shape[1], dtype=np.float64)
         latest = np.maximum.accumulate(np.where(event, periods, -np.inf), axis=1)
         return np.where(np.isinf(latest), np.nan, np.minimum(periods - latest, LONGEST_IDLE))
 
     def age(self) -> Floats:
-        """Periods since the first observation, at most OLDEST; nan before it."""
+        """(N, T) periods since the first observation, at most OLDEST; nan before it."""
         return np.where(self._count > 0, np.minimum(np.cumsum(self._count > 0, axis=1) - 1, OLDEST), np.nan)
 
     def same_season(self, cells: Cells, season: int, back: int) -> Floats:
-        """(rows, back): the last observations whose period is a whole number of seasons before the target's."""
+        """The last observations whose period is a whole number of seasons before the target's.
+
+        Parameters
+        ----------
+        cells
+            Series, origin and target of each row.
+        season
+            Periods in a season.
+        back
+            How many observations.
+
+        Returns
+        -------
+        numpy.ndarray
+            (rows, back) in units of y, the latest first; nan before the series began.
+        """
         latest = cells.target - season * -(-(cells.target - cells.origin) // season)
         columns = latest[:, None] - season * np.arange(back)
         return np.where(columns >= 0, self.values[cells.series[:, None], np.maximum(columns, 0)], np.nan)
@@ -93,14 +108,27 @@ def _windowed(cumulated: Floats, window: int) -> Floats:
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
-    """above / below, nan where there is nothing to divide by."""
+    """A ratio that is nan where there is nothing to divide by.
+
+    Parameters
+    ----------
+    above
+        (N,), or of any shape, in any units.
+    below
+        (N,), or a shape that goes with it, in units of its own.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,), or the shape of both together.
+    """
     quotient: Floats = np.full(np.broadcast(above, below).shape, np.nan)
     np.divide(above, below, out=quotient, where=below > 0)
     return quotient
 
 
 def mean_seen(values: Floats) -> Floats:
-    """Mean of each row's observations, nan without any."""
+    """Mean of each row's observations (rows, periods), in their units: (rows,); nan without any."""
     return ratio(np.nansum(values, axis=1), (~np.isnan(values)).sum(axis=1).astype(np.float64))
 
 
@@ -189,10 +217,19 @@ def _launch_level(panel: Panel, begin: int, usual: Floats) -> Floats:
 
 
 def scale_of(history: History, usual: Floats) -> Floats:
-    """(N, T): the recent level of each series, drawn by one observation towards the usual level of all; > 0.
+    """The recent level of each series, drawn by one observation towards the usual level of all.
 
-    For a series that was rarely zero so far, the usual level counts up to KIN times its own mean, and no less than that
-    part of it: where levels span orders of magnitude, those of others say nothing of a series that is known.
+    Parameters
+    ----------
+    history
+        Of the panel's observations.
+    usual
+        (T,) the usual level of all series, in units of y.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, T) in units of y, above 0.
     """
     periods = history.values.shape[1]
     own = history.mean(periods)
@@ -235,7 +272,7 @@ def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
 
 
 def in_order(blocks: Iterable[tuple[Ints, pd.DataFrame]]) -> pd.DataFrame:
-    """Blocks of rows as one frame, by their places."""
+    """Blocks of rows as one frame. blocks: (rows,) the place of each row in it, and the rows."""
     places, parts = zip(*blocks, strict=True)
     every: pd.DataFrame = pd.concat(parts, ignore_index=True).iloc[np.argsort(np.concatenate(places))]
     return every.reset_index(drop=True)

@@ -36,9 +36,28 @@ class Model(Protocol):
 def forecast(
     panel: Panel, metric: Metric = "wape", model: Model | None = None, seen: list[Part] | None = None
 ) -> pd.DataFrame:
-    """Forecasts of the asked cells, ordered by series and ds; without a model, one is trained on the panel.
+    """Forecasts of the asked cells.
 
-    `seen` takes the feature rows that the model was given, in parts with their places.
+    Parameters
+    ----------
+    panel
+        Series by periods, with cells asked for.
+    metric
+        That `point` is best for.
+    model
+        None: one is trained on the panel.
+    seen
+        Takes the feature rows that the model was given, in parts with their places; None: they are not kept.
+
+    Returns
+    -------
+    pd.DataFrame
+        series_id, ds, point, mean and quantiles in units of y, by series and ds.
+
+    Raises
+    ------
+    InputError
+        No cell is asked for.
     """
     base, panel, cells = panel.base, panel.lifted(), asked_cells(panel)
     if not len(cells):
@@ -89,9 +108,23 @@ def _towards(expected: Floats, frame: pd.DataFrame, whole: bool) -> pd.DataFrame
 
 
 def windows(days: pd.DataFrame, scorer: Scorer, window_days: int) -> pd.DataFrame:
-    """Per series: mean and quantiles of the total over the next `window_days`, from a forecast of at least a season.
+    """The total of each series over a window, from a forecast of at least a season.
 
     Past the forecast's end, demand stays at the mean of its last seven periods.
+
+    Parameters
+    ----------
+    days
+        series_id, ds, mean: the forecast day by day.
+    scorer
+        Knows how totals spread.
+    window_days
+        Days from the forecast's first on.
+
+    Returns
+    -------
+    pd.DataFrame
+        series_id, window_days, mean and quantiles of the total, in pieces.
     """
     mean = days.set_index(["series_id", "ds"])["mean"].unstack("ds")
     beyond = max(0, window_days - mean.shape[1]) * mean.iloc[:, -7:].mean(axis=1)
@@ -115,6 +148,18 @@ def point(frame: pd.DataFrame, metric: Metric) -> Floats:
 
     The last is, of a lognormal distribution, the median times exp(-variance of the logarithm); where q10 is zero, the
     lower side is taken to mirror the upper one.
+
+    Parameters
+    ----------
+    frame
+        Columns mean, q10, q50 and q90, in units of y.
+    metric
+        wape, rmse or mape.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) in units of y.
     """
     if metric == "rmse":
         return frame["mean"].to_numpy()

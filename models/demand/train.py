@@ -32,7 +32,7 @@ class Trained:
     """A model before it is registered: boosters as UBJSON and what is needed to use them."""
 
     boosters: dict[str, bytes]  # by name, `models.demand.scorer.BOOSTERS`
-    spec: dict[str, Any]
+    spec: dict[str, Any]  # what scoring needs beside them (`Scorer`)
 
     def save(self, folder: Path) -> None:
         """Writes what `Scorer.load` reads."""

@@ -72,12 +72,14 @@ class Said:
     """
 
     panel: Panel
-    horizon: int
+    horizon: int  # periods ahead
     policy: ForecastPolicy
+    # members of whoever asks, by name; each gives points (N, horizon) of a fold
     further: Mapping[str, Callable[[Fold], Floats]] = field(default_factory=dict)
-    groups: dict[str, Bools] = field(init=False)
+    groups: dict[str, Bools] = field(init=False)  # (N,) which series belong to a group, by its name
+    # (N, horizon) or (N, horizon, levels): what was computed, by periods back and name
     kept: dict[tuple[int, str], Floats] = field(default_factory=dict)
-    folds: dict[int, Fold] = field(default_factory=dict)
+    folds: dict[int, Fold] = field(default_factory=dict)  # by periods back
     forms: dict[int, members.Form] = field(default_factory=dict)  # of exponential smoothing, by series
 
     def __post_init__(self) -> None:
@@ -108,18 +110,48 @@ class Said:
         return Said(self.panel.some(self.sampled), self.horizon, self.policy, self.further)
 
     def fold(self, back: int) -> Fold:
-        """The panel as it was."""
+        """The panel as it was `back` periods before the end of each series."""
         if back not in self.folds:
             self.folds[back] = Fold.of(self.panel, back, self.horizon)
         return self.folds[back]
 
     def points(self, back: int, group: str, names: Iterable[str]) -> dict[str, Floats]:
-        """(N, horizon) by member; the median of the trees'."""
+        """Points of members; of those that give quantiles, the median.
+
+        Parameters
+        ----------
+        back
+            Periods before the end of each series.
+        group
+            Of the series.
+        names
+            Of the members.
+
+        Returns
+        -------
+        dict
+            (N, horizon) by member, in units of y.
+        """
         found = {name: self.of(back, group, name) for name in names}
         return {name: values[..., trees.MEDIAN] if values.ndim == 3 else values for name, values in found.items()}
 
     def of(self, back: int, group: str, name: str) -> Floats:
-        """(N, horizon) of a member, (N, horizon, levels) of the trees."""
+        """What a member says of a group.
+
+        Parameters
+        ----------
+        back
+            Periods before the end of each series.
+        group
+            Of the series.
+        name
+            Of the member.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, horizon) in units of y; of trees (N, horizon, levels).
+        """
         fold = self.fold(back)
         if name in (*members.SMOOTH, *members.SPARSE):
             return self._once(back, f"{group} {name}", lambda: self._by_series(back, group, name))
@@ -310,7 +342,24 @@ def widened(quantiles: Floats, factor: "Floats | float", lowest: "Floats | float
 
 
 def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
-    """(N, horizon, levels): the forecast of a group's series; nan for the others."""
+    """The forecast of a group's series.
+
+    Parameters
+    ----------
+    said
+        What members say.
+    back
+        Periods before the end of each series.
+    group
+        Of the series.
+    chosen
+        Shares of members, and how wide their quantiles are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, horizon, levels) in units of y; nan for other series.
+    """
     points = blend.blended(said.points(back, group, chosen.shares), chosen.shares)
     fold = said.fold(back)
     found = chosen.spread.quantiles(points, blend.scales(fold.panel))
@@ -323,7 +372,22 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
 
 
 def decided(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> dict[str, Chosen]:
-    """What each group is given, by the sample; a group that is too short for held-out origins is left out."""
+    """What each group is given, by held-out origins of a sample of its series.
+
+    Parameters
+    ----------
+    said
+        What members say.
+    back
+        Periods before the end of each series: what comes later is not looked at.
+    candidates
+        Names of members by group; None: those of `said`.
+
+    Returns
+    -------
+    dict
+        What was chosen, by group; a group that is too short for held-out origins is left out.
+    """
     sample, found = said.sample, {}
     for group in said.groups:
         names = (candidates or said.candidates)[group]

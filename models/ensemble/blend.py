@@ -150,13 +150,39 @@ class Spread:
         return cls(_by_horizon(relative), _shrunk(sums.sum(axis=0), counts.sum(axis=0), typical), typical)
 
     def of_all(self, count: int, some: slice) -> "Spread":
-        """For `count` series of which `some` were looked at; the others spread as is typical."""
+        """The spread of all series, from that of some; the others spread as is typical.
+
+        Parameters
+        ----------
+        count
+            How many series there are.
+        some
+            Which of them were looked at.
+
+        Returns
+        -------
+        Spread
+            Of `count` series.
+        """
         own = np.full(count, self.typical)
         own[some] = self.own
         return replace(self, own=own)
 
     def quantiles(self, median: Floats, scale: Floats) -> Floats:
-        """(N, horizon, levels) about the median (N, horizon)."""
+        """Quantiles about a median.
+
+        Parameters
+        ----------
+        median
+            (N, horizon) in units of y.
+        scale
+            (N,) of each series, in units of y.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, horizon, levels) in units of y.
+        """
         found: Floats = median[..., None] + (scale * self.own)[:, None, None] * self.errors
         return found
 

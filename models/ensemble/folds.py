@@ -21,11 +21,26 @@ class Fold:
 
     panel: Panel
     origin: Ints
-    horizon: int
+    horizon: int  # periods ahead
 
     @classmethod
     def of(cls, panel: Panel, back: int, horizon: int) -> "Fold":
-        """The panel as it was `back` periods before the last observation of each series."""
+        """The panel as it was before the last observations of each series.
+
+        Parameters
+        ----------
+        panel
+            Series by periods.
+        back
+            Periods before the last observation of each series.
+        horizon
+            Periods ahead that are judged.
+
+        Returns
+        -------
+        Fold
+            Hides all that came later.
+        """
         origin = np.where(panel.last >= 0, np.maximum(panel.last - back, -1), -1)
         hidden = np.arange(panel.y.shape[1]) > origin[:, None]
         past = {name: np.where(hidden, np.nan, values) for name, values in panel.past.items()}
@@ -37,7 +52,7 @@ class Fold:
         return self.origin[:, None] + np.arange(1, self.horizon + 1)
 
     def actual(self, panel: Panel) -> Floats:
-        """(N, horizon): what came, nan where nothing did or where the fold knew nothing of the series."""
+        """(N, horizon): what came, in units of y; nan where nothing did or the fold knew nothing of the series."""
         inside = (self.target < panel.y.shape[1]) & (self.origin >= panel.first)[:, None]
         return np.where(inside, gather(panel.y, self.target), np.nan)
 
@@ -56,22 +71,51 @@ class Fold:
         return Cells(series, self.origin[series], self.target[series, ahead])
 
     def matrix(self, values: Floats) -> Floats:
-        """(N, horizon, ...): values by cell at their place, nan elsewhere."""
+        """Values of cells, (rows,) or (rows, levels), at their places: (N, horizon) or (N, horizon, levels), in the
+        same units; nan elsewhere.
+        """
         found = np.full((*self.target.shape, *values.shape[1:]), np.nan)
         found[self.cells.series, self.cells.target - self.cells.origin - 1] = values
         return found
 
 
 def gather(values: Floats, columns: Ints) -> Floats:
-    """(N, C): each row's values at its columns, which are cut at the ends."""
+    """Each row's values at columns of its own.
+
+    Parameters
+    ----------
+    values
+        (N, T) in any units.
+    columns
+        (N, C) columns, which are cut at the ends.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, C) in the units of the values.
+    """
     return np.take_along_axis(values, np.clip(columns, 0, values.shape[1] - 1), axis=1)
 
 
 def backs(panel: Panel, horizon: int, most: int) -> list[int]:
-    """Periods to go back for each of at most so many held-out origins, the nearest first.
+    """Periods to go back for each of the held-out origins.
 
-    None where the median series is too short. A horizon apart where history allows, nearer where it is short, so that
-    the oldest origin of the median series still has two seasons before it, or one, or half of a shorter history.
+    A horizon apart where history allows, nearer where it is short, so that the oldest origin of the median series still
+    has two seasons before it, or one, or half of a shorter history.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    horizon
+        Periods ahead that are judged.
+    most
+        How many origins at most.
+
+    Returns
+    -------
+    list of int
+        Periods, the nearest origin first; empty where the median series is too short.
     """
     lengths = (panel.last - panel.first + 1)[panel.last >= 0]
     length = int(np.median(lengths)) if len(lengths) else 0

@@ -47,7 +47,7 @@ class Series:
 
 
 def seasonal_naive(fold: Fold) -> Floats:
-    """(N, horizon): the last value of the same season; the last one where there is none."""
+    """(N, horizon) in units of y: the last value of the same season; the last one where there is none."""
     y, season = filled(fold.panel), max(1, fold.panel.season)
     ahead = np.arange(fold.horizon) % season
     columns = fold.origin[:, None] + 1 - season + ahead
@@ -67,7 +67,7 @@ def recent_median(fold: Fold, window: int = 14) -> Floats:
 
 
 def filled(panel: Panel) -> Floats:
-    """(N, T): the last observation stands in for missing ones; nan before the first."""
+    """(N, T) in units of y: the last observation stands in for missing ones; nan before the first."""
     at = np.maximum.accumulate(np.where(panel.seen, np.arange(panel.y.shape[1]), 0), axis=1)
     return np.take_along_axis(panel.y, at, axis=1)
 

@@ -54,7 +54,20 @@ class Dependence:
 
     @classmethod
     def mean(cls, each: "Sequence[Dependence]", counts: Sequence[int]) -> "Dependence":
-        """Of several groups, each by its number of series."""
+        """The mean dependence of several groups.
+
+        Parameters
+        ----------
+        each
+            Of each group.
+        counts
+            How many series each has.
+
+        Returns
+        -------
+        Dependence
+            Weighed by series.
+        """
         pairs = [(one.between, one.over_time) for one in each]
         return cls(*map(float, np.average(pairs, axis=0, weights=counts)))
 
@@ -128,9 +141,21 @@ def _lasting(steps: Floats, over_time: float) -> Floats:
 
 
 def sums(panel: Panel, frame: pd.DataFrame, dependence: Dependence) -> pd.DataFrame:
-    """level, key, ds, mean and quantiles: of all series and of each category that series keep; ds empty over all ds.
+    """Quantiles of sums: of all series and of each category that series keep.
 
-    frame: series_id, ds, mean and quantiles, a row per asked cell.
+    Parameters
+    ----------
+    panel
+        Series by periods, with their categories.
+    frame
+        series_id, ds, mean and quantiles, a row per asked cell.
+    dependence
+        How errors move together.
+
+    Returns
+    -------
+    pd.DataFrame
+        level, key, ds (empty: over all of them), mean and quantiles in units of y.
     """
     when = pd.Index(frame["ds"])
     labels = when.unique().sort_values()

@@ -71,13 +71,45 @@ def backtest(panel: Panel, policy: ForecastPolicy, horizon: int | None = None) -
 
 
 def origins(panel: Panel, policy: ForecastPolicy, horizon: int) -> list[int]:
-    """Columns of the origins, a horizon apart; those are left out that have no past to learn from."""
+    """Origins of a backtest, a horizon apart; those are left out that have no past to learn from.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    policy
+        `backtest_origins`: how many at most.
+    horizon
+        Periods ahead that are judged.
+
+    Returns
+    -------
+    list of int
+        Columns of the panel, the earliest first.
+    """
     found = [panel.end - horizon * back for back in range(policy.backtest_origins, 0, -1)]
     return [origin for origin in found if origin - panel.first.min() >= 2 * horizon]
 
 
 def fold(panel: Panel, origin: int, horizon: int, first_origin: int) -> Panel:
-    """The panel as known at `origin`, asking for the series that had history at the first origin."""
+    """The panel as known at an origin, asking for the series that had history at the first origin.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    origin
+        Column of the last period that is known.
+    horizon
+        Periods that are asked for.
+    first_origin
+        Column of the first origin.
+
+    Returns
+    -------
+    Panel
+        Without what came later.
+    """
     known = panel.until(origin, horizon)
     return replace(known, asked=known.asked & (panel.first <= first_origin)[:, None])
 
@@ -106,7 +138,21 @@ def compared(panel: Panel, cells: Cells, frames: Mapping[str, pd.DataFrame]) -> 
 
 
 def scores(cells: pd.DataFrame, by: str = "method") -> pd.DataFrame:
-    """Per method (or other column), in order of appearance: pieces, wape, bias of the mean, pinball, coverage_80."""
+    """Errors of methods.
+
+    Parameters
+    ----------
+    cells
+        Those of a `Backtest`.
+    by
+        The column that names what is compared.
+
+    Returns
+    -------
+    pd.DataFrame
+        pieces, wape, bias of the mean (shares of demand), pinball (pieces), coverage_80 (a share), a row per method in
+        order of appearance.
+    """
     return pd.DataFrame({name: score(group) for name, group in cells.groupby(by, sort=False)}).T.rename_axis(by)
 
 
@@ -155,7 +201,9 @@ def _level_at(x: Floats, knots: Floats, levels: Floats) -> Floats:
 
 
 def score(group: pd.DataFrame) -> dict[str, float]:
-    """Errors as shares of demand; pinball in pieces per cell, mean over the quantiles."""
+    """Errors as shares of demand; pinball in units of y per cell, mean over the quantiles. group: y, point, mean and
+    quantiles, a row per cell.
+    """
     y, pieces = group["y"].to_numpy(), max(group["y"].sum(), 1e-9)
     return {
         "pieces": float(group["y"].sum()),
@@ -167,6 +215,19 @@ def score(group: pd.DataFrame) -> dict[str, float]:
 
 
 def pinball(y: Floats, quantiles: Floats) -> Floats:
-    """(rows, levels): the loss that the true quantile makes least, in units of y."""
+    """The loss that the true quantile makes least.
+
+    Parameters
+    ----------
+    y
+        (rows,) what came, in units of y.
+    quantiles
+        (rows, levels) at QUANTILE_LEVELS.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, levels) in units of y.
+    """
     error, levels = y[:, None] - quantiles, np.array(QUANTILE_LEVELS)
     return np.maximum(levels * error, (levels - 1) * error)

@@ -20,7 +20,22 @@ PAST_ORIGINS = 4  # origins, a season apart, whose errors make the quantiles
 
 
 def recent(panel: Panel, cells: Cells, window: int) -> Floats:
-    """(rows, window): the last observations up to the origin."""
+    """The last observations up to the origin.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    cells
+        Series and origin of each row.
+    window
+        Periods.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, window) in units of y, the latest first; nan before the series began.
+    """
     columns = cells.origin[:, None] - np.arange(window)
     return np.where(columns >= 0, panel.y[cells.series[:, None], np.maximum(columns, 0)], np.nan)
 

@@ -9,7 +9,20 @@ from models.evaluation.segments import SEGMENTS
 
 
 def fan(cells: pd.DataFrame, series: int = 6) -> Figure:
-    """The strongest series: quantiles of ours as a fan, what came as dots."""
+    """The strongest series: quantiles of ours as a fan, what came as dots.
+
+    Parameters
+    ----------
+    cells
+        `Backtest.cells`.
+    series
+        How many series.
+
+    Returns
+    -------
+    Figure
+        Two beside each other.
+    """
     ours = cells[cells["method"] == OURS]
     strongest = ours.groupby("series_id")["y"].sum().nlargest(series).index
     figure = Figure(figsize=(11, 2.2 * -(-len(strongest) // 2)), layout="constrained")
@@ -39,7 +52,9 @@ def error_by_horizon(cells: pd.DataFrame) -> Figure:
 
 
 def calibrated(cells: pd.DataFrame) -> Figure:
-    """Left: the share of ours below and at most each quantile, with the level between them. Right: the transform."""
+    """Left: the share of ours below and at most each quantile, with the level between them. Right: the transform.
+    cells: `Backtest.cells`.
+    """
     ours = cells[cells["method"] == OURS]
     figure = Figure(figsize=(11, 4), layout="constrained")
     levels, uniform = figure.subplots(1, 2)
@@ -65,7 +80,20 @@ def error_by_segment(cells: pd.DataFrame) -> Figure:
 
 
 def importance(gain: "pd.Series[float]", most: int = 20) -> Figure:
-    """The features that the mean leans on most, by total gain."""
+    """The features that the mean leans on most.
+
+    Parameters
+    ----------
+    gain
+        Total gain by feature (`Scorer.gain`), in units of the loss.
+    most
+        How many features.
+
+    Returns
+    -------
+    Figure
+        Shares of the total gain as bars.
+    """
     top = gain.nlargest(most).sort_values()
     figure = Figure(figsize=(8, 0.28 * len(top) + 1), layout="constrained")
     axis = figure.subplots()

@@ -11,7 +11,20 @@ RARE = 0.5  # of the last 28 periods with a sale, below which a series is interm
 
 
 def segments(panel: Panel, origin: int) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
-    """(N,): the segment of each series as known at column `origin`; the fast sell more than the median of the rest."""
+    """The segment of each series as known at an origin; the fast sell more than the median of the rest.
+
+    Parameters
+    ----------
+    panel
+        Series by periods.
+    origin
+        Column of the last period that is known.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) new, intermittent, fast or slow, by row of the panel.
+    """
     history = History(panel.y[:, : origin + 1])
     sold = History(np.where(history.seen, history.values > 0, np.nan)).mean(28)[:, -1]
     new = (origin - panel.first < NEW) & (panel.first > panel.first.min())

@@ -45,7 +45,26 @@ class Model:
     about: dict[str, Any]
 
     def quantiles(self, measure: str, panel: Panel, horizon: int, policy: ForecastPolicy, back: int = 0) -> Floats:
-        """(N, horizon, levels) as known `back` weeks before the end of each series; nan for what it has not learned."""
+        """The forecast of a measure.
+
+        Parameters
+        ----------
+        measure
+            Volume or price.
+        panel
+            Series by weeks.
+        horizon
+            Weeks ahead.
+        policy
+            The recipe of trees.
+        back
+            Weeks before the end of each series: what came later is not looked at.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, horizon, levels) in units of the measure; nan for what it has not learned.
+        """
         said = asked(panel, horizon, policy)
         found = np.full((len(panel.ids), horizon, len(QUANTILE_LEVELS)), np.nan)
         known = self.chosen.get(measure, {})
@@ -94,7 +113,24 @@ def mean(fold: Fold) -> Floats:
 
 
 def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, back: int = 0) -> Model:
-    """Chosen on the weeks up to `back` before the end; a measure whose history is too short is left out."""
+    """A model that is chosen on the weeks before its origin.
+
+    Parameters
+    ----------
+    panels
+        By measure.
+    horizon
+        Weeks ahead.
+    policy
+        The recipe of trees.
+    back
+        Weeks before the end that are left out.
+
+    Returns
+    -------
+    Model
+        A measure whose history is too short is left out.
+    """
     chosen = {}
     for measure, panel in panels.items():
         found = auto.decided(asked(panel, horizon, policy), back, CANDIDATES)
@@ -191,9 +227,25 @@ def _rises(quantiles: Floats, before: Floats) -> Floats:
 
 
 def costs(model: Model, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, folds: int) -> pd.DataFrame:
-    """series_id, origin, segment (the measure) and cost: pinball loss over the usual change of the series.
+    """What a model's errors cost on the last origins that have a whole horizon behind them, a week apart.
 
-    Judged on the `folds` last origins that have a whole horizon behind them, a week apart.
+    Parameters
+    ----------
+    model
+        Whose forecasts.
+    panels
+        By measure.
+    horizon
+        Weeks ahead.
+    policy
+        The recipe of trees.
+    folds
+        How many origins.
+
+    Returns
+    -------
+    pd.DataFrame
+        series_id, origin, segment (the measure), cost: pinball loss as a share of the usual change of the series.
     """
     parts = []
     for measure, panel in panels.items():

@@ -90,7 +90,7 @@ class _Grid:
 
 
 def style_series(frame: pd.DataFrame) -> "pd.Series[str]":
-    """The series of a style; identifiers hold no slash."""
+    """The series of a style: merchant_id/style_id, columns of the frame; identifiers hold no slash."""
     return frame["merchant_id"].astype(str) + "/" + frame["style_id"].astype(str)
 
 

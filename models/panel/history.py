@@ -19,7 +19,15 @@ NEEDED = "series_id (or merchant_id and style_id) and ds"
 
 
 def saved(panel: Panel, file: Path) -> None:
-    """Arrays alone, nothing is pickled: times as nanoseconds, columns beside y as floats of 32 bits."""
+    """Writes a panel as arrays alone, nothing is pickled: times as nanoseconds, columns beside y as floats of 32 bits.
+
+    Parameters
+    ----------
+    panel
+        What is written.
+    file
+        In NumPy's packed format (.npz).
+    """
     held: dict[str, Any] = {}
     for name, category in panel.categories.items():
         held |= {f"category {name}": category.codes, f"levels {name}": np.array(category.levels, dtype=str)}
@@ -56,13 +64,31 @@ class Question:
     """panel: with the rows' cells asked for. series, column: of each asked row, in order. keys: as it named them."""
 
     panel: Panel
-    series: Ints
-    column: Ints
+    series: Ints  # (rows,) row of the panel
+    column: Ints  # (rows,) column of the panel
     keys: pd.DataFrame
 
 
 def asked(history: Panel, rows: pd.DataFrame) -> Question:
-    """The panel of the history and the rows; what is wrong with the rows is told."""
+    """The panel of a history, with rows that are added to it.
+
+    Parameters
+    ----------
+    history
+        Series by periods.
+    rows
+        series_id or merchant_id and style_id, ds, y; where y is empty, it is asked for.
+
+    Returns
+    -------
+    Question
+        The panel, and where the asked rows stand in it.
+
+    Raises
+    ------
+    ValueError
+        Columns lack, rows come twice, or dates are not on the history's axis.
+    """
     rows = _keyed(rows)
     grid = _Grid.of(history, rows)
     known = rows["y"].notna().to_numpy()

@@ -28,12 +28,12 @@ class Category:
 
 @dataclass(frozen=True)
 class Panel:
-    """N series x T periods. nan in `y` is a missing observation; `asked` marks the cells to forecast."""
+    """N series x T periods. Matrices are (N, T)."""
 
-    ids: "pd.Index[Any]"
-    ds: "pd.Index[Any]"
-    y: Floats
-    asked: Bools
+    ids: "pd.Index[Any]"  # of the series
+    ds: "pd.Index[Any]"  # labels of the periods
+    y: Floats  # what came; nan is a missing observation
+    asked: Bools  # the cells to forecast
     season: int  # periods in a season, 0 where none is known
     numbers: dict[str, Floats] = field(default_factory=dict)  # known ahead
     categories: dict[str, Category] = field(default_factory=dict)  # known ahead
@@ -56,12 +56,12 @@ class Panel:
 
     @cached_property
     def first(self) -> Ints:
-        """Column of each series' first observation; T where it has none."""
+        """(N,) column of each series' first observation; T where it has none."""
         return np.where(self.seen.any(axis=1), self.seen.argmax(axis=1), self.y.shape[1])
 
     @cached_property
     def last(self) -> Ints:
-        """Column of each series' last observation; -1 where it has none."""
+        """(N,) column of each series' last observation; -1 where it has none."""
         periods = self.y.shape[1]
         return np.where(self.seen.any(axis=1), periods - 1 - self.seen[:, ::-1].argmax(axis=1), -1)
 
@@ -77,7 +77,9 @@ class Panel:
 
     @cached_property
     def base(self) -> Floats:
-        """(N,): the least observation of a series with negative ones, else zero; the engine reads demand above it."""
+        """(N,) in units of y: the least observation of a series with negative ones, else zero; the engine reads demand
+        above it.
+        """
         least: Floats = np.fmin.reduce(np.where(self.seen, self.y, 0.0), axis=1, initial=0.0)
         return least
 
@@ -86,7 +88,20 @@ class Panel:
         return replace(self, y=self.y - self.base[:, None]) if self.base.any() else self
 
     def when(self, series: Ints, column: Ints) -> "pd.Index[Any]":
-        """(n,): the label of each cell."""
+        """The labels of cells' periods.
+
+        Parameters
+        ----------
+        series
+            (n,) rows of the panel.
+        column
+            (n,) columns of it.
+
+        Returns
+        -------
+        pd.Index
+            (n,) labels.
+        """
         if self.own is None or self.places is None:
             return self.ds[column]
         return self.own[self.places[series, column]].rename(self.ds.name)
@@ -109,7 +124,20 @@ class Panel:
         )
 
     def until(self, origin: int, horizon: int) -> "Panel":
-        """The panel as it stood at column `origin`: later observations are hidden, the next `horizon` of them asked."""
+        """The panel as it stood at an origin: later observations are hidden.
+
+        Parameters
+        ----------
+        origin
+            Column of the last period that is known.
+        horizon
+            Periods after it that are asked for, where something came.
+
+        Returns
+        -------
+        Panel
+            Of the same shape.
+        """
         periods = np.arange(self.y.shape[1])
         ahead = (periods > origin) & (periods <= origin + horizon)
         y = np.where(periods <= origin, self.y, np.nan)
@@ -118,7 +146,24 @@ class Panel:
 
 
 def placed(shape: tuple[int, int], rows: Ints, columns: Ints, values: Floats) -> Floats:
-    """Values at (row, column), nan elsewhere."""
+    """Values at their places in a matrix.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of the matrix.
+    rows
+        (n,) of the values.
+    columns
+        (n,) of the values.
+    values
+        (n,) in any units.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, columns) in the same units, nan elsewhere.
+    """
     matrix = np.full(shape, np.nan)
     matrix[rows, columns] = values
     return matrix

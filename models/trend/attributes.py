@@ -41,7 +41,20 @@ class Styles:
 
     @classmethod
     def of(cls, before: Floats, recent: Floats) -> "Styles":
-        """From pieces (S,) of the weeks before and the recent ones; how many weeks each is cancels in a difference."""
+        """From what was sold; how many weeks each time is cancels in a difference.
+
+        Parameters
+        ----------
+        before
+            (S,) pieces of the weeks before.
+        recent
+            (S,) pieces of the recent weeks.
+
+        Returns
+        -------
+        Styles
+            Growth on the logarithmic scale, with its variance.
+        """
         growth = np.log(recent + 0.5) - np.log(before + 0.5)
         return cls(growth, 1 / (recent + 0.5) + 1 / (before + 0.5))
 

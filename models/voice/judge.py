@@ -14,7 +14,20 @@ LEAST_SAID = 10  # reviews that say so, below which a code is told and not avera
 
 
 def by_code(truth: Marks, found: Marks) -> pd.DataFrame:
-    """code, said, found, precision, recall, f1."""
+    """How well each code was heard.
+
+    Parameters
+    ----------
+    truth
+        What reviews say.
+    found
+        What was heard.
+
+    Returns
+    -------
+    pd.DataFrame
+        code, said and found (reviews), precision, recall, f1 (shares).
+    """
     both, said, told = (truth & found).sum(axis=0), truth.sum(axis=0), found.sum(axis=0)
     figures = {"precision": both / np.maximum(told, 1), "recall": both / np.maximum(said, 1)}
     return pd.DataFrame(
@@ -23,7 +36,7 @@ def by_code(truth: Marks, found: Marks) -> pd.DataFrame:
 
 
 def macro_f1(table: pd.DataFrame) -> float:
-    """Mean F1 of the codes that enough reviews say."""
+    """Mean F1 (a share) of the codes that enough reviews say. table: `by_code`."""
     return float(table.loc[table["said"] >= LEAST_SAID, "f1"].mean())
 
 

@@ -53,13 +53,37 @@ def _table(name: str) -> pd.DataFrame:
 
 
 def test_set(folder: Path, labelling: str = "test") -> tuple[list[str], Marks]:
-    """Texts that no model learns from, and what they say by one labelling of whole reviews."""
+    """Texts that no model learns from, and what they say.
+
+    Parameters
+    ----------
+    folder
+        Of the public data.
+    labelling
+        Which labelling of whole reviews.
+
+    Returns
+    -------
+    tuple
+        Texts, and marks (texts, codes).
+
+    Raises
+    ------
+    InputError
+        The public data is not there.
+    """
     rows, known = _table(labelling), texts(folder)
     return [known[name] for name in rows["review"]], np.array([marks(says) for says in rows["says"]])
 
 
 def training_set(folder: Path) -> Labelled:
-    """Labelled sentences of the public data, and generated ones in Chinese and English."""
+    """Labelled sentences of the public data, and generated ones in Chinese and English.
+
+    Raises
+    ------
+    InputError
+        The public data is not there.
+    """
     known = texts(folder)
     said: list[str] = []
     names: list[str] = []

@@ -25,17 +25,18 @@ class Model:
     """coefficients: terms x codes, without dimension; slope and offset make a score a chance; least: what counts."""
 
     codes: list[str]
-    vocabulary: dict[str, int]
+    vocabulary: dict[str, int]  # column of the coefficients by term
+    # (terms,) weight of each term, the rarer the more; without dimension, like all numbers here but chances
     idf: Floats
-    coefficients: Floats
-    intercepts: Floats
-    slope: Floats
-    offset: Floats
-    least: Floats
-    about: dict[str, str]
+    coefficients: Floats  # (terms, codes)
+    intercepts: Floats  # (codes,)
+    slope: Floats  # (codes,) of the line from score to log-odds
+    offset: Floats  # (codes,) of that line
+    least: Floats  # (codes,) chance from which on a code counts
+    about: dict[str, str]  # facts of its making by name, for people
 
     def scores(self, sentence: str) -> Floats:
-        """The line of each code at a sentence."""
+        """(codes,) score of each code at a sentence, in units of the line that makes it a chance."""
         counts = Counter(term for term in terms(sentence) if term in self.vocabulary)
         at = [self.vocabulary[term] for term in counts]
         weights = self.idf[at] * [1 + math.log(count) for count in counts.values()]
@@ -44,7 +45,7 @@ class Model:
         return found
 
     def hear(self, text: str) -> tuple[Floats, list[str]]:
-        """Chance of each code, by its surest sentence, and those sentences."""
+        """(codes,) chance of each code, by its surest sentence, and those sentences."""
         said = sentences(text)
         if not said:
             return np.zeros(len(self.codes)), [""] * len(self.codes)
@@ -53,7 +54,7 @@ class Model:
         return self.chance(scored.max(axis=0)), [said[at] for at in surest]
 
     def chance(self, score: Floats) -> Floats:
-        """Scores of reviews (by codes) as chances."""
+        """Scores (reviews, codes) as chances of the same shape."""
         found: Floats = 1 / (1 + np.exp(-(self.slope * score + self.offset)))
         return found
 
