@@ -272,7 +272,7 @@ def matrix(panel: Panel, cells: Cells) -> pd.DataFrame:
 
 
 def in_order(blocks: Iterable[tuple[Ints, pd.DataFrame]]) -> pd.DataFrame:
-    """Blocks of rows as one frame. blocks: (rows,) the place of each row in it, and the rows."""
+    """Blocks of rows as one frame of the same columns. blocks: (rows,) the place of each row in it, and the rows."""
     places, parts = zip(*blocks, strict=True)
     every: pd.DataFrame = pd.concat(parts, ignore_index=True).iloc[np.argsort(np.concatenate(places))]
     return every.reset_index(drop=True)
