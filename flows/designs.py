@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from c2m import clock
-from c2m.domain.designs import Design, Part, design_of
+from c2m.domain.designs import Design, DesignMaterial, design_of
 from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
 from c2m.feeds.landing import land_frame, read_landed
@@ -178,7 +178,7 @@ def _as_styles(rows: pd.DataFrame) -> pd.DataFrame:
 def _design(row: dict[str, Any]) -> Design:
     """With what its bill comes to."""
     own = read("design_materials").merge(pd.DataFrame([row])[KEY])
-    parts = [Part(*one) for one in own[["attribute", "material_id", "quantity"]].itertuples(index=False)]
+    parts = [DesignMaterial(*one) for one in own[["attribute", "material_id", "quantity"]].itertuples(index=False)]
     return design_of(row, parts)
 
 

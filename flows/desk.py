@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from c2m import clock
 from c2m.domain.promises import correction_of_quotes
-from c2m.domain.quotes import Asked, Offer, Quote
+from c2m.domain.quotes import Offer, Quote, QuoteRequest
 from c2m.errors import InputError
 from c2m.ledger import job_orders, orders, plans, status
 from c2m.ledger.plans import Standing
@@ -40,7 +40,7 @@ class Desk:
         self._kept: _Kept | None = None
         self._lock = Lock()
 
-    def quote(self, asked: Asked, reserved: Mapping[str, Offer]) -> Quote:
+    def quote(self, asked: QuoteRequest, reserved: Mapping[str, Offer]) -> Quote:
         """Offers against the plan in force."""
         room = self.room()
         planned_on = clock.read_on(clock.now())

@@ -8,7 +8,7 @@ from prefect import State, flow
 from prefect.states import Completed
 from pydantic import Field
 
-from c2m.domain.quotes import Asked, Quote
+from c2m.domain.quotes import Quote, QuoteRequest
 from c2m.errors import InputError
 from c2m.ledger.store import Scope
 from c2m.markdown import plain, table
@@ -45,7 +45,7 @@ class InsertOrder(Now):
 def insert_order(parameters: InsertOrder) -> State[None]:
     """Shows what the plan in force offers; where an offer is taken, the order comes in by its feed, once."""
     desk, scope = Desk(), Scope(merchant_id=parameters.merchant_id)
-    asked = Asked(parameters.merchant_id, parameters.pieces, wanted_on=parameters.wanted_on)
+    asked = QuoteRequest(parameters.merchant_id, parameters.pieces, wanted_on=parameters.wanted_on)
     with step("quote"):
         given = quoted.ask(desk, scope, asked)
     reports.page("quote", f"Quote for {parameters.code} of {parameters.merchant_id}", *shown(given.quote))

@@ -15,7 +15,7 @@ from c2m.doors import App, Door
 from c2m.floor.child import LOOPBACK
 from c2m.floor.http import Impatient, allow_connections
 from c2m.health import Health
-from c2m.upkeep.figures import Figures, of_home
+from c2m.upkeep.figures import HomeCollector, of_home
 
 
 def prefect() -> App:
@@ -37,7 +37,7 @@ def documents() -> App:
     """Data Docs, dbt docs, plans and job orders."""
     from flows.documents import app
 
-    REGISTRY.register(Figures())
+    REGISTRY.register(HomeCollector())
     return Door(app, keyed=True, look=of_home)
 
 

@@ -39,7 +39,7 @@ from c2m.proof.policy import Policy
 from c2m.settings import settings
 from c2m.simulation import warehouses
 from c2m.simulation.factories.direct import DirectFloor
-from c2m.simulation.shelf import Shelf
+from c2m.simulation.shelf import ReplayShelf
 from c2m.upkeep.upgrade import upgrade
 from c2m.warehouse import quick
 from c2m.warehouse.published import path
@@ -103,7 +103,7 @@ class Replay:
         self.floor = DirectFloor(simulated_factories(), settings().simulation_seed, settings().home / "sim")
         self.floor.catch_up()
         self.shelf = (
-            Shelf(settings().home / "sim" / "shelf", cell.first, cell.policy.price_answer) if cell.shelf else None
+            ReplayShelf(settings().home / "sim" / "shelf", cell.first, cell.policy.price_answer) if cell.shelf else None
         )
 
     def one_day(self, day: date) -> None:
@@ -309,7 +309,7 @@ def run(cell: Cell) -> float:
     for day in cell.days:
         replay.one_day(day)
     replay.work_off()
-    kept.keep(cell.kept, cast(Shelf, replay.shelf), replay.floor, cell.days)
+    kept.keep(cell.kept, cast(ReplayShelf, replay.shelf), replay.floor, cell.days)
     seconds, peak_mib = process_time() - began, getrusage(RUSAGE_SELF).ru_maxrss // 1024
     done = {"policy": cell.policy.model_dump(mode="json"), "seed": cell.seed, "seconds": seconds, "peak_mib": peak_mib}
     write_json(cell.kept / "done.json", done)

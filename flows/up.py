@@ -14,7 +14,7 @@ from rich.table import Table
 from c2m import clock
 from c2m.errors import InputError
 from c2m.floor.child import LOOPBACK, Child, listens
-from c2m.floor.processes import Floor, floor
+from c2m.floor.processes import FloorProcesses, floor
 from c2m.home import HEADER, occupied
 from c2m.rooms.links import site
 from c2m.settings import settings
@@ -91,7 +91,7 @@ def _serve(simulate: bool, console: Console, stop: Event) -> None:
         clock.set_now(clock.now(), speed=1)
     os.environ |= services.environment(f"http://{LOOPBACK}:{settings().prefect_port}")
     with ExitStack() as running:
-        started: list[Child | Floor] = []
+        started: list[Child | FloorProcesses] = []
         for name, service in parts(simulate):
             if stop.is_set():
                 return
@@ -111,9 +111,9 @@ def starting(name: str, console: Console) -> Iterator[None]:
         console.print(f"started: {name}")
 
 
-def keep(started: list[Child | Floor], stop: Event, say: Callable[[str], None]) -> None:
+def keep(started: list[Child | FloorProcesses], stop: Event, say: Callable[[str], None]) -> None:
     """Until `stop`: starts again what has ended, in this thread, which lives as long as they do; another watches."""
-    floors = [one for one in started if isinstance(one, Floor)]
+    floors = [one for one in started if isinstance(one, FloorProcesses)]
     alone = [one for one in started if isinstance(one, Child)]
 
     def renewed() -> None:
@@ -128,7 +128,7 @@ def keep(started: list[Child | Floor], stop: Event, say: Callable[[str], None]) 
     watch.join()
 
 
-def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[Child | Floor]]]:
+def parts(simulate: bool) -> Iterator[tuple[str, AbstractContextManager[Child | FloorProcesses]]]:
     """Each part with the name that a person sees while it starts."""
     yield "Prefect server", services.own_prefect_server(settings().prefect_port)
     yield "MLflow server", services.mlflow_server(settings().mlflow_port)

@@ -215,7 +215,7 @@ def queue(states: str = "pending sent") -> list[tuple[str, int, str]]:
         return [(type_.rsplit(".", 1)[1], revision, state) for type_, revision, state in rows if state in states]
 
 
-def sent(session: Session, wall: datetime = NOW) -> list[outbox.Message]:
+def sent(session: Session, wall: datetime = NOW) -> list[outbox.OutboxMessage]:
     """What is due, marked as sent."""
     messages = outbox.due(session, wall)
     outbox.mark_sent(session, [message.message_id for message in messages], wall)

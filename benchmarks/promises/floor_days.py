@@ -25,7 +25,7 @@ from c2m.ledger.conversation import inbox, outbox
 from c2m.ledger.tables import JobOrder, Promise, PromiseFactory
 from c2m.settings import PlanPolicy, settings
 from c2m.simulation.factories import profile
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.state import State
 from c2m.simulation.world import figures, network
 from c2m.wire.messages import parse
@@ -86,7 +86,7 @@ class World:
         )
         self.state = State(folder / "sim")
         rows = profile.read(folder / "factories.json").values()
-        self.factories = {row.factory_id: Factory(row, seed, self.state, "s") for row in rows}
+        self.factories = {row.factory_id: SimulatedFactory(row, seed, self.state, "s") for row in rows}
         self.heard = Heard()
         self.count = 0
         self.known: dict[str, pd.DataFrame] = {}
@@ -237,7 +237,7 @@ class World:
                         for s in envelope.data  # type: ignore[union-attr]
                     ]
                 else:
-                    said.append(inbox.Said(envelope, letter.factory_id))  # type: ignore[arg-type]
+                    said.append(inbox.FactoryMessage(envelope, letter.factory_id))  # type: ignore[arg-type]
                     if letter.kind == "job-responses":
                         self.heard.answered.setdefault(envelope.data.job_order_id, now)  # type: ignore[union-attr]
             with store.session() as s:
@@ -380,7 +380,7 @@ class World:
         return first.assign(seed=self.seed).join(orders_[["source", "placed_on"]], on="order_id")
 
 
-def _kind(factory: Factory) -> str:
+def _kind(factory: SimulatedFactory) -> str:
     """What it works by; one that knows no rank works by due day."""
     return "due" if factory.manner == "rank" and factory.version == 1 else factory.manner
 

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from benchmarks.promises.dates import POLICY
 from benchmarks.promises.floor_days import CURRENCY, FIRST, ORDER, PLACE, SKU, Pattern, World, network_of
 from c2m import clock
-from c2m.domain.quotes import Asked, Needs, Offer, Quote
+from c2m.domain.quotes import Needs, Offer, Quote, QuoteRequest
 from c2m.files import write_atomically
 from c2m.ledger import job_orders, orders, status, store
 from c2m.ledger.rooms import quotes
@@ -87,13 +87,13 @@ def lot(random: np.random.Generator, number: int) -> dict[str, Any]:
     return row | dict.fromkeys(("parent_order_id", "release_on", "priority", "max_factories", "promised_on"))
 
 
-def asked(row: dict[str, Any], wanted_on: date | None) -> Asked:
+def asked(row: dict[str, Any], wanted_on: date | None) -> QuoteRequest:
     """A quote for a style like that of a lot."""
     crafts = tuple(craft for craft in row["crafts"].split(";") if craft)
     needs = Needs(
         row["category"], crafts, row["sam_minutes"], row["unit_value"], row["unit_cost_basis"], row["quantity"]
     )
-    return Asked("m", {}, needs, wanted_on, *PLACE.values())
+    return QuoteRequest("m", {}, needs, wanted_on, *PLACE.values())
 
 
 def crowded_room(count: int, factories: int, random: np.random.Generator) -> Room:

@@ -27,7 +27,7 @@ from c2m.ledger.tables import Outbox
 from c2m.proof.policy import Figure, Policy
 from c2m.settings import settings
 from c2m.simulation.factories import profile
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.handover import hand_over
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import (
@@ -75,7 +75,7 @@ class Planned(replay.Replay):
 class Floor:
     """Factories of one seed, what they have agreed to, and what was scanned."""
 
-    factories: dict[str, Factory]
+    factories: dict[str, SimulatedFactory]
     state: State
     orders: dict[str, tuple[str, JobOrder]] = field(default_factory=dict)  # factory and job order, by its id
     arrived: Counter[str] = field(default_factory=Counter)
@@ -167,7 +167,9 @@ def judged(world: str, day: date, seeds: range) -> Iterator[pd.DataFrame]:
         begun = clock.cut_off(day) + PLANNING_HOUR
         for seed in seeds:
             state = State(Path(folder) / f"floor-{seed}")
-            factories = {name: Factory(row, seed, state, "s", peers=profiles) for name, row in profiles.items()}
+            factories = {
+                name: SimulatedFactory(row, seed, state, "s", peers=profiles) for name, row in profiles.items()
+            }
             floor = Floor(factories, state)
             floor.offer(messages, begun)
             refused = {m.data.order_id for _, m in messages if m.data.job_order_id not in floor.orders}

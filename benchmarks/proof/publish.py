@@ -18,7 +18,7 @@ from c2m import PROJECT
 from c2m.files import read_json, write_atomically
 from c2m.proof.page import interval, number
 from c2m.proof.policy import OURS, load
-from c2m.proof.report import LEAST_SEEDS, LEAST_WEEKS, Report, Row
+from c2m.proof.report import LEAST_SEEDS, LEAST_WEEKS, Comparison, Report
 
 RESULTS = PROJECT / "benchmarks" / "results" / "proof"
 PAGE = PROJECT / "docs" / "proof.md"
@@ -71,7 +71,7 @@ def _place(policy: Path) -> tuple[bool, bool, bool, str]:
     return name.startswith("with"), name == OURS, not name.startswith("make_to_stock"), name
 
 
-def _row(row: Row) -> dict[str, str]:
+def _row(row: Comparison) -> dict[str, str]:
     return {
         "outcome": row.outcome.title + ("" if row.outcome.unit.startswith("share") else f", {row.outcome.unit}"),
         "platform": number(row.found.arm, row.outcome),

@@ -14,7 +14,7 @@ from c2m.cli import show
 from c2m.cli.root import Actor, Json, app, command
 
 if TYPE_CHECKING:
-    from c2m.ledger.conversation.letters import Wanted
+    from c2m.ledger.conversation.letters import LetterFilter
 
 dead_letters = typer.Typer(
     no_args_is_help=True, help="Messages that could not be processed: look at them, take them back."
@@ -29,12 +29,12 @@ Newer = Annotated[float | None, typer.Option(min=0, help="Only those that came a
 
 def _wanted(
     factory: str | None, reason: str | None, older: float | None, newer: float | None, readmitted: bool = False
-) -> "Wanted":
+) -> "LetterFilter":
     from c2m import clock
-    from c2m.ledger.conversation.letters import Wanted
+    from c2m.ledger.conversation.letters import LetterFilter
 
     until, since = (None if hours is None else clock.now() - timedelta(hours=hours) for hours in (older, newer))
-    return Wanted(factory, reason, until, since, readmitted)
+    return LetterFilter(factory, reason, until, since, readmitted)
 
 
 @command("list", dead_letters)
@@ -116,7 +116,7 @@ def letters_readmit(
 ) -> None:
     """Take dead letters back after their cause was repaired, each once; exit code 2 names those refused again."""
     from c2m.errors import InputError
-    from c2m.floor.readmit import Correction, readmit
+    from c2m.floor.readmit import CorrectedMessage, readmit
     from c2m.ledger.conversation import letters
     from c2m.ledger.store import session
 
@@ -127,7 +127,7 @@ def letters_readmit(
     if not chosen:
         with session() as transaction:
             chosen = letters.letter_ids(transaction, _wanted(*by_options))
-    outcomes = readmit(chosen, actor, Correction(topic, body.read_bytes() if body else None))
+    outcomes = readmit(chosen, actor, CorrectedMessage(topic, body.read_bytes() if body else None))
     rows = [asdict(outcome) for outcome in outcomes]
     print(json.dumps(rows)) if as_json else show.table("Readmitted", rows)
     if refused := [f"{outcome.letter_id}: {outcome.result}" for outcome in outcomes if not outcome.taken]:

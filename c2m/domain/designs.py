@@ -21,7 +21,7 @@ _WORKED_ON = "sew"  # which of them the crafts of a design without a routing bel
 
 
 @dataclass(frozen=True)
-class Step:
+class DesignOperation:
     """One operation and the attribute that asks for it; '': the garment itself."""
 
     operation: Operation
@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Part:
+class DesignMaterial:
     """Units of a material that a piece takes, waste included, and the attribute that asks for it."""
 
     attribute: str
@@ -79,7 +79,7 @@ class Design:
         return [one for one in self.operations if one.stage == stage]
 
 
-def design_of(row: Mapping[str, Any], parts: Sequence[Part] = ()) -> Design:
+def design_of(row: Mapping[str, Any], parts: Sequence[DesignMaterial] = ()) -> Design:
     """A design from a row of its feed or mart.
 
     Parameters
@@ -114,9 +114,9 @@ def _is_told(row: Mapping[str, Any], name: str) -> bool:
     return isinstance(row.get(name), str) and bool(row[name])
 
 
-def _steps(text: str) -> list[Step]:
+def _steps(text: str) -> list[DesignOperation]:
     return [
-        Step(
+        DesignOperation(
             Operation(
                 one["operation"], one.get("craft") or None, float(one["sam_minutes"]), int(one.get("stage") or 1)
             ),
@@ -126,9 +126,12 @@ def _steps(text: str) -> list[Step]:
     ]
 
 
-def _in_short(row: Mapping[str, Any]) -> list[Step]:
+def _in_short(row: Mapping[str, Any]) -> list[DesignOperation]:
     """The five minutes as steps; each further craft as one of no minutes, so that it is asked for."""
     crafts = [craft for craft in str(row.get("crafts") or "").split(";") if craft]
     steps = [Operation(name, None, float(row[f"sam_{name}_minutes"]), 1) for name in TIMED]
     place = TIMED.index(_WORKED_ON) + 1
-    return [Step(one) for one in [*steps[:place], *(Operation(name, name, 0.0, 1) for name in crafts), *steps[place:]]]
+    return [
+        DesignOperation(one)
+        for one in [*steps[:place], *(Operation(name, name, 0.0, 1) for name in crafts), *steps[place:]]
+    ]

@@ -25,7 +25,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuoteRequest:
     """What somebody would order: pieces by SKU of the catalogue, or what a new style needs."""
 
     merchant_id: str

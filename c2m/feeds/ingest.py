@@ -23,11 +23,11 @@ from c2m.errors import InputError
 from c2m.feeds import landing, outcomes, quarantine
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.mapping import Mapping, fingerprint, of_files
-from c2m.feeds.outcomes import Outcome
+from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
 from c2m.feeds.rules import Feed, quoted
-from c2m.feeds.shape import Rows, drop, lacks, read
+from c2m.feeds.shape import ShapedRows, drop, lacks, read
 from c2m.feeds.split import quarantine_all, row_hash, since, split
 from c2m.feeds.world import Source, World
 from c2m.files import sha256
@@ -121,8 +121,8 @@ class _Seen:
     digest: str = ""
     first_id: str = ""  # of the batch, the first time that its content comes
     batch_id: str = ""
-    known: Outcome | None = None  # what has become of it before
-    earlier: tuple[Outcome, ...] = ()  # and what of it, read by its mapping as that was then
+    known: FileOutcome | None = None  # what has become of it before
+    earlier: tuple[FileOutcome, ...] = ()  # and what of it, read by its mapping as that was then
 
     @property
     def read_as(self) -> tuple[str, str, str]:
@@ -140,7 +140,7 @@ def _looked_up(sources: Sequence[Source]) -> list[_Seen]:
     return [replace(one, known=found.get(one.batch_id)) for one in seen]
 
 
-def _in_turn(seen: _Seen, came: Sequence[Outcome]) -> _Seen:
+def _in_turn(seen: _Seen, came: Sequence[FileOutcome]) -> _Seen:
     batch_id = outcomes.in_turn(seen.batch_id, came)
     return replace(seen, batch_id=batch_id, earlier=tuple(one for one in came if one.batch_id != batch_id))
 
@@ -183,9 +183,9 @@ class _Arrived:
     """A file that is to come in."""
 
     source: Source
-    outcome: Outcome
+    outcome: FileOutcome
     stamps: _Stamps  # before anything of it was read
-    earlier: tuple[Outcome, ...] = ()
+    earlier: tuple[FileOutcome, ...] = ()
     refused: tuple[str, ...] = ()  # why nothing of it may land
 
     @property
@@ -220,7 +220,7 @@ def _fits(together: Sequence[_Arrived], one: _Arrived) -> bool:
     )
 
 
-def bring_in(source: Source) -> Outcome:
+def bring_in(source: Source) -> FileOutcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
     _look_up()
     (found,) = _looked_up([source])
@@ -246,7 +246,7 @@ def _absent(world: World, sources: Iterable[Source]) -> list[str]:
     ]
 
 
-def _missing(landed: Sequence[Outcome]) -> Iterator[str]:
+def _missing(landed: Sequence[FileOutcome]) -> Iterator[str]:
     """Faults of the indispensable feeds that hold no row although there is a file."""
     for feed in FEEDS.values():
         if feed.required and landing.is_empty(feed.name):
@@ -254,7 +254,7 @@ def _missing(landed: Sequence[Outcome]) -> Iterator[str]:
             yield f"{feed.name}: no row of it was accepted ({seen or 'see above'}); {_NEEDED}"
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: FileOutcome) -> str:
     counts = {"quarantined": outcome.quarantined, "left out": outcome.left_out}
     told = ", ".join(f"{count:,} rows {become}" for become, count in counts.items() if count)
     return f"{outcome.file}: {outcome.problems or told or 'it holds no row'}"
@@ -310,7 +310,7 @@ def _leave(one: _Arrived) -> str:
 class _Read(_Arrived):
     """A file whose records are in the table `records`: from `before` + 1 on, under `number` in "#file"."""
 
-    rows: Rows
+    rows: ShapedRows
     problems: list[str]
     columns: tuple[str, ...]
     number: int = 1
@@ -429,7 +429,7 @@ def _arrival(seen: _Seen) -> _Arrived:
     if known := seen.known:
         return _Arrived(source, known, seen.stamps, seen.earlier)
     now = clock.now().astimezone(UTC).replace(tzinfo=None)
-    arrived = Outcome(
+    arrived = FileOutcome(
         seen.batch_id,
         mapping.feed.name,
         None,
@@ -476,7 +476,7 @@ def _letters(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.casefold())
 
 
-def _finished(one: _Read, counts: _Counts, quarantined: int) -> Outcome:
+def _finished(one: _Read, counts: _Counts, quarantined: int) -> FileOutcome:
     records, accepted, duplicates, owner, _ = counts
     left_out = sum(one.rows.left_out.values())
     reasons = [f"{count:,} left out: {reason}" for reason, count in one.rows.left_out.items()]

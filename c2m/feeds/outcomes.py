@@ -62,20 +62,20 @@ def status(accepted: int, quarantined: int, problems: str) -> str:
     return "partial" if accepted else "rejected"
 
 
-_read: dict[Path, tuple[_Stamp, Outcome]] = {}
+_read: dict[Path, tuple[_Stamp, FileOutcome]] = {}
 
 
-def record(outcome: Outcome) -> None:
+def record(outcome: FileOutcome) -> None:
     """Writes or replaces the outcome of a batch."""
     landing.write_rows("file_outcomes", [asdict(outcome)], _path(outcome.batch_id))
 
 
-def find(batch_id: str) -> Outcome | None:
+def find(batch_id: str) -> FileOutcome | None:
     """The outcome of a batch, where there is one."""
     return find_all([batch_id]).get(batch_id)
 
 
-def find_all(batch_ids: Iterable[str]) -> dict[str, Outcome]:
+def find_all(batch_ids: Iterable[str]) -> dict[str, FileOutcome]:
     """The outcomes of those of the batches that have one; each file is opened once, all of them together."""
     written = {path: _stamp(path) for path in map(_path, batch_ids) if path.exists()}
     if new := [str(path) for path, stamp in written.items() if path not in _read or _read[path][0] != stamp]:
@@ -87,9 +87,9 @@ def find_all(batch_ids: Iterable[str]) -> dict[str, Outcome]:
     return {path.stem: _read[path][1] for path in written if path in _read}
 
 
-def of_contents(digests: Iterable[str]) -> dict[tuple[str, str, str], list[Outcome]]:
+def of_contents(digests: Iterable[str]) -> dict[tuple[str, str, str], list[FileOutcome]]:
     """What became of files with these contents, first come first: by feed, digest of the content and mapping's name."""
-    found: dict[tuple[str, str, str], list[Outcome]] = {}
+    found: dict[tuple[str, str, str], list[FileOutcome]] = {}
     query = f"FROM {landing.source('file_outcomes')} WHERE list_contains($digests, file_sha256)"
     with landing.connect() as connection:
         rows = connection.execute(f"{query} ORDER BY arrived_at, batch_id", {"digests": list(digests)})
@@ -107,14 +107,14 @@ class Deliveries:
 
     def __init__(self, present: Collection[str]) -> None:
         self._present = present
-        self._came: dict[tuple[str, str], list[Outcome]] | None = None  # by feed and mapping, first come first
+        self._came: dict[tuple[str, str], list[FileOutcome]] | None = None  # by feed and mapping, first come first
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: FileOutcome) -> None:
         """Takes note of what has just arrived."""
         if self._came is not None:  # else it is read with the others
             self._of_kind(outcome).append(outcome)
 
-    def before(self, known: Outcome, file: str, written_at: datetime) -> list[Outcome]:
+    def before(self, known: FileOutcome, file: str, written_at: datetime) -> list[FileOutcome]:
         """What became of a content before, where this file delivers it once more.
 
         A file does so whose name stood for another content last, or for none; one that was merely renamed does not: it
@@ -130,7 +130,7 @@ class Deliveries:
         renamed = not under_name and known.file not in self._present and written_at <= last
         return [] if renamed else [one for one in came if one.file_sha256 == known.file_sha256]
 
-    def _of_kind(self, known: Outcome) -> list[Outcome]:
+    def _of_kind(self, known: FileOutcome) -> list[FileOutcome]:
         if self._came is None:  # all at once: to open the files takes longer than to read them
             self._came = {}
             query = f"FROM {landing.source('file_outcomes')} ORDER BY arrived_at, batch_id"
@@ -140,12 +140,12 @@ class Deliveries:
         return self._came.setdefault((known.feed, known.mapping), [])
 
 
-def once_more(batch_id: str, before: Outcome) -> str:
+def once_more(batch_id: str, before: FileOutcome) -> str:
     """The batch of a content that comes in under `batch_id` once more, after it has come in as another one."""
     return hashlib.sha256(f"{batch_id}|{before.batch_id}".encode()).hexdigest()[:32]
 
 
-def in_turn(batch_id: str, came: Sequence[Outcome]) -> str:
+def in_turn(batch_id: str, came: Sequence[FileOutcome]) -> str:
     """The batch of a content that comes in under `batch_id`: another one where it came in read otherwise since then."""
     known = [one.batch_id for one in came]
     if batch_id not in known:
@@ -154,11 +154,11 @@ def in_turn(batch_id: str, came: Sequence[Outcome]) -> str:
     return known[-1] if known[-1] in (batch_id, *turns) else turns[-1]
 
 
-def _outcome(row: dict[str, Any]) -> Outcome:
+def _outcome(row: dict[str, Any]) -> FileOutcome:
     """Of a row whose file may lack the newer columns, or hold ones that there are no more."""
-    known = {field.name for field in fields(Outcome)}
+    known = {field.name for field in fields(FileOutcome)}
     values = {name: value for name, value in row.items() if name in known}
-    return Outcome(**values | {name: row.get(name) or empty for name, empty in _ADDED.items()})
+    return FileOutcome(**values | {name: row.get(name) or empty for name, empty in _ADDED.items()})
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -220,7 +220,7 @@ def _expected(hours: "pd.Series[float]", day: pd.Timestamp) -> pd.Timestamp:
     return day + pd.to_timedelta(usual.max(skipna=False) + _GRACE_HOURS, unit="h")
 
 
-def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+def frame(outcomes: Iterable[FileOutcome]) -> pd.DataFrame:
     """Outcomes as a table, one row per batch, in the order given."""
     rows = {outcome.batch_id: asdict(outcome) for outcome in outcomes}
     return pd.DataFrame(list(rows.values()), columns=list(PRODUCED["file_outcomes"]))

@@ -105,7 +105,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class MappingProposal:
     """A mapping, how it came about, and what it would do to the file."""
 
     text: str
@@ -397,7 +397,7 @@ def _written(feed: Feed, file: Path, options: dict[str, Any], guesses: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def _tried(file: Path, text: str, guesses: list[Guess]) -> Proposal:
+def _tried(file: Path, text: str, guesses: list[Guess]) -> MappingProposal:
     """What the mapping would do to the file; nothing lands."""
     landing.ensure_landing()
     mapping = parse(text, "proposal")

@@ -20,7 +20,7 @@ from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS, ID
 from c2m.feeds.forms import cells
 from c2m.feeds.mapping import NOT_OF_SOURCE, Mapping, native, parse
-from c2m.feeds.outcomes import Outcome, find
+from c2m.feeds.outcomes import FileOutcome, find
 from c2m.feeds.records import kind_of
 from c2m.feeds.rules import Feed, literal, quoted
 from c2m.files import write_with
@@ -43,7 +43,7 @@ def path_of(feed: str, batch_id: str) -> Path:
     return settings().quarantine / feed / f"{batch_id}.parquet"
 
 
-def mapping_of(outcome: Outcome) -> Mapping:
+def mapping_of(outcome: FileOutcome) -> Mapping:
     """The mapping that the file of a batch was read with, of a source that speaks for the same merchants."""
     path = path_of(outcome.feed, outcome.batch_id)
     bound = path.with_suffix(".merchants.json")
@@ -56,7 +56,7 @@ def mapping_of(outcome: Outcome) -> Mapping:
 def keep(
     connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
-    outcome: Outcome,
+    outcome: FileOutcome,
     columns: Sequence[str],
     number: int = 1,
     before: int = 0,
@@ -92,7 +92,7 @@ def keep(
     return len(records_of(outcome))
 
 
-def close(outcome: Outcome) -> Outcome:
+def close(outcome: FileOutcome) -> FileOutcome:
     """The outcome of a batch whose file has come in anew: nothing of it lies in quarantine any more."""
     path = path_of(outcome.feed, outcome.batch_id)
     objects.remove([path, path.with_suffix(".yaml"), path.with_suffix(".merchants.json")])
@@ -103,7 +103,7 @@ def close(outcome: Outcome) -> Outcome:
     return replace(outcome, quarantined=0, left_out=left_out, status="ok", notes=notes)
 
 
-def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome, number: int, before: int) -> None:
+def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: FileOutcome, number: int, before: int) -> None:
     """Lands what can be read of broken lines, save of those by which a source speaks for somebody else's order."""
     lines = connection.execute(
         f"""SELECT merchant_id, order_id, if(regexp_full_match(sku_id, $id), sku_id, NULL) AS sku_id, order_line_id,
@@ -120,7 +120,7 @@ def _land_lines(connection: duckdb.DuckDBPyConnection, outcome: Outcome, number:
         landing.land_frame("quarantined_order_lines", lines)
 
 
-def records_of(outcome: Outcome) -> set[int]:
+def records_of(outcome: FileOutcome) -> set[int]:
     """Numbers of the records of a batch that lie in quarantine."""
     query = f"SELECT record FROM {_source([path_of(outcome.feed, outcome.batch_id)])}"  # noqa: S608
     with landing.connect() as connection:

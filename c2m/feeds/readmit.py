@@ -19,7 +19,7 @@ from c2m.feeds import landing, outcomes, quarantine
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.forms import cells
 from c2m.feeds.mapping import Mapping, ReadOptions
-from c2m.feeds.outcomes import Outcome
+from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.records import kind_of, read
 from c2m.feeds.split import LINE, split
 
@@ -57,7 +57,7 @@ def admit_waiting() -> None:
                 _admit(outcome, rows)
 
 
-def _admit(outcome: Outcome, rows: dict[int, Row]) -> Outcome:
+def _admit(outcome: FileOutcome, rows: dict[int, Row]) -> FileOutcome:
     """Brings rows of one batch in again, by record number; those that are not in quarantine are left alone."""
     feed, mapping = FEEDS[outcome.feed], quarantine.mapping_of(outcome)
     held = quarantine.records_of(outcome)
@@ -78,7 +78,7 @@ def _admit(outcome: Outcome, rows: dict[int, Row]) -> Outcome:
     return _settled(outcome, len(landed), quarantined)
 
 
-def _settled(outcome: Outcome, landed: int, quarantined: int) -> Outcome:
+def _settled(outcome: FileOutcome, landed: int, quarantined: int) -> FileOutcome:
     """The outcome after some rows came back, written where it changed."""
     accepted = outcome.rows_in - quarantined - outcome.left_out
     settled = replace(
@@ -106,7 +106,7 @@ def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: dict
     connection.execute('CREATE TEMP TABLE records AS SELECT 1 AS "#file", * FROM laid_out')
 
 
-def _submitted(file: Path) -> list[tuple[Outcome, dict[int, Row]]]:
+def _submitted(file: Path) -> list[tuple[FileOutcome, dict[int, Row]]]:
     """The rows of a corrected file by batch; all that is wrong with the file at once."""
     rows, faults = _rows(file)
     batches: dict[str, dict[int, Row]] = {}

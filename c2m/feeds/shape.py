@@ -27,7 +27,7 @@ _PER_ITEM = f"""SELECT *, unnest(CASE WHEN len("#list") > 0 THEN range(1, len("#
 
 
 @dataclass(frozen=True)
-class Rows:
+class ShapedRows:
     """What stands in the table `records`: the file's own columns, its problems, the rows left out by reason."""
 
     file: Records
@@ -59,13 +59,13 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, jo
     file = records.read(connection, path, mapping.read, mapping.of_file)
     file = replace(file, problems=(*file.problems, *faults))
     if mapping.shape is None or file.problems or lacks(mapping, file):
-        return Rows(file, {})
+        return ShapedRows(file, {})
     connection.execute("ALTER VIEW records RENAME TO unshaped")
     connection.execute(f"CREATE TEMP TABLE shaped AS {_statement(connection, mapping)}")
     _keep_wanted(connection, mapping)
     counts = """SELECT "#out", count(*) FROM shaped WHERE "#out" IS NOT NULL GROUP BY ALL ORDER BY ALL"""
     left_out = dict(connection.execute(counts).fetchall())
-    return Rows(file, left_out, tuple(_notes(connection, shape.number_lines)))
+    return ShapedRows(file, left_out, tuple(_notes(connection, shape.number_lines)))
 
 
 def _keep_wanted(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:

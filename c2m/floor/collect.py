@@ -28,12 +28,12 @@ from c2m.errors import InputError
 from c2m.feeds.contracts import PRODUCED
 from c2m.files import sync
 from c2m.floor import credentials, http
-from c2m.floor.mqtt import Connection, Message
+from c2m.floor.mqtt import Connection, ReceivedMessage
 from c2m.floor.service import announce, stop_on_signal
 from c2m.health import Health
 from c2m.ledger import orders, store
 from c2m.ledger.conversation import inbox
-from c2m.ledger.conversation.inbox import Said
+from c2m.ledger.conversation.inbox import FactoryMessage
 from c2m.settings import settings
 from c2m.wire.messages import (
     KIND_OF_TYPE,
@@ -131,7 +131,7 @@ def run(stop: Event | None = None) -> None:
     arrivals = Waiting(_WAITING_BYTES)
     heard_by = name if several else ""
 
-    def hand_on(message: Message) -> None:
+    def hand_on(message: ReceivedMessage) -> None:
         arrival = Arrival(message.topic, message.payload, lambda _: connection.acknowledge(message), heard_by)
         while not stop.is_set():
             with suppress(Full):
@@ -314,7 +314,7 @@ def _record(session: Session, group: Sequence[Arrival], heard: Sequence[_Heard],
     pairs = list(zip(group, heard, strict=True))
     inbox.dead_letters(session, [_refused(arrival, said) for arrival, said in pairs if said.reason], at)
     said = [
-        Said(item.message, str(item.message.factory_id), arrival.collector)
+        FactoryMessage(item.message, str(item.message.factory_id), arrival.collector)
         for arrival, item in pairs
         if item.message is not None and not isinstance(item.message, ScansMessage)
     ]

@@ -18,7 +18,7 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.floor import credentials, http
 from c2m.floor.delivery import Letter, NotDeliveredError
-from c2m.floor.mqtt import Connection, Message
+from c2m.floor.mqtt import Connection, ReceivedMessage
 from c2m.ids import derive_id
 from c2m.ledger.states import RANK
 from c2m.settings import settings
@@ -53,7 +53,7 @@ Heard = tuple[str, bytes]  # topic, body
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleFinding:
     """A rule; whether the gateway keeps it, None where there was no occasion to judge; what was seen."""
 
     rule: str
@@ -66,7 +66,7 @@ def over_mqtt(factory_id: str, kinds: Sequence[Kind] = FROM_FACTORY) -> Iterator
     """The platform's end at the broker of the settings; it hears what is retained of these kinds, then what comes."""
     heard: Queue[Heard] = Queue()
 
-    def hand_on(message: Message) -> None:
+    def hand_on(message: ReceivedMessage) -> None:
         heard.put((message.topic, message.payload))
         connection.acknowledge(message)
 
@@ -118,27 +118,27 @@ class Judge:
     def __post_init__(self) -> None:
         self._run = derive_id("conformance", self.factory_id, clock.now().isoformat())[:8]
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[RuleFinding]:
         """The whole conversation, then what holds for all of it."""
         return [*self._conversation(), *self._always()]
 
-    def _conversation(self) -> Iterator[Finding]:
+    def _conversation(self) -> Iterator[RuleFinding]:
         if self.has_status:  # what is published before the gateway listens may reach nobody
             status = self._hear(lambda heard: isinstance(heard, StatusMessage) and heard.data.online, self.patience_s)
             said = status.data.version if isinstance(status, StatusMessage) else None
             self.version = self.version or said
         offer, answer = self._ask(self._order("a"))
         decided = answer is not None and answer.data.accepted is not None and answer.data.revision == 1
-        yield Finding("answers an offer by `accepted` and its revision", decided, _words(answer))
+        yield RuleFinding("answers an offer by `accepted` and its revision", decided, _words(answer))
         if answer is None:
             return
         self.send(offer)
         again = self._next("a")
         same = again is not None and again.id == answer.id
-        yield Finding("answers what it has answered before by the same message", same, _words(again))
+        yield RuleFinding("answers what it has answered before by the same message", same, _words(again))
         accepted = answer.data.accepted is True
         hint = f"the offer was refused ({answer.data.reason}); have the gateway accept 100 pieces of {self.category}"
-        yield from self._work() if accepted else [Finding(rule, None, hint) for rule in _OF_WORK]
+        yield from self._work() if accepted else [RuleFinding(rule, None, hint) for rule in _OF_WORK]
         yield from self._second_version(hint if not accepted else "")
         yield from self._cancelled_first()
         _, late = self._ask(self._order("c", accept_in=timedelta(minutes=-10)))
@@ -148,54 +148,56 @@ class Judge:
         """A cancel that overtakes its offer on the way."""
         _, unknown = self._ask(Cancel(job_order_id=self._id("b"), revision=1))
         gone = unknown is not None and unknown.data.state == "Aborted"
-        yield Finding("confirms the cancel of what it does not know by Aborted", gone, _words(unknown))
+        yield RuleFinding("confirms the cancel of what it does not know by Aborted", gone, _words(unknown))
         _, after = self._ask(self._order("b"))
         yield Finding("refuses an offer that comes after its cancel", _is_refused(after), _words(after))
 
-    def _work(self) -> Iterator[Finding]:
+    def _work(self) -> Iterator[RuleFinding]:
         told = (message for message in self._said if _begun(message, self._id("a")))
         early = next(told, None) or self._hear(lambda message: _begun(message, self._id("a")), QUIET_S)
-        yield Finding(_OF_WORK[0], early is None, _words(early) if early else "nothing began")
+        yield RuleFinding(_OF_WORK[0], early is None, _words(early) if early else "nothing began")
         self._ask(Start(job_order_id=self._id("a"), revision=1), answered=False)
         started = self._hear(lambda message: _begun(message, self._id("a")), self.patience_s)
-        yield Finding(_OF_WORK[1], started is not None, _words(started))
+        yield RuleFinding(_OF_WORK[1], started is not None, _words(started))
         _, revised = self._ask(self._order("a", revision=2, quantity=120))
         answered = revised is not None and revised.data.revision == 2 and revised.data.accepted is not None
-        yield Finding(_OF_WORK[2], answered, _words(revised))
+        yield RuleFinding(_OF_WORK[2], answered, _words(revised))
         _, ended = self._ask(Cancel(job_order_id=self._id("a"), revision=2, reason="conformance: taken back"))
         settled = ended is not None and (ended.data.state == "Aborted" or ended.data.accepted is False)
-        yield Finding(_OF_WORK[3], settled, _words(ended))
+        yield RuleFinding(_OF_WORK[3], settled, _words(ended))
 
-    def _second_version(self, hint: str) -> Iterator[Finding]:
+    def _second_version(self, hint: str) -> Iterator[RuleFinding]:
         """What only a gateway of version 2 is asked: ranks and crafts."""
         if (self.version or 1) < VERSION:
-            yield from (Finding(rule, None, "it understands version 1") for rule in _OF_VERSION_2)
+            yield from (RuleFinding(rule, None, "it understands version 1") for rule in _OF_VERSION_2)
             return
         _, crafted = self._ask(self._order("e", crafts=("conformance-craft",)))
-        yield Finding(_OF_VERSION_2[0], _is_refused(crafted), _words(crafted))
+        yield RuleFinding(_OF_VERSION_2[0], _is_refused(crafted), _words(crafted))
         _, taken = self._ask(self._order("d", accept_in=timedelta(seconds=_ACCEPT_IN_S)))
         if hint or taken is None or taken.data.accepted is not True:
-            yield from (Finding(rule, None, hint or f"not accepted: {_words(taken)}") for rule in _OF_VERSION_2[1:])
+            yield from (RuleFinding(rule, None, hint or f"not accepted: {_words(taken)}") for rule in _OF_VERSION_2[1:])
             return
         agreed = self._asked["d"]
         for rule, revision in zip(_OF_VERSION_2[1:], (2, 3), strict=True):
             told = agreed.model_copy(update={"revision": revision, "rank": 1_000_000 - revision})
             _, ranked = self._ask(told)
             stands = ranked is not None and (ranked.data.revision, ranked.data.state) == (revision, "NotAllowedToStart")
-            yield Finding(rule, stands, _words(ranked))
+            yield RuleFinding(rule, stands, _words(ranked))
             time.sleep(max(0.0, (agreed.accept_by - clock.now()).total_seconds() + 0.1))
         self._ask(Cancel(job_order_id=self._id("d"), revision=3, reason="conformance: taken back"))
 
-    def _always(self) -> Iterator[Finding]:
+    def _always(self) -> Iterator[RuleFinding]:
         self._hear(lambda _: False, QUIET_S)
-        yield Finding("every message keeps the schema", not self._broken, "; ".join(self._broken[:3]) or "all did")
+        yield RuleFinding("every message keeps the schema", not self._broken, "; ".join(self._broken[:3]) or "all did")
         alone = "; ".join(self._strangers[:3]) or "it did"
-        yield Finding("speaks for itself alone", not self._strangers, alone)
+        yield RuleFinding("speaks for itself alone", not self._strangers, alone)
         backwards = list(self._backwards())
-        yield Finding("`sequence` grows and states go forward", not backwards, "; ".join(backwards[:3]) or "they did")
+        yield RuleFinding(
+            "`sequence` grows and states go forward", not backwards, "; ".join(backwards[:3]) or "they did"
+        )
         online = self._is_online() if self.has_status else None
         words = {True: "online", False: "no retained status that says so", None: "HTTP has none"}[online]
-        yield Finding("says by a retained status that it is there", online, words)
+        yield RuleFinding("says by a retained status that it is there", online, words)
 
     def _is_online(self) -> bool:
         """By the status that the broker has retained for whoever comes later."""

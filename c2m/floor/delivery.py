@@ -32,7 +32,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class DeliveryReport:
     """What became of one factory's letters: the keys of those delivered, and the error that stopped the others."""
 
     factory_id: str
@@ -57,7 +57,7 @@ class Pauses:
         moment = time.monotonic()
         return {factory_id for factory_id, (end, _) in self._until.items() if end > moment}
 
-    def note(self, receipt: Receipt) -> bool:
+    def note(self, receipt: DeliveryReport) -> bool:
         """Begins, lengthens or forgets a pause. Whether it is as long as pauses get: the error lasts."""
         if not receipt.error:
             self._until.pop(receipt.factory_id, None)
@@ -71,10 +71,10 @@ class Pauses:
 
 def begin(
     letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor
-) -> dict[str, "Future[Receipt]"]:
+) -> dict[str, "Future[DeliveryReport]"]:
     """Starts to deliver, factories side by side, those of one factory in the given order; a receipt for each."""
     arriving: dict[str, Iterator[Letter]] = {}
-    under_way: dict[str, Future[Receipt]] = {}
+    under_way: dict[str, Future[DeliveryReport]] = {}
     for factory_id, some in _by_factory(letters):
         try:
             arriving[factory_id] = carrier_of(factory_id)(some)
@@ -89,10 +89,10 @@ def _by_factory(letters: Iterable[Letter]) -> Iterator[tuple[str, list[Letter]]]
         yield name, list(some)
 
 
-def failed(factory_id: str, error: str) -> "Future[Receipt]":
+def failed(factory_id: str, error: str) -> "Future[DeliveryReport]":
     """The receipt of a factory for which nothing could be begun."""
-    receipt: Future[Receipt] = Future()
-    receipt.set_result(Receipt(factory_id, [], error))
+    receipt: Future[DeliveryReport] = Future()
+    receipt.set_result(DeliveryReport(factory_id, [], error))
     return receipt
 
 
@@ -116,11 +116,11 @@ def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], poo
     return [receipt.result() for receipt in begin(letters, carrier_of, pool).values()]
 
 
-def _receipt(factory_id: str, arriving: Iterator[Letter]) -> Receipt:
+def _receipt(factory_id: str, arriving: Iterator[Letter]) -> DeliveryReport:
     delivered: list[str] = []
     try:
         for letter in arriving:
             delivered.append(letter.key)  # noqa: PERF401  # what was delivered before an error counts
     except NotDeliveredError as error:
-        return Receipt(factory_id, delivered, str(error))
-    return Receipt(factory_id, delivered, "")
+        return DeliveryReport(factory_id, delivered, str(error))
+    return DeliveryReport(factory_id, delivered, "")

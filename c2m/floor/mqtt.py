@@ -38,7 +38,7 @@ _ACKNOWLEDGE_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
-class Message:
+class ReceivedMessage:
     """A message as received."""
 
     topic: str  # that it came by
@@ -67,7 +67,7 @@ class Connection:
         self,
         client_id: str,
         topics: Iterable[str] = (),
-        on_message: Callable[[Message], object] | None = None,
+        on_message: Callable[[ReceivedMessage], object] | None = None,
         will: Will | None = None,
         given_up: Iterable[str] = (),
         remembers_s: float = 0,
@@ -170,7 +170,7 @@ class Connection:
                 raise NotDeliveredError(f"no acknowledgement within {_ACKNOWLEDGE_TIMEOUT_S} s") from error
             yield letter
 
-    def acknowledge(self, message: Message) -> None:
+    def acknowledge(self, message: ReceivedMessage) -> None:
         """Tells the broker that the message is safe. After a reconnection it comes again and is acknowledged then.
 
         One that was sent with QoS 0 has no packet id: an acknowledgement would be a breach, for which brokers hang up.
@@ -203,7 +203,7 @@ class Connection:
 
     def _received(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         if self._on_message:
-            self._on_message(Message(message.topic, bytes(message.payload), message.mid, self._session))
+            self._on_message(ReceivedMessage(message.topic, bytes(message.payload), message.mid, self._session))
 
     def _published(self, client: Client, userdata: object, mid: int, reason: ReasonCode, *_: object) -> None:
         future = self._acknowledged.setdefault(mid, Future())

@@ -29,7 +29,7 @@ _SETTLE_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
-class Floor:
+class FloorProcesses:
     """Where the processes are found. `factory_http_port`: of the simulated HTTP factories."""
 
     engine: broker.Engine
@@ -57,7 +57,7 @@ def floor(
     http_port: int | None = None,
     engine: broker.Engine | None = None,
     relay_port: int | None = None,
-) -> Iterator[Floor]:
+) -> Iterator[FloorProcesses]:
     """Runs broker, collector, relay and, where there is a file of them, simulated factories until the block ends.
 
     Parameters
@@ -77,7 +77,7 @@ def floor(
 
     Yields
     ------
-    Floor
+    FloorProcesses
         Its ports and process ids, and the broker's engine.
 
     Raises
@@ -99,7 +99,7 @@ def floor(
         env["C2M_HEALTH_PORT"] = str(relay_port or free_port())
         children = {name: stack.enter_context(service(name, module, env)) for name, module in modules.items()}
         together = {"broker": running.process, **children}
-        found = Floor(running.engine, running.port, http_port, factory_http_port, together)
+        found = FloorProcesses(running.engine, running.port, http_port, factory_http_port, together)
         found.note()
         yield found
         for process in children.values():

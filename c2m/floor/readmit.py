@@ -19,7 +19,7 @@ from c2m.wire.messages import ResponseMessage, ScansMessage, parse, parse_topic
 
 
 @dataclass(frozen=True)
-class Correction:
+class CorrectedMessage:
     """What replaces a part of the message; None: as it came."""
 
     topic: str | None = None  # the right one
@@ -27,7 +27,7 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Readmission:
     """What became of a letter. taken: now or before; else result says why it was refused again."""
 
     letter_id: str
@@ -64,11 +64,11 @@ def readmit(letter_ids: Sequence[str], actor: str, correction: Correction) -> li
     return [_readmit(letter_id, actor, correction) for letter_id in letter_ids]
 
 
-def _readmit(letter_id: str, actor: str, correction: Correction) -> Outcome:
+def _readmit(letter_id: str, actor: str, correction: CorrectedMessage) -> Readmission:
     with store.session() as session:
         letter = session.get_one(DeadLetter, letter_id)
     if letter.readmitted_at is not None:
-        return Outcome(letter_id, True, letter.result or "")
+        return Readmission(letter_id, True, letter.result or "")
     topic = correction.topic or letter.topic
     body = letter.payload.encode() if correction.body is None else correction.body
     at, digest = clock.now(), audit.digest_of(body)
@@ -80,10 +80,10 @@ def _readmit(letter_id: str, actor: str, correction: Correction) -> Outcome:
         else:
             result = _effect(session, body)
         noted = letters.note(session, letter_id, actor, result, digest, at, not refused)
-        return Outcome(letter_id, noted.readmitted_at is not None, noted.result or "")
+        return Readmission(letter_id, noted.readmitted_at is not None, noted.result or "")
 
 
-def _unfit(letter: DeadLetter, topic: str, correction: Correction) -> str:
+def _unfit(letter: DeadLetter, topic: str, correction: CorrectedMessage) -> str:
     """Why the message must not go the way of a new one; '' where it may."""
     if correction.body is None and not letters.is_whole(letter):
         return f"the {letter.size_bytes} bytes that came were not kept whole; give the corrected body"

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from c2m import clock
 from c2m.errors import InputError
 from c2m.floor import credentials, http
-from c2m.floor.delivery import Carrier, Letter, NotDeliveredError, Pauses, Receipt, begin, failed
+from c2m.floor.delivery import Carrier, DeliveryReport, Letter, NotDeliveredError, Pauses, begin, failed
 from c2m.floor.mqtt import Connection
 from c2m.floor.service import announce, stop_on_signal
 from c2m.health import Health
@@ -134,7 +134,7 @@ class _Relay:
     route: Callable[[Mapping[str, str | None]], Callable[[str], Carrier]]  # by the addresses of now
     pool: Executor
     pauses: Pauses = field(default_factory=Pauses)
-    under_way: dict[str, tuple[list[Letter], "Future[Receipt]"]] = field(default_factory=dict)  # by factory
+    under_way: dict[str, tuple[list[Letter], "Future[DeliveryReport]"]] = field(default_factory=dict)  # by factory
     expired_at: float = float("-inf")  # monotonic seconds
     turned_at: float = field(default_factory=time.monotonic)
 
@@ -170,7 +170,7 @@ class _Relay:
         for letter in letters:
             self.under_way[letter.factory_id][0].append(letter)
 
-    def record(self, letters: Iterable[Letter], receipts: Iterable[Receipt]) -> None:
+    def record(self, letters: Iterable[Letter], receipts: Iterable[DeliveryReport]) -> None:
         """Sent is sent; where an error lasts, the letters are put off and make room for those to others."""
         sent = {key for receipt in receipts for key in receipt.delivered}
         lasting = {receipt.factory_id for receipt in receipts if self.pauses.note(receipt)}

@@ -18,7 +18,7 @@ from c2m.files import write_with
 from c2m.ledger import store
 from c2m.simulation.factories.booking import Segment
 from c2m.simulation.factories.direct import DirectFloor
-from c2m.simulation.shelf import Shelf
+from c2m.simulation.shelf import ReplayShelf
 from c2m.warehouse.published import read
 
 TABLES = ("orders", "job_orders", "shelf", "left", "factory_days")
@@ -27,7 +27,7 @@ _WAITED = timedelta(days=28)  # after the last planned day, to which an order th
 _KM = 2 * 6371.0
 
 
-def keep(folder: Path, shelf: Shelf, floor: DirectFloor, days: list[date]) -> None:
+def keep(folder: Path, shelf: ReplayShelf, floor: DirectFloor, days: list[date]) -> None:
     """Writes the tables of a replay that is worked off.
 
     Parameters

@@ -11,7 +11,7 @@ from c2m.files import write_atomically
 from c2m.proof.interval import Difference
 from c2m.proof.outcomes import Outcome
 from c2m.proof.policy import OURS, Policy
-from c2m.proof.report import Report, Row
+from c2m.proof.report import Comparison, Report
 
 _WIDTH = 260  # of a drawing of an interval, in px
 _MOST = 1.0  # relative difference at its ends
@@ -87,7 +87,7 @@ def interval(found: Difference, outcome: Outcome) -> str:
     return f"{found.value:+,.2f} [{found.low:+,.2f} to {found.high:+,.2f}]"
 
 
-def drawn(row: Row) -> dict[str, float] | None:
+def drawn(row: Comparison) -> dict[str, float] | None:
     """Places of a relative difference and the ends of its interval across a drawing; None where there is no base."""
     if row.relative is None or not all(map(isfinite, row.relative)):
         return None

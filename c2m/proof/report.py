@@ -39,7 +39,7 @@ TRIED = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Comparison:
     """One outcome of two policies."""
 
     outcome: Outcome
@@ -80,7 +80,7 @@ class Report:
     policies: list[Policy]
     rates: Rates = field(default_factory=Rates)
     only: str | None = None  # the one outcome that is wanted
-    _rows: dict[tuple[str, str, str], Row | None] = field(default_factory=dict)  # what was found before
+    _rows: dict[tuple[str, str, str], Comparison | None] = field(default_factory=dict)  # what was found before
 
     @property
     def weeks(self) -> int:
@@ -130,18 +130,18 @@ class Report:
             self._rows[outcome, arm, base] = self._row(outcome, arm, base)
         return self._rows[outcome, arm, base]
 
-    def _row(self, outcome: str, arm: str, base: str) -> Row | None:
+    def _row(self, outcome: str, arm: str, base: str) -> Comparison | None:
         of = self.sums[self.sums["outcome"] == outcome]
         one, other = (of[of["policy"] == name] for name in (arm, base))
         if one.empty or other.empty:
             return None
         few_days = outcome in _OF_SHELF and bool({arm, base} & {policy.name for policy in self.few_days_for})
-        return Row(BY_NAME[outcome], arm, base, difference(one, other), few_days)
+        return Comparison(BY_NAME[outcome], arm, base, difference(one, other), few_days)
 
-    def alone(self, outcome: str) -> Row | None:
+    def alone(self, outcome: str) -> Comparison | None:
         """An outcome of the platform beside zero: its own interval."""
         one = self.sums[(self.sums["outcome"] == outcome) & (self.sums["policy"] == OURS)]
-        return None if one.empty else Row(BY_NAME[outcome], OURS, "", difference(one, one.assign(above=0.0)))
+        return None if one.empty else Comparison(BY_NAME[outcome], OURS, "", difference(one, one.assign(above=0.0)))
 
     def rows(self, base: str, arm: str = OURS) -> list[Row]:
         """All outcomes of two policies.
@@ -233,7 +233,7 @@ class Report:
         ])  # fmt: skip
 
 
-def _holds(claim: dict[str, Any], row: Row) -> bool:
+def _holds(claim: dict[str, Any], row: Comparison) -> bool:
     """Whether the whole interval is at least as good as claimed."""
     if "limit" in claim:
         return bool(row.found.high <= claim["limit"])

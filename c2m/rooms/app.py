@@ -63,7 +63,7 @@ def create(quoter: Quoter | None = None) -> App:
     if settings().sign_in.issuer:
         app.mount(team.PREFIX, team.create())
     app.mount("/static", StaticFiles(directory=page.HERE / "static"), name="static")
-    app.add_middleware(limit.Limit)
+    app.add_middleware(limit.BodyLimit)
     app.middleware("http")(_with_headers)
     app.exception_handler(entry.SignInNeededError)(_to_sign_in)
     app.exception_handler(entry.NotYoursError)(_not_found)

@@ -18,7 +18,7 @@ _LARGE = f"More than {MOST // 1024 // 1024} MB came: send it in parts."
 _SLOW = f"It was not here whole within {WITHIN_S:.0f} s: send it again."
 
 
-class Limit:
+class BodyLimit:
     """ASGI middleware: whoever reads a body gets HTTPException 413 beyond the size, 408 beyond the time."""
 
     def __init__(self, app: App) -> None:

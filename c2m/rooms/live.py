@@ -104,7 +104,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-class Feed:
+class ScanStream:
     """The new files of scans, read once for all who watch."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ WIDTH, HEIGHT, MARGIN = 320, 96, 6
 
 
 @dataclass(frozen=True)
-class Line:
+class Polyline:
     """Points of a polyline in a box of WIDTH x HEIGHT, with the ends of both axes."""
 
     points: str
@@ -19,7 +19,7 @@ class Line:
     most: float
 
 
-def line(course: Sequence[tuple[date, float]]) -> Line | None:
+def line(course: Sequence[tuple[date, float]]) -> Polyline | None:
     """The drawing of a course; None where there is nothing to draw.
 
     Parameters
@@ -29,7 +29,7 @@ def line(course: Sequence[tuple[date, float]]) -> Line | None:
 
     Returns
     -------
-    Line or None
+    Polyline or None
         From zero, or from the least value where that is below.
     """
     if not course:
@@ -44,4 +44,4 @@ def line(course: Sequence[tuple[date, float]]) -> Line | None:
         )
         for day, value in course
     )
-    return Line(" ".join(f"{across},{down}" for across, down in dots), dots, days[0], days[-1], least, most)
+    return Polyline(" ".join(f"{across},{down}" for across, down in dots), dots, days[0], days[-1], least, most)

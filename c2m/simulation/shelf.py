@@ -37,7 +37,7 @@ _RECEIVED = """SELECT r.merchant_id, r.sku_id, sum(r.quantity) AS pieces FROM {s
     WHERE r.received_at >= $begin AND r.received_at < $cut_off GROUP BY ALL"""
 
 
-class Shelf:
+class ReplayShelf:
     """What lies in the shelves as days go by."""
 
     def __init__(self, folder: Path, first: date, price_answer: float | None = None) -> None:

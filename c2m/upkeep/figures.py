@@ -42,7 +42,7 @@ _SIZES_S = 60.0  # a walk over all files of a home is not made more often
 Sample = tuple[str, str, float]  # figure, label, value
 
 
-class Figures(Collector):
+class HomeCollector(Collector):
     """Registers with prometheus_client."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ _HOOK = "-- hooks of {}"
 
 
 @dataclass(frozen=True)
-class Model:
+class DbtModel:
     """A model as dbt compiled it; `columns` have types where the model has a contract."""
 
     name: str
@@ -55,7 +55,7 @@ class Model:
         return f'{self.hooks};\nCREATE OR REPLACE {kind} {place}."{self.name}" AS {made}'
 
 
-def compiled(file: Path) -> list[Model]:
+def compiled(file: Path) -> list[DbtModel]:
     """The models behind `NEEDED` in the order in which they are built.
 
     Parameters
@@ -65,7 +65,7 @@ def compiled(file: Path) -> list[Model]:
 
     Returns
     -------
-    list of Model
+    list of DbtModel
         What `build` takes.
 
     Raises
@@ -78,10 +78,10 @@ def compiled(file: Path) -> list[Model]:
     if kept.get("of") != wanted:
         kept = {"of": wanted, "models": [vars(model) for model in _compile()]}
         write_atomically(file, json.dumps(kept).encode())
-    return [Model(**model) for model in kept["models"]]
+    return [DbtModel(**model) for model in kept["models"]]
 
 
-def build(models: list[Model], day: date, held: Mapping[str, str]) -> None:
+def build(models: list[DbtModel], day: date, held: Mapping[str, str]) -> None:
     """Builds and publishes the marts as of the start of a day.
 
     Parameters
@@ -133,7 +133,7 @@ def _variables() -> dict[str, Any]:
     return given | {"landing": _landing(), "warehouse": "warehouse.duckdb"}
 
 
-def _compile() -> list[Model]:
+def _compile() -> list[DbtModel]:
     nodes = _nodes("compile", "--no-introspect", "--select", *(f"+{name}" for name in NEEDED))
     nodes = {key: node for key, node in nodes.items() if node["resource_type"] == "model" and node["compiled_code"]}
     hooks = _hooks(nodes)
@@ -143,12 +143,12 @@ def _compile() -> list[Model]:
     return [_model(nodes[key], hooks.get(nodes[key]["name"], ""), readers[key]) for key in order]
 
 
-def _model(node: dict[str, Any], hooks: str, readers: int) -> Model:
+def _model(node: dict[str, Any], hooks: str, readers: int) -> DbtModel:
     """A view that several read becomes a table: planning one view inside another took half of a small build."""
     mart, contract = node["schema"] == "marts", node["config"]["contract"]["enforced"]
     columns = {name: column["data_type"] for name, column in node["columns"].items()} if contract else {}
     table = node["config"]["materialized"] != "view" or readers > 1
-    return Model(node["name"], mart, table, _bare(node["compiled_code"]), _bare(hooks), columns)
+    return DbtModel(node["name"], mart, table, _bare(node["compiled_code"]), _bare(hooks), columns)
 
 
 def _hooks(nodes: dict[str, Any]) -> dict[str, str]:

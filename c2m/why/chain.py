@@ -21,7 +21,7 @@ from c2m.warehouse import published
 from c2m.why import forecasted, handed, lines, made, ordered, stock
 from c2m.why.link import Link
 from c2m.why.sales import sold
-from c2m.why.sources import Shelf, landed
+from c2m.why.sources import FeedFiles, landed
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _order_of(session: Session, name: str) -> str:
     raise InputError("unknown-id", [fault])
 
 
-def _of_lot(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+def _of_lot(session: Session, connection: duckdb.DuckDBPyConnection, shelf: FeedFiles, lot: Lot) -> Iterator[Link]:
     jobs = session.scalars(select(JobOrder).where(JobOrder.lot_id == lot.lot_id).order_by(JobOrder.job_order_id)).all()
     yield from _each_once(link for job in jobs for link in _made(session, connection, job))
     if not jobs:
@@ -118,7 +118,7 @@ def _each_once(links: Iterable[Link]) -> Iterable[Link]:
     return found.values()
 
 
-def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: FeedFiles, lot: Lot) -> Iterator[Link]:
     """From the lot down to the records of the feed files."""
     yield ordered.of_lot(session, connection, lot)
     if session.get_one(Order, lot.order_id).source == "merchant":
@@ -128,7 +128,7 @@ def _upstream(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Sh
         yield from _replenished(session, connection, shelf, lot)
 
 
-def _replenished(session: Session, connection: duckdb.DuckDBPyConnection, shelf: Shelf, lot: Lot) -> Iterator[Link]:
+def _replenished(session: Session, connection: duckdb.DuckDBPyConnection, shelf: FeedFiles, lot: Lot) -> Iterator[Link]:
     """Down from the quantity that the platform ordered: its forecast, and the stock of its SKUs."""
     quantity, figures, skus = ordered.quantity_of(session, lot)
     yield quantity
@@ -139,7 +139,7 @@ def _replenished(session: Session, connection: duckdb.DuckDBPyConnection, shelf:
     yield from _sources(connection, shelf, "stock", "counts", lot.style_id)
 
 
-def _forecast(connection: duckdb.DuckDBPyConnection, shelf: Shelf, figures: dict[str, Any]) -> Iterator[Link]:
+def _forecast(connection: duckdb.DuckDBPyConnection, shelf: FeedFiles, figures: dict[str, Any]) -> Iterator[Link]:
     window, origin = forecasted.window_of(connection, figures)
     yield window
     if figures["model_version"].startswith(SURPRISE):  # of a spike, by its own orders: landing/spikes tells them
@@ -155,7 +155,9 @@ def _forecast(connection: duckdb.DuckDBPyConnection, shelf: Shelf, figures: dict
     yield from _sources(connection, shelf, "sales_lines", "lines", figures["style_id"])
 
 
-def _sources(connection: duckdb.DuckDBPyConnection, shelf: Shelf, feed: str, table: str, what: str) -> Iterator[Link]:
+def _sources(
+    connection: duckdb.DuckDBPyConnection, shelf: FeedFiles, feed: str, table: str, what: str
+) -> Iterator[Link]:
     rows, batches = landed(connection, feed, table, what)
     yield rows
     yield from shelf.source_rows(batches)

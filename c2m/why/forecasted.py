@@ -18,7 +18,7 @@ from c2m.files import sha256
 from c2m.settings import settings
 from c2m.warehouse import origins, published
 from c2m.why.link import Link, pieces
-from c2m.why.sales import Sold
+from c2m.why.sales import SalesByDay
 
 MODEL = "c2m-demand"
 _WINDOWS = (7, 28)  # days whose mean demand is compared
@@ -168,7 +168,7 @@ def _model_version(address: str) -> dict[str, Any]:
     return found
 
 
-def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Figures, sold: Sold) -> Link:
+def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Figures, sold: SalesByDay) -> Link:
     """The rows that the model was given: whole, and with the demand of the sold pieces that they say they are of."""
     link = Link("feature rows", f"{lot['merchant_id']}/{lot['style_id']} {lot['business_date']}")
     file: Path = origin["file"]
@@ -207,7 +207,9 @@ def _feature_rows(connection: duckdb.DuckDBPyConnection, file: Path, lot: Figure
     return rows.fetchall()
 
 
-def build_of(connection: duckdb.DuckDBPyConnection, build_id: str, day: date, style: Sequence[str], sold: Sold) -> Link:
+def build_of(
+    connection: duckdb.DuckDBPyConnection, build_id: str, day: date, style: Sequence[str], sold: SalesByDay
+) -> Link:
     """The manifest is that of the build; its mart, where it is still there, has the demand of the sold pieces."""
     link = Link("mart build", build_id)
     manifest = published.manifest_of(build_id)

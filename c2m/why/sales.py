@@ -12,7 +12,7 @@ from c2m.feeds.rules import literal
 
 
 @dataclass(frozen=True)
-class Sold:
+class SalesByDay:
     """by_day: pieces asked for before `day`, days without any left out. start: the first day on sale."""
 
     by_day: dict[date, int]
@@ -28,7 +28,7 @@ class Sold:
 
 def sold(
     connection: duckdb.DuckDBPyConnection, merchant_id: str, style_id: str, day: date, landed: Sequence[str]
-) -> Sold:
+) -> SalesByDay:
     """From files of the landing zone (feed/file), as known at the start of `day`. Makes the table `lines`.
 
     lines: the newest row of each sale line of the style, with `landed`, the name of its file.
@@ -55,7 +55,7 @@ def sold(
     asked = connection.execute("SELECT sold_on, sum(quantity)::INT FROM lines WHERE sold_on < ? GROUP BY 1", [day])
     by_day: dict[date, int] = dict(asked.fetchall())
     begins = [one for one in (*(released or ()), min(by_day, default=None)) if one]
-    return Sold(by_day, min(begins, default=None), day)
+    return SalesByDay(by_day, min(begins, default=None), day)
 
 
 def files(landed: Sequence[str], feed: str) -> str:

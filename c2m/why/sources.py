@@ -11,7 +11,7 @@ from c2m.errors import InputError
 from c2m.feeds import landing, outcomes
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import batch_of
-from c2m.feeds.outcomes import Outcome
+from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.shape import read
 from c2m.feeds.split import hashes, row_hash
 from c2m.feeds.world import Source, World
@@ -25,7 +25,7 @@ _SHOWN = 5  # records named
 
 
 @dataclass(frozen=True)
-class Rows:
+class LandedRows:
     """Landed rows of one feed and batch: hash by record. readmitted: records that came back from quarantine."""
 
     feed: str
@@ -34,13 +34,13 @@ class Rows:
     readmitted: set[int] = field(default_factory=set)
 
 
-def landed(connection: duckdb.DuckDBPyConnection, feed: str, table: str, what: str) -> tuple[Link, list[Rows]]:
+def landed(connection: duckdb.DuckDBPyConnection, feed: str, table: str, what: str) -> tuple[Link, list[LandedRows]]:
     """The rows of a table (with `landed`, the file's name) are as they landed; and the rows by batch, newest first."""
     link = Link("landed rows", f"{feed} of {what}")
-    batches: dict[str, Rows] = {}
+    batches: dict[str, LandedRows] = {}
     files: Counter[str] = Counter()
     for batch_id, record, kept, again, file in _hashed(connection, feed, table):
-        rows = batches.setdefault(batch_id, Rows(feed, batch_id))
+        rows = batches.setdefault(batch_id, LandedRows(feed, batch_id))
         rows.hashes[record] = kept
         rows.readmitted.update({record} if "-" in file else ())
         files[file] += 1
@@ -60,7 +60,7 @@ def _hashed(connection: duckdb.DuckDBPyConnection, feed: str, table: str) -> lis
     return connection.execute(query).fetchall()
 
 
-class Shelf:
+class FeedFiles:
     """The feed files of the platform's world, each hashed and read once."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Shelf:
         self._digests: dict[Path, str] = {}
         self._read: dict[tuple[Path, str], duckdb.DuckDBPyConnection] = {}
 
-    def source_rows(self, batches: list[Rows]) -> Iterator[Link]:
+    def source_rows(self, batches: list[LandedRows]) -> Iterator[Link]:
         """Per batch: the feed file is the one that came in, and its records give the rows that landed."""
         yield from map(self._source_row, batches[:MOST_FILES])
         if older := batches[MOST_FILES:]:
@@ -76,7 +76,7 @@ class Shelf:
             words = [f"{rows:,} rows, checked as they landed."]
             yield Link("source rows", f"{older[0].feed} of {len(older):,} older files", words)
 
-    def _source_row(self, rows: Rows) -> Link:
+    def _source_row(self, rows: LandedRows) -> Link:
         link = Link("source rows", f"{rows.feed} batch {rows.batch_id}")
         outcome = outcomes.find(rows.batch_id)
         if outcome is None:
@@ -95,7 +95,7 @@ class Shelf:
         self._compare(link, rows, outcome)
         return link
 
-    def _compare(self, link: Link, rows: Rows, outcome: Outcome) -> None:
+    def _compare(self, link: Link, rows: LandedRows, outcome: FileOutcome) -> None:
         try:
             source = self._found(outcome)
         except InputError as error:
@@ -119,13 +119,13 @@ class Shelf:
         if rows.readmitted:
             link.words.append(f"{len(rows.readmitted):,} of them came back from quarantine, as corrected by hand.")
 
-    def _found(self, outcome: Outcome) -> Source | None:
+    def _found(self, outcome: FileOutcome) -> Source | None:
         if self._sources is None:
             every = World.load(settings().world_folder).sources()
             self._sources = {(one.mapping.feed.name, one.mapping.name, one.name): one for one in every}
         return self._sources.get((outcome.feed, outcome.mapping, outcome.file))
 
-    def _differing(self, rows: Rows, source: Source, outcome: Outcome) -> Iterator[tuple[int, str]]:
+    def _differing(self, rows: LandedRows, source: Source, outcome: FileOutcome) -> Iterator[tuple[int, str]]:
         """Records that the file and its mapping make another row of."""
         wanted = sorted(rows.hashes.keys() - rows.readmitted)
         again = hashes(self._records(source), source.mapping, outcome.arrived_at, wanted)

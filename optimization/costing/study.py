@@ -13,7 +13,7 @@ import pandas as pd
 from c2m.domain.arrays import Floats, Ints
 from c2m.domain.designs import Design
 from c2m.domain.operations import Operation, crafts_of, minutes_of
-from c2m.domain.quotes import Asked, Needs, Offer
+from c2m.domain.quotes import Needs, Offer, QuoteRequest
 from c2m.settings import PlanPolicy
 from optimization.costing.purchase import Market, curve, purchases
 from optimization.promising.quotes import quote
@@ -162,7 +162,7 @@ def _offers(
     design: Design, operations: Sequence[Operation], pieces: int, basis: float, given: Given
 ) -> tuple[Offer, ...]:
     needs = Needs(design.category, tuple(crafts_of(operations)), minutes_of(operations), design.price, basis, pieces)
-    asked = Asked(design.merchant_id, {}, needs)
+    asked = QuoteRequest(design.merchant_id, {}, needs)
     return quote(given.room, asked, [], given.today, given.policy).offers
 
 

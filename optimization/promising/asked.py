@@ -1,7 +1,7 @@
 """What somebody would order as lots of the order book, and these as an instance of their own in what a plan leaves.
 
-In: `Asked` and a `Room`. Out: lots with the columns of the ledger's open lots; an `Instance` whose transit has no days
-in hand. Its days begin with the first working day after today, `Part.shift` after the plan's.
+In: `QuoteRequest` and a `Room`. Out: lots with the columns of the ledger's open lots; an `Instance` whose transit has
+no days in hand. Its days begin with the first working day after today, `Part.shift` after the plan's.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from c2m.domain.quotes import Asked, Needs
+from c2m.domain.quotes import Needs, QuoteRequest
 from c2m.errors import InputError
 from c2m.settings import PlanPolicy
 from optimization.book.daily_instance import DESTINATION, build_instance, named
@@ -41,7 +41,7 @@ class Part:
     shift: int
 
 
-def lots_of(room: Room, asked: Asked, today: date, due_on: date) -> pd.DataFrame:
+def lots_of(room: Room, asked: QuoteRequest, today: date, due_on: date) -> pd.DataFrame:
     """The lots of what is asked, due on a day.
 
     Raises

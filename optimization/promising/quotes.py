@@ -9,7 +9,7 @@ from datetime import date
 
 import pandas as pd
 
-from c2m.domain.quotes import Asked, Lacking, Offer, OfferName, Quote, Share, Taken
+from c2m.domain.quotes import Lacking, Offer, OfferName, Quote, QuoteRequest, Share, Taken
 from c2m.settings import PlanPolicy
 from optimization.contract import instances
 from optimization.contract.instances import Instance
@@ -25,7 +25,7 @@ OWN = ("unit", "setup", "engagement", "overtime")  # cost of a plan that is the 
 RESERVED = "reserved"
 
 
-def quote(room: Room, asked: Asked, reserved: Sequence[Offer], today: date, policy: PlanPolicy) -> Quote:
+def quote(room: Room, asked: QuoteRequest, reserved: Sequence[Offer], today: date, policy: PlanPolicy) -> Quote:
     """Offers for what is asked.
 
     Parameters

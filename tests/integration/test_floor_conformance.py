@@ -19,7 +19,7 @@ from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor import broker, conformance, credentials
 from c2m.floor.child import free_port
-from c2m.floor.conformance import Finding
+from c2m.floor.conformance import RuleFinding
 from c2m.floor.processes import service
 from c2m.settings import settings
 from c2m.wire.messages import PLATFORM, compose
@@ -73,7 +73,7 @@ def place(key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield ["F1", "127.0.0.1", str(running.port), key]
 
 
-def judged(stack: ExitStack, place: list[str], folder: Path, program: str) -> list[Finding]:
+def judged(stack: ExitStack, place: list[str], folder: Path, program: str) -> list[RuleFinding]:
     """The findings on a gateway of this program."""
     folder.mkdir()
     (folder / "gateway.py").write_text(program)

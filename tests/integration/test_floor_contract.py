@@ -17,7 +17,7 @@ from floor_world import MORNING, begin, factory_rows, landed_scans, release, wri
 from ledger_kit import job
 
 from c2m.floor import broker, credentials
-from c2m.floor.processes import Floor, floor
+from c2m.floor.processes import FloorProcesses, floor
 from c2m.ledger import audit, store
 from c2m.settings import settings
 from c2m.wire import documents
@@ -60,7 +60,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.fixture
-def running(key: str) -> Iterator[Floor]:
+def running(key: str) -> Iterator[FloorProcesses]:
     begin()
     write_world(factory_rows(("mqtt", "mqtt")), settings().home / "factories.json")
     with floor(None) as found:
@@ -76,7 +76,7 @@ def key(home: Path) -> str:
 class Gateway:
     """A factory's gateway of command-line tools, written from the two pages alone."""
 
-    def __init__(self, running: Floor, factory_id: str, key: str, over_http: bool) -> None:
+    def __init__(self, running: FloorProcesses, factory_id: str, key: str, over_http: bool) -> None:
         self.mqtt = ["-h", "127.0.0.1", "-p", str(running.mqtt_port), "-q", "1", "-u", factory_id, "-P", key]
         self.http, self.bearer = running.http_port, f"authorization: Bearer {key}"
         self.factory_id, self.over_http, self.sequence = factory_id, over_http, 0
@@ -116,7 +116,7 @@ class Gateway:
 @pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"one of {', '.join(TOOLS)} is not installed")
 @pytest.mark.parametrize("over_http", [False, True], ids=["mosquitto_pub", "curl"])
 def test_a_client_that_knows_only_the_pages_takes_a_job_order_to_its_end(
-    running: Floor, key: str, over_http: bool
+    running: FloorProcesses, key: str, over_http: bool
 ) -> None:
     gateway = Gateway(running, "F1", key, over_http)
     release([("F1", 100)])

@@ -21,7 +21,7 @@ from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor import broker, credentials
 from c2m.floor.child import await_ready, child, free_port, listens
-from c2m.floor.processes import Floor, floor
+from c2m.floor.processes import FloorProcesses, floor
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, Outbox
 from c2m.settings import settings
@@ -37,7 +37,7 @@ class Party:
     """Someone at the broker, with what it heard."""
 
     def __init__(
-        self, running: Floor, name: str, key: str | None, ca: Path | None = None, client_id: str | None = None
+        self, running: FloorProcesses, name: str, key: str | None, ca: Path | None = None, client_id: str | None = None
     ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.connected, self.refused, self.subscribed = (threading.Event() for _ in range(3))
@@ -75,7 +75,7 @@ def keys(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def running(keys: dict[str, str]) -> Iterator[Floor]:
+def running(keys: dict[str, str]) -> Iterator[FloorProcesses]:
     with floor(None, engine="mosquitto") as found:
         yield found
 
@@ -92,7 +92,9 @@ def await_scan(name: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_factory_reads_and_writes_its_own_and_nothing_of_another(running: Floor, keys: dict[str, str]) -> None:
+def test_a_factory_reads_and_writes_its_own_and_nothing_of_another(
+    running: FloorProcesses, keys: dict[str, str]
+) -> None:
     own, other = Party(running, "F1", keys["F1"]), Party(running, "F2", keys["F2"])
     own.hear("c2m/v1/F1/job-orders")
     other.hear("c2m/v1/+/job-orders", "c2m/v1/F1/job-orders", "#", "$SYS/#")
@@ -115,7 +117,7 @@ def test_a_factory_reads_and_writes_its_own_and_nothing_of_another(running: Floo
         assert session.scalars(select(Outbox.state)).all() == ["sent"]
 
 
-def test_nobody_is_taken_without_a_credential_of_today(running: Floor, keys: dict[str, str]) -> None:
+def test_nobody_is_taken_without_a_credential_of_today(running: FloorProcesses, keys: dict[str, str]) -> None:
     for name, key in (("F1", None), ("F1", "wrong"), ("F1", keys["F2"]), ("F3", keys["F1"]), ("c2m-platform", "")):
         assert Party(running, name, key).refused.wait(10), (name, key)
     old = Party(running, "F1", keys["F1"])
@@ -135,7 +137,9 @@ def test_nobody_is_taken_without_a_credential_of_today(running: Floor, keys: dic
     ]
 
 
-def test_the_next_key_holds_beside_the_old_one_until_that_has_expired(running: Floor, keys: dict[str, str]) -> None:
+def test_the_next_key_holds_beside_the_old_one_until_that_has_expired(
+    running: FloorProcesses, keys: dict[str, str]
+) -> None:
     told = CliRunner().invoke(app, ["factory", "rotate", "F1", "--overlap-days", str(6 / 86_400)])
     user, key = told.stdout.split()
     assert user == "F1.2"
@@ -194,7 +198,7 @@ def test_http_takes_a_factory_by_its_own_key_and_at_its_rate(
         assert answers.count(204) >= 5
 
 
-def test_no_factory_takes_over_the_session_of_a_service(running: Floor, keys: dict[str, str]) -> None:
+def test_no_factory_takes_over_the_session_of_a_service(running: FloorProcesses, keys: dict[str, str]) -> None:
     """A broker gives a session to whoever names its client id last: the names of the services are secret."""
     thieves = [Party(running, "F1", keys["F1"], client_id=name) for name in ("c2m-collector", "c2m-relay", "collector")]
     assert all(thief.connected.wait(10) for thief in thieves)
@@ -219,7 +223,7 @@ def test_no_factory_is_given_what_the_collectors_share(keys: dict[str, str], mon
 
 
 def test_a_will_and_a_retained_message_reach_no_further_than_the_factorys_own(
-    running: Floor, keys: dict[str, str]
+    running: FloorProcesses, keys: dict[str, str]
 ) -> None:
     """The broker speaks for who has vanished, and to who comes later: in nobody else's name."""
     watcher = Party(running, "F2", keys["F2"])
@@ -286,7 +290,7 @@ def test_the_embedded_broker_does_not_start_where_factories_have_keys(keys: dict
         pass
 
 
-def test_only_hashes_lie_on_disk_and_for_their_owner_alone(running: Floor, keys: dict[str, str]) -> None:
+def test_only_hashes_lie_on_disk_and_for_their_owner_alone(running: FloorProcesses, keys: dict[str, str]) -> None:
     for file in (path for path in settings().home.rglob("*") if path.is_file()):
         content = file.read_bytes()
         assert not any(key.encode() in content for key in keys.values()), file

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from c2m.feeds.landing import read_landed
 from c2m.floor import broker, collect, credentials
 from c2m.floor.child import free_port
-from c2m.floor.mqtt import Connection, Message
+from c2m.floor.mqtt import Connection, ReceivedMessage
 from c2m.floor.service import READY
 from c2m.floor.sparkplug import service
 from c2m.ledger import store
@@ -171,7 +171,7 @@ def test_a_message_with_qos_0_does_not_cost_the_collector_its_connection(
 def test_nothing_is_acknowledged_before_the_platform_has_it(
     port: int, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acknowledged: list[Message] = []
+    acknowledged: list[ReceivedMessage] = []
     tell = Connection.acknowledge
     monkeypatch.setattr(Connection, "acknowledge", lambda self, m: (acknowledged.append(m), tell(self, m)))
     heard: list[bytes] = []

@@ -22,7 +22,7 @@ from c2m.ledger import orders, plans, status, store
 from c2m.ledger.rooms import work
 from c2m.ledger.store import EVERYONE
 from c2m.ledger.tables import Outbox
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.profile import Profile, read
 from c2m.simulation.factories.state import State
 from c2m.warehouse import published
@@ -94,7 +94,7 @@ def test_a_factory_reads_the_merchants_own_codes(ledger_of_codes: dict[str, str]
     assert ledger_of_codes.keys() >= ORDERS.keys()
     wanted = {(po, *GOODS[n]) for po, places in ORDERS.items() for n in places}
     state = State(tmp_path / "sim")
-    factory = Factory(_profile(tmp_path / "factories.json"), 1, state, "session")
+    factory = SimulatedFactory(_profile(tmp_path / "factories.json"), 1, state, "session")
     with store.session() as s, state.transaction():
         status.register(s, "F1", 2, NOW)
         lots = orders.open_lots(s).query("order_id in @ledger_of_codes.values() and category == 'tee'")

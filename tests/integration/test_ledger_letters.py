@@ -19,10 +19,10 @@ from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.collect import Arrival, Waiting, _accept, commit
-from c2m.floor.readmit import Correction, Outcome, readmit
+from c2m.floor.readmit import CorrectedMessage, Readmission, readmit
 from c2m.ledger import audit, status, store
 from c2m.ledger.conversation import inbox, letters
-from c2m.ledger.conversation.letters import Wanted
+from c2m.ledger.conversation.letters import LetterFilter
 from c2m.ledger.tables import AuditEntry, DeadLetter, Inbox
 from c2m.settings import settings
 from c2m.wire.messages import MAX_BYTES, JobResponse, Scan, Status, compose, factory_source, topic
@@ -53,8 +53,8 @@ def every_letter() -> list[DeadLetter]:
         return list(session.scalars(select(DeadLetter).order_by(DeadLetter.at, DeadLetter.topic)))
 
 
-def take_back(letter: DeadLetter, topic: str | None = None, body: bytes | None = None) -> Outcome:
-    (outcome,) = readmit([letter.letter_id], "olga", Correction(topic, body))
+def take_back(letter: DeadLetter, topic: str | None = None, body: bytes | None = None) -> Readmission:
+    (outcome,) = readmit([letter.letter_id], "olga", CorrectedMessage(topic, body))
     return outcome
 
 
@@ -92,14 +92,16 @@ def test_an_answer_to_an_order_that_was_unknown_takes_effect_once_when_it_is_kno
         session.execute(text("UPDATE job_orders SET factory_id = 'F9'"))
     assert "cannot be obeyed" in arrive(topic("F1", "job-responses"), body)
     (letter,) = every_letter()
-    assert take_back(letter) == Outcome(letter.letter_id, False, f"refused: unknown job order {held.job_order_id[0]}")
+    assert take_back(letter) == Readmission(
+        letter.letter_id, False, f"refused: unknown job order {held.job_order_id[0]}"
+    )
     with store.session() as session:
         session.execute(text("UPDATE job_orders SET factory_id = 'F1'"))
     clock.set_now(NOW + HOUR)
-    assert take_back(letter) == Outcome(letter.letter_id, True, "accepted")
+    assert take_back(letter) == Readmission(letter.letter_id, True, "accepted")
     assert (job().state, job().accepted) == ("NotAllowedToStart", True)
     after = whole().entries
-    assert take_back(letter) == Outcome(letter.letter_id, True, "accepted")
+    assert take_back(letter) == Readmission(letter.letter_id, True, "accepted")
     assert whole().entries == after
     (kept,) = every_letter()
     assert (kept.readmitted_at, kept.actor, kept.result) == (NOW + HOUR, "olga", "accepted")
@@ -126,7 +128,7 @@ def test_a_message_that_was_taken_meanwhile_changes_nothing_when_several_take_it
     (letter,) = every_letter()
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(lambda _: take_back(letter, topic("F1", "job-responses")), range(4)))
-    assert set(outcomes) == {Outcome(letter.letter_id, True, "accepted")}
+    assert set(outcomes) == {Readmission(letter.letter_id, True, "accepted")}
     assert job() == before
     with store.session() as session:
         assert len(session.scalars(select(AuditEntry).where(AuditEntry.event == "readmitted")).all()) == 1
@@ -139,7 +141,7 @@ def test_scans_on_a_wrong_topic_land_once() -> None:
     (letter,) = every_letter()
     assert not take_back(letter).taken
     for _ in range(2):
-        assert take_back(letter, topic("F1", "scans")) == Outcome(letter.letter_id, True, "2 scans landed")
+        assert take_back(letter, topic("F1", "scans")) == Readmission(letter.letter_id, True, "2 scans landed")
     assert sorted(landed_scans()["scan_id"]) == ["s1", "s2"]
     with store.session() as session:
         entries = session.scalars(select(AuditEntry.detail).where(AuditEntry.event == "readmitted")).all()
@@ -167,7 +169,7 @@ def test_a_corrected_body_is_taken_and_a_wrong_one_is_a_letter_of_its_own() -> N
     assert take_back(letter, body=scans("s1")).result == "1 scans landed"
     assert landed_scans()["scan_id"].tolist() == ["s1"]
     with pytest.raises(InputError, match="it replaces that of one"):
-        readmit([each.letter_id for each in every_letter()], "olga", Correction(body=b"{}"))
+        readmit([each.letter_id for each in every_letter()], "olga", CorrectedMessage(body=b"{}"))
 
 
 @pytest.mark.parametrize("body", [scans("s1").replace(b"s1", b"s\xff"), scans("s1").replace(b"s1", b"s\x00")])
@@ -281,7 +283,7 @@ def test_letters_of_an_older_ledger_get_their_size_and_digest(ledger: str) -> No
         newest = ScriptDirectory.from_config(config).get_current_head()  # the other tables were there all along
         connection.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
     with store.session() as session:
-        assert letters.count(session, Wanted()) == 2
+        assert letters.count(session, LetterFilter()) == 2
         measured = {letter.letter_id: letter for letter in session.scalars(select(DeadLetter))}
     assert letters.is_whole(measured["whole"])
     assert measured["whole"].size_bytes == len(scans("s1"))

@@ -18,7 +18,7 @@ from c2m.feeds.world import World
 from c2m.floor import collect
 from c2m.ledger import job_orders, orders, store
 from c2m.ledger.conversation import changes, outbox
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.manner import Manner
 from c2m.simulation.factories.profile import read
 from c2m.simulation.factories.state import State
@@ -91,7 +91,9 @@ class Floor:
         known = read(write_world(rows, home / "factories.json"))
         self.state = State(home / "sim")
         self.factories = {
-            name: Factory(replace(profile, efficiency_by_category={"tops": 0.75}), 1, self.state, "session", manner, 2)
+            name: SimulatedFactory(
+                replace(profile, efficiency_by_category={"tops": 0.75}), 1, self.state, "session", manner, 2
+            )
             for (name, profile), manner in zip(known.items(), manners, strict=True)
         }
 

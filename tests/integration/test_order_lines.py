@@ -98,7 +98,7 @@ def test_what_is_personalised_keeps_its_shopper_from_the_line_to_the_job_order(h
     by_ubl = OrderIn.model_validate(ubl.read(UBL.format(sku=sku).encode()))
     told = {"code": "by form", "due_on": "2026-02-01", f"pieces-{sku}": "4", f"own-{sku}": "Dan"}
     for new in (
-        placed.NewOrder(by_ubl.code, by_ubl.due_on, by_ubl.pieces, own=by_ubl.own),
+        placed.PlacedOrder(by_ubl.code, by_ubl.due_on, by_ubl.pieces, own=by_ubl.own),
         ordering._asked(told, str(scope.merchant_id), [sku]),
     ):
         assert placed.place(scope, new) is None

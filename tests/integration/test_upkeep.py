@@ -18,7 +18,7 @@ from c2m.cli import app
 from c2m.errors import InputError
 from c2m.feeds import outcomes
 from c2m.feeds.landing import ensure_landing
-from c2m.feeds.outcomes import Outcome
+from c2m.feeds.outcomes import FileOutcome
 from c2m.ledger import audit, store
 from c2m.ledger.conversation import inbox, letters
 from c2m.ledger.rooms import quotes
@@ -42,7 +42,7 @@ def old_home(home: Path) -> Path:
         (folder / "report.json").write_text("{}")
     for name, days in (("old", 91), ("young", 89)):
         arrived = datetime(2026, 6, 1, tzinfo=UTC).replace(tzinfo=None) - timedelta(days=days)
-        outcomes.record(Outcome(name, "stock", None, "f.csv", "", "", 1, 0, 1, 0, 0, "partial", "", arrived))
+        outcomes.record(FileOutcome(name, "stock", None, "f.csv", "", "", 1, 0, 1, 0, 0, "partial", "", arrived))
         for end in ("parquet", "yaml"):
             file = home / "quarantine" / "stock" / f"{name}.{end}"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def test_what_is_old_goes_and_what_is_young_or_open_stays(old_home: Path, monkey
     assert held(old_home) == {f"runs/{day}", "quarantine/stock/young.parquet", "quarantine/stock/young.yaml"}
     with store.session() as session:
         left = set(session.scalars(text("SELECT payload FROM dead_letters")))
-        assert letters.count(session, letters.Wanted()) == 1
+        assert letters.count(session, letters.LetterFilter()) == 1
         assert set(session.scalars(text("SELECT quote_id FROM quotes"))) == {"young", "taken"}
     assert left == {"2", "3"}
     lines = (old_home / "logs" / "relay.log").read_text().splitlines()

@@ -187,7 +187,7 @@ def arrive(feed: str, tenant: str, days: list[str], hour: str) -> None:
     for day in days:
         at = datetime.fromisoformat(f"{day}T{hour}")
         name = f"{feed}-{tenant}-{day}"
-        outcomes.record(outcomes.Outcome(name, feed, tenant, name, "", "", 9, 9, 0, 0, 0, "ok", "", at))
+        outcomes.record(outcomes.FileOutcome(name, feed, tenant, name, "", "", 9, 9, 0, 0, 0, "ok", "", at))
 
 
 def test_a_feed_is_late_where_it_always_came_on_this_weekday(monkeypatch: pytest.MonkeyPatch) -> None:

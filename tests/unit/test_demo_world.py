@@ -138,7 +138,7 @@ def test_calendars_have_days_off_of_their_country_and_run_120_days_ahead(
 # --- Calibration
 
 
-def drawn(styles: int = 800, pieces_per_day: float = 0.95) -> tuple[pd.DataFrame, demand.Demand, Span]:
+def drawn(styles: int = 800, pieces_per_day: float = 0.95) -> tuple[pd.DataFrame, demand.ShopperDemand, Span]:
     span, rng = Span(date(2026, 4, 13), "UTC", 90, 21), np.random.default_rng(3)
     frame = catalogue.styles(rng, "m", styles, span, pieces_per_day)
     return frame, demand.draw(rng, frame, span), span

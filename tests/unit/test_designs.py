@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from c2m.domain.designs import Part, design_of
+from c2m.domain.designs import DesignMaterial, design_of
 from c2m.domain.newsvendor import Stakes
 from c2m.errors import InputError
 from c2m.people import first_order
@@ -199,7 +199,7 @@ def test_who_can_make_a_design_by_stage() -> None:
 
 
 def test_attributes_cost_what_their_steps_and_materials_cost_and_bring_what_styles_show() -> None:
-    design = design_of(ROW, [Part("cuff", "rib", 0.1), Part("", "rib", 0.05)])
+    design = design_of(ROW, [DesignMaterial("cuff", "rib", 0.1), DesignMaterial("", "rib", 0.05)])
     styles = [f"s{n}" for n in range(8)]
     weekly = pd.DataFrame(
         {"merchant_id": "m", "style_id": styles, "weeks_ago": 1, "dimension": "channel", "place": "x"}

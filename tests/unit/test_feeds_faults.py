@@ -142,7 +142,7 @@ def read_with(monkeypatch: pytest.MonkeyPatch, file: Path, happens: Callable[[],
     """Lets something happen to a file once it has been read."""
     read = shape.read
 
-    def and_then(*given: Any) -> shape.Rows:
+    def and_then(*given: Any) -> shape.ShapedRows:
         found = read(*given)
         if given[1] == file:
             happens()

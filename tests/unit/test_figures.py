@@ -15,12 +15,12 @@ from c2m import clock
 from c2m.ledger import store
 from c2m.ledger.conversation import inbox
 from c2m.settings import settings
-from c2m.upkeep.figures import FIGURES, Figures
+from c2m.upkeep.figures import FIGURES, HomeCollector
 
 
 def scraped() -> dict[tuple[str, ...], float]:
     registry = CollectorRegistry()
-    registry.register(Figures())
+    registry.register(HomeCollector())
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from floor_world import DAY, MORNING, factory_rows, order, write_world
 
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.profile import Profile, read
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import PLATFORM, Cancel, Destination, JobOrder, JobResponse, Scan, Start, compose, parse
@@ -26,7 +26,7 @@ class Bench:
 
     def restart(self) -> None:
         self.state = State(self.folder)
-        self.factory = Factory(self.profile, 1, self.state, "session")
+        self.factory = SimulatedFactory(self.profile, 1, self.state, "session")
 
     def say(self, data: JobOrder | Start | Cancel, now: datetime = MORNING) -> JobResponse:
         message = parse(compose(data, PLATFORM, MORNING).body())
@@ -121,7 +121,7 @@ def test_it_is_done_as_many_days_before_its_due_day_as_the_goods_are_under_way(
     peers = {"F1": here, "F2": replace(here, factory_id="F2", longitude=9.0)}
     for spare, in_overtime in ((2, False), (0, True)):
         state = State(bench.folder / str(spare))
-        factory = Factory(here, 1, state, "session", "rank", 2, peers)
+        factory = SimulatedFactory(here, 1, state, "session", "rank", 2, peers)
         offer = order(900, start_on=DAY, due_on=DAY + timedelta(days=by + spare), **to)
         with state.transaction():
             factory.receive(parse(compose(offer, PLATFORM, MORNING).body()), MORNING)  # type: ignore[arg-type]

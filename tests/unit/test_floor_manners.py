@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from c2m.settings import SimulationPolicy
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.manner import Manner, manner_of, version_of
 from c2m.simulation.factories.profile import Profile, read
 from c2m.simulation.factories.state import State
@@ -31,7 +31,7 @@ class Bench:
 
     def restart(self) -> None:
         self.state = State(self.folder)
-        self.factory = Factory(self.profile, 1, self.state, "session", self.manner, self.version)
+        self.factory = SimulatedFactory(self.profile, 1, self.state, "session", self.manner, self.version)
 
     def say(self, data: JobOrder | Start | Cancel, now: datetime = MORNING) -> JobResponse:
         message = parse(compose(data, PLATFORM, now).body())

@@ -17,7 +17,7 @@ from c2m.floor.sparkplug import mapping as mapped
 from c2m.floor.sparkplug import payload
 from c2m.floor.sparkplug.mapping import load
 from c2m.floor.sparkplug.service import Adapter, topics
-from c2m.floor.sparkplug.session import Reading
+from c2m.floor.sparkplug.session import MetricValue
 from c2m.floor.sparkplug.tally import MOST_PIECES, Tally
 from c2m.wire.messages import Envelope, Scan, ScansMessage, StatusMessage, parse
 
@@ -220,7 +220,7 @@ def test_however_readings_are_repeated_each_piece_counts_once(steps: list[tuple[
         if reset and pieces < shown:
             shown = 0
         shown, made = shown + pieces, made + pieces
-        readings.append(Reading("Sewn/Good", T0 + number, shown))
+        readings.append(MetricValue("Sewn/Good", T0 + number, shown))
     found = [scan for reading in readings for scan in tally.take([reading], T0 * 2)]
     repeated = [readings[index] for index in again if index < len(readings)]
     found += [scan for reading in repeated for scan in tally.take([reading], T0 * 2)]

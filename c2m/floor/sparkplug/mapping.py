@@ -48,7 +48,7 @@ class Count(_Mapped):
         return self
 
 
-class Line(_Mapped):
+class LineMetrics(_Mapped):
     """A line, and the metrics that tell of it."""
 
     device: Level | None = None
@@ -76,7 +76,7 @@ class EdgeNode(_Mapped):
 
     edge_node: Level
     factory_id: Id
-    lines: tuple[Line, ...] = Field(min_length=1)
+    lines: tuple[LineMetrics, ...] = Field(min_length=1)
 
 
 class Site(_Mapped):

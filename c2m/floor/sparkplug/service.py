@@ -22,11 +22,11 @@ from c2m import clock
 from c2m.files import write_atomically
 from c2m.floor import http
 from c2m.floor.delivery import Letter, NotDeliveredError
-from c2m.floor.mqtt import Connection, Message
+from c2m.floor.mqtt import Connection, ReceivedMessage
 from c2m.floor.service import announce, stop_on_signal
 from c2m.floor.sparkplug import payload
 from c2m.floor.sparkplug.mapping import EdgeNode, Site, load
-from c2m.floor.sparkplug.session import Device, Reading, Session
+from c2m.floor.sparkplug.session import Device, MetricValue, Session
 from c2m.floor.sparkplug.tally import Seen, Tally
 from c2m.health import Health
 from c2m.settings import settings
@@ -77,7 +77,7 @@ def run(mapping: Path, stop: Event | None = None) -> None:
     """
     site = load(mapping)
     stop = stop or stop_on_signal()
-    heard: Queue[Message] = Queue(_MOST_WAITING)
+    heard: Queue[ReceivedMessage] = Queue(_MOST_WAITING)
     adapter = Adapter(site, settings().home / "sparkplug" / f"{site.group}.json")
     name, hand_on = f"c2m-sparkplug-{site.group}", partial(_put, heard)
     connection = Connection(name, list(topics(site)), hand_on, remembers_s=REMEMBERED_S)
@@ -96,7 +96,7 @@ def run(mapping: Path, stop: Event | None = None) -> None:
     adapter.write_down()  # what was said; after a kill it is said again
 
 
-def _put(heard: "Queue[Message]", message: Message) -> None:
+def _put(heard: "Queue[ReceivedMessage]", message: ReceivedMessage) -> None:
     """What there is no room for is a gap in its node's sequence: the births that are asked for make up for it."""
     with suppress(Full):
         heard.put_nowait(message)
@@ -111,8 +111,8 @@ def topics(site: Site) -> Iterator[str]:
             yield f"spBv1.0/{site.group}/{kind}/{node.edge_node}/+"
 
 
-def _next_group(heard: "Queue[Message]") -> list[Message]:
-    group: list[Message] = []
+def _next_group(heard: "Queue[ReceivedMessage]") -> list[ReceivedMessage]:
+    group: list[ReceivedMessage] = []
     with suppress(Empty):
         group.append(heard.get(timeout=_POLL_S))
         while len(group) < _GROUP:
@@ -175,7 +175,7 @@ class Adapter:
         if not before or online != any(before):
             self._online[node.factory_id] = _letter(node.factory_id, "status", Status(online=online), at)
 
-    def _count(self, node: EdgeNode, device: Device, readings: list[Reading], at: datetime) -> None:
+    def _count(self, node: EdgeNode, device: Device, readings: list[MetricValue], at: datetime) -> None:
         latest_ms = int((at.timestamp() + settings().plan.clock_skew_s) * 1000)
         for line in node.lines:
             if line.device == device:

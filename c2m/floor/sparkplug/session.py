@@ -15,7 +15,7 @@ Device = str | None  # None: the edge node itself
 SEQUENCES = 256
 
 
-class Reading(NamedTuple):
+class MetricValue(NamedTuple):
     """A metric's value at a moment (milliseconds since 1970, UTC)."""
 
     name: str
@@ -47,7 +47,7 @@ class Session:
         self.in_step, self.birth, self.told = False, None, {}
         return True
 
-    def hear(self, kind: str, device: Device, said: Any) -> list[Reading]:
+    def hear(self, kind: str, device: Device, said: Any) -> list[MetricValue]:
         """What a message other than a death says; nothing while the node is out of step."""
         if kind == "NBIRTH":
             return self._born(said)
@@ -62,12 +62,12 @@ class Session:
             return []
         return self._data(device, said)
 
-    def _born(self, said: Any) -> list[Reading]:
+    def _born(self, said: Any) -> list[MetricValue]:
         """Everything begins anew; devices are unknown until their own births."""
         self.in_step, self.birth, self.seq, self.told = True, _birth_number(said), said.seq, {}
         return self._births(None, said)
 
-    def _data(self, device: Device, said: Any) -> list[Reading]:
+    def _data(self, device: Device, said: Any) -> list[MetricValue]:
         """By name or by alias. What no birth has told puts the node out of step."""
         told = self.told.get(device, {})
         keys = [metric.name or metric.alias for metric in said.metrics]
@@ -76,7 +76,7 @@ class Session:
             return []
         return list(_readings(said, [told[key] for key in keys]))
 
-    def _births(self, device: Device, said: Any) -> list[Reading]:
+    def _births(self, device: Device, said: Any) -> list[MetricValue]:
         meanings = [_Told(metric.name, metric.datatype) for metric in said.metrics]
         aliased = zip(said.metrics, meanings, strict=True)
         aliases = {metric.alias: meaning for metric, meaning in aliased if metric.HasField("alias")}
@@ -89,9 +89,9 @@ def _birth_number(said: Any) -> int | None:
     return next((number for number in numbers if isinstance(number, int)), None)
 
 
-def _readings(said: Any, meanings: list[_Told]) -> Iterator[Reading]:
+def _readings(said: Any, meanings: list[_Told]) -> Iterator[MetricValue]:
     """The values of a message. Historical ones are left out: a later total counts them already."""
     for metric, meaning in zip(said.metrics, meanings, strict=True):
         found = payload.value(metric, meaning.datatype)
         if found is not None and not metric.is_historical:
-            yield Reading(meaning.name, metric.timestamp or said.timestamp, found)
+            yield MetricValue(meaning.name, metric.timestamp or said.timestamp, found)

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 
-from c2m.floor.sparkplug.mapping import Line
-from c2m.floor.sparkplug.session import Reading
+from c2m.floor.sparkplug.mapping import LineMetrics
+from c2m.floor.sparkplug.session import MetricValue
 from c2m.ids import derive_id
 from c2m.wire.messages import ID_PATTERN, Scan
 
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 class Tally:
     """Where a line stands. place: whose metrics they are (factory, group, edge node, device)."""
 
-    line: Line
+    line: LineMetrics
     place: tuple[str, ...]
     seen: Seen
 
-    def take(self, readings: Iterable[Reading], latest_ms: int) -> list[Scan]:
+    def take(self, readings: Iterable[MetricValue], latest_ms: int) -> list[Scan]:
         """The scans in readings of the line's device.
 
         Nothing can have been read later than `latest_ms`: such a reading would make the true ones after it look old.
@@ -44,7 +44,7 @@ class Tally:
         moments = groupby(usable, key=attrgetter("at_ms"))
         return [scan for _, some in moments for x in sorted(some, key=self._turn) for scan in self._read(x)]
 
-    def _is_usable(self, reading: Reading, latest_ms: int) -> bool:
+    def _is_usable(self, reading: MetricValue, latest_ms: int) -> bool:
         if reading.name not in self.line.metrics:
             return False
         fault = ""
@@ -56,14 +56,14 @@ class Tally:
             log.warning("%s %s: %s", "/".join(self.place), reading.name, fault)
         return not fault
 
-    def _turn(self, reading: Reading) -> int:
+    def _turn(self, reading: MetricValue) -> int:
         """At one moment, what was counted belongs to the job order before; a counter that was reset, to the new one."""
         pieces = _pieces(reading)
         if reading.name not in self.line.counted or pieces is None:
             return 1
         return 0 if pieces >= int(self.seen.get(reading.name, (0, 0))[1]) else 2
 
-    def _read(self, reading: Reading) -> Iterator[Scan]:
+    def _read(self, reading: MetricValue) -> Iterator[Scan]:
         pieces = _pieces(reading) if reading.name in self.line.counted else None
         value = str(reading.value) if pieces is None else pieces
         at_ms, before = self.seen.get(reading.name, (0, None))
@@ -74,7 +74,7 @@ class Tally:
             made = pieces - int(before) if pieces >= int(before) else pieces
             yield from self._scan(reading, pieces, made)
 
-    def _scan(self, reading: Reading, pieces: int, made: int) -> Iterator[Scan]:
+    def _scan(self, reading: MetricValue, pieces: int, made: int) -> Iterator[Scan]:
         job_order, sku = (str(self.seen.get(name, (0, ""))[1]) for name in (self.line.job_order, self.line.sku))
         fault = ""
         if made > MOST_PIECES:
@@ -97,7 +97,7 @@ class Tally:
             )
 
 
-def _pieces(reading: Reading) -> int | None:
+def _pieces(reading: MetricValue) -> int | None:
     """A counter's value; None where it is none. Some gateways send whole numbers as floats."""
     value = reading.value
     if isinstance(value, bool | str) or not value >= 0 or value == float("inf") or value != int(value):

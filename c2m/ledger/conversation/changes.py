@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from c2m.ledger import orders
 from c2m.ledger.conversation import outbox
-from c2m.ledger.conversation.outbox import Letter
+from c2m.ledger.conversation.outbox import NewMessage
 from c2m.ledger.states import LIVE, STARTED
 from c2m.ledger.store import chunks
 from c2m.ledger.tables import JobOrder, JobOrderRevision, JobOrderSku, Lot
@@ -42,7 +42,7 @@ def ask(session: Session, at: datetime) -> int:
     """
     excess = _excess(session)
     open_ = outbox.unanswered(session, CANCEL) | outbox.unanswered(session, STORE)
-    letters: list[Letter] = []
+    letters: list[NewMessage] = []
     for some in chunks(sorted(excess)):
         jobs = _live(session, some)
         skus = _skus(session, [job.job_order_id for job in jobs])
@@ -110,14 +110,16 @@ def _not_made(sku: JobOrderSku) -> int:
 
 def _question(
     session: Session, job: JobOrder, wanted: Pieces, agreed: messages.JobOrder | None, at: datetime
-) -> Letter | None:
+) -> NewMessage | None:
     total = sum(wanted.values())
     if total == job.quantity or total == job.asked_pieces:
         return None
     outbox.void(session, [job.job_order_id])
     job.asked_pieces, job.cut_accepted, job.made_pieces, job.at = total, None, None, at
     if total == 0 or agreed is None:
-        return Letter(job.factory_id, Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=REASON), at)
+        return NewMessage(
+            job.factory_id, Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=REASON), at
+        )
     before = session.get_one(JobOrderRevision, (job.job_order_id, job.revision))
     job.revision, job.requested = job.revision + 1, total
     job.accept_by = at + timedelta(hours=settings().plan.accept_within_hours)
@@ -130,7 +132,7 @@ def _question(
             started=before.started,
         )
     )
-    return Letter(job.factory_id, _less(agreed, job, wanted), at)
+    return NewMessage(job.factory_id, _less(agreed, job, wanted), at)
 
 
 def _less(agreed: messages.JobOrder, job: JobOrder, wanted: Pieces) -> messages.JobOrder:

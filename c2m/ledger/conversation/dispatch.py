@@ -22,8 +22,8 @@ from c2m.domain.operations import Operation, crafts_of, operations_of
 from c2m.ids import derive_id
 from c2m.ledger import orders, status
 from c2m.ledger.conversation import outbox
-from c2m.ledger.conversation.outbox import Letter
-from c2m.ledger.conversation.ranks import Place, ranks
+from c2m.ledger.conversation.outbox import NewMessage
+from c2m.ledger.conversation.ranks import QueuePlace, ranks
 from c2m.ledger.states import LIVE, STARTED, UNFINISHED, WAITING
 from c2m.ledger.store import chunks, upsert
 from c2m.ledger.tables import JobOrder, JobOrderRevision, JobOrderSku, Lot, LotSku, Order, PlanAllocation
@@ -72,7 +72,7 @@ class _Desk:
     told_anew: list[tuple[JobOrder, PlanAllocation]] = field(default_factory=list)  # rank, or where pieces go
     turns: dict[str, Turn] = field(default_factory=dict)  # per job order that is written to
     new: list[JobOrder] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[NewMessage] = field(default_factory=list)
     changed_skus: dict[str, Pieces] = field(default_factory=dict)
     overtaken: list[str] = field(default_factory=list)
     revisions: list[JobOrderRevision] = field(default_factory=list)
@@ -105,14 +105,14 @@ def _ranks(
     desk: _Desk, live: Mapping[Pair, Sequence[JobOrder]], pairs: Sequence[PlanAllocation], without: frozenset[str]
 ) -> dict[Pair, int | None]:
     """Per pair whose work has not begun, and whose factory knows ranks, the one that the plan's order gives it."""
-    queues: dict[str, list[tuple[Pair, Place]]] = defaultdict(list)
+    queues: dict[str, list[tuple[Pair, QueuePlace]]] = defaultdict(list)
     for pair in sorted(pairs, key=_in_plan):
         key = _key(pair)
         job = next((job for job in live.get(key, ()) if job.state not in STARTED), None)
         begun = job is None and pair.quantity <= sum(started.to_make for started in live.get(key, ()))
         if not begun and desk.versions.get(pair.factory_id, 1) >= VERSION:
             asked = job is not None and job.job_order_id in desk.cancelling | desk.unanswered
-            queues[pair.factory_id].append((key, Place(job.rank if job else None, asked or key[0] in without)))
+            queues[pair.factory_id].append((key, QueuePlace(job.rank if job else None, asked or key[0] in without)))
     return {
         key: rank
         for queue in queues.values()
@@ -292,7 +292,7 @@ def _revise(desk: _Desk, job: JobOrder, pair: PlanAllocation, pieces: int) -> st
 def _take_back(desk: _Desk, job: JobOrder) -> str:
     desk.overtaken.append(job.job_order_id)
     cancel = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason="no longer in the plan")
-    desk.letters.append(Letter(job.factory_id, cancel, desk.at))
+    desk.letters.append(NewMessage(job.factory_id, cancel, desk.at))
     return "cancelled"
 
 
@@ -349,7 +349,7 @@ def _offer(desk: _Desk, job: JobOrder, pair: PlanAllocation, skus: Pieces) -> No
         **_stages(job),
     )
     told = offer.of_version(desk.versions.get(job.factory_id, 1))
-    desk.letters.append(Letter(job.factory_id, told, desk.at))
+    desk.letters.append(NewMessage(job.factory_id, told, desk.at))
     _note_plan(desk, job, pair)
 
 
@@ -410,7 +410,7 @@ def _tell_order_and_way(session: Session, desk: _Desk) -> None:
         job.ranked_revision, job.at = job.revision, desk.at
         anew = {"revision": job.revision, "rank": job.rank, "next_factory_id": job.next_factory_id}
         told = agreed[job.job_order_id].model_copy(update=anew)
-        desk.letters.append(Letter(job.factory_id, told, desk.at))
+        desk.letters.append(NewMessage(job.factory_id, told, desk.at))
         desk.overtaken.append(job.job_order_id)
         _note_plan(desk, job, pair)
 

@@ -21,7 +21,7 @@ from c2m.ids import derive_id
 from c2m.ledger import audit, orders, status
 from c2m.ledger.conversation import dispatch, outbox, responses
 from c2m.ledger.conversation.dispatch import Pieces
-from c2m.ledger.conversation.responses import Case
+from c2m.ledger.conversation.responses import AnsweredJob
 from c2m.ledger.store import chunks, insert_missing
 from c2m.ledger.tables import DeadLetter, Inbox, JobOrder, JobOrderSku, Outbox
 from c2m.wire.messages import KIND_OF_TYPE, MAX_BYTES, MAX_JUMP, Envelope, ResponseMessage, StatusMessage, topic
@@ -29,7 +29,7 @@ from c2m.wire.messages import KIND_OF_TYPE, MAX_BYTES, MAX_JUMP, Envelope, Respo
 DEAD = "dead-letter"
 
 
-class Said(NamedTuple):
+class FactoryMessage(NamedTuple):
     """A message, the factory that its topic names, and of several collectors the one that heard it."""
 
     envelope: Envelope
@@ -56,7 +56,7 @@ def _lock_jobs(session: Session, job_order_ids: Sequence[str]) -> None:
 
 def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: datetime) -> str:
     """Obeys a response or a status; returns its effect: `responses.Effect`, status, duplicate or dead-letter."""
-    return receive_all(session, [Said(envelope, topic_factory_id)], at)[0]
+    return receive_all(session, [FactoryMessage(envelope, topic_factory_id)], at)[0]
 
 
 def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
@@ -80,9 +80,9 @@ def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[st
     return [effect for some in _apart(said) for effect in _receive(session, some, at)]
 
 
-def _apart(said: Sequence[Said]) -> Iterator[list[Said]]:
+def _apart(said: Sequence[FactoryMessage]) -> Iterator[list[FactoryMessage]]:
     """In their order, cut where a job order speaks again: its next answer meets what became of the one before."""
-    some: list[Said] = []
+    some: list[FactoryMessage] = []
     spoken: set[str] = set()
     for each in said:
         job_order_id = each.envelope.data.job_order_id if isinstance(each.envelope, ResponseMessage) else ""
@@ -99,12 +99,12 @@ class _Desk:
     """What a group of messages is about. heard: what took effect, for which factory, and its effect."""
 
     at: datetime
-    cases: dict[str, Case]
+    cases: dict[str, AnsweredJob]
     known: dict[tuple[str, str], str | None]
     heard: list[tuple[ResponseMessage, str, str]] = field(default_factory=list)
 
 
-def _receive(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+def _receive(session: Session, said: Sequence[FactoryMessage], at: datetime) -> list[str]:
     answers = [each.envelope for each in said if isinstance(each.envelope, ResponseMessage)]
     desk = _Desk(at, _cases(session, sorted(answer.data.job_order_id for answer in answers)), _known(session, answers))
     skus = {job_order_id: case.skus for job_order_id, case in desk.cases.items()}
@@ -132,16 +132,16 @@ def _note_received(session: Session, envelope: ResponseMessage, factory_id: str,
     audit.note(session, audit.Entry(factory_id, "received", *what))
 
 
-def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, Case]:
+def _cases(session: Session, job_order_ids: Sequence[str]) -> dict[str, AnsweredJob]:
     """By job order, as it stands now that it is locked: two copies of one message come one after the other."""
-    cases: dict[str, Case] = {}
+    cases: dict[str, AnsweredJob] = {}
     for some in chunks(job_order_ids):
         chosen = select(JobOrder).where(JobOrder.job_order_id.in_(some)).order_by(JobOrder.job_order_id)
         jobs = session.scalars(chosen.execution_options(populate_existing=True)).all()
         messages = outbox.correspondence(session, [job.job_order_id for job in jobs])
         skus = _skus(session, some)
         for job in jobs:
-            cases[job.job_order_id] = Case(job, messages[job.job_order_id], skus[job.job_order_id])
+            cases[job.job_order_id] = AnsweredJob(job, messages[job.job_order_id], skus[job.job_order_id])
     return cases
 
 
@@ -162,7 +162,7 @@ def _known(session: Session, answers: Sequence[ResponseMessage]) -> dict[tuple[s
     return {(source, name): digest for source, name, digest in session.execute(found)} if keys else {}
 
 
-def _obey(session: Session, desk: _Desk, said: Said) -> str:
+def _obey(session: Session, desk: _Desk, said: FactoryMessage) -> str:
     envelope, factory_id, collector = said
     if envelope.factory_id != factory_id:
         return _refuse(session, envelope, factory_id, f"source {envelope.source} spoke for {factory_id}", desk.at)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from c2m.feeds import landing
 from c2m.ledger.conversation import outbox
-from c2m.ledger.conversation.outbox import Letter
+from c2m.ledger.conversation.outbox import NewMessage
 from c2m.ledger.tables import JobOrder
 from c2m.wire.messages import CANCEL, RECEIVE, STORE, Start
 
@@ -65,8 +65,8 @@ def _has_all(job: JobOrder) -> bool:
     return bool(job.accepted) and job.arrived >= job.quantity
 
 
-def _start(job: JobOrder, at: datetime) -> Letter:
-    return Letter(job.factory_id, Start(job_order_id=job.job_order_id, revision=job.revision), at)
+def _start(job: JobOrder, at: datetime) -> NewMessage:
+    return NewMessage(job.factory_id, Start(job_order_id=job.job_order_id, revision=job.revision), at)
 
 
 def _received(job_order_ids: list[str]) -> list[tuple[str, int]]:

@@ -16,7 +16,7 @@ _LISTED = ("letter_id", "at", "factory_id", "topic", "size_bytes", "reason", "re
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LetterFilter:
     """Which letters: None asks nothing. reason: a part of it, in any case. until, since: when the letter came."""
 
     factory_id: str | None = None

@@ -29,7 +29,7 @@ MOST_DOUBLINGS = 6  # a factory that is silent for hours is asked again about on
 
 
 @dataclass(frozen=True)
-class Message:
+class OutboxMessage:
     """What the relay sends: `body` as it is, under `message_id`."""
 
     message_id: str
@@ -40,7 +40,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Letter:
+class NewMessage:
     """A message to be written; its id follows from job order, revision and type."""
 
     factory_id: str
@@ -53,7 +53,7 @@ class Letter:
         return derive_id(self.data.job_order_id, self.data.revision, type_of(self.data))
 
 
-def put(session: Session, letters: Sequence[Letter]) -> None:
+def put(session: Session, letters: Sequence[NewMessage]) -> None:
     """Appends messages to their factories' queues; one that is already there stays as it is."""
     factories = sorted({letter.factory_id for letter in letters})
     serialise(session, "outbox", factories)
@@ -91,7 +91,7 @@ def _note(session: Session, event: audit.Event, actor: str, row: Mapping[Any, An
     audit.note(session, audit.Entry(row["factory_id"], event, *what))
 
 
-def _row(letter: Letter, position: int) -> dict[str, object]:
+def _row(letter: NewMessage, position: int) -> dict[str, object]:
     envelope = compose(letter.data, PLATFORM, letter.at, letter.message_id)
     return {
         "message_id": envelope.id,
@@ -108,7 +108,7 @@ def _row(letter: Letter, position: int) -> dict[str, object]:
     }
 
 
-def claim(session: Session, relay: str, wall: datetime, without: Collection[str] = ()) -> list[Message]:
+def claim(session: Session, relay: str, wall: datetime, without: Collection[str] = ()) -> list[OutboxMessage]:
     """What is due for factories that no other relay is at; these are the relay's until it frees them or LEASE passes.
 
     Parameters
@@ -160,7 +160,7 @@ def free(session: Session, relay: str, factory_ids: Collection[str]) -> None:
         session.execute(delete(RelayLease).where(RelayLease.relay == relay, RelayLease.factory_id.in_(some)))
 
 
-def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[Message]:
+def due(session: Session, wall: datetime, limit: int = 500, without: Collection[str] = ()) -> list[OutboxMessage]:
     """What to send now, in order per factory; of one job order no message while an earlier one was never sent.
 
     Asked for in three parts, each of which an index gives in its order: a hundred thousand that wait cost no more than
@@ -188,7 +188,7 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
         waiting += _first(session, which, (Outbox.next_attempt_at, Outbox.position), limit, without)
     waiting.sort(key=itemgetter("position", "factory_id"))
     return [
-        Message(row["message_id"], row["factory_id"], row["job_order_id"], row["type"], to_json(row["payload"]))
+        OutboxMessage(row["message_id"], row["factory_id"], row["job_order_id"], row["type"], to_json(row["payload"]))
         for row in waiting[:limit]
     ]
 

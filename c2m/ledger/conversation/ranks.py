@@ -13,14 +13,14 @@ GAP = 1_000_000  # twenty insertions at one place before there is no room
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePlace:
     """One place in a factory's order of work. fixed: its job order cannot be told another rank now."""
 
     rank: int | None = None
     fixed: bool = False
 
 
-def ranks(places: Sequence[Place]) -> list[int | None]:
+def ranks(places: Sequence[QueuePlace]) -> list[int | None]:
     """The rank of each place: rising, but where fixed ones stand against each other, and the fewest changed."""
     kept = _kept(places)
     while (crowded := _crowded(places, kept)) is not None:
@@ -32,13 +32,13 @@ def ranks(places: Sequence[Place]) -> list[int | None]:
     return found
 
 
-def _between(places: Sequence[Place], left: int | None, right: int | None) -> Iterable[tuple[int, int]]:
+def _between(places: Sequence[QueuePlace], left: int | None, right: int | None) -> Iterable[tuple[int, int]]:
     """The places between two that keep their rank, with new ranks."""
     between = _movable(places, left, right)
     return zip(between, _spread(_rank(places, left), _rank(places, right), len(between)), strict=True)
 
 
-def _kept(places: Sequence[Place]) -> list[int]:
+def _kept(places: Sequence[QueuePlace]) -> list[int]:
     """Places that keep their rank: as many fixed ones as rise, then as many others as rise between them."""
     ranked = [i for i, place in enumerate(places) if place.rank is not None]
     fixed = _longest_rise([i for i in ranked if places[i].fixed], places)
@@ -55,17 +55,17 @@ def _kept(places: Sequence[Place]) -> list[int]:
     return kept
 
 
-def _movable(places: Sequence[Place], left: int | None, right: int | None) -> list[int]:
+def _movable(places: Sequence[QueuePlace], left: int | None, right: int | None) -> list[int]:
     first = 0 if left is None else left + 1
     end = len(places) if right is None else right
     return [i for i in range(first, end) if not places[i].fixed]
 
 
-def _rank(places: Sequence[Place], at: int | None) -> int | None:
+def _rank(places: Sequence[QueuePlace], at: int | None) -> int | None:
     return None if at is None else places[at].rank
 
 
-def _longest_rise(chosen: Sequence[int], places: Sequence[Place]) -> list[int]:
+def _longest_rise(chosen: Sequence[int], places: Sequence[QueuePlace]) -> list[int]:
     """The longest strictly rising subsequence, by patience sorting."""
     ends: list[int] = []  # smallest last rank of a rise of each length
     last: list[int] = []  # the place where it is
@@ -83,13 +83,13 @@ def _longest_rise(chosen: Sequence[int], places: Sequence[Place]) -> list[int]:
     return rise[::-1]
 
 
-def _crowded(places: Sequence[Place], kept: Sequence[int]) -> int | None:
+def _crowded(places: Sequence[QueuePlace], kept: Sequence[int]) -> int | None:
     """A kept place beside a gap that is too small for what comes between; None where all gaps do, or nothing may go."""
     narrow = (pair for pair in pairwise(kept) if _is_narrow(places, *pair))
     return next((place for left, right in narrow for place in (right, left) if not places[place].fixed), None)
 
 
-def _is_narrow(places: Sequence[Place], left: int, right: int) -> bool:
+def _is_narrow(places: Sequence[QueuePlace], left: int, right: int) -> bool:
     room = (places[right].rank or 0) - (places[left].rank or 0)
     return room <= len(_movable(places, left, right))
 

@@ -2,7 +2,7 @@
 
 A response carries up to two things: a decision on a revision (`accepted`), which counts once per revision whenever it
 arrives, and the state of the work, which counts only if (revision, sequence) is newer than all heard before.
-Nothing here touches the database: c2m/ledger/conversation/inbox.py reads a `Case`, and writes what has become of it.
+Nothing here touches the database: c2m/ledger/conversation/inbox.py reads an `AnsweredJob` and writes what became of it.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from c2m.domain.apportion import apportion
-from c2m.ledger.conversation.outbox import Correspondence, Letter
+from c2m.ledger.conversation.outbox import Correspondence, NewMessage
 from c2m.ledger.states import GIVEN_BACK, LIVE, RANK, STARTED, JobState, advance
 from c2m.ledger.tables import JobOrder
 from c2m.wire import messages
@@ -29,17 +29,17 @@ Effect = Literal[
 
 
 @dataclass
-class Case:
+class AnsweredJob:
     """A job order, locked, as an answer finds it; and what follows from the answer beyond the job order."""
 
     job: JobOrder
     said: Correspondence  # to the factory
     skus: dict[str, int]  # pieces
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[NewMessage] = field(default_factory=list)
     begun: bool = False  # work on its lot
 
 
-def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
+def answer(case: AnsweredJob, said: JobResponse, time: datetime) -> Effect:
     """Applies one response."""
     job = case.job
     newer = (said.revision, said.sequence) > (job.answered_revision, job.sequence)
@@ -56,14 +56,14 @@ def answer(case: Case, said: JobResponse, time: datetime) -> Effect:
     decision = ranked or _settle_cancel(case, said) or _decide(case, said)
     if _waits_for_start(case, said, newer, agreed=said.accepted is True or ranked is not None):
         start = Start(job_order_id=job.job_order_id, revision=job.revision)
-        case.letters.append(Letter(job.factory_id, start, time))
+        case.letters.append(NewMessage(job.factory_id, start, time))
     if not newer:
         return decision or "stale"
     moved = _progress(case, said.state, time)
     return decision or moved or "recorded"
 
 
-def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
+def _decide_rank(case: AnsweredJob, said: JobResponse) -> Effect | None:
     """Settles a revision of rank or next factory alone: a factory that still has the job order takes it, or refuses.
 
     A refusal that follows an answer without a decision still counts, unless it may be that of a cancel.
@@ -86,7 +86,7 @@ def _decide_rank(case: Case, said: JobResponse) -> Effect | None:
     return "kept" if refused else "accepted"
 
 
-def _settle_cancel(case: Case, said: JobResponse) -> Effect | None:
+def _settle_cancel(case: AnsweredJob, said: JobResponse) -> Effect | None:
     """A cancel of begun work that the factory takes, but for what it has made: that stands until it is shipped."""
     if said.accepted and said.made and said.state in STARTED and case.said.unanswered(CANCEL):
         case.said.answered(CANCEL)
@@ -95,7 +95,7 @@ def _settle_cancel(case: Case, said: JobResponse) -> Effect | None:
     return None
 
 
-def _stand_at(case: Case, asked: dict[str, int], made: int | None) -> None:
+def _stand_at(case: AnsweredJob, asked: dict[str, int], made: int | None) -> None:
     """The agreement is what was asked, or what is made of the earlier one, whichever is more."""
     more = min(max(0, (made or 0) - sum(asked.values())), sum(case.skus.values()) - sum(asked.values()))
     rest = {sku_id: max(0, pieces - asked.get(sku_id, 0)) for sku_id, pieces in case.skus.items()}
@@ -105,7 +105,7 @@ def _stand_at(case: Case, asked: dict[str, int], made: int | None) -> None:
     case.job.made_pieces, case.job.cut_accepted = made, True
 
 
-def _decide(case: Case, said: JobResponse) -> Effect | None:
+def _decide(case: AnsweredJob, said: JobResponse) -> Effect | None:
     """Settles what the factory was asked: a revision, or a cancel that it refuses."""
     if said.accepted is None:
         return None
@@ -135,13 +135,13 @@ def _decide(case: Case, said: JobResponse) -> Effect | None:
     return "accepted" if said.accepted else "kept"
 
 
-def _commit_to(case: Case, agreed: messages.JobOrder) -> None:
+def _commit_to(case: AnsweredJob, agreed: messages.JobOrder) -> None:
     """The agreed quantity holds, per SKU too."""
     case.job.quantity = case.job.requested = agreed.quantity
     case.skus = dict.fromkeys(case.skus, 0) | agreed.quantity_by_sku
 
 
-def _waits_for_start(case: Case, said: JobResponse, newer: bool, agreed: bool) -> bool:
+def _waits_for_start(case: AnsweredJob, said: JobResponse, newer: bool, agreed: bool) -> bool:
     job = case.job
     waiting = agreed and said.state == "NotAllowedToStart" and said.revision == job.revision
     overtaken = not newer and RANK[job.state] > RANK["NotAllowedToStart"]
@@ -149,14 +149,14 @@ def _waits_for_start(case: Case, said: JobResponse, newer: bool, agreed: bool) -
     return waiting and is_there and not overtaken and not case.said.unanswered(CANCEL)
 
 
-def _refuse(case: Case, time: datetime) -> Effect:
+def _refuse(case: AnsweredJob, time: datetime) -> Effect:
     case.job.accepted = False
     case.said.answered(STORE, case.job.answered_revision)
     _finish(case, "Refused", time)
     return "refused"
 
 
-def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
+def _progress(case: AnsweredJob, said: FactoryState, time: datetime) -> Effect | None:
     """Moves the state forward; None where it stays."""
     job = case.job
     if said in ("Ended", "Aborted"):
@@ -172,7 +172,7 @@ def _progress(case: Case, said: FactoryState, time: datetime) -> Effect | None:
     return "progressed" if job.state != before else None
 
 
-def _finish(case: Case, state: JobState, time: datetime) -> None:
+def _finish(case: AnsweredJob, state: JobState, time: datetime) -> None:
     """Nothing was made where the start was never confirmed: the quantity is free at once, else after the last scans.
 
     An offer that is open when the work has ended is asked about until it is decided: the factory made what it agreed
@@ -188,7 +188,7 @@ def _finish(case: Case, state: JobState, time: datetime) -> None:
         case.said.void()
 
 
-def _after_the_end(case: Case, said: JobResponse, time: datetime) -> Effect:
+def _after_the_end(case: AnsweredJob, said: JobResponse, time: datetime) -> Effect:
     """A factory that goes on with what it, or its silence, gave back is told to stop."""
     if case.job.state not in GIVEN_BACK or said.accepted is False:
         return "recorded"
@@ -200,9 +200,9 @@ def _after_the_end(case: Case, said: JobResponse, time: datetime) -> Effect:
     return "conflict"
 
 
-def _stop(case: Case, time: datetime) -> None:
+def _stop(case: AnsweredJob, time: datetime) -> None:
     job = case.job
     stop = Cancel(job_order_id=job.job_order_id, revision=job.revision, reason=f"already {job.state}")
-    letter = Letter(job.factory_id, stop, time)
+    letter = NewMessage(job.factory_id, stop, time)
     if not case.said.reopen(letter.message_id):
         case.letters.append(letter)

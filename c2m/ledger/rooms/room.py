@@ -39,7 +39,7 @@ _ORDER = ("ordered", "signalled", "planned", "offered", "asked_anew")  # of step
 
 
 @dataclass(frozen=True)
-class Step:
+class RoomEvent:
     """Something that happened. what: key of its words, which `figures` fill in; factory_id: whose, '' of nobody."""
 
     at: datetime
@@ -142,19 +142,19 @@ def steps(session: Session, order_id: str, scope: Scope) -> list[Step]:
     return sorted(found, key=lambda step: (step.at, _ORDER.index(step.what) if step.what in _ORDER else len(_ORDER)))
 
 
-def _of_order(session: Session, order_id: str) -> Iterator[Step]:
+def _of_order(session: Session, order_id: str) -> Iterator[RoomEvent]:
     order = session.get_one(Order, order_id)
     pieces = session.scalar(select(func.sum(Lot.quantity)).where(Lot.order_id == order_id))
-    yield Step(clock.cut_off(order.placed_on), "ordered", {"pieces": int(pieces or 0), "due_on": order.due_on})
+    yield RoomEvent(clock.cut_off(order.placed_on), "ordered", {"pieces": int(pieces or 0), "due_on": order.due_on})
     reckoned = select(func.min(OrderQuantity.forecast_at), func.sum(OrderQuantity.forecast_mean))
     at, mean = session.execute(reckoned.where(OrderQuantity.order_id == order_id)).one()
     if at:
-        yield Step(at, "signalled", {"pieces": round(mean)})
+        yield RoomEvent(at, "signalled", {"pieces": round(mean)})
     if order.closed_at:
-        yield Step(order.closed_at, "closed")
+        yield RoomEvent(order.closed_at, "closed")
 
 
-def _of_plans(session: Session, order_id: str) -> Iterator[Step]:
+def _of_plans(session: Session, order_id: str) -> Iterator[RoomEvent]:
     """The first plan that was released with it, and every date that its merchant was told."""
     makers = func.count(PlanAllocation.factory_id.distinct())
     chosen = select(Decision.at, func.sum(PlanAllocation.quantity), makers)
@@ -163,33 +163,33 @@ def _of_plans(session: Session, order_id: str) -> Iterator[Step]:
     released = chosen.where(Lot.order_id == order_id, Decision.decision == "released")
     first = session.execute(released.group_by(Decision.plan_id, Decision.at).order_by(Decision.at).limit(1)).first()
     if first:
-        yield Step(first[0], "planned", {"pieces": int(first[1]), "factories": first[2]})
+        yield RoomEvent(first[0], "planned", {"pieces": int(first[1]), "factories": first[2]})
     told = select(Promise).where(Promise.order_id == order_id, Promise.made_at.is_not(None)).order_by(Promise.made_at)
     before = None
     for promise in session.scalars(told):
         if promise.promised_on != before and promise.made_at:
             figures = {"promised_on": promise.promised_on, "probability": promise.probability}
-            yield Step(promise.made_at, "promised", figures)
+            yield RoomEvent(promise.made_at, "promised", figures)
         before = promise.promised_on
 
 
-def _of_decisions(session: Session, order_id: str) -> Iterator[Step]:
+def _of_decisions(session: Session, order_id: str) -> Iterator[RoomEvent]:
     """What people decided on plans with this order; the policy's own releases are in `planned`."""
     with_it = select(PlanAllocation.plan_id).join(Lot, Lot.lot_id == PlanAllocation.lot_id)
     chosen = select(Decision.at, Decision.decision, Decision.actor, Decision.reason)
     by_people = (Decision.plan_id.in_(with_it.where(Lot.order_id == order_id)), Decision.actor != POLICY)
     for at, decision, actor, reason in session.execute(chosen.where(*by_people)):
-        yield Step(at, decision, {"who": actor, "reason": reason})
+        yield RoomEvent(at, decision, {"who": actor, "reason": reason})
 
 
-def _of_factories(session: Session, order_id: str, scope: Scope) -> Iterator[Step]:
+def _of_factories(session: Session, order_id: str, scope: Scope) -> Iterator[RoomEvent]:
     own = (JobOrder.order_id == order_id, *scope.conditions(JobOrder))
     asked = _asked(session, *own)
     for questions in asked.values():
         before = None
         for factory_id, at, pieces, _ in questions:
             if pieces != before:
-                yield Step(at, "offered" if before is None else "asked_anew", {"pieces": pieces}, factory_id)
+                yield RoomEvent(at, "offered" if before is None else "asked_anew", {"pieces": pieces}, factory_id)
             before = pieces
     heard = select(Inbox.at, Inbox.effect, AuditEntry.position, JobOrder)
     heard = heard.join(AuditEntry, (AuditEntry.message_id == Inbox.message_id) & (AuditEntry.actor == Inbox.source))
@@ -197,12 +197,12 @@ def _of_factories(session: Session, order_id: str, scope: Scope) -> Iterator[Ste
     for at, effect, position, job in session.execute(heard.where(*own, Inbox.effect.in_(_EFFECTS))):
         answered = [pieces for _, _, pieces, written in asked.get(job.job_order_id, ()) if written < position]
         figures = {"pieces": answered[-1] if answered else job.quantity, "reason": job.reason}
-        yield Step(at, effect, figures, job.factory_id)
+        yield RoomEvent(at, effect, figures, job.factory_id)
     for job in session.scalars(select(JobOrder).where(*own)):
         if job.begun_at:
-            yield Step(job.begun_at, "begun", {"pieces": job.quantity}, job.factory_id)
+            yield RoomEvent(job.begun_at, "begun", {"pieces": job.quantity}, job.factory_id)
         if job.ended_at and job.state != "Refused":
-            yield Step(job.ended_at, f"is_{job.state}", {"reason": job.reason}, job.factory_id)
+            yield RoomEvent(job.ended_at, f"is_{job.state}", {"reason": job.reason}, job.factory_id)
 
 
 def _asked(session: Session, *own: ColumnElement[bool]) -> dict[str, list[tuple[str, datetime, int, int]]]:

@@ -28,7 +28,7 @@ _LOST: tuple[JobState, ...] = ("Refused", "Expired", "Aborted")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OrderFilter:
     """Which orders, in which order. text: found in code, merchant, style or colour. late_on: late on this day."""
 
     text: str = ""
@@ -40,7 +40,7 @@ class Wanted:
 
 
 def orders(
-    session: Session, scope: Scope, wanted: Wanted | None = None, limit: int | None = None, offset: int = 0
+    session: Session, scope: Scope, wanted: OrderFilter | None = None, limit: int | None = None, offset: int = 0
 ) -> pd.DataFrame:
     """Orders as a list shows them.
 
@@ -62,7 +62,7 @@ def orders(
     pandas.DataFrame
         code, style_name (of the largest lot), colour, colours (how many), ORDER, pieces, shipped, promised_on.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or OrderFilter()
     key: Any = CODE if wanted.sort == "code" else getattr(Order, wanted.sort)
     chosen = select(CODE.label("code"), *(getattr(Order, name) for name in ORDER)).where(*_wanted(scope, wanted))
     ordered = chosen.order_by(key.desc() if wanted.descending else key, Order.due_on, Order.order_id)
@@ -90,7 +90,7 @@ def count(session: Session, scope: Scope, wanted: Wanted) -> int:
     return session.scalar(select(func.count()).select_from(Order).where(*_wanted(scope, wanted))) or 0
 
 
-def _wanted(scope: Scope, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _wanted(scope: Scope, wanted: OrderFilter) -> list[ColumnElement[bool]]:
     conditions = scope.conditions(Order)
     if wanted.state:
         conditions.append(Order.state.in_(UNFINISHED) if wanted.state == "unfinished" else Order.state == wanted.state)

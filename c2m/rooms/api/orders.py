@@ -56,7 +56,7 @@ def place(caller: Caller, key: Key, order: OrderIn, request: Request, response: 
     """
 
     def make() -> Row:
-        new = placed.NewOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats, order.own)
+        new = placed.PlacedOrder(order.code, order.due_on, order.pieces, *order.place, order.repeats, order.own)
         return received(caller, new, placed.place(view(caller).scope, new))
 
     once = Once(caller, "POST /orders", key, order.model_dump_json())
@@ -66,7 +66,7 @@ def place(caller: Caller, key: Key, order: OrderIn, request: Request, response: 
     return placed_order
 
 
-def received(caller: Grant, new: placed.NewOrder, arrived: landed.Arrived | None) -> Row:
+def received(caller: Grant, new: placed.PlacedOrder, arrived: landed.Arrived | None) -> Row:
     """An order that has come in.
 
     Raises
@@ -160,7 +160,7 @@ def _asked(caller: Grant, order_id: str, asked: ChangeIn, nonce: str) -> Row:
     return next(_ticket(row).model_dump(mode="json") for row in records(rows) if row["kind"] == wish.kind)
 
 
-def _wish(found: changes.Order, asked: ChangeIn) -> changes.Wish | None:
+def _wish(found: changes.SentOrder, asked: ChangeIn) -> changes.Wish | None:
     if asked.kind == "pieces":
         wanted = {line.sku_id: line.quantity for line in asked.lines} | dict.fromkeys(asked.dropped, 0)
         if unknown := wanted.keys() - found.pieces.keys():

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from c2m.domain.quotes import Asked, Quoter
+from c2m.domain.quotes import Quoter, QuoteRequest
 from c2m.rooms.api.bodies import Accept, InPath, OfferOut, QuoteIn, QuoteOut, Received
 from c2m.rooms.api.caller import Caller, Key, Once
 from c2m.rooms.api.orders import received
@@ -29,7 +29,7 @@ Desk = Annotated[Quoter, Depends(_quoter)]
 def ask(caller: Caller, desk: Desk, wanted: QuoteIn) -> QuoteOut:
     """Asks for a quote against the plan in force. Nothing is ordered."""
     needs = wanted.style.needs if wanted.style else None
-    asked = Asked(caller.tenant, wanted.pieces, needs, wanted.wanted_on, *wanted.place, wanted.repeats)
+    asked = QuoteRequest(caller.tenant, wanted.pieces, needs, wanted.wanted_on, *wanted.place, wanted.repeats)
     return _told(quoted.ask(desk, view(caller).scope, asked))
 
 
@@ -53,14 +53,14 @@ def accept(caller: Caller, desk: Desk, key: Key, quote_id: InPath, wanted: Accep
     return Received.model_validate(once.answered(response, 201, make))
 
 
-def _given(caller: Caller, quote_id: str) -> quoted.Given:
+def _given(caller: Caller, quote_id: str) -> quoted.GivenQuote:
     found = quoted.given(view(caller).scope, quote_id)
     if found is None:
         raise ProblemError(404, "no-such-quote", f"you were given no quote {quote_id}")
     return found
 
 
-def _told(found: quoted.Given) -> QuoteOut:
+def _told(found: quoted.GivenQuote) -> QuoteOut:
     quote = found.quote
     return QuoteOut(
         quote_id=found.quote_id,

@@ -21,7 +21,7 @@ from c2m.rooms.api import problems
 from c2m.rooms.api.caller import Party
 from c2m.rooms.api.problems import ProblemError
 from c2m.rooms.epcis import events, happened, names
-from c2m.rooms.epcis.happened import Asked, Position, Row
+from c2m.rooms.epcis.happened import EventQuery, Position, Row
 from c2m.rooms.scoped import view
 from c2m.wire.messages import Moment
 
@@ -47,7 +47,7 @@ Types = Annotated[
 ]
 
 
-class Wanted(BaseModel):
+class EventParameters(BaseModel):
     """Which events. Lists: with commas, or the parameter several times."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,14 +71,14 @@ def create() -> FastAPI:
     return app
 
 
-def found(caller: Party, request: Request, wanted: Annotated[Wanted, Query()]) -> Response:
+def found(caller: Party, request: Request, wanted: Annotated[EventParameters, Query()]) -> Response:
     """Events in the order of their record, page by page: the header Link has the next page."""
     scope = view(caller).scope
     limits = wanted.model_dump(include={"types", "since", "until", "recorded_since", "recorded_until"})
     limits |= {"operations": wanted.steps and names.operations(wanted.steps)}
     limits |= {"skus": wanted.classes and _skus(scope, wanted.classes), "after": _position(wanted.token)}
     jobs = _jobs(scope)
-    rows = happened.rows(jobs, scope.merchant_id, Asked(**limits, limit=wanted.limit + 1))
+    rows = happened.rows(jobs, scope.merchant_id, EventQuery(**limits, limit=wanted.limit + 1))
     shown = rows[: wanted.limit]
     more = {"Link": _next(request, shown[-1])} if len(rows) > len(shown) else {}
     return _answer(request, events.document(_events(scope, jobs, shown), clock.now()), more)
@@ -89,7 +89,7 @@ def one(caller: Party, request: Request, event_id: Annotated[str, Path(pattern=r
     scope = view(caller).scope
     own_id = event_id.rpartition(":")[2]
     jobs = _jobs(scope)
-    rows = happened.rows(jobs, scope.merchant_id, Asked(event_id=own_id, limit=1))
+    rows = happened.rows(jobs, scope.merchant_id, EventQuery(event_id=own_id, limit=1))
     if not rows:
         raise ProblemError(404, "no-such-event", f"there is no event {event_id}, or it is not yours")
     return _answer(request, {"@context": events.CONTEXT} | _events(scope, jobs, rows)[0], {})

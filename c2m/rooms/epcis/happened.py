@@ -89,7 +89,7 @@ WITH jobs AS (
 
 
 @dataclass(frozen=True)
-class Asked:
+class EventQuery:
     """What is looked for; None: anything. Moments are UTC, `since` is within, `until` is not.
 
     skus: pairs of lot_id and sku_id. after: what comes behind this position. limit: rows.
@@ -107,7 +107,7 @@ class Asked:
     limit: int = 100
 
 
-def rows(jobs: Sequence[Row], merchant_id: str | None, asked: Asked) -> list[Row]:
+def rows(jobs: Sequence[Row], merchant_id: str | None, asked: EventQuery) -> list[Row]:
     """The next rows by the moment of their record.
 
     Parameters
@@ -141,7 +141,7 @@ def rows(jobs: Sequence[Row], merchant_id: str | None, asked: Asked) -> list[Row
         return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
-def _values(asked: Asked) -> dict[str, Any]:
+def _values(asked: EventQuery) -> dict[str, Any]:
     """What the query is given, by name; None: that is not asked for."""
     told = {name: getattr(asked, name) for name in ("operations", "types", "event_id", "limit")}
     for name in ("since", "until", "recorded_since", "recorded_until"):

@@ -20,7 +20,7 @@ from c2m.rooms import entry, page
 from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view
 from c2m.rooms.tenants import byhand, scanned, told
-from c2m.rooms.tenants.byhand import Said
+from c2m.rooms.tenants.byhand import CountedPieces
 from c2m.wire.messages import RECEIVE
 
 routes = APIRouter(prefix="/factory")
@@ -78,7 +78,7 @@ def _report(request: Request, person: Person, job_order_id: str, form: Mapping[s
     try:
         _refuse_two_voices(job, form.get("alone", ""))
         said = {
-            item.sku_id: Said(_pieces(form, f"good-{item.sku_id}"), _pieces(form, f"defects-{item.sku_id}"))
+            item.sku_id: CountedPieces(_pieces(form, f"good-{item.sku_id}"), _pieces(form, f"defects-{item.sku_id}"))
             for item in job.items
         }
         byhand.report(job, form.get("operation", ""), said, form.get("nonce", ""))

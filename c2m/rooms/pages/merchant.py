@@ -70,7 +70,7 @@ def _change(request: Request, person: Merchant, order_id: str, form: dict[str, s
     return RedirectResponse(f"/merchant/orders/{order_id}#changes", 303)
 
 
-def _wish(found: changes.Order, form: dict[str, str]) -> changes.Wish | None:
+def _wish(found: changes.SentOrder, form: dict[str, str]) -> changes.Wish | None:
     """What a form asks for. Raises ValueError or KeyError where it cannot be understood."""
     kind = form["kind"]
     if kind == "pieces":

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from c2m import clock
 from c2m.ledger import alerts, status
 from c2m.ledger.rooms import decisions, sights
-from c2m.ledger.rooms.sights import Wanted
+from c2m.ledger.rooms.sights import OrderFilter
 from c2m.ledger.store import Scope, reading
 from c2m.people.records import records
 from c2m.rooms import page, plan_files
@@ -31,7 +31,7 @@ def today(request: Request, person: Anyone) -> Response:
     if person.home != "/":
         return RedirectResponse(person.home, 303)
     scope, date = view(person.grant).scope, clock.business_date(clock.now())
-    late, waiting = Wanted(late_on=date), Wanted(state="open")
+    late, waiting = OrderFilter(late_on=date), OrderFilter(state="open")
     with reading() as s:
         plans = decisions.recent(s, 1)
         late_lots = decisions.count_late(s, plans[0]["plan_id"]) if plans else 0

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from c2m import clock
 from c2m.domain.personalisation import canonical
-from c2m.domain.quotes import Asked, Quoter
+from c2m.domain.quotes import Quoter, QuoteRequest
 from c2m.errors import InputError
 from c2m.people.records import records
 from c2m.rooms import entry, page
@@ -118,18 +118,18 @@ def _desk(request: Request) -> Quoter | None:
     return found
 
 
-def _given(person: Person, quote_id: str) -> quoted.Given:
+def _given(person: Person, quote_id: str) -> quoted.GivenQuote:
     found = quoted.given(person.grant.scope, quote_id)
     if found is None:
         raise NotYoursError
     return found
 
 
-def _quote(request: Request, found: quoted.Given, faults: Sequence[str] = ()) -> Response:
+def _quote(request: Request, found: quoted.GivenQuote, faults: Sequence[str] = ()) -> Response:
     return page.shown(request, "quote.html", 409 if faults else 200, found=found, quote=found.quote, faults=faults)
 
 
-def _wanted(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -> Asked:
+def _wanted(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -> QuoteRequest:
     """What the form asks for. Raises ValueError with the key of the words that say what is missing."""
     pieces = {sku_id: _pieces(form.get(f"pieces-{sku_id}", "")) for sku_id in sku_ids}
     if not sum(pieces.values()):
@@ -143,10 +143,12 @@ def _wanted(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -
         raise ValueError("new.not_understood")
     if not all(degrees is None or abs(degrees) <= most for degrees, most in zip(place, (90, 180), strict=True)):
         raise ValueError("new.not_understood")
-    return Asked(merchant_id, {sku: count for sku, count in pieces.items() if count}, None, due_on, place[0], place[1])
+    return QuoteRequest(
+        merchant_id, {sku: count for sku, count in pieces.items() if count}, None, due_on, place[0], place[1]
+    )
 
 
-def _asked(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -> placed.NewOrder:
+def _asked(form: Mapping[str, str], merchant_id: str, sku_ids: Iterable[str]) -> placed.PlacedOrder:
     """The order of the form. Raises ValueError with the key of the words that say what is missing."""
     wanted, code = _wanted(form, merchant_id, sku_ids), form.get("code", "").strip()
     own = _own(form, wanted.pieces)

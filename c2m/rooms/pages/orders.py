@@ -18,7 +18,7 @@ from c2m import clock
 from c2m.feeds.forms.cells import neutral
 from c2m.ledger import promises
 from c2m.ledger.rooms import room, sights, tickets
-from c2m.ledger.rooms.sights import Sort, Wanted
+from c2m.ledger.rooms.sights import OrderFilter, Sort
 from c2m.ledger.store import reading
 from c2m.people.records import records
 from c2m.rooms import entry, live, page
@@ -34,10 +34,10 @@ EXPORTED = (
     "code", "merchant_id", "style_name", "colour", "colours", "source", "state", "pieces", "shipped", "placed_on",
     "due_on", "promised_on", "order_id",
 )  # fmt: skip
-feed = live.Feed()
+feed = live.ScanStream()
 
 
-class Asked(BaseModel):
+class ListQuery(BaseModel):
     """What a list is asked for, in its address."""
 
     text: str = Field("", max_length=100)
@@ -48,11 +48,11 @@ class Asked(BaseModel):
     page: int = Field(1, ge=1, le=1_000_000)
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> OrderFilter:
         """The same for the ledger."""
         late_on = clock.business_date(clock.now()) if self.state == "late" else None
         state = "" if late_on else self.state
-        return Wanted(self.text, state, self.source, late_on, self.sort, self.down)
+        return OrderFilter(self.text, state, self.source, late_on, self.sort, self.down)
 
     def address(self, **changes: Any) -> str:
         """The query part of the address of this list, changed; what is as usual is left out."""
@@ -61,7 +61,7 @@ class Asked(BaseModel):
 
 
 @routes.get("/orders")
-def orders(request: Request, person: Operations, asked: Annotated[Asked, Query()]) -> Response:
+def orders(request: Request, person: Operations, asked: Annotated[ListQuery, Query()]) -> Response:
     """A page of the list."""
     scope = view(person.grant).scope
     with reading() as s:
@@ -78,7 +78,7 @@ def orders(request: Request, person: Operations, asked: Annotated[Asked, Query()
 
 
 @routes.get("/orders.{form}")
-def export(person: Operations, form: Literal["csv", "xlsx"], asked: Annotated[Asked, Query()]) -> Response:
+def export(person: Operations, form: Literal["csv", "xlsx"], asked: Annotated[ListQuery, Query()]) -> Response:
     """The whole list as a file."""
     with reading() as s:
         found = sights.orders(s, view(person.grant).scope, asked.wanted, EXPORT_ROWS)

@@ -32,7 +32,7 @@ _WAITS = "**Waits for a person**: "  # begins the page of a plan that is over it
 
 
 @dataclass(frozen=True)
-class Figures:
+class PlanFigures:
     """A plan in six figures; money in `currency`. None: its files are gone, or it was not compared."""
 
     cost: float
@@ -45,7 +45,7 @@ class Figures:
     currency: str
 
 
-def figures(plan: dict[str, Any], files: PlanFolder | None, late_lots: int) -> Figures:
+def figures(plan: dict[str, Any], files: PlanFolder | None, late_lots: int) -> PlanFigures:
     """Six figures of a plan.
 
     Parameters
@@ -59,13 +59,13 @@ def figures(plan: dict[str, Any], files: PlanFolder | None, late_lots: int) -> F
 
     Returns
     -------
-    Figures
+    PlanFigures
         As its folder says; what only the ledger knows where that is gone.
     """
     cost = float(plan["objective"])
     if files is None:
-        return Figures(cost, None, None, None, late_lots, None, None, settings().currency)
-    return Figures(
+        return PlanFigures(cost, None, None, None, late_lots, None, None, settings().currency)
+    return PlanFigures(
         files.day.get("objective", cost),
         files.day.get("saved"),
         files.pieces,

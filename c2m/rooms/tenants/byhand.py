@@ -20,7 +20,7 @@ from c2m.wire.messages import KIND_OF_TYPE, JobResponse, Scan, compose, factory_
 
 
 @dataclass(frozen=True)
-class Said:
+class CountedPieces:
     """Good and defective pieces of a SKU."""
 
     good: int
@@ -64,7 +64,7 @@ def answer(job: Job, act: str, reason: str = "", made: int | None = None) -> Non
     _send(job.factory_id, _checked(JobResponse, facts), clock.now())
 
 
-def report(job: Job, operation: str, said: Mapping[str, Said], nonce: str) -> int:
+def report(job: Job, operation: str, said: Mapping[str, CountedPieces], nonce: str) -> int:
     """Scans of an operation, one per SKU with pieces; the same form twice is one report. How many.
 
     Raises

@@ -25,7 +25,7 @@ _ORDERS, _LINES = "merchant_orders", "merchant_order_lines"
 
 
 @dataclass(frozen=True)
-class Order:
+class SentOrder:
     """An order as its merchant has sent it. order_id: the ledger's. lines: of its feed, one row per line."""
 
     order_id: str
@@ -53,17 +53,17 @@ class Wish:
     before: dict[str, Any]
 
 
-def sent(grant: Grant, order_id: str) -> Order | None:
+def sent(grant: Grant, order_id: str) -> SentOrder | None:
     """An order as its merchant has sent it last; None where it has not: the platform's own, or nobody's."""
     with reading(grant.scope) as s:
         own_id = orders.own_id(s, grant.scope, order_id) or order_id  # that no plan has taken up yet
     headers = landed.own(_ORDERS, grant.scope, order_id=own_id)
     if headers.empty:
         return None
-    return Order(order_id, records(headers)[0], landed.own(_LINES, grant.scope, order_id=own_id))
+    return SentOrder(order_id, records(headers)[0], landed.own(_LINES, grant.scope, order_id=own_id))
 
 
-def pieces_wish(order: Order, asked: Mapping[str, int]) -> Wish | None:
+def pieces_wish(order: SentOrder, asked: Mapping[str, int]) -> Wish | None:
     """Other pieces by SKU: more of any is `grow`, else less is `cut`; None where nothing differs."""
     before = order.pieces
     changed = {sku_id: pieces for sku_id, pieces in asked.items() if pieces != before.get(sku_id, 0)}
@@ -73,14 +73,14 @@ def pieces_wish(order: Order, asked: Mapping[str, int]) -> Wish | None:
     return Wish("grow" if any(changed[sku] > old[sku] for sku in changed) else "cut", changed, old)
 
 
-def date_wish(order: Order, due_on: date) -> Wish | None:
+def date_wish(order: SentOrder, due_on: date) -> Wish | None:
     """Another date; None where it is the one that is asked for already."""
     if due_on == order.due_on:
         return None
     return Wish("date", {"due_on": due_on.isoformat()}, {"due_on": order.due_on.isoformat()})
 
 
-def address_wish(order: Order, latitude: float, longitude: float) -> Wish:
+def address_wish(order: SentOrder, latitude: float, longitude: float) -> Wish:
     """Another place for the goods."""
     old = {name: order.header[f"destination_{name}"] for name in ("latitude", "longitude")}
     before = {name: None if pd.isna(value) else float(value) for name, value in old.items()}
@@ -94,7 +94,7 @@ def open_of(grant: Grant, order_id: str) -> list[str]:
     return list(found.loc[found["state"].isin(OPEN_TICKETS), "kind"])
 
 
-def ask(grant: Grant, order: Order, wish: Wish, note: str, nonce: str) -> list[dict[str, Any]]:
+def ask(grant: Grant, order: SentOrder, wish: Wish, note: str, nonce: str) -> list[dict[str, Any]]:
     """Brings the changed rows in and opens the ticket; the same form twice is one change.
 
     Returns
@@ -116,7 +116,7 @@ def ask(grant: Grant, order: Order, wish: Wish, note: str, nonce: str) -> list[d
     return []
 
 
-def _of_shoppers(order: Order, wish: Wish) -> list[dict[str, Any]]:
+def _of_shoppers(order: SentOrder, wish: Wish) -> list[dict[str, Any]]:
     """Faults of a change of pieces of which some are personalised: a number cannot say whose."""
     own = set(order.lines.loc[order.lines["personalisation"].notna(), "sku_id"])
     advice = "Some are personalised: send the lines that change in the feed merchant_order_lines."
@@ -126,7 +126,7 @@ def _of_shoppers(order: Order, wish: Wish) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(order: Order, wish: Wish) -> dict[str, Sequence[landed.Row]]:
+def _rows(order: SentOrder, wish: Wish) -> dict[str, Sequence[landed.Row]]:
     """The rows of each feed that say it; an order that tells its pieces tells the new ones."""
     header = order.header
     if wish.kind == "date":
@@ -142,7 +142,7 @@ def _rows(order: Order, wish: Wish) -> dict[str, Sequence[landed.Row]]:
     return rows
 
 
-def _lines(order: Order, wish: Wish) -> list[dict[str, Any]]:
+def _lines(order: SentOrder, wish: Wish) -> list[dict[str, Any]]:
     """Of each SKU that changes: all pieces on its first line, none on the others."""
     rows: list[dict[str, Any]] = []
     for sku_id, pieces in wish.asked.items():

@@ -22,7 +22,7 @@ from c2m.errors import InputError
 from c2m.feeds import landing, mapping, quarantine
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import bring_in
-from c2m.feeds.outcomes import Outcome
+from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.records import read
 from c2m.feeds.world import Source, World
 from c2m.files import write_atomically
@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 class Arrived:
     """What became of a file. faults: record, rule, seen, advice of what lies in quarantine."""
 
-    outcome: Outcome
+    outcome: FileOutcome
     faults: list[dict[str, Any]]
 
 

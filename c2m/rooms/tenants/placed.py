@@ -20,7 +20,7 @@ from c2m.settings import settings
 
 
 @dataclass(frozen=True)
-class NewOrder:
+class PlacedOrder:
     """What is ordered. code: the merchant's own number; pieces: by SKU; own: by SKU and personalisation (canonical)."""
 
     code: str
@@ -42,7 +42,7 @@ def order_id_of(merchant_id: str, code: str) -> str:
     return placed_id(merchant_id, code)
 
 
-def place(scope: Scope, new: NewOrder) -> landed.Arrived | None:
+def place(scope: Scope, new: PlacedOrder) -> landed.Arrived | None:
     """Brings the order in.
 
     Returns
@@ -65,7 +65,7 @@ def place(scope: Scope, new: NewOrder) -> landed.Arrived | None:
     return None
 
 
-def _rows(scope: Scope, new: NewOrder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _rows(scope: Scope, new: PlacedOrder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     _, merchant_id = landed.tenant(scope)
     pieces = {sku_id: count for sku_id, count in new.pieces.items() if count}
     currencies = _currencies(scope, [*pieces, *(sku_id for sku_id, _ in new.own)])
@@ -101,7 +101,7 @@ def _currencies(scope: Scope, skus: Sequence[str]) -> dict[str, str]:
     return {sku_id: own[sku_id] for sku_id in skus}
 
 
-def _is_there(scope: Scope, order_id: str, new: NewOrder) -> bool:
+def _is_there(scope: Scope, order_id: str, new: PlacedOrder) -> bool:
     """Whether this very order is there already.
 
     Raises

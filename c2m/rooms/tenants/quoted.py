@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from c2m import clock
-from c2m.domain.quotes import Asked, Offer, Quote, Quoter
+from c2m.domain.quotes import Offer, Quote, Quoter, QuoteRequest
 from c2m.errors import InputError
 from c2m.ledger.rooms import quotes
 from c2m.ledger.store import Scope, reading, session
@@ -24,15 +24,15 @@ from c2m.rooms.tenants import landed, placed
 VALID = timedelta(hours=24)
 _KEPT = timedelta(days=14)  # after so long an order is in a plan, or was never taken in
 
-_ASKED, _QUOTE = TypeAdapter(Asked), TypeAdapter(Quote)
+_ASKED, _QUOTE = TypeAdapter(QuoteRequest), TypeAdapter(Quote)
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenQuote:
     """A quote as it was given. order_id: what it became, '' of none."""
 
     quote_id: str
-    asked: Asked
+    asked: QuoteRequest
     quote: Quote
     valid_until: datetime
     offer: str
@@ -53,7 +53,7 @@ class Given:
         return found[name]
 
 
-def ask(quoter: Quoter, scope: Scope, asked: Asked) -> Given:
+def ask(quoter: Quoter, scope: Scope, asked: QuoteRequest) -> GivenQuote:
     """A new quote for a merchant.
 
     Parameters
@@ -67,7 +67,7 @@ def ask(quoter: Quoter, scope: Scope, asked: Asked) -> Given:
 
     Returns
     -------
-    Given
+    GivenQuote
         The quote as it is kept, with the moment until which it holds.
 
     Raises
@@ -84,17 +84,17 @@ def ask(quoter: Quoter, scope: Scope, asked: Asked) -> Given:
     row |= {"asked": _ASKED.dump_python(asked, mode="json"), "said": _QUOTE.dump_python(quote, mode="json")}
     with session() as s:
         quotes.keep(s, row | {"valid_until": now + VALID})
-    return Given(str(row["quote_id"]), asked, quote, now + VALID, "", "")
+    return GivenQuote(str(row["quote_id"]), asked, quote, now + VALID, "", "")
 
 
-def given(scope: Scope, quote_id: str) -> Given | None:
+def given(scope: Scope, quote_id: str) -> GivenQuote | None:
     """A quote of theirs."""
     with reading(scope) as s:
         row = quotes.of_id(s, quote_id, scope)
         return _given(row) if row else None
 
 
-def take(quoter: Quoter, scope: Scope, found: Given, name: str, code: str) -> landed.Arrived | str:
+def take(quoter: Quoter, scope: Scope, found: GivenQuote, name: str, code: str) -> landed.Arrived | str:
     """Places an offer as an order, due on the day that it promises; taken twice it is one order.
 
     Parameters
@@ -135,12 +135,12 @@ def take(quoter: Quoter, scope: Scope, found: Given, name: str, code: str) -> la
     return arrived
 
 
-def new_order(asked: Asked, code: str, due_on: date) -> placed.NewOrder:
+def new_order(asked: QuoteRequest, code: str, due_on: date) -> placed.PlacedOrder:
     """What was asked for as an order."""
-    return placed.NewOrder(code, due_on, asked.pieces, asked.latitude, asked.longitude, asked.parent_order_id)
+    return placed.PlacedOrder(code, due_on, asked.pieces, asked.latitude, asked.longitude, asked.parent_order_id)
 
 
-def _hold(quoter: Quoter, found: Given, offer: Offer, order_id: str) -> None:
+def _hold(quoter: Quoter, found: GivenQuote, offer: Offer, order_id: str) -> None:
     """Takes the minutes of an offer, if they are still free."""
     now = clock.now()
     if now > found.valid_until:
@@ -161,6 +161,6 @@ def _reserved(session: Session) -> Mapping[str, Offer]:
     return {one.order_id: one.offered(one.offer) for one in rows}
 
 
-def _given(row: Quoted) -> Given:
+def _given(row: Quoted) -> GivenQuote:
     asked: Any = _ASKED.validate_python(row.asked)
-    return Given(row.quote_id, asked, _QUOTE.validate_python(row.said), row.valid_until, row.offer, row.order_id)
+    return GivenQuote(row.quote_id, asked, _QUOTE.validate_python(row.said), row.valid_until, row.offer, row.order_id)

@@ -10,7 +10,7 @@ import pandas as pd
 from c2m import clock
 from c2m.domain.operations import operations_of
 from c2m.ledger.rooms import room
-from c2m.ledger.rooms.room import Step
+from c2m.ledger.rooms.room import RoomEvent
 from c2m.ledger.store import session
 from c2m.people import video
 from c2m.rooms.entry import NotYoursError, Person
@@ -34,7 +34,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConversationEntry:
     """Something in a conversation. what: key of the platform's words, '' for a person's `text`."""
 
     at: datetime
@@ -58,7 +58,7 @@ def operations(jobs: pd.DataFrame) -> list[str]:
 def stages(
     order: dict[str, Any],
     jobs: pd.DataFrame,
-    steps: Iterable[Step],
+    steps: Iterable[RoomEvent],
     counts: Counts,
     pieces: pd.DataFrame,
     arrived: datetime | None = None,
@@ -124,22 +124,22 @@ def _sum(counts: Counts, operation: str) -> tuple[int, datetime | None]:
 
 
 def conversation(
-    steps: Iterable[Step], posts: pd.DataFrame, tickets: pd.DataFrame, jobs: pd.DataFrame, counts: Counts
-) -> list[Entry]:
+    steps: Iterable[RoomEvent], posts: pd.DataFrame, tickets: pd.DataFrame, jobs: pd.DataFrame, counts: Counts
+) -> list[ConversationEntry]:
     """Posts of people and steps of the platform, in their order."""
-    found = [Entry(step.at, PLATFORM, step.what, step.figures, step.factory_id) for step in steps]
+    found = [ConversationEntry(step.at, PLATFORM, step.what, step.figures, step.factory_id) for step in steps]
     for post in posts.to_dict("records"):
         who = {"factory_id": post["factory_id"], "person": post["person"], "text": post["text"]}
-        found.append(Entry(post["at"], post["role"], **who))
+        found.append(ConversationEntry(post["at"], post["role"], **who))
     for ticket in tickets.to_dict("records"):
         for state, at in ticket["history"]:
             figures = {"kind": ticket["kind"], "state": state, "person": ticket["person"]}
-            found.append(Entry(datetime.fromisoformat(at), PLATFORM, "change", figures))
+            found.append(ConversationEntry(datetime.fromisoformat(at), PLATFORM, "change", figures))
     of_factory = dict(zip(jobs["job_order_id"], jobs["factory_id"], strict=True))
     turn = {operation: number for number, operation in enumerate(operations(jobs))}
     for (job, operation), made in sorted(counts.items(), key=lambda one: turn.get(one[0][1], len(turn))):
         figures = {"good": made.good, "operation": operation}
-        found.append(Entry(made.last.replace(tzinfo=UTC), PLATFORM, "made", figures, of_factory[job]))
+        found.append(ConversationEntry(made.last.replace(tzinfo=UTC), PLATFORM, "made", figures, of_factory[job]))
     return sorted(found, key=lambda one: one.at)
 
 

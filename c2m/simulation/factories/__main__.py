@@ -15,12 +15,12 @@ from c2m import clock
 from c2m.floor import credentials, http
 from c2m.floor.child import LOOPBACK
 from c2m.floor.delivery import Carrier, Letter, NotDeliveredError
-from c2m.floor.mqtt import Connection, Message, Will
+from c2m.floor.mqtt import Connection, ReceivedMessage, Will
 from c2m.floor.service import announce, stop_on_signal
 from c2m.settings import settings
 from c2m.simulation.factories import profile
 from c2m.simulation.factories.engine import Engine, Incoming
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import REMEMBERED_S, topic
 
@@ -42,7 +42,7 @@ def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Eve
     """Runs the factories of a file until `stop`."""
     state, session = State(folder), uuid.uuid4().hex
     rows = profile.read(factories_file)
-    factories = {name: Factory(row, seed, state, session, peers=rows) for name, row in rows.items()}
+    factories = {name: SimulatedFactory(row, seed, state, session, peers=rows) for name, row in rows.items()}
     carriers: dict[str, Carrier] = {}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS))
@@ -63,10 +63,10 @@ def run(factories_file: Path, seed: int, folder: Path, http_port: int, stop: Eve
                 connection.publish(topic(name, "status"), factories[name].farewell(clock.now()), retain=True)
 
 
-def _connect(factory: Factory, engine: Engine) -> Connection:
+def _connect(factory: SimulatedFactory, engine: Engine) -> Connection:
     factory_id = factory.profile.factory_id
 
-    def hand_on(message: Message) -> None:
+    def hand_on(message: ReceivedMessage) -> None:
         engine.inbox.put(Incoming(factory_id, message.payload, lambda _: connection.acknowledge(message)))
 
     will = Will(topic(factory_id, "status"), factory.farewell(clock.now()))

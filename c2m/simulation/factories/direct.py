@@ -14,7 +14,7 @@ from c2m.floor.delivery import Letter
 from c2m.ledger import store
 from c2m.ledger.conversation import outbox
 from c2m.simulation.factories import profile
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.handover import hand_over
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import CancelMessage, StartMessage, StoreMessage, parse, topic
@@ -26,7 +26,9 @@ class DirectFloor:
     def __init__(self, factories_file: Path, seed: int, folder: Path) -> None:
         self.state = State(folder)
         rows = profile.read(factories_file)
-        self.factories = {name: Factory(row, seed, self.state, "replay", peers=rows) for name, row in rows.items()}
+        self.factories = {
+            name: SimulatedFactory(row, seed, self.state, "replay", peers=rows) for name, row in rows.items()
+        }
 
     def catch_up(self) -> None:
         """The factories tell what has happened up to now, and both sides answer until all is said.

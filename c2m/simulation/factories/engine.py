@@ -14,7 +14,7 @@ from threading import Event
 
 from c2m import clock
 from c2m.floor.delivery import Carrier, Pauses, deliver
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.handover import hand_over
 from c2m.simulation.factories.state import State
 from c2m.wire.messages import CancelMessage, Envelope, StartMessage, StoreMessage, parse
@@ -38,7 +38,7 @@ class Incoming:
 class Engine:
     """Runs the factories; `inbox` may be filled from any thread."""
 
-    factories: Mapping[str, Factory]
+    factories: Mapping[str, SimulatedFactory]
     state: State
     carrier_of: Callable[[str], Carrier]
     pool: Executor
@@ -103,7 +103,7 @@ class Engine:
             self._pauses.note(receipt)
 
 
-def _refusal(factory: Factory, message: Envelope | str) -> str:
+def _refusal(factory: SimulatedFactory, message: Envelope | str) -> str:
     """Why a factory cannot read what came, or ''."""
     if isinstance(message, str):
         return message
@@ -112,7 +112,7 @@ def _refusal(factory: Factory, message: Envelope | str) -> str:
     return f"type {message.type}, expected a job order"
 
 
-def _is_due(factory: Factory, now: datetime, stands_still: bool) -> bool:
+def _is_due(factory: SimulatedFactory, now: datetime, stands_still: bool) -> bool:
     if factory.through is None:
         return True
     return now > factory.through and (stands_still or now - factory.through >= _REPORT_EVERY)

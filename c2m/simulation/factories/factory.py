@@ -15,7 +15,7 @@ from c2m.simulation.factories import production
 from c2m.simulation.factories.booking import Segment, Taken, book, first_minutes, moment, take
 from c2m.simulation.factories.manner import Manner, Turn, manner_of, turn, version_of
 from c2m.simulation.factories.profile import Profile
-from c2m.simulation.factories.state import Goods, Job, State
+from c2m.simulation.factories.state import Goods, SimulatedJob, State
 from c2m.wire.messages import (
     ADDED,
     RECEIVE,
@@ -41,7 +41,7 @@ _IN_HAND = ("AllowedToStart", "Running", "Interrupted")
 _BEGUN = "production has begun"
 
 
-class Factory:
+class SimulatedFactory:
     """One factory. Every method writes into `state`, inside the caller's transaction.
 
     manner, version: drawn by the shares of the settings where they are not given. peers: the factories that it may send
@@ -129,7 +129,7 @@ class Factory:
         return self.version if self.version > 1 else None
 
     def _answer(self, data: JobOrder | Start | Cancel, now: datetime) -> JobResponse:
-        job = self._jobs.setdefault(data.job_order_id, Job(job_order_id=data.job_order_id))
+        job = self._jobs.setdefault(data.job_order_id, SimulatedJob(job_order_id=data.job_order_id))
         self._arrivals.setdefault(data.job_order_id, len(self._arrivals))
         if data.revision < job.revision:
             return self._say(job)
@@ -138,7 +138,7 @@ class Factory:
             return self._consider(job, data, now)
         return self._start(job, now) if isinstance(data, Start) else self._cancel(job, now)
 
-    def _consider(self, job: Job, order: JobOrder, now: datetime) -> JobResponse:
+    def _consider(self, job: SimulatedJob, order: JobOrder, now: datetime) -> JobResponse:
         if job.order and order.is_ranked_anew(job.order):
             return self._rank_anew(job, job.order, order, now)
         if job.order and order.is_sent_elsewhere(job.order):
@@ -154,7 +154,7 @@ class Factory:
         self._rebook(now, job)
         return self._say(job, True)
 
-    def _rank_anew(self, job: Job, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
+    def _rank_anew(self, job: SimulatedJob, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
         """Another place in the order of work; the rest of the agreement, and what is drawn from it, stays."""
         if job.told:
             return self._say(job, False, _BEGUN)
@@ -162,7 +162,7 @@ class Factory:
         self._rebook(now, job)
         return self._say(job)
 
-    def _send_elsewhere(self, job: Job, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
+    def _send_elsewhere(self, job: SimulatedJob, agreed: JobOrder, order: JobOrder, now: datetime) -> JobResponse:
         """Its pieces go to another factory than was said, unless they have left."""
         if job.state == "Ended":
             return self._say(job, False, "they have left")
@@ -172,7 +172,7 @@ class Factory:
         job.order = sent
         return self._say(job)
 
-    def _objection(self, job: Job, order: JobOrder, now: datetime) -> str:
+    def _objection(self, job: SimulatedJob, order: JobOrder, now: datetime) -> str:
         """Why the factory does not want the job order, or '' where it does."""
         unwilling = self.profile.draws(self._seed, order.job_order_id).random() > self.profile.small_order_willingness
         unknown = [craft for craft in order.crafts or () if craft not in self.profile.crafts]
@@ -187,7 +187,7 @@ class Factory:
         found = next((reason for reason, holds in objections.items() if holds), "")
         return found or ("" if self._has_room(job, order, now) else "no capacity in time")
 
-    def _has_room(self, job: Job, order: JobOrder, now: datetime) -> bool:
+    def _has_room(self, job: SimulatedJob, order: JobOrder, now: datetime) -> bool:
         """Whether it would be done in time, behind what comes before it."""
         arrival = self._arrivals[job.job_order_id]
         place = turn(self.manner, order, arrival)
@@ -195,7 +195,7 @@ class Factory:
         segments = self._book(order, production.nominal_minutes(self.profile, order), self._taken(before, now), now)
         return bool(segments) and segments[-1].day <= self._done_by(order) + timedelta(days=_GRACE_DAYS)
 
-    def _start(self, job: Job, now: datetime) -> JobResponse:
+    def _start(self, job: SimulatedJob, now: datetime) -> JobResponse:
         if job.order is None:
             return self._say(job, False, "nothing was agreed")
         if job.state == "NotAllowedToStart":
@@ -205,18 +205,18 @@ class Factory:
             self._note_begin(job)
         return self._say(job)
 
-    def _cancel(self, job: Job, now: datetime) -> JobResponse:
+    def _cancel(self, job: SimulatedJob, now: datetime) -> JobResponse:
         if job.order and job.told:
             return self._cut(job, job.order, None, now)
         return self._give_up(job, now)
 
-    def _give_up(self, job: Job, now: datetime) -> JobResponse:
+    def _give_up(self, job: SimulatedJob, now: datetime) -> JobResponse:
         job.state, job.order, job.segments = "Aborted", None, []
         self._ahead.pop(job.job_order_id, None)
         self._rebook(now)
         return self._say(job, reason="cancelled")
 
-    def _cut(self, job: Job, agreed: JobOrder, asked: JobOrder | None, now: datetime) -> JobResponse:
+    def _cut(self, job: SimulatedJob, agreed: JobOrder, asked: JobOrder | None, now: datetime) -> JobResponse:
         """Less of begun work, or none: a factory that agrees ends what is begun, and begins what is still asked."""
         made = production.steps(self.profile, agreed, self._seed, job.begun)
         begun = made[: production.begun(made, job.told)] if job.state in _IN_HAND else made
@@ -248,7 +248,7 @@ class Factory:
         assert order is not None, job_order_id
         return turn(self.manner, order, self._arrivals[job_order_id])
 
-    def _rebook(self, now: datetime, changed: Job | None = None) -> None:
+    def _rebook(self, now: datetime, changed: SimulatedJob | None = None) -> None:
         """Books anew from the first place in the queue where something has changed; what has begun goes on."""
         before, self._queue = self._queue, self._in_turn()
         first = next((i for i, pair in enumerate(zip(before, self._queue, strict=False)) if pair[0] != pair[1]), None)
@@ -261,7 +261,7 @@ class Factory:
         for name in self._queue[first:]:
             self._book_anew(self._jobs[name], taken, now)
 
-    def _book_anew(self, job: Job, taken: Taken, now: datetime) -> None:
+    def _book_anew(self, job: SimulatedJob, taken: Taken, now: datetime) -> None:
         """Books what the job order will really take: the factory learns it as it works, the simulation knows it now."""
         if job.order is None:
             return
@@ -280,7 +280,7 @@ class Factory:
             self._minutes[key] = production.steps(self.profile, order, self._seed)[-1].minute
         return self._minutes[key]
 
-    def _note_begin(self, job: Job) -> None:
+    def _note_begin(self, job: SimulatedJob) -> None:
         if job.order and job.state == "AllowedToStart" and not job.told:
             self._ready[job.job_order_id] = moment(self.profile, job.segments, 0.0)
 
@@ -305,7 +305,7 @@ class Factory:
         to = self._peers.get(order.next_factory_id or "", order.destination)
         return order.due_on - timedelta(days=self.profile.lane_days(to.latitude, to.longitude))
 
-    def _events(self, job: Job, order: JobOrder) -> list[production.Event]:
+    def _events(self, job: SimulatedJob, order: JobOrder) -> list[production.Event]:
         """What the platform has not been told yet."""
         made = production.steps(self.profile, order, self._seed, job.begun)
         return production.events(self.profile, order, made, job.segments)[job.told :]
@@ -338,7 +338,7 @@ class Factory:
             batch = scans[start : start + SCANS_PER_MESSAGE]
             self._state.post(self.profile.factory_id, "scans", compose(batch, self._source, batch[-1].at).body())
 
-    def _tell_change(self, job: Job, change: production.Change) -> None:
+    def _tell_change(self, job: SimulatedJob, change: production.Change) -> None:
         job.state = change.state
         body = compose(self._say(job, reason=change.reason), self._source, change.at).body()
         self._state.post(self.profile.factory_id, "job-responses", body)
@@ -354,7 +354,9 @@ class Factory:
                 del self._ahead[job_order_id]
             self._state.keep(self.profile.factory_id, job)
 
-    def _say(self, job: Job, accepted: bool | None = None, reason: str = "", made: int | None = None) -> JobResponse:
+    def _say(
+        self, job: SimulatedJob, accepted: bool | None = None, reason: str = "", made: int | None = None
+    ) -> JobResponse:
         job.sequence += 1
         self._state.keep(self.profile.factory_id, job)
         return JobResponse(

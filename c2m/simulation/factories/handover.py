@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from c2m.simulation.factories.factory import Factory
+from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.state import State
 
 
-def hand_over(factories: Mapping[str, Factory], state: State, now: datetime) -> None:
+def hand_over(factories: Mapping[str, SimulatedFactory], state: State, now: datetime) -> None:
     """Goods that have come by `now` to the factory of their next stage, and that it knows what to do with.
 
     Within a transaction of `state`.

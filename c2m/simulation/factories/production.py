@@ -36,7 +36,7 @@ _BUNDLES = 36  # per job order, replacements aside
 
 
 @dataclass(frozen=True)
-class Step:
+class ProductionEvent:
     """Something that happens at a minute: a change of state, or a scan."""
 
     minute: float
@@ -66,7 +66,7 @@ def nominal_minutes(profile: Profile, order: JobOrder) -> float:
     return profile.setup_minutes + order.quantity * sam_minutes / profile.efficiency_by_category[order.category]
 
 
-def steps(profile: Profile, order: JobOrder, seed: int, begun: Sequence[Step] = ()) -> list[Step]:
+def steps(profile: Profile, order: JobOrder, seed: int, begun: Sequence[ProductionEvent] = ()) -> list[ProductionEvent]:
     """Everything that happens, in order; the last step ends the job order with all its pieces shipped.
 
     begun: what had begun when the order was cut, and goes on first.
@@ -74,7 +74,7 @@ def steps(profile: Profile, order: JobOrder, seed: int, begun: Sequence[Step] = 
     return _Line(profile, order, seed, begun).make()
 
 
-def begun(made: Sequence[Step], told: int) -> int:
+def begun(made: Sequence[ProductionEvent], told: int) -> int:
     """How many of the steps belong to what has begun where `told` of them have happened: bundles are not left half."""
     if made[told - 1].state == "Interrupted":
         return told + 1  # the line goes on, with a bundle that has not begun
@@ -82,7 +82,7 @@ def begun(made: Sequence[Step], told: int) -> int:
     return next((i for i in range(told, len(made)) if made[i].bundle != bundle), len(made))
 
 
-def good_pieces(order: JobOrder, made: Iterable[Step]) -> Counter[str]:
+def good_pieces(order: JobOrder, made: Iterable[ProductionEvent]) -> Counter[str]:
     """Pieces per SKU that the steps leave ready to be shipped."""
     last = [operation.name for operation in order.operations if operation.name != SHIP][-1]
     ready: Counter[str] = Counter()
@@ -91,12 +91,12 @@ def good_pieces(order: JobOrder, made: Iterable[Step]) -> Counter[str]:
     return +ready
 
 
-def events(profile: Profile, order: JobOrder, made: list[Step], segments: list[Segment]) -> list[Event]:
+def events(profile: Profile, order: JobOrder, made: list[ProductionEvent], segments: list[Segment]) -> list[Event]:
     """The steps at the times of the booked minutes, as they are told to the platform."""
     return [_event(profile, order, step, moment(profile, segments, step.minute)) for step in made]
 
 
-def _event(profile: Profile, order: JobOrder, step: Step, at: datetime) -> Event:
+def _event(profile: Profile, order: JobOrder, step: ProductionEvent, at: datetime) -> Event:
     if step.state:
         return Change(at, step.state, step.reason)
     return Scan(
@@ -115,7 +115,7 @@ def _event(profile: Profile, order: JobOrder, step: Step, at: datetime) -> Event
 class _Line:
     """One job order under way: the minute it is at, the bundles it has had, what it has to tell."""
 
-    def __init__(self, profile: Profile, order: JobOrder, seed: int, begun: Sequence[Step]) -> None:
+    def __init__(self, profile: Profile, order: JobOrder, seed: int, begun: Sequence[ProductionEvent]) -> None:
         team, draws = profile.draws(seed), profile.draws(seed, order.job_order_id, order.revision)
         self._profile, self._order, self._draws = profile, order, draws
         self._pace = profile.efficiency_by_category[order.category]
@@ -123,9 +123,9 @@ class _Line:
         self._defect_rate = min(_DEFECT_MEDIAN * math.exp(team.gauss(0, _DEFECT_LOG_SD)), _DEFECT_MOST)
         self._minute = begun[-1].minute if begun else profile.setup_minutes
         self._bundle = max((step.bundle for step in begun), default=0)
-        self._steps = list(begun) or [Step(0.0, "Running")]
+        self._steps = list(begun) or [ProductionEvent(0.0, "Running")]
 
-    def make(self) -> list[Step]:
+    def make(self) -> list[ProductionEvent]:
         """Bundles of each SKU, then bundles in place of what was lost, until every piece is packed."""
         missing = +(Counter(self._order.quantity_by_sku) - good_pieces(self._order, self._steps))
         size = max(5, math.ceil(self._order.quantity / _BUNDLES))
@@ -135,7 +135,7 @@ class _Line:
             self._bundle += 1
             if pieces:
                 self._tell(SHIP, sku, pieces)
-        return [*self._steps, Step(self._minute, "Ended")]
+        return [*self._steps, ProductionEvent(self._minute, "Ended")]
 
     def _make_sku(self, sku: str, pieces: int, size: int) -> int:
         """Makes the pieces of one SKU in bundles; returns how many were lost."""
@@ -159,13 +159,15 @@ class _Line:
         """Before some bundles a line stands still: its operators earn nothing and are paid."""
         minutes = pieces * sum(operation.sam_minutes for operation in self._order.operations) / self._pace
         if self._draws.random() < 1 - math.exp(-minutes / _MINUTES_BETWEEN_BREAKDOWNS):
-            self._steps.append(Step(self._minute, "Interrupted", "breakdown"))
+            self._steps.append(ProductionEvent(self._minute, "Interrupted", "breakdown"))
             self._minute += self._draws.choice(_IDLE_CLOCK_MINUTES) * self._profile.operators / self._profile.lines
-            self._steps.append(Step(self._minute, "Running"))
+            self._steps.append(ProductionEvent(self._minute, "Running"))
 
     def _tell(self, operation: Operation, sku: str, good: int, bad: int = 0) -> None:
         self._steps.append(
-            Step(self._minute, operation=operation, sku_id=sku, quantity=good, defects=bad, bundle=self._bundle)
+            ProductionEvent(
+                self._minute, operation=operation, sku_id=sku, quantity=good, defects=bad, bundle=self._bundle
+            )
         )
 
 

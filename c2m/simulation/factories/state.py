@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from c2m.floor.delivery import Letter
 from c2m.simulation.factories.booking import Segment
-from c2m.simulation.factories.production import Step
+from c2m.simulation.factories.production import ProductionEvent
 from c2m.wire.messages import FactoryState, JobOrder, Kind
 
 _TABLES = """
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS letters (position INTEGER PRIMARY KEY AUTOINCREMENT, 
 _LETTERS_AT_ONCE = 2_000
 
 
-class Job(BaseModel):
+class SimulatedJob(BaseModel):
     """A job order as its factory sees it.
 
     revision: the newest seen; order: the newest agreed to; told: how many of its events the platform has been told;
@@ -40,7 +40,7 @@ class Job(BaseModel):
     state: FactoryState = "NotAllowedToStart"
     segments: list[Segment] = []
     told: int = 0
-    begun: list[Step] = []
+    begun: list[ProductionEvent] = []
 
 
 class Goods(BaseModel):
@@ -78,12 +78,12 @@ class State:
             raise
         self._file.execute("COMMIT")
 
-    def jobs(self, factory_id: str) -> list[Job]:
+    def jobs(self, factory_id: str) -> list[SimulatedJob]:
         """The job orders of a factory, in the order in which it came to know them."""
         rows = self._file.execute("SELECT document FROM jobs WHERE factory_id = ? ORDER BY rowid", (factory_id,))
-        return [Job.model_validate_json(document) for (document,) in rows]
+        return [SimulatedJob.model_validate_json(document) for (document,) in rows]
 
-    def keep(self, factory_id: str, job: Job) -> None:
+    def keep(self, factory_id: str, job: SimulatedJob) -> None:
         """Writes a job order."""
         self._file.execute(
             "INSERT INTO jobs VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document",

@@ -17,7 +17,7 @@ _DRIFT_VARIANCE = np.log1p(figures.DRIFT_SHARE * (1 / figures.DISPERSION_ALL - 1
 
 
 @dataclass(frozen=True)
-class Demand:
+class ShopperDemand:
     """Order lines asked for, and what drove them."""
 
     lines: Ints
@@ -25,7 +25,7 @@ class Demand:
     livestream_minutes: Floats
 
 
-def draw(rng: np.random.Generator, styles: pd.DataFrame, span: Span) -> Demand:
+def draw(rng: np.random.Generator, styles: pd.DataFrame, span: Span) -> ShopperDemand:
     """The demand of `styles` (with `rate`, `release_day`, `category`) over the span."""
     depth, minutes = _promotions(rng, len(styles), span), _livestreams(rng, styles, span)
     rate = (
@@ -38,7 +38,7 @@ def draw(rng: np.random.Generator, styles: pd.DataFrame, span: Span) -> Demand:
         * _livestream_uplift(minutes)
     )
     k = figures.DISPERSION_DAY
-    return Demand(rng.poisson(rng.gamma(k, rate / k)), depth, minutes)
+    return ShopperDemand(rng.poisson(rng.gamma(k, rate / k)), depth, minutes)
 
 
 def _life(release_day: pd.Series, span: Span) -> Floats:

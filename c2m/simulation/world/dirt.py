@@ -21,7 +21,7 @@ MOST = 50
 
 
 @dataclass(frozen=True)
-class Fault:
+class PlantedFault:
     """What is done to one cell, and the rule by which the quarantine knows it.
 
     '#' in the value stands for a number; cells after `cut` are left off.
@@ -44,37 +44,40 @@ class Planted:
 
 
 _LINE, _EARLY_LINES = "sale_line_id", 60
-_FAULTS: dict[str, tuple[Fault, ...]] = {
+_FAULTS: dict[str, tuple[PlantedFault, ...]] = {
     "sales_lines": (
-        Fault("quantity-range", "quantity", "-3", _LINE),
-        Fault("amount-type", "amount", "NaN", _LINE),
-        Fault("amount-type", "amount", "inf", _LINE),
-        Fault("sold_on-range", "sold_on", "9999-12-31", _LINE),
-        Fault("sku_id-form", "sku_id", "no such id!", _LINE),
-        Fault("style_id-type", "style_id", "", _LINE),
-        Fault("status-choice", "status", "lost", _LINE),
-        Fault("key-conflict", "quantity", "77"),
+        PlantedFault("quantity-range", "quantity", "-3", _LINE),
+        PlantedFault("amount-type", "amount", "NaN", _LINE),
+        PlantedFault("amount-type", "amount", "inf", _LINE),
+        PlantedFault("sold_on-range", "sold_on", "9999-12-31", _LINE),
+        PlantedFault("sku_id-form", "sku_id", "no such id!", _LINE),
+        PlantedFault("style_id-type", "style_id", "", _LINE),
+        PlantedFault("status-choice", "status", "lost", _LINE),
+        PlantedFault("key-conflict", "quantity", "77"),
     ),
     "catalogue": (
-        Fault("price-type", "price", "inf", "sku_id"),
-        Fault("category-type", "category", "", "sku_id"),
-        Fault("key-conflict", "price", "77.77"),
+        PlantedFault("price-type", "price", "inf", "sku_id"),
+        PlantedFault("category-type", "category", "", "sku_id"),
+        PlantedFault("key-conflict", "price", "77.77"),
     ),
-    "stock": (Fault("on_hand-range", "on_hand", "-1", "location_id"),),
-    "merchant_orders": (Fault("due_on-range", "due_on", "9999-12-31", "order_id"),),
-    "merchant_order_lines": (Fault("sku_id-unknown", "sku_id", "NOBODYS-#"), Fault("quantity-range", "quantity", "-1")),
+    "stock": (PlantedFault("on_hand-range", "on_hand", "-1", "location_id"),),
+    "merchant_orders": (PlantedFault("due_on-range", "due_on", "9999-12-31", "order_id"),),
+    "merchant_order_lines": (
+        PlantedFault("sku_id-unknown", "sku_id", "NOBODYS-#"),
+        PlantedFault("quantity-range", "quantity", "-1"),
+    ),
     "factory_calendar": (
-        Fault("minutes-finite", "minutes", "nan"),
-        Fault("overtime_minutes-range", "overtime_minutes", "-60"),
+        PlantedFault("minutes-finite", "minutes", "nan"),
+        PlantedFault("overtime_minutes-range", "overtime_minutes", "-60"),
     ),
-    "demand_signals": (Fault("value-range", "value", "-5"), Fault("signal-choice", "signal", "smells")),
-    "reviews": (Fault("rating-range", "rating", "9", "review_id"),),
-    "market": (Fault("volume-range", "volume", "-1", "source"),),
+    "demand_signals": (PlantedFault("value-range", "value", "-5"), PlantedFault("signal-choice", "signal", "smells")),
+    "reviews": (PlantedFault("rating-range", "rating", "9", "review_id"),),
+    "market": (PlantedFault("volume-range", "volume", "-1", "source"),),
 }
-_TORN: dict[str, tuple[Fault, ...]] = {
+_TORN: dict[str, tuple[PlantedFault, ...]] = {
     "sales_lines": (
-        Fault("row-shape", "channel", "web", _LINE, cut=-3),
-        Fault("encoding", "channel", "caf\udce9", _LINE),  # a byte that is no UTF-8
+        PlantedFault("row-shape", "channel", "web", _LINE, cut=-3),
+        PlantedFault("encoding", "channel", "caf\udce9", _LINE),  # a byte that is no UTF-8
     ),
 }
 
@@ -102,7 +105,7 @@ def _to_spoil(feed: str, frame: pd.DataFrame) -> pd.DataFrame:
     return early[early["order_id"] == early.groupby("order_id")["quantity"].sum().idxmin()]
 
 
-def _broken(feed: str, frame: pd.DataFrame, faults: tuple[Fault, ...]) -> Iterator[list[str]]:
+def _broken(feed: str, frame: pd.DataFrame, faults: tuple[PlantedFault, ...]) -> Iterator[list[str]]:
     """The records of `frame`, each with the next fault."""
     columns = [c.name for c in FEEDS[feed].columns]
     for number, cells in enumerate(csv.reader(io.StringIO(as_csv(feed, frame).decode()))):

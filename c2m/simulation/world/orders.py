@@ -24,7 +24,7 @@ _OF_MERCHANT = ["merchant_id", "currency", "destination_latitude", "destination_
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class OrderVolume:
     """How many orders, how many of them large; placed from day `first` to `last`, the large ones by `large_last`."""
 
     orders: int
@@ -44,7 +44,7 @@ class Garment:
 
 
 def merchant_orders(
-    rng: np.random.Generator, arrivals: Arrivals, skus: pd.DataFrame, network: Network, span: Span
+    rng: np.random.Generator, arrivals: OrderVolume, skus: pd.DataFrame, network: Network, span: Span
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(merchant_orders, merchant_order_lines).
 
@@ -64,7 +64,7 @@ def merchant_orders(
     return _with_cancellations(headers), _with_additions(pd.concat(lines, ignore_index=True), headers)
 
 
-def _headers(rng: np.random.Generator, arrivals: Arrivals, span: Span) -> pd.DataFrame:
+def _headers(rng: np.random.Generator, arrivals: OrderVolume, span: Span) -> pd.DataFrame:
     """In the order of placing; what follows from the style is not there yet."""
     large = _spread(arrivals.first, arrivals.large_last, arrivals.large)
     ordinary = _spread(arrivals.first, arrivals.last, arrivals.orders - arrivals.large)

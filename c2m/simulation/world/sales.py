@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from c2m.domain.arrays import Floats, Ints
 from c2m.simulation.world import figures
 from c2m.simulation.world.catalogue import attributes, numbers
-from c2m.simulation.world.demand import Demand
+from c2m.simulation.world.demand import ShopperDemand
 from c2m.simulation.world.span import Span
 
 Marks = npt.NDArray[np.bool_]
@@ -20,7 +20,7 @@ _REGIONS = (("Guangdong", "Zhejiang", "Jiangsu", "Shanghai", "Beijing", "Sichuan
 
 
 def sales_lines(
-    rng: np.random.Generator, demand: Demand, styles: pd.DataFrame, skus: pd.DataFrame, span: Span
+    rng: np.random.Generator, demand: ShopperDemand, styles: pd.DataFrame, skus: pd.DataFrame, span: Span
 ) -> pd.DataFrame:
     """Each line as placed, and once more as delivered, cancelled or returned, known later; in the order of known_at."""
     placed, day = _placed(rng, demand, styles, skus, span)
@@ -30,7 +30,7 @@ def sales_lines(
 
 
 def _placed(
-    rng: np.random.Generator, demand: Demand, styles: pd.DataFrame, skus: pd.DataFrame, span: Span
+    rng: np.random.Generator, demand: ShopperDemand, styles: pd.DataFrame, skus: pd.DataFrame, span: Span
 ) -> tuple[pd.DataFrame, Ints]:
     """The lines, and the day index of each."""
     day, style = (axis.ravel() for axis in np.meshgrid(np.arange(span.days), np.arange(len(styles)), indexing="ij"))
@@ -101,7 +101,7 @@ def _settled(rng: np.random.Generator, placed: pd.DataFrame, day: Ints, span: Sp
     return rows
 
 
-def demand_signals(rng: np.random.Generator, demand: Demand, styles: pd.DataFrame, span: Span) -> pd.DataFrame:
+def demand_signals(rng: np.random.Generator, demand: ShopperDemand, styles: pd.DataFrame, span: Span) -> pd.DataFrame:
     """What shoppers looked at, known the night after; planned promotions and livestreams, known days ahead."""
     interest = demand.lines + rng.gamma(2.0, 1.0, demand.lines.shape)
     per_line = {"views": 22.0, "searches": 3.0, "carts": 2.5}
@@ -128,7 +128,7 @@ def _signal(
     )
 
 
-def recent_rate(demand: Demand, span: Span, days: int = 28) -> Floats:
+def recent_rate(demand: ShopperDemand, span: Span, days: int = 28) -> Floats:
     """Pieces a day of each style over the `days` before the business date."""
     rate: Floats = demand.lines[:, span.history_days - days : span.history_days].mean(axis=1)
     return rate

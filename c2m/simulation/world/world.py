@@ -24,7 +24,7 @@ _WAREHOUSES = ((31.20, 121.45), (23.12, 113.30), (30.27, 120.15), (39.90, 116.40
 
 
 @dataclass(frozen=True)
-class Size:
+class WorldSize:
     """How big a world is."""
 
     merchants: int
@@ -37,10 +37,10 @@ class Size:
 
 
 SIZES = {
-    "corner": Size(1, 8, 5.0, 120, 6, 4, 0),  # for replays by the hundred
-    "small": Size(2, 40, 5.0, 180, 12, 14, 3),
-    "city": Size(8, 400, 3.0, 270, 60, 70, 15),
-    "nation": Size(50, 4000, 1.2, 365, 600, 700, 150),  # 1.2: near the 0.94 of the Amazon data
+    "corner": WorldSize(1, 8, 5.0, 120, 6, 4, 0),  # for replays by the hundred
+    "small": WorldSize(2, 40, 5.0, 180, 12, 14, 3),
+    "city": WorldSize(8, 400, 3.0, 270, 60, 70, 15),
+    "nation": WorldSize(50, 4000, 1.2, 365, 600, 700, 150),  # 1.2: near the 0.94 of the Amazon data
 }
 
 
@@ -51,7 +51,7 @@ class Merchant:
     number: int
     styles: pd.DataFrame
     skus: pd.DataFrame
-    demand: demand.Demand
+    demand: demand.ShopperDemand
 
 
 def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_DAYS) -> None:
@@ -121,25 +121,27 @@ def _calendar_end(future_days: int) -> int:
     return _CALENDAR_DAYS[1] + 1 + max(0, future_days - _FUTURE_DAYS)
 
 
-def _arrivals(scale: Size, size: str, span: Span) -> orders.Arrivals:
+def _arrivals(scale: WorldSize, size: str, span: Span) -> orders.OrderVolume:
     """Orders of the first two weeks, or of all days of a longer world."""
     today = span.history_days
     if span.future_days <= _FUTURE_DAYS:
         large_last = today - 1 if size in ("corner", "small") else today + 3
-        return orders.Arrivals(scale.orders, scale.large_orders, first=today - 6, large_last=large_last, last=today + 7)
+        return orders.OrderVolume(
+            scale.orders, scale.large_orders, first=today - 6, large_last=large_last, last=today + 7
+        )
     share, last = (6 + span.future_days) / 13, today + span.future_days - 1
     counts = round(share * scale.orders), round(share * scale.large_orders)
-    return orders.Arrivals(*counts, first=today - 6, large_last=last, last=last)
+    return orders.OrderVolume(*counts, first=today - 6, large_last=last, last=last)
 
 
-def sized(size: str) -> Size:
+def sized(size: str) -> WorldSize:
     """The size of that name."""
     if size not in SIZES:
         raise InputError("unknown-size", [f"size is {size!r}; expected one of {', '.join(SIZES)}"])
     return SIZES[size]
 
 
-def _merchant(seed: int, number: int, scale: Size, span: Span) -> Merchant:
+def _merchant(seed: int, number: int, scale: WorldSize, span: Span) -> Merchant:
     rng = np.random.default_rng([seed, 1, number])
     count = scale.styles // scale.merchants
     styles = catalogue.styles(rng, f"m{number:02d}", count, span, scale.pieces_per_style_day)
