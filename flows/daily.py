@@ -17,7 +17,7 @@ from flows import day_page, designs, market, spike_page, waiting, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
-from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Robot, Track, Train
+from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, PlanLimits, Robot, Track, Train
 from flows.plan import plan
 from flows.prices import propose
 from flows.robot import robot
@@ -47,7 +47,7 @@ def run_day(parameters: Daily) -> None:
     market.foresee(today.day)
     take_up(today.part(Ingest))
     for number in range(1, settings().plan.rounds + 1):
-        if not plan(Plan(**today.part(Limits).model_dump(), round=number)):
+        if not plan(Plan(**today.part(PlanLimits).model_dump(), round=number)):
             spike_page.publish(today.day)
             day_page.publish(today.day)
             waiting.suspend_until_decided(today.day, today)

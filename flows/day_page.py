@@ -21,7 +21,7 @@ from c2m.settings import settings
 from c2m.warehouse.published import is_published, read
 from flows import plan_page, reports, waiting
 from optimization.contract import instances
-from optimization.contract.plan import Size, read_plan
+from optimization.contract.plan import PlanSize, read_plan
 from optimization.contract.terms import COST_WORDS
 from optimization.contract.wording import counted, money, percent
 
@@ -72,7 +72,7 @@ def in_figures(newest: Standing) -> list[str]:
     folder, currency = settings().home / newest.folder, settings().currency
     day = read_json(folder / "day.json")
     plan = read_plan(folder / "plan")
-    size = Size(instances.read(folder / "instance"), plan.allocation)
+    size = PlanSize(instances.read(folder / "instance"), plan.allocation)
     figures = {
         "cost of the day": f"{money(day['objective'])} {currency}",
         "saved beside the common rule": f"{money(day['saved'])} {currency} ({100 * day['saved_share']:.1f} %)",

@@ -33,7 +33,7 @@ _TABLES = ("design_costs", "design_studies", "design_attributes")
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class StudyRows:
     """A study of one design: rows of the three tables."""
 
     design_costs: pd.DataFrame
@@ -122,7 +122,7 @@ def study_due(rows: pd.DataFrame, day: date) -> int:
     return len(chosen)
 
 
-def land(found: Sequence[Found], day: date) -> None:
+def land(found: Sequence[StudyRows], day: date) -> None:
     """Lands studies."""
     stamp = {"business_date": day, "known_at": clock.now().replace(tzinfo=None)}
     for name in _TABLES:
@@ -132,7 +132,7 @@ def land(found: Sequence[Found], day: date) -> None:
             land_frame(name, every.reindex(columns=list(PRODUCED[name])))
 
 
-def studies(rows: pd.DataFrame, quantities: Sequence[int], day: date) -> list[Found]:
+def studies(rows: pd.DataFrame, quantities: Sequence[int], day: date) -> list[StudyRows]:
     """What designs cost, sell and earn.
 
     Parameters
@@ -146,7 +146,7 @@ def studies(rows: pd.DataFrame, quantities: Sequence[int], day: date) -> list[Fo
 
     Returns
     -------
-    list of Found
+    list of StudyRows
         In the order of the rows.
 
     Raises
@@ -156,7 +156,7 @@ def studies(rows: pd.DataFrame, quantities: Sequence[int], day: date) -> list[Fo
     """
     given, model = _given(day), champion()
     trends = read_landed("attribute_trends", business_date=day)
-    market = attributes.Market(read("demand_weekly"), read("style_attributes"), read("voices"), trends)
+    market = attributes.StyleFacts(read("demand_weekly"), read("style_attributes"), read("voices"), trends)
     ahead = demand.ahead(published_panel(day), _as_styles(rows), model)
     priced = in_currency(rows, ["price"], read("exchange_rates"), given.room.currency)
     found = []
@@ -182,7 +182,7 @@ def _design(row: dict[str, Any]) -> Design:
     return design_of(row, parts)
 
 
-def _given(day: date) -> study.Given:
+def _given(day: date) -> study.StudyFacts:
     """The plan in force, who sells materials now, what material usually costs."""
     room, policy = Desk().room(), settings()
     offers, _ = offers_in(read("supplier_offers"), read("exchange_rates"), room.currency)
@@ -191,9 +191,9 @@ def _given(day: date) -> study.Given:
     skus = room.known.skus
     share = (skus["cost"].astype(float) / skus["price"].astype(float)).groupby(skus["category"]).median()
     usual = share * (1 - policy.plan.rates.making_share)
-    return study.Given(
+    return study.StudyFacts(
         room,
-        purchase.Market.of(offers),
+        purchase.MaterialMarket.of(offers),
         usual,
         policy.replenishment.cloth_days,
         clock.read_on(clock.now()),
@@ -206,10 +206,10 @@ def _studied(
     row: dict[str, Any],
     ahead: Ahead,
     quantities: Sequence[int],
-    given: study.Given,
-    market: attributes.Market,
+    given: study.StudyFacts,
+    market: attributes.StyleFacts,
     version: str,
-) -> Found:
+) -> StudyRows:
     test = int(row["test_pieces"]) if pd.notna(row["test_pieces"]) else settings().designs.test_pieces
     who = study.able(design, given.room.known.factories, given.room.known.capabilities)
     lacking = study.lacking(who, design) or study.unsold(design, given)
@@ -230,20 +230,20 @@ def _studied(
     costs = study.costs(design, sorted({*quantities, test}), bool(who[0].factory_ids), given) if not lacking else None
     if costs is None or costs.empty:
         told["lacking"] = lacking or "not all pieces find room within the plan's horizon"
-        return Found(pd.DataFrame(), pd.DataFrame(told), pd.DataFrame())
+        return StudyRows(pd.DataFrame(), pd.DataFrame(told), pd.DataFrame())
     told |= first.earned(ahead, costs, _terms(design, test), lambda pieces: study.material_curve(design, pieces, given))
     piece = _piece(design, costs[costs["quantity"] == test], test, given)
     held = attributes.table(design, piece, market, settings().trend)
     keys = {name: names[name] for name in KEY}
-    return Found(costs.assign(**names), pd.DataFrame(told), held.assign(**keys))
+    return StudyRows(costs.assign(**names), pd.DataFrame(told), held.assign(**keys))
 
 
-def _terms(design: Design, test: int) -> first.Terms:
+def _terms(design: Design, test: int) -> first.TestTerms:
     held = settings()
-    return first.Terms(design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment)
+    return first.TestTerms(design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment)
 
 
-def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.Given) -> attributes.Piece:
+def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.StudyFacts) -> attributes.Piece:
     """What a piece of the test order costs, made the cheapest way."""
     making = float(costs["making_cost"].min()) / test
     if not design.asked_for:
@@ -298,7 +298,7 @@ def _read(row: dict[str, Any], ahead: Ahead, size: float, day: date) -> dict[str
     return {name: row[name] for name in KEY} | told
 
 
-def _sold(merchant_id: str, style_id: str, since: Any, day: date) -> reading.Sold:
+def _sold(merchant_id: str, style_id: str, since: Any, day: date) -> reading.TestSales:
     """By day of sale; where nothing is left, up to the day that took the last."""
     own = read("demand_daily").query("merchant_id == @merchant_id and style_id == @style_id")
     days = pd.date_range(since, pd.Timestamp(day) - pd.Timedelta(1, "D"))
@@ -306,14 +306,14 @@ def _sold(merchant_id: str, style_id: str, since: Any, day: date) -> reading.Sol
     shelf = _shelf(merchant_id, style_id)
     ran_out = bool(shelf["as_of"].notna().any()) and int(shelf["on_hand"].sum()) == 0
     last = int(np.flatnonzero(pieces.to_numpy())[-1]) + 1 if ran_out else len(pieces)
-    return reading.Sold(pieces.to_numpy(dtype=float)[:last], ran_out)
+    return reading.TestSales(pieces.to_numpy(dtype=float)[:last], ran_out)
 
 
 def _shelf(merchant_id: str, style_id: str) -> pd.DataFrame:
     return read("stock_position").merge(read("skus").query("merchant_id == @merchant_id and style_id == @style_id"))
 
 
-def _case(row: dict[str, Any], days: int) -> reading.Case:
+def _case(row: dict[str, Any], days: int) -> reading.ReorderCase:
     style = read("styles").merge(pd.DataFrame([row]).rename(columns={"design_id": "style_id"})[STYLE]).iloc[0]
     shelf = _shelf(row["merchant_id"], row["design_id"])
     held = int(shelf[["on_hand", "in_transit", "on_order"]].sum().sum())
@@ -321,4 +321,4 @@ def _case(row: dict[str, Any], days: int) -> reading.Case:
     lead = settings().replenishment.lead_time_days if known.empty else int(known["lead_days"].iloc[-1])
     test = int(row["test_pieces"]) if pd.notna(row["test_pieces"]) else settings().designs.test_pieces
     left = settings().prices.season_days - days
-    return reading.Case(float(style["price"]), float(style["cost"]), held, lead, left, test)
+    return reading.ReorderCase(float(style["price"]), float(style["cost"]), held, lead, left, test)

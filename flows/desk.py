@@ -23,14 +23,14 @@ from optimization.contract import instances
 from optimization.contract.plan import read_plan
 from optimization.promising.known import Known
 from optimization.promising.quotes import quote
-from optimization.promising.room import Room, fits, ready
+from optimization.promising.room import FreeCapacity, fits, ready
 
 
 @dataclass(frozen=True)
 class _Kept:
     plan_id: str
     build_id: str
-    room: Room
+    room: FreeCapacity
 
 
 class Desk:
@@ -53,7 +53,7 @@ class Desk:
             return given.plan_id == room.plan_id
         return fits(room, offer, list(_beside(room, reserved).values()), clock.read_on(clock.now()))
 
-    def room(self) -> Room:
+    def room(self) -> FreeCapacity:
         """The plan in force, ready.
 
         Raises
@@ -72,12 +72,12 @@ class Desk:
             return self._kept.room
 
 
-def _beside(room: Room, reserved: Mapping[str, Offer]) -> dict[str, Offer]:
+def _beside(room: FreeCapacity, reserved: Mapping[str, Offer]) -> dict[str, Offer]:
     """The accepted offers whose orders the plan does not have yet."""
     return {order_id: offer for order_id, offer in reserved.items() if order_id not in room.order_ids}
 
 
-def _made(standing: Standing) -> Room:
+def _made(standing: Standing) -> FreeCapacity:
     folder = settings().home / standing.folder
     instance, plan = instances.read(folder / "instance"), read_plan(folder / "plan")
     with reading() as s:

@@ -17,7 +17,7 @@ from c2m.warehouse.published import manifest, read
 from optimization.book.currencies import plan_currency
 from optimization.contract.wording import counted, money, percent
 from optimization.materials.book import PURCHASE, Marts, purchases_of
-from optimization.materials.day import DayMaterials, Known, plan_materials
+from optimization.materials.day import DayMaterials, MaterialFacts, plan_materials
 
 FOLDER = "materials"  # in a plan's folder
 _MOST = 50
@@ -31,7 +31,7 @@ def of_day(day: date) -> DayMaterials | None:
     return plan_materials(known(day), settings().materials, day)
 
 
-def known(day: date) -> Known:
+def known(day: date) -> MaterialFacts:
     """What ledger, landing zone and marts know. Purchases released since the marts were built are under way too."""
     bought = read("purchases")
     with session() as s:
@@ -39,7 +39,7 @@ def known(day: date) -> Known:
         since = purchases.released_later(s, set(bought["purchase_order_id"]))
     bought = pd.concat([bought, since.assign(under_way=since["quantity"])], ignore_index=True) if len(since) else bought
     marts = Marts(read("material_stock"), bought, read("supplier_offers"), read("material_faults"))
-    return Known(
+    return MaterialFacts(
         lots=lots,
         progress=read("job_order_progress"),
         forecasts=read_landed("forecasts", business_date=day),

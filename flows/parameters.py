@@ -66,7 +66,7 @@ class Promote(Day):
     again: bool = Field(False, description="Judge although this champion has been its measure before")
 
 
-class Limits(Day):
+class PlanLimits(Day):
     """How to plan; empty fields take the platform's settings."""
 
     time_limit_s: float | None = Field(None, gt=0, le=3600, description="Seconds that the solver may take")
@@ -89,7 +89,7 @@ class Limits(Day):
         return settings().plan.model_copy(update=self.asked)
 
 
-class Plan(Limits):
+class Plan(PlanLimits):
     """Which plan of the day to make, and how."""
 
     round: int | None = Field(
@@ -139,5 +139,5 @@ class Prune(Now):
     dry_run: bool = Field(False, description="Only say what would go")
 
 
-class Daily(Ingest, Train, Limits, Dispatch):
+class Daily(Ingest, Train, PlanLimits, Dispatch):
     """A whole business day."""

@@ -29,7 +29,7 @@ from c2m.stopping import until_stopped
 from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
 from flows import joint_page, materials, plan_page, reports, scenarios, waiting
-from flows.parameters import Limits, Plan
+from flows.parameters import Plan, PlanLimits
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
 from optimization.book.daily_instance import build_instance, merchant_lots, promised_dates, tellable
@@ -195,7 +195,7 @@ def look_at(standing: Standing, policy: PlanPolicy) -> None:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class PlanIdentity:
     """What a plan is known by, before it is in the ledger."""
 
     plan_id: str
@@ -216,7 +216,7 @@ def propose(
     plan_id: str, day: date, number: int, attempt: int, limits: Mapping[str, object], waits: Standing | None
 ) -> None:
     """Enters a plan into the ledger, in place of the one that waits; the same plan again is the plan that is there."""
-    proposal = Proposal(plan_id, day, number, attempt, limits, version_of(CHAMPION))
+    proposal = PlanIdentity(plan_id, day, number, attempt, limits, version_of(CHAMPION))
     folder = proposal.folder
     dated = (read_rows(folder / name, _DATES.get(name, ())) for name in _DATED)
     promised, makers, order = dated
@@ -224,7 +224,7 @@ def propose(
 
 
 def enter(
-    proposal: Proposal,
+    proposal: PlanIdentity,
     instance: Instance,
     plan: optimization.Plan,
     promised: pd.DataFrame,
@@ -266,7 +266,7 @@ def release_within_limits(standing: Standing) -> None:
             )
 
 
-def new_plan(day: date, number: int, parameters: Limits, waits: Standing | None) -> str | None:
+def new_plan(day: date, number: int, parameters: PlanLimits, waits: Standing | None) -> str | None:
     """Makes a plan and proposes it in place of the one that waits; its id, or None where there is nothing to plan.
 
     What would be the plan that waits once more, by the same facts and limits, stays that plan.
@@ -333,7 +333,7 @@ def spelled(limits: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {limits[name]}" for name in sorted(limits))
 
 
-def refuse_without_effect(standing: Standing, parameters: Limits, day_plans: pd.DataFrame) -> None:
+def refuse_without_effect(standing: Standing, parameters: PlanLimits, day_plans: pd.DataFrame) -> None:
     """What a run asks for and cannot have: the plan is there, made with other limits.
 
     A run that is repeated asks for what it had, and is not refused: a rejected plan of the day, whatever its round,
@@ -352,7 +352,7 @@ def refuse_without_effect(standing: Standing, parameters: Limits, day_plans: pd.
         raise InputError("plan-decided", [f"{seen}: run with an empty round to plan what has changed since"])
 
 
-def refuse_before_first(parameters: Limits) -> None:
+def refuse_before_first(parameters: PlanLimits) -> None:
     """Limits for the next round of a day that has no plan yet."""
     if parameters.asked or parameters.replace:
         fault = f"{parameters.day} has no plan yet, so there is nothing to plan again: ask for round 1"

@@ -21,7 +21,7 @@ from c2m.settings import settings
 from flows import joint_page, materials, reports, waiting
 from optimization.book.proposal import breaches, load_by_factory
 from optimization.contract.instances import Instance, read, whole_lots
-from optimization.contract.plan import Plan, Size, read_plan
+from optimization.contract.plan import Plan, PlanSize, read_plan
 from optimization.contract.terms import COST_WORDS
 from optimization.contract.wording import counted, money, percent
 
@@ -204,19 +204,19 @@ def the_day(folder: Path, instance: Instance, plan: Plan) -> list[str]:
 
 def size_of(instance: Instance, plan: Plan) -> str:
     """Lots, pieces, factories and splits in words."""
-    size = Size(instance, plan.allocation)
+    size = PlanSize(instance, plan.allocation)
     placed = f"{placed_words(size)} placed at {counted(size.factories, 'factory')}"
     return f"{counted(size.lots, 'lot')}, {placed}, {shared_words(size)}"
 
 
-def placed_words(size: Size) -> str:
+def placed_words(size: PlanSize) -> str:
     """How many pieces have a factory."""
     if size.placed_pieces == size.pieces:
         return f"all {size.pieces:,} pieces"
     return f"{size.placed_pieces:,} of {counted(size.pieces, 'piece')}"
 
 
-def shared_words(size: Size) -> str:
+def shared_words(size: PlanSize) -> str:
     """How many lots are split, and how far."""
     if not size.split_lots:
         return "no lot split"

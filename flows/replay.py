@@ -209,13 +209,13 @@ class Replay:
             windows = baseline_daily(panel, policy.forecast, day, window_days)
         windows.to_parquet(folder / "windows.parquet")
 
-    def _model(self, day: date) -> "Trained":
+    def _model(self, day: date) -> "UnregisteredModel":
         """The model of the last day on which one was due."""
         number = (day - self.cell.first).days // settings().forecast.retrain_after_days
         folder = self.cell.shared / "trained" / f"{number + 1}"
         policy = settings().forecast
         make_folder(folder, lambda working: models.demand.train.train(published_panel(day), policy).save(working))
-        return Trained(str(number + 1), Scorer.load(folder))
+        return UnregisteredModel(str(number + 1), Scorer.load(folder))
 
     def _plan(self, day: date, number: int) -> bool:
         """Orders, plan, release, answers; whether there was anything to plan."""
@@ -229,7 +229,7 @@ class Replay:
             attempt = plans.attempt(s, day, number)
         plan_id = plans.derive_plan_id(day, number, attempt, instance.sha256, plan.spelled(policy.limits))
         made = self._searched(instance)
-        proposal = plan.Proposal(plan_id, day, number, attempt, policy.limits, self._version(day))
+        proposal = plan.PlanIdentity(plan_id, day, number, attempt, policy.limits, self._version(day))
         plan.enter(proposal, instance, made, *plan.dates_of(instance, made, policy))
         with store.session() as s:
             plans.release(s, plan_id, "replay", "nobody reviews a replay", [], clock.now())
@@ -258,7 +258,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Trained:
+class UnregisteredModel:
     """A model that was never registered."""
 
     version: str

@@ -24,14 +24,14 @@ from c2m.warehouse.published import read
 from flows import plan_page, reports, waiting, warehouse
 from flows.parameters import Robot
 from models.finish import remedy
-from models.finish.floor import Floor, conflicting, inspected, last_of_lines, offline_hours, published_floor
+from models.finish.floor import FloorState, conflicting, inspected, last_of_lines, offline_hours, published_floor
 from models.finish.outlook import outlook
 
 FLOOR = "+job_order_progress +floor_days +factory_days +promises +scan_quality +batches"
 
 
 @task
-def look(day: date, moment: datetime) -> tuple[Floor, pd.DataFrame]:
+def look(day: date, moment: datetime) -> tuple[FloorState, pd.DataFrame]:
     """The floor at a moment, and the outlook of every job order on it."""
     floor = published_floor(day, moment)
     with session() as s:
@@ -40,7 +40,7 @@ def look(day: date, moment: datetime) -> tuple[Floor, pd.DataFrame]:
 
 
 @task
-def warn(floor: Floor, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
+def warn(floor: FloorState, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
     """Applies every rule, keeps the alerts in the ledger; those that stand."""
     policy = settings().robot
     with session() as s:

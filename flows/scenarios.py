@@ -30,7 +30,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.contract.wording import counted, money
 from optimization.whatif.adoption import broken_rules, on_the_book
-from optimization.whatif.comparison import Case, Limits, what_if
+from optimization.whatif.comparison import ScenarioLimits, ScenarioResult, what_if
 
 _MOST_DELAYED = 20  # lots of a scenario on the page
 _SHOWN = {
@@ -165,7 +165,7 @@ def compare(parameters: WhatIf) -> State[None]:
         raise InputError("no-dates", [f"the instance of plan {standing.plan_id} has no date for its day 1"])
     files = [_written(folder, scenario, day_1) for scenario in parameters.scenarios]
     bar = reports.ProgressBar(parameters.time_limit_s, "what-if")
-    limits = Limits(parameters.time_limit_s, parameters.gap, progress=lambda name, seen: bar(seen))
+    limits = ScenarioLimits(parameters.time_limit_s, parameters.gap, progress=lambda name, seen: bar(seen))
     with step("what-if"):
         cases = what_if(base / "instance", files, folder, limits=limits)
     write_atomically(_latest(standing), folder.name.encode())
@@ -173,7 +173,7 @@ def compare(parameters: WhatIf) -> State[None]:
     return Completed(message=" ".join(f"{case.name}: {in_words(case)}" for case in cases[1:]))
 
 
-def side_by_side(standing: Standing, cases: list[Case], day_1: date) -> list[str]:
+def side_by_side(standing: Standing, cases: list[ScenarioResult], day_1: date) -> list[str]:
     """The figures of each scenario, whether it could be released, and what it delays."""
     rows = [{"figure": words} | {case.name: _figure(case, name) for case in cases} for name, words in _SHOWN.items()]
     rows.append({"figure": "could be released today"} | {c.name: _releasable(standing, c) for c in cases})
@@ -183,7 +183,7 @@ def side_by_side(standing: Standing, cases: list[Case], day_1: date) -> list[str
     return parts
 
 
-def in_words(case: Case) -> str:
+def in_words(case: ScenarioResult) -> str:
     """What a scenario costs beside the plan, and whom it delays; or why there is no plan."""
     if not case.figures:
         return "The work that is frozen no longer fits: " + "; ".join(case.causes) + "."
@@ -193,7 +193,7 @@ def in_words(case: Case) -> str:
     return f"Costs {apart}{new}. {late} later, or in fewer pieces."
 
 
-def delayed(case: Case, day_1: date) -> pd.DataFrame:
+def delayed(case: ScenarioResult, day_1: date) -> pd.DataFrame:
     """The lots that arrive later or in fewer pieces, the dearest first, by what people call them."""
     rows = case.delayed[:_MOST_DELAYED]
     with session() as s:
@@ -235,7 +235,7 @@ def taken(standing: Standing, name: str) -> tuple[Instance, Plan]:
     return instances.read(base / "instance"), on_the_book(base, folder / name, name)
 
 
-def _releasable(standing: Standing, case: Case) -> str:
+def _releasable(standing: Standing, case: ScenarioResult) -> str:
     folder = _newest(standing)
     if case.name == "base" or folder is None:
         return "yes"
@@ -244,7 +244,7 @@ def _releasable(standing: Standing, case: Case) -> str:
     return "no" if broken_rules(settings().home / standing.folder, folder / case.name) else "yes"
 
 
-def _figure(case: Case, name: str) -> str:
+def _figure(case: ScenarioResult, name: str) -> str:
     value = case.extra_cost if name == "extra_cost" else case.figures.get(name)
     return "-" if value is None or not case.figures else money(value) if "cost" in name else f"{value:,.0f}"
 

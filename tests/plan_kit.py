@@ -15,7 +15,7 @@ import pytest
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance, write
 from optimization.contract.plan import Plan
-from optimization.verification.verifier import Report, verify
+from optimization.verification.verifier import Verification, verify
 
 
 def instance(
@@ -40,7 +40,7 @@ def instance(
     return Instance.from_tables(frames, horizon_days=horizon_days)
 
 
-def checked(problem: Instance, plan: Plan, folder: Path) -> Report:
+def checked(problem: Instance, plan: Plan, folder: Path) -> Verification:
     """The verifier's report on a plan, through the files."""
     write(problem, folder / "instance")
     plan.write(folder / "plan")

@@ -134,7 +134,7 @@ def predictions(seed: int) -> pd.DataFrame:
     return judged(pd.concat(rows, ignore_index=True), floors)
 
 
-def morning(floors: list[Floor], day: int, process: prediction.Process, now: prediction.Standing) -> pd.DataFrame:
+def morning(floors: list[Floor], day: int, process: prediction.Process, now: prediction.LineState) -> pd.DataFrame:
     """Predictions for every job order that is released and not done, scans known up to the evening before."""
     rows = pd.DataFrame(
         [(line, n, left) for line, floor in enumerate(floors) for n, left in floor.mornings[day]],

@@ -224,7 +224,7 @@ def _came(y: Floats, fold: Fold, pairs: "np.ndarray", ahead: int) -> Floats:
     return np.where(inside, y[pairs[:, 0], np.minimum(target, y.shape[1] - 1)], np.nan)
 
 
-def with_spread(give: Callable[[Fold], Floats], said: auto.Said, back: int) -> Floats:
+def with_spread(give: Callable[[Fold], Floats], said: auto.MemberForecasts, back: int) -> Floats:
     """A rival's points with the quantiles of its own errors at the origins before."""
     fold, errors = said.fold(back), []
     for further in backs(fold.panel, said.horizon, auto.MOST_FOLDS):
@@ -235,7 +235,7 @@ def with_spread(give: Callable[[Fold], Floats], said: auto.Said, back: int) -> F
     return np.rint(found) if fold.panel.whole else found
 
 
-def contestants(said: auto.Said, back: int) -> dict[str, Callable[[], Floats]]:
+def contestants(said: auto.MemberForecasts, back: int) -> dict[str, Callable[[], Floats]]:
     """(N, horizon, levels) of each; the direct LightGBM only where there is a season of a week or of none."""
     found: dict[str, Callable[[], Floats]] = {
         "c2m": lambda: auto.best(said, back),
@@ -253,7 +253,7 @@ def contestants(said: auto.Said, back: int) -> dict[str, Callable[[], Floats]]:
 
 def table(panel: Panel, horizon: int, origins: int) -> pd.DataFrame:
     """A row per method, over the cells that every method has an answer for."""
-    said, parts = auto.Said(panel, horizon, settings().forecast), []
+    said, parts = auto.MemberForecasts(panel, horizon, settings().forecast), []
     for back in range(horizon * origins, 0, -horizon):
         found = {name: call() for name, call in contestants(said, back).items()}
         found = {name: quantiles for name, quantiles in found.items() if np.isfinite(quantiles).any()}

@@ -21,7 +21,7 @@ from c2m.settings import ForecastPolicy, settings
 from models.demand.forecast import QUANTILES, forecast
 from models.demand.train import train
 from models.evaluation.backtest import pinball
-from models.panel.matrices import SEASONS, Category, Floats, Panel
+from models.panel.matrices import SEASONS, CategoricalColumn, Floats, Panel
 
 DAYS, AHEAD = 400, 28
 SIZES = (1_000, 10_000, 100_000)
@@ -43,7 +43,7 @@ def generated(series: int, seed: int = 1) -> Panel:
     y[days < start[:, None]] = np.nan
     ids = pd.Index([f"s{number:06d}" for number in range(series)], dtype=object, name="series_id")
     codes = np.broadcast_to(random.integers(0, 30, (series, 1)), shape)
-    category = Category(codes, tuple(f"c{number:02d}" for number in range(30)))
+    category = CategoricalColumn(codes, tuple(f"c{number:02d}" for number in range(30)))
     ds = pd.date_range("2025-01-01", periods=shape[1], name="ds")
     return Panel(ids, ds, y, np.zeros(shape, bool), SEASONS["D"], {"promotion": promotion}, {"category": category})
 

@@ -18,7 +18,7 @@ from benchmarks.price import planted
 from c2m.settings import PricePolicy
 from models.price import rails
 from models.price.elasticity import estimate
-from models.price.proposal import Offers, propose
+from models.price.proposal import PricedStyles, propose
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Season:
             for one in np.flatnonzero(changed):
                 made += 1
                 of = (price[one], now[one], self.listed[one], self.cost[one], rested[one])
-                broken += bool(rails.broken(rails.Priced(*map(float, of)), POLICY))
+                broken += bool(rails.broken(rails.PricedSku(*map(float, of)), POLICY))
             rested = np.where(changed, 1, rested + 1)
             now = price
             mean = self.base * self.luck[:, day] * (now / self.listed) ** self.truth
@@ -71,7 +71,7 @@ class Season:
     ) -> Floats:
         count = len(now)
         demand = self.base * left * (now / self.listed) ** elasticity
-        offers = Offers(
+        offers = PricedStyles(
             now, low, high, self.cost, SALVAGE * self.cost, stock, np.zeros(count, dtype=bool), np.maximum(demand, 0.1),
             np.full(count, 0.15), elasticity, spread,
         )  # fmt: skip
@@ -113,9 +113,9 @@ def rails_broken(count: int = 100_000) -> int:
         low, high = rails.bounds(now, listed, cost, rested, POLICY)
         sizes = (random.uniform(0, 2_000, 5_000), random.random(5_000) < 0.5, random.uniform(1, 2_000, 5_000))
         tastes = (np.full(5_000, 0.3), random.normal(-1.8, 1, 5_000), random.uniform(0.05, 1, 5_000))
-        price = propose(Offers(now, low, high, cost, 0.4 * cost, *sizes, *tastes), POLICY).price
+        price = propose(PricedStyles(now, low, high, cost, 0.4 * cost, *sizes, *tastes), POLICY).price
         skus = zip(price.tolist(), now.tolist(), listed.tolist(), cost.tolist(), rested.tolist(), strict=True)
-        broken += sum(bool(rails.broken(rails.Priced(*one), POLICY)) for one in skus if one[0] != one[1])
+        broken += sum(bool(rails.broken(rails.PricedSku(*one), POLICY)) for one in skus if one[0] != one[1])
     return broken
 
 

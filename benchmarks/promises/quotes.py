@@ -37,7 +37,7 @@ from optimization.book.later_work import OBSERVED_DAYS
 from optimization.engines.first.rule import greedy
 from optimization.promising.known import Known
 from optimization.promising.quotes import quote
-from optimization.promising.room import Room, ready
+from optimization.promising.room import FreeCapacity, ready
 
 # Of factories without a history, as the mart's assumptions have it.
 FACTS = {"yield_rate": 0.97, "efficiency_factor": 0.9, "efficiency_level": 0.95, "efficiency_level_sd": 0.08}
@@ -96,7 +96,7 @@ def asked(row: dict[str, Any], wanted_on: date | None) -> QuoteRequest:
     return QuoteRequest("m", {}, needs, wanted_on, *PLACE.values())
 
 
-def crowded_room(count: int, factories: int, random: np.random.Generator) -> Room:
+def crowded_room(count: int, factories: int, random: np.random.Generator) -> FreeCapacity:
     """A book of so many orders, planned by the common rule."""
     network = network_of(1, factories)
     known_factories = network.factories.assign(**FACTS).sort_values("factory_id", ignore_index=True)
@@ -182,7 +182,7 @@ class Asking(World):
             quotes.keep(s, given | {"at": now, "valid_until": now})
             quotes.accept(s, name, "soonest", name, now)
 
-    def _room(self, today: date) -> Room:
+    def _room(self, today: date) -> FreeCapacity:
         assert self.planned
         with store.session() as s:
             lots, live, versions = orders.open_lots(s), job_orders.live(s), status.versions(s)

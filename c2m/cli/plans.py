@@ -98,7 +98,7 @@ def what_if(
     if plan is None:
         refuse_without_effect({"--change-cost": change_cost}, "with --plan")
     with progress_line() as progress:
-        limits = comparison.Limits(time_limit, gap, threads, progress)
+        limits = comparison.ScenarioLimits(time_limit, gap, threads, progress)
         cases = comparison.what_if(instance, scenarios, out, plan, change_cost, limits)
     if as_json:
         print(json.dumps([asdict(case) for case in cases]))

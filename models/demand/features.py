@@ -133,7 +133,7 @@ def mean_seen(values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Shared:
+class PooledSeries:
     """What the series of a panel say together.
 
     begin: first column with an observation. usual: (T,), the level that a series with little history is drawn to.
@@ -149,7 +149,7 @@ class Shared:
     numbers: dict[tuple[str, str], Floats]  # by number and category
 
     @classmethod
-    def of(cls, panel: Panel) -> "Shared":
+    def of(cls, panel: Panel) -> "PooledSeries":
         """Of all series."""
         kept = panel.kept
         codes = {"all": np.zeros(len(panel.ids), dtype=np.int64), **kept}
@@ -169,7 +169,7 @@ class Shared:
             },
         )
 
-    def some(self, rows: slice) -> "Shared":
+    def some(self, rows: slice) -> "PooledSeries":
         """For some of the series."""
         return replace(self, members={name: of[rows] for name, of in self.members.items()})
 
@@ -280,7 +280,7 @@ def in_order(blocks: Iterable[tuple[Ints, pd.DataFrame]]) -> pd.DataFrame:
 
 def blocks(panel: Panel, cells: Cells) -> Iterator[tuple[Ints, pd.DataFrame]]:
     """Rows of `matrix`, some series at a time so that memory stays bounded, with their places among the cells."""
-    shared, order = Shared.of(panel), np.argsort(cells.series, kind="stable")
+    shared, order = PooledSeries.of(panel), np.argsort(cells.series, kind="stable")
     starts = np.arange(0, len(panel.ids), BLOCK)
     ends = np.searchsorted(cells.series[order], starts + BLOCK)
     for start, at in zip(starts, np.split(order, ends[:-1]), strict=True):
@@ -290,7 +290,7 @@ def blocks(panel: Panel, cells: Cells) -> Iterator[tuple[Ints, pd.DataFrame]]:
             yield at, _rows(panel.some(some), shared.some(some), own)
 
 
-def _rows(panel: Panel, shared: Shared, cells: Cells) -> pd.DataFrame:
+def _rows(panel: Panel, shared: PooledSeries, cells: Cells) -> pd.DataFrame:
     history = History(panel.y)
     at = cells.series, cells.origin
     known = history.count(panel.y.shape[1])[at] > 0
@@ -346,14 +346,14 @@ def _on_sale(panel: Panel, begin: int) -> Floats:
     return np.where(start > begin, np.minimum(np.arange(panel.y.shape[1]) - start, OLDEST), np.nan)
 
 
-def _rivals(panel: Panel, shared: Shared, cells: Cells) -> Iterator[tuple[str, Floats]]:
+def _rivals(panel: Panel, shared: PooledSeries, cells: Cells) -> Iterator[tuple[str, Floats]]:
     """Each number known ahead against its mean over the members of each category at the target: a price, say."""
     for (number, group), usual in shared.numbers.items():
         of = shared.members[group][cells.series]
         yield f"{number}_to_{group}", ratio(panel.numbers[number][cells.series, cells.target], usual[of, cells.target])
 
 
-def _groups(panel: Panel, shared: Shared, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
+def _groups(panel: Panel, shared: PooledSeries, cells: Cells, scale: Floats) -> Iterator[tuple[str, Floats]]:
     """Trend, level and season of all series together and of each category's members: what neighbours tell."""
     for name, demand in shared.demand.items():
         history = History(demand)

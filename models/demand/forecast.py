@@ -26,7 +26,7 @@ _LOW, _MEDIAN, _HIGH = (QUANTILE_LEVELS.index(level) for level in (0.1, 0.5, 0.9
 _DEVIATIONS_APART = stats.norm.ppf(0.9) - stats.norm.ppf(0.1)
 
 
-class Model(Protocol):
+class DemandModel(Protocol):
     """What turns feature rows into mean and quantiles: a fresh `Scorer` or the champion."""
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +34,7 @@ class Model(Protocol):
 
 
 def forecast(
-    panel: Panel, metric: Metric = "wape", model: Model | None = None, seen: list[Part] | None = None
+    panel: Panel, metric: Metric = "wape", model: DemandModel | None = None, seen: list[Part] | None = None
 ) -> pd.DataFrame:
     """Forecasts of the asked cells.
 
@@ -76,7 +76,7 @@ def forecast(
     return frame
 
 
-def _scored(model: Model, parts: Iterator[Part], seen: list[Part] | None) -> Iterator[Part]:
+def _scored(model: DemandModel, parts: Iterator[Part], seen: list[Part] | None) -> Iterator[Part]:
     for at, rows in parts:
         if seen is not None:
             seen.append((at, _narrow(rows)))

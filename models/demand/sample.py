@@ -15,7 +15,7 @@ from c2m.errors import InputError
 from c2m.settings import ForecastPolicy
 from models.demand.features import FREAK, GIANT, MAX_LEVELS, Cells, blocks, ratio, without_freaks
 from models.demand.scorer import UNSEEN, encoded
-from models.panel.matrices import SEASONS, Category, Floats, Ints, Panel
+from models.panel.matrices import SEASONS, CategoricalColumn, Floats, Ints, Panel
 
 # Chosen on Amazon apparel, every fourth of the 28 origins of `benchmarks/forecast/amazon.py`.
 MOST_COPIES = 3  # origins drawn per observation of a small panel
@@ -184,7 +184,7 @@ def _cells(panel: Panel, end: int, policy: ForecastPolicy) -> Cells:
     return Cells(series[chosen], origin[chosen], target[chosen])
 
 
-def _frequent(category: Category, cells: Cells) -> list[str]:
+def _frequent(category: CategoricalColumn, cells: Cells) -> list[str]:
     """The levels that most rows have, in order of the alphabet."""
     codes = category.codes[cells.series, cells.target]
     count = np.bincount(codes[codes >= 0], minlength=len(category.levels))

@@ -41,12 +41,12 @@ class Market:
     voices: pd.DataFrame  # mart voices
     trends: pd.DataFrame  # the day's trends
 
-    def of(self, merchant_id: str) -> "Market":
+    def of(self, merchant_id: str) -> "StyleFacts":
         """Of one merchant."""
-        return Market(*(rows[rows["merchant_id"] == merchant_id] for rows in vars(self).values()))
+        return StyleFacts(*(rows[rows["merchant_id"] == merchant_id] for rows in vars(self).values()))
 
 
-def table(design: Design, piece: Piece, market: Market, policy: TrendPolicy) -> pd.DataFrame:
+def table(design: Design, piece: Piece, market: StyleFacts, policy: TrendPolicy) -> pd.DataFrame:
     """The attributes of a design, by name.
 
     Parameters
@@ -88,7 +88,7 @@ def _material(design: Design, attribute: str, piece: Piece) -> float:
     return told if attribute else told + piece.untold
 
 
-def brings(attribute: str, value: str, market: Market, policy: TrendPolicy) -> dict[str, object]:
+def brings(attribute: str, value: str, market: StyleFacts, policy: TrendPolicy) -> dict[str, object]:
     """What a merchant's styles with a value do beside those without it; what is not known is left out."""
     held = market.held[market.held["attribute"] == attribute]
     return {

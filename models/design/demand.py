@@ -13,9 +13,9 @@ import pandas as pd
 from scipy import stats
 
 from c2m.domain.newsvendor import WINDOW_LEVELS
-from models.demand.forecast import Model, forecast
+from models.demand.forecast import DemandModel, forecast
 from models.panel.daily import style_series
-from models.panel.matrices import Bools, Category, Floats, Ints, Panel
+from models.panel.matrices import Bools, CategoricalColumn, Floats, Ints, Panel
 
 STYLE = ["merchant_id", "style_id"]
 _LAST = 7  # days by whose mean the forecast goes on past its end, as that of styles does
@@ -137,13 +137,15 @@ def _new(series_ids: "pd.Series[str]") -> "pd.Series[str]":
     return series_ids + "/new"
 
 
-def _told(category: Category, values: "pd.Series[str]", rows: tuple[int, int]) -> Category:
+def _told(category: CategoricalColumn, values: "pd.Series[str]", rows: tuple[int, int]) -> CategoricalColumn:
     levels = tuple(dict.fromkeys([*category.levels, *values]))
     codes = pd.Index(levels).get_indexer(pd.Index(values))
-    return Category(np.vstack([category.codes, np.broadcast_to(codes[:, None], rows)]).astype(np.int64), levels)
+    return CategoricalColumn(
+        np.vstack([category.codes, np.broadcast_to(codes[:, None], rows)]).astype(np.int64), levels
+    )
 
 
-def ahead(panel: Panel, designs: pd.DataFrame, model: Model) -> dict[tuple[str, str], Ahead]:
+def ahead(panel: Panel, designs: pd.DataFrame, model: DemandModel) -> dict[tuple[str, str], Ahead]:
     """What each design is expected to sell, as if it were on sale from the first day that is asked for.
 
     Parameters
@@ -180,7 +182,7 @@ def launched(panel: Panel, without: "pd.Series[str]") -> Ints:
     return rows[np.argsort(panel.first[rows], kind="stable")][-_MOST_LAUNCHES:]
 
 
-def _values(category: Category, rows: Ints) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+def _values(category: CategoricalColumn, rows: Ints) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
     return np.asarray(np.array(category.levels, dtype=object)[category.codes[rows, 0]])
 
 

@@ -40,7 +40,7 @@ class Season:
 
 
 @dataclass(frozen=True)
-class Terms:
+class TestTerms:
     """Price of a piece, pieces of the test order, days of the season and of reading, stock and orders."""
 
     price: float  # of a piece, in the plan's currency
@@ -164,7 +164,9 @@ def between(quantities: Floats, known: Ints, costs: Floats) -> Floats:
     return found
 
 
-def earned(ahead: Ahead, costs: pd.DataFrame, terms: Terms, materials: Callable[[Ints], Floats]) -> dict[str, float]:
+def earned(
+    ahead: Ahead, costs: pd.DataFrame, terms: TestTerms, materials: Callable[[Ints], Floats]
+) -> dict[str, float]:
     """Demand of the season, the best first quantity with a repeat and without, and what the test order earns.
 
     Parameters

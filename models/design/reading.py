@@ -32,7 +32,7 @@ class Sold:
 
 
 @dataclass(frozen=True)
-class Case:
+class ReorderCase:
     """What a reorder is decided on. held: pieces on the shelf and on their way; lead_days: until a repeat is there;
     days_left: until the season ends."""
 
@@ -45,7 +45,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Reading:
+class EarlyReading:
     """times: level over what was expected (10, 50, 90 %); ahead: pieces asked for until a reorder at the next review
     would be there, the same; reorder: pieces; chance: that it pays by the end of the season."""
 
@@ -56,7 +56,7 @@ class Reading:
     decision: Decision
 
 
-def levels(expected: Ahead, sold: Sold, size: float) -> tuple[Floats, Floats]:
+def levels(expected: Ahead, sold: TestSales, size: float) -> tuple[Floats, Floats]:
     """The level after some days of sale.
 
     Parameters
@@ -85,8 +85,8 @@ def levels(expected: Ahead, sold: Sold, size: float) -> tuple[Floats, Floats]:
 
 
 def read(
-    expected: Ahead, sold: Sold, case: Case, size: float, policy: DesignPolicy, stock: ReplenishmentPolicy
-) -> Reading:
+    expected: Ahead, sold: TestSales, case: ReorderCase, size: float, policy: DesignPolicy, stock: ReplenishmentPolicy
+) -> EarlyReading:
     """What the first days say.
 
     Parameters
@@ -106,7 +106,7 @@ def read(
 
     Returns
     -------
-    Reading
+    EarlyReading
         With its decision.
     """
     logs, chance = levels(expected, sold, size)
@@ -119,7 +119,7 @@ def read(
     least = stock.minimum_order_pieces
     reorder = max(int(np.ceil(wanted - case.held)), least) if wanted > case.held else 0
     pays = _pays(season - case.held, reorder or least, stakes)
-    return Reading(
+    return EarlyReading(
         tuple(np.exp(np.interp(_SIDES, np.cumsum(chance), logs)).tolist()),
         tuple(np.quantile(draws, _SIDES).tolist()),
         reorder,
@@ -143,7 +143,7 @@ def _pays(lacking: Floats, pieces: int, stakes: Stakes) -> float:
     return float((stakes.underage[0] * sold > stakes.overage[0] * (pieces - sold)).mean())
 
 
-def _decided(days: int, reorder: int, chance: float, case: Case, policy: DesignPolicy) -> Decision:
+def _decided(days: int, reorder: int, chance: float, case: ReorderCase, policy: DesignPolicy) -> Decision:
     if days < policy.reading_days:
         return "wait"
     if reorder and chance >= policy.act_chance:

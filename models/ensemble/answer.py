@@ -21,7 +21,7 @@ from models.demand.features import Cells
 from models.demand.forecast import QUANTILES, Metric, asked_cells, forecast, point
 from models.ensemble import auto, blend
 from models.ensemble.sums import ASSUMED, Dependence, sums
-from models.panel.matrices import Category, Floats, Panel
+from models.panel.matrices import CategoricalColumn, Floats, Panel
 from models.panel.outliers import without_outliers, without_slips
 
 AUTO, CHAMPION = "auto", "champion"
@@ -31,7 +31,7 @@ LEVELS = np.array(QUANTILE_LEVELS)
 
 
 @dataclass(frozen=True)
-class Answer:
+class PanelForecast:
     """frame: series_id, ds, point, mean, q05 .. q95 and bounds. words: how it was chosen, a sentence a group.
 
     dependence: how errors move together, for quantiles of sums.
@@ -51,7 +51,7 @@ class Answer:
         write_with(out, frame.to_parquet if out.suffix == ".parquet" else lambda path: frame.to_csv(path, index=False))
 
 
-def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Iterable[float] = ()) -> Answer:
+def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Iterable[float] = ()) -> PanelForecast:
     """Forecasts of the asked cells, ordered by series and ds.
 
     Parameters
@@ -68,7 +68,7 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
 
     Returns
     -------
-    Answer
+    PanelForecast
         The frame, in units of y, and how it was chosen.
 
     Raises
@@ -95,7 +95,7 @@ def answer(panel: Panel, metric: Metric = "wape", model: str = AUTO, ranges: Ite
     cells = asked_cells(panel)
     if model == CHAMPION:
         words = ["every series: the engine of the daily run, trained on this panel"]
-        found = Answer(_of_engine(panel, cells, metric, np.ones(len(panel.ids))), words)
+        found = PanelForecast(_of_engine(panel, cells, metric, np.ones(len(panel.ids))), words)
     else:
         found = _chosen(panel, cells, metric, model)
     bounded = found.frame.assign(**bounds(found.frame, ranges))
@@ -123,7 +123,7 @@ def ahead(panel: Panel, horizon: int) -> Panel:
     columns = np.arange(panel.y.shape[1] + more)
     last = panel.last[:, None]
     numbers, past = _wider(panel.numbers, more), _wider(panel.past, more)
-    kept = {name: Category(_last_held(c.codes, more), c.levels) for name, c in panel.categories.items()}
+    kept = {name: CategoricalColumn(_last_held(c.codes, more), c.levels) for name, c in panel.categories.items()}
     y = np.pad(panel.y, ((0, 0), (0, more)), constant_values=np.nan)
     asked = (columns > last) & (columns <= last + horizon) & (last >= 0)
     ds = _longer(panel.ds, more)
@@ -152,11 +152,11 @@ def _step(ds: pd.DatetimeIndex) -> Any:
     return ds.freq or (pd.infer_freq(ds) if len(ds) > 2 else None) or ds[-1] - ds[max(0, len(ds) - 2)]
 
 
-def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
+def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> PanelForecast:
     """The forecast of what each group of series is best given."""
     known = cells.origin >= panel.first[cells.series]
     horizon = int((cells.target - cells.origin)[known].max(initial=1))
-    said = auto.Said(panel, horizon, settings().forecast)
+    said = auto.MemberForecasts(panel, horizon, settings().forecast)
     names = None if model == AUTO else dict.fromkeys(auto.CANDIDATES, (model,))
     taken = auto.decided(said, 0, names)
     blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
@@ -167,7 +167,7 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> Answer:
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
     frame = frame.where(~rest, _of_engine(panel, cells, metric, _widths(said, taken))) if rest.any() else frame
-    return Answer(frame, _words(said, taken), _dependence(said, taken))
+    return PanelForecast(frame, _words(said, taken), _dependence(said, taken))
 
 
 def _blended(said: auto.Said, blended: Mapping[str, auto.Chosen]) -> Floats:
@@ -200,7 +200,7 @@ def _of_engine(panel: Panel, cells: Cells, metric: Metric, wider: Floats) -> pd.
     return frame.assign(point=point(frame, metric))
 
 
-def _dependence(said: auto.Said, taken: dict[str, auto.Chosen]) -> Dependence:
+def _dependence(said: auto.MemberForecasts, taken: dict[str, auto.Chosen]) -> Dependence:
     """Of all groups together, each by its number of series."""
     if not taken:
         return ASSUMED
@@ -237,7 +237,7 @@ def at_level(quantiles: Floats, level: float) -> Floats:
     return np.where(quantiles[:, 0] >= 0, np.maximum(found, 0), found)
 
 
-def _words(said: auto.Said, taken: dict[str, auto.Chosen]) -> list[str]:
+def _words(said: auto.MemberForecasts, taken: dict[str, auto.Chosen]) -> list[str]:
     """What each group is given, and by which evidence."""
     words = [
         f"{name}: a value is over {blend.FAR} times its usual one; the series decides nothing for the others"

@@ -65,7 +65,7 @@ class Chosen:
 
 
 @dataclass
-class Said:
+class MemberForecasts:
     """What members say `back` periods before the end, each computed once: points, and the trees' quantiles.
 
     further: members of whoever asks, by name; each gives points of a fold.
@@ -103,11 +103,11 @@ class Said:
         return slice(None, None, -(-len(self.panel.ids) // MOST_SERIES))
 
     @cached_property
-    def sample(self) -> "Said":
+    def sample(self) -> "MemberForecasts":
         """What is said of them."""
         if self.sampled.step <= 1:
             return self
-        return Said(self.panel.some(self.sampled), self.horizon, self.policy, self.further)
+        return MemberForecasts(self.panel.some(self.sampled), self.horizon, self.policy, self.further)
 
     def fold(self, back: int) -> Fold:
         """The panel as it was `back` periods before the end of each series."""
@@ -199,7 +199,7 @@ class HeldOut:
     ahead: float
 
     @classmethod
-    def of(cls, said: Said, back: int, group: str, names: tuple[str, ...]) -> "HeldOut | None":
+    def of(cls, said: MemberForecasts, back: int, group: str, names: tuple[str, ...]) -> "HeldOut | None":
         """None where history is too short for any fold."""
         known = said.fold(back).panel
         rows = said.groups[group] & ~blend.wild(known)
@@ -247,7 +247,7 @@ class HeldOut:
         )
 
 
-def choose(said: Said, back: int, group: str, candidates: Iterable[str]) -> Chosen | None:
+def choose(said: MemberForecasts, back: int, group: str, candidates: Iterable[str]) -> Chosen | None:
     """What a group is best given `back` periods before the end, by the origins before that; None without any."""
     held = HeldOut.of(said, back, group, tuple(candidates))
     shares = blend.weights(held.points, held.actual, held.scale[..., 0]) if held else {}
@@ -397,7 +397,7 @@ def decided(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | Non
     return found
 
 
-def best(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> Floats:
+def best(said: MemberForecasts, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> Floats:
     """(N, horizon, levels): what each group is best given; nan for one that is too short."""
     found = np.full((*said.fold(back).target.shape, len(QUANTILE_LEVELS)), np.nan)
     for group, chosen in decided(said, back, candidates).items():
@@ -405,7 +405,7 @@ def best(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None =
     return found
 
 
-def alone(said: Said, back: int, name: str) -> Floats:
+def alone(said: MemberForecasts, back: int, name: str) -> Floats:
     """(N, horizon, levels): one member for every group, with the spread of its own held-out errors."""
     return best(said, back, dict.fromkeys(said.groups, (name,)))
 

@@ -90,7 +90,7 @@ def contest(panel: Panel, horizon: int, origins: int = ORIGINS) -> Contest:
     InputError
         No series is long enough to hide a horizon of it and to have a backtest before that.
     """
-    said = auto.Said(panel, horizon, settings().forecast)
+    said = auto.MemberForecasts(panel, horizon, settings().forecast)
     length = int((panel.last - panel.first + 1).max(initial=0))
     at = [horizon * back for back in range(origins, 0, -1) if length - horizon * back > horizon]
     if not at:
@@ -99,7 +99,7 @@ def contest(panel: Panel, horizon: int, origins: int = ORIGINS) -> Contest:
     return Contest(pd.concat((_judged(said, back) for back in at), ignore_index=True))
 
 
-def _judged(said: auto.Said, back: int) -> pd.DataFrame:
+def _judged(said: auto.MemberForecasts, back: int) -> pd.DataFrame:
     """Every method at one origin."""
     methods: dict[str, Callable[[], Floats]] = {
         OURS: lambda: auto.best(said, back),

@@ -14,7 +14,7 @@ from typing import Any, Self
 import pandas as pd
 
 from models.demand.forecast import Metric
-from models.ensemble.answer import AUTO, Answer, ahead, answer
+from models.ensemble.answer import AUTO, PanelForecast, ahead, answer
 from models.ensemble.folds import Fold
 from models.panel.long import Absent, panel_of
 from models.panel.matrices import Panel
@@ -156,7 +156,7 @@ class Forecaster:
         found.insert(3, "y", actual)
         return found
 
-    def _answer(self, panel: Panel, level: Sequence[float]) -> Answer:
+    def _answer(self, panel: Panel, level: Sequence[float]) -> PanelForecast:
         return answer(panel, self.metric, self.model, level)
 
     def _panel(self, df: pd.DataFrame) -> Panel:

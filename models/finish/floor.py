@@ -11,7 +11,7 @@ from models.finish.calendar import Calendar, calendar_of
 
 
 @dataclass(frozen=True)
-class Floor:
+class FloorState:
     """What is known of the floor at a moment. The frames are the marts of these names."""
 
     calendar: Calendar
@@ -39,7 +39,7 @@ def published_floor(day: date, now: datetime) -> Floor:
     """
     factories, capabilities = read("factories"), read("factory_capabilities")
     calendar = calendar_of(factories, read("factory_calendar"), day, now, settings().robot.shift_begins)
-    return Floor(calendar, factories, capabilities, read("job_order_progress"), read("floor_days"), evidence())
+    return FloorState(calendar, factories, capabilities, read("job_order_progress"), read("floor_days"), evidence())
 
 
 def evidence() -> pd.DataFrame:
@@ -87,7 +87,7 @@ def conflicting(quality: pd.DataFrame, day: date) -> pd.DataFrame:
     return recent.groupby("factory_id", as_index=False).agg(conflicting_scans=("conflicting_scans", "sum"))
 
 
-def last_of_lines(floor: Floor) -> pd.DataFrame:
+def last_of_lines(floor: FloorState) -> pd.DataFrame:
     """factory_id, line_id, job_order_id, silent_hours of each line's last scan."""
     last = floor.work.sort_values("last_scan_at").drop_duplicates(["factory_id", "line_id"], keep="last")
     last = last[floor.calendar.line(last["factory_id"]) >= 0].reset_index(drop=True)

@@ -16,7 +16,7 @@ from c2m.settings import settings
 from c2m.wire.messages import SHIP, TIMED
 from models.finish import backlog, prediction
 from models.finish.calendar import Calendar
-from models.finish.floor import Floor
+from models.finish.floor import FloorState
 
 PAST_DAYS, DAYS_AHEAD = 60, 120  # working days
 _RECENT_DAYS = 5  # days whose scans tell how running job orders share a factory
@@ -77,7 +77,7 @@ def _quantiles(days: Floats, dates: NDArray[np.datetime64]) -> "dict[str, pd.Ser
     return {name: _dates(quantile, dates) for name, quantile in zip(("q10", "q50", "q90"), days.T, strict=True)}
 
 
-def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
+def _with_progress(live: pd.DataFrame, floor: FloorState) -> pd.DataFrame:
     """Live job orders of known factories with what their scans say."""
     kinds = {"quantity": int, **{f"sam_{name}_minutes": float for name in TIMED}}  # an empty ledger knows none
     rows = live[live["state"] != "Released"].astype(kinds)
@@ -86,7 +86,7 @@ def _with_progress(live: pd.DataFrame, floor: Floor) -> pd.DataFrame:
     return rows.assign(**_heard(rows, floor), **_days(rows))
 
 
-def _left(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
+def _left(rows: pd.DataFrame, floor: FloorState) -> dict[str, Any]:
     """What is left of each job order: work (standard minutes, what will be spoilt included), share, pieces."""
     factory = floor.factories.iloc[floor.calendar.line(rows["factory_id"])].reset_index(drop=True)
     quantity = rows["quantity"].to_numpy()
@@ -105,7 +105,7 @@ def _left(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
     }
 
 
-def _heard(rows: pd.DataFrame, floor: Floor) -> dict[str, Any]:
+def _heard(rows: pd.DataFrame, floor: FloorState) -> dict[str, Any]:
     """Whether each job order runs, and the working hours since its last scan, or since the ledger last heard of it."""
     scans = floor.work.groupby("job_order_id").agg(last=("last_scan_at", "max")).reindex(rows["job_order_id"])
     told = pd.to_datetime(rows["at"], utc=True).dt.tz_localize(None)
@@ -140,7 +140,7 @@ def _lost_later(rows: pd.DataFrame, progress: pd.DataFrame) -> Floats:
     return np.cumsum(lost[:, ::-1], axis=1)[:, ::-1] - lost
 
 
-def _pace(rows: pd.DataFrame, floor: Floor) -> Floats:
+def _pace(rows: pd.DataFrame, floor: FloorState) -> Floats:
     """Declared efficiency of each job order's factory in its category; where it declares none, in all its own."""
     declared = floor.capabilities[floor.capabilities["kind"] == "category"]
     of_category = declared.set_index(["factory_id", "name"])["efficiency"]
@@ -155,7 +155,7 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(by, ascending=[True, False, True, True, True], ignore_index=True)
 
 
-def _learned(floor: Floor) -> tuple[prediction.Process, prediction.Standing]:
+def _learned(floor: FloorState) -> tuple[prediction.Process, prediction.LineState]:
     """How factories move, and where they stand, out of their last working days: earned over planned minutes."""
     calendar, rows = floor.calendar, floor.evidence
     days = calendar.back(PAST_DAYS)
@@ -182,7 +182,7 @@ def _until(days: NDArray[np.bool_], paid: Floats) -> Floats:
     return minutes
 
 
-def _shares(rows: pd.DataFrame, floor: Floor) -> Floats:
+def _shares(rows: pd.DataFrame, floor: FloorState) -> Floats:
     """Share of its factory that a begun job order has: of what the last days earned, shrunk to equal shares."""
     earned = _recently_earned(floor).reindex(rows["job_order_id"]).fillna(0.0).reset_index(drop=True)
     equal = rows["day_work"] / rows.groupby("factory_id")["running"].transform("sum").clip(lower=1)

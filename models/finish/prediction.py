@@ -55,7 +55,7 @@ PRIOR = Process(mean=1.0, spread_of_levels=0.1, spread=0.2, memory=0.73, noise=0
 
 
 @dataclass(frozen=True)
-class Standing:
+class LineState:
     """What is known of each line after its last day: mean and covariance of level and drift, each (lines,)."""
 
     level: Floats
@@ -64,11 +64,11 @@ class Standing:
     covariance: Floats
     drift_variance: Floats
 
-    def take(self, lines: NDArray[np.intp]) -> "Standing":
+    def take(self, lines: NDArray[np.intp]) -> "LineState":
         """Of some lines, in their order."""
-        return Standing(**{name: value[lines] for name, value in vars(self).items()})
+        return LineState(**{name: value[lines] for name, value in vars(self).items()})
 
-    def next_day(self, process: Process) -> "Standing":
+    def next_day(self, process: Process) -> "LineState":
         """A working day later, nothing seen of it."""
         memory = process.memory
         fresh = (1 - memory**2) * process.spread**2
@@ -85,14 +85,14 @@ class Standing:
         variance = self.level_variance + 2 * self.covariance + self.drift_variance
         return share * (self.level + self.drift), share**2 * variance + process.noise**2
 
-    def seen(self, process: Process, efficiency: Floats, changed: Flags) -> tuple["Standing", Floats]:
+    def seen(self, process: Process, efficiency: Floats, changed: Flags) -> tuple["LineState", Floats]:
         """After the day's efficiency, NaN where there was none; and its log likelihood."""
         mean, variance = self.expected(process, changed)
         known, share = np.isfinite(efficiency), np.where(changed, process.change, 1.0)
         surprise = np.where(known, efficiency - mean, 0.0)
         gain = np.where(known, share / variance, 0.0)
         level, drift = self.level_variance + self.covariance, self.covariance + self.drift_variance
-        after = Standing(
+        after = LineState(
             self.level + gain * level * surprise,
             self.drift + gain * drift * surprise,
             self.level_variance - gain * share * level**2,
@@ -114,14 +114,14 @@ class Past:
         return Past(self.efficiency[lines], self.changed[lines])
 
 
-def before(process: Process, lines: int) -> Standing:
+def before(process: Process, lines: int) -> LineState:
     """What is known of lines of which nothing was seen."""
     nothing = np.zeros(lines)
     level, drift = (np.full(lines, spread**2) for spread in (process.spread_of_levels, process.spread))
-    return Standing(np.full(lines, process.mean), nothing, level, nothing, drift)
+    return LineState(np.full(lines, process.mean), nothing, level, nothing, drift)
 
 
-def standing(process: Process, past: Past) -> tuple[Standing, Floats]:
+def standing(process: Process, past: Past) -> tuple[LineState, Floats]:
     """What is known of each line after its last day, and the log likelihood of its days."""
     lines, days = past.efficiency.shape
     now, likelihood = before(process, lines), np.zeros(lines)
@@ -197,7 +197,7 @@ class Finish:
 
 
 def finish(
-    process: Process, now: Standing, work: Floats, minutes: Floats, due: NDArray[np.intp], last_day: Floats
+    process: Process, now: LineState, work: Floats, minutes: Floats, due: NDArray[np.intp], last_day: Floats
 ) -> Finish:
     """When work is done, each row of process and standing being the job order's line.
 

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from c2m.wire.messages import TIMED
-from models.finish.floor import Floor
+from models.finish.floor import FloorState
 
 
-def moves(rows: pd.DataFrame, floor: Floor, every: pd.DataFrame) -> dict[str, str]:
+def moves(rows: pd.DataFrame, floor: FloorState, every: pd.DataFrame) -> dict[str, str]:
     """What to do about job orders that will be late: whose spare minutes could take the pieces that lack.
 
     Parameters
@@ -53,7 +53,7 @@ def _move(row: Any, spare: "Spare") -> str:
 class Spare:
     """Time that factories can still give by a day, what their job orders will take set aside."""
 
-    def __init__(self, floor: Floor, every: pd.DataFrame) -> None:
+    def __init__(self, floor: FloorState, every: pd.DataFrame) -> None:
         calendar, self._ids = floor.calendar, floor.factories["factory_id"].to_numpy()
         known = every.groupby("factory_id").agg(level=("level", "first"), owed=("work_left", "sum"))
         known = known.reindex(self._ids)

@@ -14,7 +14,7 @@ import pandas as pd
 from c2m.settings import MarketPolicy, settings
 from models.governance import gate, plain
 from models.market import model
-from models.market.model import Model
+from models.market.model import MarketModel
 from models.panel.matrices import Panel
 
 NAME = "c2m-market"
@@ -22,13 +22,13 @@ _FILE = "market.json"
 Panels = Mapping[str, Panel]
 
 
-def champion() -> tuple[str, Model, date] | None:
+def champion() -> tuple[str, MarketModel, date] | None:
     """Version, model and the business date whose data it learned from; None where no version is champion."""
-    found = plain.champion(NAME, _FILE, Model.load)
+    found = plain.champion(NAME, _FILE, MarketModel.load)
     return found and (*found[:2], date.fromisoformat(found[2]["business_date"]))
 
 
-def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, Model] | None:
+def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, MarketModel] | None:
     """The champion of a day; trained where there is none or it is old, and then judged beside it.
 
     Parameters
@@ -60,7 +60,7 @@ def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, Model] | 
     return (version, found) if verdict.promoted else held[:2]
 
 
-def judged(champion: Model, panels: Panels, policy: MarketPolicy) -> gate.Promotion:
+def judged(champion: MarketModel, panels: Panels, policy: MarketPolicy) -> gate.Promotion:
     """The gate's verdict on choosing anew, beside the champion."""
     limits, folds = settings().promotion, settings().promotion.folds
     rules = settings().forecast
@@ -74,7 +74,7 @@ def judged(champion: Model, panels: Panels, policy: MarketPolicy) -> gate.Promot
     return gate.judge(one.merge(other, on=keys), limits)
 
 
-def _register(found: Model, panels: Panels, day: date) -> str:
+def _register(found: MarketModel, panels: Panels, day: date) -> str:
     table = pd.DataFrame(
         [
             {"measure": measure, "group": group, "member": name, "share": chosen.shares.get(name, 0.0), "error": error}

@@ -12,7 +12,7 @@ import pandas as pd
 from c2m.settings import settings
 from models.governance import gate, plain
 from models.voice import model
-from models.voice.model import Marks, Model
+from models.voice.model import AspectModel, Marks
 from models.voice.words import codes
 
 NAME = "c2m-voice"
@@ -20,7 +20,7 @@ SHIPPED = "shipped"
 _FILE = "aspects.npz"
 
 
-def champion() -> tuple[str, Model]:
+def champion() -> tuple[str, AspectModel]:
     """Version and model that hear; the one that comes with the code where no version is champion."""
     found = plain.champion(NAME, _FILE, model.load)
     return found[:2] if found else (SHIPPED, model.load())
@@ -52,7 +52,7 @@ def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
     return version, verdict, table
 
 
-def _register(found: Model, table: pd.DataFrame) -> str:
+def _register(found: AspectModel, table: pd.DataFrame) -> str:
     from models.voice import judge
 
     params = found.about | {"terms": len(found.vocabulary)}

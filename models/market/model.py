@@ -20,7 +20,7 @@ from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.features import mean_seen
 from models.demand.forecast import QUANTILES
 from models.ensemble import auto, blend, members
-from models.ensemble.auto import Chosen, Said
+from models.ensemble.auto import Chosen, MemberForecasts
 from models.ensemble.folds import Fold, gather
 from models.ensemble.sums import Dependence, quantiles_of_sums
 from models.evaluation.backtest import pinball
@@ -37,7 +37,7 @@ _SCORES = stats.norm.ppf(QUANTILE_LEVELS)
 
 
 @dataclass(frozen=True)
-class Model:
+class MarketModel:
     """chosen: by measure and group of series. ids: by measure, the series that it was chosen on. about: facts of it."""
 
     chosen: dict[str, dict[str, Chosen]]
@@ -86,7 +86,7 @@ class Model:
         file.write_text(json.dumps(said, default=lambda values: values.tolist()), encoding="utf-8")
 
     @classmethod
-    def load(cls, file: Path) -> "Model":
+    def load(cls, file: Path) -> "MarketModel":
         """What `save` wrote."""
         said = json.loads(file.read_text(encoding="utf-8"))
         chosen = {name: {group: _chosen(one) for group, one in of.items()} for name, of in said["chosen"].items()}
@@ -100,9 +100,9 @@ def _chosen(said: dict[str, Any]) -> Chosen:
     return Chosen(**said | {"spread": arrays, "engine": engine, "dependence": dependence})
 
 
-def asked(panel: Panel, horizon: int, policy: ForecastPolicy) -> Said:
+def asked(panel: Panel, horizon: int, policy: ForecastPolicy) -> MemberForecasts:
     """What members say of the panel, ours among them."""
-    return Said(panel, horizon, policy, {POOLED: pooled, MEAN: mean})
+    return MemberForecasts(panel, horizon, policy, {POOLED: pooled, MEAN: mean})
 
 
 def mean(fold: Fold) -> Floats:
@@ -137,10 +137,10 @@ def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, b
         if found:
             chosen[measure] = found
     ids = {measure: [str(one) for one in panels[measure].ids] for measure in chosen}
-    return Model(chosen, ids, {"horizon_weeks": horizon, "series": {name: len(of) for name, of in ids.items()}})
+    return MarketModel(chosen, ids, {"horizon_weeks": horizon, "series": {name: len(of) for name, of in ids.items()}})
 
 
-def forecast(model: Model, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy) -> pd.DataFrame:
+def forecast(model: MarketModel, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy) -> pd.DataFrame:
     """The market ahead.
 
     Parameters

@@ -11,7 +11,7 @@ import pandas as pd
 from c2m.errors import InputError
 from c2m.settings import settings
 from c2m.warehouse.published import read
-from models.panel.matrices import SEASONS, Bools, Category, Floats, Panel, placed
+from models.panel.matrices import SEASONS, Bools, CategoricalColumn, Floats, Panel, placed
 from models.panel.outliers import without_outliers
 
 
@@ -100,7 +100,7 @@ def _start_of_sale(styles: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     return start
 
 
-def _static(column: "pd.Series[Any]", shape: tuple[int, int]) -> Category:
+def _static(column: "pd.Series[Any]", shape: tuple[int, int]) -> CategoricalColumn:
     """A text that a series keeps."""
     codes, levels = pd.factorize(column.astype("string"), sort=True)
-    return Category(np.broadcast_to(codes[:, None], shape).astype(np.int64), tuple(map(str, levels)))
+    return CategoricalColumn(np.broadcast_to(codes[:, None], shape).astype(np.int64), tuple(map(str, levels)))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.panel.matrices import Category, Floats, Ints, Panel
+from models.panel.matrices import CategoricalColumn, Floats, Ints, Panel
 
 KEYS = ("merchant_id", "style_id", "series_id", "ds")
 NEEDED = "series_id (or merchant_id and style_id) and ds"
@@ -44,7 +44,7 @@ def loaded(file: Path) -> Panel:
         held = {name: arrays[name] for name in arrays.files}
     ids, ds = pd.Index(held["ids"].astype(object), name="series_id"), pd.DatetimeIndex(held["ds"], name="ds")
     levels, codes = _of_kind(held, "levels"), _of_kind(held, "category")
-    kept = {name: Category(codes[name], tuple(map(str, levels[name]))) for name in codes}
+    kept = {name: CategoricalColumn(codes[name], tuple(map(str, levels[name]))) for name in codes}
     numbers, past = _of_kind(held, "number"), _of_kind(held, "past")
     unasked = np.zeros(held["y"].shape, dtype=bool)
     return Panel(ids, ds, held["y"], unasked, int(held["season"]), numbers, kept, past)
@@ -160,17 +160,17 @@ class _Grid:
             wide[self.series[seen], self.column[seen]] = told[seen]
         return wide
 
-    def category(self, kept: Category, given: Any) -> Category:
+    def category(self, kept: CategoricalColumn, given: Any) -> CategoricalColumn:
         """A column of texts; a new series has the one that its rows give, all over."""
         codes = self.wider(kept.codes, -1)
         if given is None:
-            return Category(codes, kept.levels)
+            return CategoricalColumn(codes, kept.levels)
         texts = pd.Index(given.astype(object).fillna("").astype(str))
         levels = (*kept.levels, *sorted({*texts} - {*kept.levels, ""}))
         told = pd.Index(levels).get_indexer(texts)
         new = (self.series >= len(kept.codes)) & (told >= 0)
         codes[self.series[new]] = told[new][:, None]
-        return Category(codes, levels)
+        return CategoricalColumn(codes, levels)
 
     def wider(self, values: Any, empty: float) -> Any:
         """With further series, which are empty, and further periods, to which the last value holds."""

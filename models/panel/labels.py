@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.panel.dates import Dates, Ticks
 from models.panel.matrices import Ints
-from models.panel.periods import Places, Step, like
+from models.panel.periods import PeriodLength, Places, like
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Labels:
     places: Ints | None = None
 
 
-def labelled(places: Places, dates: Dates, step: Step, columns: Ints, numbers: Ints) -> Labels:
+def labelled(places: Places, dates: Dates, step: PeriodLength, columns: Ints, numbers: Ints) -> Labels:
     """Labels of the periods `numbers` (T,), where rows lie in `columns` (rows,)."""
     first = np.full(len(numbers), -1)
     first[columns[::-1]] = places.dates[::-1]
@@ -40,7 +40,7 @@ def labelled(places: Places, dates: Dates, step: Step, columns: Ints, numbers: I
     return Labels(_filled(dates, first, step, places.of(0), numbers), own, cells)
 
 
-def _filled(dates: Dates, first: Ints, step: Step, ticks: Ticks, numbers: Ints) -> "pd.Index[Any]":
+def _filled(dates: Dates, first: Ints, step: PeriodLength, ticks: Ticks, numbers: Ints) -> "pd.Index[Any]":
     absent = np.flatnonzero(first < 0)
     labels = dates.continued(like(step, ticks, numbers[absent]))
     places = first.copy()

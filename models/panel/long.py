@@ -22,9 +22,9 @@ from models.panel import periods
 from models.panel.columns import KEYS, keyed
 from models.panel.dates import Order
 from models.panel.labels import Labels, labelled
-from models.panel.matrices import Bools, Category, Floats, Ints, Panel, carried, placed
+from models.panel.matrices import Bools, CategoricalColumn, Floats, Ints, Panel, carried, placed
 from models.panel.numerals import distinct, is_text, numerals
-from models.panel.rows import Rows, named, read_rows
+from models.panel.rows import PanelRows, named, read_rows
 from models.panel.table import read_table
 
 Absent = Literal["missing", "zero"]
@@ -33,7 +33,7 @@ MAX_CELLS = 100_000_000  # series x periods; 0.8 GB as doubles
 MAX_PERIODS = 100_000  # 11 years of hours
 
 
-class Said(TypedDict, total=False):
+class PanelOptions(TypedDict, total=False):
     """What is said of a panel beside its rows.
 
     frequency: h, 30min, D, B, W, M, Q, Y and their kin. season: periods after which demand repeats. order: of day and
@@ -119,10 +119,10 @@ def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[Sai
 
 
 def _panel(
-    rows: Rows,
+    rows: PanelRows,
     labels: Labels,
     demand: tuple[Floats, Bools],
-    covariates: tuple[dict[str, Floats], dict[str, Category]],
+    covariates: tuple[dict[str, Floats], dict[str, CategoricalColumn]],
     seasons: tuple[int, int],
 ) -> Panel:
     ids = pd.Index(rows.names, dtype=object, name="series_id")
@@ -131,13 +131,13 @@ def _panel(
     )
 
 
-def _step(places: periods.Places, absent: Absent, frequency: str | None) -> periods.Step:
+def _step(places: periods.Places, absent: Absent, frequency: str | None) -> periods.PeriodLength:
     if frequency:
         return periods.fitted(periods.told(frequency), places.ticks)
     return periods.step_of(places, strict=absent == "missing")
 
 
-def _in_words(panel: Panel, step: periods.Step) -> str:
+def _in_words(panel: Panel, step: periods.PeriodLength) -> str:
     seasons = [f"{season} periods" for season in (panel.season, panel.longer) if season > 1]
     season = f"season {' and '.join(seasons)}" if seasons else "no season"
     cells = f"{panel.y.shape[0]} series x {panel.y.shape[1]} periods from {_short(panel.ds[0])}"
@@ -153,7 +153,7 @@ def _refuse(faults: list[str]) -> None:
         raise InputError("bad-panel", faults)
 
 
-def _misplaced(places: periods.Places, numbers: Ints, step: periods.Step, horizon: int) -> "list[str]":
+def _misplaced(places: periods.Places, numbers: Ints, step: periods.PeriodLength, horizon: int) -> "list[str]":
     """Dates that are far off, too many, or two in one period."""
     faults = list(periods.strays(places, numbers))
     series, count = len(places.names), int(np.ptp(numbers)) + 1 + horizon
@@ -173,7 +173,9 @@ def _width(columns: Ints, y: Floats, horizon: int) -> int:
     return max(int(columns.max()), last + horizon) + 1
 
 
-def _demand(rows: Rows, columns: Ints, shape: tuple[int, int], absent: Absent, horizon: int) -> tuple[Floats, Bools]:
+def _demand(
+    rows: PanelRows, columns: Ints, shape: tuple[int, int], absent: Absent, horizon: int
+) -> tuple[Floats, Bools]:
     """(N, T) y, nan where it is missing; and what is asked for."""
     y = placed(shape, rows.series, columns, rows.y)
     present = placed(shape, rows.series, columns, np.ones(len(columns))) == 1
@@ -205,7 +207,7 @@ def _with_zeros(y: Floats, present: Bools, asked: Bools) -> Floats:
 
 def _covariates(
     frame: pd.DataFrame, rows: Ints, columns: Ints, shape: tuple[int, int]
-) -> tuple[dict[str, Floats], dict[str, Category]]:
+) -> tuple[dict[str, Floats], dict[str, CategoricalColumn]]:
     """Every further column as a matrix; a column without any value is left out."""
     numbers, categories = {}, {}
     for name in frame.columns.difference(list(KEYS), sort=False):
@@ -219,7 +221,7 @@ def _covariates(
             continue
         codes, levels = named(column)
         matrix = carried(placed(shape, rows, columns, np.where(codes < 0, np.nan, codes)))
-        categories[str(name)] = Category(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(levels))
+        categories[str(name)] = CategoricalColumn(np.nan_to_num(matrix, nan=-1).astype(np.int64), tuple(levels))
     return numbers, categories
 
 

@@ -19,7 +19,7 @@ SEASONS = {"D": 7, "W": 52, "M": 12}  # periods after which demand repeats: a we
 
 
 @dataclass(frozen=True)
-class Category:
+class CategoricalColumn:
     """A text column: codes (N, T), -1 where empty, into levels."""
 
     codes: Ints
@@ -36,7 +36,7 @@ class Panel:
     asked: Bools  # the cells to forecast
     season: int  # periods in a season, 0 where none is known
     numbers: dict[str, Floats] = field(default_factory=dict)  # known ahead
-    categories: dict[str, Category] = field(default_factory=dict)  # known ahead
+    categories: dict[str, CategoricalColumn] = field(default_factory=dict)  # known ahead
     past: dict[str, Floats] = field(default_factory=dict)  # known only once the period is over
     longer: int = 0  # periods in a second, longer season, such as a week of hours; 0 where none is known
     own: "pd.Index[Any] | None" = None  # labels of periods where series have days of their own
@@ -118,7 +118,7 @@ class Panel:
             y=self.y[rows],
             asked=self.asked[rows],
             numbers={name: values[rows] for name, values in self.numbers.items()},
-            categories={name: Category(c.codes[rows], c.levels) for name, c in self.categories.items()},
+            categories={name: CategoricalColumn(c.codes[rows], c.levels) for name, c in self.categories.items()},
             past={name: values[rows] for name, values in self.past.items()},
             places=None if self.places is None else self.places[rows],
         )

@@ -33,7 +33,7 @@ _MONTH_NAMES = {1: "month", 3: "quarter", 12: "year"}
 
 
 @dataclass(frozen=True)
-class Step:
+class PeriodLength:
     """A period's length.
 
     kind: seconds, months, halves (of months), business (days), numbers, or ranks. size: how many of these. start: of a
@@ -108,12 +108,22 @@ class Step:
         return (numbers * self.size).astype("datetime64[M]").astype("datetime64[s]")
 
 
-_ALIASES: dict[str, Step] = {
-    "S": Step("seconds"), "T": Step("seconds", 60), "MIN": Step("seconds", 60), "H": Step("seconds", HOUR),
-    "D": Step("seconds", DAY), "B": Step("business"), "W": Step("seconds", WEEK, _MONDAY),
-    "SM": Step("halves", late=True), "SMS": Step("halves"), "SME": Step("halves", late=True),
-    "M": Step("months"), "Q": Step("months", 3), "Y": Step("months", 12), "A": Step("months", 12),
-}  # fmt: skip
+_ALIASES: dict[str, PeriodLength] = {
+    "S": PeriodLength("seconds"),
+    "T": PeriodLength("seconds", 60),
+    "MIN": PeriodLength("seconds", 60),
+    "H": PeriodLength("seconds", HOUR),
+    "D": PeriodLength("seconds", DAY),
+    "B": PeriodLength("business"),
+    "W": PeriodLength("seconds", WEEK, _MONDAY),
+    "SM": PeriodLength("halves", late=True),
+    "SMS": PeriodLength("halves"),
+    "SME": PeriodLength("halves", late=True),
+    "M": PeriodLength("months"),
+    "Q": PeriodLength("months", 3),
+    "Y": PeriodLength("months", 12),
+    "A": PeriodLength("months", 12),
+}
 FREQUENCIES = "30min, h, D, B, W, SMS, SME, M, Q, Y, or a number of them such as 2W"
 
 
@@ -135,7 +145,7 @@ def told(frequency: str) -> Step:
     return replace(step, size=step.size * int(found[1] or 1))
 
 
-def fitted(step: Step, ticks: Ticks) -> Step:
+def fitted(step: PeriodLength, ticks: Ticks) -> PeriodLength:
     """A step that was told, as these ticks have it."""
     if ticks.dtype.kind == "i":
         raise InputError("bad-frequency", ["--freq is of dates; ds holds whole numbers, whose step is their own"])
@@ -146,21 +156,21 @@ def fitted(step: Step, ticks: Ticks) -> Step:
     return step
 
 
-def inferred(ticks: Ticks) -> Step:
+def inferred(ticks: Ticks) -> PeriodLength:
     """The step that distinct ticks follow, the coarsest that explains all of them."""
     ticks = np.sort(ticks)
     if ticks.dtype.kind == "i":
-        return Step("numbers", _common(np.diff(ticks)), int(ticks[0]))
+        return PeriodLength("numbers", _common(np.diff(ticks)), int(ticks[0]))
     seconds = ticks.astype("datetime64[s]").astype(np.int64)
     gaps = np.diff(seconds)
     clock = seconds % DAY
     if (clock != clock[0]).any():
         size = _common(gaps)
-        return Step("seconds", size, int(seconds[0] % size) if size < DAY else int(seconds[0]))
+        return PeriodLength("seconds", size, int(seconds[0] % size) if size < DAY else int(seconds[0]))
     return _of_days(ticks.astype("datetime64[D]"), int(clock[0]))
 
 
-def like(step: Step, ticks: Ticks, numbers: Ints) -> Ticks:
+def like(step: PeriodLength, ticks: Ticks, numbers: Ints) -> Ticks:
     """(n,): the dates of further periods, on the day (and at the time) that `ticks` have in theirs."""
     begin = step.begin(numbers)
     if step.kind == "ranks" and len(numbers) and step.known is not None and numbers.max() >= len(step.known):
@@ -208,35 +218,35 @@ def _common(gaps: Ints) -> int:
     return int(np.gcd.reduce(gaps)) if len(gaps) and gaps.any() else 1
 
 
-def _of_days(days: Ticks, clock: int) -> Step:
+def _of_days(days: Ticks, clock: int) -> PeriodLength:
     """The step of distinct days in order."""
     if len(days) > 1 and _same_in_each_month(days):
-        return Step("months", _common(np.diff(days.astype("datetime64[M]")).astype(np.int64)))
+        return PeriodLength("months", _common(np.diff(days.astype("datetime64[M]")).astype(np.int64)))
     dom, last = set(_day_of_month(days).tolist()), _is_last_of_month(days)
     if dom in ({1, 15}, {1, 16}):
-        return Step("halves")
+        return PeriodLength("halves")
     if len(days) > 2 and last.any() and (last | (_day_of_month(days) == 15)).all():
-        return Step("halves", late=True)
+        return PeriodLength("halves", late=True)
     if _are_business(days):
-        return Step("business")
+        return PeriodLength("business")
     gaps = np.diff(days).astype(np.int64)
     size = _common(gaps)
     loose = _loose(days, gaps) if len(gaps) >= _FEWEST and gaps.min() > size else None
     if loose is not None:
         return loose
     start = _MONDAY if size == 7 else int(days[0].astype(np.int64)) * DAY
-    return Step("seconds", size * DAY, (start + clock) if size != 7 else start)
+    return PeriodLength("seconds", size * DAY, (start + clock) if size != 7 else start)
 
 
-def _loose(days: Ticks, gaps: Ints) -> Step | None:
+def _loose(days: Ticks, gaps: Ints) -> PeriodLength | None:
     """Of dates that move about within their week or month; of an uneven calendar."""
-    weeks, months = (Step("seconds", WEEK, _MONDAY).numbers(days), Step("months").numbers(days))
+    weeks, months = (PeriodLength("seconds", WEEK, _MONDAY).numbers(days), PeriodLength("months").numbers(days))
     if np.median(gaps) == 7 and (np.diff(weeks) > 0).all() and gaps.min() >= 3:
-        return Step("seconds", WEEK, _MONDAY)
+        return PeriodLength("seconds", WEEK, _MONDAY)
     if 28 <= np.median(gaps) <= 31 and (np.diff(months) > 0).all() and gaps.min() >= 20:
-        return Step("months")
+        return PeriodLength("months")
     if gaps.max() < 2 * gaps.min():
-        return Step("ranks", known=days.astype("datetime64[s]").astype(np.int64))
+        return PeriodLength("ranks", known=days.astype("datetime64[s]").astype(np.int64))
     return None
 
 
@@ -307,14 +317,14 @@ class Places:
         some = [f"{self.names[self.series[row]]} {self.ticks[self.dates[row]]}" for row in rows[:_SHOWN]]
         return ", ".join(text.removesuffix("T00:00:00") for text in some) + (", ..." if len(rows) > _SHOWN else "")
 
-    def gaps(self, step: Step) -> tuple[Ints, Ints]:
+    def gaps(self, step: PeriodLength) -> tuple[Ints, Ints]:
         """Between the neighbouring rows of a series, in periods; and the later row of each two."""
         columns = step.numbers(self.ticks)[self.dates]
         inner = np.flatnonzero(np.diff(self.series[self.order]) == 0) + 1
         return np.diff(columns[self.order])[inner - 1], self.order[inner]
 
 
-def step_of(places: Places, strict: bool) -> Step:
+def step_of(places: Places, strict: bool) -> PeriodLength:
     """The step of all series together or, where that is finer than theirs, the one that they have in common.
 
     Strict is a panel whose absent rows are missing: there, series of several steps are refused. Where absent rows are
@@ -334,7 +344,7 @@ def step_of(places: Places, strict: bool) -> Step:
     return step
 
 
-def _in_common(places: Places, step: Step, rows: list[int], certain: bool) -> Step:
+def _in_common(places: Places, step: PeriodLength, rows: list[int], certain: bool) -> PeriodLength:
     """The step that all of these series have, each on days of its own; else, if that is certain, a refusal."""
     steps = {row: inferred(places.of(row)) for row in rows[:: max(1, len(rows) // _ASKED)]}
     kinds = {(found.kind, found.size) for found in steps.values()}
@@ -362,7 +372,7 @@ def _rhythms(gaps: Ints, series: Ints) -> list[int]:
     return list(series[starts][certain | even])
 
 
-def _mixed(places: Places, steps: dict[int, Step], rest: Step) -> InputError:
+def _mixed(places: Places, steps: dict[int, PeriodLength], rest: PeriodLength) -> InputError:
     by_name: dict[str, list[str]] = {}
     for row, step in steps.items():
         by_name.setdefault(step.name, []).append(str(places.names[row]))
@@ -375,7 +385,7 @@ def _mixed(places: Places, steps: dict[int, Step], rest: Step) -> InputError:
     return InputError("bad-panel", [f"{words}; forecast them apart, or say the common one with --freq"])
 
 
-def _refuse_odd(places: Places, step: Step, gaps: Ints, later: Ints) -> None:
+def _refuse_odd(places: Places, step: PeriodLength, gaps: Ints, later: Ints) -> None:
     """Where nearly all rows step alike, the few that do not are mistakes, not periods of a finer step."""
     if len(gaps) < 2 * _FEWEST:
         return

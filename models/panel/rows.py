@@ -21,7 +21,7 @@ _SHOWN = 3  # rows of a fault
 
 
 @dataclass(frozen=True)
-class Rows:
+class PanelRows:
     """series: (rows,) into names, which are in order. date: (rows,) into the distinct ticks of `dates`. y: (rows,)."""
 
     series: Ints
@@ -32,7 +32,7 @@ class Rows:
     notes: tuple[str, ...]
 
 
-def read_rows(frame: pd.DataFrame, order: Order | None = None) -> Rows:
+def read_rows(frame: pd.DataFrame, order: Order | None = None) -> PanelRows:
     """The rows of a table; InputError with every fault of them."""
     if frame.empty:
         raise InputError("bad-panel", ["no rows; expected at least one observation"])
@@ -47,7 +47,7 @@ def read_rows(frame: pd.DataFrame, order: Order | None = None) -> Rows:
     if faults:
         raise InputError("bad-panel", faults)
     notes = (*found.notes, *((f"y is read with {said}",) if said else ()))
-    return Rows(series, names, date, ticks, y, notes)
+    return PanelRows(series, names, date, ticks, y, notes)
 
 
 def named(column: "pd.Series[Any]") -> "tuple[Ints, NDArray[np.object_]]":

@@ -23,7 +23,7 @@ from models.panel.matrices import Panel
 from models.price import rails
 from models.price.effect import Effect, measure
 from models.price.elasticity import Elasticity, Sales, estimate
-from models.price.proposal import Offers, Proposed, propose
+from models.price.proposal import PricedStyles, Proposed, propose
 
 STYLE = ["merchant_id", "style_id"]
 COLUMNS = [

@@ -22,7 +22,7 @@ _HIGHEST = -0.2  # demand that rises with its price is no evidence for the highe
 
 
 @dataclass(frozen=True)
-class Offers:
+class PricedStyles:
     """Styles (N,): see the module. `makeable`: more than the stock can be made in time; else it sells out.
 
     left_value: of a piece that is left at the end: what making it would cost where it goes on selling, else salvage.
@@ -54,11 +54,11 @@ class Proposed:
     change: NDArray[np.bool_]
 
 
-def profit(price: Floats, demand: Floats, offers: Offers) -> Floats:
+def profit(price: Floats, demand: Floats, offers: PricedStyles) -> Floats:
     """Money earned over the days left, at a price (N, ...) and its demand (N, ...); stock has cost its left value.
 
     >>> one = np.ones(1)
-    >>> offer = Offers(10 * one, one, one, 6 * one, 2 * one, 5 * one, one < 0, one, one, one, one)
+    >>> offer = PricedStyles(10 * one, one, one, 6 * one, 2 * one, 5 * one, one < 0, one, one, one, one)
     >>> profit(np.array([10.0]), np.array([8.0]), offer).tolist()  # 5 of 8 can be sold, each for 8 more than its rest
     [40.0]
     """
@@ -69,7 +69,7 @@ def profit(price: Floats, demand: Floats, offers: Offers) -> Floats:
     return (price - left) * from_stock + (price - make) * made
 
 
-def propose(offers: Offers, policy: PricePolicy) -> Proposed:
+def propose(offers: PricedStyles, policy: PricePolicy) -> Proposed:
     """The best price of each offer.
 
     Parameters

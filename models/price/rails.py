@@ -60,7 +60,7 @@ def _down(price: Floats, step: float) -> Floats:
 
 
 @dataclass(frozen=True)
-class Priced:
+class PricedSku:
     """A SKU with a price that somebody wants it to have."""
 
     price: float
@@ -70,32 +70,32 @@ class Priced:
     rested_days: float
 
 
-def _below_margin(sku: Priced, policy: PricePolicy) -> bool:
+def _below_margin(sku: PricedSku, policy: PricePolicy) -> bool:
     return sku.price < sku.cost + sku.cost * policy.least_margin - _grain(sku)
 
 
-def _below_list(sku: Priced, policy: PricePolicy) -> bool:
+def _below_list(sku: PricedSku, policy: PricePolicy) -> bool:
     return sku.price < policy.floor_share * sku.listed - _grain(sku)
 
 
-def _above_ceiling(sku: Priced, policy: PricePolicy) -> bool:
+def _above_ceiling(sku: PricedSku, policy: PricePolicy) -> bool:
     return sku.price > policy.ceiling_share * sku.listed + _grain(sku)
 
 
-def _jumps(sku: Priced, policy: PricePolicy) -> bool:
+def _jumps(sku: PricedSku, policy: PricePolicy) -> bool:
     return abs(sku.price - sku.now) > policy.daily_change * sku.now + _grain(sku)
 
 
-def _flickers(sku: Priced, policy: PricePolicy) -> bool:
+def _flickers(sku: PricedSku, policy: PricePolicy) -> bool:
     return sku.price != sku.now and sku.rested_days < policy.rest_days
 
 
-def _is_odd(sku: Priced, policy: PricePolicy) -> bool:
+def _is_odd(sku: PricedSku, policy: PricePolicy) -> bool:
     steps = sku.price / policy.step
     return abs(steps - round(steps)) > 1e-4
 
 
-def _grain(sku: Priced) -> float:
+def _grain(sku: PricedSku) -> float:
     """Money that rounding may be off by."""
     return 1e-6 * max(sku.price, 1.0)
 
@@ -110,7 +110,7 @@ RULES = {
 }
 
 
-def broken(sku: Priced, policy: PricePolicy) -> list[str]:
+def broken(sku: PricedSku, policy: PricePolicy) -> list[str]:
     """Rails that a price breaks, by name; shares no code with `bounds`.
 
     Parameters

@@ -64,7 +64,7 @@ class Styles:
 
 
 @dataclass(frozen=True)
-class Difference:
+class GrowthDifference:
     """Of the logarithms of growth of two groups: estimate, standard error, degrees of freedom."""
 
     estimate: float
@@ -82,7 +82,7 @@ class Difference:
         return float(np.exp(self.estimate + side * reach))
 
 
-def difference(styles: Styles, inside: Marks) -> Difference:
+def difference(styles: Styles, inside: Marks) -> GrowthDifference:
     """How much more the styles inside a group grew than those outside it.
 
     Parameters
@@ -94,7 +94,7 @@ def difference(styles: Styles, inside: Marks) -> Difference:
 
     Returns
     -------
-    Difference
+    GrowthDifference
         Of random-effects means.
     """
     spread = _between(styles, inside)
@@ -104,7 +104,7 @@ def difference(styles: Styles, inside: Marks) -> Difference:
     freedom = len(inside) - 2
     scatter = sum(float(w @ (growth - mean) ** 2) for (w, growth), mean in zip(groups, means, strict=True)) / freedom
     error = np.sqrt(max(scatter, 1.0) * sum(1 / w.sum() for w, _ in groups))
-    return Difference(means[0] - means[1], float(error), freedom)
+    return GrowthDifference(means[0] - means[1], float(error), freedom)
 
 
 def _between(styles: Styles, inside: Marks) -> float:

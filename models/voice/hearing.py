@@ -11,14 +11,14 @@ import pandas as pd
 
 from c2m import clock
 from c2m.feeds import landing
-from models.voice.model import Model
+from models.voice.model import AspectModel
 from models.voice.words import parts
 
 _MADE = ["model_version", "known_at"]
 COLUMNS = ["merchant_id", "review_id", "aspect", "polarity", "part", "chance", *_MADE]
 
 
-def hear(model: Model, version: str, cut_off: datetime) -> pd.DataFrame:
+def hear(model: AspectModel, version: str, cut_off: datetime) -> pd.DataFrame:
     """Rows of the reviews known before `cut_off` that this version has not heard.
 
     Parameters
@@ -41,13 +41,13 @@ def hear(model: Model, version: str, cut_off: datetime) -> pd.DataFrame:
     return found.assign(model_version=version, known_at=known_at)
 
 
-def _rows(model: Model, reviews: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+def _rows(model: AspectModel, reviews: pd.DataFrame) -> Iterator[tuple[object, ...]]:
     for merchant_id, review_id, text in reviews.itertuples(index=False):
         for said in _said(model, text):
             yield merchant_id, review_id, *said
 
 
-def _said(model: Model, text: str) -> Iterator[tuple[str, str, str, float]]:
+def _said(model: AspectModel, text: str) -> Iterator[tuple[str, str, str, float]]:
     """aspect, polarity, part, chance of what a text says."""
     chances, surest = model.hear(text)
     heard = [at for at, chance in enumerate(chances) if chance >= model.least[at]]

@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).with_name("aspects.npz")
 
 
 @dataclass(frozen=True)
-class Model:
+class AspectModel:
     """coefficients: terms x codes, without dimension; slope and offset make a score a chance; least: what counts."""
 
     codes: list[str]
@@ -79,11 +79,11 @@ class Model:
         return np.frombuffer(json.dumps(told, ensure_ascii=False).encode(), np.uint8)
 
 
-def load(path: Path = SHIPPED) -> Model:
+def load(path: Path = SHIPPED) -> AspectModel:
     """A saved model; the one that comes with the code by default. Nothing in the file is run."""
     with np.load(path, allow_pickle=False) as held:
         told = json.loads(held["told"].tobytes())
         intercepts, slope, offset, least = held["calibration"]
         idf, coefficients = held["idf"].astype(np.float64), held["coefficients"].astype(np.float64)
     vocabulary = {term: at for at, term in enumerate(told["terms"])}
-    return Model(told["codes"], vocabulary, idf, coefficients, intercepts, slope, offset, least, told["about"])
+    return AspectModel(told["codes"], vocabulary, idf, coefficients, intercepts, slope, offset, least, told["about"])

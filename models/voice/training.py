@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from c2m.domain.arrays import Floats
-from models.voice.model import Marks, Model
+from models.voice.model import AspectModel, Marks
 from models.voice.words import codes, terms
 
 _STRENGTH = 20.0  # of scikit-learn's C; of 3, 5, 20 and 50 the best by cross-validation, and it hardly matters
@@ -32,7 +32,7 @@ class Labelled:
     whole: list[bool]
 
 
-def train(labelled: Labelled) -> Model:
+def train(labelled: Labelled) -> AspectModel:
     """A line per code, its limit and its chance from folds that hold whole reviews out.
 
     Parameters
@@ -42,7 +42,7 @@ def train(labelled: Labelled) -> Model:
 
     Returns
     -------
-    Model
+    AspectModel
         For texts of any length.
     """
     counted = TfidfVectorizer(analyzer=terms, min_df=_LEAST_SEEN, sublinear_tf=True)
@@ -51,7 +51,7 @@ def train(labelled: Labelled) -> Model:
     coefficients, intercepts, slope, offset, least = (np.array(part) for part in zip(*fitted, strict=True))
     about = {"scikit-learn": sklearn.__version__, "sentences": str(len(labelled.sentences))}
     vocabulary = dict(sorted(counted.vocabulary_.items(), key=lambda item: item[1]))
-    return Model(codes(), vocabulary, counted.idf_, coefficients.T, intercepts, slope, offset, least, about)
+    return AspectModel(codes(), vocabulary, counted.idf_, coefficients.T, intercepts, slope, offset, least, about)
 
 
 def _new() -> LogisticRegression:

@@ -20,7 +20,7 @@ WILLING = 0.5
 
 
 @dataclass(frozen=True)
-class Offers:
+class ArcMatrices:
     """What every factory could do for every lot: (L, F) matrices, `eligible` where it may be asked at all."""
 
     eligible: Flags
@@ -104,7 +104,7 @@ def offers(
     capabilities: pd.DataFrame,
     scores: pd.DataFrame,
     rates: AssumedRates,
-) -> Offers:
+) -> ArcMatrices:
     """Eligible: active, with the lot's category and all its crafts, and a minimum lot that the lot reaches.
 
     How fast, how well and how punctually is by the lot's crafts where the factory has shown that they differ.
@@ -118,7 +118,7 @@ def offers(
     min_lot = _min_lots(lots, factories)
     max_lot = order_caps(lots, factories, scores)
     active = (factories["status"] == "active").to_numpy(dtype=bool)
-    return Offers(
+    return ArcMatrices(
         eligible=~np.isnan(skill) & active & (min_lot <= np.minimum(_column(lots["setup_pieces"]), max_lot)),
         minutes_per_piece=minutes,
         unit_cost=factories["minute_cost"].to_numpy(dtype=float) * minutes
@@ -197,7 +197,7 @@ def _pick(room: Floats, count: int, wanted: int, share: int) -> Ints:
     return np.flatnonzero(picked)
 
 
-def window_pieces(offered: Offers, lots: pd.DataFrame, running_minutes: Floats, setup_minutes: Floats) -> Floats:
+def window_pieces(offered: ArcMatrices, lots: pd.DataFrame, running_minutes: Floats, setup_minutes: Floats) -> Floats:
     """(L, F) whole pieces that a factory could make between the lot's release and its last useful day.
 
     `running_minutes` (F, H + 1): minutes and overtime up to and with each day, 0 first.

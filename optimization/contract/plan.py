@@ -94,7 +94,7 @@ def search_log(report: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Size:
+class PlanSize:
     """How large a plan is: what is asked for, what of it is placed, and over how many factories.
 
     Of lots that are made in stages pieces count at the last one, and so does how many factories share a lot.

@@ -20,7 +20,7 @@ _WEEK_DAYS = 7
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class MaterialMarket:
     """Who sells what. offers: one row each, with days_late; breaks: from_quantity and price, the next one's start."""
 
     offers: pd.DataFrame
@@ -34,7 +34,7 @@ class Market:
         return cls(offers, breaks.assign(below=ends))
 
 
-def purchases(needs: "pd.Series[float]", market: Market) -> pd.DataFrame:
+def purchases(needs: "pd.Series[float]", market: MaterialMarket) -> pd.DataFrame:
     """The cheapest purchase of each material, of equal ones the soonest.
 
     Parameters
@@ -71,7 +71,7 @@ def purchases(needs: "pd.Series[float]", market: Market) -> pd.DataFrame:
     return best.sort_values("material_id", ignore_index=True)[BOUGHT]
 
 
-def curve(parts: "pd.Series[float]", pieces: Ints, market: Market) -> Floats:
+def curve(parts: "pd.Series[float]", pieces: Ints, market: MaterialMarket) -> Floats:
     """What the material of each of several quantities costs.
 
     Parameters

@@ -1,7 +1,7 @@
 """What a design costs at some quantities and when it is there; where it can be made.
 
-In: a `Room` (the plan in force, kept ready), the `Design`, the market of its materials. Making is quoted as any order
-is, by the terms of a plan, in the minutes that are free; materials come first. Money is the plan's currency.
+In: a `FreeCapacity` (the plan in force, kept ready), the `Design`, the market of its materials. Making is quoted as any
+order is, by the terms of a plan, in the minutes that are free; materials come first. Money is the plan's currency.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ from c2m.domain.designs import Design
 from c2m.domain.operations import Operation, crafts_of, minutes_of
 from c2m.domain.quotes import Needs, Offer, QuoteRequest
 from c2m.settings import PlanPolicy
-from optimization.costing.purchase import Market, curve, purchases
+from optimization.costing.purchase import MaterialMarket, curve, purchases
 from optimization.promising.quotes import quote
-from optimization.promising.room import Room
+from optimization.promising.room import FreeCapacity
 
 COSTS = ["quantity", "offer", "material_cost", "making_cost", "unit_cost", "material_days", "lead_days", "probability",
          "factories"]  # fmt: skip
@@ -33,12 +33,12 @@ class Able:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class StudyFacts:
     """What a day's studies rest on. usual_material: by category, the material of a piece as a share of its price, for
     designs without a bill; usual_days: until that material is there."""
 
-    room: Room
-    market: Market
+    room: FreeCapacity
+    market: MaterialMarket
     usual_material: "pd.Series[float]"
     usual_days: int
     today: date
@@ -107,7 +107,7 @@ def lacking(found: Sequence[Able], design: Design) -> str:
     return f"no factory can make {design.category} that {' and '.join(needs)}: change the routing or win a factory"
 
 
-def costs(design: Design, quantities: Sequence[int], whole: bool, given: Given) -> pd.DataFrame:
+def costs(design: Design, quantities: Sequence[int], whole: bool, given: StudyFacts) -> pd.DataFrame:
     """What each quantity costs and when it is there.
 
     Parameters
@@ -144,12 +144,12 @@ def costs(design: Design, quantities: Sequence[int], whole: bool, given: Given) 
     return pd.DataFrame(rows, columns=COSTS)
 
 
-def _days(offer: Offer, given: Given) -> int:
+def _days(offer: Offer, given: StudyFacts) -> int:
     return (offer.promised_on - given.today).days
 
 
 def _made(
-    design: Design, stages: Sequence[Sequence[Operation]], pieces: int, basis: float, given: Given
+    design: Design, stages: Sequence[Sequence[Operation]], pieces: int, basis: float, given: StudyFacts
 ) -> Iterator[tuple[Offer, ...]]:
     """Ways to have the pieces made, an offer per stage: the soonest of each, the cheapest of each where it differs."""
     quoted = [_offers(design, operations, pieces, basis, given) for operations in stages]
@@ -159,14 +159,14 @@ def _made(
 
 
 def _offers(
-    design: Design, operations: Sequence[Operation], pieces: int, basis: float, given: Given
+    design: Design, operations: Sequence[Operation], pieces: int, basis: float, given: StudyFacts
 ) -> tuple[Offer, ...]:
     needs = Needs(design.category, tuple(crafts_of(operations)), minutes_of(operations), design.price, basis, pieces)
     asked = QuoteRequest(design.merchant_id, {}, needs)
     return quote(given.room, asked, [], given.today, given.policy).offers
 
 
-def bought(design: Design, pieces: int, given: Given) -> tuple[float, int]:
+def bought(design: Design, pieces: int, given: StudyFacts) -> tuple[float, int]:
     """What the material of some pieces costs, and in how many days it is there.
 
     Parameters
@@ -211,7 +211,7 @@ def unsold(design: Design, given: Given) -> str:
     return ""
 
 
-def material_curve(design: Design, pieces: Ints, given: Given) -> Floats:
+def material_curve(design: Design, pieces: Ints, given: StudyFacts) -> Floats:
     """What the material of each of several quantities costs, as `bought` has it.
 
     Parameters
@@ -238,6 +238,6 @@ def units(design: Design) -> "pd.Series[float]":
     return pd.DataFrame(design.parts).groupby("material_id")["quantity"].sum()
 
 
-def material_price(design: Design, pieces: int, given: Given) -> float:
+def material_price(design: Design, pieces: int, given: StudyFacts) -> float:
     """What the material of a piece costs where so many are made."""
     return bought(design, pieces, given)[0] / pieces

@@ -26,7 +26,7 @@ from optimization.explanation.lot import lot, pair, short_or_late
 from optimization.explanation.pools import why_together
 from optimization.explanation.shortage import Shortage, shortage
 from optimization.explanation.stages import why_here
-from optimization.planning.daybook import Day
+from optimization.planning.daybook import DayCost
 from optimization.statement.fixed import Fixed
 from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.reduction import reduce
@@ -150,7 +150,9 @@ def _works_for(part: Instance, factory_id: str | None) -> bool:
     return factory_id in set(part.capacity["factory_id"])
 
 
-def _joint_book(instance: Instance, plan: Plan, seconds: float, day: Day | None, names: Mapping[str, str]) -> Explained:
+def _joint_book(
+    instance: Instance, plan: Plan, seconds: float, day: DayCost | None, names: Mapping[str, str]
+) -> Explained:
     """Stages and pools first, then all that shares no factory with them."""
     parts = groups.apart(instance)
     lines = [*why_here(instance, plan, names), *why_together(instance, plan, names)]
@@ -166,7 +168,7 @@ def summary(
     instance: Instance,
     plan: Plan,
     seconds: float = 6.0,
-    day: Day | None = None,
+    day: DayCost | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
     """The book in Markdown without a title, for the plan's page.
@@ -197,7 +199,7 @@ def book(
     instance: Instance,
     plan: Plan,
     seconds: float = _SECONDS,
-    day: Day | None = None,
+    day: DayCost | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Explained:
     """What the plan costs and why: what is short, splits, the dearest minutes, lots that are short or late.

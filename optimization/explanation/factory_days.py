@@ -88,13 +88,13 @@ def _priced(fixed: Fixed, asked: list[tuple[str, int]], count: int) -> pd.DataFr
 def _with_steps(instance: Instance, plan: Plan, found: pd.DataFrame, waits: pd.DataFrame, until: float) -> pd.DataFrame:
     """`steps` (what more minutes bring to lots that wait, as waiting.Step) and `worth`, the most a minute brings."""
     awaited = set(found["factory_id"]) & set(waits["factory_id"])
-    parts = {factory_id: waiting.Factory(instance, plan, factory_id, waits) for factory_id in awaited}
+    parts = {factory_id: waiting.WaitingLots(instance, plan, factory_id, waits) for factory_id in awaited}
     steps = [parts[row.factory_id].steps(row.day, until) if row.factory_id in parts else [] for row in rows(found)]
     worth = np.fmax(np.array([_best(its) for its in steps], dtype=float), found["more"].to_numpy(dtype=float))
     return found.assign(steps=pd.Series(steps, index=found.index, dtype=object), worth=worth)
 
 
-def _best(steps: list[waiting.Step]) -> float:
+def _best(steps: list[waiting.MoreMinutes]) -> float:
     """The most that a minute of any of them saves."""
     return max((step.per_minute for step in steps), default=0.0)
 
@@ -128,7 +128,7 @@ def lot_offers(fixed: Fixed, factory_id: str | None = None) -> pd.DataFrame:
     return _offers(fixed.pairs[PAIR], {int(pair): marginal_prices.lower_lot(fixed, int(pair)) for pair in bound.index})
 
 
-def _offers(names: pd.DataFrame, offers: dict[int, marginal_prices.Offer | None]) -> pd.DataFrame:
+def _offers(names: pd.DataFrame, offers: dict[int, marginal_prices.MarginalSaving | None]) -> pd.DataFrame:
     """The offers that save anything, the best first, with the names of their rows."""
     found = {at: vars(offer) for at, offer in offers.items() if offer and offer.saves > CENT}
     figures = pd.DataFrame([*found.values()], index=list(found), columns=_OFFER)
@@ -191,13 +191,13 @@ def _less(row: Any) -> str:
     return "" if np.isnan(row.less) else _price(row.less, row.less_range)
 
 
-def _step(step: waiting.Step, called: Names) -> str:
+def _step(step: waiting.MoreMinutes, called: Names) -> str:
     """What some minutes more bring."""
     saves = f"save{'s' if step.minutes == 1 else ''} {money(step.saves)}"
     return f"{counted(step.minutes, 'minute')} {saves}{_gained(step, called)}"
 
 
-def _gained(step: waiting.Step, called: Names) -> str:
+def _gained(step: waiting.MoreMinutes, called: Names) -> str:
     if step.pieces <= 0:
         return ""
     of = f" of {called.lot(step.lots[0])}" if len(step.lots) == 1 else ""

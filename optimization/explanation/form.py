@@ -11,7 +11,7 @@ from optimization.contract.terms import COST_WORDS
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import money
 from optimization.unmet import rest
-from optimization.unmet.counterfactual import Choice
+from optimization.unmet.counterfactual import Counterfactual
 
 CENT = 0.005  # money; less than this is not shown
 _NUMBER = re.compile(r"-?[\d,.]+|")
@@ -78,7 +78,7 @@ def table(records: Iterable[dict[str, str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in [rows[0], rule, *(row.values() for row in rows)]]
 
 
-def against(part: Instance, plan: Plan, choice: Choice) -> Against | None:
+def against(part: Instance, plan: Plan, choice: Counterfactual) -> Against | None:
     """A choice in a part of the book against the plan in that part; None where there is no such plan."""
     if not choice.possible:
         return None

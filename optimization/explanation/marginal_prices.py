@@ -32,7 +32,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Offer:
+class MarginalSaving:
     """`units` more (overtime minutes) or fewer (pieces of a minimum lot): what all save, the first unit, its range."""
 
     units: float
@@ -58,13 +58,13 @@ def _ample_minutes(fixed: Fixed, factory_id: str) -> float:
     return 1.0 + float((here["most"] * here["minutes_per_piece"] + here["setup_minutes"]).sum())
 
 
-def overtime(fixed: Fixed, day: int) -> Offer | None:
+def overtime(fixed: Fixed, day: int) -> MarginalSaving | None:
     """As much overtime again as the factory's longest day of it, on this day; None where it never works overtime."""
     at = fixed.days["factory_id"] == fixed.days["factory_id"].iloc[day]
     return _offer(fixed, fixed.overtime(day), 1.0, float(fixed.days["overtime_minutes"][at].max()))
 
 
-def lower_lot(fixed: Fixed, pair: int) -> Offer | None:
+def lower_lot(fixed: Fixed, pair: int) -> MarginalSaving | None:
     """No minimum lot for a pair of the plan, by position in `fixed.pairs`; None where it has none."""
     limit = fixed.lot(pair)
     return _offer(fixed, limit, -1.0, limit.value - 1.0)
@@ -76,11 +76,11 @@ def dearest(fixed: Fixed, count: int) -> list[int]:
     return [int(day) for day in dear.index[:count]]
 
 
-def _offer(fixed: Fixed, limit: Limit, sign: float, units: float) -> Offer | None:
+def _offer(fixed: Fixed, limit: Limit, sign: float, units: float) -> MarginalSaving | None:
     if units < 1:
         return None
     first, first_range = _side(fixed, limit, sign, units)
-    return Offer(units, fixed.cost - fixed.at(limit, limit.value + sign * units).cost, -first, first_range)
+    return MarginalSaving(units, fixed.cost - fixed.at(limit, limit.value + sign * units).cost, -first, first_range)
 
 
 def _side(fixed: Fixed, limit: Limit, sign: float, most: float) -> tuple[float, float]:

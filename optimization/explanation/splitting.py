@@ -8,7 +8,7 @@ In: Instance, Plan, seconds. Out: `Splitting`.
 from dataclasses import dataclass, replace
 
 from optimization.contract.instances import Instance
-from optimization.contract.plan import Plan, Size, cost_parts
+from optimization.contract.plan import Plan, PlanSize, cost_parts
 from optimization.contract.wording import counted
 from optimization.explanation.form import Against
 from optimization.planning.solve import solve
@@ -36,7 +36,7 @@ class Splitting:
 
 def worth(instance: Instance, plan: Plan, seconds: float) -> Splitting:
     """What the splits of a plan are worth; counted only where there are no seconds, or frozen work does not fit."""
-    size = Size(instance, plan.allocation)
+    size = PlanSize(instance, plan.allocation)
     counts = size.split_lots and seconds > 0
     nothing_split = _nothing_split(instance, plan, seconds) if counts else None
     return Splitting(size.split_lots, max(1, size.most_factories), nothing_split)

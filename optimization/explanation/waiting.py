@@ -5,7 +5,7 @@ needs its setup and its least pieces. So the amounts tried are one minute, and w
 whole there; what an amount saves is the cost of the best plan without it less that of the best plan with it, among the
 waiting lots and those that hold most minutes there, the rest of the plan kept. In a small book these are all lots.
 
-In: Instance, Plan. Out: `waiting`, a frame of pairs; `Factory.step`, what some minutes more bring.
+In: Instance, Plan. Out: `waiting`, a frame of pairs; `WaitingLots.steps`, what some minutes more bring.
 """
 
 import math
@@ -22,7 +22,7 @@ from optimization.contract.plan import DAY, PAIR, Plan, day_loads, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.explanation.form import CENT
 from optimization.unmet import rest
-from optimization.unmet.counterfactual import Choice, cheapest
+from optimization.unmet.counterfactual import Counterfactual, cheapest
 
 _ARCS = 60  # of the lots that are planned again together; more take many seconds
 _SECONDS = 1.0  # of one such plan
@@ -31,7 +31,7 @@ _GAP = 2e-6  # relative: of two plans, each found within 1e-6
 
 
 @dataclass(frozen=True)
-class Step:
+class MoreMinutes:
     """So many minutes more save so much and make so many pieces that were unmet; `lots` get them."""
 
     minutes: float
@@ -92,7 +92,7 @@ def dearest_days(found: pd.DataFrame, count: int) -> list[tuple[str, int]]:
     return [(row.factory_id, int(row.first_day)) for row in rows(first)]
 
 
-class Factory:
+class WaitingLots:
     """The lots that wait for a factory and those that hold most of its minutes, to be planned again."""
 
     def __init__(self, instance: Instance, plan: Plan, factory_id: str, found: pd.DataFrame) -> None:
@@ -100,14 +100,14 @@ class Factory:
         self._waits = found[found["factory_id"] == factory_id]
         self._part = rest.part(instance, plan, _lots(instance, plan, factory_id, self._waits["lot_id"].tolist()))
         self._known = plan.allocation
-        self._now: Choice | None = None
+        self._now: Counterfactual | None = None
 
-    def steps(self, day: int, until: float) -> list[Step]:
+    def steps(self, day: int, until: float) -> list[MoreMinutes]:
         """What amounts of minutes more on a day bring, the least first; amounts that bring no more a minute are left.
 
         `until`: monotonic seconds after which no further amount is tried.
         """
-        steps: list[Step] = []
+        steps: list[MoreMinutes] = []
         for minutes in self._amounts(day):
             if time.monotonic() > until:
                 break
@@ -124,7 +124,7 @@ class Factory:
         ends = here[["begins", "minutes"]].head(_LOTS).to_numpy().ravel()
         return sorted({1.0, *(amount for end in ends if (amount := math.ceil(end - FITS_MINUTES)) >= 1)})
 
-    def step(self, day: int, minutes: float) -> Step | None:
+    def step(self, day: int, minutes: float) -> MoreMinutes | None:
         """What so many minutes more on a day bring; None where nothing."""
         now = self._now = self._now or cheapest(self._part, _SECONDS, known=self._known)
         key = {"factory_id": self._factory_id, "day": day}
@@ -133,7 +133,7 @@ class Factory:
         saves = now.total - then.total
         if not saves > CENT + _GAP * abs(now.total):
             return None
-        return Step(minutes, saves, *self._gained(now.plan, then.plan))
+        return MoreMinutes(minutes, saves, *self._gained(now.plan, then.plan))
 
     def _gained(self, now: Plan, then: Plan) -> tuple[int, tuple[str, ...]]:
         """Pieces that another plan makes more, and the lots that get them, those that gain most first."""

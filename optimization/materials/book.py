@@ -18,7 +18,7 @@ from c2m.settings import MaterialsPolicy, settings
 from optimization.book.currencies import in_currency
 from optimization.contract.instances import rows
 from optimization.materials.case import OFFER, Case
-from optimization.materials.choice import Choice
+from optimization.materials.choice import SupplierChoice
 
 PURCHASE = ["purchase_order_id", *OFFER, "quantity", "unit", "price", "currency", "order_on", "due_on"]
 _WEEK_DAYS = 7
@@ -214,7 +214,7 @@ def _materials(
 
 
 def purchases_of(
-    choice: Choice, case: Case, stock: pd.DataFrame, currency: str, today: date, plan_id: str
+    choice: SupplierChoice, case: Case, stock: pd.DataFrame, currency: str, today: date, plan_id: str
 ) -> pd.DataFrame:
     """What must be ordered today, a purchase order a supplier; what can wait is chosen anew tomorrow.
 
@@ -254,7 +254,9 @@ def _dates(periods: "pd.Series[int]", today: date) -> "pd.Series[pd.Timestamp]":
     return pd.Timestamp(today) + pd.to_timedelta(periods.astype(int), unit="D")
 
 
-def lots_ready(needs: pd.DataFrame, ranks: pd.DataFrame, marts: Marts, choice: Choice, today: date) -> pd.DataFrame:
+def lots_ready(
+    needs: pd.DataFrame, ranks: pd.DataFrame, marts: Marts, choice: SupplierChoice, today: date
+) -> pd.DataFrame:
     """lot_id, material_id, quantity, ready_on by stock, what is under way, and all that the choice will order."""
     coming = _under_way(marts.purchases).assign(day=lambda rows: pd.to_datetime(rows["due_on"]))
     chosen = choice.orders.assign(day=_dates(choice.orders["period"], today))

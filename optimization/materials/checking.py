@@ -1,7 +1,7 @@
 """The judge of a choice: every rule of optimization/materials/case.py in SQL, sharing no code with the statement.
 
-In: a `Case` and its orders (supplier_id, material_id, period, packs, quantity, price). Out: `Verdict`: broken rules
-with the rows, and the cost by part, recomputed. Tolerances: 1e-6 relative.
+In: a `Case` and its orders (supplier_id, material_id, period, packs, quantity, price). Out: `PurchaseVerdict`: broken
+rules with the rows, and the cost by part, recomputed. Tolerances: 1e-6 relative.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ _COST = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PurchaseVerdict:
     """broken: rows by the rule that they break; cost: recomputed, by part."""
 
     broken: dict[str, list[dict[str, Any]]]
@@ -96,7 +96,7 @@ class Verdict:
         return sum(self.cost.values())
 
 
-def check(case: Case, orders: pd.DataFrame, claimed: float | None = None) -> Verdict:
+def check(case: Case, orders: pd.DataFrame, claimed: float | None = None) -> PurchaseVerdict:
     """Judges orders by every rule of the case.
 
     Parameters
@@ -110,7 +110,7 @@ def check(case: Case, orders: pd.DataFrame, claimed: float | None = None) -> Ver
 
     Returns
     -------
-    Verdict
+    PurchaseVerdict
         Broken rules with their rows, and the cost.
     """
     with duckdb.connect() as connection:
@@ -124,7 +124,7 @@ def check(case: Case, orders: pd.DataFrame, claimed: float | None = None) -> Ver
         found = {rule: connection.execute(_filled(query, numbers)).df() for rule, query in _RULES.items()}
         cost = {part: float(connection.execute(query).fetchall()[0][0] or 0.0) for part, query in _COST.items()}
     broken = {rule: records(rows) for rule, rows in found.items() if len(rows)}
-    verdict = Verdict(broken, cost)
+    verdict = PurchaseVerdict(broken, cost)
     if claimed is not None and abs(claimed - verdict.objective) > 1e-6 * max(1.0, abs(claimed)):
         broken["another cost than claimed"] = [{"claimed": claimed, "found": verdict.objective}]
     return verdict

@@ -1,8 +1,8 @@
 """The search: each material by itself (positions.py, exactly), joined only where a supplier's own capacity binds.
 
-In: a `Case`. Out: `Choice`: orders (supplier_id, material_id, period of arrival, packs, quantity, price), objective,
-proven bound, gap. The bound is the sum of the materials' own bounds when suppliers' own capacities are left out, or
-that of the joint program where it was solved: the materials are then one program.
+In: a `Case`. Out: `SupplierChoice`: orders (supplier_id, material_id, period of arrival, packs, quantity, price),
+objective, proven bound, gap. The bound is the sum of the materials' own bounds when suppliers' own capacities are left
+out, or that of the joint program where it was solved: the materials are then one program.
 """
 
 import time
@@ -30,7 +30,7 @@ _NO_ORDERS = pd.DataFrame(
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class SupplierChoice:
     """What is bought, and how good that is proven to be."""
 
     orders: pd.DataFrame  # ORDER, packs, quantity, price
@@ -47,7 +47,7 @@ class Choice:
 
 def choose(
     case: Case, time_limit_s: float = 60.0, gap: float = 5e-3, progress: Callable[[int, int], None] | None = None
-) -> Choice:
+) -> SupplierChoice:
     """Whom to buy what from, and when.
 
     Parameters
@@ -63,7 +63,7 @@ def choose(
 
     Returns
     -------
-    Choice
+    SupplierChoice
         With its proven bound.
 
     Raises
@@ -79,7 +79,7 @@ def choose(
     if tied:
         left = max(_LEAST_SECONDS * len(tied), time_limit_s - (time.monotonic() - began))
         orders, objective, bound = _joined(case, found, tied, left, gap)
-    return Choice(orders, objective, bound, len(tied), time.monotonic() - began)
+    return SupplierChoice(orders, objective, bound, len(tied), time.monotonic() - began)
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -16,11 +16,11 @@ from c2m.settings import MaterialsPolicy, settings
 from optimization.materials.book import Marts, case_of, days_late, expected, lots_ready, offers_in
 from optimization.materials.case import Case
 from optimization.materials.checking import check
-from optimization.materials.choice import Choice, choose
+from optimization.materials.choice import SupplierChoice, choose
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class MaterialFacts:
     """What a day knows: open lots of the ledger, the day's forecast, and marts."""
 
     lots: (
@@ -43,12 +43,12 @@ class DayMaterials:
 
     needs: pd.DataFrame  # needs.NEEDED
     case: Case
-    choice: Choice
+    choice: SupplierChoice
     ready: pd.DataFrame  # lot_id, material_id, quantity, ready_on
     faults: list[str]  # what kept a material out, a sentence each
 
 
-def plan_materials(known: Known, policy: MaterialsPolicy, today: date) -> DayMaterials | None:
+def plan_materials(known: MaterialFacts, policy: MaterialsPolicy, today: date) -> DayMaterials | None:
     """Needs, choice and cover of a day.
 
     Parameters
@@ -85,14 +85,14 @@ def plan_materials(known: Known, policy: MaterialsPolicy, today: date) -> DayMat
     return DayMaterials(needed, case, choice, ready, [*known.marts.faults["words"], *foreign, *unsold])
 
 
-def _judged(case: Case, choice: Choice) -> Choice:
+def _judged(case: Case, choice: SupplierChoice) -> SupplierChoice:
     """The choice, which the judge has found right."""
     if broken := check(case, choice.orders, choice.objective).broken:
         raise C2MError("choice-does-not-verify", [f"{rule}: {rows[:3]}" for rule, rows in broken.items()])
     return choice
 
 
-def _wanted(known: Known, lots: pd.DataFrame, days: int, today: date) -> pd.DataFrame:
+def _wanted(known: MaterialFacts, lots: pd.DataFrame, days: int, today: date) -> pd.DataFrame:
     """needs.WANTED by lots and by the forecast."""
     lead_days = settings().replenishment.lead_time_days
     ahead = of_forecast(known.forecasts, _held(known), known.skus, today, lead_days, days)
@@ -112,7 +112,7 @@ def ranks(lots: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"lot_id": rows["lot_id"].to_numpy(), "rank": np.arange(len(rows))})
 
 
-def _held(known: Known) -> pd.DataFrame:
+def _held(known: MaterialFacts) -> pd.DataFrame:
     """merchant_id, style_id, pieces that are there or on their way to the shelf."""
     style = known.skus[["merchant_id", "sku_id", "style_id"]]
     shelf = known.shelf.merge(style, on=["merchant_id", "sku_id"])

@@ -3,7 +3,7 @@
 What lies at the end of a period is stock + arrivals - needs + all that was bought for it so far. So the position, the
 sum of the orders, is the only state; an order moves it by whole packs, and waiting does not. Positions are whole steps
 of a size that divides every pack: nothing is rounded, and the cost is the least there is. Where no such step is coarse
-enough there is no `Material`, and the program of statement.py is solved instead.
+enough there is no `MaterialPositions`, and the program of statement.py is solved instead.
 
 In: a `Case` of one material in which no two orders of an offer lie within a week. Out: orders and their least cost.
 """
@@ -27,7 +27,7 @@ _PARTS = 1_000  # of a unit, to which packs are told
 
 
 @dataclass(frozen=True)
-class Terms:
+class OfferTerms:
     """What one offer delivers in one period at one price: least to most packs, each of so many units and steps."""
 
     place: Place
@@ -44,18 +44,18 @@ class Terms:
         """Of one more pack."""
         return (self.price + self.charge) * self.units
 
-    def within(self, room: float, charge: float) -> "Terms":
+    def within(self, room: float, charge: float) -> "OfferTerms":
         """Where so many units fit, with so much money more on each."""
         most = min(self.most, math.floor(room / self.units * (1 + 1e-9))) if room < np.inf else self.most
         return replace(self, most=most, charge=charge)
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class MaterialPositions:
     """facts: safety, and costs of a unit and period; lying: at the end of each period, if nothing is bought."""
 
     material_id: str
-    terms: list[Terms]  # by period, dearer ones of an offer first, as its own capacities allow
+    terms: list[OfferTerms]  # by period, dearer ones of an offer first, as its own capacities allow
     facts: Mapping[str, float]
     lying: Floats
     step: float  # units from one position to the next
@@ -73,7 +73,7 @@ class Purchase:
     price: float
 
 
-def material_of(case: Case) -> Material | None:
+def material_of(case: Case) -> MaterialPositions | None:
     """What the dynamic program of a case of one material walks over.
 
     Parameters
@@ -83,7 +83,7 @@ def material_of(case: Case) -> Material | None:
 
     Returns
     -------
-    Material or None
+    MaterialPositions or None
         None where the case is too fine or too large.
     """
     step = _step(case) if len(case.materials) == 1 and case.review_periods >= case.periods_per_week else None
@@ -97,11 +97,11 @@ def material_of(case: Case) -> Material | None:
         return None
     material = case.materials.iloc[0]
     facts = {name: float(material[name]) for name in _FACTS}
-    return Material(str(material["material_id"]), terms, facts, _lying(case), float(step), count)
+    return MaterialPositions(str(material["material_id"]), terms, facts, _lying(case), float(step), count)
 
 
 def cheapest(
-    material: Material, room: Mapping[Place, float] | None = None, charges: Mapping[Place, float] | None = None
+    material: MaterialPositions, room: Mapping[Place, float] | None = None, charges: Mapping[Place, float] | None = None
 ) -> tuple[list[Purchase], float]:
     """The best orders of a material, and their cost.
 
@@ -121,7 +121,7 @@ def cheapest(
     """
     positions = material.step * np.arange(material.count)
     cost = np.where(positions > 0, np.inf, 0.0)
-    before: list[tuple[list[Terms], Floats]] = []
+    before: list[tuple[list[OfferTerms], Floats]] = []
     for period, lying in enumerate(material.lying, 1):
         for offer in _offers(material, period, room or {}, charges or {}):
             before.append((offer, cost))
@@ -132,8 +132,8 @@ def cheapest(
 
 
 def _offers(
-    material: Material, period: int, room: Mapping[Place, float], charges: Mapping[Place, float]
-) -> Iterator[list[Terms]]:
+    material: MaterialPositions, period: int, room: Mapping[Place, float], charges: Mapping[Place, float]
+) -> Iterator[list[OfferTerms]]:
     """The terms of each offer in a period, as far as there is room."""
     ours = [one for one in material.terms if one.place[1] == period]
     for place in dict.fromkeys(one.place for one in ours):
@@ -142,7 +142,7 @@ def _offers(
             yield offer
 
 
-def _ordered(cost: Floats, one: Terms) -> Floats:
+def _ordered(cost: Floats, one: OfferTerms) -> Floats:
     """Least cost of each position that an order of at least so many packs leads to.
 
     Cost is linear in the packs: less that line, it is the least of a window of positions, found by doubling.
@@ -173,7 +173,7 @@ def _step(case: Case) -> Fraction | None:
     return Fraction(math.gcd(*parts.tolist()), _PARTS)
 
 
-def _terms(case: Case, step: Fraction) -> list[Terms]:
+def _terms(case: Case, step: Fraction) -> list[OfferTerms]:
     """Of each period in which an offer delivers, what it may at each price, as its capacities leave room."""
     limits, taken, kinds = limits_of(case), taken_of(case), sorted(segments(case).items())
     found = []
@@ -185,7 +185,7 @@ def _terms(case: Case, step: Fraction) -> list[Terms]:
             weeks = weeks_of(period, case.periods_per_week)
             room = min((limits[who] - taken[(*who, week)] for who in owners for week in weeks), default=np.inf)
             place, own = (owner[0], period), (float(offer.pack), steps)
-            sold = [Terms(place, least, most, *own, price, offer.order_cost) for least, most, price in mine]
+            sold = [OfferTerms(place, least, most, *own, price, offer.order_cost) for least, most, price in mine]
             found += [one for one in (one.within(max(room, 0.0), 0.0) for one in sold) if one.least <= one.most]
     return sorted(found, key=lambda one: one.place[1])
 
@@ -208,7 +208,7 @@ def _kept(facts: Mapping[str, float], net: Floats) -> Floats:
     return cost
 
 
-def _way_back(material_id: str, before: list[tuple[list[Terms], Floats]], best: int) -> list[Purchase]:
+def _way_back(material_id: str, before: list[tuple[list[OfferTerms], Floats]], best: int) -> list[Purchase]:
     """The orders that lead to a position: of each offer and period, from the last, that by which it was reached."""
     at, bought = best, []
     for offer, cost in reversed(before):
@@ -220,7 +220,7 @@ def _way_back(material_id: str, before: list[tuple[list[Terms], Floats]], best: 
     return bought[::-1]
 
 
-def _last_order(one: Terms, cost: Floats, at: int) -> tuple[float, int, Terms] | None:
+def _last_order(one: OfferTerms, cost: Floats, at: int) -> tuple[float, int, OfferTerms] | None:
     """The cheapest order by which a position may have been reached: cost, packs, terms."""
     packs = np.arange(one.least, min(one.most, at // one.steps) + 1)
     if not len(packs):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from optimization.materials.case import Case
-from optimization.materials.positions import Material, Place, Purchase, cheapest
+from optimization.materials.positions import MaterialPositions, Place, Purchase, cheapest
 from optimization.materials.statement import limits_of, taken_of, weeks_of
 from optimization.statement.linear import Blocks
 
@@ -25,7 +25,7 @@ _LP_SHARE = 0.3  # of the time, for the first prices
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedPurchases:
     """Orders of each material that keep every capacity, what they cost, and what no orders cost less than."""
 
     purchases: list[list[Purchase]]
@@ -54,7 +54,7 @@ class _Weeks:
         return found
 
 
-def share(case: Case, materials: list[Material], alone: float, seconds: float, gap: float) -> Shared:
+def share(case: Case, materials: list[MaterialPositions], alone: float, seconds: float, gap: float) -> SharedPurchases:
     """Orders of materials that share suppliers.
 
     Parameters
@@ -72,12 +72,12 @@ def share(case: Case, materials: list[Material], alone: float, seconds: float, g
 
     Returns
     -------
-    Shared
+    SharedPurchases
         Money.
     """
     began, weeks = time.monotonic(), _weeks(case)
     prices = _first_prices(materials, weeks, seconds * _LP_SHARE)
-    best, bound = Shared([], np.inf, -np.inf), alone
+    best, bound = SharedPurchases([], np.inf, -np.inf), alone
     for number in range(_MOST_ROUNDS):
         charges = _charges(materials, prices, weeks)
         found = [cheapest(one, charges=charges) for one in materials]
@@ -90,7 +90,7 @@ def share(case: Case, materials: list[Material], alone: float, seconds: float, g
             break
         load = weeks.load(one for purchases, _ in found for one in purchases)
         _move(prices, {week: load.get(week, 0.0) - room for week, room in weeks.room.items()}, best.cost - value)
-    return Shared(best.purchases, best.cost, min(bound, best.cost))
+    return SharedPurchases(best.purchases, best.cost, min(bound, best.cost))
 
 
 def _weeks(case: Case) -> _Weeks:
@@ -100,7 +100,7 @@ def _weeks(case: Case) -> _Weeks:
     return _Weeks(room, case.periods_per_week)
 
 
-def _first_prices(materials: list[Material], weeks: _Weeks, seconds: float) -> dict[Place, float]:
+def _first_prices(materials: list[MaterialPositions], weeks: _Weeks, seconds: float) -> dict[Place, float]:
     """Duals of the weeks where parts of packs are sold, and order costs are spread over the largest order."""
     blocks, at, cells = Blocks(), {week: number for number, week in enumerate(weeks.room)}, []
     for material in materials:
@@ -116,7 +116,7 @@ def _first_prices(materials: list[Material], weeks: _Weeks, seconds: float) -> d
     return dict(zip(weeks.room, duals.tolist(), strict=True))
 
 
-def _bought(blocks: Blocks, material: Material, orders: list[Any]) -> Any:
+def _bought(blocks: Blocks, material: MaterialPositions, orders: list[Any]) -> Any:
     """Columns of what a material buys, with the balance of what lies: net = above + safety - thin - short."""
     facts, periods = material.facts, np.arange(len(material.lying))
     most = np.array([one.most * one.units for one in orders])
@@ -135,7 +135,7 @@ def _bought(blocks: Blocks, material: Material, orders: list[Any]) -> Any:
     return bought
 
 
-def _charges(materials: list[Material], prices: Mapping[Place, float], weeks: _Weeks) -> dict[Place, float]:
+def _charges(materials: list[MaterialPositions], prices: Mapping[Place, float], weeks: _Weeks) -> dict[Place, float]:
     """What a unit that arrives is charged: the prices of all weeks that it lies in."""
     places = {one.place for material in materials for one in material.terms}
     return {place: sum(prices[week] for week in weeks.of(place)) for place in places}
@@ -149,7 +149,7 @@ def _move(prices: dict[Place, float], over: Mapping[Place, float], left: float) 
         prices[week] = max(0.0, prices[week] + left / length * units)
 
 
-def _in_turn(materials: list[Material], weeks: _Weeks, charges: Mapping[Place, float]) -> Shared:
+def _in_turn(materials: list[MaterialPositions], weeks: _Weeks, charges: Mapping[Place, float]) -> SharedPurchases:
     """One material after the other, first by the prices, then each in place of its own without them."""
     left, bought, cost = dict(weeks.room), [list[Purchase]() for _ in materials], 0.0
     for charged in (charges, {}):
@@ -159,7 +159,7 @@ def _in_turn(materials: list[Material], weeks: _Weeks, charges: Mapping[Place, f
             bought[number], spent = cheapest(material, _room(material, left, weeks), charged)
             _take(left, weeks, bought[number], 1)
             cost += spent
-    return Shared(bought, cost, -np.inf)
+    return SharedPurchases(bought, cost, -np.inf)
 
 
 def _take(left: dict[Place, float], weeks: _Weeks, purchases: list[Purchase], sign: int) -> None:
@@ -168,7 +168,7 @@ def _take(left: dict[Place, float], weeks: _Weeks, purchases: list[Purchase], si
         left[week] -= sign * units
 
 
-def _room(material: Material, left: Mapping[Place, float], weeks: _Weeks) -> dict[Place, float]:
+def _room(material: MaterialPositions, left: Mapping[Place, float], weeks: _Weeks) -> dict[Place, float]:
     """What a supplier can still deliver in each period."""
     places = {one.place for one in material.terms}
     return {place: min((left[week] for week in weeks.of(place)), default=np.inf) for place in places}

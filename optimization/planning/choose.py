@@ -1,7 +1,7 @@
 """Which way of searching an instance gets, and why: from its facts alone, told in the plan's report.
 
-In: the instance with its arrays, and the limits. Out: the `Way`. Every way gives an `Outcome` that is never dearer than
-its start, so none of them can say that an instance is not its own: that is asked here, before.
+In: the instance with its arrays, and the limits. Out: the `SearchMethod`. Every one gives a `Solution` that is never
+dearer than its start, so none of them can say that an instance is not its own: that is asked here, before.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from optimization.engines.large import in_parts
 from optimization.engines.location import by_floors
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 
-Searching = Callable[[Whole, Limits, Outcome, Callable[[Progress], None]], Outcome]
+Searching = Callable[[Whole, Limits, Solution, Callable[[Progress], None]], Solution]
 
 
 @dataclass(frozen=True)
-class Way:
+class SearchMethod:
     """A way of searching: its name and why it was taken. `priced`: prices of capacity are found before it."""
 
     name: str
@@ -33,20 +33,20 @@ class Way:
         return f"{self.name}, because {self.because}"
 
 
-def choose(whole: Whole, limits: Limits) -> Way:
+def choose(whole: Whole, limits: Limits) -> SearchMethod:
     """The way that suits an instance, the most special one first."""
     slots = len(whole.arrays.slots[0])
     if dive_and_branch.suits(whole, limits):
         because = f"no lot of {len(whole.arrays.quantity):,} can have two factories and days need no telling apart"
-        return Way("whole lots", because, dive_and_branch.solved, priced=False)
+        return SearchMethod("whole lots", because, dive_and_branch.solved, priced=False)
     if by_floors.suits(whole, limits):
         because = f"{int((whole.arrays.engagement_cost > 0).sum()):,} factories cost something to engage"
-        return Way("location", f"{because} and days need no telling apart", by_floors.solved, priced=True)
+        return SearchMethod("location", f"{because} and days need no telling apart", by_floors.solved, priced=True)
     if in_parts.suits(whole, limits):
-        return Way("large", f"{slots:,} slots are too many for one program", in_parts.solved, priced=False)
+        return SearchMethod("large", f"{slots:,} slots are too many for one program", in_parts.solved, priced=False)
     few = "the search ends by nodes" if limits.nodes else f"{slots:,} slots fit into one program"
-    return Way("exact", few, _exactly, priced=True)
+    return SearchMethod("exact", few, _exactly, priced=True)
 
 
-def _exactly(whole: Whole, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+def _exactly(whole: Whole, limits: Limits, start: Solution, progress: Callable[[Progress], None]) -> Solution:
     return one_program.solved(whole.instance, whole.reduced, limits, progress, known=start.allocation) or start

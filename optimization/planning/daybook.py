@@ -4,8 +4,8 @@ A later round of a day meets what the day itself has committed as frozen work. T
 splits could change next to nothing, and would look as good as the plan. In the day's book these commitments are free
 again; what was committed before the day stays. Whoever plans the book knows from the start which factories refused:
 that favours the rule, never our plan.
-In: the instances of the day's first released round and of its last, the last plan. Out: `Day`. Money is in the plan's
-currency.
+In: the instances of the day's first released round and of its last, the last plan. Out: `DayCost`. Money is in the
+plan's currency.
 """
 
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ def day_book(first: Instance, last: Instance) -> Instance:
 
 
 @dataclass(frozen=True)
-class Day:
+class DayCost:
     """What a day costs. plan: the last round's, its cost by the book; its bound and gap remain those of its round."""
 
     book: Instance
@@ -57,7 +57,7 @@ class Day:
         }
 
 
-def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
+def day_of(first: Instance, last: Instance, plan: Plan) -> DayCost:
     """The day as one book, with the last round's plan and the common rule beside it.
 
     Parameters
@@ -71,7 +71,7 @@ def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
 
     Returns
     -------
-    Day
+    DayCost
         The book, the plan priced in it, and the common rule's plan.
 
     Raises
@@ -82,7 +82,7 @@ def day_of(first: Instance, last: Instance, plan: Plan) -> Day:
     book = day_book(first, last)
     cost = cost_parts(book, plan.allocation, plan.schedule, plan.moves)
     priced = replace(plan, report=plan.report | {"cost": cost, "objective": sum(cost.values())})
-    return Day(book, priced, _by_rule(book, priced))
+    return DayCost(book, priced, _by_rule(book, priced))
 
 
 def _by_rule(book: Instance, plan: Plan) -> Plan:

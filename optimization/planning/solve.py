@@ -26,9 +26,9 @@ from optimization.engines.exact import undo_changes
 from optimization.engines.first import known
 from optimization.engines.first.rule import greedy
 from optimization.engines.staged import by_routes
-from optimization.planning.choose import Way, choose
+from optimization.planning.choose import SearchMethod, choose
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
 from optimization.statement.solver import Solver
@@ -215,7 +215,9 @@ def _in_stages(instance: Instance, limits: Limits, trace: "Trace") -> Plan:
     return Plan(found.allocation, found.work, report, found.prices, found.moves)
 
 
-def _searched(whole: Whole, way: Way, limits: Limits, start: Outcome, progress: Callable[[Progress], None]) -> Outcome:
+def _searched(
+    whole: Whole, way: SearchMethod, limits: Limits, start: Solution, progress: Callable[[Progress], None]
+) -> Solution:
     """What the chosen way finds; the start where there is no time for any."""
     began = time.monotonic()
     if limits.seconds <= 0:
@@ -230,7 +232,7 @@ def _searched(whole: Whole, way: Way, limits: Limits, start: Outcome, progress: 
     return replace(found, prices=start.prices) if found.prices is None else found
 
 
-def _priced(whole: Whole, start: Outcome, seconds: float) -> Outcome:
+def _priced(whole: Whole, start: Solution, seconds: float) -> Solution:
     """The start with prices of capacity and the bound that they prove, where the time suffices for them."""
     relaxed = relax(whole.arrays, seconds=seconds) if len(whole.arrays.slots[0]) <= _MOST_PRICED else None
     if relaxed is None:
@@ -239,7 +241,7 @@ def _priced(whole: Whole, start: Outcome, seconds: float) -> Outcome:
     return replace(start, bound=relaxed.value, bound_by="lp", prices=prices)
 
 
-def _floored(instance: Instance, found: Outcome, start: Outcome) -> Outcome:
+def _floored(instance: Instance, found: Solution, start: Solution) -> Solution:
     """What was found; the start where that costs less. The bound stands."""
     cost = sum(cost_parts(instance, found.allocation, found.work).values())
     return replace(found, allocation=start.allocation, work=start.work) if start.cost < cost else found
@@ -275,7 +277,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def _report(instance: Instance, found: Outcome, asked: float) -> dict[str, Any]:
+def _report(instance: Instance, found: Solution, asked: float) -> dict[str, Any]:
     parts = cost_parts(instance, found.allocation, found.work, found.moves)
     objective = sum(parts.values())
     bound = min(objective, found.bound)
@@ -299,7 +301,7 @@ def _priceless_bound(instance: Instance) -> float:
     return float((orders["quantity"] * np.fmin(orders["unmet_cost"], cheapest.reindex(orders.index))).sum())
 
 
-def _engine(found: Outcome, limits: Limits) -> dict[str, Any]:
+def _engine(found: Solution, limits: Limits) -> dict[str, Any]:
     return {
         "solver": f"HiGHS {Solver().version()}",
         "rows": found.rows,

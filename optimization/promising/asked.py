@@ -1,7 +1,8 @@
 """What somebody would order as lots of the order book, and these as an instance of their own in what a plan leaves.
 
-In: `QuoteRequest` and a `Room`. Out: lots with the columns of the ledger's open lots; an `Instance` whose transit has
-no days in hand. Its days begin with the first working day after today, `Part.shift` after the plan's.
+In: `QuoteRequest` and a `FreeCapacity`. Out: lots with the columns of the ledger's open lots; an `Instance` whose
+transit has no days in hand. Its days begin with the first working day after today, `AskedInstance.shift` after the
+plan's.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from c2m.settings import PlanPolicy
 from optimization.book.daily_instance import DESTINATION, build_instance, named
 from optimization.book.lots import SAM, make_lots
 from optimization.contract.instances import Instance
-from optimization.promising.room import Room
+from optimization.promising.room import FreeCapacity
 from optimization.routing.distances import transit_days
 
 QUOTED = "quoted"  # order_id of what is asked for
@@ -29,7 +30,7 @@ _NO_JOBS = pd.DataFrame({"lot_id": [], "factory_id": [], "remaining": [], "accep
 
 
 @dataclass(frozen=True)
-class Part:
+class AskedInstance:
     """The asked lots with the factories that could make them. instance: transit with days in hand; plainly: without.
 
     shift: days of the plan before the instance's first.
@@ -41,7 +42,7 @@ class Part:
     shift: int
 
 
-def lots_of(room: Room, asked: QuoteRequest, today: date, due_on: date) -> pd.DataFrame:
+def lots_of(room: FreeCapacity, asked: QuoteRequest, today: date, due_on: date) -> pd.DataFrame:
     """The lots of what is asked, due on a day.
 
     Raises
@@ -88,10 +89,12 @@ def _described(needs: Needs, merchant_id: str, currency: str) -> pd.DataFrame:
     return pd.DataFrame([names | worth | minutes | {"category": needs.category, "crafts": ";".join(needs.crafts)}])
 
 
-def part_of(room: Room, lots: pd.DataFrame, left: pd.DataFrame, today: date, policy: PlanPolicy) -> Part | None:
+def part_of(
+    room: FreeCapacity, lots: pd.DataFrame, left: pd.DataFrame, today: date, policy: PlanPolicy
+) -> AskedInstance | None:
     """The lots alone in some minutes of the days after today; None where no factory could make any of them.
 
-    left: as `Room.left`. Being late is allowed up to the end of the plan's horizon.
+    left: as `FreeCapacity.left`. Being late is allowed up to the end of the plan's horizon.
     """
     able = _able(room, lots)
     factories = room.known.factories[room.known.factories["factory_id"].isin(able)]
@@ -120,10 +123,10 @@ def part_of(room: Room, lots: pd.DataFrame, left: pd.DataFrame, today: date, pol
     built = replace(built, horizon_days=horizon)
     shift = room.day_of(first) - 1
     plainly = replace(built, arcs=built.arcs.assign(transit_days=plain))
-    return Part(lots, built, plainly, shift)
+    return AskedInstance(lots, built, plainly, shift)
 
 
-def _able(room: Room, lots: pd.DataFrame) -> "pd.Series[str]":
+def _able(room: FreeCapacity, lots: pd.DataFrame) -> "pd.Series[str]":
     """Factories with the category of any of the lots: a first, quick choice."""
     skills = room.known.capabilities
     return skills.loc[(skills["kind"] == "category") & skills["name"].isin(lots["category"]), "factory_id"]

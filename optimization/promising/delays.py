@@ -1,7 +1,7 @@
 """What an order would delay that must be there by a day, and what that costs: a small program over its factories.
 
 All that the plan makes at a few capable factories stays there, piece by piece, and may be made on other days; the order
-comes to it. In: a `Room`, the lots. Out: `Pressed`, or None where even so it cannot be there.
+comes to it. In: a `FreeCapacity`, the lots. Out: `Pressed`, or None where even so it cannot be there.
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +16,8 @@ from optimization.contract.groups import joint_lots
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, arrivals, cost_parts
 from optimization.contract.staging import JOINT
-from optimization.promising.asked import Part, part_of
-from optimization.promising.room import Room
+from optimization.promising.asked import AskedInstance, part_of
+from optimization.promising.room import FreeCapacity
 from optimization.promising.ways import by, cheapest
 from optimization.unmet.rest import capacity_left
 
@@ -29,14 +29,14 @@ _OWN = ("unit", "setup", "engagement")
 class Pressed:
     """The order's plan, with the part of the book that it is of; cost: by term, beyond what the others cost before."""
 
-    part: Part
+    part: AskedInstance
     plan: Plan
     cost: dict[str, float]
     delays: tuple[Delay, ...]
 
 
 def pressed(
-    room: Room, lots: pd.DataFrame, today: date, wanted_on: date, policy: PlanPolicy, seconds: float
+    room: FreeCapacity, lots: pd.DataFrame, today: date, wanted_on: date, policy: PlanPolicy, seconds: float
 ) -> Pressed | None:
     """The order by the wanted date among the work of its cheapest factories.
 
@@ -101,7 +101,7 @@ def _few(part: Instance) -> Instance:
     return replace(part, arcs=arcs, capacity=capacity, factories=factories)
 
 
-def _others(room: Room, shift: int, capacity: pd.DataFrame) -> _Others:
+def _others(room: FreeCapacity, shift: int, capacity: pd.DataFrame) -> _Others:
     """What the plan still makes at these factories after `shift` days, as frozen pairs; pieces that are begun whole."""
     names, schedule = set(capacity["factory_id"]), _work(room, of_joint=False)
     schedule = schedule[schedule["factory_id"].isin(names) & (schedule["day"] > shift)]
@@ -123,7 +123,7 @@ def _others(room: Room, shift: int, capacity: pd.DataFrame) -> _Others:
     return _Others(instance, Plan(allocation, schedule.reset_index(drop=True), {}))
 
 
-def _work(room: Room, of_joint: bool) -> pd.DataFrame:
+def _work(room: FreeCapacity, of_joint: bool) -> pd.DataFrame:
     """The schedule of the lots that are made in stages or share a setup, or of all others."""
     schedule = room.plan.schedule
     mine = schedule["lot_id"].isin(joint_lots(room.instance)) == of_joint

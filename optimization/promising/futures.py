@@ -56,7 +56,7 @@ class Futures:
 
 
 @dataclass(frozen=True)
-class Promise:
+class PromisedDay:
     """planned_day: without what may go wrong; promised_day: the first that holds at the level; in_time: by a day.
 
     modelled: probability of the promised day before the correction that past quotes taught.
@@ -82,7 +82,7 @@ def futures_of(
     return Futures(work, known.factories, minutes, overtime, known.versions, told, level, known.correction)
 
 
-def promise(futures: Futures, new: pd.DataFrame, wanted_day: int | None) -> Promise:
+def promise(futures: Futures, new: pd.DataFrame, wanted_day: int | None) -> PromisedDay:
     """When the new order will have arrived.
 
     Parameters
@@ -97,7 +97,7 @@ def promise(futures: Futures, new: pd.DataFrame, wanted_day: int | None) -> Prom
 
     Returns
     -------
-    Promise
+    PromisedDay
         By the draws of the queues that the new pairs stand in.
     """
     rest = futures.work[futures.work["factory_id"].isin(new["factory_id"])]
@@ -115,7 +115,7 @@ def promise(futures: Futures, new: pd.DataFrame, wanted_day: int | None) -> Prom
     sure = min(int(np.searchsorted(stated, futures.level)), len(day) - 1)
     planned = rows.loc[mine, "planned_day"].to_numpy(dtype=np.int64) + transit[mine]
     in_time = None if wanted_day is None else _by(day, stated, wanted_day)
-    return Promise(int(planned.max()), int(day[sure]), float(modelled[sure]), float(stated[sure]), in_time)
+    return PromisedDay(int(planned.max()), int(day[sure]), float(modelled[sure]), float(stated[sure]), in_time)
 
 
 def _by(day: NDArray[np.int64], stated: Floats, wanted: int) -> float:

@@ -1,7 +1,8 @@
 """A quote for a new order: offers of date, probability, price and factories, and what they would delay.
 
-In: a `Room` (the released plan, kept ready), what is asked, the offers that were accepted since. Out: a `Quote`. What a
-plan has given away is never offered but in a `pressed` offer, which says what it delays and what that costs.
+In: a `FreeCapacity` (the released plan, kept ready), what is asked, the offers that were accepted since. Out: a
+`Quote`. What a plan has given away is never offered but in a `pressed` offer, which says what it delays and what that
+costs.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from c2m.settings import PlanPolicy
 from optimization.contract import instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, cost_parts, day_loads
-from optimization.promising.asked import QUOTED, Part, lots_of, part_of
+from optimization.promising.asked import QUOTED, AskedInstance, lots_of, part_of
 from optimization.promising.delays import Pressed, pressed
 from optimization.promising.futures import Futures, promise
-from optimization.promising.room import Room, left_beside
+from optimization.promising.room import FreeCapacity, left_beside
 from optimization.promising.ways import cheapest, soonest
 
 SECONDS = 0.5  # for each of the small programs
@@ -25,7 +26,7 @@ OWN = ("unit", "setup", "engagement", "overtime")  # cost of a plan that is the 
 RESERVED = "reserved"
 
 
-def quote(room: Room, asked: QuoteRequest, reserved: Sequence[Offer], today: date, policy: PlanPolicy) -> Quote:
+def quote(room: FreeCapacity, asked: QuoteRequest, reserved: Sequence[Offer], today: date, policy: PlanPolicy) -> Quote:
     """Offers for what is asked.
 
     Parameters
@@ -64,7 +65,7 @@ def quote(room: Room, asked: QuoteRequest, reserved: Sequence[Offer], today: dat
     return Quote(room.plan_id, room.currency, pieces, ends_on, tuple(offers), lacking)
 
 
-def beside(room: Room, reserved: Sequence[Offer]) -> Futures:
+def beside(room: FreeCapacity, reserved: Sequence[Offer]) -> Futures:
     """The queues with what accepted offers will put into them."""
     return (
         room.futures.joined(pd.concat([_rows(room, number, offer) for number, offer in enumerate(reserved)]))
@@ -73,7 +74,7 @@ def beside(room: Room, reserved: Sequence[Offer]) -> Futures:
     )
 
 
-def _rows(room: Room, number: int, offer: Offer) -> pd.DataFrame:
+def _rows(room: FreeCapacity, number: int, offer: Offer) -> pd.DataFrame:
     shares = [
         {
             "lot_id": f"{RESERVED}-{number}",
@@ -91,7 +92,7 @@ def _rows(room: Room, number: int, offer: Offer) -> pd.DataFrame:
     return pd.DataFrame(shares)
 
 
-def _free(room: Room, part: Part, queues: Futures, wanted_on: date | None) -> list[Offer]:
+def _free(room: FreeCapacity, part: AskedInstance, queues: Futures, wanted_on: date | None) -> list[Offer]:
     """The soonest, and the cheapest where it costs less."""
     first, least = soonest(part.plainly, SECONDS), cheapest(part.instance, SECONDS)
     found = [_offer(room, part, "soonest", first, queues, wanted_on)] if first else []
@@ -102,7 +103,9 @@ def _free(room: Room, part: Part, queues: Futures, wanted_on: date | None) -> li
     return found
 
 
-def _offer(room: Room, part: Part, name: OfferName, plan: Plan, queues: Futures, wanted_on: date | None) -> Offer:
+def _offer(
+    room: FreeCapacity, part: AskedInstance, name: OfferName, plan: Plan, queues: Futures, wanted_on: date | None
+) -> Offer:
     told = promise(queues, _pairs(part.plainly, plan, part.shift), room.day_of(wanted_on) if wanted_on else None)
     parts = cost_parts(part.instance, plan.allocation, plan.schedule)
     return Offer(
@@ -118,7 +121,7 @@ def _offer(room: Room, part: Part, name: OfferName, plan: Plan, queues: Futures,
     )
 
 
-def _pressed(room: Room, found: Pressed, queues: Futures, wanted_on: date) -> Offer:
+def _pressed(room: FreeCapacity, found: Pressed, queues: Futures, wanted_on: date) -> Offer:
     offer = _offer(room, found.part, "pressed", found.plan, queues, wanted_on)
     delays = sum(delay.cost for delay in found.delays)
     return Offer(**vars(offer) | {"cost": found.cost | {"delays": delays}, "delays": found.delays, "taken": ()})
@@ -138,7 +141,7 @@ def _pairs(instance: Instance, plan: Plan, shift: int) -> pd.DataFrame:
     return rows.assign(order_id=QUOTED, **days)
 
 
-def _shares(room: Room, part: Part, plan: Plan) -> tuple[Share, ...]:
+def _shares(room: FreeCapacity, part: AskedInstance, plan: Plan) -> tuple[Share, ...]:
     rows = _spans(plan).merge(part.lots[["lot_id", "style_id", "colour"]], on="lot_id")
     rows = rows.merge(part.plainly.arcs[[*PAIR, "transit_days"]], on=PAIR)
     return tuple(
@@ -156,6 +159,6 @@ def _shares(room: Room, part: Part, plan: Plan) -> tuple[Share, ...]:
     )
 
 
-def _taken(room: Room, shift: int, schedule: pd.DataFrame) -> tuple[Taken, ...]:
+def _taken(room: FreeCapacity, shift: int, schedule: pd.DataFrame) -> tuple[Taken, ...]:
     loads = instances.rows(day_loads(schedule))
     return tuple(Taken(row.factory_id, room.date_of(row.day + shift), round(row.load, 6)) for row in loads)

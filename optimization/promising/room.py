@@ -1,7 +1,8 @@
 """What the released plan leaves of each factory's days, and the queues behind it, kept ready for many quotes.
 
-In: the plan in force with its instance, the order book and the marts as the plan reads them. Out: a `Room`, which
-nothing changes. Days are the plan's (1 is its first), minutes are paid operator minutes, money is the plan's currency.
+In: the plan in force with its instance, the order book and the marts as the plan reads them. Out: a `FreeCapacity`,
+which nothing changes. Days are the plan's (1 is its first), minutes are paid operator minutes, money is the plan's
+currency.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ _HORIZONS = 3  # that are kept ready: a plan may be older than today
 
 
 @dataclass(frozen=True)
-class Room:
+class FreeCapacity:
     """The plan in force with what it leaves. offered, left: (factory_id, day; minutes, overtime_minutes,
     overtime_cost); engaged: factories that have work; places: where a merchant's orders go, where an order does not
     say it; order_ids: of the orders that the plan has; is_whole: it leaves no piece for a later plan."""
@@ -60,7 +61,7 @@ class Room:
 
 def ready(
     plan_id: str, instance: Instance, plan: Plan, lots: pd.DataFrame, live: pd.DataFrame, known: Known, level: float
-) -> Room:
+) -> FreeCapacity:
     """The room of a plan.
 
     Parameters
@@ -82,7 +83,7 @@ def ready(
 
     Returns
     -------
-    Room
+    FreeCapacity
         What the plan's work leaves of what it was offered; of factories that it does not know, of what it would offer.
 
     Raises
@@ -97,7 +98,7 @@ def ready(
     homes = rows.dropna(subset=["destination_latitude"]).drop_duplicates("merchant_id")
     latitudes, longitudes = homes["destination_latitude"].tolist(), homes["destination_longitude"].tolist()
     planned = rows[rows["lot_id"].isin(instance.orders["lot_id"])]
-    return Room(
+    return FreeCapacity(
         plan_id=plan_id,
         instance=instance,
         plan=plan,
@@ -125,7 +126,7 @@ def _offered(instance: Instance, day_1: date, known: Known) -> pd.DataFrame:
     return pd.concat([instance.capacity, others], ignore_index=True)
 
 
-def left_beside(room: Room, reserved: Sequence[Offer], today: date) -> pd.DataFrame:
+def left_beside(room: FreeCapacity, reserved: Sequence[Offer], today: date) -> pd.DataFrame:
     """What is left after today, beside offers that were accepted since the plan was made."""
     left = room.left[room.left["day"].between(room.day_of(today) + 1, room.last_day(today))]
     taken = [(one.factory_id, room.day_of(one.on), one.minutes) for offer in reserved for one in offer.taken]
@@ -135,7 +136,7 @@ def left_beside(room: Room, reserved: Sequence[Offer], today: date) -> pd.DataFr
     return capacity_left(left, rows)
 
 
-def fits(room: Room, offer: Offer, reserved: Sequence[Offer], today: date) -> bool:
+def fits(room: FreeCapacity, offer: Offer, reserved: Sequence[Offer], today: date) -> bool:
     """Whether the minutes of an offer are still free beside those of others.
 
     Parameters

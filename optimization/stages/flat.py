@@ -16,7 +16,7 @@ from optimization.contract.keys import located
 from optimization.contract.plan import PAIR, lanes_of
 from optimization.contract.staging import JOINT
 from optimization.stages.lanes import Lanes
-from optimization.stages.windows import Calendar, narrowed
+from optimization.stages.windows import WorkingDays, narrowed
 from optimization.statement.reduction import Pairs, reduce
 
 _PART = ["order", "stage"]
@@ -65,7 +65,7 @@ def flat_of(instance: Instance) -> Flat:
     orders = _orders(instance, ready, parts)
     days = _days(arcs, teams, orders, incumbent, parts, instance)
     arcs = _narrowed(
-        _alone(arcs, teams), narrowed(days, parts, lanes, ready, Calendar(instance, lanes)), instance.horizon_days
+        _alone(arcs, teams), narrowed(days, parts, lanes, ready, WorkingDays(instance, lanes)), instance.horizon_days
     )
     nothing = {name: getattr(instance, name).iloc[:0] for name in JOINT}
     flat = replace(instance, orders=orders, arcs=arcs, incumbent=incumbent, **nothing)

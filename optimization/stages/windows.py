@@ -15,7 +15,7 @@ from optimization.contract.instances import Instance, open_minutes, rows
 from optimization.stages.lanes import NEVER, Lanes
 
 
-class Calendar:
+class WorkingDays:
     """The days on which factories work, by number of factory."""
 
     def __init__(self, instance: Instance, lanes: Lanes) -> None:
@@ -37,7 +37,7 @@ class Calendar:
 
 
 def narrowed(
-    arcs: pd.DataFrame, parts: pd.DataFrame, lanes: Lanes, ready: pd.DataFrame, calendar: Calendar
+    arcs: pd.DataFrame, parts: pd.DataFrame, lanes: Lanes, ready: pd.DataFrame, calendar: WorkingDays
 ) -> pd.DataFrame:
     """The arcs (sorted by lot_id) with their days narrowed."""
     factory = lanes.numbers(arcs["factory_id"])

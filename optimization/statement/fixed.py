@@ -31,7 +31,7 @@ _SOLVED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmp
 
 
 @dataclass(frozen=True)
-class Answer:
+class CostAtLimit:
     """Cost at a value of a limit, inf where nothing fits, and by how much it changes per unit of the limit."""
 
     cost: float
@@ -80,7 +80,7 @@ class Fixed:
         row = self.pairs.iloc[pair]
         return Limit("lot", int(self._stated.quantity[pair]), float(row["least"]), float(row["most"]))
 
-    def at(self, limit: Limit, value: float) -> Answer:
+    def at(self, limit: Limit, value: float) -> CostAtLimit:
         """The cost with another value of one limit; the limit is put back."""
         self._set(limit, value)
         self._solver.run()
@@ -88,7 +88,7 @@ class Fixed:
         cost, solution = float(self._solver.getInfo().objective_function_value), self._solver.getSolution()
         self._set(limit, limit.value)
         duals = solution.row_dual if limit.kind == "minutes" else solution.col_dual
-        return Answer(cost, float(duals[limit.position])) if fits else Answer(np.inf, 0.0)
+        return CostAtLimit(cost, float(duals[limit.position])) if fits else CostAtLimit(np.inf, 0.0)
 
     def _set(self, limit: Limit, value: float) -> None:
         if limit.kind == "minutes":

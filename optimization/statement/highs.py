@@ -67,7 +67,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchResult:
     """What a search found: column values of the best point, None where there is none, and a proven bound.
 
     `closed`: it ended by the asked gap, not by a limit. `infeasible`: it is proven that there is no point.
@@ -159,7 +159,7 @@ def search(
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
     exchange: Exchange | None = None,
-) -> Search:
+) -> SearchResult:
     """Branch and bound until a limit, from a feasible start where there is one."""
     solver = _solver(program)
     solver.resetGlobalScheduler(True)  # HiGHS refuses another number of threads than the process's first solve had
@@ -184,7 +184,7 @@ def search(
     closed = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
     of_optimum = info.objective_function_value if closed else -np.inf
     bound = info.mip_dual_bound if program.integer.any() else of_optimum
-    return Search(
+    return SearchResult(
         values=np.array(solver.getSolution().col_value) if found else None,
         bound=bound if np.isfinite(bound) else None,
         closed=closed,

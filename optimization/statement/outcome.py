@@ -7,7 +7,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Solution:
     """Pieces (lot_id, factory_id, quantity), their schedule, its cost, and a bound proven for the pairs searched.
 
     Where lots have stages, pieces and schedule say of which, and `moves` how pieces pass between them.

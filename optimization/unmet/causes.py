@@ -19,7 +19,7 @@ from optimization.contract.terms import COST_WORDS
 from optimization.contract.tolerances import FITS_MINUTES, MONEY_SHARE
 from optimization.contract.wording import counted, day, money
 from optimization.unmet import rest
-from optimization.unmet.counterfactual import Choice, cheapest
+from optimization.unmet.counterfactual import Counterfactual, cheapest
 
 LARGEST_LOT = 10**9  # pieces, factories: no limit
 SECONDS = 2.0  # of one plan of one lot; milliseconds are usual
@@ -59,13 +59,13 @@ class Want:
         """The lot alone, in what the others' plan or their frozen work leaves."""
         return rest.part(self.instance, self.plan, [self.lot_id], beside)
 
-    def met(self, part: Instance, choice: Choice) -> bool:
+    def met(self, part: Instance, choice: Counterfactual) -> bool:
         """Whether a plan of a part makes the lot whole, and on time where asked."""
         if choice.plan.pieces(self.lot_id) < part.order(self.lot_id)["quantity"]:
             return False
         return not (self.on_time and days_late(part, choice.plan)[self.lot_id] > 0)
 
-    def forced(self, part: Instance) -> Choice:
+    def forced(self, part: Instance) -> Counterfactual:
         """The cheapest plan of a part that makes the lot whole, and on time where asked; none where nothing does."""
         choice = cheapest(replace(part, orders=self._insisted_on(part)), SECONDS)
         return choice if self.met(part, choice) else replace(choice, found=None)
@@ -98,7 +98,7 @@ def cause(want: Want) -> Cause:
     return _in_the_way(want)
 
 
-def _pays(forced: Choice, part: Instance) -> bool:
+def _pays(forced: Counterfactual, part: Instance) -> bool:
     """Whether no plan of a part is cheaper than the one that makes the lot whole, and on time where asked."""
     return forced.total <= cheapest(part, SECONDS).total * (1 + MONEY_SHARE) + MONEY_SHARE
 
@@ -138,7 +138,7 @@ def _too_short_words(alone: Instance, reach: "pd.Series[float]", window: str) ->
     return f"{asked}; {of} have {roomy.sum():,.0f} {window}, were there no other lot"
 
 
-def _too_dear(want: Want, alone: Instance, forced: Choice) -> Cause:
+def _too_dear(want: Want, alone: Instance, forced: Counterfactual) -> Cause:
     """It could be made, but even alone it does not pay: the cost without which it would."""
     names = [code for code, lift in _FREE.items() if _pays(want.forced(free := lift(alone)), free)] or list(_FREE)
     part = max(names, key=lambda code: forced.cost[_FREE_PART[code]])

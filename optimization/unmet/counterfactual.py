@@ -10,21 +10,21 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, empty_frame
 from optimization.engines.exact import one_program
 from optimization.statement.highs import Limits
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.reduction import reduce
 
 _GAP = 1e-6
 
 
 @dataclass(frozen=True)
-class Choice:
+class Counterfactual:
     """The cheapest plan found, with a proven bound on the cost; not `possible` where there is none.
 
     `total` is what the model says; cost by part is computed where it is asked for.
     """
 
     instance: Instance
-    found: Outcome | None
+    found: Solution | None
 
     @property
     def possible(self) -> bool:
@@ -56,7 +56,7 @@ class Choice:
 
 def cheapest(
     instance: Instance, seconds: float, using: tuple[str, str] | None = None, known: pd.DataFrame | None = None
-) -> Choice:
+) -> Counterfactual:
     """The cheapest plan found in the time; with a lot at a factory, where `using` names them.
 
     `known`: an allocation to start from, of these lots and perhaps others.
@@ -65,9 +65,11 @@ def cheapest(
     if using:
         pairs = _must_use(reduced.pairs, *using)
         if pairs is None:
-            return Choice(instance, None)
+            return Counterfactual(instance, None)
         reduced = replace(reduced, pairs=pairs)
-    return Choice(instance, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known))
+    return Counterfactual(
+        instance, one_program.solved(instance, reduced, Limits(seconds, _GAP, threads=1), known=known)
+    )
 
 
 def _must_use(pairs: pd.DataFrame, lot_id: str, factory_id: str) -> pd.DataFrame | None:

@@ -1,8 +1,8 @@
 """An independent judge of a plan: every rule of the contract as a DuckDB query that returns the offending rows.
 
-In: an instance folder and a plan folder. Out: `Report`: broken rules by name with their rows, cost recomputed by part,
-the claimed bound, and the Lagrangian bound where the plan carries `prices`. It shares no code with what makes plans.
-Tolerances: 1e-6 minutes, 1e-6 relative in money.
+In: an instance folder and a plan folder. Out: `Verification`: broken rules by name with their rows, cost recomputed by
+part, the claimed bound, and the Lagrangian bound where the plan carries `prices`. It shares no code with what makes
+plans. Tolerances: 1e-6 minutes, 1e-6 relative in money.
 """
 
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PlanVerdict:
     """What may be believed of a plan: whether it keeps every rule, the gap that it claims, the gap that is confirmed.
 
     A gap is a share of the recomputed cost, None where nothing tells it. `optimal`: confirmed within the gap asked for.
@@ -137,7 +137,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class Verification:
     """What was found. `confirmed_bound` is the Lagrangian bound of the plan's prices, None where it has none.
 
     `status` is what is confirmed (optimal | feasible | infeasible), `claimed_status` what the plan's report says.
@@ -166,11 +166,11 @@ class Report:
         return "optimal" if self.verdict.optimal else "feasible"
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> PlanVerdict:
         """The verdict on the plan, its words first of all that is shown."""
         claimed, confirmed = self._gap(self.claimed_bound), self._gap(self.confirmed_bound)
         optimal = confirmed is not None and confirmed <= (self.asked_gap or 0.0) + MONEY_SHARE
-        return Verdict(
+        return PlanVerdict(
             self.ok, self.ok and optimal, claimed, self.claimed_by, confirmed, self._words(claimed, confirmed)
         )
 
@@ -204,7 +204,7 @@ class Report:
         return f"{proof}{without}. Every rule is kept; the cost is {money(self.objective)}."
 
 
-def verify(instance_folder: Path, plan_folder: Path) -> Report:
+def verify(instance_folder: Path, plan_folder: Path) -> Verification:
     """Checks a plan against its instance by queries that share no code with the solver.
 
     Parameters
@@ -216,7 +216,7 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
 
     Returns
     -------
-    Report
+    Verification
         Broken rules with the rows that break them, cost by term recomputed, and the bound that the prices confirm.
 
     Raises
@@ -267,11 +267,11 @@ def verify(instance_folder: Path, plan_folder: Path) -> Report:
             queries, costs = queries | stage_rules.RULES, costs | stage_rules.COST
         broken = [found for name, query in queries.items() if (found := _broken(db, name, query))]
         if claim.get("status") == "infeasible":
-            return Report("infeasible", list(_claimed_infeasible(db, claim)))
+            return Verification("infeasible", list(_claimed_infeasible(db, claim)))
         cost = {name: float(_scalar(db, query)) for name, query in costs.items()}
         broken += _unmet_claim(db, claim) + _claims(claim, cost)
         confirmed = _confirmed(db, staged) if _scalar(db, _PRICED) else None
-    return Report(
+    return Verification(
         claimed_status=str(claim.get("status")),
         broken=broken,
         cost=cost,

@@ -103,7 +103,7 @@ class _FactorOrPieces(_Change):
         return self
 
 
-class Demand(_FactorOrPieces):
+class DemandChange(_FactorOrPieces):
     """More of some lots: their quantity times a factor (rounded up), or so many pieces more."""
 
     change: Literal["demand"]
@@ -219,7 +219,7 @@ class MaxFactories(_Change):
 
 
 Change = Annotated[
-    FactoryDown | Capacity | Demand | RushOrder | MinimumLot | MaxFactories, Field(discriminator="change")
+    FactoryDown | Capacity | DemandChange | RushOrder | MinimumLot | MaxFactories, Field(discriminator="change")
 ]
 
 

@@ -17,7 +17,7 @@ from c2m.errors import InfeasibleError, InputError
 from c2m.files import write_atomically
 from optimization.contract import instances
 from optimization.contract.instances import Instance
-from optimization.contract.plan import Plan, Size, arrivals, factory_loads, pair_key, read_plan, unmet_pieces
+from optimization.contract.plan import Plan, PlanSize, arrivals, factory_loads, pair_key, read_plan, unmet_pieces
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.planning.solve import solve
 from optimization.statement.highs import Progress
@@ -27,7 +27,7 @@ from optimization.whatif.running_plan import as_incumbents
 
 
 @dataclass(frozen=True)
-class Limits:
+class ScenarioLimits:
     """When each solve stops; `progress` hears the case's name too."""
 
     time_limit_s: float = 60
@@ -37,7 +37,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Delay:
+class DelayedLot:
     """A lot that finishes later, or in fewer pieces, than without the scenario. No finish day: not made."""
 
     order_id: str
@@ -50,7 +50,7 @@ class Delay:
 
 
 @dataclass(frozen=True)
-class Case:
+class ScenarioResult:
     """The figures of one instance and its plan; `causes` say why there is no plan where there is none."""
 
     name: str  # of the scenario; `base` without one
@@ -60,7 +60,7 @@ class Case:
     causes: list[str] = field(default_factory=list)
     extra_cost: float = 0.0  # against the base
     new_lots_cost: float = 0.0  # of it, what the new lots cost themselves; the rest the others pay
-    delayed: list[Delay] = field(default_factory=list)
+    delayed: list[DelayedLot] = field(default_factory=list)
 
     @property
     def headline(self) -> str:
@@ -77,8 +77,8 @@ def what_if(
     out: Path | None = None,
     plan_folder: Path | None = None,
     change_cost: float | None = None,
-    limits: Limits | None = None,
-) -> list[Case]:
+    limits: ScenarioLimits | None = None,
+) -> list[ScenarioResult]:
     """Solves an instance as it is and under each scenario.
 
     Parameters
@@ -98,7 +98,7 @@ def what_if(
 
     Returns
     -------
-    list of Case
+    list of ScenarioResult
         Figures and delays, the base first.
 
     Raises
@@ -139,7 +139,7 @@ def what_if(
         base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)
     by_name = _instances(base, scenarios)
     with tempfile.TemporaryDirectory() as folder:
-        cases = _compared(by_name, out or Path(folder), limits or Limits())
+        cases = _compared(by_name, out or Path(folder), limits or ScenarioLimits())
     if out:
         write_atomically(out / "comparison.json", (json.dumps([asdict(c) for c in cases], indent=1) + "\n").encode())
     return cases
@@ -159,8 +159,8 @@ def _instances(base: Instance, scenarios: list[changes.Scenario]) -> dict[str, I
     return by_name
 
 
-def _compared(by_name: dict[str, Instance], folder: Path, limits: Limits) -> list[Case]:
-    cases: list[Case] = []
+def _compared(by_name: dict[str, Instance], folder: Path, limits: ScenarioLimits) -> list[ScenarioResult]:
+    cases: list[ScenarioResult] = []
     before = pd.DataFrame()
     for name, instance in by_name.items():
         try:
@@ -168,21 +168,21 @@ def _compared(by_name: dict[str, Instance], folder: Path, limits: Limits) -> lis
         except InfeasibleError as error:
             if not cases:
                 raise
-            cases.append(Case(name, "infeasible", causes=error.faults))
+            cases.append(ScenarioResult(name, "infeasible", causes=error.faults))
             continue
         lots = by_lot(instance, plan)
         sheet = figures(instance, plan) | {"verified": verified}
         if not cases:
             before = lots
-            cases.append(Case(name, plan.report["status"], sheet))
+            cases.append(ScenarioResult(name, plan.report["status"], sheet))
         else:
             extra = plan.report["objective"] - cases[0].figures["cost"]
             new = float(lots["cost"][~lots.index.isin(before.index)].sum())
-            cases.append(Case(name, plan.report["status"], sheet, [], extra, new, delays(before, lots)))
+            cases.append(ScenarioResult(name, plan.report["status"], sheet, [], extra, new, delays(before, lots)))
     return cases
 
 
-def _solved(name: str, instance: Instance, folder: Path, limits: Limits) -> tuple[Plan, bool]:
+def _solved(name: str, instance: Instance, folder: Path, limits: ScenarioLimits) -> tuple[Plan, bool]:
     """The plan of one case, written beside its instance, and whether it verifies."""
     progress = limits.progress
     told = (lambda seen: progress(name, seen)) if progress else None
@@ -197,7 +197,7 @@ def figures(instance: Instance, plan: Plan) -> dict[str, float | int | bool]:
     runs = arrivals(instance, plan.schedule)
     late = runs[(runs["days_late"] > 0) & (runs["run_minutes"] > FITS_MINUTES)]
     work = factory_loads(plan.schedule)
-    offer, size = instance.capacity.groupby("factory_id")["minutes"].sum(), Size(instance, plan.allocation)
+    offer, size = instance.capacity.groupby("factory_id")["minutes"].sum(), PlanSize(instance, plan.allocation)
     return {
         "cost": plan.report["objective"],
         "gap": plan.report["gap"],
@@ -234,13 +234,13 @@ def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
 
 
-def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[Delay]:
+def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[DelayedLot]:
     """Lots of both frames (as of `by_lot`) that finish on a later day or lack more pieces in the second one."""
     both = before.add_suffix("_before").join(after, how="inner")
     both["extra"] = both["cost"] - both["cost_before"]
     worse = (both["finish_day"] > both["finish_day_before"]) | (both["unmet"] > both["unmet_before"])
     return [
-        Delay(
+        DelayedLot(
             order_id=row.lot_id,
             due_day=row.due_day,
             finish_day_before=_day(row.finish_day_before),
@@ -257,7 +257,7 @@ def _day(day: float) -> int | None:
     return None if pd.isna(day) else int(day)
 
 
-def in_columns(cases: list[Case]) -> list[dict[str, Any]]:
+def in_columns(cases: list[ScenarioResult]) -> list[dict[str, Any]]:
     """The cases side by side for people: a row per figure, a column per case."""
     table = [
         {"figure": name} | {case.name: _shown(case.figures.get(name, "-")) for case in cases}

@@ -12,7 +12,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.explanation.answer import book
 from optimization.explanation.factory_days import factory
-from optimization.explanation.waiting import Factory, waiting
+from optimization.explanation.waiting import WaitingLots, waiting
 from optimization.planning.solve import solve
 
 
@@ -34,7 +34,7 @@ def test_minutes_more_bring_what_the_cheapest_of_all_plans_says(seed: int) -> No
     for row in found.drop_duplicates("factory_id").itertuples():
         if (row.factory_id, row.first_day) not in known:
             continue
-        here = Factory(problem, plan, str(row.factory_id), found)
+        here = WaitingLots(problem, plan, str(row.factory_id), found)
         for minutes in (1, 2):
             best = cheapest(with_minutes(problem, str(row.factory_id), int(row.first_day), minutes))
             assert now is not None and best is not None
@@ -78,4 +78,4 @@ def test_where_a_lot_needs_its_setup_and_least_pieces_the_price_says_how_many_mi
 def test_time_that_is_over_ends_the_trying() -> None:
     problem = three_lots()
     plan = planned(problem)
-    assert Factory(problem, plan, "F1", waiting(problem, plan)).steps(1, time.monotonic() - 1) == []
+    assert WaitingLots(problem, plan, "F1", waiting(problem, plan)).steps(1, time.monotonic() - 1) == []

@@ -12,7 +12,7 @@ import optimization.planning.solve as searching
 from optimization.engines.exact.branch_and_bound import frozen_alone
 from optimization.engines.location import by_floors
 from optimization.engines.location.engagement import floors
-from optimization.planning.choose import Way
+from optimization.planning.choose import SearchMethod
 from optimization.planning.solve import solve
 from optimization.statement.arrays import dense
 from optimization.statement.highs import Limits, Program, compile_model, limited, search
@@ -52,7 +52,9 @@ def test_no_plan_costs_less_than_its_floor(seed: int) -> None:
 def test_leaving_pairs_out_by_their_floors_keeps_the_optimum(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "choose", lambda *_: Way("location", "it is tried", by_floors.solved, priced=True))
+    monkeypatch.setattr(
+        searching, "choose", lambda *_: SearchMethod("location", "it is tried", by_floors.solved, priced=True)
+    )
     problem = tiny(seed)
     expected = optimum_unless_refused(problem, solve)
     if expected is None:

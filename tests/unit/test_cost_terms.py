@@ -32,7 +32,7 @@ from optimization.statement.highs import Limits, search
 from optimization.statement.part import Others, Whole, cut, whole_of
 from optimization.statement.reduction import reduce
 from optimization.verification import rules, stage_rules
-from optimization.verification.verifier import Report
+from optimization.verification.verifier import Verification
 
 LIMITS = Limits(60, 0.0, 1)
 LOT = {"lot_id": "A", "quantity": 10, "due_day": 1, "max_factories": 1, "unmet_cost": 1000}
@@ -130,7 +130,7 @@ class Solved:
         return found
 
     @cached_property
-    def verdict(self) -> Report:
+    def verdict(self) -> Verification:
         return checked(self.problem, self.plan, self.folder)
 
 

@@ -11,10 +11,10 @@ from order_world import DAY, POLICY, built, factory, job_order, lot, score, skil
 from c2m.domain.designs import Design, design_of
 from optimization import solve
 from optimization.contract.plan import Plan
-from optimization.costing.purchase import Market
-from optimization.costing.study import Given, costs
+from optimization.costing.purchase import MaterialMarket
+from optimization.costing.study import StudyFacts, costs
 from optimization.promising.known import Known
-from optimization.promising.room import Room, ready
+from optimization.promising.room import FreeCapacity, ready
 from optimization.routing.hand_overs import HandOvers
 
 NAMES = ["near", "cheap", "dyer"]
@@ -26,7 +26,7 @@ OWN = ("unit", "setup", "engagement", "overtime")
 
 
 @pytest.fixture(scope="module")
-def given() -> Given:
+def given() -> StudyFacts:
     """A plan in force that has given nothing away; material is half of the cost of a shirt, and there at once."""
     instance = built([lot()], MAKERS, SKILLS, scores=SCORES, policy=POLICY)
     nothing = pd.DataFrame(columns=["lot_id", "factory_id", "quantity"]).astype({"quantity": int})
@@ -41,9 +41,9 @@ def given() -> Given:
     live = pd.DataFrame(
         columns=[*job_order("", ""), "quantity", "begun_at", "start_on", "due_on", "rank", "arrival", "told_at"]
     )
-    room: Room = ready("plan", instance, plan, pd.DataFrame([lot()]), live, known, 0.9)
+    room: FreeCapacity = ready("plan", instance, plan, pd.DataFrame([lot()]), live, known, 0.9)
     usual = pd.Series({"shirt": 0.26})
-    return Given(room, Market(pd.DataFrame(), pd.DataFrame()), usual, 0, DAY, POLICY)
+    return StudyFacts(room, MaterialMarket(pd.DataFrame(), pd.DataFrame()), usual, 0, DAY, POLICY)
 
 
 def shirt(*steps: dict[str, Any]) -> Design:
@@ -51,7 +51,7 @@ def shirt(*steps: dict[str, Any]) -> Design:
     return design_of(row | {"routing": json.dumps(steps)})
 
 
-def alone(pieces: int, crafts: str, sam_minutes: float, room: Room) -> float:
+def alone(pieces: int, crafts: str, sam_minutes: float, room: FreeCapacity) -> float:
     """Least cost of a lot that a plan has to itself, anywhere within the horizon."""
     basis = 20.0 * 0.26 / (1 - POLICY.rates.making_share)
     ends_on = room.date_of(room.last_day(DAY))
@@ -62,7 +62,7 @@ def alone(pieces: int, crafts: str, sam_minutes: float, room: Room) -> float:
 
 
 @pytest.mark.parametrize("pieces", [100, 300, 1000])
-def test_a_design_costs_what_a_plan_of_it_alone_costs(given: Given, pieces: int) -> None:
+def test_a_design_costs_what_a_plan_of_it_alone_costs(given: StudyFacts, pieces: int) -> None:
     design = shirt(
         {"operation": "sew", "sam_minutes": 11.0}, {"operation": "print", "sam_minutes": 2.0, "craft": "print"}
     )
@@ -75,7 +75,7 @@ def test_a_design_costs_what_a_plan_of_it_alone_costs(given: Given, pieces: int)
     assert (rows["lead_days"] > 0).all()
 
 
-def test_stages_that_no_factory_does_together_are_made_one_after_the_other(given: Given) -> None:
+def test_stages_that_no_factory_does_together_are_made_one_after_the_other(given: StudyFacts) -> None:
     steps = (
         {"operation": "print", "sam_minutes": 3.0, "craft": "print"},
         {"operation": "dye", "sam_minutes": 4.0, "craft": "dye", "stage": 2},

@@ -16,7 +16,7 @@ from c2m.people import first_order
 from c2m.settings import DesignPolicy, ReplenishmentPolicy, TrendPolicy
 from models.design import attributes, first, reading
 from models.design.demand import Ahead, Level
-from optimization.costing.purchase import Market, curve, purchases
+from optimization.costing.purchase import MaterialMarket, curve, purchases
 from optimization.costing.study import able, lacking
 
 STOCK = ReplenishmentPolicy()
@@ -99,7 +99,7 @@ def offers() -> pd.DataFrame:
 
 
 def test_materials_cost_what_the_cheapest_of_all_purchases_costs() -> None:
-    market, table = Market.of(offers()), offers()
+    market, table = MaterialMarket.of(offers()), offers()
     prices = {"rib-a": [(0, 5.0), (200, 4.8), (1000, 4.0)], "rib-b": [(0, 5.5)], "label-a": [(0, 0.06), (1000, 0.04)]}
 
     def cheapest(material: str, need: float) -> float:
@@ -122,7 +122,7 @@ def test_materials_cost_what_the_cheapest_of_all_purchases_costs() -> None:
         "supplier_id": "b",
         "days": 3,
     }
-    assert purchases(pd.Series({"rib": 80.0}), Market.of(offers().iloc[1:2]))["days"].tolist() == [
+    assert purchases(pd.Series({"rib": 80.0}), MaterialMarket.of(offers().iloc[1:2]))["days"].tolist() == [
         10
     ]  # two weeks' worth
     with pytest.raises(InputError, match="no active supplier sells material silk"):
@@ -143,7 +143,7 @@ def test_first_days_move_the_level_as_weighted_draws_of_the_prior_do() -> None:
     rng = np.random.default_rng(3)
     drawn = 0.1 + 0.8 * rng.standard_t(8, 400_000)
     for pieces, ran_out in (([5, 9, 4], False), ([5, 9, 4, 0, 1], False), ([0, 0, 0], False), ([5, 9], True)):
-        sold = reading.Sold(np.array(pieces, dtype=float), ran_out)
+        sold = reading.TestSales(np.array(pieces, dtype=float), ran_out)
         logs, chance = reading.levels(ahead, sold, size)
         mean = np.exp(drawn)[:, None] * np.append(ahead.daily, [ahead.daily.mean()] * 5)[: len(pieces)]
         weight = stats.nbinom.pmf(pieces, size, size / (size + mean))
@@ -157,12 +157,12 @@ def test_first_days_move_the_level_as_weighted_draws_of_the_prior_do() -> None:
 def test_eight_of_ten_intervals_hold_the_level() -> None:
     ahead, size, days = Ahead(np.full(14, 1.5), Level(0.0, 1.0, 12.0)), 5.0, 6
     rng = np.random.default_rng(4)
-    case = reading.Case(20, 8, 40, 9, 84, 100)
+    case = reading.ReorderCase(20, 8, 40, 9, 84, 100)
     held = 0
     for _ in range(200):
         level = np.exp(rng.standard_t(12))
         pieces = rng.poisson(level * 1.5 * rng.gamma(size, 1 / size, days)).astype(float)
-        found = reading.read(ahead, reading.Sold(pieces, False), case, size, DesignPolicy(), STOCK)
+        found = reading.read(ahead, reading.TestSales(pieces, False), case, size, DesignPolicy(), STOCK)
         held += found.times[0] <= level <= found.times[2]
     assert 0.72 <= held / 200 <= 0.88  # three standard errors
 
@@ -178,8 +178,8 @@ def test_eight_of_ten_intervals_hold_the_level() -> None:
     ],
 )
 def test_what_the_first_days_say(pieces: list[int], held: int, decision: str) -> None:
-    ahead, case = Ahead(np.full(14, 1.5), Level(0.0, 1.0, 12.0)), reading.Case(20, 8, held, 9, 80, 100)
-    sold = reading.Sold(np.array(pieces, dtype=float), False)
+    ahead, case = Ahead(np.full(14, 1.5), Level(0.0, 1.0, 12.0)), reading.ReorderCase(20, 8, held, 9, 80, 100)
+    sold = reading.TestSales(np.array(pieces, dtype=float), False)
     found = reading.read(ahead, sold, case, 5.0, DesignPolicy(), STOCK)
     assert found.decision == decision, found
 
@@ -213,7 +213,7 @@ def test_attributes_cost_what_their_steps_and_materials_cost_and_bring_what_styl
     trends = pd.DataFrame(
         columns=["merchant_id", "attribute", "value", "channel", "growth", "growth_low", "growth_high", "is_sure"]
     )
-    market = attributes.Market(weekly, held, voices, trends)
+    market = attributes.StyleFacts(weekly, held, voices, trends)
     found = attributes.table(design, attributes.Piece(6.0, pd.Series({"rib": 5.0})), market, TrendPolicy()).set_index(
         "attribute"
     )

@@ -42,7 +42,7 @@ def panels() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def chosen(panels: dict[str, Any]) -> model.Model:
+def chosen(panels: dict[str, Any]) -> model.MarketModel:
     return model.trained(panels, HORIZON, settings().forecast)
 
 
@@ -79,10 +79,10 @@ def test_a_week_without_a_sale_is_zero_and_a_price_that_nobody_paid_is_none() ->
 
 
 def test_the_forecast_is_of_every_series_and_all_weeks_are_the_sum_of_them(
-    panels: dict[str, Any], chosen: model.Model, tmp_path: Path
+    panels: dict[str, Any], chosen: model.MarketModel, tmp_path: Path
 ) -> None:
     chosen.save(tmp_path / "market.json")
-    found = model.forecast(model.Model.load(tmp_path / "market.json"), panels, HORIZON, settings().forecast)
+    found = model.forecast(model.MarketModel.load(tmp_path / "market.json"), panels, HORIZON, settings().forecast)
     pd.testing.assert_frame_equal(found, model.forecast(chosen, panels, HORIZON, settings().forecast))
     assert len(found) == (10 + 5) * (HORIZON + 1)  # volumes of both, prices of one
     assert (found["q10"] <= found["q90"]).all() and (found["q05"] >= 0).all()

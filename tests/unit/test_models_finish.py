@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from models.finish import prediction
-from models.finish.prediction import Past, Process, Standing
+from models.finish.prediction import LineState, Past, Process
 
 PROCESS = Process(mean=0.7, spread_of_levels=0.05, spread=0.15, memory=0.8, noise=0.05, change=0.85)
 RUNS = 40_000
 
 
-def drawn(random: np.random.Generator, now: Standing, process: Process, days: int) -> np.ndarray:
+def drawn(random: np.random.Generator, now: LineState, process: Process, days: int) -> np.ndarray:
     """(runs, days): efficiency of one line, from what is known of it now, one day after the other."""
     covariance = [[now.level_variance[0], now.covariance[0]], [now.covariance[0], now.drift_variance[0]]]
     level, drift = random.multivariate_normal([now.level[0], now.drift[0]], covariance, RUNS).T
@@ -33,7 +33,7 @@ def first_passage(work: np.ndarray, needed: float) -> np.ndarray:
 def test_range_and_chance_are_those_of_simulated_runs(needed: float) -> None:
     random = np.random.default_rng(3)
     minutes = random.choice([240.0, 480.0, 480.0], 60)
-    now = Standing(*(np.array([value]) for value in (0.72, -0.08, 0.001, -0.0004, 0.004)))
+    now = LineState(*(np.array([value]) for value in (0.72, -0.08, 0.001, -0.0004, 0.004)))
     runs = first_passage(drawn(random, now, PROCESS, 60) * minutes, needed)
     due = np.array([[0, 1, int(np.median(runs)), int(np.median(runs)) + 2, 60]])
     found = prediction.finish(PROCESS, now, np.array([needed]), minutes[None, :], due, np.ones(1))

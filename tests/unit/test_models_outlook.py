@@ -11,7 +11,7 @@ from c2m.settings import RobotPolicy
 from c2m.wire.messages import TIMED
 from models.finish import remedy
 from models.finish.calendar import calendar_of
-from models.finish.floor import Floor, inspected, last_of_lines, offline_hours
+from models.finish.floor import FloorState, inspected, last_of_lines, offline_hours
 from models.finish.outlook import outlook
 
 DAY = date(2026, 3, 9)  # a Monday
@@ -19,7 +19,7 @@ MIDNIGHT = datetime(2026, 3, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
+def floor(now: datetime = MIDNIGHT, **changes: Any) -> FloorState:
     """F1 to F3: ten operators, eight hours from Monday to Friday, at 0.7, of 0.8 declared, on all days of ten weeks."""
     ids = ["F1", "F2", "F3"]
     factories = pd.DataFrame(
@@ -37,7 +37,7 @@ def floor(now: datetime = MIDNIGHT, **changes: Any) -> Floor:
         efficiency=0.8
     )
     parts = {"progress": progress(), "work": scans(), "evidence": evidence, "capabilities": capabilities} | changes
-    return Floor(calendar_of(factories, calendar, DAY, now, time(8)), factories, **parts)
+    return FloorState(calendar_of(factories, calendar, DAY, now, time(8)), factories, **parts)
 
 
 def progress(*rows: tuple[str, str, int]) -> pd.DataFrame:

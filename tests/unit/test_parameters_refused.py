@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from c2m.cli import app
 from flows import parameters
-from flows.parameters import Daily, Day, Dispatch, Ingest, Limits, Plan, Train
+from flows.parameters import Daily, Day, Dispatch, Ingest, Plan, PlanLimits, Train
 
 COMMANDS = {
     "demo-world W --cover-days 3": "--cover-days has an effect only with --over",
@@ -34,10 +34,10 @@ def test_options_that_would_change_nothing_are_refused(line: str, home: Path, tm
 
 def test_each_field_of_the_daily_form_goes_to_a_flow_of_the_day() -> None:
     """The form of a whole day asks for nothing that no flow of it takes."""
-    taken = {name for kind in (Ingest, Train, Limits, Dispatch) for name in kind.model_fields}
+    taken = {name for kind in (Ingest, Train, PlanLimits, Dispatch) for name in kind.model_fields}
     assert set(Daily.model_fields) == taken
     asked = Daily(business_date=date(2026, 3, 2), max_factories=2, replace=True, patience_s=5, force_training=True)
-    assert asked.part(Limits).asked == {"max_factories": 2}
+    assert asked.part(PlanLimits).asked == {"max_factories": 2}
     assert asked.part(Dispatch) == Dispatch(patience_s=5)
     assert asked.part(Day) == Day(business_date=date(2026, 3, 2))
 

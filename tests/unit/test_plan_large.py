@@ -22,7 +22,7 @@ from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact.workers import Workers
 from optimization.engines.first.rounding import rounded
 from optimization.engines.large import ascent, in_parts
-from optimization.engines.large.neighbourhood import Search
+from optimization.engines.large.neighbourhood import NeighbourhoodSearch
 from optimization.planning.solve import solve
 from optimization.statement.arrays import dense
 from optimization.statement.part import whole_of
@@ -67,7 +67,7 @@ def test_rounded_plan_counts_what_the_contract_counts(problem: Instance) -> None
     assert relaxed is not None
     draft = rounded(d, relaxed)
     assert draft is not None
-    search = Search(whole_of(problem, reduced), draft, relaxed.prices)
+    search = NeighbourhoodSearch(whole_of(problem, reduced), draft, relaxed.prices)
     outcome = in_parts._outcome(search, in_parts._Bound(relaxed.value, "lp", relaxed.prices))
     assert sum(cost_parts(problem, outcome.allocation, outcome.work).values()) == pytest.approx(draft.cost())
     assert (draft.load() <= d.room + 1e-6).all()
@@ -115,7 +115,7 @@ def test_a_part_whose_worker_is_killed_is_planned_anew(problem: Instance, monkey
     assert relaxed is not None
     draft = rounded(d, relaxed)
     assert draft is not None
-    search = Search(whole_of(problem, reduced), draft, relaxed.prices)
+    search = NeighbourhoodSearch(whole_of(problem, reduced), draft, relaxed.prices)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv("C2M_PLAN__DASK_SCHEDULER", cluster.scheduler_address)
         settings.cache_clear()

@@ -65,7 +65,7 @@ def test_every_allowed_price_keeps_every_rail(
     low, high = rails.bounds(now, listed, cost, rested, policy)
     for one in np.flatnonzero(low <= high):
         for price in (low[one], high[one]):
-            sku = rails.Priced(price, now[one], listed[one], cost[one], rested[one])
+            sku = rails.PricedSku(price, now[one], listed[one], cost[one], rested[one])
             assert rails.broken(sku, policy) == []
 
 

@@ -26,7 +26,7 @@ from optimization.contract import instances
 from optimization.contract.plan import read_plan
 from optimization.planning.solve import solve
 from optimization.verification.verifier import verify
-from optimization.whatif.comparison import Limits, what_if
+from optimization.whatif.comparison import ScenarioLimits, what_if
 
 DAY_1 = date(2026, 4, 14)
 
@@ -49,7 +49,7 @@ def standing(home: Path) -> Standing:
         ]
     )
     files = [scenarios._written(scenarios._folder(waits, asked), one, DAY_1) for one in asked.scenarios]
-    what_if(folder / "instance", files, scenarios._folder(waits, asked), limits=Limits(3, 1e-2))
+    what_if(folder / "instance", files, scenarios._folder(waits, asked), limits=ScenarioLimits(3, 1e-2))
     write_atomically(scenarios._latest(waits), scenarios._folder(waits, asked).name.encode())
     return waits
 

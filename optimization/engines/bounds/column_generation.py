@@ -38,7 +38,7 @@ def value(arrays: Dense, prices: Floats) -> float:
     return orders + _beside_orders(arrays, prices)
 
 
-class Priced(Protocol):
+class PricingProblem(Protocol):
     """Some orders, whose cheapest patterns are found at prices."""
 
     def patterns(self, prices: Floats) -> Patterns:
@@ -64,7 +64,7 @@ def improve(
 
 def raised(
     arrays: Dense,
-    parts: Sequence[Priced],
+    parts: Sequence[PricingProblem],
     prices: Floats,
     seconds: float,
     told: Callable[[float, Floats], None] | None = None,
@@ -96,7 +96,7 @@ class _Walk:
     def __init__(
         self,
         arrays: Dense,
-        parts: Sequence[Priced],
+        parts: Sequence[PricingProblem],
         prices: Floats,
         told: Callable[[float, Floats], None] | None,
         close: float,

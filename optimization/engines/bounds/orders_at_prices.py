@@ -53,13 +53,13 @@ class _Priced:
     setup_day: Ints  # position in the window of the cheapest day until each (pairs, window)
 
 
-def chunks(arrays: Dense) -> Iterator["Orders"]:
+def chunks(arrays: Dense) -> Iterator["OrdersAtPrices"]:
     """All orders, in order, in parts whose tables are small."""
     width = np.maximum(1, np.bincount(arrays.order, minlength=len(arrays.quantity))) * _width(arrays)
     part = np.cumsum(width) // _CELLS
     begins = np.flatnonzero(np.diff(part, prepend=-1))
     for begin, end in zip(begins, [*begins[1:], len(arrays.quantity)], strict=True):
-        yield Orders(arrays, int(begin), int(end))
+        yield OrdersAtPrices(arrays, int(begin), int(end))
 
 
 def _width(arrays: Dense) -> int:
@@ -79,7 +79,7 @@ def _some_orders(arrays: Dense, begin: int, end: int) -> Dense:
     return replace(arrays, **parts | {"order": arrays.order[low:high] - begin})
 
 
-class Orders:
+class OrdersAtPrices:
     """Some orders, and what of their pairs does not depend on prices. Tables have one more row: no pair."""
 
     def __init__(self, arrays: Dense, begin: int, end: int) -> None:
@@ -282,7 +282,7 @@ class Orders:
 class _Found:
     """The best set of pairs of each order so far (orders, pairs), filled up with no pair, and its cost."""
 
-    def __init__(self, orders: Orders, priced: _Priced, size: int) -> None:
+    def __init__(self, orders: OrdersAtPrices, priced: _Priced, size: int) -> None:
         self._orders, self._priced = orders, priced
         count = len(orders.arrays.quantity)
         self.sets = np.full((count, size), len(orders.arrays.order))

@@ -28,7 +28,7 @@ _ROUNDING_BY, _ROUNDING_GAP, _ROUNDING_NODES = 0.95, 0.2, 50  # whole pieces, sw
 
 
 @dataclass(frozen=True)
-class Found:
+class BoundedPoint:
     """The best point found; `bound` is None where the time did not even suffice for the relaxation."""
 
     values: Floats
@@ -60,7 +60,9 @@ def frozen_alone(program: Program) -> Floats | None:
     return None if crossed else exactly(program, program.lower)
 
 
-def best(program: Program, pieces: Columns, start: Floats, limits: Limits, progress: OnProgress | None = None) -> Found:
+def best(
+    program: Program, pieces: Columns, start: Floats, limits: Limits, progress: OnProgress | None = None
+) -> BoundedPoint:
     """The best point within the limits, never worse than `start`."""
     clock = _Clock(limits, time.monotonic())
     loose = replace(program, integer=program.integer & ~_mask(program, pieces))
@@ -76,7 +78,7 @@ def best(program: Program, pieces: Columns, start: Floats, limits: Limits, progr
     bounds += [] if relaxed is None else [(program.value(relaxed), "lp")]
     bound, bound_by = max(bounds, default=(None, "lp"))
     nodes, lp_iterations = sum(found.nodes for found in searches), sum(found.lp_iterations for found in searches)
-    return Found(point, bound, bound_by, nodes, lp_iterations)
+    return BoundedPoint(point, bound, bound_by, nodes, lp_iterations)
 
 
 def improved(program: Program, pieces: Columns, start: Floats, limits: Limits, work_s: float) -> tuple[Floats, bool]:

@@ -14,7 +14,7 @@ from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import best, better, exactly, frozen_alone
 from optimization.statement import mip, schedule
 from optimization.statement.highs import Limits, Program, Progress, compile_model, limited, search
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.reduction import Pairs
 
 
@@ -25,7 +25,7 @@ def solved(
     progress: Callable[[Progress], None] | None = None,
     engaged: tuple[int, int] | None = None,
     known: pd.DataFrame | None = None,
-) -> Outcome | None:
+) -> Solution | None:
     """The best found within the limits, stating included; None where frozen work does not fit.
 
     `engaged`: the fewest and most factories to look at plans of, among those that there is a choice about.
@@ -44,7 +44,7 @@ def solved(
     left = replace(limits, seconds=limits.seconds - (time.monotonic() - began))
     found = best(program, program.columns(model.quantity)[1], start, left, progress)
     made = allocation(program, model, found.values)
-    return Outcome(
+    return Solution(
         allocation=made,
         work=schedule.by_day(reduced, made, work(program, model, found.values)),
         cost=program.value(found.values),

@@ -3,7 +3,7 @@
 They are the first plans of every search and its floor: no plan that is returned costs more than the cheapest of them.
 In force are the incumbents' pieces. Made feasible: no more than order, pair and days take, whole lots, at most
 max_factories; once as they are, once with the rest of the book placed around them by the rule.
-In: an instance made ready (optimization/statement/part.py). Out: an Outcome without a bound.
+In: an instance made ready (optimization/statement/part.py). Out: a `Solution` without a bound.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from optimization.engines.first.rounding import cumulative, rank, spread
 from optimization.engines.first.rule import by_rule, frozen_work
 from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 
 
@@ -44,9 +44,9 @@ def fitted(arrays: Dense) -> Ints:
     return np.where(kept | (pieces >= arrays.least), pieces, 0)
 
 
-def cheapest(whole: Whole) -> tuple[Outcome, dict[str, float]]:
+def cheapest(whole: Whole) -> tuple[Solution, dict[str, float]]:
     """The cheapest of the plans, and what each of them costs."""
     drafts = known(whole)
     costs = {name: draft.cost() for name, draft in drafts.items()}
     draft = drafts[min(costs, key=lambda name: costs[name])]
-    return Outcome(whole.allocation(draft), whole.schedule(draft), draft.cost()), costs
+    return Solution(whole.allocation(draft), whole.schedule(draft), draft.cost()), costs

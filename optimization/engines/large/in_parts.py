@@ -17,11 +17,11 @@ from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact.workers import Workers
 from optimization.engines.first.rounding import filled, rounded
 from optimization.engines.large.ascent import ascend
-from optimization.engines.large.neighbourhood import Search
+from optimization.engines.large.neighbourhood import NeighbourhoodSearch
 from optimization.statement.arrays import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 
 _FEWEST_SLOTS = 12_000  # below, branch and bound on the whole instance searches better, and the same way each time
@@ -56,9 +56,9 @@ def suits(whole: Whole, limits: Limits) -> bool:
 def solved(
     whole: Whole,
     limits: Limits,
-    start: Outcome,
+    start: Solution,
     progress: Callable[[Progress], None] | None = None,
-) -> Outcome:
+) -> Solution:
     """The best plan found, never dearer than `start`, and a proven bound."""
     began = time.monotonic()
     arrays, end = whole.arrays, began + limits.seconds
@@ -69,7 +69,9 @@ def solved(
         by_nodes = len(arrays.slots[0]) <= _MOST_NODE_SLOTS
         if not by_nodes:
             _raise_by_patterns(workers, arrays, bound, min(_BOUND_BY * limits.seconds, end - time.monotonic()))
-        search = Search(whole, _cheaper(whole.draft(start.allocation, start.work), first_plan()), bound.prices)
+        search = NeighbourhoodSearch(
+            whole, _cheaper(whole.draft(start.allocation, start.work), first_plan()), bound.prices
+        )
         if by_nodes and limits.threads > 1:
             left = Limits(end - time.monotonic(), limits.gap, 1)
             workers.raise_by_nodes(whole.instance, whole.reduced, whole.allocation(search.draft), left)
@@ -81,7 +83,7 @@ def solved(
     return _outcome(search, bound)
 
 
-def _steps(search: Search, workers: Workers, bound: _Bound, end: float) -> Iterator[float]:
+def _steps(search: NeighbourhoodSearch, workers: Workers, bound: _Bound, end: float) -> Iterator[float]:
     """The gap before each step of the search until its end, and after the last."""
     while True:
         bound.raise_to(*workers.raised)
@@ -114,9 +116,9 @@ def _raise_by_patterns(workers: Workers, arrays: Dense, bound: _Bound, seconds: 
         workers.raise_by_patterns(arrays, bound.prices, seconds)
 
 
-def _outcome(search: Search, bound: _Bound) -> Outcome:
+def _outcome(search: NeighbourhoodSearch, bound: _Bound) -> Solution:
     whole, draft = search.whole, search.draft
-    return Outcome(
+    return Solution(
         allocation=whole.allocation(draft),
         work=whole.schedule(draft),
         cost=search.cost,

@@ -73,7 +73,7 @@ class _Running:
     breadth: int
 
 
-class Search:
+class NeighbourhoodSearch:
     """The search over one draft, which it improves in place. `cost` is what the draft costs now."""
 
     def __init__(self, whole: Whole, draft: Draft, prices: Floats) -> None:

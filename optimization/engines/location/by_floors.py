@@ -16,7 +16,7 @@ from optimization.engines.exact import one_program
 from optimization.engines.location.engagement import floors
 from optimization.statement.arrays import Dense
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 from optimization.statement.reduction import Pairs
 
@@ -38,7 +38,7 @@ def suits(whole: Whole, limits: Limits) -> bool:
     return bool(at_choice.any())
 
 
-def solved(whole: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
+def solved(whole: Whole, limits: Limits, start: Solution, progress: OnProgress | None = None) -> Solution:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
     proven = floors(whole.arrays, _FLOORS_BY * limits.seconds)

@@ -1,6 +1,6 @@
 """The exact regime of stages and pools: the whole instance as one program by days, searched by branch and bound.
 
-In: an Instance with stages or pools, limits. Out: the Outcome, moves included.
+In: an Instance with stages or pools, limits. Out: the Solution, moves included.
 """
 
 import re
@@ -20,8 +20,8 @@ from optimization.stages.flat import Flat, flat_of
 from optimization.stages.program import state
 from optimization.stages.reading import Tables, tables
 from optimization.statement.frozen_causes import frozen_causes
-from optimization.statement.highs import Limits, Program, Progress, Search, compile_model, complete, search
-from optimization.statement.outcome import Outcome
+from optimization.statement.highs import Limits, Program, Progress, SearchResult, compile_model, complete, search
+from optimization.statement.outcome import Solution
 
 _MOVED = 0.01  # what a day of a piece under way counts beside one of a minute of work
 _EARLY_GAP, _EARLY_NODES = 1e-3, 100
@@ -29,7 +29,7 @@ _PART = re.compile(r"order (\S+)/(\d+)")
 
 
 @dataclass(frozen=True)
-class Stated:
+class DayProgram:
     """An instance stated by days."""
 
     flat: Flat
@@ -80,12 +80,12 @@ class Stated:
         return tables(self.flat, self.model, self.program, values)
 
 
-def stated(instance: Instance) -> Stated:
+def stated(instance: Instance) -> DayProgram:
     """The program of an instance. Raises InfeasibleError where frozen pieces have no day or no room by themselves."""
     flat = flat_of(instance)
     refuse_stranded(flat)
     model = state(flat)
-    return Stated(flat, model, compile_model(model))
+    return DayProgram(flat, model, compile_model(model))
 
 
 def solved(
@@ -94,7 +94,7 @@ def solved(
     progress: Callable[[Progress], None] | None = None,
     first: Tables | None = None,
     early: bool = False,
-) -> Outcome:
+) -> Solution:
     """The best plan within the limits, from a first one where there is one.
 
     early: its work is done as early as the same cost allows. Raises InfeasibleError where the frozen work does not fit,
@@ -116,7 +116,7 @@ def solved(
     return outcome(instance, this, _earlier(this, values) if early else values, found)
 
 
-def _earlier(this: Stated, values: Floats) -> Floats:
+def _earlier(this: DayProgram, values: Floats) -> Floats:
     """The point with its work and its moves on the first days that cost no more: it leaves slack for surprises.
 
     Pieces and their ways stay, nothing that costs money grows, and setups may be done sooner.
@@ -135,10 +135,10 @@ def _earlier(this: Stated, values: Floats) -> Floats:
     return values if moved is None else moved
 
 
-def outcome(instance: Instance, this: Stated, values: Floats, found: Search | None = None) -> Outcome:
+def outcome(instance: Instance, this: DayProgram, values: Floats, found: SearchResult | None = None) -> Solution:
     """A point and what a search proved."""
     made, program = this.tables(values), this.program
-    return Outcome(
+    return Solution(
         allocation=made.allocation,
         work=made.schedule,
         moves=made.moves,

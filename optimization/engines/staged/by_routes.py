@@ -1,6 +1,6 @@
 """Stages at scale: a bound by routes, a first plan over the pairs that these routes use, then parts planned anew.
 
-In: an Instance with stages or pools, limits. Out: the Outcome, its bound proven for all pairs.
+In: an Instance with stages or pools, limits. Out: the Solution, its bound proven for all pairs.
 """
 
 import time
@@ -18,12 +18,12 @@ from optimization.contract.plan import MOVE, gap_share, pair_key
 from optimization.engines.exact.workers import Workers
 from optimization.engines.staged import by_days
 from optimization.engines.staged.opening import opened
-from optimization.engines.staged.parts import Here, Search
+from optimization.engines.staged.parts import Here, StagedSearch
 from optimization.engines.staged.routes import Routes, bounded
 from optimization.stages.flat import Flat, flat_of
 from optimization.stages.reading import Tables
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Outcome
+from optimization.statement.outcome import Solution
 
 _SLOTS = 3_000  # pairs times their days; beyond it the program by days is not closed within a minute
 _LINKS = 1_000
@@ -39,7 +39,7 @@ def suits(flat: Flat) -> bool:
     return slots > _SLOTS or len(flat.links) > _LINKS
 
 
-def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None) -> Outcome:
+def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None) -> Solution:
     """The best plan found within the limits. Raises InfeasibleError where the frozen work does not fit."""
     began = time.monotonic()
     flat = flat_of(instance)
@@ -57,10 +57,10 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
     if limits.nodes is not None:
         found = by_days.solved(few, limits, progress, plan)
         return replace(found, bound=max(0.0, bound.value), bound_by="lagrangian")
-    search = Search(few, plan, routes.table(bound.price), routes.floors(bound.price))
+    search = StagedSearch(few, plan, routes.table(bound.price), routes.floors(bound.price))
     _improve(search, bound.value, left, progress)
     key, moves = pair_key(instance), search.plan.moves
-    return Outcome(
+    return Solution(
         allocation=search.plan.allocation.sort_values(key, ignore_index=True),
         work=search.plan.schedule.sort_values([*key, "day"], ignore_index=True),
         moves=None if moves is None else moves.sort_values([*MOVE, "day"], ignore_index=True),
@@ -73,7 +73,9 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
     )
 
 
-def _improve(search: Search, bound: float, limits: Limits, progress: Callable[[Progress], None] | None = None) -> None:
+def _improve(
+    search: StagedSearch, bound: float, limits: Limits, progress: Callable[[Progress], None] | None = None
+) -> None:
     """Plans parts anew until a limit."""
     if limits.threads == 1:
         _by(Here(), lambda: 1, search, bound, limits, progress)
@@ -85,7 +87,7 @@ def _improve(search: Search, bound: float, limits: Limits, progress: Callable[[P
 def _by(
     pool: Executor,
     free: Callable[[], int],
-    search: Search,
+    search: StagedSearch,
     bound: float,
     limits: Limits,
     progress: Callable[[Progress], None] | None,

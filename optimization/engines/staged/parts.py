@@ -50,7 +50,7 @@ def plan_part(part: Instance, start: Tables, limits: Limits) -> tuple[Tables, bo
 
 
 @dataclass
-class Search:
+class StagedSearch:
     """The search over one plan, which it improves. `floor`: by lot what it costs at least at the prices."""
 
     instance: Instance

@@ -32,7 +32,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Way:
+class PieceRoute:
     """The stages that pieces of a lot have before them: from the first, or from where they lie ready.
 
     steps: the pairs of each stage. ready: the row of where the pieces lie.
@@ -236,7 +236,7 @@ class Routes:
         """The prices of the days with capacity: factory_id, day, price (of a minute)."""
         return lagrangian.table(self.arrays, self.names, price)
 
-    def cheapest(self, way: Way, price: Floats) -> Route:
+    def cheapest(self, way: PieceRoute, price: Floats) -> Route:
         """The cheapest route of a way at these prices; without pairs where unmet pieces cost less.
 
         A pair is left out where a route through it costs more than a known one even if each of its other stages were
@@ -257,7 +257,7 @@ class Routes:
             return best
         return min(best, self._through(way, cost, worth), key=lambda route: route.cost)
 
-    def _through(self, way: Way, cost: list[Floats], chosen: list[Ints]) -> Route:
+    def _through(self, way: PieceRoute, cost: list[Floats], chosen: list[Ints]) -> Route:
         """The cheapest route over some pairs of each step (positions in it)."""
         pairs = [step[some] for step, some in zip(way.steps, chosen, strict=True)]
         values, lanes, came = [cost[0][chosen[0]]], [], []
@@ -309,7 +309,7 @@ def _traced(pairs: list[Ints], values: list[Floats], lanes: list[Ints], came: li
     return Route(best, np.array(passed[::-1]), np.array(days[::-1]))
 
 
-def _ways(flat: Flat, arrays: Dense, lane: Ints) -> Iterator[Way]:
+def _ways(flat: Flat, arrays: Dense, lane: Ints) -> Iterator[PieceRoute]:
     """Every lot from its first stage, and from each place where pieces of it are ready."""
     orders = flat.instance.orders
     first = np.searchsorted(arrays.order, np.arange(len(orders) + 1))
@@ -325,11 +325,11 @@ def _ways(flat: Flat, arrays: Dense, lane: Ints) -> Iterator[Way]:
         waiting += [(row, len(steps)) for row in lying.get(part.lot_id, [])]
         if part.last:
             cost, start = np.zeros(len(steps[0])), np.zeros(len(steps[0]), dtype=np.int64)
-            yield Way(part.order, pieces, float(unmet[part.place]), start, cost, steps)
+            yield PieceRoute(part.order, pieces, float(unmet[part.place]), start, cost, steps)
             for row, step in waiting:
                 source = np.array([flat.lanes.names.get_loc(row.factory_id)])
                 cost, days = flat.lanes.between(part.order, source, lane[steps[step]])
-                yield Way(
+                yield PieceRoute(
                     part.order,
                     int(row.quantity),
                     float(unmet[part.place]),

@@ -225,7 +225,7 @@ def _least_part(arrays: Dense, pairs: _Choices, target: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Stated:
+class AssignmentProgram:
     """The program over some pairs (order, factory), and the columns of y, x, p, i and z, the last three by factory."""
 
     program: Program
@@ -261,7 +261,7 @@ class Stated:
         return chosen
 
 
-def stated(assignment: Assignment, among: Flags) -> Stated:
+def stated(assignment: Assignment, among: Flags) -> AssignmentProgram:
     """The program over some of the allowed pairs."""
     order, factory = np.nonzero(assignment.allowed & among)
     orders, factories = assignment.shape
@@ -284,7 +284,7 @@ def stated(assignment: Assignment, among: Flags) -> Stated:
     if len(paid):
         _add_enough(lp, assignment, among, x, z)
     columns = {"y": y, "x": x, "p": p[extra], "i": i, "z": z[paid]}
-    return Stated(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, extra, paid, short)
+    return AssignmentProgram(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, extra, paid, short)
 
 
 def _add_rooms(lp: Blocks, assignment: Assignment, work: Cells, p: Ints, z: Ints) -> None:

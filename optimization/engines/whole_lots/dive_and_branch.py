@@ -27,13 +27,13 @@ from optimization.contract.plan import gap_share
 from optimization.engines.exact import one_program
 from optimization.engines.exact.workers import end_with_parent
 from optimization.engines.location.engagement import floors
-from optimization.engines.whole_lots.assignment import Assignment, Stated, assignment_of, single, stated
+from optimization.engines.whole_lots.assignment import Assignment, AssignmentProgram, assignment_of, single, stated
 from optimization.engines.whole_lots.board import Board
 from optimization.engines.whole_lots.dive import Dives, Task
 from optimization.statement import schedule
 from optimization.statement.arrays import Dense
-from optimization.statement.highs import Exchange, Limits, Progress, Search, search
-from optimization.statement.outcome import Outcome
+from optimization.statement.highs import Exchange, Limits, Progress, SearchResult, search
+from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 
 OnProgress = Callable[[Progress], None]
@@ -65,7 +65,7 @@ def _in_parts_alone(assignment: Assignment) -> bool:
     return bool(assignment.fewest.sum() > assignment.room.sum()) and bool((assignment.left < assignment.unmet).any())
 
 
-def solved(whole: Whole, limits: Limits, start: Outcome, progress: OnProgress | None = None) -> Outcome:
+def solved(whole: Whole, limits: Limits, start: Solution, progress: OnProgress | None = None) -> Solution:
     """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
     began = time.monotonic()
     assignment = assignment_of(whole.arrays)
@@ -84,7 +84,7 @@ def solved(whole: Whole, limits: Limits, start: Outcome, progress: OnProgress | 
     return _in_parts(whole, left, found, progress)
 
 
-def _in_parts(whole: Whole, limits: Limits, found: Outcome, progress: OnProgress | None) -> Outcome:
+def _in_parts(whole: Whole, limits: Limits, found: Solution, progress: OnProgress | None) -> Solution:
     """The best plan of the general statement: the choice is proven, but an order made in part may cost less."""
     better = one_program.solved(whole.instance, whole.reduced, limits, progress, known=found.allocation)
     if better is None:
@@ -252,7 +252,7 @@ class _Proof:
                 return found.closed or self._limits.stopped
         return self._limits.stopped
 
-    def _search(self, cutoff: float, end: float) -> Search:
+    def _search(self, cutoff: float, end: float) -> SearchResult:
         program = stated(self._assignment, self._floor <= cutoff)
         self.columns = max(self.columns, len(program.program.cost))
         told = _Told(self._assignment, self._board, program)
@@ -283,7 +283,7 @@ class _Told:
 
     assignment: Assignment
     board: Board
-    program: Stated
+    program: AssignmentProgram
     known: float = np.inf
 
     def begin(self) -> Floats:
@@ -317,7 +317,7 @@ def _chosen(whole: Whole, assignment: Assignment, allocation: pd.DataFrame) -> I
     return chosen
 
 
-def _outcome(whole: Whole, assignment: Assignment, chosen: Ints) -> Outcome:
+def _outcome(whole: Whole, assignment: Assignment, chosen: Ints) -> Solution:
     """The plan of a choice: all days of a factory are one span."""
     arrays = whole.arrays
     mine = chosen[arrays.order] == arrays.factory
@@ -329,10 +329,10 @@ def _outcome(whole: Whole, assignment: Assignment, chosen: Ints) -> Outcome:
     )
     minutes = quantity[pair] * arrays.pace[pair] + arrays.setup_minutes[pair]
     made, work = allocation.assign(quantity=quantity[pair]), allocation.assign(span=0, minutes=minutes)
-    return Outcome(made, schedule.by_day(whole.reduced, made, work), assignment.value(chosen))
+    return Solution(made, schedule.by_day(whole.reduced, made, work), assignment.value(chosen))
 
 
-def _polished(whole: Whole, found: Outcome, limits: Limits) -> Outcome:
+def _polished(whole: Whole, found: Solution, limits: Limits) -> Solution:
     """The plan with parts of the orders that it leaves, where they can be made."""
     made = found.allocation.groupby("lot_id")["quantity"].sum().reindex(whole.lot_ids, fill_value=0).to_numpy()
     left = made < whole.arrays.quantity
