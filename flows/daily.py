@@ -13,7 +13,7 @@ from c2m import clock
 from c2m.ledger import job_orders
 from c2m.ledger.store import session
 from c2m.settings import settings
-from flows import day_page, designs, market, spike_page, waiting, warehouse
+from flows import day_page, designs, market, spike_page, waiting_runs, warehouse
 from flows.dispatch import dispatch
 from flows.forecast import forecast
 from flows.ingest import ingest
@@ -50,7 +50,7 @@ def run_day(parameters: Daily) -> None:
         if not plan(Plan(**today.part(PlanLimits).model_dump(), round=number)):
             spike_page.publish(today.day)
             day_page.publish(today.day)
-            waiting.suspend_until_decided(today.day, today)
+            waiting_runs.suspend_until_decided(today.day, today)
             return
         dispatch(today.part(Dispatch))
         with session() as s:

@@ -19,7 +19,7 @@ from c2m.markdown import plain, table
 from c2m.people import book, overview
 from c2m.settings import settings
 from c2m.warehouse.published import is_published, read
-from flows import plan_page, reports, waiting
+from flows import plan_page, reports, waiting_runs
 from optimization.contract import instances
 from optimization.contract.plan import PlanSize, read_plan
 from optimization.contract.terms import COST_WORDS
@@ -51,7 +51,7 @@ def whom_it_waits_for(newest: Standing | None, waits: pd.DataFrame) -> list[str]
     """Decisions that a person owes: on the plan, on orders that are not whole, on rows in quarantine."""
     owed = []
     if newest and newest.state == "proposed":
-        form = waiting.form_url(newest.plan_id)
+        form = waiting_runs.form_url(newest.plan_id)
         where = f"[decide here]({form})" if form else f"`c2m release {newest.plan_id} --reason '...'`"
         because = plain("; ".join(plan_page.reasons_to_wait(newest)))
         owed.append(f"* **Operations**: the plan of round {newest.round} waits ({because}): {where}.")

@@ -19,13 +19,13 @@ from c2m.settings import settings
 from c2m.steps import log, step
 from c2m.warehouse.published import manifest, read
 from flows.desk import Desk
-from models.design import attributes, demand, first, reading
+from models.design import attribute_worth, demand, first, reading
 from models.design.demand import STYLE, Ahead
 from models.governance.registry import champion
 from models.panel.daily import published_panel
 from optimization.book.currencies import in_currency
 from optimization.costing import purchase, study
-from optimization.materials.book import days_late, offers_in
+from optimization.materials.supply_case import days_late, offers_in
 
 KEY = ["merchant_id", "design_id"]
 ON_SALE = "on sale"
@@ -156,7 +156,7 @@ def studies(rows: pd.DataFrame, quantities: Sequence[int], day: date) -> list[St
     """
     given, model = _given(day), champion()
     trends = read_landed("attribute_trends", business_date=day)
-    market = attributes.StyleFacts(read("demand_weekly"), read("style_attributes"), read("voices"), trends)
+    market = attribute_worth.StyleFacts(read("demand_weekly"), read("style_attributes"), read("voices"), trends)
     ahead = demand.ahead(published_panel(day), _as_styles(rows), model)
     priced = in_currency(rows, ["price"], read("exchange_rates"), given.room.currency)
     found = []
@@ -207,7 +207,7 @@ def _studied(
     ahead: Ahead,
     quantities: Sequence[int],
     given: study.StudyFacts,
-    market: attributes.StyleFacts,
+    market: attribute_worth.StyleFacts,
     version: str,
 ) -> StudyRows:
     test = int(row["test_pieces"]) if pd.notna(row["test_pieces"]) else settings().designs.test_pieces
@@ -233,7 +233,7 @@ def _studied(
         return StudyRows(pd.DataFrame(), pd.DataFrame(told), pd.DataFrame())
     told |= first.earned(ahead, costs, _terms(design, test), lambda pieces: study.material_curve(design, pieces, given))
     piece = _piece(design, costs[costs["quantity"] == test], test, given)
-    held = attributes.table(design, piece, market, settings().trend)
+    held = attribute_worth.table(design, piece, market, settings().trend)
     keys = {name: names[name] for name in KEY}
     return StudyRows(costs.assign(**names), pd.DataFrame(told), held.assign(**keys))
 
@@ -243,14 +243,14 @@ def _terms(design: Design, test: int) -> first.TestTerms:
     return first.TestTerms(design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment)
 
 
-def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.StudyFacts) -> attributes.Piece:
+def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.StudyFacts) -> attribute_worth.Piece:
     """What a piece of the test order costs, made the cheapest way."""
     making = float(costs["making_cost"].min()) / test
     if not design.asked_for:
-        return attributes.Piece(making, pd.Series(dtype=float), study.bought(design, test, given)[0] / test)
+        return attribute_worth.Piece(making, pd.Series(dtype=float), study.bought(design, test, given)[0] / test)
     units = study.units(design)
     found = purchase.purchases(units * test, given.market).set_index("material_id")["cost"]
-    return attributes.Piece(making, found / (units * test))
+    return attribute_worth.Piece(making, found / (units * test))
 
 
 def read_tests(rows: pd.DataFrame, day: date) -> pd.DataFrame:

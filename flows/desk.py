@@ -21,9 +21,9 @@ from optimization.book.daily_instance import tellable
 from optimization.book.later_work import OBSERVED_DAYS
 from optimization.contract import instances
 from optimization.contract.plan import read_plan
+from optimization.promising.free_capacity import FreeCapacity, fits, ready
 from optimization.promising.known import Known
 from optimization.promising.quotes import quote
-from optimization.promising.room import FreeCapacity, fits, ready
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from c2m.files import read_rows
 from c2m.markdown import table
-from optimization.book.proposal import dated_allocation, dates
+from optimization.book.plan_proposal import dated_allocation, dates
 from optimization.contract.groups import joint_lots
 from optimization.contract.instances import Instance, records
 from optimization.contract.plan import STAGED_PAIR, Plan
@@ -63,7 +63,7 @@ def dated(instance: Instance, plan: Plan, folder: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        `proposal.dated_allocation`, with next_factory_id where lots have stages.
+        `plan_proposal.dated_allocation`, with next_factory_id where lots have stages.
     """
     file = folder / ORDER_OF_WORK
     order = read_rows(file) if file.exists() else None

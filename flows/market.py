@@ -15,7 +15,7 @@ from c2m.steps import step
 from c2m.warehouse.published import read
 from flows import reports
 from models.governance.markets import NAME, fit
-from models.market.model import forecast
+from models.market.market_model import forecast
 from models.market.series import panels
 
 _DRAWN, _MOST = 16, 80

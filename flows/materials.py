@@ -16,8 +16,8 @@ from c2m.settings import settings
 from c2m.warehouse.published import manifest, read
 from optimization.book.currencies import plan_currency
 from optimization.contract.wording import counted, money, percent
-from optimization.materials.book import PURCHASE, Marts, purchases_of
 from optimization.materials.day import DayMaterials, MaterialFacts, plan_materials
+from optimization.materials.supply_case import PURCHASE, Marts, purchases_of
 
 FOLDER = "materials"  # in a plan's folder
 _MOST = 50

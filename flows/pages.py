@@ -15,7 +15,7 @@ from c2m.doors import App, Door
 from c2m.floor.child import LOOPBACK
 from c2m.floor.http import Impatient, allow_connections
 from c2m.health import Health
-from c2m.upkeep.figures import HomeCollector, of_home
+from c2m.upkeep.metrics import HomeCollector, of_home
 
 
 def prefect() -> App:

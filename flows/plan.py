@@ -28,15 +28,15 @@ from c2m.steps import step
 from c2m.stopping import until_stopped
 from c2m.warehouse.published import manifest, read
 from c2m.why.page import why_this_many
-from flows import joint_page, materials, plan_page, reports, scenarios, waiting
+from flows import joint_page, materials, plan_page, reports, scenarios, waiting_runs
 from flows.parameters import Plan, PlanLimits
 from models.governance.registry import CHAMPION, version_of
 from optimization.book.currencies import OF_FACTORY, OF_PIECE, in_currency, plan_currency
 from optimization.book.daily_instance import build_instance, merchant_lots, promised_dates, tellable
 from optimization.book.later_work import OBSERVED_DAYS
-from optimization.book.proposal import dated_allocation, lot_names, priced
+from optimization.book.plan_proposal import dated_allocation, lot_names, priced
 from optimization.book.replenishment import replenish
-from optimization.book.waiting import set_apart
+from optimization.book.set_aside import set_apart
 from optimization.contract import instances
 from optimization.contract.instances import Instance
 from optimization.contract.plan import read_plan, search_log, unmet_pieces
@@ -412,7 +412,7 @@ def decide_and_show(plan_id: str, policy: PlanPolicy) -> bool:
     with session() as s:
         standing = plans.standing(s, plan_id)
     if standing.state == "proposed":
-        waiting.ask(standing, plan_page.reasons_to_wait(standing))
-    waiting.settle()
+        waiting_runs.ask(standing, plan_page.reasons_to_wait(standing))
+    waiting_runs.settle()
     plan_page.publish(plan_id)
     return standing.was_released

@@ -18,8 +18,8 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.markdown import plain, table
 from c2m.settings import settings
-from flows import joint_page, materials, reports, waiting
-from optimization.book.proposal import breaches, load_by_factory
+from flows import joint_page, materials, reports, waiting_runs
+from optimization.book.plan_proposal import breaches, load_by_factory
 from optimization.contract.instances import Instance, read, whole_lots
 from optimization.contract.plan import Plan, PlanSize, read_plan
 from optimization.contract.terms import COST_WORDS
@@ -141,7 +141,7 @@ def decided(standing: Standing) -> list[str]:
         words = plain(standing.words)
         return [f"**{words[0].upper()}{words[1:]}.**", ""]
     told = ["**Waits for a person**: " + plain("; ".join(reasons_to_wait(standing))), "", *held(standing)]
-    form = waiting.form_url(standing.plan_id)
+    form = waiting_runs.form_url(standing.plan_id)
     told += [f"**[Decide here]({form})**: Resume opens the form. From a terminal:", ""] if form else []
     return [*told, *(f"    c2m release {standing.plan_id} --reason '...'{more}" for more in ("", " --reject")), ""]
 

@@ -20,7 +20,7 @@ from c2m.ledger.plans import Standing
 from c2m.ledger.store import session
 from c2m.markdown import plain
 from c2m.steps import step
-from flows import plan_page, waiting
+from flows import plan_page, waiting_runs
 from flows.parameters import Release
 from flows.plan import take
 
@@ -49,7 +49,7 @@ def release(parameters: Release) -> State[None]:
     standing = plan_page.standing_of(parameters.plan_id)
     if standing is None:
         return Completed(message="No plan waits for a decision.")
-    waiting.keep(Release(plan_id=standing.plan_id))
+    waiting_runs.keep(Release(plan_id=standing.plan_id))
     fault = ""
     for number in count(1):
         if standing.state != "proposed":
@@ -63,7 +63,7 @@ def release(parameters: Release) -> State[None]:
     with step("release"):
         changelog.export()
     plan_page.publish(standing.plan_id)
-    waiting.settle()
+    waiting_runs.settle()
     return Completed(message=standing.sentence)
 
 

@@ -28,7 +28,7 @@ from optimization.contract.plan import Plan
 
 if TYPE_CHECKING:  # Great Expectations, MLflow and Pyomo take seconds to import, and most flows use none of them
     from expectations.gate import Verdict
-    from models.governance.gate import Promotion
+    from models.governance.promotion_gate import Promotion
     from optimization.statement.highs import Progress
 
 _PLACES = {

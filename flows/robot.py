@@ -10,7 +10,7 @@ from c2m import clock
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, SEVERITY, URGENT
 from c2m.domain.promises import recent
-from c2m.feeds import outcomes
+from c2m.feeds import file_outcomes
 from c2m.feeds.landing import land_frame
 from c2m.files import read_json
 from c2m.ledger import alerts, job_orders, orders, plans, status
@@ -21,7 +21,7 @@ from c2m.people import notify
 from c2m.settings import settings
 from c2m.steps import step
 from c2m.warehouse.published import read
-from flows import plan_page, reports, waiting, warehouse
+from flows import plan_page, reports, waiting_runs, warehouse
 from flows.parameters import Robot
 from models.finish import remedy
 from models.finish.floor import FloorState, conflicting, inspected, last_of_lines, offline_hours, published_floor
@@ -61,7 +61,7 @@ def warn(floor: FloorState, rows: pd.DataFrame, now: datetime) -> pd.DataFrame:
         alert_rules.undecided(plan_that_waits(now), settings().release.undecided_hours),
         alert_rules.twins(read("factories")),
         alert_rules.bad_batches(read("batches")),
-        alert_rules.late_feeds(outcomes.missing(now)),
+        alert_rules.late_feeds(file_outcomes.missing(now)),
         alert_rules.drift(last_watched()),
         alert_rules.scans(conflicting(read("scan_quality"), clock.business_date(now))),
     )
@@ -133,5 +133,5 @@ def robot(parameters: Robot) -> State[None] | None:
         notify.deliver(clock.now())
     reports.floor(rows, standing, moment)
     plan_page.renew()
-    waiting.settle()
+    waiting_runs.settle()
     return None

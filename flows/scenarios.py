@@ -65,7 +65,7 @@ class FactoryStops(_Dates):
     factories: list[str] = Field(min_length=1)
 
     def change(self, day_1: date) -> dict[str, Any]:
-        """As `optimization.whatif.changes` has it."""
+        """As `optimization.whatif.scenarios` has it."""
         return {"change": "factory_down", "factories": self.factories, **self.days(day_1)}
 
 

@@ -15,7 +15,7 @@ from c2m.markdown import plain
 from c2m.people import book, video
 from c2m.steps import step
 from c2m.warehouse.published import read
-from flows import plan_page, reports, waiting, warehouse
+from flows import plan_page, reports, waiting_runs, warehouse
 from flows.parameters import Track
 
 PROGRESS = "+job_order_progress +goods +hand_overs +promises +scan_corrections +stock_position +line_daily"
@@ -54,7 +54,7 @@ def track(parameters: Track) -> State[None] | None:
     if video.is_set():
         rows = with_video(rows, parameters.day)
     plan_page.renew()
-    waiting.settle()
+    waiting_runs.settle()
     reports.job_orders("progress", "Progress of job orders", book.named(rows), note)
     reports.goods(read("goods"), read("stock_position"))
     reports.promises(read("promises"), parameters.day)

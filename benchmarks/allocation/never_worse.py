@@ -22,8 +22,8 @@ from benchmarks.allocation.generator import Shape, draw
 from c2m.settings import settings
 from optimization.contract.instances import Instance, write
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
-from optimization.engines.first.known import known
 from optimization.engines.first.rule import greedy
+from optimization.engines.first.start_plans import known
 from optimization.planning.solve import solve
 from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce

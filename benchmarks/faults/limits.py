@@ -38,7 +38,7 @@ from c2m.warehouse.published import dbt_args, publish, read
 from c2m.wire.messages import MAX_JUMP, MAX_PIECES, OPERATIONS
 from optimization.book.currencies import plan_currency
 from optimization.book.daily_instance import build_instance, merchant_lots
-from optimization.book.waiting import set_apart
+from optimization.book.set_aside import set_apart
 from optimization.contract.instances import Instance
 from optimization.engines.first.rule import greedy
 

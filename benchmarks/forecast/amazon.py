@@ -32,7 +32,7 @@ from models.evaluation import cost
 from models.evaluation.backtest import OURS, calibration, compared, fold, miscalibration, score, scores, transform
 from models.evaluation.baselines import BASELINES, Points, baseline_frame
 from models.evaluation.segments import SEGMENTS
-from models.governance import gate
+from models.governance import promotion_gate
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 
@@ -152,7 +152,7 @@ def tell(cells: pd.DataFrame, costs: pd.DataFrame) -> None:
     show("How far the worst level lies outside of its two shares", pd.DataFrame([off], index=[OURS]))
     show("Probability integral transform, randomised, by tenths", deciles(transform(ours)))
     others = [name for name in table.index if name not in (OURS, RECURSIVE)]
-    money = gate.beside(costs, OURS, others, settings().promotion).sort_values("cost")
+    money = promotion_gate.beside(costs, OURS, others, settings().promotion).sort_values("cost")
     show(f"Business cost, {settings().promotion.confidence:.0%} interval of what ours saves", money)
 
 

@@ -28,7 +28,7 @@ from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.ensemble import auto, blend
 from models.ensemble.members import seasonal_naive
-from models.market import model, series
+from models.market import market_model, series
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel
 
@@ -112,10 +112,10 @@ def panel_of_measure(rows: pd.DataFrame, measure: str) -> Panel | None:
 def judged(panel: Panel, horizon: int, chosen_on: int, older: int) -> pd.DataFrame:
     """A row per origin and cell: scaled errors of each, and whether the range held."""
     policy, parts = settings().forecast, []
-    said = model.asked(panel, horizon, policy)
+    said = market_model.asked(panel, horizon, policy)
     for number in range(chosen_on + older, 0, -1):
         back = horizon * number
-        ours = auto.best(said, back, model.CANDIDATES)
+        ours = auto.best(said, back, market_model.CANDIDATES)
         fold = said.fold(back)
         points: dict[str, Floats] = {"ours": ours[..., MEDIAN], "ETS": statistical("AutoETS", fold)}
         points["naive"] = seasonal_naive(fold)

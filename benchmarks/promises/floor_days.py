@@ -27,11 +27,11 @@ from c2m.settings import PlanPolicy, settings
 from c2m.simulation.factories import profile
 from c2m.simulation.factories.factory import SimulatedFactory
 from c2m.simulation.factories.state import State
-from c2m.simulation.world import figures, network
+from c2m.simulation.world import assumptions, network
 from c2m.wire.messages import parse
 from optimization.book.daily_instance import build_instance, promised_dates, tellable
 from optimization.book.later_work import OBSERVED_DAYS
-from optimization.book.proposal import dated_allocation
+from optimization.book.plan_proposal import dated_allocation
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.planning.solve import solve
@@ -274,7 +274,9 @@ class World:
     def _order(self, day: date, kind: str) -> dict[str, Any]:
         self.count += 1
         wait = (
-            7 if kind == "replenishment" else int(self.random.integers(figures.WINDOW_DAYS[0], figures.WINDOW_DAYS[1]))
+            7
+            if kind == "replenishment"
+            else int(self.random.integers(assumptions.WINDOW_DAYS[0], assumptions.WINDOW_DAYS[1]))
         )
         large = kind == "merchant" and self.random.random() < self.pattern.large_share
         facts = {"order_id": f"w{self.seed}-o{self.count}", "merchant_id": "m", "source": kind, "placed_on": day}
@@ -284,16 +286,16 @@ class World:
 
     def _lot(self, order: dict[str, Any]) -> dict[str, Any]:
         self.count += 1
-        category = figures.CATEGORIES[int(self.random.integers(len(figures.CATEGORIES)))]
-        price = figures.MEDIAN_PRICE * category.price_ratio
+        category = assumptions.CATEGORIES[int(self.random.integers(len(assumptions.CATEGORIES)))]
+        price = assumptions.MEDIAN_PRICE * category.price_ratio
         sam = dict(
             zip(("cut", "sew", "finish", "inspect", "pack"), (2.0, category.sew_minutes, 4.0, 1.2, 0.9), strict=True)
         )
         if order["source"] == "replenishment":
             pieces = int(np.clip(self.random.lognormal(np.log(120), 0.4), 100, 600))
         else:
-            log_sd = figures.ORDER_PIECES_LOG_SD
-            pieces = int(np.clip(self.random.lognormal(np.log(figures.ORDER_PIECES_MEDIAN), log_sd), 100, 2500))
+            log_sd = assumptions.ORDER_PIECES_LOG_SD
+            pieces = int(np.clip(self.random.lognormal(np.log(assumptions.ORDER_PIECES_MEDIAN), log_sd), 100, 2500))
             pieces *= 3 if order["large"] else 1
         row = {"lot_id": f"w{self.seed}-l{self.count}", "order_id": order["order_id"], "merchant_id": "m"}
         row |= {"style_id": f"st{self.count}", "colour": "red", "category": category.name, "quantity": pieces}
@@ -394,9 +396,11 @@ SKU = ["lot_id", "sku_id", "quantity", "size"]
 
 
 def network_of(seed: int, count: int) -> network.Network:
-    crafts = sorted({craft for c in figures.CATEGORIES for text in c.crafts for craft in text.split(";") if craft})
-    value = float(np.median([figures.MEDIAN_PRICE * c.price_ratio / (c.sew_minutes + 8) for c in figures.CATEGORIES]))
-    skills = network.Skills(tuple(sorted(c.name for c in figures.CATEGORIES)), tuple(crafts), value)
+    crafts = sorted({craft for c in assumptions.CATEGORIES for text in c.crafts for craft in text.split(";") if craft})
+    value = float(
+        np.median([assumptions.MEDIAN_PRICE * c.price_ratio / (c.sew_minutes + 8) for c in assumptions.CATEGORIES])
+    )
+    skills = network.Skills(tuple(sorted(c.name for c in assumptions.CATEGORIES)), tuple(crafts), value)
     days = [FIRST + timedelta(days=d) for d in range(-CALENDAR_DAYS[0], CALENDAR_DAYS[1] + 1)]
     known_at = np.datetime64("2025-01-01")
     return network.network(np.random.default_rng([seed, 2]), count, skills, HOME, CURRENCY, known_at, days)

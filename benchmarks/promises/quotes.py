@@ -31,13 +31,13 @@ from c2m.ledger import job_orders, orders, status, store
 from c2m.ledger.rooms import quotes
 from c2m.ledger.tables import Promise
 from c2m.settings import PlanPolicy
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 from optimization.book.daily_instance import build_instance, tellable
 from optimization.book.later_work import OBSERVED_DAYS
 from optimization.engines.first.rule import greedy
+from optimization.promising.free_capacity import FreeCapacity, ready
 from optimization.promising.known import Known
 from optimization.promising.quotes import quote
-from optimization.promising.room import FreeCapacity, ready
 
 # Of factories without a history, as the mart's assumptions have it.
 FACTS = {"yield_rate": 0.97, "efficiency_factor": 0.9, "efficiency_level": 0.95, "efficiency_level_sd": 0.08}
@@ -70,9 +70,11 @@ def empty(columns: dict[str, Any]) -> pd.DataFrame:
 
 def lot(random: np.random.Generator, number: int) -> dict[str, Any]:
     """A lot of a merchant's order, as the worlds have them."""
-    category = figures.CATEGORIES[int(random.integers(len(figures.CATEGORIES)))]
-    pieces = int(np.clip(random.lognormal(np.log(figures.ORDER_PIECES_MEDIAN), figures.ORDER_PIECES_LOG_SD), 100, 2500))
-    price = figures.MEDIAN_PRICE * category.price_ratio
+    category = assumptions.CATEGORIES[int(random.integers(len(assumptions.CATEGORIES)))]
+    pieces = int(
+        np.clip(random.lognormal(np.log(assumptions.ORDER_PIECES_MEDIAN), assumptions.ORDER_PIECES_LOG_SD), 100, 2500)
+    )
+    price = assumptions.MEDIAN_PRICE * category.price_ratio
     row = {
         "lot_id": f"l{number}",
         "order_id": f"o{number}",
@@ -100,7 +102,7 @@ def crowded_room(count: int, factories: int, random: np.random.Generator) -> Fre
     """A book of so many orders, planned by the common rule."""
     network = network_of(1, factories)
     known_factories = network.factories.assign(**FACTS).sort_values("factory_id", ignore_index=True)
-    names = [category.name for category in figures.CATEGORIES]
+    names = [category.name for category in assumptions.CATEGORIES]
     pairs = pd.MultiIndex.from_product([known_factories["factory_id"], names], names=["factory_id", "category"])
     scores = pairs.to_frame(index=False).assign(**SCORE, order_cap_pieces=np.nan)
     lots = pd.DataFrame([lot(random, number) for number in range(count)])

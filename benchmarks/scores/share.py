@@ -26,7 +26,7 @@ from benchmarks.finish import sewing_lines
 from benchmarks.marts.scores import marts
 from c2m.settings import PlanPolicy
 from optimization.book.daily_instance import build_instance
-from optimization.book.proposal import dated_allocation
+from optimization.book.plan_proposal import dated_allocation
 from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan
 from optimization.planning.solve import solve

@@ -9,10 +9,10 @@ spread over its hours by the usual day of a shop (few at night, most in the even
 the data hold no true spike, so the count is an upper bound.
 
 Planted: a style of 50 pieces a day jumps so that a day brings 510,000 (the case of the issue), and others between 2,000
-and 510,000, by shapes that are not those of models/surprise/shape.py (gamma curves with their own half-lives), with
-hours that scatter and remember. Each is looked at nineteen times in four days (LOOKS_H); work begins the next morning.
-A clairvoyant orders exactly what the window of 14 days will ask for. Decays: four forms (exponential, with a rise,
-hyperbola, S-curve) that have lost nine tenths after 2 to 14 days. What a user would otherwise pick, beside ours:
+and 510,000, by shapes that are not those of models/surprise/spike_shape.py (gamma curves with their own half-lives),
+with hours that scatter and remember. Each is looked at nineteen times in four days (LOOKS_H); work begins the next
+morning. A clairvoyant orders exactly what the window of 14 days will ask for. Decays: four forms (exponential, with a
+rise, hyperbola, S-curve) that have lost nine tenths after 2 to 14 days. What a user would otherwise pick, beside ours:
 a limit on the day's count at 3 standard deviations of the last 28 days, and CUSUM on hourly counts as if they were
 independent Poisson counts (what change-point libraries assume).
 """

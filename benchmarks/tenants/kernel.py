@@ -34,7 +34,7 @@ from c2m.warehouse.published import dbt_args
 from optimization.book.currencies import OF_PIECE, in_currency, plan_currency
 from optimization.book.daily_instance import build_instance, merchant_lots
 from optimization.book.replenishment import BATCH, replenish
-from optimization.book.waiting import set_apart
+from optimization.book.set_aside import set_apart
 from optimization.engines.first.rule import greedy
 from optimization.planning.solve import solve
 

@@ -49,16 +49,16 @@ def sales(data: Path) -> Iterator[Figure]:
     asked = lines[lines["Qty"] > 0]
     by_day = asked.groupby("day")["Qty"].sum()
     weekday = by_day.groupby(by_day.index.day_of_week).mean() / by_day.mean()
-    for day, used, measured in zip(calendar.day_abbr, figures.WEEKDAY, weekday, strict=True):
+    for day, used, measured in zip(calendar.day_abbr, assumptions.WEEKDAY, weekday, strict=True):
         yield Figure(f"WEEKDAY {day}", used, measured, source)
     sizes = asked.groupby("Size")["Qty"].sum() / asked["Qty"].sum()
-    for size, share in zip(figures.SIZES, figures.SIZE_CURVE, strict=True):
+    for size, share in zip(assumptions.SIZES, assumptions.SIZE_CURVE, strict=True):
         yield Figure(f"SIZE_CURVE {size}", share, sizes[size], source)
-    yield Figure("SIZE_CONCENTRATION", figures.SIZE_CONCENTRATION, _size_concentration(asked), source)
+    yield Figure("SIZE_CONCENTRATION", assumptions.SIZE_CONCENTRATION, _size_concentration(asked), source)
     daily = asked.pivot_table(index="Style", columns="day", values="Qty", aggfunc="sum", fill_value=0)
     day_k, all_k = _dispersions(np.minimum(daily.to_numpy("float64"), 60))  # a few bulk lines are left out
-    yield Figure("DISPERSION_DAY (k)", figures.DISPERSION_DAY, day_k, source)
-    yield Figure("DISPERSION_ALL (k)", figures.DISPERSION_ALL, all_k, source)
+    yield Figure("DISPERSION_DAY (k)", assumptions.DISPERSION_DAY, day_k, source)
+    yield Figure("DISPERSION_ALL (k)", assumptions.DISPERSION_ALL, all_k, source)
     totals = np.sort(daily.sum(axis=1))[::-1]
     best = totals[: len(totals) // 10].sum() / totals.sum()
     made = _made(len(daily), float(daily.to_numpy().mean()))
@@ -76,7 +76,7 @@ def sales(data: Path) -> Iterator[Figure]:
 def _size_concentration(asked: pd.DataFrame) -> float:
     """Of a Dirichlet, by moments, over styles of 200 pieces or more that sell in all sizes."""
     pieces = asked.pivot_table(index="Style", columns="Size", values="Qty", aggfunc="sum", fill_value=0)
-    pieces = pieces.loc[pieces.sum(axis=1) >= 200, list(figures.SIZES)]
+    pieces = pieces.loc[pieces.sum(axis=1) >= 200, list(assumptions.SIZES)]
     share = pieces[(pieces > 0).all(axis=1)]
     share = share.div(share.sum(axis=1), axis=0)
     mean, variance = share.mean(), share.var()
@@ -119,12 +119,12 @@ def _prices(asked: pd.DataFrame, source: str) -> Iterator[Figure]:
     priced = asked[asked["Amount"] > 0]
     price = priced["Amount"] / priced["Qty"]
     median = price.groupby(priced["Category"]).median() / price.median()
-    for kind in figures.CATEGORIES:
+    for kind in assumptions.CATEGORIES:
         if kind.name in _LIKE:
             yield Figure(f"price_ratio {kind.name}", kind.price_ratio, median[_LIKE[kind.name]], source)
     style = np.log(price.groupby([priced["Style"], priced["Category"]]).median())
     spread = (style - style.groupby(level="Category").transform("median")).std()
-    yield Figure("PRICE_LOG_SD", figures.PRICE_LOG_SD, spread, source)
+    yield Figure("PRICE_LOG_SD", assumptions.PRICE_LOG_SD, spread, source)
 
 
 def _outcomes(lines: pd.DataFrame, asked: pd.DataFrame, source: str) -> Iterator[Figure]:
@@ -132,11 +132,11 @@ def _outcomes(lines: pd.DataFrame, asked: pd.DataFrame, source: str) -> Iterator
     back = lines["Status"].str.contains("Return")
     known = back | (lines["Status"] == "Shipped - Delivered to Buyer")
     without = lines.loc[cancelled, "Amount"].isna().mean()
-    yield Figure("CANCELLED_SHARE", figures.CANCELLED_SHARE, cancelled.mean(), source)
-    yield Figure("CANCELLED_WITHOUT_AMOUNT", figures.CANCELLED_WITHOUT_AMOUNT, without, source)
-    yield Figure("RETURNED_SHARE", figures.RETURNED_SHARE, back.sum() / known.sum(), source)
-    yield Figure("SEVERAL_PIECES_SHARE", figures.SEVERAL_PIECES_SHARE, (asked["Qty"] > 1).mean(), source)
-    yield Figure("BUSINESS_CUSTOMER_SHARE", figures.BUSINESS_CUSTOMER_SHARE, lines["B2B"].mean(), source)
+    yield Figure("CANCELLED_SHARE", assumptions.CANCELLED_SHARE, cancelled.mean(), source)
+    yield Figure("CANCELLED_WITHOUT_AMOUNT", assumptions.CANCELLED_WITHOUT_AMOUNT, without, source)
+    yield Figure("RETURNED_SHARE", assumptions.RETURNED_SHARE, back.sum() / known.sum(), source)
+    yield Figure("SEVERAL_PIECES_SHARE", assumptions.SEVERAL_PIECES_SHARE, (asked["Qty"] > 1).mean(), source)
+    yield Figure("BUSINESS_CUSTOMER_SHARE", assumptions.BUSINESS_CUSTOMER_SHARE, lines["B2B"].mean(), source)
 
 
 def new_styles(data: Path) -> Iterator[Figure]:
@@ -144,7 +144,7 @@ def new_styles(data: Path) -> Iterator[Figure]:
     source = "visuelle/train.csv"
     weeks = pd.read_csv(data / source)[[str(week) for week in range(12)]]
     curve = weeks.mean() / weeks.to_numpy().mean()
-    for week, (used, measured) in enumerate(zip(figures.LIFE_CYCLE, curve, strict=True), 1):
+    for week, (used, measured) in enumerate(zip(assumptions.LIFE_CYCLE, curve, strict=True), 1):
         yield Figure(f"LIFE_CYCLE week {week}", used, measured, source)
 
 
@@ -152,7 +152,7 @@ def reviews(data: Path) -> Iterator[Figure]:
     """Stars."""
     source = "womens_reviews/Womens Clothing E-Commerce Reviews.csv.gz"
     share = pd.read_csv(data / source)["Rating"].value_counts(normalize=True).sort_index()
-    for stars, used in enumerate(figures.RATING_SHARE, 1):
+    for stars, used in enumerate(assumptions.RATING_SHARE, 1):
         yield Figure(f"RATING_SHARE {stars}", used, share[stars], source)
 
 
@@ -164,12 +164,12 @@ def teams(data: Path) -> Iterator[Figure]:
     sewing, finishing = rows[department.str.startswith("s")], rows[department == "finishing"]
     productivity = sewing["actual_productivity"]
     overtime = (sewing["over_time"] / sewing["no_of_workers"]).median()
-    sew = [c.sew_minutes for c in figures.CATEGORIES]
-    yield Figure("EFFICIENCY_MEAN", figures.EFFICIENCY_MEAN, productivity.mean(), source)
-    yield Figure("EFFICIENCY_SD", figures.EFFICIENCY_SD, productivity.groupby(sewing["team"]).mean().std(), source)
-    yield Figure("OVERTIME_MINUTES_PER_OPERATOR", figures.OVERTIME_MINUTES_PER_OPERATOR, overtime, source)
-    yield Figure("FINISH_MINUTES least", figures.FINISH_MINUTES[0], finishing["smv"].min(), source)
-    yield Figure("FINISH_MINUTES most", figures.FINISH_MINUTES[1], finishing["smv"].max(), source)
+    sew = [c.sew_minutes for c in assumptions.CATEGORIES]
+    yield Figure("EFFICIENCY_MEAN", assumptions.EFFICIENCY_MEAN, productivity.mean(), source)
+    yield Figure("EFFICIENCY_SD", assumptions.EFFICIENCY_SD, productivity.groupby(sewing["team"]).mean().std(), source)
+    yield Figure("OVERTIME_MINUTES_PER_OPERATOR", assumptions.OVERTIME_MINUTES_PER_OPERATOR, overtime, source)
+    yield Figure("FINISH_MINUTES least", assumptions.FINISH_MINUTES[0], finishing["smv"].min(), source)
+    yield Figure("FINISH_MINUTES most", assumptions.FINISH_MINUTES[1], finishing["smv"].max(), source)
     yield Figure("median minutes to sew", float(np.median(sew)), sewing["smv"].median(), source, tolerance=0.05)
     yield Figure("least minutes to sew", min(sew), sewing["smv"].min(), source, tolerance=0.2)
     yield Figure("most minutes to sew", max(sew), sewing["smv"].max(), source, tolerance=0.2)
@@ -193,15 +193,15 @@ def places(data: Path) -> Iterator[Figure]:
     source = "apparel_factory_locations/locations.csv"
     rows = pd.read_csv(data / source)
     for code, names in _COUNTRIES.items():
-        clusters = [c for c in figures.CLUSTERS if c.country == code]
+        clusters = [c for c in assumptions.CLUSTERS if c.country == code]
         inside = rows[rows["country"].str.strip().isin([code, *names])]
         far = [np.hypot(inside["latitude"] - c.latitude, inside["longitude"] - c.longitude) for c in clusters]
         nearest = np.argmin(far, axis=0)
         for i, cluster in enumerate(clusters):
             share = (nearest == i).sum() / len(rows)
             yield Figure(f"share {code} {cluster.latitude:g}, {cluster.longitude:g}", cluster.share, share, source)
-    china = sum(c.share for c in figures.CLUSTERS if c.country == "CN") / sum(c.share for c in figures.CLUSTERS)
-    yield Figure("HOME_SHARE", figures.HOME_SHARE, china, source)
+    china = sum(c.share for c in assumptions.CLUSTERS if c.country == "CN") / sum(c.share for c in assumptions.CLUSTERS)
+    yield Figure("HOME_SHARE", assumptions.HOME_SHARE, china, source)
 
 
 def measure(data: Path) -> list[Figure]:

@@ -7,6 +7,6 @@ from c2m.cli.root import app
 __all__ = ["app"]
 
 # Importing a module registers its commands; `c2m --help` lists them in this order.
-_NOUNS = "day feeds models plans floor watch places factory letters why rooms"
+_NOUNS = "day feeds models plans floor status places factory letters why rooms"
 for noun in _NOUNS.split():
     import_module(f"c2m.cli.{noun}")

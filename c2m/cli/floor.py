@@ -29,9 +29,9 @@ def contract(
     document: Annotated[Literal["asyncapi", "openapi"], typer.Argument(help="For MQTT, or for HTTP.")],
 ) -> None:
     """Print the factory messages as a document for integrators (YAML)."""
-    from c2m.wire import documents
+    from c2m.wire import interfaces
 
-    print(documents.as_yaml(documents.asyncapi() if document == "asyncapi" else documents.openapi()), end="")
+    print(interfaces.as_yaml(interfaces.asyncapi() if document == "asyncapi" else interfaces.openapi()), end="")
 
 
 @command()
@@ -88,9 +88,9 @@ def sparkplug(
     mapping: Annotated[Path, typer.Argument(help="YAML: which metrics mean what; see docs/factories.md.")],
 ) -> None:
     """The service that turns the counters of a site that speaks Sparkplug B into scans."""
-    from c2m.floor.sparkplug import service
+    from c2m.floor.sparkplug import adapter
 
-    service.run(mapping)
+    adapter.run(mapping)
 
 
 @command()

@@ -36,7 +36,7 @@ def forecast(
     dates: Dates = None,
 ) -> None:
     """Forecast a panel: the rows that have no y after their series' last observation, or the next periods."""
-    from models.ensemble.answer import answer
+    from models.ensemble.panel_forecast import answer
     from models.panel.long import read_panel
 
     series = read_panel(panel, absent, frequency=freq, season=season, order=dates, horizon=horizon)

@@ -189,11 +189,11 @@ def _show_anew() -> None:
     from flows import services
 
     if services.at_hand():
-        from flows import plan_page, waiting
+        from flows import plan_page, waiting_runs
 
         try:
             plan_page.renew()
-            waiting.settle()
+            waiting_runs.settle()
         except Exception as error:  # the decision stands whatever becomes of the page
             words = harmless(str(error).partition("\n")[0])
             print(f"Prefect was not told ({words}): the next run of a flow shows the page anew", file=sys.stderr)

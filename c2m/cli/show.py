@@ -4,7 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from c2m.people.records import records
+from c2m.people.json_rows import records
 
 if TYPE_CHECKING:
     import pandas as pd

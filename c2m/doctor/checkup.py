@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 
-from c2m.doctor import floor, install, pages, schedules, state
+from c2m.doctor import floor, home_state, install, pages, schedules
 from c2m.doctor.finding import Check, Finding
 from c2m.errors import C2MError
 from c2m.home import occupant
@@ -32,16 +32,16 @@ SERVICES: Mapping[str, Check] = {
     "floor services": floor.services,
     "keys": floor.keys,
     "outbox": floor.outbox,
-    "clock": state.moment,
+    "clock": home_state.moment,
 }
 HOME: Mapping[str, Check] = {
-    "ledger": state.ledger,
-    "landing": state.landing,
-    "warehouse": state.warehouse,
-    "marts": state.marts,
-    "last day": state.last_day,
-    "backup": state.backups,
-    "disk": state.disk,
+    "ledger": home_state.ledger,
+    "landing": home_state.landing,
+    "warehouse": home_state.warehouse,
+    "marts": home_state.marts,
+    "last day": home_state.last_day,
+    "backup": home_state.backups,
+    "disk": home_state.disk,
     "packages": install.packages,
 }
 

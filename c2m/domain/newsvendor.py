@@ -1,6 +1,7 @@
 """The newsvendor: how much to have of what sells from stock, and what a wrong quantity costs.
 
-Orders are placed by it (`optimization.book.replenishment`), and forecasts are judged by it (`models.governance.gate`).
+Orders are placed by it (`optimization.book.replenishment`), and forecasts are judged by it
+(`models.governance.promotion_gate`).
 
 A piece that is missing costs 6, one that is left over 2: enough for three windows in four is best.
 

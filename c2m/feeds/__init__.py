@@ -3,11 +3,11 @@
 __all__ = [
     "compact",
     "contracts",
+    "file_outcomes",
     "forms",
     "ingest",
     "landing",
     "mapping",
-    "outcomes",
     "propose",
     "quarantine",
     "records",

@@ -20,10 +20,10 @@ import pandas as pd
 
 from c2m import clock, objects
 from c2m.errors import InputError
-from c2m.feeds import landing, outcomes, quarantine
+from c2m.feeds import file_outcomes, landing, quarantine
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.file_outcomes import FileOutcome
 from c2m.feeds.mapping import Mapping, fingerprint, of_files
-from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.readmit import admit_waiting, readmit
 from c2m.feeds.records import Records
 from c2m.feeds.rules import Feed, quoted
@@ -71,7 +71,7 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
     if absent := _absent(world, sources):
         raise InputError("feed-missing", [*faults, *absent])
     together: list[_Arrived] = []
-    deliveries = outcomes.Deliveries({source.name for source in sources})
+    deliveries = file_outcomes.Deliveries({source.name for source in sources})
     for done, found in enumerate(_looked_up(sources)):
         if progress:
             progress(done, len(sources), found.source.name)
@@ -97,11 +97,11 @@ def ingest(world: World, progress: Progress | None = None) -> pd.DataFrame:
         together.append(arrived)
     faults += _bring_in(together)
     admit_waiting()
-    now = outcomes.find_all(outcome.batch_id for outcome in landed)
+    now = file_outcomes.find_all(outcome.batch_id for outcome in landed)
     landed = [now.get(outcome.batch_id, outcome) for outcome in landed]
     if (missing := list(_missing(landed))) or faults:
         raise InputError("feed-missing" if missing else "file-unreadable", [*faults, *missing])
-    return outcomes.frame(landed)
+    return file_outcomes.frame(landed)
 
 
 def _look_up() -> None:
@@ -134,29 +134,29 @@ def _looked_up(sources: Sequence[Source]) -> list[_Seen]:
     """All files, and what became of them, looked up at once."""
     seen = [_see(source) for source in sources]
     if mapped := [one.digest for one in seen if one.source.mapping.name]:
-        came = outcomes.of_contents(mapped)
+        came = file_outcomes.of_contents(mapped)
         seen = [_in_turn(one, came.get(one.read_as, [])) for one in seen]
-    found = outcomes.find_all(one.batch_id for one in seen)
+    found = file_outcomes.find_all(one.batch_id for one in seen)
     return [replace(one, known=found.get(one.batch_id)) for one in seen]
 
 
 def _in_turn(seen: _Seen, came: Sequence[FileOutcome]) -> _Seen:
-    batch_id = outcomes.in_turn(seen.batch_id, came)
+    batch_id = file_outcomes.in_turn(seen.batch_id, came)
     return replace(seen, batch_id=batch_id, earlier=tuple(one for one in came if one.batch_id != batch_id))
 
 
-def _anew(seen: _Seen, deliveries: outcomes.Deliveries) -> _Seen:
+def _anew(seen: _Seen, deliveries: file_outcomes.Deliveries) -> _Seen:
     """The file as what it is: known, new, or a content that came before and is the newest delivery once more."""
-    known = seen.known or outcomes.find(seen.batch_id)
+    known = seen.known or file_outcomes.find(seen.batch_id)
     if known is None or not known.finished or seen.source.mapping.feed.mode != "upsert":
         return replace(seen, known=known)
     written_at = datetime.fromtimestamp(seen.stamps[0][1] / 1e9, UTC).replace(tzinfo=None)
     before = deliveries.before(known, seen.source.name, written_at)
     if not before:
         return replace(seen, known=known)
-    batch_id = outcomes.once_more(seen.first_id, before[-1])
-    ended = outcomes.find_all(one.batch_id for one in before)  # some of them had just arrived
-    return replace(seen, batch_id=batch_id, known=outcomes.find(batch_id), earlier=tuple(ended.values()))
+    batch_id = file_outcomes.once_more(seen.first_id, before[-1])
+    ended = file_outcomes.find_all(one.batch_id for one in before)  # some of them had just arrived
+    return replace(seen, batch_id=batch_id, known=file_outcomes.find(batch_id), earlier=tuple(ended.values()))
 
 
 def _see(source: Source) -> _Seen:
@@ -224,11 +224,11 @@ def bring_in(source: Source) -> FileOutcome:
     """Lands a single file, and what waited for its rows; its outcome. The same file again changes nothing."""
     _look_up()
     (found,) = _looked_up([source])
-    arrived = _arrival(_anew(found, outcomes.Deliveries({source.name})))
+    arrived = _arrival(_anew(found, file_outcomes.Deliveries({source.name})))
     if not arrived.outcome.finished and (faults := _bring_in([arrived])):
         raise _UnreadableError("file-unreadable", faults)
     admit_waiting()
-    return outcomes.find(arrived.outcome.batch_id) or arrived.outcome
+    return file_outcomes.find(arrived.outcome.batch_id) or arrived.outcome
 
 
 class _UnreadableError(InputError):
@@ -302,7 +302,7 @@ def _one_by_one(files: Iterable[_Arrived]) -> list[str]:
 def _leave(one: _Arrived) -> str:
     """Ends what has begun of a file that is to come in with a later run; what to do about it."""
     told = one.unsteady or "it changed while it was read; run again"
-    outcomes.record(replace(one.outcome, status="changed", problems=told))
+    file_outcomes.record(replace(one.outcome, status="changed", problems=told))
     return f"{one.source.name}: {told}"
 
 
@@ -392,8 +392,8 @@ def _settle(connection: duckdb.DuckDBPyConnection, one: _Read, counts: _Counts, 
     if broken or quarantine.path_of(mapping.feed.name, batch_id).exists():
         quarantined = quarantine.keep(connection, mapping, one.outcome, one.columns, one.number, one.before)
     for earlier in () if one.problems else one.earlier:
-        outcomes.record(quarantine.close(earlier))
-    outcomes.record(_finished(one, counts, quarantined))
+        file_outcomes.record(quarantine.close(earlier))
+    file_outcomes.record(_finished(one, counts, quarantined))
 
 
 def batch_of(source: Source, digest: str) -> str:
@@ -445,7 +445,7 @@ def _arrival(seen: _Seen) -> _Arrived:
         "",
         now,
     )
-    outcomes.record(arrived)
+    file_outcomes.record(arrived)
     return _Arrived(source, arrived, seen.stamps, seen.earlier)
 
 
@@ -488,7 +488,7 @@ def _finished(one: _Read, counts: _Counts, quarantined: int) -> FileOutcome:
         quarantined=quarantined,
         duplicates=duplicates,
         tenant=owner,
-        status=outcomes.status(accepted, quarantined, "; ".join(one.problems)),
+        status=file_outcomes.status(accepted, quarantined, "; ".join(one.problems)),
         problems="; ".join(said),
         left_out=left_out,
         notes="; ".join([*reasons, *one.rows.notes, *one.rows.file.notes]),

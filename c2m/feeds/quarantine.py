@@ -18,9 +18,9 @@ from c2m import objects
 from c2m.errors import InputError
 from c2m.feeds import landing
 from c2m.feeds.contracts import FEEDS, ID
+from c2m.feeds.file_outcomes import FileOutcome, find
 from c2m.feeds.forms import cells
 from c2m.feeds.mapping import NOT_OF_SOURCE, Mapping, native, parse
-from c2m.feeds.outcomes import FileOutcome, find
 from c2m.feeds.records import kind_of
 from c2m.feeds.rules import Feed, literal, quoted
 from c2m.files import write_with

@@ -15,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from c2m.errors import InputError
-from c2m.feeds import landing, outcomes, quarantine
+from c2m.feeds import file_outcomes, landing, quarantine
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.file_outcomes import FileOutcome
 from c2m.feeds.forms import cells
 from c2m.feeds.mapping import Mapping, ReadOptions
-from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.records import kind_of, read
 from c2m.feeds.split import LINE, split
 
@@ -40,7 +40,7 @@ def readmit(file: Path) -> pd.DataFrame:
     """
     landing.ensure_landing()
     submitted = _submitted(Path(file))
-    return outcomes.frame(_admit(outcome, rows) for outcome, rows in submitted)
+    return file_outcomes.frame(_admit(outcome, rows) for outcome, rows in submitted)
 
 
 def admit_waiting() -> None:
@@ -53,7 +53,7 @@ def admit_waiting() -> None:
                 for record, group in broken.groupby("record")
                 if set(group["rule"]) <= feed.waits_for
             }
-            if rows and (outcome := outcomes.find(str(batch_id))):
+            if rows and (outcome := file_outcomes.find(str(batch_id))):
                 _admit(outcome, rows)
 
 
@@ -87,10 +87,10 @@ def _settled(outcome: FileOutcome, landed: int, quarantined: int) -> FileOutcome
         quarantined=quarantined,
         duplicates=accepted - landed,
         readmitted=outcome.readmitted + accepted - outcome.accepted,
-        status=outcomes.status(accepted, quarantined, outcome.problems),
+        status=file_outcomes.status(accepted, quarantined, outcome.problems),
     )
     if settled != outcome:
-        outcomes.record(settled)
+        file_outcomes.record(settled)
     return settled
 
 
@@ -116,7 +116,9 @@ def _submitted(file: Path) -> list[tuple[FileOutcome, dict[int, Row]]]:
             faults.append(f"record {line}: _record is {number!r}; expected a record number that no other row has")
         else:
             batches[batch_id][int(number)] = row
-    found = [(outcomes.find(batch_id) if _BATCH_ID.fullmatch(batch_id) else None, batch_id) for batch_id in batches]
+    found = [
+        (file_outcomes.find(batch_id) if _BATCH_ID.fullmatch(batch_id) else None, batch_id) for batch_id in batches
+    ]
     faults += [
         f"_batch_id {batch_id!r}: no such batch; keep what the export wrote" for known, batch_id in found if not known
     ]

@@ -31,7 +31,7 @@ from typing import BinaryIO, cast
 import duckdb
 import pyarrow as pa
 
-from c2m.feeds.forms import ooxml, packed, sniff, trees, workbook
+from c2m.feeds.forms import nested, ooxml, packed, sniff, workbook
 from c2m.feeds.mapping import ReadOptions
 from c2m.feeds.rules import literal, quoted
 
@@ -57,14 +57,14 @@ _SUFFIXES = {
 }
 _TEXT = ("csv", "jsonl", "json")
 _SUFFIXES |= {".zip": "zip", **_WORKBOOKS}
-_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=trees.once)
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=nested.once)
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # the first line of what Excel writes
 UNREADABLE = (
     OSError, LookupError, EOFError, RecursionError, zlib.error, zipfile.BadZipFile, duckdb.Error,
     UnicodeError,  # of UTF-16 without the mark that tells its order of bytes, nothing can be told
     NotImplementedError, RuntimeError,  # a zip that is packed in an unknown way, or locked by a password
     csv.Error,  # a cell beyond the limit
-    packed.BombError, trees.TreeError, workbook.WorkbookError,
+    packed.BombError, nested.TreeError, workbook.WorkbookError,
 )  # fmt: skip
 
 Parsed = tuple[str | None, str | None, str | None, Sequence[str | None]]  # fault, seen, cells of a faulty row, cells
@@ -209,11 +209,11 @@ def _read(
     stream, damage = _whole(path)
     with stream:
         if kind == "xml":
-            objects = map(_object, trees.xml_records(stream, options.path, options.lists))
+            objects = map(_object, nested.xml_records(stream, options.path, options.lists))
             return _store_objects(connection, objects, wanted, *damage)
         with _decoded(stream, options.encoding, "c2m-lost", "\n") as text:
             if kind == "json":
-                objects = map(_object, trees.json_records(text, options.path))
+                objects = map(_object, nested.json_records(text, options.path))
             elif (first := next(lines := filter(str.strip, text), None)) is None:
                 return _nothing(connection, "the file is empty")
             else:
@@ -462,13 +462,13 @@ def _json_object(line: str) -> _Object:
         return "encoding", "bytes of another encoding", _as_json([line]), {}
     except (ValueError, RecursionError) as error:
         return "row-shape", f"not JSON: {error}", _as_json([line]), {}
-    return None, None, None, {name.strip(): trees.as_text(value) for name, value in row.items()}
+    return None, None, None, {name.strip(): nested.as_text(value) for name, value in row.items()}
 
 
-def _object(tree: trees.Tree) -> _Object:
+def _object(tree: nested.Tree) -> _Object:
     """Of a document's record."""
     if isinstance(tree, dict):
-        return None, None, None, trees.flat(tree)
+        return None, None, None, nested.flat(tree)
     return "row-shape", "no object with fields", None, {}
 
 

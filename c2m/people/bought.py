@@ -8,7 +8,7 @@ import pandas as pd
 from c2m import clock
 from c2m.ledger.purchasing import purchases
 from c2m.ledger.store import session
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.warehouse.published import is_published, manifest, read
 
 _STOCK = ["material_id", "material_name", "on_hand", "used", "unit"]

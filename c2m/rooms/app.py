@@ -29,7 +29,7 @@ from c2m.rooms.pages import (
     market,
     merchant,
     network,
-    operations,
+    operations_room,
     ordering,
     orders,
     own_factory,
@@ -41,7 +41,7 @@ from c2m.rooms.pages import (
 from c2m.settings import settings
 
 # Each with its `routes`.
-_OURS = (sign_in, operations, orders, board, network, plans, market, figures)
+_OURS = (sign_in, operations_room, orders, board, network, plans, market, figures)
 ROOMS = (*_OURS, merchant, ordering, shelf, voices, factory, own_factory)
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -21,7 +21,7 @@ import httpx
 
 from c2m import clock, objects
 from c2m.errors import C2MError, InputError
-from c2m.feeds import compact, outcomes
+from c2m.feeds import compact, file_outcomes
 from c2m.files import sync
 from c2m.floor.child import LOOPBACK
 from c2m.ledger import archive, store
@@ -83,7 +83,7 @@ def of_runs(before: date) -> Iterator[Old]:
 def of_quarantine(before: date) -> Iterator[Old]:
     """Rows that nobody has corrected, and the mapping by which they came. Their counts stay with the file's outcome."""
     for file in sorted(settings().quarantine.glob("*/*.parquet")):
-        outcome = outcomes.find(file.stem)
+        outcome = file_outcomes.find(file.stem)
         if outcome and outcome.arrived_at.date() < before:
             yield _of_files("quarantine", [file, file.with_suffix(".yaml")])
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 
 from c2m.errors import InputError
-from c2m.feeds import landing, outcomes
+from c2m.feeds import file_outcomes, landing
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.file_outcomes import FileOutcome
 from c2m.feeds.ingest import batch_of
-from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.shape import read
 from c2m.feeds.split import hashes, row_hash
 from c2m.feeds.world import Source, World
@@ -78,7 +78,7 @@ class FeedFiles:
 
     def _source_row(self, rows: LandedRows) -> Link:
         link = Link("source rows", f"{rows.feed} batch {rows.batch_id}")
-        outcome = outcomes.find(rows.batch_id)
+        outcome = file_outcomes.find(rows.batch_id)
         if outcome is None:
             link.expect("an outcome of the file", "one", None)
             return link

@@ -1,3 +1,3 @@
 """What platform and factories say to each other: the messages, and the documents that describe them to integrators."""
 
-__all__ = ["documents", "messages"]
+__all__ = ["interfaces", "messages"]

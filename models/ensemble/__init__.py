@@ -3,4 +3,4 @@
 Offered: the modules of `__all__`; the others are their inside.
 """
 
-__all__ = ["answer", "auto", "blend", "contest", "folds", "forecaster", "members", "sums"]
+__all__ = ["auto", "blend", "contest", "folds", "forecaster", "members", "panel_forecast", "sums"]

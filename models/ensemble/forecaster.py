@@ -14,8 +14,8 @@ from typing import Any, Self
 import pandas as pd
 
 from models.demand.forecast import Metric
-from models.ensemble.answer import AUTO, PanelForecast, ahead, answer
 from models.ensemble.folds import Fold
+from models.ensemble.panel_forecast import AUTO, PanelForecast, ahead, answer
 from models.panel.long import Absent, panel_of
 from models.panel.matrices import Panel
 
@@ -29,7 +29,7 @@ class Forecaster:
     Parameters
     ----------
     model
-        auto, champion, or the name of a member (`models.ensemble.answer.MODELS`).
+        auto, champion, or the name of a member (`models.ensemble.panel_forecast.MODELS`).
     metric
         That the point forecast is best for: wape, mape or rmse.
     season

@@ -1,3 +1,3 @@
 """Which model forecasts: MLflow's registry, the gate of promotion, tuning, the daily forecast by the champion."""
 
-__all__ = ["daily", "gate", "markets", "promotion", "registry", "tuning", "voices"]
+__all__ = ["daily", "markets", "promotion", "promotion_gate", "registry", "tuning", "voices"]

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import MarketPolicy, settings
-from models.governance import gate, plain
-from models.market import model
-from models.market.model import MarketModel
+from models.governance import plain, promotion_gate
+from models.market import market_model
+from models.market.market_model import MarketModel
 from models.panel.matrices import Panel
 
 NAME = "c2m-market"
@@ -48,7 +48,7 @@ def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, MarketMod
     held = champion()
     if held and (day - held[2]).days < policy.retrain_after_days:
         return held[:2]
-    found = model.trained(panels, policy.horizon_weeks, settings().forecast)
+    found = market_model.trained(panels, policy.horizon_weeks, settings().forecast)
     if not found.chosen:
         return held[:2] if held else None
     version = _register(found, panels, day)
@@ -60,18 +60,18 @@ def fit(panels: Panels, day: date, policy: MarketPolicy) -> tuple[str, MarketMod
     return (version, found) if verdict.promoted else held[:2]
 
 
-def judged(champion: MarketModel, panels: Panels, policy: MarketPolicy) -> gate.Promotion:
+def judged(champion: MarketModel, panels: Panels, policy: MarketPolicy) -> promotion_gate.Promotion:
     """The gate's verdict on choosing anew, beside the champion."""
     limits, folds = settings().promotion, settings().promotion.folds
     rules = settings().forecast
-    then = model.trained(panels, policy.horizon_weeks, rules, policy.horizon_weeks + folds - 1)
-    both = {gate.CHAMPION: champion, gate.CHALLENGER: then}
-    told = {name: model.costs(one, panels, policy.horizon_weeks, rules, folds) for name, one in both.items()}
+    then = market_model.trained(panels, policy.horizon_weeks, rules, policy.horizon_weeks + folds - 1)
+    both = {promotion_gate.CHAMPION: champion, promotion_gate.CHALLENGER: then}
+    told = {name: market_model.costs(one, panels, policy.horizon_weeks, rules, folds) for name, one in both.items()}
     if any(table.empty for table in told.values()):
-        return gate.judge(pd.DataFrame(), limits)
+        return promotion_gate.judge(pd.DataFrame(), limits)
     keys = ["series_id", "origin", "segment"]
     one, other = (table.rename(columns={"cost": name}) for name, table in told.items())
-    return gate.judge(one.merge(other, on=keys), limits)
+    return promotion_gate.judge(one.merge(other, on=keys), limits)
 
 
 def _register(found: MarketModel, panels: Panels, day: date) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from models.governance import registry
-from models.governance.gate import Promotion
+from models.governance.promotion_gate import Promotion
 
 M = TypeVar("M")
 

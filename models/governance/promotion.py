@@ -12,8 +12,8 @@ from c2m import markdown
 from c2m.errors import InputError
 from c2m.settings import ForecastPolicy, settings
 from models.evaluation import cost
-from models.governance import gate, registry
-from models.governance.gate import CHALLENGER, CHAMPION, Promotion
+from models.governance import promotion_gate, registry
+from models.governance.promotion_gate import CHALLENGER, CHAMPION, Promotion
 from models.governance.registry import GATE, Registered
 from models.panel.daily import published_panel
 from models.panel.matrices import Panel
@@ -80,7 +80,7 @@ def verdict_on(champion: Registered, challenger: Registered, panel: Panel) -> Pr
     """The gate's verdict on both, from origins of which the window has passed."""
     policy = settings().promotion
     both = {CHAMPION: _contestant(champion), CHALLENGER: _contestant(challenger)}
-    return gate.judge(cost.published(panel, both, policy.folds), policy)
+    return promotion_gate.judge(cost.published(panel, both, policy.folds), policy)
 
 
 def _contestant(version: Registered) -> cost.Ours:

@@ -43,7 +43,7 @@ from models.demand.scorer import Scorer
 from models.demand.train import Trained
 from models.evaluation import plots
 from models.evaluation.backtest import OURS, Backtest, scores
-from models.governance import gate
+from models.governance import promotion_gate
 from models.governance.card import card
 from models.panel.history import saved
 from models.panel.matrices import Panel
@@ -183,7 +183,7 @@ def _log_backtest(backtest: Backtest) -> None:
     table = backtest.scores
     if not backtest.costs.empty:
         rivals = [str(name) for name in table.index if name != OURS]
-        costs = gate.beside(backtest.costs, OURS, rivals, settings().promotion)
+        costs = promotion_gate.beside(backtest.costs, OURS, rivals, settings().promotion)
         mlflow.log_text(costs.to_csv(), "backtest/costs.csv")
         table = table.join(costs["cost_per_piece"])
     for method, row in table.iterrows():

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from c2m.settings import settings
-from models.governance import gate, plain
-from models.voice import model
-from models.voice.model import AspectModel, Marks
+from models.governance import plain, promotion_gate
+from models.voice import aspect_model
+from models.voice.aspect_model import AspectModel, Marks
 from models.voice.words import codes
 
 NAME = "c2m-voice"
@@ -22,11 +22,11 @@ _FILE = "aspects.npz"
 
 def champion() -> tuple[str, AspectModel]:
     """Version and model that hear; the one that comes with the code where no version is champion."""
-    found = plain.champion(NAME, _FILE, model.load)
-    return found[:2] if found else (SHIPPED, model.load())
+    found = plain.champion(NAME, _FILE, aspect_model.load)
+    return found[:2] if found else (SHIPPED, aspect_model.load())
 
 
-def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
+def train(folder: Path) -> tuple[str, promotion_gate.Promotion, pd.DataFrame]:
     """Trains on the labelled reviews, logs, registers, judges beside the champion; promoted where the gate says so.
 
     Parameters
@@ -47,7 +47,7 @@ def train(folder: Path) -> tuple[str, gate.Promotion, pd.DataFrame]:
     version = _register(found, table)
     holder = champion()[1]
     policy = settings().promotion
-    verdict = gate.judge(costs(truth, holder.says(texts), found.says(texts)), policy)
+    verdict = promotion_gate.judge(costs(truth, holder.says(texts), found.says(texts)), policy)
     plain.settle(NAME, version, verdict)
     return version, verdict, table
 
@@ -68,7 +68,7 @@ def costs(truth: Marks, champion: Marks, challenger: Marks) -> pd.DataFrame:
         of = np.array([one == aspect for one in aspects])
         wrong = {
             name: (truth[:, of] != marks[:, of]).sum(axis=1).astype(float)
-            for name, marks in ((gate.CHAMPION, champion), (gate.CHALLENGER, challenger))
+            for name, marks in ((promotion_gate.CHAMPION, champion), (promotion_gate.CHALLENGER, challenger))
         }
         parts.append(pd.DataFrame({"series_id": np.arange(len(truth)), "segment": aspect, **wrong}))
     return pd.concat(parts, ignore_index=True)

@@ -1,3 +1,3 @@
 """Demand that nobody saw coming: spikes of incoming orders, found within the hour, forecast by their own shape."""
 
-__all__ = ["detector", "mode", "shape"]
+__all__ = ["detector", "mode", "spike_shape"]

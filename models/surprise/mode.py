@@ -17,7 +17,7 @@ from c2m import clock
 from c2m.domain.arrays import Floats
 from c2m.domain.newsvendor import WINDOW_LEVELS, WINDOW_QUANTILES, sure_version
 from c2m.settings import SurprisePolicy
-from models.surprise import shape
+from models.surprise import spike_shape
 from models.surprise.detector import DAY_H, STYLE, Arrivals, Usual, alarms
 
 Spike = dict[str, Any]  # a row of landing/spikes in the making; `row` and `age_h`: where it stands in the arrivals
@@ -122,7 +122,7 @@ def spikes(seen: Arrivals, known: Usual, last: pd.DataFrame, look: Look, policy:
     old, going = old[going >= 0], going[going >= 0]
     found = alarms(seen, known, policy)
     new = found[~found["row"].isin(going)]
-    prior = shape.Prior.after(shape.ended(last))
+    prior = spike_shape.Prior.after(spike_shape.ended(last))
     rows = [_kept(seen, int(row), one, look) for row, one in zip(going, _records(old), strict=True)]
     rows += [_opened(known, one, look) for one in _records(new)]
     told = [row | {"business_date": look.day} | _outlook(seen, known, row, look, prior, policy) for row in rows]
@@ -147,12 +147,12 @@ def _kept(seen: Arrivals, row: int, old: Spike, look: Look) -> Spike:
 
 
 def _outlook(
-    seen: Arrivals, known: Usual, spike: Spike, look: Look, prior: shape.Prior, policy: SurprisePolicy
+    seen: Arrivals, known: Usual, spike: Spike, look: Look, prior: spike_shape.Prior, policy: SurprisePolicy
 ) -> Spike:
     """Pieces so far and to come, whether it is over, and the quantiles of what an order of today has to cover."""
     hours = _Hours.of(seen, known, spike)
     ahead_h = max(look.window_days * DAY_H - look.hours_gone, 0)
-    coming = shape.outlook(hours.beyond, shape.factors(hours.profile), ahead_h, prior, hours.name)
+    coming = spike_shape.outlook(hours.beyond, spike_shape.factors(hours.profile), ahead_h, prior, hours.name)
     over = is_over(hours.lines, hours.usual_lines, policy)
     gone = look.hours_gone
     today = hours.all_pieces[-gone:].sum() if gone else 0.0

@@ -11,7 +11,7 @@ import pandas as pd
 
 from c2m import clock
 from c2m.feeds import landing
-from models.voice.model import AspectModel
+from models.voice.aspect_model import AspectModel
 from models.voice.words import parts
 
 _MADE = ["model_version", "known_at"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats
-from models.voice.model import Marks
+from models.voice.aspect_model import Marks
 from models.voice.words import codes
 
 LEAST_SAID = 10  # reviews that say so, below which a code is told and not averaged

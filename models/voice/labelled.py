@@ -11,7 +11,7 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.simulation.world import reviews
-from models.voice.model import Marks
+from models.voice.aspect_model import Marks
 from models.voice.training import Labelled
 from models.voice.words import codes, sentences
 

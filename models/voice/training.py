@@ -1,6 +1,6 @@
 """Trains the model of aspects on labelled sentences.
 
-In: sentences, which review each is of, what it says. Out: `models.voice.model.Model`.
+In: sentences, which review each is of, what it says. Out: `models.voice.aspect_model.Model`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from c2m.domain.arrays import Floats
-from models.voice.model import AspectModel, Marks
+from models.voice.aspect_model import AspectModel, Marks
 from models.voice.words import codes, terms
 
 _STRENGTH = 20.0  # of scikit-learn's C; of 3, 5, 20 and 50 the best by cross-validation, and it hardly matters

@@ -8,11 +8,11 @@ __all__ = [
     "identity",
     "later_work",
     "lots",
+    "plan_proposal",
     "precedence",
     "promised_dates",
-    "proposal",
     "queue",
     "replenishment",
+    "set_aside",
     "under_way",
-    "waiting",
 ]

@@ -21,12 +21,12 @@ from optimization.book.currencies import plan_currency
 from optimization.book.factory_record import exposed, exposures
 from optimization.book.identity import NOTHING, with_ledger_ids
 from optimization.book.lots import make_lots
+from optimization.book.plan_proposal import dates, places
 from optimization.book.precedence import due_days, settled
 from optimization.book.promised_dates import promises
-from optimization.book.proposal import dates, places
 from optimization.book.queue import WORK
+from optimization.book.set_aside import unfinished_orders
 from optimization.book.under_way import under_way
-from optimization.book.waiting import unfinished_orders
 from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, at_last_stage, key_of, pair_key
 from optimization.routing.distances import transit_days

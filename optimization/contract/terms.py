@@ -15,7 +15,7 @@ How = Literal["exactly", "at least", "left out"]
 # Name, where it is, what it is for.
 FORMULATIONS = {
     "plan": ("optimization/contract/plan.py", "the cost of a plan's tables; what report.json says"),
-    "judge": ("optimization/verification/rules.py", "the same in SQL, sharing no code"),
+    "judge": ("optimization/verification/plan_rules.py", "the same in SQL, sharing no code"),
     "program": ("optimization/statement/mip.py", "the mixed-integer program"),
     "fixed program": ("optimization/statement/fixed.py", "the linear program once it is settled who makes what"),
     "draft": ("optimization/statement/draft.py", "a plan in arrays: common rule, first plans, large searches"),
@@ -24,7 +24,7 @@ FORMULATIONS = {
     "relaxation": ("optimization/engines/bounds/relaxation.py", "bound: the linear relaxation by days"),
     "prices": ("optimization/engines/bounds/lagrangian.py", "bound: capacity at a price"),
     "patterns": ("optimization/engines/bounds/orders_at_prices.py", "bound: whole patterns of an order at prices"),
-    "judge's bound": ("optimization/verification/rules.py", "bound: capacity at a price, in SQL"),
+    "judge's bound": ("optimization/verification/plan_rules.py", "bound: capacity at a price, in SQL"),
     "floors": ("optimization/engines/location/engagement.py", "bound: which factories to engage"),
     "stages": ("optimization/stages/program.py", "the mixed-integer program of stages and pools, by days"),
     "mix": ("optimization/engines/staged/mix.py", "stages at scale: whole routes of lots, every setup paid"),

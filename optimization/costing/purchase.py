@@ -1,7 +1,8 @@
 """What a quantity of materials costs to buy, and how long it takes: each from whoever sells it cheapest in all.
 
-In: `book.offers_in` with days_late, and `book.breaks_of` of them. Money is the plan's currency; quantities are units.
-Whole packs, minimum orders, price breaks and the cost of an order count: what is left over belongs to who needs it.
+In: `supply_case.offers_in` with days_late, and `supply_case.breaks_of` of them. Money is the plan's currency;
+quantities are units. Whole packs, minimum orders, price breaks and the cost of an order count: what is left over
+belongs to who needs it.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ import pandas as pd
 
 from c2m.domain.arrays import Floats, Ints
 from c2m.errors import InputError
-from optimization.materials.book import breaks_of
 from optimization.materials.case import OFFER
+from optimization.materials.supply_case import breaks_of
 
 BOUGHT = ["material_id", "supplier_id", "quantity", "cost", "days"]
 _TERMS = ["from_quantity", "pack", "below", "price", "order_cost"]

@@ -16,8 +16,8 @@ from c2m.domain.operations import Operation, crafts_of, minutes_of
 from c2m.domain.quotes import Needs, Offer, QuoteRequest
 from c2m.settings import PlanPolicy
 from optimization.costing.purchase import MaterialMarket, curve, purchases
+from optimization.promising.free_capacity import FreeCapacity
 from optimization.promising.quotes import quote
-from optimization.promising.room import FreeCapacity
 
 COSTS = ["quantity", "offer", "material_cost", "making_cost", "unit_cost", "material_days", "lead_days", "probability",
          "factories"]  # fmt: skip

@@ -13,10 +13,10 @@ from c2m.errors import C2MError
 from c2m.materials.needs import explode, of_forecast, of_lots
 from c2m.materials.safety import material_spread
 from c2m.settings import MaterialsPolicy, settings
-from optimization.materials.book import Marts, case_of, days_late, expected, lots_ready, offers_in
 from optimization.materials.case import Case
 from optimization.materials.checking import check
 from optimization.materials.choice import SupplierChoice, choose
+from optimization.materials.supply_case import Marts, case_of, days_late, expected, lots_ready, offers_in
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from optimization.engines.large import in_parts
 from optimization.engines.location import by_floors
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
+from optimization.statement.solution import Solution
 
 Searching = Callable[[Whole, Limits, Solution, Callable[[Progress], None]], Solution]
 

@@ -1,7 +1,7 @@
 """An instance to a plan: reduce, know, search, schedule, report. `allocate` does it for folders.
 
-What is known before any search (optimization/engines/first/known.py) is the first plan of each way of searching and
-its floor: no plan costs more, whatever stops the search. A plan's cost is recomputed from the whole pieces and the
+What is known before any search (optimization/engines/first/start_plans.py) is the first plan of each way of searching
+and its floor: no plan costs more, whatever stops the search. A plan's cost is recomputed from the whole pieces and the
 schedule; the bound is the search's proven one.
 """
 
@@ -23,14 +23,14 @@ from optimization.contract.tolerances import ROUND_OFF_SHARE
 from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.relaxation import relax
 from optimization.engines.exact import undo_changes
-from optimization.engines.first import known
+from optimization.engines.first import start_plans
 from optimization.engines.first.rule import greedy
 from optimization.engines.staged import by_routes
 from optimization.planning.choose import SearchMethod, choose
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce
+from optimization.statement.solution import Solution
 from optimization.statement.solver import Solver
 from optimization.unmet import in_stages, reasons
 
@@ -156,7 +156,7 @@ def solve(
         return _apart(instance, *parts, limits, trace, reasoned) if parts else _in_stages(instance, limits, trace)
     reduced = reduce(instance)
     whole = whole_of(instance, reduced)
-    start, costs = known.cheapest(whole)
+    start, costs = start_plans.cheapest(whole)
     start = replace(start, bound=_priceless_bound(instance))
     trace(Progress(0.0, start.bound, start.cost, None))
     settling_s = 0.0 if instance.incumbent.empty or not settled else min(_SETTLING_S, _SETTLING_BY * time_limit_s)

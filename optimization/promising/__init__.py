@@ -1,6 +1,6 @@
 """Capable to promise: quotes for new orders against the released plan.
 
-`room.ready` keeps it ready, by what is `known`; `quotes.quote` asks it.
+`free_capacity.ready` keeps it ready, by what is `known`; `quotes.quote` asks it.
 """
 
-__all__ = ["known", "quotes", "room"]
+__all__ = ["free_capacity", "known", "quotes"]

@@ -18,7 +18,7 @@ from c2m.settings import PlanPolicy
 from optimization.book.daily_instance import DESTINATION, build_instance, named
 from optimization.book.lots import SAM, make_lots
 from optimization.contract.instances import Instance
-from optimization.promising.room import FreeCapacity
+from optimization.promising.free_capacity import FreeCapacity
 from optimization.routing.distances import transit_days
 
 QUOTED = "quoted"  # order_id of what is asked for

@@ -17,7 +17,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, arrivals, cost_parts
 from optimization.contract.staging import JOINT
 from optimization.promising.asked import AskedInstance, part_of
-from optimization.promising.room import FreeCapacity
+from optimization.promising.free_capacity import FreeCapacity
 from optimization.promising.ways import by, cheapest
 from optimization.unmet.rest import capacity_left
 

@@ -17,8 +17,8 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import PAIR, Plan, cost_parts, day_loads
 from optimization.promising.asked import QUOTED, AskedInstance, lots_of, part_of
 from optimization.promising.delays import Pressed, pressed
+from optimization.promising.free_capacity import FreeCapacity, left_beside
 from optimization.promising.futures import Futures, promise
-from optimization.promising.room import FreeCapacity, left_beside
 from optimization.promising.ways import cheapest, soonest
 
 SECONDS = 0.5  # for each of the small programs

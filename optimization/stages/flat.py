@@ -15,7 +15,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.keys import located
 from optimization.contract.plan import PAIR, lanes_of
 from optimization.contract.staging import JOINT
-from optimization.stages.lanes import Lanes
+from optimization.stages.transfers import Lanes
 from optimization.stages.windows import WorkingDays, narrowed
 from optimization.statement.reduction import Pairs, reduce
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from c2m.domain.arrays import Ints
 from optimization.contract.instances import Instance, open_minutes, rows
-from optimization.stages.lanes import NEVER, Lanes
+from optimization.stages.transfers import NEVER, Lanes
 
 
 class WorkingDays:

@@ -1,16 +1,16 @@
 """The joint-factory plan stated: reduced, as arrays, as a program, and handed to HiGHS."""
 
 __all__ = [
-    "arrays",
+    "dense",
     "draft",
     "fixed",
     "frozen_causes",
     "highs",
     "linear",
     "mip",
-    "outcome",
     "part",
     "reduction",
     "schedule",
+    "solution",
     "solver",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from c2m.domain.arrays import Flags, Floats, Ints
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 
 @dataclass

@@ -21,7 +21,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.keys import located
 from optimization.contract.plan import PAIR
 from optimization.contract.tolerances import DUST_MINUTES
-from optimization.statement.arrays import Dense, dense, factory_names, places
+from optimization.statement.dense import Dense, dense, factory_names, places
 from optimization.statement.draft import Draft, empty
 from optimization.statement.reduction import Pairs
 

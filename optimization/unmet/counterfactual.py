@@ -10,8 +10,8 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import Plan, cost_parts, empty_frame
 from optimization.engines.exact import one_program
 from optimization.statement.highs import Limits
-from optimization.statement.outcome import Solution
 from optimization.statement.reduction import reduce
+from optimization.statement.solution import Solution
 
 _GAP = 1e-6
 

@@ -1,6 +1,6 @@
 """The rules of stages, transfers, ready pieces and pools in SQL, for an instance or a plan that has any of them.
 
-Tables as in optimization/verification/rules.py, and the plan's `moves`. S1 to S3 are the contract's numbers.
+Tables as in optimization/verification/plan_rules.py, and the plan's `moves`. S1 to S3 are the contract's numbers.
 """
 
 CONCERNED = """

@@ -17,7 +17,7 @@ from c2m.errors import InputError
 from c2m.files import read_json
 from optimization.contract.tolerances import MONEY_SHARE
 from optimization.contract.wording import counted, money, percent
-from optimization.verification import rules, stage_rules
+from optimization.verification import plan_rules, stage_rules
 
 _TYPES: dict[str, dict[str, tuple[str, str | None]]] = {  # column: (type, what stands in for an absent or empty cell)
     "orders": {
@@ -260,8 +260,8 @@ def verify(instance_folder: Path, plan_folder: Path) -> Verification:
     with duckdb.connect() as db:
         _load(db, instance_folder, plan_folder)
         _set_horizon(db, instance_folder)
-        db.execute(rules.DERIVED)
-        queries, costs = rules.RULES, rules.COST
+        db.execute(plan_rules.DERIVED)
+        queries, costs = plan_rules.RULES, plan_rules.COST
         if staged := _scalar(db, stage_rules.CONCERNED):
             db.execute(stage_rules.DERIVED)
             queries, costs = queries | stage_rules.RULES, costs | stage_rules.COST
@@ -293,7 +293,7 @@ def _confirmed(db: duckdb.DuckDBPyConnection, staged: bool) -> float | None:
             return None
         least = float(_scalar(db, stage_rules.LEAST_COST))
         db.execute(stage_rules.WITHOUT_JOINT_LOTS)
-    return least + float(_scalar(db, rules.LAGRANGIAN_BOUND))
+    return least + float(_scalar(db, plan_rules.LAGRANGIAN_BOUND))
 
 
 def _read_claim(folder: Path) -> dict[str, Any]:
@@ -418,12 +418,12 @@ def _claimed_infeasible(db: duckdb.DuckDBPyConnection, claim: dict[str, Any]) ->
 
 def _frozen_fits(db: duckdb.DuckDBPyConnection) -> bool:
     """Whether a schedule of the frozen pieces alone exists: a transport problem of pairs to days."""
-    if _scalar(db, rules.FROZEN_OVER_QUANTITY):
+    if _scalar(db, plan_rules.FROZEN_OVER_QUANTITY):
         return False
     from scipy.optimize import linprog  # takes a second to import, and most plans claim nothing that needs it
 
-    db.execute(rules.FROZEN_VIEWS)
-    need, cells, days = (db.execute(query).fetchnumpy() for query in rules.FROZEN_TRANSPORT)
+    db.execute(plan_rules.FROZEN_VIEWS)
+    need, cells, days = (db.execute(query).fetchnumpy() for query in plan_rules.FROZEN_TRANSPORT)
     columns = np.arange(len(cells["pair"]))
     sums, loads = np.zeros((len(need["need"]), len(columns))), np.zeros((len(days["room"]), len(columns)))
     sums[cells["pair"], columns] = 1.0

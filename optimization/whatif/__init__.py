@@ -1,3 +1,3 @@
 """What a scenario costs beside the plan as it is."""
 
-__all__ = ["adoption", "changes", "comparison", "running_plan"]
+__all__ = ["adoption", "comparison", "running_plan", "scenarios"]

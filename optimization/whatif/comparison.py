@@ -22,8 +22,8 @@ from optimization.contract.tolerances import FITS_MINUTES
 from optimization.planning.solve import solve
 from optimization.statement.highs import Progress
 from optimization.verification.verifier import verify
-from optimization.whatif import changes
 from optimization.whatif.running_plan import as_incumbents
+from optimization.whatif.scenarios import BASE, Scenario, read
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def what_if(
     instance_folder
         Folder of the instance.
     files
-        YAML files, a scenario each (optimization/whatif/changes.py).
+        YAML files, a scenario each (optimization/whatif/scenarios.py).
     out
         Folder where instances, plans and comparison.json stay; None: nowhere.
     plan_folder
@@ -134,7 +134,7 @@ def what_if(
     (400.0, 500.0, 'near-down: costs 100.00 more; delays 0 lots')
     """
     base = instances.read(instance_folder)
-    scenarios = changes.read(files)
+    scenarios = read(files)
     if plan_folder:
         base = as_incumbents(base, read_plan(plan_folder).allocation, change_cost)
     by_name = _instances(base, scenarios)
@@ -145,9 +145,9 @@ def what_if(
     return cases
 
 
-def _instances(base: Instance, scenarios: list[changes.Scenario]) -> dict[str, Instance]:
+def _instances(base: Instance, scenarios: list[Scenario]) -> dict[str, Instance]:
     """The base and each scenario's instance by name; raises the faults of all scenarios at once."""
-    by_name = {changes.BASE: base}
+    by_name = {BASE: base}
     faults = []
     for changed in scenarios:
         try:

@@ -26,7 +26,7 @@ from c2m.warehouse import published
 from flows.plan import instance_of
 from optimization.book.currencies import plan_currency
 from optimization.book.daily_instance import merchant_lots
-from optimization.book.waiting import set_apart
+from optimization.book.set_aside import set_apart
 from optimization.engines.first.rule import greedy
 
 KEPT = Path(__file__).parent / "kept" / "first_day.json"

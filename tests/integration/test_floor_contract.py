@@ -20,7 +20,7 @@ from c2m.floor import broker, credentials
 from c2m.floor.processes import FloorProcesses, floor
 from c2m.ledger import audit, store
 from c2m.settings import settings
-from c2m.wire import documents
+from c2m.wire import interfaces
 from c2m.wire.messages import ID_PATTERN, parse, parse_topic
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,12 +29,12 @@ TOOLS = ("mosquitto_sub", "mosquitto_pub", "curl")
 
 @pytest.mark.parametrize("name", ["asyncapi", "openapi"])
 def test_the_page_is_what_the_command_prints(name: str) -> None:
-    made = getattr(documents, name)()
-    assert (DOCS / f"{name}.yaml").read_text(encoding="utf-8") == documents.as_yaml(made), f"run c2m contract {name}"
+    made = getattr(interfaces, name)()
+    assert (DOCS / f"{name}.yaml").read_text(encoding="utf-8") == interfaces.as_yaml(made), f"run c2m contract {name}"
 
 
 def test_every_example_is_a_message_on_its_topic() -> None:
-    document = documents.asyncapi()
+    document = interfaces.asyncapi()
     seen = []
     for channel in document["channels"].values():
         place = parse_topic(channel["address"].format(factoryId="F1"))
@@ -49,7 +49,7 @@ def test_every_example_is_a_message_on_its_topic() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    for document in (documents.asyncapi(), documents.openapi()):
+    for document in (interfaces.asyncapi(), interfaces.openapi()):
         references = set(re.findall(r"'\$ref': '#/([^']+)'", str(document)))
         assert len(references) > 10
         for reference in references:

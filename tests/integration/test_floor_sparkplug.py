@@ -20,7 +20,7 @@ from c2m.floor import broker, collect, credentials
 from c2m.floor.child import free_port
 from c2m.floor.mqtt import Connection, ReceivedMessage
 from c2m.floor.service import READY
-from c2m.floor.sparkplug import service
+from c2m.floor.sparkplug import adapter
 from c2m.ledger import store
 from c2m.ledger.tables import DeadLetter, FactoryStatus
 from c2m.settings import settings
@@ -34,8 +34,8 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "_ASK_EVERY_S", 0.5)
-    monkeypatch.setattr(service, "_RETRY_S", 0.1)
+    monkeypatch.setattr(adapter, "_ASK_EVERY_S", 0.5)
+    monkeypatch.setattr(adapter, "_RETRY_S", 0.1)
     store.migrate()
 
 
@@ -83,10 +83,10 @@ def online() -> bool | None:
 
 
 def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, key: str, tmp_path: Path) -> None:
-    adapter = partial(service.run, mapping(tmp_path))
+    running = partial(adapter.run, mapping(tmp_path))
     with beside(collect.run):
         node = Node(port, key, **{"Sewn/Good": 100})
-        with beside(adapter):
+        with beside(running):
             until(lambda: node.rebirths)  # the births came before the adapter: it asks for them
             until(online)
             node.work(good=103, rejected=2)
@@ -105,7 +105,7 @@ def test_from_birth_to_death_every_piece_becomes_a_scan_once(port: int, key: str
             node.work(good=6)
             until(lambda: landed() == (16, 2, 0))
         node.work(good=9)  # nobody hears it
-        with beside(adapter):
+        with beside(running):
             until(lambda: landed() == (19, 2, 0))
             node.vanish()
             until(lambda: online() is False)
@@ -138,7 +138,7 @@ def test_with_credentials_a_site_is_heard_by_its_own_adapter_and_spoken_for_by_n
         known: dict[str, bool] = json.loads(file.read_bytes())["alive"] if file.exists() else {}
         return known
 
-    with beside(partial(service.run, mapping(tmp_path))):
+    with beside(partial(adapter.run, mapping(tmp_path))):
         node = Node(port, key)
         until(alive)
         intruder = ["mosquitto_pub", "-p", str(port), "-u", "F2", "-P", other, "-q", "1", "-s"]
@@ -175,7 +175,7 @@ def test_nothing_is_acknowledged_before_the_platform_has_it(
     tell = Connection.acknowledge
     monkeypatch.setattr(Connection, "acknowledge", lambda self, m: (acknowledged.append(m), tell(self, m)))
     heard: list[bytes] = []
-    with beside(partial(service.run, mapping(tmp_path))):
+    with beside(partial(adapter.run, mapping(tmp_path))):
         node = Node(port, key)
         file = settings().home / "sparkplug" / "F1.json"
         until(lambda: file.exists() and b"online" in file.read_bytes())  # written down, and nobody takes it

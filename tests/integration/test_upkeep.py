@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from c2m import clock
 from c2m.cli import app
 from c2m.errors import InputError
-from c2m.feeds import outcomes
+from c2m.feeds import file_outcomes
+from c2m.feeds.file_outcomes import FileOutcome
 from c2m.feeds.landing import ensure_landing
-from c2m.feeds.outcomes import FileOutcome
 from c2m.ledger import audit, store
 from c2m.ledger.conversation import inbox, letters
 from c2m.ledger.rooms import quotes
@@ -42,7 +42,7 @@ def old_home(home: Path) -> Path:
         (folder / "report.json").write_text("{}")
     for name, days in (("old", 91), ("young", 89)):
         arrived = datetime(2026, 6, 1, tzinfo=UTC).replace(tzinfo=None) - timedelta(days=days)
-        outcomes.record(FileOutcome(name, "stock", None, "f.csv", "", "", 1, 0, 1, 0, 0, "partial", "", arrived))
+        file_outcomes.record(FileOutcome(name, "stock", None, "f.csv", "", "", 1, 0, 1, 0, 0, "partial", "", arrived))
         for end in ("parquet", "yaml"):
             file = home / "quarantine" / "stock" / f"{name}.{end}"
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from optimization.engines.location import by_floors
 from optimization.engines.location.engagement import floors
 from optimization.planning.choose import SearchMethod
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
+from optimization.statement.dense import dense
 from optimization.statement.highs import Limits, Program, compile_model, limited, search
 from optimization.statement.mip import state
 from optimization.statement.reduction import reduce

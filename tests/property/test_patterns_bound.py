@@ -10,7 +10,7 @@ from c2m.domain.arrays import Floats
 from optimization.engines.bounds.column_generation import improve, value
 from optimization.engines.bounds.lagrangian import bound
 from optimization.engines.bounds.relaxation import relax
-from optimization.statement.arrays import Dense, dense
+from optimization.statement.dense import Dense, dense
 from optimization.statement.reduction import reduce
 
 

@@ -11,7 +11,7 @@ from optimization.contract.instances import write
 from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.relaxation import relax
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
+from optimization.statement.dense import dense
 from optimization.statement.reduction import reduce
 from optimization.verification import verifier
 

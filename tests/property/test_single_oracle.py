@@ -17,7 +17,7 @@ from optimization.engines.whole_lots.assignment import assignment_of, stated
 from optimization.engines.whole_lots.dive import Dives, Task, finished
 from optimization.engines.whole_lots.knapsacks import Knapsacks, ascend
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
+from optimization.statement.dense import dense
 from optimization.statement.highs import Limits, search
 from optimization.statement.part import Whole, whole_of
 from optimization.statement.reduction import reduce

@@ -10,7 +10,7 @@ import pytest
 
 from c2m.domain import alert_rules
 from c2m.domain.alert_rules import ALERT, URGENT, WARNING
-from c2m.feeds import outcomes
+from c2m.feeds import file_outcomes
 from c2m.settings import RobotPolicy, settings
 
 POLICY = RobotPolicy.model_validate({})
@@ -187,7 +187,7 @@ def arrive(feed: str, tenant: str, days: list[str], hour: str) -> None:
     for day in days:
         at = datetime.fromisoformat(f"{day}T{hour}")
         name = f"{feed}-{tenant}-{day}"
-        outcomes.record(outcomes.FileOutcome(name, feed, tenant, name, "", "", 9, 9, 0, 0, 0, "ok", "", at))
+        file_outcomes.record(file_outcomes.FileOutcome(name, feed, tenant, name, "", "", 9, 9, 0, 0, 0, "ok", "", at))
 
 
 def test_a_feed_is_late_where_it_always_came_on_this_weekday(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_a_feed_is_late_where_it_always_came_on_this_weekday(monkeypatch: pytest
     arrive("promotions", "M1", weekdays[0::5], "07:00")  # each Monday
 
     def told(moment: str) -> list[str]:
-        found = outcomes.missing(datetime.fromisoformat(f"{moment}+00:00"))
+        found = file_outcomes.missing(datetime.fromisoformat(f"{moment}+00:00"))
         return alert_rules.late_feeds(found)["cause"].tolist()
 
     friday = "sales_lines of M2 has come by 06:30 on each of the last four Fridays, not on 03 Apr"

@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from c2m.settings import PlanPolicy
 from optimization.book.daily_instance import promised_dates, queues
+from optimization.book.plan_proposal import dated_allocation
 from optimization.book.promised_dates import MEMORY, slack_days, steps
-from optimization.book.proposal import dated_allocation
 from optimization.planning.solve import solve
 
 NOBODY = pd.DataFrame(columns=["factory_id", "quantity", "standard_minutes", "start_on", "told_at"])

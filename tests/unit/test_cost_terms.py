@@ -31,7 +31,7 @@ from optimization.statement.fixed import Fixed
 from optimization.statement.highs import Limits, search
 from optimization.statement.part import Others, Whole, cut, whole_of
 from optimization.statement.reduction import reduce
-from optimization.verification import rules, stage_rules
+from optimization.verification import plan_rules, stage_rules
 from optimization.verification.verifier import Verification
 
 LIMITS = Limits(60, 0.0, 1)
@@ -194,7 +194,7 @@ def test_every_term_and_every_formulation_is_tried() -> None:
     names = [term.name for term in TERMS]
     problem = unit(1)
     assert [*cost_parts(problem, *_tables(problem)), "transfer"] == names
-    assert list(rules.COST | stage_rules.COST) == names
+    assert list(plan_rules.COST | stage_rules.COST) == names
     assert list(CASES) == names
     assert set(VALUES) == set(FORMULATIONS)
     assert all((Path(__file__).parents[2] / file).is_file() for file, _ in FORMULATIONS.values())

@@ -9,7 +9,7 @@ from order_world import built, factory, lot, score, skills
 
 from c2m.domain.crafts import apart, told
 from c2m.domain.operations import Operation, shares_of, written
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page, texts
 from c2m.settings import PlanPolicy
 from optimization.planning.solve import solve

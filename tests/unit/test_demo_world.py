@@ -11,7 +11,7 @@ import yaml
 from benchmarks.worlds.calibrate import RESULTS, measure
 from c2m.errors import InputError
 from c2m.feeds.contracts import FEEDS
-from c2m.simulation.world import catalogue, demand, figures, network, write_world
+from c2m.simulation.world import assumptions, catalogue, demand, network, write_world
 from c2m.simulation.world.span import Span
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +162,7 @@ def test_weekdays_sell_as_measured() -> None:
         lines = demand.draw(np.random.default_rng(seed), styles, span).lines[:, :105]
         share += np.array([lines[:, span.weekday[:105] == day].sum() for day in range(7)])
     # Streams fall on Tuesday, Thursday and Saturday and carry over to the next day, on top of the measured pattern.
-    assert share / share.mean() == pytest.approx(figures.WEEKDAY, abs=0.08)
+    assert share / share.mean() == pytest.approx(assumptions.WEEKDAY, abs=0.08)
 
 
 def test_promotions_and_livestreams_raise_demand() -> None:
@@ -185,11 +185,11 @@ def test_nothing_sells_before_its_release() -> None:
 def test_sizes_cancellations_and_returns_are_as_measured(folder: Path) -> None:
     lines = clean(folder, "sales_lines")
     size = lines.loc[lines["status"] == "placed", "sku_id"].str.rsplit("-", n=1).str[-1]
-    share = size.value_counts(normalize=True)[list(figures.SIZES)]
-    assert share.to_numpy() == pytest.approx(np.array(figures.SIZE_CURVE) / sum(figures.SIZE_CURVE), abs=0.05)
+    share = size.value_counts(normalize=True)[list(assumptions.SIZES)]
+    assert share.to_numpy() == pytest.approx(np.array(assumptions.SIZE_CURVE) / sum(assumptions.SIZE_CURVE), abs=0.05)
     last = lines.drop_duplicates("sale_line_id", keep="last")["status"].value_counts(normalize=True)
-    assert last["cancelled"] == pytest.approx(figures.CANCELLED_SHARE, abs=0.01)
-    assert last["returned"] / (1 - last["cancelled"]) == pytest.approx(figures.RETURNED_SHARE, abs=0.01)
+    assert last["cancelled"] == pytest.approx(assumptions.CANCELLED_SHARE, abs=0.01)
+    assert last["returned"] / (1 - last["cancelled"]) == pytest.approx(assumptions.RETURNED_SHARE, abs=0.01)
 
 
 def test_prices_pay_for_the_making(folder: Path) -> None:
@@ -197,19 +197,19 @@ def test_prices_pay_for_the_making(folder: Path) -> None:
     price = styles["price"].astype(float)
     assert 8 < price.quantile(0.25) < price.quantile(0.75) < 40
     minutes = styles[list(catalogue.SAM)].astype(float).sum(axis=1)
-    conversion = minutes / figures.EFFICIENCY_MEAN * factories["minute_cost"].astype(float).median() / price
+    conversion = minutes / assumptions.EFFICIENCY_MEAN * factories["minute_cost"].astype(float).median() / price
     assert 0.10 < conversion.median() < 0.25
     assert (styles["cost"].astype(float) < price).all()
 
 
 def test_efficiencies_spread_as_between_measured_teams() -> None:
-    skills = network.Skills(tuple(c.name for c in figures.CATEGORIES), ("knit",), 0.5)
+    skills = network.Skills(tuple(c.name for c in assumptions.CATEGORIES), ("knit",), 0.5)
     days = [date(2026, 4, 13)]
     made = network.network(np.random.default_rng(1), 400, skills, "CN", "USD", np.datetime64("2026-01-01"), days)
     by_factory = made.capabilities.groupby("factory_id")["efficiency"].mean()
-    assert by_factory.mean() == pytest.approx(figures.EFFICIENCY_MEAN, abs=0.01)
-    assert by_factory.std() == pytest.approx(figures.EFFICIENCY_SD, abs=0.012)
-    assert (made.factories["country"] == "CN").mean() == pytest.approx(figures.HOME_SHARE, abs=0.01)
+    assert by_factory.mean() == pytest.approx(assumptions.EFFICIENCY_MEAN, abs=0.01)
+    assert by_factory.std() == pytest.approx(assumptions.EFFICIENCY_SD, abs=0.012)
+    assert (made.factories["country"] == "CN").mean() == pytest.approx(assumptions.HOME_SHARE, abs=0.01)
 
 
 @pytest.mark.shared
@@ -276,7 +276,7 @@ def test_the_known_order_book_loads_the_factories_by_40_to_70_percent(
     day = pd.to_datetime(days["day"])
     horizon = days[(day > business_date) & (day <= business_date + timedelta(days=21))]
     known = book[pd.to_datetime(book["known_at"]) < business_date]
-    asked = (known["pieces"] * known["minutes"]).sum() / figures.EFFICIENCY_MEAN
+    asked = (known["pieces"] * known["minutes"]).sum() / assumptions.EFFICIENCY_MEAN
     assert 0.40 < asked / horizon["minutes"].astype(float).sum() < 0.70
 
 

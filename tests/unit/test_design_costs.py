@@ -13,8 +13,8 @@ from optimization import solve
 from optimization.contract.plan import Plan
 from optimization.costing.purchase import MaterialMarket
 from optimization.costing.study import StudyFacts, costs
+from optimization.promising.free_capacity import FreeCapacity, ready
 from optimization.promising.known import Known
-from optimization.promising.room import FreeCapacity, ready
 from optimization.routing.hand_overs import HandOvers
 
 NAMES = ["near", "cheap", "dyer"]

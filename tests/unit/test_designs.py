@@ -14,7 +14,7 @@ from c2m.domain.newsvendor import Stakes
 from c2m.errors import InputError
 from c2m.people import first_order
 from c2m.settings import DesignPolicy, ReplenishmentPolicy, TrendPolicy
-from models.design import attributes, first, reading
+from models.design import attribute_worth, first, reading
 from models.design.demand import Ahead, Level
 from optimization.costing.purchase import MaterialMarket, curve, purchases
 from optimization.costing.study import able, lacking
@@ -213,10 +213,10 @@ def test_attributes_cost_what_their_steps_and_materials_cost_and_bring_what_styl
     trends = pd.DataFrame(
         columns=["merchant_id", "attribute", "value", "channel", "growth", "growth_low", "growth_high", "is_sure"]
     )
-    market = attributes.StyleFacts(weekly, held, voices, trends)
-    found = attributes.table(design, attributes.Piece(6.0, pd.Series({"rib": 5.0})), market, TrendPolicy()).set_index(
-        "attribute"
-    )
+    market = attribute_worth.StyleFacts(weekly, held, voices, trends)
+    found = attribute_worth.table(
+        design, attribute_worth.Piece(6.0, pd.Series({"rib": 5.0})), market, TrendPolicy()
+    ).set_index("attribute")
     cuff = found.to_dict("index")["cuff"]
     assert [cuff[name] for name in ("minutes", "making_cost", "material_cost")] == pytest.approx([1, 0.5, 0.5])
     assert found[["making_cost", "material_cost"]].sum().tolist() == pytest.approx([6.0, 0.75])

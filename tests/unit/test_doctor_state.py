@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from c2m import clock
-from c2m.doctor import Finding, examine, floor, schedules, state
+from c2m.doctor import Finding, examine, floor, home_state, schedules
 from c2m.files import sha256
 from c2m.floor.child import LOOPBACK, free_port
 from c2m.ledger import store
@@ -32,36 +32,36 @@ def publish(home: Path) -> Path:
 
 
 def test_a_ledger_is_well_once_it_is_migrated(home: Path) -> None:
-    (before,) = state.ledger()
+    (before,) = home_state.ledger()
     store.migrate()
-    (after,) = state.ledger()
+    (after,) = home_state.ledger()
     assert (before.ok, after.ok) == (False, True)
     assert "this code needs" in before.seen
 
 
 def test_marts_are_whole_until_a_file_is_changed_or_gone(home: Path) -> None:
-    assert state.marts()[0].ok is None
+    assert home_state.marts()[0].ok is None
     mart = publish(home)
-    assert state.marts()[0].ok
+    assert home_state.marts()[0].ok
     mart.write_bytes(b"other rows")
-    assert "is not what was published" in state.marts()[0].seen
+    assert "is not what was published" in home_state.marts()[0].seen
     mart.unlink()
-    assert "is missing" in state.marts()[0].seen
+    assert "is missing" in home_state.marts()[0].seen
 
 
 def test_a_full_disk_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state.disk()[0].ok
+    assert home_state.disk()[0].ok
     monkeypatch.setenv("C2M_LEAST_FREE_GB", "1e9")
     settings.cache_clear()
-    assert "make room" in str(state.disk()[0])
+    assert "make room" in str(home_state.disk()[0])
 
 
 def test_a_virtual_clock_must_go_on(home: Path) -> None:
-    assert state.moment()[0].ok
+    assert home_state.moment()[0].ok
     clock.set_now(NOON)
-    assert "stands still" in state.moment()[0].seen
+    assert "stands still" in home_state.moment()[0].seen
     clock.set_now(NOON, speed=1)
-    assert state.moment()[0].ok
+    assert home_state.moment()[0].ok
 
 
 def test_a_platform_that_is_starting_is_said_to_be_and_its_parts_are_not_judged_yet(home: Path) -> None:

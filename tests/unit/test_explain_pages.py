@@ -12,7 +12,7 @@ from plan_kit import checked, instance
 from typer.testing import CliRunner
 
 from c2m.cli import app
-from optimization.book.proposal import dated_allocation, load_by_factory
+from optimization.book.plan_proposal import dated_allocation, load_by_factory
 from optimization.contract.instances import Instance, write
 from optimization.contract.plan import Plan, read_plan
 from optimization.engines.first.rule import greedy

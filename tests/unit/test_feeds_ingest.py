@@ -13,7 +13,7 @@ from feed_rows import KNOWN, LEAST, good, write_csv, write_good_world
 
 from c2m import clock
 from c2m.errors import InputError
-from c2m.feeds import landing, outcomes, quarantine
+from c2m.feeds import file_outcomes, landing, quarantine
 from c2m.feeds.contracts import FEEDS
 from c2m.feeds.ingest import ingest
 from c2m.feeds.quarantine import export_quarantine
@@ -205,14 +205,14 @@ def test_arrival_is_when_the_file_was_first_seen(world: Path, monkeypatch: pytes
     assert [str(moment) for moment in landed("stock")["known_at"]] == ["2026-01-06 09:30:00", "2026-01-05 00:00:00"]
 
 
-@pytest.mark.parametrize("step", ["landing.land", "quarantine.keep", "outcomes.record"])
+@pytest.mark.parametrize("step", ["landing.land", "quarantine.keep", "file_outcomes.record"])
 def test_crash_at_any_step_and_a_second_run(
     world: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """What is on disk after crash and repeat equals an undisturbed run at the time of the first arrival."""
     write_csv(world / "stock.csv", [{**good("stock"), "known_at": ""}, good("stock", on_hand="-1")])
     module, name = step.split(".")
-    owner = {"landing": landing, "quarantine": quarantine, "outcomes": outcomes}[module]
+    owner = {"landing": landing, "quarantine": quarantine, "file_outcomes": file_outcomes}[module]
     seen = datetime(2026, 1, 6, tzinfo=UTC)
     clock.set_now(seen)
     done = getattr(owner, name)
@@ -227,13 +227,13 @@ def test_crash_at_any_step_and_a_second_run(
             ingest(World.load(world))
         monkeypatch.setattr(owner, name, done)
         clock.set_now(clock.now() + timedelta(hours=1))
-        if step != "outcomes.record":
+        if step != "file_outcomes.record":
             break
     ingest(World.load(world))
     again = {feed: landed(feed).drop(columns="known_at") for feed in ("stock", "catalogue")}
     assert list(again["stock"]["_record"]) == [1]
     assert quarantine.read("stock")["record"].tolist() == [2]
-    assert outcomes.find(again["stock"]["_batch_id"][0]).quarantined == 1
+    assert file_outcomes.find(again["stock"]["_batch_id"][0]).quarantined == 1
     assert len(again["catalogue"]) == 1
 
 

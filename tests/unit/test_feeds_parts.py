@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from c2m.feeds.forms.trees import Tree, TreeError, json_records, xml_records
+from c2m.feeds.forms.nested import Tree, TreeError, json_records, xml_records
 
 DOCUMENT = """ {"before": [1.50, {"x": "]}"}], "data" : {"n": -12e3, "orders": [
  {"Order": 7.10, "who": {"tags": [], "é\\u00fc\\n\\"": null}}, 12, "text", true, [] , {"last": 1234567890123456789}

@@ -15,7 +15,7 @@ from c2m import clock
 from c2m.ledger import store
 from c2m.ledger.conversation import inbox
 from c2m.settings import settings
-from c2m.upkeep.figures import FIGURES, HomeCollector
+from c2m.upkeep.metrics import FIGURES, HomeCollector
 
 
 def scraped() -> dict[tuple[str, ...], float]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from c2m.settings import PromotionPolicy
-from models.governance.gate import interval, judge
+from models.governance.promotion_gate import interval, judge
 
 Money = np.ndarray | list[float]
 POLICY = PromotionPolicy.model_validate({})

@@ -13,11 +13,11 @@ from c2m.cli import app
 from c2m.domain import markets
 from c2m.feeds.landing import ensure_landing, land_frame
 from c2m.settings import MarketPolicy, settings
-from c2m.simulation.world import figures, market
+from c2m.simulation.world import assumptions, market
 from c2m.simulation.world.span import Span
 from models.governance import plain
 from models.governance.markets import NAME, fit
-from models.market import model, pooled, series
+from models.market import market_model, pooled, series
 
 HORIZON, LEAD = 4, 2
 POLICY = MarketPolicy(horizon_weeks=HORIZON)
@@ -42,13 +42,13 @@ def panels() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def chosen(panels: dict[str, Any]) -> model.MarketModel:
-    return model.trained(panels, HORIZON, settings().forecast)
+def chosen(panels: dict[str, Any]) -> market_model.MarketModel:
+    return market_model.trained(panels, HORIZON, settings().forecast)
 
 
 def miss(with_source: bool) -> float:
     panel = series.panels(weekly(with_source), 13)["volume"]
-    said = model.asked(panel, HORIZON, settings().forecast)
+    said = market_model.asked(panel, HORIZON, settings().forecast)
     own = series.names(panel)["source"] == series.OWN
     return float(np.mean([
         np.abs(pooled.pooled(said.fold(back)) - said.fold(back).actual(panel))[own] for back in (12, 8, 4)
@@ -61,13 +61,13 @@ def test_a_source_that_runs_ahead_of_sales_makes_the_forecast_better() -> None:
 
 def test_nothing_that_came_later_changes_a_forecast(panels: dict[str, Any]) -> None:
     panel = panels["volume"]
-    said = model.asked(panel, HORIZON, settings().forecast)
+    said = market_model.asked(panel, HORIZON, settings().forecast)
     before = pooled.pooled(said.fold(8))
     y = panel.y.copy()
     y[:, -8:] *= 7
     other = series.panels(weekly(), 13)["volume"]
     other.y[:] = y
-    assert np.array_equal(pooled.pooled(model.asked(other, HORIZON, settings().forecast).fold(8)), before)
+    assert np.array_equal(pooled.pooled(market_model.asked(other, HORIZON, settings().forecast).fold(8)), before)
 
 
 def test_a_week_without_a_sale_is_zero_and_a_price_that_nobody_paid_is_none() -> None:
@@ -79,11 +79,13 @@ def test_a_week_without_a_sale_is_zero_and_a_price_that_nobody_paid_is_none() ->
 
 
 def test_the_forecast_is_of_every_series_and_all_weeks_are_the_sum_of_them(
-    panels: dict[str, Any], chosen: model.MarketModel, tmp_path: Path
+    panels: dict[str, Any], chosen: market_model.MarketModel, tmp_path: Path
 ) -> None:
     chosen.save(tmp_path / "market.json")
-    found = model.forecast(model.MarketModel.load(tmp_path / "market.json"), panels, HORIZON, settings().forecast)
-    pd.testing.assert_frame_equal(found, model.forecast(chosen, panels, HORIZON, settings().forecast))
+    found = market_model.forecast(
+        market_model.MarketModel.load(tmp_path / "market.json"), panels, HORIZON, settings().forecast
+    )
+    pd.testing.assert_frame_equal(found, market_model.forecast(chosen, panels, HORIZON, settings().forecast))
     assert len(found) == (10 + 5) * (HORIZON + 1)  # volumes of both, prices of one
     assert (found["q10"] <= found["q90"]).all() and (found["q05"] >= 0).all()
     whole, weeks = found[found["week"].isna()], found[found["week"].notna()]
@@ -148,7 +150,7 @@ def test_bars_go_from_the_least_to_the_most() -> None:
 def test_searches_of_the_demo_world_run_ahead_of_its_sales() -> None:
     span = Span(date(2026, 4, 13), "Asia/Shanghai", 180, 45)
     lines = np.random.default_rng(1).gamma(3, 10, span.days // 7 + 1).repeat(7)[: span.days]
-    name = figures.CATEGORIES[0].name
+    name = assumptions.CATEGORIES[0].name
     told = market.market(np.random.default_rng(2), {name: lines}, span, "USD")
     searches = told[told["source"] == market.SEARCHES]["volume"].to_numpy()
     first = (7 - int(span.weekday[0])) % 7

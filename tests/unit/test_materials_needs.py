@@ -15,7 +15,7 @@ from c2m.materials.cover import ready
 from c2m.materials.needs import explode, of_forecast
 from c2m.materials.safety import safety_stock
 from optimization import solve
-from optimization.materials.book import days_late, expected
+from optimization.materials.supply_case import days_late, expected
 
 MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
 TODAY = date(2026, 3, 6)

@@ -14,13 +14,13 @@ from c2m.settings import settings
 from models.demand.boosting import QUANTILE_LEVELS
 from models.demand.forecast import QUANTILES
 from models.ensemble import auto
-from models.ensemble.answer import MODELS, ahead, answer, at_level
 from models.ensemble.blend import Spread, blended, weights
 from models.ensemble.contest import Contest, contest
 from models.ensemble.differences import differences
 from models.ensemble.folds import Fold, backs
 from models.ensemble.forecaster import Forecaster
 from models.ensemble.members import _searched
+from models.ensemble.panel_forecast import MODELS, ahead, answer, at_level
 from models.ensemble.sums import Dependence
 from models.panel.long import panel_of
 from models.panel.matrices import Floats, Panel

@@ -15,7 +15,7 @@ from c2m.errors import InputError
 from c2m.settings import settings
 from models.demand.features import History, scale_of, usual_level
 from models.demand.forecast import QUANTILES, forecast
-from models.ensemble.answer import answer
+from models.ensemble.panel_forecast import answer
 from models.panel.long import panel_of, read_panel
 from models.panel.outliers import without_outliers, without_slips
 

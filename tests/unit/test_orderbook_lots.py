@@ -12,7 +12,7 @@ from optimization.book.currencies import in_currency
 from optimization.book.daily_instance import HEADER, merchant_lots
 from optimization.book.identity import HELD, NOTHING
 from optimization.book.lots import SAM
-from optimization.book.waiting import set_apart
+from optimization.book.set_aside import set_apart
 
 SKUS = pd.DataFrame(
     [

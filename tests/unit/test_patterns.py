@@ -16,7 +16,7 @@ from optimization.engines.bounds.column_generation import improve, value
 from optimization.engines.bounds.lagrangian import bound
 from optimization.engines.bounds.master import Master
 from optimization.engines.bounds.relaxation import relax
-from optimization.statement.arrays import Dense, dense
+from optimization.statement.dense import Dense, dense
 from optimization.statement.reduction import reduce
 
 DAYS = 5

@@ -14,7 +14,7 @@ from benchmarks.allocation.never_worse import KINDS, drawn, judged, reported
 from c2m.cli import app
 from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance, read, write
-from optimization.engines.first.known import known
+from optimization.engines.first.start_plans import known
 from optimization.engines.large import in_parts
 from optimization.planning.solve import solve
 from optimization.statement.part import whole_of

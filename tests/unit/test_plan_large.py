@@ -24,7 +24,7 @@ from optimization.engines.first.rounding import rounded
 from optimization.engines.large import ascent, in_parts
 from optimization.engines.large.neighbourhood import NeighbourhoodSearch
 from optimization.planning.solve import solve
-from optimization.statement.arrays import dense
+from optimization.statement.dense import dense
 from optimization.statement.part import whole_of
 from optimization.statement.reduction import reduce
 

@@ -8,7 +8,7 @@ from plan_kit import checked, instance
 
 from optimization.contract.instances import Instance
 from optimization.engines.exact import one_program
-from optimization.engines.first import known
+from optimization.engines.first import start_plans
 from optimization.engines.location import by_floors
 from optimization.engines.whole_lots import dive_and_branch
 from optimization.planning.solve import solve
@@ -73,7 +73,7 @@ def test_costs_of_changes_alone_are_proven_too() -> None:
     )
     reduced = reduce(problem)
     w = whole_of(problem, reduced)
-    start, _ = known.cheapest(w)
+    start, _ = start_plans.cheapest(w)
     found = by_floors.solved(w, Limits(20, 0, 1), start)
     assert found.cost == pytest.approx(20)
     assert found.bound == pytest.approx(20)

@@ -14,7 +14,7 @@ from c2m.cli import app
 from c2m.errors import InputError
 from optimization.contract.instances import Instance, write
 from optimization.contract.wording import percent
-from optimization.verification import rules
+from optimization.verification import plan_rules
 from optimization.verification.verifier import verify
 
 Folder = tuple[Path, Path]
@@ -156,7 +156,7 @@ def test_a_rule_broken_on_purpose_is_named_with_its_row(folder: Folder, rule: st
 
 
 def test_every_rule_has_its_mutation() -> None:
-    assert MUTATIONS.keys() | {"finite-price"} == rules.RULES.keys()
+    assert MUTATIONS.keys() | {"finite-price"} == plan_rules.RULES.keys()
 
 
 @pytest.mark.parametrize("part", COST)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimization.book.daily_instance import tellable
-from optimization.book.proposal import places, priced
+from optimization.book.plan_proposal import places, priced
 from optimization.contract.instances import Instance
 
 COLUMNS = ["lot_id", "factory_id", "day", "setup_minutes", "run_minutes"]

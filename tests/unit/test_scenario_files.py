@@ -9,7 +9,7 @@ from plan_kit import instance
 
 from c2m.errors import InputError
 from optimization.contract.instances import Instance
-from optimization.whatif.changes import Scenario, read
+from optimization.whatif.scenarios import Scenario, read
 
 LOTS = [{"order_id": "A", "quantity": 20, "max_factories": 3}, {"order_id": "B", "quantity": 7, "late_cost": 2}]
 ARCS = [

@@ -15,8 +15,8 @@ from c2m.cli import app
 from c2m.errors import InputError
 from c2m.floor.sparkplug import mapping as mapped
 from c2m.floor.sparkplug import payload
+from c2m.floor.sparkplug.adapter import Adapter, topics
 from c2m.floor.sparkplug.mapping import load
-from c2m.floor.sparkplug.service import Adapter, topics
 from c2m.floor.sparkplug.session import MetricValue
 from c2m.floor.sparkplug.tally import MOST_PIECES, Tally
 from c2m.wire.messages import Envelope, Scan, ScansMessage, StatusMessage, parse

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.trend import planted
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 from c2m.simulation.world.catalogue import attributes as attributes_of
 from models.trend import attributes, shares
 from models.trend.attributes import Styles, difference
@@ -57,5 +57,5 @@ def test_forecasts_by_place_add_up_to_the_style() -> None:
 
 def test_attributes_of_the_demo_world_part_the_styles() -> None:
     cuffs = [attributes_of(number)["cuff"] for number in range(1, 21)]
-    assert {cuffs.count(value) for value in figures.ATTRIBUTES["cuff"]} == {5}
-    assert figures.RISING[1] in figures.ATTRIBUTES[figures.RISING[0]]
+    assert {cuffs.count(value) for value in assumptions.ATTRIBUTES["cuff"]} == {5}
+    assert assumptions.RISING[1] in assumptions.ATTRIBUTES[assumptions.RISING[0]]

@@ -15,8 +15,8 @@ from c2m.feeds.landing import land_frame, read_landed
 from c2m.feeds.world import World
 from c2m.settings import settings
 from c2m.simulation.world import reviews
-from models.governance import gate, voices
-from models.voice import hearing, judge, model
+from models.governance import promotion_gate, voices
+from models.voice import aspect_model, hearing, judge
 from models.voice.words import codes
 
 
@@ -27,7 +27,7 @@ def landed_of(folder: Path, **review: str) -> None:
 
 
 def heard(text: str) -> set[str]:
-    found = model.load()
+    found = aspect_model.load()
     return {code for code, says in zip(codes(), found.says([text])[0], strict=True) if says}
 
 
@@ -42,13 +42,13 @@ def test_chinese_that_it_has_not_learned() -> None:
     """Generated phrases held out from training: no public set of Chinese reviews is at hand."""
     texts, says = zip(*reviews.phrases(held_out=True), strict=True)
     truth = np.array([[one == code for code in codes()] for one in says])
-    assert judge.by_code(truth, model.load().says(list(texts)))["f1"].mean() >= 0.85
+    assert judge.by_code(truth, aspect_model.load().says(list(texts)))["f1"].mean() >= 0.85
 
 
 def test_a_model_is_kept_without_pickle(tmp_path: Path) -> None:
-    found, text = model.load(), "Soft fabric, but it runs small."
+    found, text = aspect_model.load(), "Soft fabric, but it runs small."
     found.save(tmp_path / "again.npz")
-    np.testing.assert_allclose(model.load(tmp_path / "again.npz").hear(text)[0], found.hear(text)[0], atol=1e-3)
+    np.testing.assert_allclose(aspect_model.load(tmp_path / "again.npz").hear(text)[0], found.hear(text)[0], atol=1e-3)
     with np.load(tmp_path / "again.npz", allow_pickle=False) as held:
         assert all(held[name].dtype.kind in "fu" for name in held.files)
 
@@ -57,8 +57,8 @@ def test_the_gate_wants_fewer_mistakes() -> None:
     truth = np.random.default_rng(1).random((200, len(codes()))) < 0.3
     worse = truth ^ (np.random.default_rng(2).random(truth.shape) < 0.2)
     policy = settings().promotion
-    assert gate.judge(voices.costs(truth, worse, truth), policy).promoted
-    assert not gate.judge(voices.costs(truth, truth, worse), policy).promoted
+    assert promotion_gate.judge(voices.costs(truth, worse, truth), policy).promoted
+    assert not promotion_gate.judge(voices.costs(truth, truth, worse), policy).promoted
 
 
 def test_a_review_is_heard_once_and_tells_nobody(tmp_path: Path, home: Path) -> None:
@@ -68,10 +68,10 @@ def test_a_review_is_heard_once_and_tells_nobody(tmp_path: Path, home: Path) -> 
     for person in ("Jane", "Miller", "555", "jane@", "mail.org", "王小明"):
         assert person not in landed["text"] + landed["title"]
     assert "size 38, 2026" in landed["text"]
-    assert hearing.hear(model.load(), "1", clock.cut_off(date(2026, 1, 4))).empty  # not known yet
-    said = hearing.hear(model.load(), "1", clock.cut_off(date(2026, 1, 6)))
+    assert hearing.hear(aspect_model.load(), "1", clock.cut_off(date(2026, 1, 4))).empty  # not known yet
+    said = hearing.hear(aspect_model.load(), "1", clock.cut_off(date(2026, 1, 6)))
     land_frame("review_aspects", said)
-    assert hearing.hear(model.load(), "1", clock.cut_off(date(2026, 1, 6))).empty
+    assert hearing.hear(aspect_model.load(), "1", clock.cut_off(date(2026, 1, 6))).empty
     assert ("size", "small", "cuff") in set(said[["aspect", "polarity", "part"]].itertuples(index=False, name=None))
 
 

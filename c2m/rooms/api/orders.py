@@ -12,7 +12,7 @@ from c2m.ledger.orders import find
 from c2m.ledger.rooms import standing, tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.store import reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms.api import ubl, ubl_answers
 from c2m.rooms.api.bodies import (
     ChangeIn,

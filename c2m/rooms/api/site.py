@@ -3,13 +3,13 @@
 from fastapi import FastAPI
 
 from c2m.domain.quotes import Quoter
-from c2m.rooms.api import orders, problems, quotes, supply, webhooks
+from c2m.rooms.api import forecast_and_stock, orders, problems, quotes, webhooks
 
 PREFIX = "/api/v1"
 _ABOUT = """Orders, quotes, changes, forecast and stock for the systems of a merchant (docs/merchants.md).
 
 Send `Authorization: Bearer TOKEN` with every request. Errors are problem documents (RFC 9457)."""
-PARTS = (orders, quotes, supply, webhooks)  # each with its `routes`
+PARTS = (orders, quotes, forecast_and_stock, webhooks)  # each with its `routes`
 
 
 def create(quoter: Quoter | None = None) -> FastAPI:

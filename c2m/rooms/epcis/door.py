@@ -20,7 +20,7 @@ from c2m.ledger.store import Scope, reading
 from c2m.rooms.api import problems
 from c2m.rooms.api.caller import Party
 from c2m.rooms.api.problems import ProblemError
-from c2m.rooms.epcis import events, happened, names
+from c2m.rooms.epcis import happened, jsonld, names
 from c2m.rooms.epcis.happened import EventQuery, Position, Row
 from c2m.rooms.scoped import view
 from c2m.wire.messages import Moment
@@ -81,7 +81,7 @@ def found(caller: Party, request: Request, wanted: Annotated[EventParameters, Qu
     rows = happened.rows(jobs, scope.merchant_id, EventQuery(**limits, limit=wanted.limit + 1))
     shown = rows[: wanted.limit]
     more = {"Link": _next(request, shown[-1])} if len(rows) > len(shown) else {}
-    return _answer(request, events.document(_events(scope, jobs, shown), clock.now()), more)
+    return _answer(request, jsonld.document(_events(scope, jobs, shown), clock.now()), more)
 
 
 def one(caller: Party, request: Request, event_id: Annotated[str, Path(pattern=r"^urn:c2m:event:\w{32}$")]) -> Response:
@@ -92,7 +92,7 @@ def one(caller: Party, request: Request, event_id: Annotated[str, Path(pattern=r
     rows = happened.rows(jobs, scope.merchant_id, EventQuery(event_id=own_id, limit=1))
     if not rows:
         raise ProblemError(404, "no-such-event", f"there is no event {event_id}, or it is not yours")
-    return _answer(request, {"@context": events.CONTEXT} | _events(scope, jobs, rows)[0], {})
+    return _answer(request, {"@context": jsonld.CONTEXT} | _events(scope, jobs, rows)[0], {})
 
 
 def _answer(request: Request, content: Mapping[str, Any], more: Mapping[str, str]) -> Response:
@@ -113,7 +113,7 @@ def _skus(scope: Scope, classes: Sequence[str]) -> list[tuple[str, str]]:
     return [(lot, sku) for owner, lot, sku, code in known if names.goods(owner, lot, sku, code) in set(classes)]
 
 
-def _events(scope: Scope, jobs: Sequence[Row], rows: Sequence[Row]) -> list[events.Event]:
+def _events(scope: Scope, jobs: Sequence[Row], rows: Sequence[Row]) -> list[jsonld.Event]:
     by_id = {job["job_order_id"]: job for job in jobs}
     with reading(scope) as s:
         known = standing.sku_codes(s, scope, {row["lot_id"] for row in rows})
@@ -122,7 +122,7 @@ def _events(scope: Scope, jobs: Sequence[Row], rows: Sequence[Row]) -> list[even
     }
     is_factory = scope.factory_id is not None
     return [
-        events.event(row, by_id[row["job_order_id"]], codes.get((row["lot_id"], row["sku_id"])), is_factory)
+        jsonld.event(row, by_id[row["job_order_id"]], codes.get((row["lot_id"], row["sku_id"])), is_factory)
         for row in rows
     ]
 

@@ -7,7 +7,7 @@ __all__ = [
     "market",
     "merchant",
     "network",
-    "operations",
+    "operations_room",
     "ordering",
     "orders",
     "own_factory",

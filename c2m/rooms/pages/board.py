@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import NotYoursError, Operations
 from c2m.rooms.plan_files import PlanFolder

@@ -15,7 +15,7 @@ from c2m.ledger.rooms import room, sights, tickets, work
 from c2m.ledger.rooms.work import Job
 from c2m.ledger.states import LIVE
 from c2m.ledger.store import reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Factory, NotYoursError, Person
 from c2m.rooms.scoped import view

@@ -6,7 +6,7 @@ from fastapi.responses import Response
 
 from c2m.domain import markets
 from c2m.feeds import landing
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant, Operations
 from c2m.rooms.scoped import view

@@ -14,7 +14,7 @@ from c2m import clock
 from c2m.ledger import promises
 from c2m.ledger.rooms import room, standing, tickets
 from c2m.ledger.store import reading, session
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError, Person
 from c2m.rooms.scoped import view

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from c2m.domain.crafts import apart
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page
 from c2m.rooms.entry import Operations
 from c2m.rooms.scoped import view

@@ -17,7 +17,7 @@ from c2m import clock
 from c2m.domain.personalisation import canonical
 from c2m.domain.quotes import Quoter, QuoteRequest
 from c2m.errors import InputError
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import entry, page
 from c2m.rooms.entry import Merchant, NotYoursError, Person
 from c2m.rooms.tenants import landed, placed, quoted

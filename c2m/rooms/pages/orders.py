@@ -20,7 +20,7 @@ from c2m.ledger import promises
 from c2m.ledger.rooms import room, sights, tickets
 from c2m.ledger.rooms.sights import OrderFilter, Sort
 from c2m.ledger.store import reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import entry, live, page
 from c2m.rooms.entry import Anyone, Decider, NotYoursError, Operations, Person, known
 from c2m.rooms.scoped import view

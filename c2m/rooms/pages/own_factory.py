@@ -15,7 +15,7 @@ from c2m.domain.crafts import apart
 from c2m.ids import derive_id
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import entry, page, plan_files
 from c2m.rooms.entry import Factory, Person
 from c2m.rooms.pages import board

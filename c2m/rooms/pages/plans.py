@@ -18,7 +18,7 @@ from c2m.ledger import plans
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.store import reading, session
 from c2m.orchestrator import orchestrator
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Decider, NotYoursError, Operations, Unforged
 from c2m.rooms.plan_files import PlanFolder

@@ -11,7 +11,7 @@ from c2m.feeds import quarantine
 from c2m.ledger.rooms import prices, standing
 from c2m.ledger.store import Scope, reading
 from c2m.people import designs
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant, NotYoursError
 from c2m.rooms.scoped import view

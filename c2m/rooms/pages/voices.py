@@ -4,7 +4,7 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page
 from c2m.rooms.entry import Merchant
 from c2m.rooms.pages import shelf

@@ -9,7 +9,7 @@ from c2m.ledger import promises
 from c2m.ledger.orders import find, own_ids
 from c2m.ledger.rooms import standing
 from c2m.ledger.store import Scope, reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms.tenants import landed
 
 Row = dict[str, Any]

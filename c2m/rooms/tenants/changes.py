@@ -18,7 +18,7 @@ from c2m.ledger.rooms import tickets
 from c2m.ledger.rooms.links import Grant
 from c2m.ledger.states import OPEN_TICKETS, TicketKind
 from c2m.ledger.store import reading, session
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms.tenants import landed
 
 _ORDERS, _LINES = "merchant_orders", "merchant_order_lines"

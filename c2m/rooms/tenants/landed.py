@@ -21,13 +21,13 @@ from c2m import clock
 from c2m.errors import InputError
 from c2m.feeds import landing, mapping, quarantine
 from c2m.feeds.contracts import FEEDS
+from c2m.feeds.file_outcomes import FileOutcome
 from c2m.feeds.ingest import bring_in
-from c2m.feeds.outcomes import FileOutcome
 from c2m.feeds.records import read
 from c2m.feeds.world import Source, World
 from c2m.files import write_atomically
 from c2m.ledger.store import Scope
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.settings import settings
 
 MOST_BYTES = 20 * 1024 * 1024  # of a file that somebody brings

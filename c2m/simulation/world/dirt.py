@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from c2m.feeds.contracts import FEEDS
-from c2m.simulation.world.files import as_csv
+from c2m.simulation.world.feed_files import as_csv
 
 ONE_IN = 500  # planted over good records of a feed, all kinds together; of each kind at least one, at most MOST
 MOST = 50

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 from c2m.simulation.world.span import Span
 
 SEARCHES, PANEL = "searches", "shop-panel"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 
 Moment = np.datetime64
 
@@ -65,28 +65,28 @@ def network(
     return Network(*(frame.assign(known_at=known_at) for frame in (factories, capabilities, calendar)))
 
 
-def _clusters(rng: np.random.Generator, count: int, home: str) -> list[figures.Cluster]:
+def _clusters(rng: np.random.Generator, count: int, home: str) -> list[assumptions.Cluster]:
     """Measured shares, the home country's raised to HOME_SHARE; kept as closely as `count` allows."""
-    share = np.array([c.share for c in figures.CLUSTERS])
-    at_home = np.array([c.country == home for c in figures.CLUSTERS])
+    share = np.array([c.share for c in assumptions.CLUSTERS])
+    at_home = np.array([c.country == home for c in assumptions.CLUSTERS])
     share /= share.sum()
-    least = max(figures.HOME_SHARE, share[at_home].sum())
+    least = max(assumptions.HOME_SHARE, share[at_home].sum())
     share = np.where(at_home, share / share[at_home].sum() * least, share / share[~at_home].sum() * (1 - least))
     picks = np.searchsorted(np.cumsum(share), (np.arange(count) + 0.5) / count)
-    return [figures.CLUSTERS[i] for i in rng.permutation(picks)]
+    return [assumptions.CLUSTERS[i] for i in rng.permutation(picks)]
 
 
 def _factories(
-    rng: np.random.Generator, clusters: list[figures.Cluster], skills: Skills, currency: str
+    rng: np.random.Generator, clusters: list[assumptions.Cluster], skills: Skills, currency: str
 ) -> pd.DataFrame:
     """Draws in one order, whatever is made of them: the same seed gives the same factories in every version."""
     count = len(clusters)
     number = np.arange(1, count + 1)
-    lines = rng.choice([1, 2], count, p=figures.LINE_SHARE)
-    operators = (lines * rng.uniform(*figures.OPERATORS_PER_LINE, count)).round().astype(int)
+    lines = rng.choice([1, 2], count, p=assumptions.LINE_SHARE)
+    operators = (lines * rng.uniform(*assumptions.OPERATORS_PER_LINE, count)).round().astype(int)
     minute_cost = _minute_cost(rng, clusters, skills)
     setup_minutes = (operators / lines * rng.uniform(40, 110, count)).round()  # one line learns the style
-    min_lot = rng.choice(figures.MIN_LOTS, count, p=figures.MIN_LOT_SHARE)
+    min_lot = rng.choice(assumptions.MIN_LOTS, count, p=assumptions.MIN_LOT_SHARE)
     frame = pd.DataFrame({"factory_id": [f"F{n:05d}" for n in number], "factory_code": None})
     frame = frame.assign(**_place(rng, clusters), currency=currency, lines=lines, operators=operators)
     frame["minute_cost"] = minute_cost.round(4)
@@ -98,21 +98,21 @@ def _factories(
     frame["small_order_willingness"] = np.clip(1.05 - min_lot / 500 + rng.normal(0, 0.08, count), 0.2, 0.98).round(2)
     frame["handling_days"] = rng.integers(1, 3, count)
     frame = frame.assign(**_audited(rng.spawn(1)[0], count))  # a stream of its own: all else is drawn as before
-    frame["transport"] = np.where(number % figures.HTTP_EVERY == 0, "http", "mqtt")
+    frame["transport"] = np.where(number % assumptions.HTTP_EVERY == 0, "http", "mqtt")
     frame["endpoint_url"] = None
-    frame["status"] = np.where(number % figures.PAUSED_EVERY == 0, "paused", "active")
+    frame["status"] = np.where(number % assumptions.PAUSED_EVERY == 0, "paused", "active")
     return frame
 
 
-def _minute_cost(rng: np.random.Generator, clusters: list[figures.Cluster], skills: Skills) -> Floats:
+def _minute_cost(rng: np.random.Generator, clusters: list[assumptions.Cluster], skills: Skills) -> Floats:
     """Of a paid minute. A piece takes 1 / efficiency of them per standard minute; sewing costs a share of its price."""
-    earned = figures.CONVERSION_SHARE * skills.minute_value * figures.EFFICIENCY_MEAN
+    earned = assumptions.CONVERSION_SHARE * skills.minute_value * assumptions.EFFICIENCY_MEAN
     wages = np.array([0.5 + c.wage / 2 for c in clusters])  # half of the cost is wages
     cost: Floats = earned * rng.normal(1, 0.08, len(clusters)) * wages
     return cost
 
 
-def _place(rng: np.random.Generator, clusters: list[figures.Cluster]) -> dict[str, list[Any]]:
+def _place(rng: np.random.Generator, clusters: list[assumptions.Cluster]) -> dict[str, list[Any]]:
     """Country, position near the middle of the cluster, and zone."""
     north, east = (rng.normal(0, 0.3, len(clusters)) for _ in range(2))
     return {
@@ -130,18 +130,18 @@ def _audited(rng: np.random.Generator, count: int) -> dict[str, Any]:
 
 
 def _certificates(rng: np.random.Generator, count: int) -> list[str]:
-    holds = rng.random((count, len(figures.CERTIFICATES))) < figures.CERTIFIED_SHARE
-    return [";".join(np.array(figures.CERTIFICATES)[row]) for row in holds]
+    holds = rng.random((count, len(assumptions.CERTIFICATES))) < assumptions.CERTIFIED_SHARE
+    return [";".join(np.array(assumptions.CERTIFICATES)[row]) for row in holds]
 
 
 def _capabilities(rng: np.random.Generator, ids: pd.Series, skills: Skills) -> pd.DataFrame:
     """Every GENERALIST_EVERY-th factory has every skill, so that nothing in the catalogue is without a maker."""
     names = [("category", c) for c in skills.categories] + [("craft", c) for c in skills.crafts]
-    has = rng.random((len(ids), len(names))) < figures.SKILL_SHARE
-    has[:: figures.GENERALIST_EVERY] = True
+    has = rng.random((len(ids), len(names))) < assumptions.SKILL_SHARE
+    has[:: assumptions.GENERALIST_EVERY] = True
     has[~has.any(axis=1), 0] = True
-    level = rng.normal(figures.EFFICIENCY_MEAN, figures.EFFICIENCY_SD, len(ids))[:, None]
-    efficiency = np.clip(level + rng.normal(0, figures.EFFICIENCY_SKILL_SD, has.shape), 0.4, 1.1).round(3)
+    level = rng.normal(assumptions.EFFICIENCY_MEAN, assumptions.EFFICIENCY_SD, len(ids))[:, None]
+    efficiency = np.clip(level + rng.normal(0, assumptions.EFFICIENCY_SKILL_SD, has.shape), 0.4, 1.1).round(3)
     factory, skill = np.nonzero(has)
     frame = pd.DataFrame({"factory_id": ids.to_numpy()[factory]})
     frame["kind"], frame["name"] = [names[s][0] for s in skill], [names[s][1] for s in skill]
@@ -150,10 +150,10 @@ def _capabilities(rng: np.random.Generator, ids: pd.Series, skills: Skills) -> p
 
 
 def _calendar(
-    rng: np.random.Generator, factories: pd.DataFrame, clusters: list[figures.Cluster], days: list[date]
+    rng: np.random.Generator, factories: pd.DataFrame, clusters: list[assumptions.Cluster], days: list[date]
 ) -> pd.DataFrame:
     """Operators x shift, nothing on days off and holidays; on a maintenance day one line stands."""
-    shift = rng.choice(figures.SHIFT_MINUTES, len(clusters))[:, None]
+    shift = rng.choice(assumptions.SHIFT_MINUTES, len(clusters))[:, None]
     off = np.array([[d.weekday() in c.days_off for d in days] for c in clusters])
     holiday = np.array([[(d.month, d.day) in c.holidays for d in days] for c in clusters])
     maintenance = (rng.random(off.shape) < 1 / 60) & ~off & ~holiday
@@ -164,6 +164,6 @@ def _calendar(
     frame = pd.DataFrame({"factory_id": factories["factory_id"].repeat(len(days)).to_numpy()})
     frame["day"] = days * len(clusters)
     frame["minutes"] = (present * shift).ravel().round(1)
-    frame["overtime_minutes"] = (present * figures.OVERTIME_MINUTES_PER_OPERATOR).ravel().round(1)
+    frame["overtime_minutes"] = (present * assumptions.OVERTIME_MINUTES_PER_OPERATOR).ravel().round(1)
     frame["reason"] = pd.Series(reason.ravel()).replace("", None)
     return frame

@@ -11,7 +11,7 @@ import pandas as pd
 
 from c2m.domain.apportion import apportion
 from c2m.domain.arrays import Floats, Ints
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 from c2m.simulation.world.network import Network
 from c2m.simulation.world.span import Span
 
@@ -72,13 +72,16 @@ def _headers(rng: np.random.Generator, arrivals: OrderVolume, span: Span) -> pd.
     frame.loc[: arrivals.large - 1, "large"] = True
     frame = frame.sort_values("placed", kind="stable", ignore_index=True)
     count, placed = len(frame), frame["placed"].to_numpy("int64")
-    release, due = placed + rng.integers(1, 3, count), placed + rng.integers(*figures.WINDOW_DAYS, count, endpoint=True)
+    release, due = (
+        placed + rng.integers(1, 3, count),
+        placed + rng.integers(*assumptions.WINDOW_DAYS, count, endpoint=True),
+    )
     frame["order_id"] = [f"PO-{i:05d}" for i in range(1, count + 1)]
     frame["order_code"] = None
     for column, days in (("placed_on", placed), ("release_on", release), ("due_on", due)):
         frame[column] = pd.Series(span.dates[days].tolist())
     frame["priority"] = np.where(frame["large"], 2, rng.integers(1, 4, count))
-    frame["tolerance_share"] = figures.TOLERANCE_SHARE
+    frame["tolerance_share"] = assumptions.TOLERANCE_SHARE
     frame["max_factories"] = frame["large"].map({True: _LARGE_MAX_FACTORIES, False: None}).astype("Int64")
     frame["status"] = "open"
     frame["parent_order_id"] = _parents(frame)
@@ -133,15 +136,15 @@ def _colours(rng: np.random.Generator, skus: pd.DataFrame, count: int) -> pd.Dat
 
 
 def _ordinary_pieces(rng: np.random.Generator) -> int:
-    pieces = rng.lognormal(np.log(figures.ORDER_PIECES_MEDIAN), figures.ORDER_PIECES_LOG_SD)
-    return int(np.clip(round(pieces, -1), *figures.ORDER_PIECES_RANGE))
+    pieces = rng.lognormal(np.log(assumptions.ORDER_PIECES_MEDIAN), assumptions.ORDER_PIECES_LOG_SD)
+    return int(np.clip(round(pieces, -1), *assumptions.ORDER_PIECES_RANGE))
 
 
 def _large_pieces(order: dict[Hashable, Any], garment: Garment, network: Network) -> int:
     """More than any one factory makes from release to delivery, overtime included and nothing else on its lines."""
     minutes = network.minutes(order["release_on"], order["due_on"])
     best = (minutes * garment.efficiency).max() / garment.sam_minutes
-    return math.ceil(best * figures.LARGE_OVER_BEST / 10) * 10
+    return math.ceil(best * assumptions.LARGE_OVER_BEST / 10) * 10
 
 
 def _lines(order: dict[Hashable, Any], skus: pd.DataFrame, pieces: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 
 _HELD_OUT = 2  # Chinese phrases of each code that judge the model of aspects
 _OFTEN = ("size:true", "fit:good", "cloth:good", "colour:good", "making:good", "comfort:good", "price:good")
@@ -42,17 +42,17 @@ def phrases(held_out: bool) -> Iterator[tuple[str, str]]:
 
 def planted(style_ids: pd.Series) -> "pd.Series[bool]":
     """Styles that run small at the cuff: every seventh."""
-    return style_ids.str.extract(r"(\d+)$")[0].astype(int) % figures.SMALL_CUFF_EVERY == 0
+    return style_ids.str.extract(r"(\d+)$")[0].astype(int) % assumptions.SMALL_CUFF_EVERY == 0
 
 
 def reviews(rng: np.random.Generator, sales: pd.DataFrame) -> pd.DataFrame:
     """Of some delivered lines, a few days after."""
     delivered = sales[sales["status"] == "delivered"]
-    rows = delivered[rng.random(len(delivered)) < figures.REVIEW_SHARE].copy()
-    rating = rng.choice([1, 2, 3, 4, 5], len(rows), p=figures.RATING_SHARE)
+    rows = delivered[rng.random(len(delivered)) < assumptions.REVIEW_SHARE].copy()
+    rating = rng.choice([1, 2, 3, 4, 5], len(rows), p=assumptions.RATING_SHARE)
     rows["known_at"] += pd.to_timedelta(rng.integers(1, 12 * 24, len(rows)), unit="h").astype("timedelta64[s]")
-    small = planted(rows["style_id"]).to_numpy(bool) & (rng.random(len(rows)) < figures.SMALL_CUFF_SHARE)
-    rows["rating"] = np.where(small, np.maximum(rating - figures.SMALL_CUFF_STARS, 1), rating)
+    small = planted(rows["style_id"]).to_numpy(bool) & (rng.random(len(rows)) < assumptions.SMALL_CUFF_SHARE)
+    rows["rating"] = np.where(small, np.maximum(rating - assumptions.SMALL_CUFF_STARS, 1), rating)
     rows["text"] = [_text(rng, stars, cuff) for stars, cuff in zip(rows["rating"], small, strict=True)]
     return rows.assign(review_id="R-" + rows["sale_line_id"].astype(str), reviewed_on=rows["known_at"].dt.date)
 

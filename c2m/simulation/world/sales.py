@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from c2m.domain.arrays import Floats, Ints
-from c2m.simulation.world import figures
+from c2m.simulation.world import assumptions
 from c2m.simulation.world.catalogue import attributes, numbers
 from c2m.simulation.world.demand import ShopperDemand
 from c2m.simulation.world.span import Span
@@ -37,7 +37,7 @@ def _placed(
     count = demand.lines.T.ravel()
     day, style = day.repeat(count), style.repeat(count)
     depth = demand.promotion_depth[style, day]
-    quantity = 1 + (rng.random(len(day)) < figures.SEVERAL_PIECES_SHARE) * rng.integers(1, 5, len(day))
+    quantity = 1 + (rng.random(len(day)) < assumptions.SEVERAL_PIECES_SHARE) * rng.integers(1, 5, len(day))
     sku = _pick_skus(rng, style, styles, skus)
     price = skus["price"].to_numpy()[sku] * (1 - depth)
     second = np.sort(rng.integers(0, 86_400, len(day)))
@@ -56,21 +56,21 @@ def _placed(
             "amount": (price * quantity).round(2),
             "currency": skus["currency"].iat[0],
             "promotion": depth > 0,
-            "business_customer": rng.random(len(day)) < figures.BUSINESS_CUSTOMER_SHARE,
+            "business_customer": rng.random(len(day)) < assumptions.BUSINESS_CUSTOMER_SHARE,
             "region": rng.choice(_REGIONS[0], len(day), p=_REGIONS[1]),
             "known_at": span.moments(day, second),
         }
     )
-    rows["channel"] = _taken_up(rows, day >= span.history_days - figures.RISING_DAYS)
+    rows["channel"] = _taken_up(rows, day >= span.history_days - assumptions.RISING_DAYS)
     return rows, day
 
 
 def _taken_up(rows: pd.DataFrame, lately: Marks) -> "pd.Series[str]":
     """Channels, with the planted trend: livestreams draw lines of styles that have the attribute which rises."""
     random = np.random.default_rng([len(rows), 28])  # its own: all else is as without the trend
-    attribute, value = figures.RISING
+    attribute, value = assumptions.RISING
     has = np.array([attributes(number)[attribute] == value for number in numbers(rows["style_id"])])
-    return rows["channel"].mask(has & lately & (random.random(len(rows)) < figures.RISING_SHARE), "livestream")
+    return rows["channel"].mask(has & lately & (random.random(len(rows)) < assumptions.RISING_SHARE), "livestream")
 
 
 def _pick_skus(rng: np.random.Generator, style: Ints, styles: pd.DataFrame, skus: pd.DataFrame) -> Ints:
@@ -89,13 +89,13 @@ def _numbered(prefix: str, count: int) -> pa.ChunkedArray:
 
 def _settled(rng: np.random.Generator, placed: pd.DataFrame, day: Ints, span: Span) -> pd.DataFrame:
     """How each line ended, and when that was known."""
-    cancelled = rng.random(len(placed)) < figures.CANCELLED_SHARE
-    returned = ~cancelled & (rng.random(len(placed)) < figures.RETURNED_SHARE)
+    cancelled = rng.random(len(placed)) < assumptions.CANCELLED_SHARE
+    returned = ~cancelled & (rng.random(len(placed)) < assumptions.RETURNED_SHARE)
     delay = np.where(cancelled, rng.integers(0, 3, len(day)), rng.integers(2, 7, len(day)))
     delay = np.where(returned, delay + rng.integers(5, 20, len(day)), delay)
     rows = placed.copy()
     rows["status"] = np.select([cancelled, returned], ["cancelled", "returned"], "delivered")
-    rows["amount"] = placed["amount"].mask(cancelled & (rng.random(len(day)) < figures.CANCELLED_WITHOUT_AMOUNT))
+    rows["amount"] = placed["amount"].mask(cancelled & (rng.random(len(day)) < assumptions.CANCELLED_WITHOUT_AMOUNT))
     settled = span.moments(day + delay, rng.integers(28_800, 79_200, len(day)))
     rows["known_at"] = np.maximum(settled, placed["known_at"].to_numpy() + np.timedelta64(30, "m"))
     return rows
@@ -106,8 +106,8 @@ def demand_signals(rng: np.random.Generator, demand: ShopperDemand, styles: pd.D
     interest = demand.lines + rng.gamma(2.0, 1.0, demand.lines.shape)
     per_line = {"views": 22.0, "searches": 3.0, "carts": 2.5}
     parts = [_signal(name, rng.poisson(interest * count), 1, styles, span) for name, count in per_line.items()]
-    promotions = _signal("promotion_depth", demand.promotion_depth, -figures.PROMOTION_KNOWN_DAYS, styles, span)
-    streams = _signal("livestream_minutes", demand.livestream_minutes, -figures.LIVESTREAM_KNOWN_DAYS, styles, span)
+    promotions = _signal("promotion_depth", demand.promotion_depth, -assumptions.PROMOTION_KNOWN_DAYS, styles, span)
+    streams = _signal("livestream_minutes", demand.livestream_minutes, -assumptions.LIVESTREAM_KNOWN_DAYS, styles, span)
     return pd.concat([*parts, promotions, streams], ignore_index=True)
 
 

@@ -17,8 +17,8 @@ from c2m.errors import InputError
 from c2m.feeds.world import World
 from c2m.files import write_atomically
 from c2m.settings import settings
-from c2m.simulation.world import figures, mapped, network, orders, sales
-from c2m.simulation.world.files import write_feed, write_settings
+from c2m.simulation.world import assumptions, mapped, network, orders, sales
+from c2m.simulation.world.feed_files import write_feed, write_settings
 from c2m.simulation.world.span import Span
 from c2m.simulation.world.world import Size, sized
 
@@ -63,7 +63,7 @@ def write_supply(
     opening_on = opening_on or _business_date(world)
     zone = str(world.overrides.get("timezone", settings().timezone))
     span = Span(opening_on, zone, _KNOWN_DAYS, _CALENDAR_DAYS[1])
-    home = next((c.country for c in figures.CLUSTERS if c.timezone == zone), figures.CLUSTERS[0].country)
+    home = next((c.country for c in assumptions.CLUSTERS if c.timezone == zone), assumptions.CLUSTERS[0].country)
     opening = span.midnights[span.history_days]
     skus = mapped.skus(world, opening_on, opening)
     skus["destination_latitude"], skus["destination_longitude"] = _middle(home)
@@ -118,13 +118,13 @@ def _business_date(world: World) -> date:
 
 def _middle(country: str) -> tuple[float, float]:
     """Where the goods go: the middle of the country's clusters."""
-    places = [(c.latitude, c.longitude) for c in figures.CLUSTERS if c.country == country]
+    places = [(c.latitude, c.longitude) for c in assumptions.CLUSTERS if c.country == country]
     latitude, longitude = np.mean(places, axis=0).round(3)
     return float(latitude), float(longitude)
 
 
 def _factories_for(skus: pd.DataFrame) -> int:
-    minutes = float((skus["rate"] * skus["sam_minutes"]).sum()) / figures.EFFICIENCY_MEAN
+    minutes = float((skus["rate"] * skus["sam_minutes"]).sum()) / assumptions.EFFICIENCY_MEAN
     return math.ceil(minutes / _REPLENISHMENT_LOAD / _MINUTES_PER_FACTORY_DAY)
 
 

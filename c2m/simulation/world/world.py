@@ -12,8 +12,8 @@ import pandas as pd
 
 from c2m.errors import InputError
 from c2m.files import write_atomically
-from c2m.simulation.world import catalogue, demand, dirt, figures, market, network, orders, reviews, sales
-from c2m.simulation.world.files import write_feed, write_settings
+from c2m.simulation.world import assumptions, catalogue, demand, dirt, market, network, orders, reviews, sales
+from c2m.simulation.world.feed_files import write_feed, write_settings
 from c2m.simulation.world.span import Span
 
 BUSINESS_DATE = date(2026, 4, 13)  # a Monday; the Chinese holidays of May fall into the first plans
@@ -157,7 +157,7 @@ def _opening_stock(seed: int, merchant: Merchant, span: Span) -> pd.DataFrame:
     skus = merchant.skus
     rate = dict(zip(merchant.styles["style_id"], sales.recent_rate(merchant.demand, span), strict=True))
     colour, names = pd.factorize(skus["style_id"] + skus["colour"])
-    cover = rng.uniform(*figures.OPENING_COVER_DAYS, len(names))[colour]
+    cover = rng.uniform(*assumptions.OPENING_COVER_DAYS, len(names))[colour]
     pieces = skus["style_id"].map(rate) * skus["share"] * cover * rng.uniform(0.7, 1.3, len(skus))
     return sales.stock(skus, pieces.to_numpy("float64"), span.midnights[span.history_days])
 

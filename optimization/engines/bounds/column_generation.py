@@ -18,7 +18,7 @@ from optimization.engines.bounds import orders_at_prices
 from optimization.engines.bounds.lagrangian import factories
 from optimization.engines.bounds.master import Master
 from optimization.engines.bounds.orders_at_prices import Patterns
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 # Steps of the climb, each of which costs a look; longest step, of the price of a minute; how much shorter after
 # one that proved less; weight of the steps before. Measured (600 x 100, a third of the incumbents frozen): the bound

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from c2m.domain.arrays import Floats, Ints
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 
 def bound(arrays: Dense, prices: Floats) -> float:

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.tolerances import FITS_MINUTES
 from optimization.engines.bounds.orders_at_prices import Patterns
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.linear import Blocks
 
 _PENALTY = 10.0  # times the dearest piece: for leaving frozen pieces, until patterns that fit are there

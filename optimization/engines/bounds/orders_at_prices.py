@@ -18,7 +18,7 @@ from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.instances import LARGEST
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.bounds import lagrangian
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 _CELLS = 300_000  # pairs times days that are held at once
 _HALVINGS = 16

@@ -21,7 +21,7 @@ import numpy as np
 
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.tolerances import WHOLE_PIECES
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.linear import Blocks, grown
 
 _ENGAGING_ROUNDS = 5

@@ -14,8 +14,8 @@ from optimization.contract.plan import PAIR
 from optimization.engines.exact.branch_and_bound import best, better, exactly, frozen_alone
 from optimization.statement import mip, schedule
 from optimization.statement.highs import Limits, Program, Progress, compile_model, limited, search
-from optimization.statement.outcome import Solution
 from optimization.statement.reduction import Pairs
+from optimization.statement.solution import Solution
 
 
 def solved(

@@ -19,7 +19,7 @@ from c2m.settings import settings
 from optimization.contract.instances import Instance
 from optimization.engines.bounds import column_generation
 from optimization.engines.exact import one_program
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.highs import Limits
 from optimization.statement.reduction import Pairs
 

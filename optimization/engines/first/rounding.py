@@ -14,7 +14,7 @@ import numpy as np
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.tolerances import FITS_MINUTES, WHOLE_PIECES
 from optimization.engines.bounds.relaxation import Relaxed, relax
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.draft import Draft, empty
 from optimization.statement.linear import Blocks
 

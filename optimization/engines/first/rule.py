@@ -18,7 +18,7 @@ from optimization.contract.instances import LARGEST, Instance
 from optimization.contract.plan import Plan, cost_parts, unmet_pieces
 from optimization.contract.tolerances import ROOM_MINUTES
 from optimization.engines.first.rounding import drafted, spread
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.part import Whole, whole_of

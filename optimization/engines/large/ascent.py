@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from c2m.domain.arrays import Flags, Floats
 from optimization.engines.bounds import lagrangian
 from optimization.engines.first.rounding import lots
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 Singles = NDArray[np.float32]
 

@@ -18,11 +18,11 @@ from optimization.engines.exact.workers import Workers
 from optimization.engines.first.rounding import filled, rounded
 from optimization.engines.large.ascent import ascend
 from optimization.engines.large.neighbourhood import NeighbourhoodSearch
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.draft import Draft
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
+from optimization.statement.solution import Solution
 
 _FEWEST_SLOTS = 12_000  # below, branch and bound on the whole instance searches better, and the same way each time
 _LEAST_S = 5e-5  # per slot; a search in less time finds nothing, and would end after it

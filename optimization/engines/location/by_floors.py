@@ -14,11 +14,11 @@ import numpy as np
 from c2m.domain.arrays import Floats
 from optimization.engines.exact import one_program
 from optimization.engines.location.engagement import floors
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
 from optimization.statement.reduction import Pairs
+from optimization.statement.solution import Solution
 
 OnProgress = Callable[[Progress], None]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from c2m.domain.arrays import Flags, Floats, Ints
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 
 _AHEAD, _NEAR = 0.02, 0.005  # the value aimed at is this share above the best one, and set anew when this near
 _FIRST_STRIDE, _LONGEST, _GROWN, _SHRUNK, _PATIENCE = 0.1, 2.0, 1.1, 0.5, 15

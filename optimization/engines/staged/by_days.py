@@ -17,11 +17,11 @@ from c2m.errors import InfeasibleError
 from optimization.contract.instances import Instance, rows
 from optimization.contract.plan import PAIR, cost_parts
 from optimization.stages.flat import Flat, flat_of
+from optimization.stages.plan_tables import Tables, tables
 from optimization.stages.program import state
-from optimization.stages.reading import Tables, tables
 from optimization.statement.frozen_causes import frozen_causes
 from optimization.statement.highs import Limits, Program, Progress, SearchResult, compile_model, complete, search
-from optimization.statement.outcome import Solution
+from optimization.statement.solution import Solution
 
 _MOVED = 0.01  # what a day of a piece under way counts beside one of a minute of work
 _EARLY_GAP, _EARLY_NODES = 1e-3, 100

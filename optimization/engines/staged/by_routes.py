@@ -21,9 +21,9 @@ from optimization.engines.staged.opening import opened
 from optimization.engines.staged.parts import Here, StagedSearch
 from optimization.engines.staged.routes import Routes, bounded
 from optimization.stages.flat import Flat, flat_of
-from optimization.stages.reading import Tables
+from optimization.stages.plan_tables import Tables
 from optimization.statement.highs import Limits, Progress
-from optimization.statement.outcome import Solution
+from optimization.statement.solution import Solution
 
 _SLOTS = 3_000  # pairs times their days; beyond it the program by days is not closed within a minute
 _LINKS = 1_000

@@ -15,7 +15,7 @@ from optimization.contract.plan import MOVE, STAGED_PAIR
 from optimization.contract.tolerances import DUST_MINUTES, WHOLE_PIECES
 from optimization.engines.staged.mix import Mix, mixed
 from optimization.engines.staged.routes import Legs, Routes
-from optimization.stages.reading import Tables
+from optimization.stages.plan_tables import Tables
 from optimization.statement.highs import Limits, Program, complete, search
 
 _GAP, _WHOLE_GAP = 2e-3, 1e-4

@@ -20,7 +20,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.plan import DAY, cost_parts, gap_share, lanes_of, pair_key, unmet_pieces, worked
 from optimization.contract.tolerances import DUST_MINUTES, FITS_MINUTES
 from optimization.engines.staged import by_days
-from optimization.stages.reading import Tables
+from optimization.stages.plan_tables import Tables
 from optimization.statement.highs import SEED, Limits, Spent
 from optimization.statement.part import costs_left, minutes_left, sub_instance
 

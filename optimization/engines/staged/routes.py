@@ -22,7 +22,7 @@ from optimization.engines.bounds import lagrangian
 from optimization.engines.bounds.column_generation import raised
 from optimization.engines.bounds.orders_at_prices import Patterns
 from optimization.stages.flat import Flat
-from optimization.statement.arrays import Dense, dense, factory_names, places
+from optimization.statement.dense import Dense, dense, factory_names, places
 from optimization.statement.highs import SEED
 
 _CLOSED = 3e-4  # share of the value at which the bound is close enough

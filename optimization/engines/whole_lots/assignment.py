@@ -29,7 +29,7 @@ import numpy as np
 
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.contract.tolerances import FITS_MINUTES
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.highs import Program
 from optimization.statement.linear import Blocks, Cells
 

@@ -28,13 +28,13 @@ from optimization.engines.exact import one_program
 from optimization.engines.exact.workers import end_with_parent
 from optimization.engines.location.engagement import floors
 from optimization.engines.whole_lots.assignment import Assignment, AssignmentProgram, assignment_of, single, stated
-from optimization.engines.whole_lots.board import Board
+from optimization.engines.whole_lots.best_known import Board
 from optimization.engines.whole_lots.dive import Dives, Task
 from optimization.statement import schedule
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.highs import Exchange, Limits, Progress, SearchResult, search
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
+from optimization.statement.solution import Solution
 
 OnProgress = Callable[[Progress], None]
 

@@ -11,7 +11,7 @@ from c2m.ledger import alerts, status
 from c2m.ledger.rooms import decisions, sights
 from c2m.ledger.rooms.sights import OrderFilter
 from c2m.ledger.store import Scope, reading
-from c2m.people.records import records
+from c2m.people.json_rows import records
 from c2m.rooms import page, plan_files
 from c2m.rooms.entry import Anyone, Operations
 from c2m.rooms.pages.plans import figures, why_it_waits

@@ -11,10 +11,10 @@ import numpy as np
 from c2m.domain.arrays import Ints
 from optimization.engines.first.rounding import cumulative, rank, spread
 from optimization.engines.first.rule import by_rule, frozen_work
-from optimization.statement.arrays import Dense
+from optimization.statement.dense import Dense
 from optimization.statement.draft import Draft
-from optimization.statement.outcome import Solution
 from optimization.statement.part import Whole
+from optimization.statement.solution import Solution
 
 
 def _in_force(arrays: Dense) -> Draft | None:
