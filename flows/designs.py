@@ -19,7 +19,7 @@ from c2m.settings import settings
 from c2m.steps import log, step
 from c2m.warehouse.published import manifest, read
 from flows.desk import Desk
-from models.design import attribute_worth, demand, first, reading
+from models.design import attribute_worth, demand, first_quantity, reading
 from models.design.demand import STYLE, Ahead
 from models.governance.registry import champion
 from models.panel.daily import published_panel
@@ -231,16 +231,20 @@ def _studied(
     if costs is None or costs.empty:
         told["lacking"] = lacking or "not all pieces find room within the plan's horizon"
         return StudyRows(pd.DataFrame(), pd.DataFrame(told), pd.DataFrame())
-    told |= first.earned(ahead, costs, _terms(design, test), lambda pieces: study.material_curve(design, pieces, given))
+    told |= first_quantity.earned(
+        ahead, costs, _terms(design, test), lambda pieces: study.material_curve(design, pieces, given)
+    )
     piece = _piece(design, costs[costs["quantity"] == test], test, given)
     held = attribute_worth.table(design, piece, market, settings().trend)
     keys = {name: names[name] for name in KEY}
     return StudyRows(costs.assign(**names), pd.DataFrame(told), held.assign(**keys))
 
 
-def _terms(design: Design, test: int) -> first.TestTerms:
+def _terms(design: Design, test: int) -> first_quantity.TestTerms:
     held = settings()
-    return first.TestTerms(design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment)
+    return first_quantity.TestTerms(
+        design.price, test, held.prices.season_days, held.designs.reading_days, held.replenishment
+    )
 
 
 def _piece(design: Design, costs: pd.DataFrame, test: int, given: study.StudyFacts) -> attribute_worth.Piece:

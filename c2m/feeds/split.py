@@ -73,7 +73,7 @@ def split(
     _insert(
         connection,
         "typed",
-        [_Check(f"NOT ({r.holds})", r.name, _shown(r.columns), r.advice) for r in mapping.feed.rules],
+        [_Check(f"NOT ({rule.holds})", rule.name, _shown(rule.columns), rule.advice) for rule in mapping.feed.rules],
     )
     _insert(connection, "typed", [_refer(reference) for reference in mapping.feed.references])
     _insert(connection, "typed", [_convert(conversion) for conversion in mapping.feed.conversions])

@@ -102,8 +102,11 @@ def difference(styles: Styles, inside: Marks) -> GrowthDifference:
     groups = [(weight[group], styles.growth[group]) for group in (inside, ~inside)]
     means = [float(np.average(growth, weights=weights)) for weights, growth in groups]
     freedom = len(inside) - 2
-    scatter = sum(float(w @ (growth - mean) ** 2) for (w, growth), mean in zip(groups, means, strict=True)) / freedom
-    error = np.sqrt(max(scatter, 1.0) * sum(1 / w.sum() for w, _ in groups))
+    scatter = (
+        sum(float(weights @ (growth - mean) ** 2) for (weights, growth), mean in zip(groups, means, strict=True))
+        / freedom
+    )
+    error = np.sqrt(max(scatter, 1.0) * sum(1 / weights.sum() for weights, _ in groups))
     return GrowthDifference(means[0] - means[1], float(error), freedom)
 
 

@@ -15,7 +15,7 @@ from optimization.contract.instances import Instance
 from optimization.contract.keys import located
 from optimization.contract.plan import PAIR, lanes_of
 from optimization.contract.staging import JOINT
-from optimization.stages.transfers import Lanes
+from optimization.stages.transfers import Transfers
 from optimization.stages.windows import WorkingDays, narrowed
 from optimization.statement.reduction import Pairs, reduce
 
@@ -38,7 +38,7 @@ class Flat:
     parts: pd.DataFrame
     ready: pd.DataFrame
     teams: pd.DataFrame
-    lanes: Lanes
+    transfers: Transfers
 
     @cached_property
     def links(self) -> pd.DataFrame:
@@ -61,16 +61,18 @@ def flat_of(instance: Instance) -> Flat:
     parts = _parts(instance)
     arcs, incumbent, ready = (_renamed(table) for table in (instance.arcs, instance.incumbent, instance.ready))
     teams = _teams(instance, arcs, incumbent, parts)
-    lanes = Lanes(instance)
+    transfers = Transfers(instance)
     orders = _orders(instance, ready, parts)
     days = _days(arcs, teams, orders, incumbent, parts, instance)
     arcs = _narrowed(
-        _alone(arcs, teams), narrowed(days, parts, lanes, ready, WorkingDays(instance, lanes)), instance.horizon_days
+        _alone(arcs, teams),
+        narrowed(days, parts, transfers, ready, WorkingDays(instance, transfers)),
+        instance.horizon_days,
     )
     nothing = {name: getattr(instance, name).iloc[:0] for name in JOINT}
     flat = replace(instance, orders=orders, arcs=arcs, incumbent=incumbent, **nothing)
     reduced = reduce(flat)
-    return Flat(instance, flat, reduced, parts, ready, _kept(teams, reduced), lanes)
+    return Flat(instance, flat, reduced, parts, ready, _kept(teams, reduced), transfers)
 
 
 def _parts(instance: Instance) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from optimization.contract.instances import Instance, rows
 NEVER = 10**6  # days: after every horizon
 
 
-class Lanes:
-    """The general lanes, and those of single lots."""
+class Transfers:
+    """The general ones, and those of single lots."""
 
     def __init__(self, instance: Instance) -> None:
         tables = (instance.capacity, instance.arcs, instance.ready)
@@ -41,7 +41,7 @@ class Lanes:
         return np.asarray(self.names.get_indexer(pd.Index(factories)), dtype=np.int64)
 
     def between(self, lot_id: str, sources: Ints, sinks: Ints) -> tuple[Floats, Ints]:
-        """(sources, sinks): cost per piece, inf where there is no lane, and days, NEVER there, for a lot."""
+        """(sources, sinks): cost per piece, inf where there is none, and days, NEVER there, for a lot."""
         at = np.ix_(sources, sinks)
         cost, days = self._cost[at], self._days[at]
         for source, sink, own_cost, own_days in self._own.get(lot_id, ()):

@@ -1,8 +1,8 @@
 """The days on which a stage can be worked so that its pieces have arrived before and can still pass on after.
 
-In: arcs of the flat instance with their first and last day, lanes, pieces ready. Out: the same days, narrowed. Frozen
-work may stay where it is and is not narrowed at its end. A setup needs no pieces: where there is one, the first day
-stays, unless no piece can be run at all.
+In: arcs of the flat instance with their first and last day, transfers, pieces ready. Out: the same days, narrowed.
+Frozen work may stay where it is and is not narrowed at its end. A setup needs no pieces: where there is one, the first
+day stays, unless no piece can be run at all.
 """
 
 from collections import defaultdict
@@ -12,17 +12,17 @@ import pandas as pd
 
 from c2m.domain.arrays import Ints
 from optimization.contract.instances import Instance, open_minutes, rows
-from optimization.stages.transfers import NEVER, Lanes
+from optimization.stages.transfers import NEVER, Transfers
 
 
 class WorkingDays:
     """The days on which factories work, by number of factory."""
 
-    def __init__(self, instance: Instance, lanes: Lanes) -> None:
+    def __init__(self, instance: Instance, transfers: Transfers) -> None:
         days = instance.capacity[open_minutes(instance.capacity).to_numpy() > 0]
         self._horizon = instance.horizon_days
-        works = np.zeros((len(lanes.names), self._horizon + 2), dtype=bool)
-        works[lanes.numbers(days["factory_id"]), days["day"]] = True
+        works = np.zeros((len(transfers.names), self._horizon + 2), dtype=bool)
+        works[transfers.numbers(days["factory_id"]), days["day"]] = True
         day = np.arange(self._horizon + 2)
         self._next = np.minimum.accumulate(np.where(works, day, NEVER)[:, ::-1], axis=1)[:, ::-1]
         self._last = np.maximum.accumulate(np.where(works, day, -NEVER), axis=1)
@@ -37,22 +37,22 @@ class WorkingDays:
 
 
 def narrowed(
-    arcs: pd.DataFrame, parts: pd.DataFrame, lanes: Lanes, ready: pd.DataFrame, calendar: WorkingDays
+    arcs: pd.DataFrame, parts: pd.DataFrame, transfers: Transfers, ready: pd.DataFrame, calendar: WorkingDays
 ) -> pd.DataFrame:
     """The arcs (sorted by lot_id) with their days narrowed."""
-    factory = lanes.numbers(arcs["factory_id"])
+    factory = transfers.numbers(arcs["factory_id"])
     first = calendar.from_day(factory, arcs["first_day"].to_numpy())
     last = calendar.until_day(factory, arcs["last_day"].to_numpy())
     setup_day, links = first.copy(), _links(arcs["lot_id"], parts)
     lying = {str(lot_id): table for lot_id, table in ready.groupby("lot_id")}
     for order, lot_id, here, there in links:
-        begins = _arrival(order, lanes, factory, first, here, there)
+        begins = _arrival(order, transfers, factory, first, here, there)
         if lot_id in lying:
-            begins = np.minimum(begins, _arrival_of(lying[lot_id], order, lanes, factory[there]))
+            begins = np.minimum(begins, _arrival_of(lying[lot_id], order, transfers, factory[there]))
         first[there] = calendar.from_day(factory[there], np.maximum(first[there], begins))
     frozen = arcs["frozen"].to_numpy()
     for order, _, here, there in reversed(links):
-        needed = _needed(order, lanes, factory, last, here, there)
+        needed = _needed(order, transfers, factory, last, here, there)
         ends = calendar.until_day(factory[here], np.minimum(last[here], needed))
         last[here] = np.where(frozen[here], last[here], ends)
     prepared = arcs["prepared"].to_numpy() & (first <= last)
@@ -73,19 +73,19 @@ def _places(lot_ids: "pd.Series[str]") -> defaultdict[str, slice]:
     return defaultdict(lambda: slice(0, 0), slices)
 
 
-def _arrival(lot_id: str, lanes: Lanes, factory: Ints, first: Ints, here: slice, there: slice) -> Ints:
+def _arrival(lot_id: str, transfers: Transfers, factory: Ints, first: Ints, here: slice, there: slice) -> Ints:
     """The first day on which a piece of one stage can be at each pair of the next."""
-    _, days = lanes.between(lot_id, factory[here], factory[there])
+    _, days = transfers.between(lot_id, factory[here], factory[there])
     return np.asarray((first[here, None] + days).min(axis=0, initial=NEVER))
 
 
-def _needed(lot_id: str, lanes: Lanes, factory: Ints, last: Ints, here: slice, there: slice) -> Ints:
+def _needed(lot_id: str, transfers: Transfers, factory: Ints, last: Ints, here: slice, there: slice) -> Ints:
     """The last day on which a piece of each pair of one stage can leave for one of the next."""
-    _, days = lanes.between(lot_id, factory[here], factory[there])
+    _, days = transfers.between(lot_id, factory[here], factory[there])
     return np.asarray((last[None, there] - days).max(axis=1, initial=-NEVER))
 
 
-def _arrival_of(ready: pd.DataFrame, lot_id: str, lanes: Lanes, factory: Ints) -> Ints:
+def _arrival_of(ready: pd.DataFrame, lot_id: str, transfers: Transfers, factory: Ints) -> Ints:
     """The same of pieces that are ready."""
-    _, days = lanes.between(lot_id, lanes.numbers(ready["factory_id"]), factory)
+    _, days = transfers.between(lot_id, transfers.numbers(ready["factory_id"]), factory)
     return np.asarray((ready["day"].to_numpy()[:, None] + days).min(axis=0, initial=NEVER))

@@ -6,7 +6,8 @@ import importlib
 import statistics
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -109,6 +110,66 @@ SHORT = {
     "scipy.sparse": "sp",
     "sqlalchemy": "sa",
     "xgboost": "xgb",
+}
+# Classes that share a name: one thing, as each floor has it. Any other name stands for one class.
+CLASSES_OF_ONE_THING = {
+    "Decision": "on a plan: as a person fills it in on Prefect's form, and as the ledger keeps it",
+    "Design": "a row of its feed, and what the platform knows of it",
+    "Item": "pieces of a SKU in a job order: of the message, and as its room shows them",
+    "JobOrder": "as the ledger keeps it, and the message that tells of it",
+    "Plan": "of a day: the contract's, its row in the ledger, and which one Prefect's form asks for",
+    "Purchase": "of a material: as the choice of suppliers finds it, and its row in the ledger",
+    "RoutingStep": "an operation of a style: a row of its feed, and as a job order carries it",
+    "Scenario": "what would be otherwise: Prefect's form, and the file that is made of it",
+}
+# Modules and folders that share a name: one noun on several floors. Any other name stands for one module.
+NOUNS_ON_SEVERAL_FLOORS = {
+    "__main__": "what `python -m` runs",
+    "book": "the order book: as people ask about it, and as an instance",
+    "changes": "what a merchant changes of an order: as it comes in, and as factories are asked",
+    "checkup": "all checks of the platform on itself, and the flow that runs them",
+    "daily": "the daily run, its panel, its forecast and its price proposals",
+    "day": "the business day: its commands, and its materials",
+    "demand": "of shoppers: as the world generates it, as it is forecast, for a style and for a design",
+    "designs": "what may become styles",
+    "dispatch": "from a released plan to job orders, and the flow that does it",
+    "factory": "its commands, its room, and a simulated one",
+    "feeds": "feed files and their commands",
+    "floor": "the factory floor: its services, their commands and checks, and what is known of it at a moment",
+    "forecast": "of demand: the engine's and the flow",
+    "ingest": "feed files on their way in",
+    "letters": "dead letters",
+    "links": "by which people sign in to the order room",
+    "mapping": "a YAML file that says what foreign names mean: columns of a file, metrics of Sparkplug",
+    "market": "volume and price of categories",
+    "markets": "what is forecast of the market: in words, and its model in MLflow",
+    "materials": "of which pieces are made: what is needed, and what is bought",
+    "models": "what forecasts, and the commands for it",
+    "network": "of factories",
+    "orders": "of merchants and of replenishment",
+    "page": "one page: how it is made, that of a world, that of a quantity",
+    "pages": "web pages, and whether they answer",
+    "plan": "the joint-factory plan",
+    "plans": "joint-factory plans",
+    "pools": "of lots that share a setup",
+    "prices": "price proposals, and what was decided on them",
+    "promises": "promised dates of orders",
+    "quotes": "for new orders",
+    "readmit": "what was refused is taken back in: rows of feeds, messages of factories",
+    "rooms": "the order room",
+    "sales": "what shoppers ordered: as the world generates it, as landed rows tell it",
+    "scenarios": "what would be otherwise",
+    "shelf": "what a merchant has to sell: as its room shows it, and in a replay",
+    "stages": "in which lots are made",
+    "statement": "a program stated, before it is solved: of the plan, of supplier choice",
+    "status": "how the platform stands: the command, and the ledger's part of it",
+    "surprise": "spikes of incoming orders",
+    "train": "the model of demand is trained",
+    "voices": "what shoppers say in reviews",
+    "warehouse": "what dbt builds and publishes",
+    "webhooks": "at which merchants hear of events",
+    "why": "a job order is as it is",
+    "world": "a folder of feed files",
 }
 COMMANDS = sorted((ROOT / "c2m" / "cli").glob("*.py"))
 
@@ -261,6 +322,29 @@ def test_nobody_renames_what_it_imports() -> None:
         if alias.asname not in (None, alias.name, SHORT.get(alias.name))
     }
     assert renamed == set()
+
+
+def places_by_name(found: Iterable[tuple[str, Path]]) -> dict[str, set[str]]:
+    """Of names that stand in more than one module: where."""
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    for name, path in found:
+        places[name].add(str(path.relative_to(ROOT)))
+    return {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_a_public_class_has_its_name_to_itself() -> None:
+    shared = places_by_name(
+        (node.name, path)
+        for path in names().values()
+        for node in parsed(path).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert shared.keys() == CLASSES_OF_ONE_THING.keys(), shared
+
+
+def test_a_module_has_its_name_to_itself() -> None:
+    shared = places_by_name((name.rpartition(".")[2], path) for name, path in names().items())
+    assert shared.keys() == NOUNS_ON_SEVERAL_FLOORS.keys(), shared
 
 
 def test_parameters_have_names() -> None:

@@ -14,7 +14,7 @@ from c2m.domain.newsvendor import Stakes
 from c2m.errors import InputError
 from c2m.people import first_order
 from c2m.settings import DesignPolicy, ReplenishmentPolicy, TrendPolicy
-from models.design import attribute_worth, first, reading
+from models.design import attribute_worth, first_quantity, reading
 from models.design.demand import Ahead, Level
 from optimization.costing.purchase import MaterialMarket, curve, purchases
 from optimization.costing.study import able, lacking
@@ -38,9 +38,9 @@ ROW: dict[str, Any] = {
 
 def season(
     early: list[float], late: list[float], fixed: float = 0.0, each: float = 8.0, least: int = 5
-) -> first.Season:
+) -> first_quantity.Season:
     cost = lambda pieces: np.where(pieces > 0, fixed + each * pieces, 0.0)  # noqa: E731
-    return first.Season(np.array(early), np.array(late), 20.0, 0.3, least, cost)
+    return first_quantity.Season(np.array(early), np.array(late), 20.0, 0.3, least, cost)
 
 
 @pytest.mark.parametrize(("fixed", "least"), [(0.0, 5), (60.0, 5), (150.0, 12)])
@@ -72,9 +72,9 @@ def test_the_first_quantity_is_the_best_of_all_that_are_tried(fixed: float, leas
         return sums / len(early)
 
     for batches in (True, False):
-        found = first.profits(pieces, case, batches)
+        found = first_quantity.profits(pieces, case, batches)
         assert found == pytest.approx([tried(int(made), batches) for made in pieces])
-        best = first.best(pieces, found, case)
+        best = first_quantity.best(pieces, found, case)
         assert best.profit == pytest.approx(max(0.0, *(tried(int(made), batches) for made in pieces)))
 
 
@@ -83,9 +83,14 @@ def test_without_a_repeat_the_best_quantity_is_the_newsvendors() -> None:
     case = season(demand.tolist(), [0.0] * 100)
     pieces = np.arange(1, 101)
     stakes = Stakes(np.array([20.0 - 8]), np.array([8 - 0.3 * 8]))
-    found = first.best(pieces, first.profits(pieces, case, False), case)
+    found = first_quantity.best(pieces, first_quantity.profits(pieces, case, False), case)
     assert found.quantity == np.ceil(100 * stakes.critical_ratio[0])
-    assert first.best(pieces, first.profits(pieces, season([1.0], [0.0], fixed=500), False), case).quantity == 0
+    assert (
+        first_quantity.best(
+            pieces, first_quantity.profits(pieces, season([1.0], [0.0], fixed=500), False), case
+        ).quantity
+        == 0
+    )
 
 
 def offers() -> pd.DataFrame:

@@ -44,7 +44,7 @@ class Span:
     def midnights(self) -> npt.NDArray[np.datetime64]:
         """Start of each of `dates` in the zone, as UTC."""
         zone = ZoneInfo(self.timezone)
-        starts = [datetime.combine(d, time(), zone).timestamp() for d in self.dates.tolist()]
+        starts = [datetime.combine(day, time(), zone).timestamp() for day in self.dates.tolist()]
         return np.array(starts, "int64").astype("datetime64[s]")
 
     def moments(self, day: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.datetime64]:

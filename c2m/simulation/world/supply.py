@@ -74,7 +74,7 @@ def write_supply(
         home,
         str(world.overrides.get("currency", settings().currency)),
         span.midnights[0],
-        [opening_on + timedelta(days=d) for d in range(-_CALENDAR_DAYS[0], _CALENDAR_DAYS[1] + 1)],
+        [opening_on + timedelta(days=day) for day in range(-_CALENDAR_DAYS[0], _CALENDAR_DAYS[1] + 1)],
     )
     headers, lines = orders.merchant_orders(
         np.random.default_rng([seed, 3]), _arrivals(scale, span), _selling(skus), factories, span

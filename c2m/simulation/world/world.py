@@ -77,7 +77,7 @@ def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_D
     scale = sized(size)
     span = Span(BUSINESS_DATE, TIMEZONE, scale.history_days, future_days)
     merchants = [_merchant(seed, number, scale, span) for number in range(1, scale.merchants + 1)]
-    skus = pd.concat([m.skus for m in merchants], ignore_index=True)
+    skus = pd.concat([merchant.skus for merchant in merchants], ignore_index=True)
     factories = network.network(
         np.random.default_rng([seed, 2]),
         scale.factories,
@@ -85,7 +85,7 @@ def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_D
         HOME,
         CURRENCY,
         span.midnights[0],
-        [BUSINESS_DATE + timedelta(days=d) for d in range(-_CALENDAR_DAYS[0], _calendar_end(future_days))],
+        [BUSINESS_DATE + timedelta(days=day) for day in range(-_CALENDAR_DAYS[0], _calendar_end(future_days))],
     )
     arrivals = _arrivals(scale, size, span)
     headers, lines = orders.merchant_orders(np.random.default_rng([seed, 3]), arrivals, skus, factories, span)
@@ -94,7 +94,7 @@ def write_world(folder: Path, seed: int, size: str, future_days: int = _FUTURE_D
         "factories": factories.factories,
         "factory_capabilities": factories.capabilities,
         "factory_calendar": factories.calendar,
-        "stock": pd.concat([_opening_stock(seed, m, span) for m in merchants], ignore_index=True),
+        "stock": pd.concat([_opening_stock(seed, merchant, span) for merchant in merchants], ignore_index=True),
         "merchant_orders": headers,
         "merchant_order_lines": lines,
         "market": market.market(np.random.default_rng([seed, 8]), _by_category(merchants), span, CURRENCY),
@@ -167,18 +167,19 @@ def _write_shoppers(folder: Path, seed: int, merchants: list[Merchant], span: Sp
     said: list[pd.DataFrame] = []
 
     def sales_parts() -> Iterator[pd.DataFrame]:
-        for m in merchants:
-            rng = np.random.default_rng([seed, 5, m.number])
-            lines = sales.sales_lines(rng, m.demand, m.styles, m.skus, span)
+        for merchant in merchants:
+            rng = np.random.default_rng([seed, 5, merchant.number])
+            lines = sales.sales_lines(rng, merchant.demand, merchant.styles, merchant.skus, span)
             said.append(reviews.reviews(rng, lines))
             yield lines
 
     def signal_parts() -> Iterator[pd.DataFrame]:
-        for m in merchants:
-            yield sales.demand_signals(np.random.default_rng([seed, 6, m.number]), m.demand, m.styles, span)
+        for merchant in merchants:
+            rng = np.random.default_rng([seed, 6, merchant.number])
+            yield sales.demand_signals(rng, merchant.demand, merchant.styles, span)
 
-    lines = sum(int(m.demand.lines.sum()) for m in merchants)
-    days = sum(m.demand.lines.size for m in merchants)
+    lines = sum(int(merchant.demand.lines.sum()) for merchant in merchants)
+    days = sum(merchant.demand.lines.size for merchant in merchants)
     return {
         "sales_lines": _write(folder, "sales_lines", sales_parts(), 2 * lines),
         "demand_signals": _write(folder, "demand_signals", signal_parts(), 3 * days),

@@ -97,7 +97,7 @@ class Routes:
         self.arrays: Dense = replace(arrays, change_cost=np.where(arrays.frozen, 0.0, arrays.change_cost))
         self.flat, self.names = flat, names
         self._known: dict[tuple[int, bytes, bytes], Route] = {}
-        self._lanes, self._lane = flat.lanes, flat.lanes.numbers(names.to_series())[arrays.factory]
+        self._lanes, self._lane = flat.transfers, flat.transfers.numbers(names.to_series())[arrays.factory]
         self.ways = list(_ways(flat, self.arrays, self._lane))
         self._share_setups(flat)
 
@@ -327,8 +327,8 @@ def _ways(flat: Flat, arrays: Dense, lane: Ints) -> Iterator[PieceRoute]:
             cost, start = np.zeros(len(steps[0])), np.zeros(len(steps[0]), dtype=np.int64)
             yield PieceRoute(part.order, pieces, float(unmet[part.place]), start, cost, steps)
             for row, step in waiting:
-                source = np.array([flat.lanes.names.get_loc(row.factory_id)])
-                cost, days = flat.lanes.between(part.order, source, lane[steps[step]])
+                source = np.array([flat.transfers.names.get_loc(row.factory_id)])
+                cost, days = flat.transfers.between(part.order, source, lane[steps[step]])
                 yield PieceRoute(
                     part.order,
                     int(row.quantity),
