@@ -46,8 +46,8 @@ class Design:
     category: str
     price: float  # of a piece, in `currency`
     currency: str
-    steps: tuple[Step, ...]
-    parts: tuple[Part, ...]
+    steps: tuple[DesignOperation, ...]
+    parts: tuple[DesignMaterial, ...]
     attributes: Mapping[str, str]  # value by name of the attribute
     asked_for: frozenset[str]
 

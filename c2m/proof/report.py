@@ -109,7 +109,7 @@ class Report:
         of_all = sums.groupby("seed")["policy"].nunique() == sums["policy"].nunique()
         return sums[sums["seed"].map(of_all)].reset_index(drop=True)
 
-    def row(self, outcome: str, arm: str, base: str) -> Row | None:
+    def row(self, outcome: str, arm: str, base: str) -> Comparison | None:
         """An outcome of two policies.
 
         Parameters
@@ -123,7 +123,7 @@ class Report:
 
         Returns
         -------
-        Row or None
+        Comparison or None
             None where one of the two was not replayed.
         """
         if (outcome, arm, base) not in self._rows:
@@ -143,7 +143,7 @@ class Report:
         one = self.sums[(self.sums["outcome"] == outcome) & (self.sums["policy"] == OURS)]
         return None if one.empty else Comparison(BY_NAME[outcome], OURS, "", difference(one, one.assign(above=0.0)))
 
-    def rows(self, base: str, arm: str = OURS) -> list[Row]:
+    def rows(self, base: str, arm: str = OURS) -> list[Comparison]:
         """All outcomes of two policies.
 
         Parameters
@@ -155,7 +155,7 @@ class Report:
 
         Returns
         -------
-        list of Row
+        list of Comparison
             Those outcomes for which both were replayed.
         """
         return [row for outcome in OUTCOMES if (row := self.row(outcome.name, arm, base))]

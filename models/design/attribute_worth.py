@@ -33,7 +33,7 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class StyleFacts:
     """What is known of a merchant's styles. The frames are rows of marts and of landing/trends."""
 
     weekly: pd.DataFrame  # mart demand_weekly

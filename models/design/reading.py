@@ -24,7 +24,7 @@ _SIDES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
-class Sold:
+class TestSales:
     """(days,) pieces by day of sale, the first first. ran_out: nothing was left at the end of the last of them."""
 
     pieces: Floats

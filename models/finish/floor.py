@@ -22,7 +22,7 @@ class FloorState:
     evidence: pd.DataFrame  # factory_id, day, earned_minutes, planned_minutes
 
 
-def published_floor(day: date, now: datetime) -> Floor:
+def published_floor(day: date, now: datetime) -> FloorState:
     """The floor out of the published marts.
 
     Parameters
@@ -34,7 +34,7 @@ def published_floor(day: date, now: datetime) -> Floor:
 
     Returns
     -------
-    Floor
+    FloorState
         With the evidence of the factories' records.
     """
     factories, capabilities = read("factories"), read("factory_capabilities")
@@ -47,7 +47,7 @@ def evidence() -> pd.DataFrame:
     return read("factory_days")
 
 
-def offline_hours(floor: Floor, said: pd.DataFrame) -> pd.DataFrame:
+def offline_hours(floor: FloorState, said: pd.DataFrame) -> pd.DataFrame:
     """Since when factories have been offline.
 
     Parameters
@@ -95,7 +95,7 @@ def last_of_lines(floor: FloorState) -> pd.DataFrame:
     return last.loc[:, ["factory_id", "line_id", "job_order_id"]].assign(silent_hours=hours)
 
 
-def inspected(floor: Floor, policy: RobotPolicy) -> pd.DataFrame:
+def inspected(floor: FloorState, policy: RobotPolicy) -> pd.DataFrame:
     """Pieces inspected in the last days, and in the days before that they are compared with.
 
     Parameters

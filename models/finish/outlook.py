@@ -23,7 +23,7 @@ _RECENT_DAYS = 5  # days whose scans tell how running job orders share a factory
 _RUNNING = ("Running", "Interrupted")
 
 
-def outlook(floor: Floor, live: pd.DataFrame) -> pd.DataFrame:
+def outlook(floor: FloorState, live: pd.DataFrame) -> pd.DataFrame:
     """When each accepted live job order will be finished, and with what chance too late.
 
     Parameters

@@ -46,8 +46,8 @@ class PanelOptions(TypedDict, total=False):
     horizon: int | None
 
 
-def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
-    """The panel of a CSV, Parquet or Excel file. Keywords: those of `Said`.
+def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[PanelOptions]) -> Panel:
+    """The panel of a CSV, Parquet or Excel file. Keywords: those of `PanelOptions`.
 
     Parameters
     ----------

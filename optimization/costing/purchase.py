@@ -28,7 +28,7 @@ class MaterialMarket:
     breaks: pd.DataFrame
 
     @classmethod
-    def of(cls, offers: pd.DataFrame) -> "Market":
+    def of(cls, offers: pd.DataFrame) -> "MaterialMarket":
         """Of a day's offers: `book.offers_in`, with days_late."""
         breaks = breaks_of(offers)
         ends = breaks.groupby(OFFER)["from_quantity"].shift(-1).fillna(np.inf)

@@ -189,7 +189,7 @@ def bought(design: Design, pieces: int, given: StudyFacts) -> tuple[float, int]:
     return float(rows["cost"].sum()), int(rows["days"].max())
 
 
-def unsold(design: Design, given: Given) -> str:
+def unsold(design: Design, given: StudyFacts) -> str:
     """Why the material of a design cannot be bought.
 
     Parameters
