@@ -406,7 +406,7 @@ def _tried(file: Path, text: str, guesses: list[Guess]) -> MappingProposal:
         split(connection, mapping, [clock.now().astimezone(UTC).replace(tzinfo=None)])
         names = ", ".join(column.name for column in mapping.feed.columns)
         rows = connection.execute(f'SELECT {names} FROM typed ORDER BY "#record" LIMIT 10').df()
-        return Proposal(text, guesses, rows, _split_counts(connection, left_out), _broken_counts(connection))
+        return MappingProposal(text, guesses, rows, _split_counts(connection, left_out), _broken_counts(connection))
 
 
 def _split_counts(connection: duckdb.DuckDBPyConnection, left_out: int) -> dict[str, int]:

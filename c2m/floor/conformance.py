@@ -142,15 +142,15 @@ class Judge:
         yield from self._second_version(hint if not accepted else "")
         yield from self._cancelled_first()
         _, late = self._ask(self._order("c", accept_in=timedelta(minutes=-10)))
-        yield Finding("refuses what arrives after accept_by", _is_refused(late), _words(late))
+        yield RuleFinding("refuses what arrives after accept_by", _is_refused(late), _words(late))
 
-    def _cancelled_first(self) -> Iterator[Finding]:
+    def _cancelled_first(self) -> Iterator[RuleFinding]:
         """A cancel that overtakes its offer on the way."""
         _, unknown = self._ask(Cancel(job_order_id=self._id("b"), revision=1))
         gone = unknown is not None and unknown.data.state == "Aborted"
         yield RuleFinding("confirms the cancel of what it does not know by Aborted", gone, _words(unknown))
         _, after = self._ask(self._order("b"))
-        yield Finding("refuses an offer that comes after its cancel", _is_refused(after), _words(after))
+        yield RuleFinding("refuses an offer that comes after its cancel", _is_refused(after), _words(after))
 
     def _work(self) -> Iterator[RuleFinding]:
         told = (message for message in self._said if _begun(message, self._id("a")))

@@ -188,7 +188,7 @@ def features_of(connection: duckdb.DuckDBPyConnection, lot: Figures, origin: Fig
     return link
 
 
-def _compare_means(link: Link, sold: Sold, means: Sequence[float]) -> None:
+def _compare_means(link: Link, sold: SalesByDay, means: Sequence[float]) -> None:
     """means: pieces a day over each of the windows."""
     for days, mean in zip(_WINDOWS, means, strict=True):
         link.expect(f"pieces a day over the last {days} days", sold.mean(days), mean)
@@ -239,7 +239,7 @@ def _compare_manifest(link: Link, manifest: Figures, seen: str) -> None:
     link.expect("its business date", seen, manifest["business_date"])
 
 
-def _compare_demand(link: Link, demand: Mapping[date, int], sold: Sold) -> None:
+def _compare_demand(link: Link, demand: Mapping[date, int], sold: SalesByDay) -> None:
     differing = sorted(day for day in demand.keys() | sold.by_day.keys() if demand.get(day) != sold.by_day.get(day))
     for one in differing[:_SHOWN]:
         link.expect(f"pieces of {one} in it, as the landed rows give them", sold.by_day.get(one), demand.get(one))

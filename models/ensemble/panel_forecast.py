@@ -162,7 +162,7 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> PanelFore
     blended = {group: chosen for group, chosen in taken.items() if not chosen.is_engine}
     if not blended:
         frame = _of_engine(panel, cells, metric, _widths(said, taken))
-        return Answer(frame, _words(said, taken), _dependence(said, taken))
+        return PanelForecast(frame, _words(said, taken), _dependence(said, taken))
     quantiles = _blended(said, blended)[cells.series, np.clip(cells.target - cells.origin - 1, 0, horizon - 1)]
     frame = _framed(panel, cells, np.where(known[:, None], quantiles, np.nan), metric)
     rest = frame[QUANTILES].isna().any(axis=1)
@@ -170,7 +170,7 @@ def _chosen(panel: Panel, cells: Cells, metric: Metric, model: str) -> PanelFore
     return PanelForecast(frame, _words(said, taken), _dependence(said, taken))
 
 
-def _blended(said: auto.Said, blended: Mapping[str, auto.Chosen]) -> Floats:
+def _blended(said: auto.MemberForecasts, blended: Mapping[str, auto.Chosen]) -> Floats:
     """(N, horizon, levels) quantiles from the end of the panel on; nan for series of other groups."""
     found = np.full((len(said.panel.ids), said.horizon, len(LEVELS)), np.nan)
     for group, chosen in blended.items():
@@ -178,7 +178,7 @@ def _blended(said: auto.Said, blended: Mapping[str, auto.Chosen]) -> Floats:
     return found
 
 
-def _widths(said: auto.Said, taken: dict[str, auto.Chosen]) -> Floats:
+def _widths(said: auto.MemberForecasts, taken: dict[str, auto.Chosen]) -> Floats:
     """(N,): by what the ranges of series are wider that are given the engine alone."""
     wider = np.ones(len(said.panel.ids))
     for group, chosen in taken.items():

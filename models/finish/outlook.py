@@ -191,14 +191,14 @@ def _shares(rows: pd.DataFrame, floor: FloorState) -> Floats:
     return np.where(weight > 0, weight / total.clip(lower=1e-9), 0.0)
 
 
-def _recently_earned(floor: Floor) -> "pd.Series[float]":
+def _recently_earned(floor: FloorState) -> "pd.Series[float]":
     """By job order the standard minutes of its factory's last working days."""
     first = floor.calendar.dates(np.maximum(floor.calendar.back(_RECENT_DAYS)[:, 0], 0))
     days = floor.work.merge(pd.DataFrame({"factory_id": floor.calendar.factory_ids, "first": first}))
     return days[days["day"] >= days["first"]].groupby("job_order_id")["earned_minutes"].sum()
 
 
-def _work(rows: pd.DataFrame, queue: pd.DataFrame, floor: Floor, changes: Floats) -> Floats:
+def _work(rows: pd.DataFrame, queue: pd.DataFrame, floor: FloorState, changes: Floats) -> Floats:
     """What its factory earns until a job order is finished, in paid minutes at the declared pace, as `queue`.
 
     One that waits costs a change of style, at least the set-up that the factory declares.

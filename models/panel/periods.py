@@ -135,7 +135,7 @@ def _half_months(numbers: Ints) -> Ticks:
     return begins.astype("datetime64[s]")
 
 
-def told(frequency: str) -> Step:
+def told(frequency: str) -> PeriodLength:
     """The step of a name such as h, 30min, D, B, W-SUN, SMS, MS, ME, Q, QS-FEB, Y or 2W."""
     found = re.fullmatch(r"(\d*)([A-Za-z]+?)(?:-([A-Za-z]{3}))?", frequency.strip())
     name = found[2].upper() if found else ""

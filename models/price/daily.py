@@ -131,7 +131,7 @@ def _rested(since: "pd.Series[Any]", day: date) -> Floats:
     return np.where(np.isnat(changed), np.inf, (np.datetime64(day) - changed).astype(float))
 
 
-def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy: ReplenishmentPolicy) -> Offers:
+def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy: ReplenishmentPolicy) -> PricedStyles:
     """Of each style: all its SKUs change by one factor, within the rails of each of them."""
     now, low_price, high_price = _style_prices(skus)
     cost = known["cost"].to_numpy(dtype=float)
@@ -140,7 +140,7 @@ def _offers(known: pd.DataFrame, skus: pd.DataFrame, today: Today, stock_policy:
     share = np.minimum(left_days / window, 1.0)
     mean, low, high = (np.maximum(known[name].to_numpy(dtype=float), 0.1) for name in ("mean", "q10", "q90"))
     keeping = stock_policy.holding_share_per_day * window
-    return Offers(
+    return PricedStyles(
         now=now,
         low=low_price,
         high=high_price,
@@ -188,7 +188,7 @@ def _rows(
 def _off_rails(rows: pd.DataFrame, policy: PricePolicy) -> set[int]:
     """The styles of which any SKU's price breaks a rail."""
     money = zip(*(rows[name].tolist() for name in ("price", "price_now", "listed", "unit_cost", "rested")), strict=True)
-    faults = [rails.broken(rails.Priced(*one), policy) for one in money]
+    faults = [rails.broken(rails.PricedSku(*one), policy) for one in money]
     return set(rows["style"][[bool(fault) for fault in faults]])
 
 

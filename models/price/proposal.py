@@ -97,14 +97,14 @@ def propose(offers: PricedStyles, policy: PricePolicy) -> Proposed:
     return Proposed(price, gains.mean(axis=1), low_gain, high_gain, demand[rows, best].mean(axis=1), moved)
 
 
-def _grid(offers: Offers, allowed: Flags, step: float) -> Floats:
+def _grid(offers: PricedStyles, allowed: Flags, step: float) -> Floats:
     """(offers, prices) in whole steps within the rails; today's alone where none is allowed."""
     low, high = np.where(allowed, offers.low, offers.now), np.where(allowed, offers.high, offers.now)
     even = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _GRID)
     return np.clip(np.round(even / step) * step, low[:, None], high[:, None])
 
 
-def _demands(offers: Offers, grid: Floats) -> tuple[Floats, Floats]:
+def _demands(offers: PricedStyles, grid: Floats) -> tuple[Floats, Floats]:
     """Draws of the demand at today's price, (offers, draws), and at those of the grid, (offers, prices, draws)."""
     shock, slope = _draws()
     elasticity = np.minimum(offers.elasticity[:, None] + offers.elasticity_spread[:, None] * slope, _HIGHEST)

@@ -179,7 +179,7 @@ def _obey(session: Session, desk: _Desk, said: FactoryMessage) -> str:
     return _obey_answer(session, desk, envelope, case)
 
 
-def _obey_answer(session: Session, desk: _Desk, envelope: ResponseMessage, case: Case) -> str:
+def _obey_answer(session: Session, desk: _Desk, envelope: ResponseMessage, case: AnsweredJob) -> str:
     answer, job = envelope.data, case.job
     key, digest = (envelope.source, envelope.id), _said(envelope)
     if answer.revision > job.revision:

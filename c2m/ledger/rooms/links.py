@@ -161,7 +161,7 @@ def of_session(session: Session, link_id: str, secret: str, at: datetime) -> Gra
         None once it has expired or was revoked, or the session was ended.
     """
     link = session.get(RoomLink, link_id)
-    if link is None or not _holds(link, at) or session.get(EndedSession, _digest(secret)):
+    if link is None or not _holds(link, at) or session.get(EndedSession, _digest(secret)) is not None:
         return None
     return _grant(link)
 

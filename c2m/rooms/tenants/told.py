@@ -79,7 +79,7 @@ def stages(
     ]
 
 
-def _said(first: Mapping[str, Step]) -> Iterator[Mark]:
+def _said(first: Mapping[str, RoomEvent]) -> Iterator[Mark]:
     """What comes before the first scan, of the first step of each kind."""
     for what in ("signalled", "ordered", "planned", "promised", "accepted", "begun"):
         if what in first:

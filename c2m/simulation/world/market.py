@@ -41,7 +41,7 @@ def market(rng: np.random.Generator, lines: dict[str, Floats], span: Span, curre
         Whole weeks from Monday on; of searches until LEAD_WEEKS before the end.
     """
     first = (7 - int(span.weekday[0])) % 7
-    median_price = {one.name: figures.MEDIAN_PRICE * one.price_ratio for one in figures.CATEGORIES}
+    median_price = {one.name: assumptions.MEDIAN_PRICE * one.price_ratio for one in assumptions.CATEGORIES}
     parts = []
     for at, (category, by_day) in enumerate(sorted(lines.items())):
         weeks = by_day[first : first + (len(by_day) - first) // 7 * 7].reshape(-1, 7).sum(axis=1)

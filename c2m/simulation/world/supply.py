@@ -20,7 +20,7 @@ from c2m.settings import settings
 from c2m.simulation.world import assumptions, mapped, network, orders, sales
 from c2m.simulation.world.feed_files import write_feed, write_settings
 from c2m.simulation.world.span import Span
-from c2m.simulation.world.world import Size, sized
+from c2m.simulation.world.world import WorldSize, sized
 
 _KNOWN_DAYS = 120  # before the opening: factories are known from then on
 _CALENDAR_DAYS = (31, 122)  # before and after the opening
@@ -94,10 +94,10 @@ def write_supply(
     write_settings(folder, _settings(over, opening_on))
 
 
-def _arrivals(scale: Size, span: Span) -> orders.Arrivals:
+def _arrivals(scale: WorldSize, span: Span) -> orders.OrderVolume:
     first, last = (span.history_days + day for day in _ARRIVAL_DAYS)
     large_last = span.history_days + _LARGE_LAST_DAY
-    return orders.Arrivals(scale.orders, scale.large_orders + _MORE_LARGE, first, large_last, last)
+    return orders.OrderVolume(scale.orders, scale.large_orders + _MORE_LARGE, first, large_last, last)
 
 
 def _copy_others(folder: Path, world: World, feeds: Container[str]) -> None:
