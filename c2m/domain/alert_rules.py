@@ -258,7 +258,7 @@ def scans(quality: pd.DataFrame) -> pd.DataFrame:
 
 
 def late_feeds(missing: pd.DataFrame) -> pd.DataFrame:
-    """Feeds that have not come as they do. missing: `feeds.outcomes.missing`."""
+    """Feeds that have not come as they do. missing: `feeds.file_outcomes.missing`."""
     who = missing["tenant"].fillna(missing["mapping"])
     rows = missing.assign(who=who, subject=missing["feed"] + "/" + who, factory_id="", job_order_id="", order_id="")
     return _alerts("feed", rows, "subject", WARNING)

@@ -73,8 +73,8 @@ def read_panel(path: Path, absent: Absent = "missing", **said: Unpack[PanelOptio
         raise InputError(error.reason, [f"{path}: {fault}" for fault in error.faults]) from None
 
 
-def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[Said]) -> Panel:
-    """The panel of a long frame. Keywords: those of `Said`.
+def panel_of(frame: pd.DataFrame, absent: Absent = "missing", **said: Unpack[PanelOptions]) -> Panel:
+    """The panel of a long frame. Keywords: those of `PanelOptions`.
 
     Parameters
     ----------
