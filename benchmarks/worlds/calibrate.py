@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from c2m.files import write_atomically
-from c2m.simulation.world import catalogue, demand, figures
+from c2m.simulation.world import assumptions, catalogue, demand
 from c2m.simulation.world.span import Span
 
 
