@@ -236,7 +236,7 @@ _WORDS = {  # by the beginning of a figure's name
     "median minutes": "Minutes to sew, median of the categories",
     "least minutes": "Minutes to sew, least",
     "most minutes": "Minutes to sew, most",
-    "share ": "Share of all places of each cluster of factories (`figures.CLUSTERS`)",
+    "share ": "Share of all places of each cluster of factories (`assumptions.CLUSTERS`)",
     "HOME_SHARE": "Share of China's clusters among them",
 }
 
