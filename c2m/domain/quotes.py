@@ -115,7 +115,7 @@ class Quote:
 class Quoter(Protocol):
     """Who gives quotes: optimization against the plan in force. reserved: accepted offers by order_id."""
 
-    def quote(self, asked: Asked, reserved: Mapping[str, Offer]) -> Quote:
+    def quote(self, asked: QuoteRequest, reserved: Mapping[str, Offer]) -> Quote:
         """Offers for what is asked.
 
         Parameters

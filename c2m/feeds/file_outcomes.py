@@ -27,7 +27,7 @@ _Stamp = tuple[int, int]  # of one writing of a file: when, and its inode
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileOutcome:
     """A row of file_outcomes; see PRODUCED for the meaning of status. Counts (rows_in, accepted, quarantined,
     duplicates, readmitted, left_out) are rows.
     """

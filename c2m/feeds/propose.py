@@ -115,7 +115,7 @@ class MappingProposal:
     broken: dict[str, int]  # rows by rule
 
 
-def propose(file: Path, feed: str) -> Proposal:
+def propose(file: Path, feed: str) -> MappingProposal:
     """A mapping for a file of an unknown layout.
 
     Parameters

@@ -127,7 +127,7 @@ def records_of(outcome: FileOutcome) -> set[int]:
         return {record for (record,) in connection.execute(query).fetchall()}
 
 
-def of_batch(outcome: Outcome) -> pd.DataFrame:
+def of_batch(outcome: FileOutcome) -> pd.DataFrame:
     """What lies in quarantine of a batch: one row per record and broken rule, in the columns of this module's top."""
     with landing.connect() as connection:
         lying = _source([path_of(outcome.feed, outcome.batch_id)])

@@ -35,7 +35,7 @@ class ShapedRows:
     notes: tuple[str, ...] = ()
 
 
-def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, joined: Files) -> Rows:
+def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, joined: Files) -> ShapedRows:
     """Makes the table `records` of a file's rows, as its mapping shapes them.
 
     Parameters

@@ -353,7 +353,7 @@ def _answer_words(said: JobResponse) -> str:
 
 def judge(
     url: str, factory_id: str, category: str, patience_s: float, port: int, version: int | None = None
-) -> list[Finding]:
+) -> list[RuleFinding]:
     """Judges the gateway of a factory by a conversation with it.
 
     Parameters

@@ -96,7 +96,7 @@ def failed(factory_id: str, error: str) -> "Future[DeliveryReport]":
     return receipt
 
 
-def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[Receipt]:
+def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], pool: Executor) -> list[DeliveryReport]:
     """Delivers letters, and waits until the last is done.
 
     Parameters

@@ -35,7 +35,7 @@ class Readmission:
     result: str
 
 
-def readmit(letter_ids: Sequence[str], actor: str, correction: Correction) -> list[Outcome]:
+def readmit(letter_ids: Sequence[str], actor: str, correction: CorrectedMessage) -> list[Readmission]:
     """Takes dead letters back, one after the other; those that were taken before stay as they are.
 
     Parameters

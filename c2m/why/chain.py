@@ -63,7 +63,7 @@ def why(session: Session, name: str) -> Chain:
     InputError
         The ledger knows none of that name, or several orders.
     """
-    shelf = Shelf()
+    shelf = FeedFiles()
     with landing.connect() as connection:
         if job := session.get(JobOrder, name):
             lot = session.get_one(Lot, job.lot_id)

@@ -341,7 +341,7 @@ def widened(quantiles: Floats, factor: "Floats | float", lowest: "Floats | float
     return np.maximum(np.sort(middle + factor * (quantiles - middle), axis=-1), lowest)
 
 
-def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
+def quantiles(said: MemberForecasts, back: int, group: str, chosen: Chosen) -> Floats:
     """The forecast of a group's series.
 
     Parameters
@@ -371,7 +371,9 @@ def quantiles(said: Said, back: int, group: str, chosen: Chosen) -> Floats:
     return np.where(said.groups[group][:, None, None], found, np.nan)
 
 
-def decided(said: Said, back: int, candidates: Mapping[str, Iterable[str]] | None = None) -> dict[str, Chosen]:
+def decided(
+    said: MemberForecasts, back: int, candidates: Mapping[str, Iterable[str]] | None = None
+) -> dict[str, Chosen]:
     """What each group is given, by held-out origins of a sample of its series.
 
     Parameters

@@ -112,7 +112,7 @@ def mean(fold: Fold) -> Floats:
     return np.repeat(mean_seen(known)[:, None], fold.horizon, axis=1)
 
 
-def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, back: int = 0) -> Model:
+def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, back: int = 0) -> MarketModel:
     """A model that is chosen on the weeks before its origin.
 
     Parameters
@@ -226,7 +226,9 @@ def _rises(quantiles: Floats, before: Floats) -> Floats:
     ])  # fmt: skip
 
 
-def costs(model: Model, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, folds: int) -> pd.DataFrame:
+def costs(
+    model: MarketModel, panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, folds: int
+) -> pd.DataFrame:
     """What a model's errors cost on the last origins that have a whole horizon behind them, a week apart.
 
     Parameters

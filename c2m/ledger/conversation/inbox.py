@@ -59,7 +59,7 @@ def receive(session: Session, envelope: Envelope, topic_factory_id: str, at: dat
     return receive_all(session, [FactoryMessage(envelope, topic_factory_id)], at)[0]
 
 
-def receive_all(session: Session, said: Sequence[Said], at: datetime) -> list[str]:
+def receive_all(session: Session, said: Sequence[FactoryMessage], at: datetime) -> list[str]:
     """As `receive`, of many: what they are about is read and written at once, which takes a tenth of the time.
 
     Parameters

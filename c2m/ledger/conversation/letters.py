@@ -40,7 +40,7 @@ class LetterFilter:
         return asked
 
 
-def found(session: Session, wanted: Wanted, most: int) -> pd.DataFrame:
+def found(session: Session, wanted: LetterFilter, most: int) -> pd.DataFrame:
     """The newest of the letters.
 
     Parameters
@@ -62,7 +62,7 @@ def found(session: Session, wanted: Wanted, most: int) -> pd.DataFrame:
     return frame(session, newest.limit(most))
 
 
-def count(session: Session, wanted: Wanted) -> int:
+def count(session: Session, wanted: LetterFilter) -> int:
     """How many letters there are.
 
     Parameters
@@ -122,7 +122,7 @@ def _old(settled_before: datetime, open_before: datetime) -> ColumnElement[bool]
     return taken | (DeadLetter.readmitted_at.is_(None) & (DeadLetter.at < open_before))
 
 
-def letter_ids(session: Session, wanted: Wanted) -> list[str]:
+def letter_ids(session: Session, wanted: LetterFilter) -> list[str]:
     """The letters in the order of their arrival.
 
     Parameters

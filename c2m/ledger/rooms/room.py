@@ -117,7 +117,7 @@ def posts(session: Session, order_id: str, scope: Scope) -> pd.DataFrame:
     return frame(session, chosen.order_by(RoomPost.at, RoomPost.post_id))
 
 
-def steps(session: Session, order_id: str, scope: Scope) -> list[Step]:
+def steps(session: Session, order_id: str, scope: Scope) -> list[RoomEvent]:
     """What happened to an order, as far as someone sees it.
 
     Parameters

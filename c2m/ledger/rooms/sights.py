@@ -70,7 +70,7 @@ def orders(
     return found.merge(_lots_in_short(session, found), on="order_id", how="left")
 
 
-def count(session: Session, scope: Scope, wanted: Wanted) -> int:
+def count(session: Session, scope: Scope, wanted: OrderFilter) -> int:
     """How many orders are wanted.
 
     Parameters
