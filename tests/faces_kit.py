@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("c2m", "expectations", "models", "optimization", "flows")
-FINE = ("c2m", "models")  # parts whose folders are parts of their own
+FINE = ("c2m", "models", "optimization")  # parts whose folders are parts of their own
 FEW = 1  # parameters that the first lines may tell
 NUMBERS = {"int", "float", "Decimal", "Floats", "Ints"}
 ARRAYS = {"Floats", "Ints", "Flags"}
@@ -21,12 +21,12 @@ ERRORS = {"C2MError", "InputError", "InfeasibleError", "StoreError"}
 _UNITS = (
     "alerts bytes? chances? columns? counts? costs? currency days? degrees draws factor factories features "
     "folds gap gb hours? how.(many|often) index interval letters? levels? logarithms? lots mb messages minutes? money "
-    "months? nodes number orders origins parts percent periods? pids? pieces? ports? positions? prices? "
+    "months? nodes numbers? orders origins pairs parts percent periods? pids? pieces? ports? positions? prices? "
     "probability probabilities quantiles? quantity rank ratios? relative revision rounds? rows? s seconds "
     "seeds? shares? stages? standard.deviations? threads times units? versions? weeks? years?"
 )
 UNIT = re.compile(rf"(?<![a-z])(?<![a-z]')({_UNITS.replace(' ', '|')})(?![a-z])")
-SHAPE = re.compile(r"\(\w+(, ?[\w +-]+)*,?\)")
+SHAPE = re.compile(r"\(\w+( [+x] \w+)?,( ?[\w +.]+,?)*\)")
 COLUMNS = re.compile(r"\b[A-Z]{3,}|`|\bmarts?\b|landing/|\b[a-z]+_[a-z]+|\w+, \w+, \w+|[Cc]olumn|\bby\b|aligned")
 CLEAR = re.compile(r"(^|_)(id|ids|on|days|s|minutes|hours|pieces|cost|share|category|colour|currency|sha256|url|q\d+)$")
 
@@ -151,7 +151,7 @@ def _wanted() -> set[str]:
 
 
 def _part(name: str) -> str:
-    """The part that a name belongs to: within c2m each folder and each module beside them is one."""
+    """The part that a name belongs to: within those of FINE each folder, and each module beside them, is one."""
     first, *rest = name.split(".")
     return ".".join([first, *rest[:1]]) if first in FINE else first
 

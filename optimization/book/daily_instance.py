@@ -317,10 +317,25 @@ def promised_dates(
 def order_of_work(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, versions: Mapping[str, int]
 ) -> pd.DataFrame:
-    """lot_id, factory_id, place, first_day and due_day (of what is new), lane_days.
+    """The order in which factories are to work, which keeps what they were told.
 
-    In `work` place and due_day become those that keep what was told. The first version of the messages knows no rank,
-    and due days stand for it.
+    Parameters
+    ----------
+    work
+        `standing_work`; in it place and due_day become those that keep what was told.
+    factories
+        The mart of this name.
+    minutes
+        (F, D) paid minutes, `calendar_days`.
+    overtime
+        (F, D) minutes of overtime.
+    versions
+        Version of the messages by factory_id. The first knows no rank, and due days stand for it.
+
+    Returns
+    -------
+    pd.DataFrame
+        lot_id, factory_id, place, first_day and due_day (of what is new), lane_days.
     """
     knows_rank = work["factory_id"].map(versions).fillna(1) >= VERSION
     work["place"] = work["place"].where(knows_rank, work["due_day"])
@@ -343,9 +358,27 @@ def _of_pairs(work: pd.DataFrame) -> pd.DataFrame:
 def standing_work(
     instance: Instance, day_1: date, plan: Plan, lots: pd.DataFrame, live: pd.DataFrame, factories: pd.DataFrame
 ) -> pd.DataFrame:
-    """The `queues` with order_id, transit_days and told_by: the day by which each must be done for the date told.
+    """The job orders of each factory as they will be, with the day by which each must be done for the date told.
 
-    lots: `named`; live: with `under_way`.
+    Parameters
+    ----------
+    instance
+        What is planned.
+    day_1
+        Date of day 1.
+    plan
+        Its plan.
+    lots
+        `named`.
+    live
+        Live job orders, with `under_way`.
+    factories
+        The mart of this name.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of `queues`, order_id, transit_days, told_by.
     """
     work: pd.DataFrame = queues(instance, day_1, plan, live)
     row = pd.Index(lots["lot_id"]).get_indexer(work["lot_id"])
@@ -436,7 +469,26 @@ def _not_before(work: pd.DataFrame, there: "pd.Series[int]") -> "pd.Series[int]"
 def told_work(
     told: pd.DataFrame, instance: Instance, lots: pd.DataFrame, factories: pd.DataFrame, day_1: date
 ) -> pd.DataFrame:
-    """What factories were told of as `later_work.TOLD`; a factory's minutes of a standard one are those of its arcs."""
+    """What factories were told of as `later_work.TOLD`; a factory's minutes of a standard one are those of its arcs.
+
+    Parameters
+    ----------
+    told
+        `ledger.job_orders.told`.
+    instance
+        Its arcs say how many minutes a factory takes for a standard one.
+    lots
+        lot_id, sam_minutes, and operations where lots have stages.
+    factories
+        The mart of this name: minutes of a setup.
+    day_1
+        Date of day 1.
+
+    Returns
+    -------
+    pd.DataFrame
+        `later_work.TOLD`.
+    """
     arcs = instance.arcs.merge(lots[["lot_id", "sam_minutes"]], on="lot_id")
     if instance.staged:
         arcs["sam_minutes"] = minutes_of_stages(arcs, lots)
@@ -462,8 +514,24 @@ def _knew(held: pd.DataFrame) -> "pd.Series[int]":
 
 
 def calendar_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, days: int) -> tuple[Floats, Floats]:
-    """(F, days + 1) paid minutes and overtime of each factory from the day before day 1 on; past the calendar's end, as
-    in its last four weeks."""
+    """The days of each factory, from the day before day 1 on; past the calendar's end, as in its last four weeks.
+
+    Parameters
+    ----------
+    calendar
+        Mart factory_calendar: factory_id, day, minutes, overtime_minutes.
+    factories
+        The mart of this name.
+    day_1
+        Date of day 1.
+    days
+        Days from day 1 on.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (F, days + 1) paid minutes and (F, days + 1) overtime minutes.
+    """
     day = (pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days.to_numpy() + 1
     row = pd.Index(factories["factory_id"]).get_indexer(calendar["factory_id"])
     inside = (day >= 0) & (day <= days) & (row >= 0)
@@ -509,7 +577,9 @@ def _to_plan(lots: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 
 
 def named(lots: pd.DataFrame) -> pd.DataFrame:
-    """Lots in the order of their ids, with a destination if the merchant has one."""
+    """Lots (columns of `ledger.orders.open_lots`) in the order of their ids, with a destination if the merchant has
+    one.
+    """
     rows = lots.sort_values("lot_id").astype(dict.fromkeys(("unit_value", "unit_cost_basis", *DESTINATION), float))
     # Replenishment names no destination: it goes where the merchant's other open orders go.
     rows[DESTINATION] = rows[DESTINATION].fillna(rows.groupby("merchant_id")[DESTINATION].transform("first"))
@@ -567,7 +637,24 @@ def _unmet_cost(lots: pd.DataFrame, orders: pd.DataFrame, policy: PlanPolicy) ->
 
 
 def working_days(calendar: pd.DataFrame, factories: pd.DataFrame, day_1: date, horizon_days: int) -> pd.DataFrame:
-    """Working days of the horizon. Unit costs carry every minute's wage already: overtime adds its premium alone."""
+    """Working days of the horizon. Unit costs carry every minute's wage already: overtime adds its premium alone.
+
+    Parameters
+    ----------
+    calendar
+        Mart factory_calendar: factory_id, day, minutes, overtime_minutes.
+    factories
+        factory_id, minute_cost, overtime_minute_cost.
+    day_1
+        Date of day 1.
+    horizon_days
+        Days from day 1 on.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, day, minutes, overtime_minutes, overtime_cost (premium per minute).
+    """
     rows = calendar.assign(day=(pd.to_datetime(calendar["day"]) - pd.Timestamp(day_1)).dt.days + 1)
     rows = rows[rows["day"].between(1, horizon_days) & (rows["minutes"] + rows["overtime_minutes"] > 0)]
     rows = rows.merge(factories[["factory_id", "minute_cost", "overtime_minute_cost"]], on="factory_id")

@@ -97,9 +97,21 @@ def order_caps(lots: pd.DataFrame, factories: pd.DataFrame, scores: pd.DataFrame
 
 
 def exposures(factories: pd.DataFrame, scores: pd.DataFrame) -> Floats:
-    """(F,) share of its free minutes that a factory is offered: that of its best band.
+    """The share of its free minutes that a factory is offered: that of its best band.
 
     Its minutes are one pool; what a weaker category may get is bounded by that category's order cap and cost.
+
+    Parameters
+    ----------
+    factories
+        The mart of this name.
+    scores
+        The mart factory_scores.
+
+    Returns
+    -------
+    numpy.ndarray
+        (F,) shares; 1 where a factory has no score.
     """
     best = scores.groupby("factory_id")["exposure_share"].max().astype(float)
     return np.asarray(best.reindex(factories["factory_id"]).fillna(1.0), dtype=np.float64)

@@ -24,9 +24,25 @@ def make_lots(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lots and their SKUs. What is stated per piece is the mean over the lot's pieces; crafts those that any needs.
 
-    currency: of the lot's values, that of its SKUs; of several, their names.
+    Parameters
+    ----------
+    lines
+        order_id, merchant_id, sku_id, quantity (pieces): lines of orders.
+    skus
+        The mart `skus`.
+    held
+        Lots that the ledger knows, see `identity`; empty: none.
 
-    held: the lots that the ledger knows, see `identity`.
+    Returns
+    -------
+    tuple of pd.DataFrame
+        (lots, lot_skus) in the ledger's columns, and currency: of the lot's values, that of its SKUs; of several, their
+        names.
+
+    Raises
+    ------
+    InputError
+        A line names a SKU that the mart does not know.
     """
     rows = _with_catalogue(lines, skus)
     _refuse_unknown(rows)

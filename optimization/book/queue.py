@@ -58,11 +58,25 @@ SPOILED_MADE = 0.5
 def finishes(
     work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats, told: pd.DataFrame
 ) -> Iterator[tuple[int, Ints]]:
-    """Row of `work`, and in each of DRAWS futures the day (an index of the calendar's) on which it is done.
+    """When work is done, in each of DRAWS futures.
 
-    work: columns WORK, and those of stages where there are any (`hand_overs`); minutes, overtime (F, D): what is paid
-    on the days from 0 on, in the order of factories; told: what factories were told of lately (`later_work.TOLD`), as
-    a sample of what is to come.
+    Parameters
+    ----------
+    work
+        Columns WORK, and those of stages where there are any (`hand_overs`).
+    factories
+        The mart of this name.
+    minutes
+        (F, D) paid minutes on the days from 0 on, in the order of factories.
+    overtime
+        (F, D) minutes of overtime.
+    told
+        What factories were told of lately (`later_work.TOLD`), as a sample of what is to come.
+
+    Yields
+    ------
+    tuple
+        Row of `work`, and (DRAWS,) the day on which it is done, an index of the calendar's.
     """
     floor, waits = _Floor(factories, minutes, overtime, told), HandOvers(work)
     for stage in waits.stages:

@@ -17,9 +17,24 @@ _DAY = pd.Timedelta(1, "D")
 
 
 def under_way(live: pd.DataFrame, factories: pd.DataFrame, calendar: pd.DataFrame, until: datetime) -> pd.DataFrame:
-    """in_overtime, had_minutes of each job order: whether work on it began in overtime, and the minutes since.
+    """Whether work on job orders began in overtime, and the minutes since.
 
-    Minutes are NaN where it has not begun, and where several are under way: they share the lines, nobody knows how.
+    Parameters
+    ----------
+    live
+        Live job orders (`ledger.job_orders.live`).
+    factories
+        The mart of this name.
+    calendar
+        Mart factory_calendar: factory_id, day, minutes, overtime_minutes.
+    until
+        UTC, the moment up to which minutes count.
+
+    Returns
+    -------
+    pd.DataFrame
+        in_overtime, had_minutes, a row per job order. Minutes are NaN where it has not begun, and where several are
+        under way: they share the lines, nobody knows how.
     """
     begun = live["state"].isin(STARTED) & (live["remaining"] > 0)
     alone = begun & (begun.groupby(live["factory_id"]).transform("sum") == 1)

@@ -54,7 +54,7 @@ class Addition:
     rows: pd.DataFrame
 
     def made_to(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The longer table."""
+        """The table (columns of the instance's `table`) with the rows at its end."""
         return pd.concat([table, self.rows[table.columns]], ignore_index=True).astype(table.dtypes)
 
 

@@ -136,7 +136,20 @@ def _prices(plans: Iterable[Plan]) -> pd.DataFrame | None:
 
 
 def of_both(plain: pd.DataFrame, joint: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both in the order of their keys; a plain lot has stage 1."""
+    """The rows of both in the order of their keys; a plain lot has stage 1.
+
+    Parameters
+    ----------
+    plain
+        Rows by lot_id and factory_id, without stage.
+    joint
+        The same columns with stage.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of `joint`.
+    """
     rows = pd.concat([plain.assign(stage=1)[list(joint.columns)], joint], ignore_index=True)
     return rows.sort_values([name for name in (*STAGED_PAIR, "day") if name in rows], ignore_index=True)
 

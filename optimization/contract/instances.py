@@ -324,16 +324,28 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def window(pairs: Any, horizon_days: int, exempt: Any) -> tuple[Ints, Ints]:
-    """The first_day and the last_day on which arcs, joined with their orders, may work.
+    """The first and the last day on which arcs may work.
 
-    pairs: columns by name. exempt: those to which the late limit does not apply, as frozen work.
+    Parameters
+    ----------
+    pairs
+        Columns by name of arcs, joined with their orders: days.
+    horizon_days
+        The last day of all.
+    exempt
+        (pairs,) flags: the late limit does not apply, as to frozen work.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (pairs,) first_day and (pairs,) last_day.
     """
     latest = np.minimum(pairs["due_day"] - pairs["transit_days"] + pairs["max_late_days"], horizon_days)
     return np.maximum(pairs["release_day"], 1), np.where(exempt, horizon_days, latest)
 
 
 def open_minutes(capacity: pd.DataFrame) -> "pd.Series[float]":
-    """What a factory can work on each day of its capacity, overtime included."""
+    """Minutes that a factory can work on each day of its capacity (columns minutes, overtime_minutes), by its rows."""
     minutes: pd.Series[float] = capacity["minutes"] + capacity["overtime_minutes"]
     return minutes
 

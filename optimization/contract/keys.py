@@ -14,9 +14,21 @@ from c2m.domain.arrays import Ints
 
 
 def located(table: pd.DataFrame, among: pd.DataFrame, key: list[str]) -> Ints:
-    """The row of `among` that has the key of each row of `table`, from 0; -1 where none has it.
+    """Where the keys of a table stand in another one.
 
-    `among` has each key once.
+    Parameters
+    ----------
+    table
+        Whose rows are looked up, with the columns of the key.
+    among
+        Has each key once, in the same columns.
+    key
+        Names of columns.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) row of `among` for each row of `table`, from 0; -1 where none has the key.
     """
     code, known = np.zeros(len(table), dtype=np.int64), np.zeros(len(among), dtype=np.int64)
     for name in key:
@@ -28,7 +40,22 @@ def located(table: pd.DataFrame, among: pd.DataFrame, key: list[str]) -> Ints:
 
 
 def taken(column: "pd.Series[Any]", at: Ints, otherwise: Any) -> NDArray[Any]:
-    """The cells of a column in these rows (located), `otherwise` where there is none."""
+    """The cells of a column in rows that were looked up.
+
+    Parameters
+    ----------
+    column
+        Aligned with `among` of `located`.
+    at
+        (N,) rows of it (`located`); -1: none.
+    otherwise
+        What stands where there is none.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N,) cells.
+    """
     given = column.to_numpy()
     cells = np.full(len(at), otherwise, dtype=given.dtype)
     cells[at >= 0] = given[at[at >= 0]]

@@ -159,12 +159,25 @@ def pair_key(instance: Instance) -> list[str]:
 
 
 def key_of(table: pd.DataFrame) -> list[str]:
-    """The same, of an allocation, a schedule or what follows from them."""
+    """The columns of the key (`pair_key`) of an allocation, a schedule or what follows from them."""
     return STAGED_PAIR if "stage" in table else PAIR
 
 
 def at_last_stage(instance: Instance, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of an allocation, a schedule or of arcs that are of the last stage of their lot."""
+    """The rows of an allocation, a schedule or of arcs that are of the last stage of their lot.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    table
+        Columns lot_id and, where lots have stages, stage.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows of the table, with its columns.
+    """
     if not instance.staged:
         return table
     last = instance.stages.groupby("lot_id")["stage"].max().reindex(table["lot_id"], fill_value=1)
@@ -211,7 +224,20 @@ def day_loads(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_share(objective: float, bound: float) -> float:
-    """How far a bound leaves open what the best plan costs, as a share of this one's cost."""
+    """How far a bound leaves open what the best plan costs, as a share of this one's cost.
+
+    Parameters
+    ----------
+    objective
+        Cost of the best plan.
+    bound
+        Proven: no plan costs less.
+
+    Returns
+    -------
+    float
+        A share; 0 where the bound is reached.
+    """
     return (objective - bound) / abs(objective) if objective > bound else 0.0
 
 
@@ -279,6 +305,18 @@ def arrivals(instance: Instance, schedule: pd.DataFrame) -> pd.DataFrame:
     """The rows of a schedule with their arc and the late_cost of their order: `arrival_day`, `days_late`.
 
     Of lots with stages, those of the last stage.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    schedule
+        lot_id, factory_id, day, setup_minutes, run_minutes, and stage where lots have stages.
+
+    Returns
+    -------
+    pd.DataFrame
+        The schedule's columns, those of arc and order, arrival_day, days_late.
     """
     runs = at_last_stage(instance, schedule)
     arc, lot = located(runs, instance.arcs, pair_key(instance)), located(runs, instance.orders, [INSIDE])
@@ -321,9 +359,20 @@ def _transfer_cost(instance: Instance, moves: pd.DataFrame) -> float:
 
 
 def lanes_of(instance: Instance, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Cost (per piece) and days of transfers: of the wanted lot_id, from_factory, to_factory those that there are.
+    """Transfers between factories. A lot's own row goes before the general one; within a factory work passes on at no
+    cost and in no time.
 
-    A lot's own row goes before the general one; within a factory work passes on at no cost and in no time.
+    Parameters
+    ----------
+    instance
+        Its table `transfers`.
+    wanted
+        lot_id, from_factory, to_factory.
+
+    Returns
+    -------
+    pd.DataFrame
+        Those of the wanted rows that there are, with the columns cost (per piece) and days.
     """
     ends, rows = ["from_factory", "to_factory"], instance.transfers
     own = wanted.merge(rows[rows["lot_id"] != ""], on=["lot_id", *ends], how="left")[["cost", "days"]]

@@ -50,14 +50,42 @@ def percent(share: float) -> str:
 
 
 def day(day_1: date | None, number: float) -> str:
-    """A day of an instance: its date, else its number."""
+    """A day of an instance: its date, else its number.
+
+    Parameters
+    ----------
+    day_1
+        Date of day 1; None: days are numbers.
+    number
+        Of the day, from 1.
+
+    Returns
+    -------
+    str
+        A date, or `day 3`.
+    """
     if day_1 is None:
         return f"day {number:.0f}"
     return f"{day_1 + timedelta(days=int(number) - 1):%a %-d %b}"
 
 
 def days(day_1: date | None, first: float, last: float) -> str:
-    """A span of days."""
+    """A span of days.
+
+    Parameters
+    ----------
+    day_1
+        Date of day 1; None: days are numbers.
+    first
+        Number of the first day, from 1.
+    last
+        Number of the last day.
+
+    Returns
+    -------
+    str
+        Two dates, or `days 3 to 5`.
+    """
     if first == last:
         return day(day_1, first)
     return f"{day(day_1, first)} to {day(day_1, last)}" if day_1 else f"days {first:.0f} to {last:.0f}"

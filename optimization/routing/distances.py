@@ -16,13 +16,39 @@ ASSUMED_KM = 500.0
 
 
 def transit_days(lots: pd.DataFrame, factories: pd.DataFrame) -> Ints:
-    """(L, F) days from the last piece to the destination: handling, then by road."""
+    """Days from the last piece to the destination: handling, then by road.
+
+    Parameters
+    ----------
+    lots
+        destination_latitude, destination_longitude (degrees).
+    factories
+        latitude, longitude (degrees), handling_days.
+
+    Returns
+    -------
+    numpy.ndarray
+        (L, F) days.
+    """
     road = np.ceil(distances_km(lots, factories) / TRANSIT_KM_PER_DAY).astype(np.int64)
     return np.asarray(factories["handling_days"].to_numpy(dtype=np.int64) + road)
 
 
 def distances_km(lots: pd.DataFrame, factories: pd.DataFrame) -> Floats:
-    """(L, F) great-circle distance from factory to destination (haversine)."""
+    """Great-circle distances from factories to destinations (haversine).
+
+    Parameters
+    ----------
+    lots
+        destination_latitude, destination_longitude (degrees).
+    factories
+        Columns latitude and longitude (degrees).
+
+    Returns
+    -------
+    numpy.ndarray
+        (L, F) kilometres; ASSUMED_KM where a place is not known.
+    """
     to_latitude, to_longitude = (
         np.radians(lots[f"destination_{axis}"].to_numpy(dtype=float)[:, None]) for axis in ["latitude", "longitude"]
     )

@@ -39,11 +39,34 @@ class HandOvers:
         return int(self._work[row]["stage"])
 
     def passes_on(self, rows: Ints, stage: int) -> bool:
-        """Whether one of the rows is of this stage, and another waits for its pieces."""
+        """Whether one of the rows is of this stage, and another waits for its pieces.
+
+        Parameters
+        ----------
+        rows
+            (n,) rows of the work.
+        stage
+            Number of the stage.
+
+        Returns
+        -------
+        bool
+            Whether somebody waits.
+        """
         return any(row in self._waiting and self._stage(row) == stage for row in rows.tolist())
 
     def hear(self, stage: int, rows: Ints, done: Ints) -> None:
-        """That rows are done on these days; done: (rows, draws)."""
+        """Hears when rows are done.
+
+        Parameters
+        ----------
+        stage
+            Number of the stage.
+        rows
+            (n,) rows of the work.
+        done
+            (n, draws) days on which they are done.
+        """
         for row, days in zip(rows.tolist(), done, strict=True):
             if row in self._waiting and self._stage(row) == stage:
                 there = days + max(int(self._work[row]["lane_days"]), LEAST_DAYS)
@@ -51,7 +74,20 @@ class HandOvers:
                     self._there[other] = np.maximum(self._there.get(other, 0), there)
 
     def opened(self, rows: Ints, jobs: Jobs) -> Jobs:
-        """The job orders of these rows, with OPENS where one of them waits."""
+        """The job orders of these rows, with OPENS where one of them waits.
+
+        Parameters
+        ----------
+        rows
+            (n,) rows of the work.
+        jobs
+            Columns of these rows.
+
+        Returns
+        -------
+        Jobs
+            With OPENS, (n, draws) days, where one of them waits.
+        """
         waits = [(at, row) for at, row in enumerate(rows.tolist()) if row in self._there]
         if not waits:
             return jobs
@@ -140,5 +176,18 @@ def first_days(jobs: Jobs) -> Ints:
 
 
 def of_futures(jobs: Jobs, futures: Ints) -> Jobs:
-    """The job orders as they are in some of the futures."""
+    """The job orders as they are in some of the futures.
+
+    Parameters
+    ----------
+    jobs
+        Columns by name.
+    futures
+        (k,) numbers of the futures.
+
+    Returns
+    -------
+    Jobs
+        With k futures.
+    """
     return {**jobs, OPENS: np.asarray(jobs[OPENS])[:, futures]} if OPENS in jobs else jobs

@@ -61,6 +61,19 @@ def pooled_pieces(lots: pd.DataFrame) -> "pd.Series[int]":
 
 
 def pools_of(lots: pd.DataFrame, lot_ids: "pd.Series[str]") -> pd.DataFrame:
-    """lot_id, pool_id of those of the named lots that share a setup: the contract's table."""
+    """Lots that share a setup, as the contract's table.
+
+    Parameters
+    ----------
+    lots
+        lot_id, pool_id ('': none).
+    lot_ids
+        A column of those that are named.
+
+    Returns
+    -------
+    pd.DataFrame
+        lot_id, pool_id.
+    """
     rows = lots[(lots["pool_id"] != "") & lots["lot_id"].isin(lot_ids)]
     return rows[["lot_id", "pool_id"]].sort_values("lot_id", ignore_index=True)

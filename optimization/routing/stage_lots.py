@@ -91,7 +91,7 @@ def staged_book(lots: pd.DataFrame, of_stages: pd.DataFrame, factories: pd.DataF
     Parameters
     ----------
     lots
-        Open lots of the ledger.
+        Open lots (`ledger.orders.open_lots`).
     of_stages
         `ledger.job_orders.of_stages`.
     factories
@@ -228,7 +228,20 @@ def _transfers(
 
 
 def minutes_of_stages(arcs: pd.DataFrame, lots: pd.DataFrame) -> "pd.Series[float]":
-    """Standard minutes of a piece at the stage of each arc."""
+    """Standard minutes of a piece at the stage of each arc.
+
+    Parameters
+    ----------
+    arcs
+        lot_id, stage.
+    lots
+        lot_id, operations, stages, sam_minutes.
+
+    Returns
+    -------
+    pd.Series
+        Minutes by row of the arcs.
+    """
     own = {
         (lot["lot_id"], stage): minutes_of(operations_of(lot["operations"], stage, lot["stages"]))
         for lot, stage in _each_stage(lots[lots["stages"] > 1])

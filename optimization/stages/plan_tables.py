@@ -22,13 +22,30 @@ _SCHEDULE = ["setup_minutes", "run_minutes"]
 class Tables:
     """A plan's tables; without stages no column tells them apart and nothing moves."""
 
-    allocation: pd.DataFrame
-    schedule: pd.DataFrame
-    moves: pd.DataFrame | None
+    allocation: pd.DataFrame  # lot_id, stage, factory_id, quantity (pieces)
+    schedule: pd.DataFrame  # lot_id, stage, factory_id, day, setup_minutes, run_minutes
+    moves: pd.DataFrame | None  # as in a `Plan`
 
 
 def tables(flat: Flat, model: Any, program: Program, values: Floats) -> Tables:
-    """The tables of a point whose integer columns are whole."""
+    """The tables of a point whose integer columns are whole.
+
+    Parameters
+    ----------
+    flat
+        The reduced instance.
+    model
+        Of Pyomo.
+    program
+        The same as arrays.
+    values
+        (columns,) of the point.
+
+    Returns
+    -------
+    Tables
+        Of the plan.
+    """
     made = _table(program, model.quantity, values, PAIR, "quantity")
     made = made[made["quantity"] > 0].assign(quantity=lambda table: np.rint(table["quantity"]).astype("int64"))
     return Tables(

@@ -20,40 +20,40 @@ from optimization.statement.reduction import Pairs
 
 @dataclass(frozen=True)
 class Dense:
-    """Money in the instance's currency, minutes of the factory, pieces; `most` is never below 1."""
+    """An instance as arrays. Days count from 0; money is the instance's currency."""
 
     order: Ints  # (pairs,), ascending
-    factory: Ints
-    unit_cost: Floats
-    pace: Floats  # minutes per piece
-    setup_cost: Floats
-    setup_minutes: Floats
-    least: Ints
-    most: Ints
-    kept: Ints
-    held: Ints
-    change_cost: Floats
-    frozen: Flags
-    late_cost: Floats
-    on_time_day: Ints
-    first_day: Ints
-    last_day: Ints
-    day_limit: Floats  # minutes of the pair a day
-    quantity: Ints  # (orders,)
-    max_factories: Ints
-    max_new: Ints  # pairs at most beside those with frozen pieces
-    unmet_cost: Floats
+    factory: Ints  # (pairs,)
+    unit_cost: Floats  # (pairs,) per piece
+    pace: Floats  # (pairs,) minutes per piece
+    setup_cost: Floats  # (pairs,)
+    setup_minutes: Floats  # (pairs,)
+    least: Ints  # (pairs,) pieces when used
+    most: Ints  # (pairs,) pieces, never below 1
+    kept: Ints  # (pairs,) frozen pieces
+    held: Ints  # (pairs,) incumbent pieces
+    change_cost: Floats  # (pairs,) per piece taken away
+    frozen: Flags  # (pairs,)
+    late_cost: Floats  # (pairs,) per piece and day
+    on_time_day: Ints  # (pairs,) last day that is not late
+    first_day: Ints  # (pairs,) of the window
+    last_day: Ints  # (pairs,) of the window
+    day_limit: Floats  # (pairs,) minutes of the pair a day
+    quantity: Ints  # (orders,) pieces
+    max_factories: Ints  # (orders,)
+    max_new: Ints  # (orders,) pairs at most beside those with frozen pieces
+    unmet_cost: Floats  # (orders,) per piece
     minutes: Floats  # (factories, days)
-    overtime: Floats
-    overtime_cost: Floats
+    overtime: Floats  # (factories, days) minutes
+    overtime_cost: Floats  # (factories, days) per minute
     engagement_cost: Floats  # (factories,)
-    target_minutes: Floats
-    shortfall_cost: Floats
+    target_minutes: Floats  # (factories,)
+    shortfall_cost: Floats  # (factories,) per minute
     lost: float  # change cost of incumbents that no pair can keep
 
     @cached_property
     def room(self) -> Floats:
-        """Minutes of each factory and day, overtime included."""
+        """(factories, days) minutes, overtime included."""
         return self.minutes + self.overtime
 
     @property
@@ -68,11 +68,11 @@ class Dense:
 
     @cached_property
     def slots(self) -> tuple[Ints, Ints]:
-        """Pair and day of all slots."""
+        """(slots,) pair and (slots,) day of all slots."""
         return self.slots_of(np.arange(len(self.order)))
 
     def slots_of(self, pairs: Ints) -> tuple[Ints, Ints]:
-        """Pair and day of the slots of some pairs, by pair and day."""
+        """(slots,) pair and (slots,) day of the slots of some pairs (n,), by pair and day."""
         width = self.last_day[pairs] - self.first_day[pairs] + 1
         width = np.maximum(0, width)
         pair = np.repeat(pairs, width)
@@ -82,12 +82,38 @@ class Dense:
         return pair[is_open], day[is_open]
 
     def late_per_piece(self, pair: Ints, day: Ints) -> Floats:
-        """Cost of a piece that is finished on a day."""
+        """What the lateness of a piece costs that is finished on a day.
+
+        Parameters
+        ----------
+        pair
+            (n,) numbers of pairs.
+        day
+            (n,) days, from 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) money per piece.
+        """
         return np.asarray(self.late_cost[pair] * np.maximum(0, day - self.on_time_day[pair]))
 
 
 def dense(instance: Instance, reduced: Pairs) -> Dense:
-    """The arrays of an instance over its eligible pairs."""
+    """The arrays of an instance over its eligible pairs.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+
+    Returns
+    -------
+    Dense
+        Days count from 0.
+    """
     pairs, orders = reduced.pairs, instance.orders
     names = factory_names(instance, reduced)
     column = {name: pairs[name].to_numpy() for name in pairs.columns}
@@ -122,7 +148,20 @@ def _standing(pairs: pd.DataFrame, orders: pd.DataFrame) -> Ints:
 
 
 def factory_names(instance: Instance, reduced: Pairs) -> "pd.Index[str]":
-    """The factories in the order of their numbers; one without any capacity can still miss its target."""
+    """The factories in the order of their numbers; one without any capacity can still miss its target.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+
+    Returns
+    -------
+    pd.Index
+        factory_id by number.
+    """
     names: pd.Index[str] = pd.Index(instance.capacity["factory_id"].unique())
     for table in (reduced.pairs, instance.factories):
         names = names.union(pd.Index(table["factory_id"].unique()))
@@ -130,7 +169,20 @@ def factory_names(instance: Instance, reduced: Pairs) -> "pd.Index[str]":
 
 
 def places(names: "pd.Index[str]", column: "pd.Series[Any]") -> Ints:
-    """Number of each name of a column."""
+    """Numbers of the names in a column.
+
+    Parameters
+    ----------
+    names
+        By number.
+    column
+        A column of names.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) numbers from 0; -1 where a name is unknown.
+    """
     return np.asarray(names.get_indexer(pd.Index(column)), dtype=np.int64)
 
 

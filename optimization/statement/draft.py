@@ -25,7 +25,7 @@ class Draft:
         return load
 
     def pair_costs(self, pairs: Ints) -> Floats:
-        """Unit, setup, late and change cost of some pairs."""
+        """(n,) money: unit, setup, late and change cost of some pairs (n,)."""
         arrays, quantity = self.arrays, self.quantity[pairs]
         late = np.maximum(0, np.arange(arrays.days) - arrays.on_time_day[pairs, None])
         run = (self.run[pairs] * late).sum(axis=1) * arrays.late_cost[pairs] / arrays.pace[pairs]
@@ -33,14 +33,42 @@ class Draft:
         return np.asarray(arrays.unit_cost[pairs] * quantity + arrays.setup_cost[pairs] * (quantity > 0) + run + change)
 
     def cost_of(self, orders: Ints, pairs: Ints) -> float:
-        """What some orders cost, all their pairs given: pairs and unmet pieces."""
+        """What some orders cost, all their pairs given: pairs and unmet pieces.
+
+        Parameters
+        ----------
+        orders
+            (n,) orders.
+        pairs
+            (m,) all their pairs.
+
+        Returns
+        -------
+        float
+            Money.
+        """
         arrays = self.arrays
         made = np.bincount(arrays.order[pairs], self.quantity[pairs], len(arrays.quantity))[orders]
         unmet = (arrays.quantity[orders] - made) * arrays.unmet_cost[orders]
         return float(self.pair_costs(pairs).sum() + unmet.sum())
 
     def factory_costs(self, factories: Ints, load: Floats, engaged: Flags) -> Floats:
-        """Overtime, engagement and shortfall of some factories under a load (factories, days)."""
+        """Overtime, engagement and shortfall of some factories under a load.
+
+        Parameters
+        ----------
+        factories
+            (n,) factories.
+        load
+            (factories, days) minutes.
+        engaged
+            (factories,) which of them work at all.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) money.
+        """
         arrays, load = self.arrays, load[factories]
         overtime = (arrays.overtime_cost[factories] * np.maximum(0, load - arrays.minutes[factories])).sum(axis=1)
         short = np.maximum(0, arrays.target_minutes[factories] - load.sum(axis=1)) * arrays.shortfall_cost[factories]

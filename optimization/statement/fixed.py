@@ -43,8 +43,8 @@ class Limit:
     """One limit of the program: the upper side of a row (minutes) or column (overtime), or a column's lower (lot)."""
 
     kind: str  # minutes | overtime | lot
-    position: int
-    value: float
+    position: int  # number of the row or column
+    value: float  # minutes, or pieces of a lot
     upper: float = np.inf  # of the column, where the limit is its lower side
 
 
@@ -81,7 +81,20 @@ class Fixed:
         return Limit("lot", int(self._stated.quantity[pair]), float(row["least"]), float(row["most"]))
 
     def at(self, limit: Limit, value: float) -> CostAtLimit:
-        """The cost with another value of one limit; the limit is put back."""
+        """The cost with another value of one limit; the limit is put back.
+
+        Parameters
+        ----------
+        limit
+            Which one.
+        value
+            In the limit's unit: minutes or pieces.
+
+        Returns
+        -------
+        Answer
+            Cost and dual price; an infinite cost where nothing fits.
+        """
         self._set(limit, value)
         self._solver.run()
         fits = self._solver.getModelStatus() in _SOLVED

@@ -12,7 +12,20 @@ from optimization.statement.reduction import Pairs
 
 
 def frozen_causes(instance: Instance, reduced: Pairs) -> list[str]:
-    """Why the frozen work cannot be done as it stands; never empty."""
+    """Why the frozen work cannot be done as it stands; never empty.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     kept = reduced.pairs[reduced.pairs["kept"] > 0]
     causes = [*_over_quantity(instance, kept), *_over_pair(kept), *_over_capacity(reduced, kept)]
     return causes or ["the frozen work does not fit: daily limits of its pairs and capacity leave no schedule together"]

@@ -32,8 +32,8 @@ class Limits:
     """
 
     seconds: float
-    gap: float
-    threads: int
+    gap: float  # relative, (cost - bound) / cost
+    threads: int  # of the processor
     nodes: int | None = None
     stop: Event | None = None
     below: float = np.inf
@@ -73,11 +73,11 @@ class SearchResult:
     `closed`: it ended by the asked gap, not by a limit. `infeasible`: it is proven that there is no point.
     """
 
-    values: Floats | None
+    values: Floats | None  # (columns,)
     bound: float | None
     closed: bool
-    nodes: int
-    lp_iterations: int
+    nodes: int  # of branch and bound, how many
+    lp_iterations: int  # of the simplex, how many
     infeasible: bool = False
 
 
@@ -85,18 +85,18 @@ class SearchResult:
 class Program:
     """min cost x + offset, row_lower <= matrix x <= row_upper, lower <= x <= upper, x integer where `integer`."""
 
-    cost: Floats
+    cost: Floats  # (columns,) money per unit
     offset: float
-    lower: Floats
-    upper: Floats
-    integer: NDArray[np.bool_]
+    lower: Floats  # (columns,)
+    upper: Floats  # (columns,)
+    integer: NDArray[np.bool_]  # (columns,)
     matrix: Any  # scipy.sparse.csc_array
-    row_lower: Floats
-    row_upper: Floats
+    row_lower: Floats  # (rows,)
+    row_upper: Floats  # (rows,)
     column: dict[int, int]  # id of the Pyomo variable -> column
 
     def value(self, values: Floats) -> float:
-        """Cost of a point."""
+        """Cost of a point (columns,)."""
         return float(self.cost @ values) + self.offset
 
     def columns(self, variable: Any) -> tuple[list[Any], NDArray[np.int64]]:
@@ -124,7 +124,24 @@ def compile_model(model: Any) -> Program:
 
 
 def limited(program: Program, columns: Any, least: float, most: float) -> Program:
-    """The program with one more row: `least` to `most` of these columns in sum."""
+    """A program with one more row, on the sum of some columns.
+
+    Parameters
+    ----------
+    program
+        As it was; it stays so.
+    columns
+        (n,) numbers of columns.
+    least
+        Of the sum, in the columns' unit.
+    most
+        Of the sum, in the columns' unit.
+
+    Returns
+    -------
+    Program
+        The longer one.
+    """
     row = sparse.csr_array((np.ones(len(columns)), (np.zeros_like(columns), columns)), shape=(1, len(program.cost)))
     return replace(
         program,
@@ -135,7 +152,20 @@ def limited(program: Program, columns: Any, least: float, most: float) -> Progra
 
 
 def complete(program: Program, seconds: float = np.inf) -> Floats | None:
-    """The best point of the program when no column need be whole; None where there is none, or not within the time."""
+    """The best point of a program when no column need be whole.
+
+    Parameters
+    ----------
+    program
+        What is solved.
+    seconds
+        For the solver.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (columns,); None where there is none, or not within the time.
+    """
     solver = _solver(replace(program, integer=np.zeros_like(program.integer)))
     if np.isfinite(seconds):
         solver.setOptionValue("time_limit", max(_LEAST_SECONDS, seconds))
@@ -147,7 +177,9 @@ def complete(program: Program, seconds: float = np.inf) -> Floats | None:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Points that another search finds meanwhile: `offered` gives a new one or None, `improved` hears of ours."""
+    """Points (columns,), in the units of the columns, that another search finds meanwhile: `offered` gives a new one or
+    None, `improved` hears of ours.
+    """
 
     offered: Callable[[], Floats | None] | None
     improved: Callable[[Floats], None]
@@ -160,7 +192,26 @@ def search(
     progress: Callable[[Progress], None] | None = None,
     exchange: Exchange | None = None,
 ) -> SearchResult:
-    """Branch and bound until a limit, from a feasible start where there is one."""
+    """Branch and bound until a limit, from a feasible start where there is one.
+
+    Parameters
+    ----------
+    program
+        What is solved.
+    start
+        (columns,) a feasible point, in the units of the columns; None: there is none.
+    limits
+        When to stop.
+    progress
+        Called with each step of the search; None: nobody is told.
+    exchange
+        With another search; None: there is none.
+
+    Returns
+    -------
+    Search
+        What was found.
+    """
     solver = _solver(program)
     solver.resetGlobalScheduler(True)  # HiGHS refuses another number of threads than the process's first solve had
     for option, value in _options(limits).items():

@@ -38,7 +38,22 @@ class Blocks:
     _row_count: int = 0
 
     def columns(self, cost: Floats, lower: ArrayLike = 0.0, upper: ArrayLike = np.inf) -> Ints:
-        """Adds len(cost) columns; returns their numbers."""
+        """Adds columns.
+
+        Parameters
+        ----------
+        cost
+            (n,) money per unit of each.
+        lower
+            (n,), or one number for all.
+        upper
+            (n,), or one number for all.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) their numbers.
+        """
         shape = cost.shape
         self._cost.append(cost)
         self._limits.append((np.broadcast_to(lower, shape), np.broadcast_to(upper, shape)))
@@ -46,7 +61,22 @@ class Blocks:
         return np.arange(self._columns - len(cost), self._columns)
 
     def rows(self, count: int, lower: ArrayLike, upper: ArrayLike, *cells: Cells) -> Ints:
-        """Adds rows; returns their numbers."""
+        """Adds rows. Cells: (row from 0, column, value) each.
+
+        Parameters
+        ----------
+        count
+            How many rows.
+        lower
+            (count,), or one number for all.
+        upper
+            (count,), or one number for all.
+
+        Returns
+        -------
+        numpy.ndarray
+            (count,) their numbers.
+        """
         first = self._row_count
         self._rows.append((np.broadcast_to(lower, count), np.broadcast_to(upper, count)))
         self._cells += [(row + first, column, np.broadcast_to(value, row.shape)) for row, column, value in cells]
@@ -54,9 +84,21 @@ class Blocks:
         return np.arange(first, self._row_count)
 
     def solve(self, seconds: float | None = None, basis: Any = None, interior: bool = False) -> Solved | None:
-        """An optimal point; None where there is none, or not within the seconds.
+        """An optimal point.
 
-        `basis`: of a program of the same shape. `interior`: by interior points without a vertex, quicker when large.
+        Parameters
+        ----------
+        seconds
+            For the solver; None: as many as it takes.
+        basis
+            Of a program of the same shape; None: none.
+        interior
+            By interior points without a vertex, quicker when large.
+
+        Returns
+        -------
+        Solved or None
+            None where there is none, or not within the seconds.
         """
         solver = self.solver()
         if seconds is not None:
@@ -75,7 +117,7 @@ class Blocks:
         return Solved(np.array(solution.col_value), np.array(solution.row_dual), value, last if last.valid else None)
 
     def program(self, integer: Ints) -> Program:
-        """The program as arrays, these columns integer."""
+        """The program as arrays, the columns of these numbers (n,) integer."""
         row, column, value = (np.concatenate(parts) for parts in zip(*self._cells, strict=True))
         lower, upper = (np.concatenate(part) for part in zip(*self._limits, strict=True))
         row_lower, row_upper = (np.concatenate(part) for part in zip(*self._rows, strict=True))
@@ -101,7 +143,20 @@ class Blocks:
 
 
 def grown(basis: Any, rows: int) -> Any:
-    """The basis for a program with that many more rows behind its own; None stays None."""
+    """The basis for a program with more rows behind its own.
+
+    Parameters
+    ----------
+    basis
+        Of HiGHS; None stays None.
+    rows
+        How many more.
+
+    Returns
+    -------
+    Any
+        The same object, longer.
+    """
     if basis is not None:
         basis.row_status = [*basis.row_status, *[highspy.HighsBasisStatus.kBasic] * rows]
     return basis

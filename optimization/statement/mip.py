@@ -83,7 +83,20 @@ class _Data:
 
 
 def state(instance: Instance, reduced: Pairs) -> Model:
-    """The model of an instance over its eligible pairs and spans."""
+    """The model of an instance over its eligible pairs and spans.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+
+    Returns
+    -------
+    Model
+        Of Pyomo, as the top of this module states it.
+    """
     model = pyo.ConcreteModel("joint_factory_plan")
     model.data = _data(instance, reduced)
     _add_variables(model)

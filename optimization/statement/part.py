@@ -30,10 +30,10 @@ from optimization.statement.reduction import Pairs
 class Others:
     """What the rest of a plan takes: minutes (factories, days), and whether it engages a factory (factories,)."""
 
-    load: Floats
-    engaged: Flags
+    load: Floats  # (factories, days) minutes
+    engaged: Flags  # (factories,)
     shared: Flags  # (factories,) held by another part: only `own` minutes (factories, days) are left there
-    own: Floats
+    own: Floats  # (factories, days) minutes
 
 
 @dataclass(frozen=True)
@@ -44,32 +44,58 @@ class Whole:
     reduced: Pairs
     arrays: Dense
     arc: Ints  # (pairs,) row of the instance's arcs
-    first_pair: Ints  # (orders + 1,) pairs of order o are first_pair[o] .. first_pair[o + 1] - 1
+    first_pair: Ints  # (orders + 1,) pairs of order o are first_pair[o] to first_pair[o + 1] - 1
     lot_ids: "pd.Index[str]"
     factory_ids: "pd.Index[str]"
 
     def pairs_of(self, orders: Ints) -> Ints:
-        """Pairs of some orders."""
+        """(pairs,) numbers of the pairs of some orders (n,)."""
         return np.concatenate([np.arange(self.first_pair[o], self.first_pair[o + 1]) for o in orders])
 
     def place(self, table: pd.DataFrame) -> Ints:
-        """Pair number of each row of a table with lot_id and factory_id."""
+        """(rows,) pair number of each row of a table with lot_id and factory_id."""
         order, factory = places(self.lot_ids, table["lot_id"]), places(self.factory_ids, table["factory_id"])
         return np.asarray(np.searchsorted(self.key, order * len(self.factory_ids) + factory))
 
     def allocation(self, draft: Draft, pairs: Ints | None = None) -> pd.DataFrame:
-        """lot_id, factory_id and quantity of the pairs of a draft that make any; or of these."""
+        """The pieces of a draft as a table.
+
+        Parameters
+        ----------
+        draft
+            A plan as arrays.
+        pairs
+            (n,) those that are told; None: those that make any.
+
+        Returns
+        -------
+        pd.DataFrame
+            lot_id, factory_id, quantity (pieces).
+        """
         used = np.flatnonzero(draft.quantity) if pairs is None else pairs
         return self._named(used, {"quantity": draft.quantity[used]})
 
     def schedule(self, draft: Draft) -> pd.DataFrame:
-        """A draft's work as rows of a plan's schedule."""
+        """A draft's work as rows of a plan's schedule: lot_id, factory_id, day, setup_minutes, run_minutes."""
         pair, day = np.nonzero(draft.setup + draft.run > 0)
         minutes = {"setup_minutes": draft.setup[pair, day], "run_minutes": draft.run[pair, day]}
         return self._named(pair, {"day": day + 1} | minutes)
 
     def draft(self, allocation: pd.DataFrame, schedule: pd.DataFrame) -> Draft:
-        """A plan as a draft."""
+        """A plan as a draft.
+
+        Parameters
+        ----------
+        allocation
+            lot_id, factory_id, quantity (pieces).
+        schedule
+            lot_id, factory_id, day, setup_minutes, run_minutes.
+
+        Returns
+        -------
+        Draft
+            On the arrays of the instance.
+        """
         draft = empty(self.arrays)
         put_back(self, draft, np.arange(len(self.arrays.order)), allocation, schedule)
         return draft
@@ -88,7 +114,20 @@ class Whole:
 
 
 def whole_of(instance: Instance, reduced: Pairs) -> Whole:
-    """The instance made ready for cutting."""
+    """The instance made ready for cutting.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+
+    Returns
+    -------
+    Whole
+        With its arrays.
+    """
     arrays = dense(instance, reduced)
     arc = located(reduced.pairs, instance.arcs, PAIR)
     first = np.searchsorted(arrays.order, np.arange(len(arrays.quantity) + 1)).astype(np.int64)
@@ -97,19 +136,70 @@ def whole_of(instance: Instance, reduced: Pairs) -> Whole:
 
 
 def minutes_left(minutes: Floats, overtime: Floats, load: Floats) -> tuple[Floats, Floats]:
-    """Regular minutes that others' load leaves, and all minutes, overtime included; in any one shape."""
+    """What others' load leaves.
+
+    Parameters
+    ----------
+    minutes
+        (factories, days) or any one shape: regular minutes.
+    overtime
+        (factories, days): minutes of overtime.
+    load
+        (factories, days): minutes of the others.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (factories, days) regular minutes, and (factories, days) all minutes, overtime included.
+    """
     return np.maximum(0.0, minutes - load), np.maximum(0.0, minutes + overtime - load)
 
 
 def costs_left(engagement_cost: Floats, target_minutes: Floats, engaged: Flags, work: Floats) -> tuple[Floats, Floats]:
-    """(factories,) each: the engagement that no other lot pays, and the target less the others' work (minutes)."""
+    """What factories still cost beside the work of others.
+
+    Parameters
+    ----------
+    engagement_cost
+        (factories,) money.
+    target_minutes
+        (factories,) minutes.
+    engaged
+        (factories,) which of them others engage.
+    work
+        (factories,) minutes of the others.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (factories,) the engagement that no other lot pays, and (factories,) the target less the others' work.
+    """
     return np.where(engaged, 0.0, engagement_cost), np.maximum(0.0, target_minutes - work)
 
 
 def sub_instance(
     instance: Instance, lots: Iterable[str], arcs: pd.DataFrame, capacity: pd.DataFrame, factories: pd.DataFrame
 ) -> Instance:
-    """The orders and incumbents of some lots, with arcs, capacity and factories that are left to them."""
+    """The orders and incumbents of some lots, with arcs, capacity and factories that are left to them.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    lots
+        Their ids.
+    arcs
+        lot_id, factory_id, as in the instance: those left to them.
+    capacity
+        factory_id, day, minutes, as in the instance: what is left to them.
+    factories
+        Columns of the instance's table.
+
+    Returns
+    -------
+    Instance
+        The part.
+    """
     orders, held = (table[table["lot_id"].isin(set(lots))] for table in (instance.orders, instance.incumbent))
     return replace(
         instance,
@@ -122,7 +212,22 @@ def sub_instance(
 
 
 def cut(whole: Whole, pairs: Ints, others: Others) -> Instance:
-    """The orders of `pairs` with these pairs alone, in what the others leave."""
+    """The orders of some pairs with these pairs alone, in what the others leave.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    pairs
+        (n,) pairs.
+    others
+        What the rest of the plan takes.
+
+    Returns
+    -------
+    Instance
+        The part.
+    """
     lots = whole.lot_ids[np.unique(whole.arrays.order[pairs])]
     arcs = whole.instance.arcs.iloc[whole.arc[pairs]]
     factories = np.unique(whole.arrays.factory[pairs])
@@ -164,7 +269,21 @@ def _factories(whole: Whole, factories: Ints, others: Others) -> pd.DataFrame:
 
 
 def put_back(whole: Whole, draft: Draft, pairs: Ints, allocation: pd.DataFrame, schedule: pd.DataFrame) -> None:
-    """Replaces the work of `pairs` in the draft by a plan of their part."""
+    """Replaces the work of pairs in a draft by a plan of their part.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    draft
+        Is changed.
+    pairs
+        (n,) pairs.
+    allocation
+        lot_id, factory_id, quantity (pieces): of the part's plan.
+    schedule
+        lot_id, factory_id, day, setup_minutes, run_minutes: of the part's plan.
+    """
     place = whole.place
     draft.quantity[pairs] = 0
     draft.setup[pairs] = 0.0

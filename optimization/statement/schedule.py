@@ -49,7 +49,22 @@ class _Days:
 
 
 def by_day(reduced: Pairs, allocation: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
-    """The schedule of an allocation (lot_id, factory_id, quantity) from its work (.., span, minutes)."""
+    """The schedule of an allocation, day by day.
+
+    Parameters
+    ----------
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+    allocation
+        lot_id, factory_id, quantity (pieces).
+    work
+        lot_id, factory_id, span, minutes.
+
+    Returns
+    -------
+    pd.DataFrame
+        COLUMNS.
+    """
     made = located(reduced.pairs, allocation, PAIR)
     pairs = reduced.pairs[made >= 0].assign(quantity=allocation["quantity"].to_numpy()[made[made >= 0]])
     if pairs.empty:

@@ -32,7 +32,7 @@ Lift = Callable[[Instance], Instance]
 class Cause:
     """The rule that stops a lot, in kebab-case, and the same in words with figures."""
 
-    code: str
+    code: str  # in kebab-case
     words: str
 
 
@@ -60,7 +60,20 @@ class Want:
         return rest.part(self.instance, self.plan, [self.lot_id], beside)
 
     def met(self, part: Instance, choice: Counterfactual) -> bool:
-        """Whether a plan of a part makes the lot whole, and on time where asked."""
+        """Whether a plan of a part makes the lot whole, and on time where asked.
+
+        Parameters
+        ----------
+        part
+            The instance of a part.
+        choice
+            A plan of it.
+
+        Returns
+        -------
+        bool
+            Whether that is met.
+        """
         if choice.plan.pieces(self.lot_id) < part.order(self.lot_id)["quantity"]:
             return False
         return not (self.on_time and days_late(part, choice.plan)[self.lot_id] > 0)
@@ -80,7 +93,20 @@ class Want:
 
 
 def days_late(instance: Instance, plan: Plan) -> "pd.Series[int]":
-    """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not."""
+    """Per lot_id of the plan the days that its last piece arrives after its due day, 0 where it does not.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    plan
+        Its plan.
+
+    Returns
+    -------
+    pd.Series
+        Days by lot_id.
+    """
     runs = arrivals(instance, plan.schedule[plan.schedule["run_minutes"] > FITS_MINUTES])
     return runs.groupby("lot_id")["days_late"].max()
 
@@ -227,7 +253,20 @@ def _latest_arrival(part: Instance, on_time: bool) -> Any:
 
 
 def room_pieces(part: Instance, on_time: bool = False) -> "pd.Series[int]":
-    """Per factory the pieces that the minutes in a lot's part hold within its window, setup taken off."""
+    """The pieces that the minutes in a lot's part hold within its window, setup taken off.
+
+    Parameters
+    ----------
+    part
+        The instance of the lot alone.
+    on_time
+        Whether the window ends so that nothing is late.
+
+    Returns
+    -------
+    pd.Series
+        Pieces by factory_id.
+    """
     minutes = _reach_minutes(part, part.arcs["release_day"], latest_day(part, on_time)) - part.arcs["setup_minutes"]
     pieces = (minutes.clip(lower=0.0) / part.arcs["minutes_per_piece"] + FITS_MINUTES).astype("int64")
     return pieces.set_axis(part.arcs["factory_id"])

@@ -57,9 +57,24 @@ class Counterfactual:
 def cheapest(
     instance: Instance, seconds: float, using: tuple[str, str] | None = None, known: pd.DataFrame | None = None
 ) -> Counterfactual:
-    """The cheapest plan found in the time; with a lot at a factory, where `using` names them.
+    """The cheapest plan found in the time.
 
-    `known`: an allocation to start from, of these lots and perhaps others.
+    Parameters
+    ----------
+    instance
+        What is planned.
+    seconds
+        For the search.
+    using
+        A lot and a factory that must make some of it; None: none must.
+    known
+        An allocation to start from, of these lots and perhaps others: lot_id, factory_id, quantity (pieces); None:
+        there is none.
+
+    Returns
+    -------
+    Choice
+        With no plan where there is none.
     """
     reduced = reduce(instance)
     if using:

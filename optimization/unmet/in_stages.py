@@ -15,7 +15,22 @@ _NONE, _WINDOW, _DEARER, _STOPPED = "no-capable-factory", "window-too-short", "d
 
 
 def unmet(instance: Instance, allocation: pd.DataFrame, proven: bool) -> list[dict[str, Any]]:
-    """order_id, quantity, code, reason of every lot that is not made whole."""
+    """Why lots are not made whole.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    allocation
+        lot_id, stage, factory_id, quantity (pieces).
+    proven
+        Whether no plan does notably better.
+
+    Returns
+    -------
+    list of dict
+        order_id, quantity (pieces), code, reason.
+    """
     left = unmet_pieces(instance, allocation)
     short = left[left > 0]
     if short.empty:

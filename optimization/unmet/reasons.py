@@ -56,9 +56,25 @@ WORDS = {
 def unmet(
     instance: Instance, allocation: pd.DataFrame, schedule: pd.DataFrame, proven: bool, until: float = np.inf
 ) -> list[dict[str, Any]]:
-    """order_id, quantity, code, reason of every order that is not made whole; `proven`: no plan does notably better.
+    """Why orders are not made whole.
 
-    After a monotonic time no more lots are planned for what their costs are.
+    Parameters
+    ----------
+    instance
+        What is planned.
+    allocation
+        lot_id, factory_id, quantity (pieces).
+    schedule
+        lot_id, factory_id, day, setup_minutes, run_minutes.
+    proven
+        Whether no plan does notably better.
+    until
+        Seconds of the monotonic clock, after which no more lots are planned for what their costs are.
+
+    Returns
+    -------
+    list of dict
+        order_id, quantity (pieces), code, reason.
     """
     left = unmet_pieces(instance, allocation)
     short = left[left > 0]

@@ -92,6 +92,21 @@ def factories(arrays: Dense, prices: Floats) -> Floats:
 
 
 def table(arrays: Dense, factory_ids: "pd.Index[str]", prices: Floats) -> pd.DataFrame:
-    """The prices of the days with capacity: factory_id, day, price (of a minute)."""
+    """The prices of the days with capacity, as a table.
+
+    Parameters
+    ----------
+    arrays
+        Of the instance.
+    factory_ids
+        By number of the factory.
+    prices
+        (factories, days) money per minute.
+
+    Returns
+    -------
+    pd.DataFrame
+        factory_id, day, price (of a minute).
+    """
     factory, day = np.nonzero(arrays.room > 0)
     return pd.DataFrame({"factory_id": factory_ids[factory], "day": day + 1, "price": prices[factory, day]})

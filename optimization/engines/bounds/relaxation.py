@@ -56,9 +56,25 @@ def relax(
     seconds: float | None = None,
     start: Relaxed | None = None,
 ) -> Relaxed | None:
-    """The relaxation over the pairs allowed (all by default); None where the time did not suffice.
+    """The linear relaxation over pairs.
 
-    `start`: a relaxation of the same pairs with other shares, from whose rows and basis this one begins.
+    Parameters
+    ----------
+    arrays
+        Of the instance.
+    share
+        (pairs,) part of a setup that a piece bears; None: 1 / most.
+    allowed
+        (pairs,) which of them; None: all.
+    seconds
+        For the solver; None: as many as it takes.
+    start
+        A relaxation of the same pairs with other shares, from whose rows and basis this one begins.
+
+    Returns
+    -------
+    Relaxed or None
+        None where the time did not suffice.
     """
     end = None if seconds is None else time.monotonic() + seconds
     share = 1.0 / arrays.most if share is None else share

@@ -26,10 +26,29 @@ def solved(
     engaged: tuple[int, int] | None = None,
     known: pd.DataFrame | None = None,
 ) -> Solution | None:
-    """The best found within the limits, stating included; None where frozen work does not fit.
+    """The best found within the limits, stating included.
 
-    `engaged`: the fewest and most factories to look at plans of, among those that there is a choice about.
-    `known`: the allocation of a plan to start from, as far as it is over these pairs.
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+    limits
+        When to stop.
+    progress
+        Called with each step of the search; None: nobody is told.
+    engaged
+        The fewest and the most factories to look at plans of, among those that there is a choice about; None: any
+        number.
+    known
+        The allocation of a plan to start from, as far as it is over these pairs: lot_id, factory_id, quantity (pieces);
+        None: there is none.
+
+    Returns
+    -------
+    Outcome or None
+        None where frozen work does not fit.
     """
     began = time.monotonic()
     model = mip.state(instance, reduced)

@@ -112,7 +112,26 @@ class _Lot:
 
 
 def settled(instance: Instance, reduced: Pairs, plan: Plan, seconds: float = 60.0, stop: Event | None = None) -> Plan:
-    """The plan without changes that do not pay; its report counts them and says whether the time was enough for all."""
+    """The plan without changes that do not pay; its report counts them and says whether the time was enough for all.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    reduced
+        The pairs that can carry work, and their days (`reduce`).
+    plan
+        Its plan.
+    seconds
+        For the search.
+    stop
+        Once set, it ends; None: nobody sets it.
+
+    Returns
+    -------
+    Plan
+        Its report counts what was undone, and says whether the time was enough for all.
+    """
     until = time.monotonic() + (0.0 if stop and stop.is_set() else seconds)
     least = MONEY_SHARE * abs(plan.report["objective"])
     lots = _lots(instance, reduced, plan)

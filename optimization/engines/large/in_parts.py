@@ -49,7 +49,20 @@ class _Bound:
 
 
 def suits(whole: Whole, limits: Limits) -> bool:
-    """Whether one program does not carry the instance; not where nodes are to stop the search."""
+    """Whether one program does not carry the instance; not where nodes are to stop the search.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+
+    Returns
+    -------
+    bool
+        False where another engine should take it.
+    """
     return limits.nodes is None and len(whole.arrays.slots[0]) >= _FEWEST_SLOTS
 
 
@@ -59,7 +72,24 @@ def solved(
     start: Solution,
     progress: Callable[[Progress], None] | None = None,
 ) -> Solution:
-    """The best plan found, never dearer than `start`, and a proven bound."""
+    """The best plan found, never dearer than `start`, and a bound proven for all pairs.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+    start
+        A plan to begin with, which the result never costs more than.
+    progress
+        Called with each step of the search; None: nobody is told.
+
+    Returns
+    -------
+    Outcome
+        With what the search counted.
+    """
     began = time.monotonic()
     arrays, end = whole.arrays, began + limits.seconds
     if limits.seconds < _LEAST_S * len(arrays.slots[0]):

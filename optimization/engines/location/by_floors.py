@@ -29,7 +29,20 @@ _ASSUMED = (0.003, 0.01, 0.04, np.inf)
 
 
 def suits(whole: Whole, limits: Limits) -> bool:
-    """Whether there are many pairs, days need no telling apart, and there is a choice of factories to engage."""
+    """Whether there are many pairs, days need no telling apart, and there is a choice of factories to engage.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+
+    Returns
+    -------
+    bool
+        False where another engine should take it.
+    """
     pairs, factories = whole.reduced.pairs, whole.instance.factories
     if len(pairs) <= _MANY or whole.reduced.spans["factory_id"].duplicated().any():
         return False
@@ -39,7 +52,24 @@ def suits(whole: Whole, limits: Limits) -> bool:
 
 
 def solved(whole: Whole, limits: Limits, start: Solution, progress: OnProgress | None = None) -> Solution:
-    """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
+    """The best plan found, never dearer than `start`, and a bound proven for all pairs.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+    start
+        A plan to begin with, which the result never costs more than.
+    progress
+        Called with each step of the search; None: nobody is told.
+
+    Returns
+    -------
+    Outcome
+        With what the search counted.
+    """
     began = time.monotonic()
     proven = floors(whole.arrays, _FLOORS_BY * limits.seconds)
     found, bound, bound_by = start, proven.bound, "lagrangian"

@@ -40,7 +40,27 @@ def suits(flat: Flat) -> bool:
 
 
 def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], None] | None = None) -> Solution:
-    """The best plan found within the limits. Raises InfeasibleError where the frozen work does not fit."""
+    """The best plan found within the limits.
+
+    Parameters
+    ----------
+    instance
+        What is planned.
+    limits
+        When to stop.
+    progress
+        Called with each step of the search; None: nobody is told.
+
+    Returns
+    -------
+    Outcome
+        With moves between stages.
+
+    Raises
+    ------
+    InfeasibleError
+        The frozen work does not fit.
+    """
     began = time.monotonic()
     flat = flat_of(instance)
     if not suits(flat):

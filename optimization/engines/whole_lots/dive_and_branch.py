@@ -54,6 +54,18 @@ def suits(whole: Whole, limits: Limits) -> bool:
     """Whether no order can have two factories and days need no telling apart; searches by nodes stay as they are.
 
     Not where the book is more than all minutes and orders can be made in part: parts are what decides there.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+
+    Returns
+    -------
+    bool
+        False where another engine should take it.
     """
     pairs, spans = whole.reduced.pairs, whole.reduced.spans
     if limits.nodes is not None or len(pairs) < _FEWEST or spans["factory_id"].duplicated().any():
@@ -66,7 +78,24 @@ def _in_parts_alone(assignment: Assignment) -> bool:
 
 
 def solved(whole: Whole, limits: Limits, start: Solution, progress: OnProgress | None = None) -> Solution:
-    """The best plan found, never dearer than `start`, and a bound proven for all pairs."""
+    """The best plan found, never dearer than `start`, and a bound proven for all pairs.
+
+    Parameters
+    ----------
+    whole
+        The instance made ready for cutting.
+    limits
+        When to stop.
+    start
+        A plan to begin with, which the result never costs more than.
+    progress
+        Called with each step of the search; None: nobody is told.
+
+    Returns
+    -------
+    Outcome
+        With what the search counted.
+    """
     began = time.monotonic()
     assignment = assignment_of(whole.arrays)
     board = Board(_CONTEXT, assignment, _chosen(whole, assignment, start.allocation))
