@@ -105,6 +105,8 @@ class Offered:
                 yield f"its parameters: {[one.arg for one in asked]}, told are {[*told]}"
             if not returned and words(node.returns) - {"None", "NoReturn"}:
                 yield "what it returns"
+            if wrong := {name for one in section(self.told, "Returns") for name in _classes(one)} - words(node.returns):
+                yield f"what it returns, which is no {', '.join(sorted(wrong))}"
         for one in asked:
             yield from _of_value(one.arg, one.annotation, told.get(one.arg, self.told))
         first = self.told.partition("Parameters\n---")[0]
@@ -190,6 +192,11 @@ def section(told: str, title: str) -> dict[str, str]:
 def words(annotation: ast.expr | None) -> set[str]:
     """The names in an annotation."""
     return set(re.findall(r"\w+", ast.unparse(annotation))) if annotation else set()
+
+
+def _classes(told: str) -> set[str]:
+    """Classes of ours that the head of a result names."""
+    return set(re.findall(r"(?<![.\w])[A-Z]\w+", told)) - {"None"}
 
 
 def _of_value(name: str, annotation: ast.expr | None, told: str) -> Iterator[str]:

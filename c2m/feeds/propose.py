@@ -127,7 +127,7 @@ def propose(file: Path, feed: str) -> MappingProposal:
 
     Returns
     -------
-    Proposal
+    MappingProposal
         The mapping as text, and what came of a try with it.
 
     Raises

@@ -51,7 +51,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, mapping: Mapping, jo
 
     Returns
     -------
-    Rows
+    ShapedRows
         What was read, and how many records were left out for which reason.
     """
     shape = mapping.shape or NO_SHAPE

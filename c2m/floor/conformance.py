@@ -373,7 +373,7 @@ def judge(
 
     Returns
     -------
-    list of Finding
+    list of RuleFinding
         One per rule of the conversation.
 
     Raises

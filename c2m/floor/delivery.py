@@ -110,7 +110,7 @@ def deliver(letters: Iterable[Letter], carrier_of: Callable[[str], Carrier], poo
 
     Returns
     -------
-    list of Receipt
+    list of DeliveryReport
         One per addressee: what arrived, and what did not and why.
     """
     return [receipt.result() for receipt in begin(letters, carrier_of, pool).values()]

@@ -49,7 +49,7 @@ def readmit(letter_ids: Sequence[str], actor: str, correction: CorrectedMessage)
 
     Returns
     -------
-    list of Outcome
+    list of Readmission
         One per letter.
 
     Raises

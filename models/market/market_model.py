@@ -128,7 +128,7 @@ def trained(panels: Mapping[str, Panel], horizon: int, policy: ForecastPolicy, b
 
     Returns
     -------
-    Model
+    MarketModel
         A measure whose history is too short is left out.
     """
     chosen = {}

@@ -92,7 +92,7 @@ class Fixed:
 
         Returns
         -------
-        Answer
+        CostAtLimit
             Cost and dual price; an infinite cost where nothing fits.
         """
         self._set(limit, value)

@@ -209,7 +209,7 @@ def search(
 
     Returns
     -------
-    Search
+    SearchResult
         What was found.
     """
     solver = _solver(program)

@@ -73,7 +73,7 @@ def cheapest(
 
     Returns
     -------
-    Choice
+    Counterfactual
         With no plan where there is none.
     """
     reduced = reduce(instance)

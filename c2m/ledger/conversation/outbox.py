@@ -124,7 +124,7 @@ def claim(session: Session, relay: str, wall: datetime, without: Collection[str]
 
     Returns
     -------
-    list of Message
+    list of OutboxMessage
         In order per factory.
     """
     serialise(session, "relays")
@@ -179,7 +179,7 @@ def due(session: Session, wall: datetime, limit: int = 500, without: Collection[
 
     Returns
     -------
-    list of Message
+    list of OutboxMessage
         In order per factory.
     """
     again = [(Outbox.state == state, Outbox.next_attempt_at <= wall) for state in OPEN]

@@ -131,7 +131,7 @@ def steps(session: Session, order_id: str, scope: Scope) -> list[RoomEvent]:
 
     Returns
     -------
-    list of Step
+    list of RoomEvent
         In their order.
     """
     found = list(_of_factories(session, order_id, scope))

@@ -47,7 +47,7 @@ def solved(
 
     Returns
     -------
-    Outcome or None
+    Solution or None
         None where frozen work does not fit.
     """
     began = time.monotonic()

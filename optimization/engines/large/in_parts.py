@@ -87,7 +87,7 @@ def solved(
 
     Returns
     -------
-    Outcome
+    Solution
         With what the search counted.
     """
     began = time.monotonic()

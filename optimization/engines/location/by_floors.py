@@ -67,7 +67,7 @@ def solved(whole: Whole, limits: Limits, start: Solution, progress: OnProgress |
 
     Returns
     -------
-    Outcome
+    Solution
         With what the search counted.
     """
     began = time.monotonic()

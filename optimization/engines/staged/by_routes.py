@@ -53,7 +53,7 @@ def solved(instance: Instance, limits: Limits, progress: Callable[[Progress], No
 
     Returns
     -------
-    Outcome
+    Solution
         With moves between stages.
 
     Raises
