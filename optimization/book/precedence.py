@@ -3,7 +3,7 @@
 In: the queues of job orders (`queue.WORK`) with `told_by`, the day by which each must be done for the date that its
 merchant was told (NaN where none was), by a plan or by a quote that it took.
 Out: places, and what a factory that goes by due days is told instead. What would pass work whose date was told does so
-only where that date holds almost surely, or would be lost without it too.
+only where that date holds about as surely as without it.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from c2m.domain.arrays import Flags, Floats, Ints
 from optimization.book.queue import Facts, Jobs, booked, by_factory, durations, turns
 
-AT_STAKE = 0.02  # a date is no longer at stake where it fails, or holds, with no more than this probability
+AT_STAKE = 0.02  # of a date's probability: what is new may take no more from it by passing
 
 
 def settled(work: pd.DataFrame, factories: pd.DataFrame, minutes: Floats, overtime: Floats) -> "pd.Series[int]":
@@ -53,9 +53,9 @@ def _settled(jobs: Jobs, turn: Ints, factory: Facts, minutes: Floats, overtime: 
         placed = {**jobs, "place": np.argsort(turn)}
         return np.asarray((booked(placed, "rank", needed, minutes, overtime) <= told_by).mean(axis=1))
 
-    not_lost = holds(turns(jobs, "rank", "before")) > AT_STAKE
-    while (passed := _passed(jobs, turn) & not_lost).any():
-        at_stake = passed & (holds(turn) < 1 - AT_STAKE)
+    unpassed = holds(turns(jobs, "rank", "before"))
+    while (passed := _passed(jobs, turn)).any():
+        at_stake = passed & (holds(turn) < unpassed - AT_STAKE)
         if not at_stake.any():
             break
         turn = _restored(jobs, turn, at_stake)

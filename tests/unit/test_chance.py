@@ -113,15 +113,17 @@ def test_the_level_of_a_pair_is_a_root_of_the_order_s() -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(("told", "first"), [(None, "new"), (7, "held"), (40, "new")])
+@pytest.mark.parametrize(
+    ("told", "pieces", "first"), [(None, 600, "new"), (8, 600, "held"), (8, 50, "new"), (40, 600, "new")]
+)
 def test_a_new_lot_goes_behind_one_whose_promised_date_it_would_put_at_stake(
-    version: int, told: int | None, first: str
+    version: int, told: int | None, pieces: int, first: str
 ) -> None:
-    """Five days of work are agreed; a lot of a day that is due sooner comes in. Version 1 goes by due days."""
+    """Five days of work are agreed; a lot that is due sooner comes in, of a day or less. Version 1 goes by due days."""
     monday = DAY + timedelta(days=3)
     promised_on = DAY + timedelta(days=told) if told else None
     rows = [lot("held", quantity=2_500, committed=2_500, due_on=DAY + timedelta(days=25), promised_on=promised_on)]
-    rows += [lot("new", quantity=600, due_on=DAY + timedelta(days=5))]
+    rows += [lot("new", quantity=pieces, due_on=DAY + timedelta(days=5))]
     live = job_order("held", "f", remaining=2_500, quantity=2_500, start_on=monday, due_on=DAY + timedelta(days=12))
     live |= {"arrival": 1, "told_at": monday, "begun_at": None, "rank": 1_000_000 if version > 1 else None}
     makers = [factory("f", **UNSURE | {"efficiency_deviation": 0.0, "works_by_rank": 1.0})]
