@@ -91,16 +91,20 @@ class Orchestrator:
         httpx.HTTPError
             Where the server does not answer, or refuses.
         """
-        until = time.monotonic() + _BUSY_FOR_S
-        verb = method or ("GET" if body is None else "POST")
-        while (answer := self._client.request(verb, path, json=body)).status_code in _BUSY:
-            if time.monotonic() > until:
-                break
-            time.sleep(_AGAIN_S)
+        answer = self._answer(method or ("GET" if body is None else "POST"), path, body)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         answer.raise_for_status()
         return answer.json() if answer.content else {}
+
+    def _answer(self, verb: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        """The first answer that is not of a busy server, or the last one of it."""
+        until = time.monotonic() + _BUSY_FOR_S
+        while (answer := self._client.request(verb, path, json=body)).status_code in _BUSY:
+            if time.monotonic() > until:
+                break
+            time.sleep(_AGAIN_S)
+        return answer
 
     def start(self, deployment: str, name: str, parameters: dict[str, Any], once: str) -> None:
         """Starts a run of one of our deployments; nothing where it is not deployed.

@@ -281,9 +281,8 @@ def _bring_in(together: Sequence[_Arrived]) -> list[str]:
             split(connection, mapping, arrivals, [one.outcome.batch_id for one in sound], sound[0].earlier_ids)
         else:
             quarantine_all(connection, mapping.feed, read[0].problems)
-        if len(sound) > 1:  # what a view would work out once more for each file
-            connection.execute("CREATE TEMP TABLE worked_out AS FROM accepted; DROP VIEW accepted")
-            connection.execute("ALTER TABLE worked_out RENAME TO accepted")
+        if len(sound) > 1:
+            _work_out(connection)
         if sound and sound[0].earlier:
             gone, new = since(connection, mapping.feed, sound[0].earlier_ids)
             if gone and new:
@@ -293,6 +292,12 @@ def _bring_in(together: Sequence[_Arrived]) -> list[str]:
         for one in sound or read:
             _settle(connection, one, counts.get(one.number, (0, 0, 0, None, False)), alone=len(together) == 1)
     return _one_by_one([one for one in read if one.problems]) if sound else []
+
+
+def _work_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """Accepted rows as a table: a view would work them out once more for each file."""
+    connection.execute("CREATE TEMP TABLE worked_out AS FROM accepted; DROP VIEW accepted")
+    connection.execute("ALTER TABLE worked_out RENAME TO accepted")
 
 
 def _one_by_one(files: Iterable[_Arrived]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -317,12 +317,16 @@ def merge(label: str, least: int) -> None:
     for name, schema in PRODUCED.items():
         files = list(folder(name).glob("[!._]*.parquet"))
         if len(files) >= least:
-            columns = ", ".join(f'"{column}"' for column in schema)
-            with connect() as connection:
-                rows = connection.sql(f"SELECT {columns} FROM {source(name)}")  # noqa: S608
-                write_parquet(rows, folder(name) / f"{label}.parquet")
+            _copy_landed(name, schema, folder(name) / f"{label}.parquet")
             for file in files:
                 file.unlink()
+
+
+def _copy_landed(name: str, columns: Iterable[str], file: Path) -> None:
+    """All that a producer has landed, in one file."""
+    chosen = ", ".join(f'"{column}"' for column in columns)
+    with connect() as connection:
+        write_parquet(connection.sql(f"SELECT {chosen} FROM {source(name)}"), file)  # noqa: S608
 
 
 def read_landed(name: str, **equal: object) -> pd.DataFrame:

@@ -300,7 +300,11 @@ def expected_lines(seen: Arrivals, forecasts: pd.DataFrame) -> Floats:
     numpy.ndarray
         (S,) lines; NaN where a style has no forecast.
     """
-    newest = forecasts.sort_values("known_at", kind="stable").drop_duplicates(STYLE, keep="last").set_index(STYLE)
-    mean = newest["mean"].reindex(pd.MultiIndex.from_frame(seen.styles)).to_numpy(dtype=float)
     per_line = seen.pieces.sum(axis=1) / np.maximum(seen.lines.sum(axis=1), 1.0)
-    return mean / np.maximum(per_line, 1.0)
+    return _expected_pieces(seen, forecasts) / np.maximum(per_line, 1.0)
+
+
+def _expected_pieces(seen: Arrivals, forecasts: pd.DataFrame) -> Floats:
+    """(S,) by the forecast that became known last."""
+    newest = forecasts.sort_values("known_at", kind="stable").drop_duplicates(STYLE, keep="last").set_index(STYLE)
+    return newest["mean"].reindex(pd.MultiIndex.from_frame(seen.styles)).to_numpy(dtype=float)

@@ -209,11 +209,7 @@ def book(
     began, called = time.monotonic(), Names(names or {})
     small = len(instance.arcs) <= _ARCS_PER_SECOND * seconds
     waits = waiting.waiting(instance, plan)
-    proven = plan.report.get("status") == "optimal"
-    codes = {
-        lot["order_id"]: lot["code"]
-        for lot in reasons.unmet(instance, plan.allocation, plan.schedule, proven, began + seconds)
-    }
+    codes = _codes(instance, plan, began + seconds)
     whole = (day.book, day.plan) if day else (instance, plan)
     splits = splitting.worth(*whole, seconds / 3 if small else 0.0)
     fixed = Fixed(instance, plan) if small else None
@@ -248,6 +244,13 @@ def book(
         "short_or_late_lots": len(troubled),
     }
     return Explained("Why this plan", lines, figures)
+
+
+def _codes(instance: Instance, plan: Plan, until: float) -> dict[str, str]:
+    """By lot why pieces of it are unmet, as far as is found by then."""
+    proven = plan.report.get("status") == "optimal"
+    found = reasons.unmet(instance, plan.allocation, plan.schedule, proven, until)
+    return {lot["order_id"]: lot["code"] for lot in found}
 
 
 def _headline(instance: Instance, plan: Plan) -> str:

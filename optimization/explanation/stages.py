@@ -5,7 +5,7 @@ other stages stay where they are. Overtime and lateness are not in it: where the
 the instance, days 1..H.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -55,15 +55,20 @@ def why_here(
         "",
     ]
     for lot_id, pieces in largest.items():
-        own = offers[(offers["lot_id"] == lot_id) & (offers["factory_id"] == offers["there"])]
-        ordered = rows(own.sort_values(["stage", "factory_id"]))
-        words = [
-            f"{called[row.lot_id, row.stage] or f'stage {row.stage}'} at {row.factory_id} from day "
-            f"{begins.get((row.lot_id, row.stage, row.factory_id), '-')}{_reason(offers, row)}"
-            for row in ordered
-        ]
+        words = _stage_words(offers, str(lot_id), called, begins)
         lines.append(f"* {called_lot.lot(str(lot_id))}, {counted(int(pieces), 'piece')}: {'; '.join(words)}.")
     return [*lines, ""]
+
+
+def _stage_words(
+    offers: pd.DataFrame, lot_id: str, called: Mapping[tuple[str, int], str], begins: Mapping[Any, int]
+) -> Iterator[str]:
+    """Where each stage of a lot is made, from which day, and why there."""
+    own = offers[(offers["lot_id"] == lot_id) & (offers["factory_id"] == offers["there"])]
+    for row in rows(own.sort_values(["stage", "factory_id"])):
+        stage = called[row.lot_id, row.stage] or f"stage {row.stage}"
+        begin = begins.get((row.lot_id, row.stage, row.factory_id), "-")
+        yield f"{stage} at {row.factory_id} from day {begin}{_reason(offers, row)}"
 
 
 def offers_of(instance: Instance, plan: Plan, made: pd.DataFrame) -> pd.DataFrame:

@@ -212,20 +212,45 @@ def _stated(instance: Instance, pairs: pd.DataFrame, days: pd.DataFrame) -> _Sta
     unmet = lp.columns(_floats(lots["unmet_cost"]))
     shortfall = lp.columns(_floats(targets["shortfall_cost"]))
     taken = lp.columns(_floats(held["change_cost"]))
+    _add_lots(lp, lots, pairs, quantity, unmet)
+    _add_work(lp, pairs, work, quantity, worked)
+    capacity = _add_days(lp, days, work, worked, overtime)
+    _add_targets(lp, targets, work, worked, shortfall)
+    _add_held(lp, held, quantity, taken)
+    return _Stated(lp, quantity, overtime, capacity)
+
+
+def _add_lots(lp: Blocks, lots: pd.DataFrame, pairs: pd.DataFrame, quantity: Ints, unmet: Ints) -> None:
+    """What a lot asks for is made somewhere, or unmet."""
     asked, lot = _floats(lots["order_quantity"]), pd.Index(lots["lot_id"]).get_indexer(pairs["lot_id"])
     lp.rows(len(lots), asked, asked, (lot, quantity, 1.0), (np.arange(len(lots)), unmet, 1.0))
+
+
+def _add_work(lp: Blocks, pairs: pd.DataFrame, work: pd.DataFrame, quantity: Ints, worked: Ints) -> None:
+    """The minutes worked for a pair are those of its pieces and of its setup, which is as it was."""
     setup = _floats(pairs["setup_minutes"].where(pairs["switched"] | (pairs["quantity"] > 0), 0.0))
     made = np.arange(len(pairs)), quantity, -_floats(pairs["minutes_per_piece"])
     lp.rows(len(pairs), setup, setup, (work["pair"].to_numpy(), worked, 1.0), made)
+
+
+def _add_days(lp: Blocks, days: pd.DataFrame, work: pd.DataFrame, worked: Ints, overtime: Ints) -> Ints:
+    """What is worked on a day fits into its minutes and its overtime; the rows, whose prices are asked for."""
     loaded, extra = (work["slot"].to_numpy(), worked, 1.0), (np.arange(len(days)), overtime, -1.0)
-    capacity = lp.rows(len(days), -np.inf, _floats(days["minutes"]), loaded, extra)
+    return lp.rows(len(days), -np.inf, _floats(days["minutes"]), loaded, extra)
+
+
+def _add_held(lp: Blocks, held: pd.DataFrame, quantity: Ints, taken: Ints) -> None:
+    """What a pair holds is made, or taken away from it."""
+    at = np.arange(len(held))
+    lp.rows(len(held), _floats(held["held"]), np.inf, (at, quantity[held.index], 1.0), (at, taken, 1.0))
+
+
+def _add_targets(lp: Blocks, targets: pd.DataFrame, work: pd.DataFrame, worked: Ints, shortfall: Ints) -> None:
+    """A factory works its target, or falls short of it."""
     target = pd.Index(targets["factory_id"]).get_indexer(work["factory_id"])
     some = target >= 0
     reached, lacking = (target[some], worked[some], 1.0), (np.arange(len(targets)), shortfall, 1.0)
     lp.rows(len(targets), _floats(targets["target_minutes"]), np.inf, reached, lacking)
-    at = np.arange(len(held))
-    lp.rows(len(held), _floats(held["held"]), np.inf, (at, quantity[held.index], 1.0), (at, taken, 1.0))
-    return _Stated(lp, quantity, overtime, capacity)
 
 
 def _floats(column: "pd.Series[Any]") -> Floats:

@@ -218,20 +218,24 @@ def by_lot(instance: Instance, plan: Plan) -> pd.DataFrame:
     Of lots that share a setup each counts all of it; what passing pieces on between stages costs is left out.
     """
     runs = arrivals(instance, plan.schedule)
-    key = pair_key(instance)
-    held = instance.incumbent[[*key, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
-    pairs = plan.allocation.merge(instance.arcs, on=key).merge(held, on=key, how="outer").fillna({"quantity": 0})
     unmet = unmet_pieces(instance, plan.allocation)
-    setup = pairs["setup_cost"].where((pairs["quantity"] > 0) & ~pairs["setup_done"].eq(True), 0.0)
-    taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)
-    made = pairs["unit_cost"].fillna(0) * pairs["quantity"] + setup + taken
     late = runs["late_cost"] * runs["run_minutes"] / runs["minutes_per_piece"] * runs["days_late"]
-    costs = [made.groupby(pairs["lot_id"]).sum(), late.groupby(runs["lot_id"]).sum()]
     orders = instance.orders.set_index("lot_id")
-    costs.append(unmet * orders["unmet_cost"])
+    costs = [_making_costs(instance, plan), late.groupby(runs["lot_id"]).sum(), unmet * orders["unmet_cost"]]
     finish = runs[runs["run_minutes"] > FITS_MINUTES].groupby("lot_id")["arrival_day"].max()
     cost = sum(part.reindex(unmet.index, fill_value=0.0) for part in costs)
     return pd.DataFrame({"due_day": orders["due_day"], "finish_day": finish, "unmet": unmet, "cost": cost})
+
+
+def _making_costs(instance: Instance, plan: Plan) -> "pd.Series[float]":
+    """By lot_id what its pieces, its setups and its changes against what is in force cost."""
+    key = pair_key(instance)
+    held = instance.incumbent[[*key, "quantity", "change_cost", "setup_done"]].rename(columns={"quantity": "held"})
+    pairs = plan.allocation.merge(instance.arcs, on=key).merge(held, on=key, how="outer").fillna({"quantity": 0})
+    setup = pairs["setup_cost"].where((pairs["quantity"] > 0) & ~pairs["setup_done"].eq(True), 0.0)
+    taken = (pairs["held"].fillna(0) - pairs["quantity"]).clip(lower=0) * pairs["change_cost"].fillna(0)
+    made = pairs["unit_cost"].fillna(0) * pairs["quantity"] + setup + taken
+    return made.groupby(pairs["lot_id"]).sum()
 
 
 def delays(before: pd.DataFrame, after: pd.DataFrame) -> list[DelayedLot]:

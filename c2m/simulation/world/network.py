@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from c2m.domain.arrays import Floats
+from c2m.domain.arrays import Floats, Ints
 from c2m.simulation.world import assumptions
 
 Moment = np.datetime64
@@ -95,13 +95,18 @@ def _factories(
     frame["setup_minutes"] = setup_minutes
     frame["engagement_cost"] = (480 * minute_cost * rng.uniform(0.5, 1.5, count)).round(2)  # about an operator's day
     frame["min_lot"] = min_lot
-    frame["small_order_willingness"] = np.clip(1.05 - min_lot / 500 + rng.normal(0, 0.08, count), 0.2, 0.98).round(2)
+    frame["small_order_willingness"] = _willingness(rng, min_lot)
     frame["handling_days"] = rng.integers(1, 3, count)
     frame = frame.assign(**_audited(rng.spawn(1)[0], count))  # a stream of its own: all else is drawn as before
     frame["transport"] = np.where(number % assumptions.HTTP_EVERY == 0, "http", "mqtt")
     frame["endpoint_url"] = None
     frame["status"] = np.where(number % assumptions.PAUSED_EVERY == 0, "paused", "active")
     return frame
+
+
+def _willingness(rng: np.random.Generator, min_lot: Ints) -> Floats:
+    """Share of orders below its smallest lot that a factory takes: large ones take fewer."""
+    return np.clip(1.05 - min_lot / 500 + rng.normal(0, 0.08, len(min_lot)), 0.2, 0.98).round(2)
 
 
 def _minute_cost(rng: np.random.Generator, clusters: list[assumptions.Cluster], skills: Skills) -> Floats:

@@ -172,20 +172,23 @@ def _knapsacks(relaxation: _Relaxation, gain: Floats) -> tuple[Floats, Floats, F
     pair, density = worth[order], density[order]
     at = arrays.factory[pair]
     need = relaxation.minutes[pair] * arrays.most[pair]
-    total = np.cumsum(need)
-    before = total - need
-    first = np.searchsorted(at, np.arange(factories))
-    before -= np.append(before, 0.0)[first][at] if len(at) else 0.0
     limit = relaxation.regular[at] + np.where(density < -relaxation.overtime_cost[at], relaxation.overtime[at], 0.0)
-    taken = np.clip(limit - before, 0.0, need)
-    used = np.bincount(at, taken, minlength=factories)
-    extra = np.maximum(0.0, used - relaxation.regular)
+    taken = np.clip(limit - _before(need, at, factories), 0.0, need)
+    extra = np.maximum(0.0, np.bincount(at, taken, minlength=factories) - relaxation.regular)
     value = np.bincount(at, density * taken, minlength=factories) + arrays.engagement_cost
-    minute = np.where(extra > 0, relaxation.overtime_cost, 0.0)
+    dear = np.where(extra > 0, relaxation.overtime_cost, 0.0)
+    minute = dear.copy()
     np.maximum.at(minute, at[taken < need], -density[taken < need])
     pieces = np.zeros(len(gain))
     pieces[pair] = taken / relaxation.minutes[pair]
-    return pieces, value + np.where(extra > 0, relaxation.overtime_cost, 0.0) * extra, minute
+    return pieces, value + dear * extra, minute
+
+
+def _before(need: Floats, at: Ints, factories: int) -> Floats:
+    """What pairs before each one need of the same factory; at: factories, in their order."""
+    before = np.cumsum(need) - need
+    first = np.searchsorted(at, np.arange(factories))
+    return before - np.append(before, 0.0)[first][at] if len(at) else before
 
 
 @dataclass

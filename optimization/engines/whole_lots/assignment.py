@@ -269,22 +269,33 @@ def stated(assignment: Assignment, among: Flags) -> AssignmentProgram:
     y, x = lp.columns(assignment.cost[order, factory], upper=1.0), lp.columns(assignment.left, upper=1.0)
     lp.rows(orders, 1.0, 1.0, (order, y, 1.0), (np.arange(orders), x, 1.0))
     overtime = assignment.room - assignment.regular
-    p, extra = np.full(factories, -1), np.flatnonzero(overtime > 0)
-    p[extra] = lp.columns(assignment.overtime_cost[extra], upper=overtime[extra])
-    z, paid = np.full(factories, -1), np.flatnonzero(assignment.engagement > 0)
-    z[paid] = lp.columns(assignment.engagement[paid], upper=1.0)
+    extra, paid = np.flatnonzero(overtime > 0), np.flatnonzero(assignment.engagement > 0)
+    p = _of_some(lp, extra, assignment.overtime_cost, overtime)
+    z = _of_some(lp, paid, assignment.engagement, np.ones(factories))
     short = np.flatnonzero((assignment.shortfall_cost > 0) & (assignment.target > 0))
     i = lp.columns(assignment.shortfall_cost[short])
     work = factory, y, assignment.minutes[order, factory]
     _add_rooms(lp, assignment, work, p, z)
     _add_targets(lp, assignment, work, short, i)
-    tied = np.flatnonzero(z[factory] >= 0)
-    rows = np.arange(len(tied))
-    lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
+    _add_engaging(lp, factory, y, z)
     if len(paid):
         _add_enough(lp, assignment, among, x, z)
     columns = {"y": y, "x": x, "p": p[extra], "i": i, "z": z[paid]}
     return AssignmentProgram(lp.program(np.concatenate([y, z[paid]])), order, factory, columns, extra, paid, short)
+
+
+def _of_some(lp: Blocks, some: Ints, cost: Floats, upper: Floats) -> Ints:
+    """(F,) a column for each of some factories, -1 for the others."""
+    columns = np.full(len(cost), -1)
+    columns[some] = lp.columns(cost[some], upper=upper[some])
+    return columns
+
+
+def _add_engaging(lp: Blocks, factory: Ints, y: Ints, z: Ints) -> None:
+    """Where being engaged is paid for, a pair makes nothing without it."""
+    tied = np.flatnonzero(z[factory] >= 0)
+    rows = np.arange(len(tied))
+    lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
 
 
 def _add_rooms(lp: Blocks, assignment: Assignment, work: Cells, p: Ints, z: Ints) -> None:
