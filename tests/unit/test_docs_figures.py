@@ -1,5 +1,6 @@
 """Figures that pages quote: a table of them is what its files give, or names the command and the day it is of."""
 
+import calendar
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
 COMMAND = re.compile(r"(?:python -m |`)(benchmarks[./][\w./]*\w)|`make ([a-z-]+)|`c2m [a-z]")
-DAY = re.compile(r"\b\d{1,2}\s(?:November|December|January)\s20\d\d\b")
+DAY = re.compile(rf"\b\d{{1,2}}\s(?:{'|'.join(calendar.month_name[1:])})\s20\d\d\b")
 MARKED = re.compile(r"<!-- (\w+): (?:written|begin).*?<!-- \1: end -->", re.DOTALL)
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\|\n(?:\|.*\n)+", re.MULTILINE)
 FIGURE = re.compile(r"[-+*]*\d[\d,.]*(?: ?%| s| MiB| M)?\b")

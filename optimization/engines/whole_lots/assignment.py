@@ -291,11 +291,11 @@ def _of_some(lp: Blocks, some: Ints, cost: Floats, upper: Floats) -> Ints:
     return columns
 
 
-def _add_engaging(lp: Blocks, factory: Ints, y: Ints, z: Ints) -> None:
+def _add_engaging(lp: Blocks, factory: Ints, chosen: Ints, z: Ints) -> None:
     """Where being engaged is paid for, a pair makes nothing without it."""
     tied = np.flatnonzero(z[factory] >= 0)
     rows = np.arange(len(tied))
-    lp.rows(len(tied), -np.inf, 0.0, (rows, y[tied], 1.0), (rows, z[factory[tied]], -1.0))
+    lp.rows(len(tied), -np.inf, 0.0, (rows, chosen[tied], 1.0), (rows, z[factory[tied]], -1.0))
 
 
 def _add_rooms(lp: Blocks, assignment: Assignment, work: Cells, p: Ints, z: Ints) -> None:
